@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace packhorse::auth {
+
+// Bytes that must not be shown: no stream operator, overwritten when destroyed. Move-only.
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string value) : value_(std::move(value)) {}
+  ~Secret();
+  Secret(Secret&&) noexcept;
+  Secret& operator=(Secret&&) noexcept;
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+
+  // For handing to a library. Never log or store what this returns.
+  const std::string& Reveal() const { return value_; }
+  bool empty() const { return value_.empty(); }
+
+ private:
+  std::string value_;
+};
+
+// Where to read a secret. Same meaning as in the configuration.
+struct SecretSource {
+  enum class Kind { kNone, kFile, kEnv, kCredential };
+  Kind kind = Kind::kNone;
+  std::string name;
+};
+
+// Reads it now: at most 64 KiB, one trailing line feed is cut, empty is an error. A file readable by others is
+// kPermissionDenied with the chmod that mends it. Messages name the place, never the value.
+Result<Secret> ReadSecret(const SecretSource& source);
+
+struct Options {
+  enum class Type { kNone, kBearer, kBasic, kHeader };
+  Type type = Type::kNone;
+  std::string username;
+  std::string header;
+  SecretSource current;
+  SecretSource next;  // the other key of a rotation
+};
+
+// Headers that authenticate a request. Reads secrets when made and on Refresh(), so that a rotated file needs no restart.
+// Not thread-safe (loop).
+class Credentials {
+ public:
+  virtual ~Credentials() = default;
+  // Name and value of the headers to add.
+  virtual std::vector<std::pair<std::string, std::string>> Headers() const = 0;
+  // After a 401 or 403: changes to the other secret if there is one that was not tried since the last success.
+  // True: worth one more attempt at once.
+  virtual bool TryOther() = 0;
+  // Marks the secret in use as good.
+  virtual void Succeeded() = 0;
+  // Reads the sources again. True when a value changed. A source that cannot be read keeps the value in use and returns
+  // the error.
+  virtual Result<bool> Refresh() = 0;
+};
+
+Result<std::unique_ptr<Credentials>> MakeCredentials(const Options& options);
+
+}  // namespace packhorse::auth

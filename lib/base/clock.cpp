@@ -1,0 +1,96 @@
+#include "base/clock.h"
+
+#include <sys/timex.h>
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+
+namespace packhorse {
+namespace {
+
+std::chrono::nanoseconds Read(clockid_t id) {
+  timespec ts{};
+  clock_gettime(id, &ts);
+  return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
+}
+
+class RealClock final : public Clock {
+ public:
+  WallTime Wall() const override {
+    return WallTime(std::chrono::duration_cast<std::chrono::microseconds>(Read(CLOCK_REALTIME)));
+  }
+  MonoTime Mono() const override { return MonoTime(Read(CLOCK_MONOTONIC)); }
+  std::chrono::nanoseconds Boot() const override { return Read(CLOCK_BOOTTIME); }
+  bool Synchronized() const override {
+    timex query{};
+    const int state = adjtimex(&query);
+    return state >= 0 && state != TIME_ERROR && (static_cast<unsigned>(query.status) & STA_UNSYNC) == 0U;
+  }
+};
+
+struct Fields {
+  std::chrono::year_month_day date;
+  std::chrono::hh_mm_ss<std::chrono::microseconds> time;
+  std::chrono::weekday weekday;
+};
+
+Fields Split(WallTime time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  return Fields{std::chrono::year_month_day(day), std::chrono::hh_mm_ss<std::chrono::microseconds>(time - day),
+                std::chrono::weekday(day)};
+}
+
+}  // namespace
+
+std::string_view Name(ClockState state) {
+  switch (state) {
+    case ClockState::kSynchronized:
+      return "synchronized";
+    case ClockState::kRecovered:
+      return "recovered";
+    case ClockState::kUnsynchronized:
+      return "unsynchronized";
+  }
+  return "unsynchronized";
+}
+
+const Clock& SystemClock() {
+  static const RealClock clock;
+  return clock;
+}
+
+std::string BootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  if (!std::getline(file, id) || id.empty()) {
+    return "unknown";
+  }
+  return id;
+}
+
+std::string FormatUtc(WallTime time) {
+  const Fields f = Split(time);
+  std::array<char, 64> text{};
+  const int n = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", static_cast<int>(f.date.year()),
+                static_cast<unsigned>(f.date.month()), static_cast<unsigned>(f.date.day()),
+                static_cast<int>(f.time.hours().count()), static_cast<int>(f.time.minutes().count()),
+                static_cast<int>(f.time.seconds().count()), static_cast<int>(f.time.subseconds().count()));
+  return {text.data(), static_cast<std::size_t>(n)};
+}
+
+std::string FormatHttpDate(WallTime time) {
+  static constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const Fields f = Split(time);
+  std::array<char, 64> text{};
+  const int n = std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", kDays.at(f.weekday.c_encoding()),
+                static_cast<unsigned>(f.date.day()), kMonths.at(static_cast<unsigned>(f.date.month()) - 1),
+                static_cast<int>(f.date.year()), static_cast<int>(f.time.hours().count()),
+                static_cast<int>(f.time.minutes().count()), static_cast<int>(f.time.seconds().count()));
+  return {text.data(), static_cast<std::size_t>(n)};
+}
+
+}  // namespace packhorse

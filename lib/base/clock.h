@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace packhorse {
+
+// Wall time, UTC, microseconds: what is stored and shown. It may step in both directions.
+using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
+// CLOCK_MONOTONIC: the only clock for intervals and deadlines. Never stored.
+using MonoTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
+
+// How much the gateway's wall clock could be trusted when it was read (product.md P5).
+enum class ClockState : std::uint8_t {
+  kSynchronized,    // the kernel reports a disciplined clock
+  kRecovered,       // stamped before the first sync of a boot and corrected once by the offset learnt then
+  kUnsynchronized,  // never known to be right
+};
+
+// "synchronized", "recovered", "unsynchronized".
+std::string_view Name(ClockState state);
+
+// Time as an argument: every class that needs it takes a Clock or is given `now`. Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual WallTime Wall() const = 0;
+  virtual MonoTime Mono() const = 0;
+  // CLOCK_BOOTTIME: nanoseconds since boot, suspend included.
+  virtual std::chrono::nanoseconds Boot() const = 0;
+  // Whether the kernel says that the wall clock is disciplined (adjtimex, STA_UNSYNC clear).
+  virtual bool Synchronized() const = 0;
+};
+
+// The machine's clocks. Process-wide, immutable.
+const Clock& SystemClock();
+
+// /proc/sys/kernel/random/boot_id without the line feed; "unknown" where it cannot be read.
+std::string BootId();
+
+// RFC 3339, UTC, `Z`, always six fraction digits: the one form that is emitted for received times.
+std::string FormatUtc(WallTime time);
+// RFC 9110 section 5.6.7 IMF-fixdate, seconds.
+std::string FormatHttpDate(WallTime time);
+
+}  // namespace packhorse

@@ -1,0 +1,102 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace packhorse {
+namespace {
+
+Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return ErrnoError("write " + path, errno);
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    Close();
+    fd_ = other.Release();
+  }
+  return *this;
+}
+
+int Fd::Release() { return std::exchange(fd_, -1); }
+
+void Fd::Close() {
+  if (fd_ >= 0) {
+    close(fd_);
+    fd_ = -1;
+  }
+}
+
+Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) {
+    return ErrnoError("open " + path, errno);
+  }
+  std::string text;
+  std::array<char, 16384> chunk{};
+  while (true) {
+    const ssize_t n = read(fd.get(), chunk.data(), chunk.size());
+    if (n < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return ErrnoError("read " + path, errno);
+    }
+    if (n == 0) {
+      return text;
+    }
+    if (text.size() + static_cast<std::size_t>(n) > max_bytes) {
+      return Error{ErrorCode::kLimitExceeded, path + " is larger than " + std::to_string(max_bytes) + " bytes"};
+    }
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsigned mode) {
+  const std::string temporary = path + ".tmp";
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
+  if (!fd.valid()) {
+    return ErrnoError("create " + temporary, errno);
+  }
+  if (Status written = WriteAll(fd.get(), bytes, temporary); !written) {
+    unlink(temporary.c_str());
+    return written;
+  }
+  if (fsync(fd.get()) != 0) {
+    const int number = errno;
+    unlink(temporary.c_str());
+    return ErrnoError("fsync " + temporary, number);
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    const int number = errno;
+    unlink(temporary.c_str());
+    return ErrnoError("rename to " + path, number);
+  }
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  const Fd dir(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.valid() || fsync(dir.get()) != 0) {
+    return ErrnoError("sync directory " + directory, errno);
+  }
+  return {};
+}
+
+}  // namespace packhorse

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace packhorse {
+
+// Owns one file descriptor and closes it. Not thread-safe.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() { Close(); }
+  Fd(Fd&& other) noexcept : fd_(other.Release()) {}
+  Fd& operator=(Fd&& other) noexcept;
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  int Release();
+  void Close();
+
+ private:
+  int fd_ = -1;
+};
+
+// The whole file, at most `max_bytes`; a larger one is kLimitExceeded. The message names the path.
+Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
+
+// Replaces `path` by a file with these bytes and mode: temporary file, fsync, rename, fsync of the directory.
+Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsigned mode);
+
+}  // namespace packhorse

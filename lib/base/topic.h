@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace packhorse {
+
+// A stream's topic pattern: an MQTT topic filter (MQTT 5 section 4.7) in which a whole level may also be a named capture,
+// `{device}`, which subscribes as '+'. Immutable; any thread.
+class TopicPattern {
+ public:
+  // At most 65,535 bytes, valid UTF-8, '#' only as last level, '+' and {name} only as a whole level, names unique.
+  static Result<TopicPattern> Parse(std::string_view text);
+
+  const std::string& text() const { return text_; }
+  // What is sent in SUBSCRIBE.
+  std::string filter() const;
+  // Whether `topic` matches; '$'-topics only match a pattern whose first level is literal (MQTT 5 section 4.7.2).
+  bool Matches(std::string_view topic) const;
+  // The named captures of a topic that matches; empty when there are none or it does not match.
+  std::vector<std::pair<std::string, std::string>> Captures(std::string_view topic) const;
+  // The level (or, for '#', the rest) that the last wildcard of a matching topic stands for; empty when there is none.
+  std::string LastWildcard(std::string_view topic) const;
+
+ private:
+  std::string text_;
+  std::vector<std::string> levels_;
+};
+
+// Whether some topic matches both filters.
+bool Overlap(const TopicPattern& a, const TopicPattern& b);
+// Whether every topic that matches `inner` matches `outer` as well.
+bool Covers(const TopicPattern& outer, const TopicPattern& inner);
+
+}  // namespace packhorse

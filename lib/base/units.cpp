@@ -1,0 +1,151 @@
+#include "base/units.h"
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <limits>
+#include <utility>
+
+namespace packhorse {
+namespace {
+
+struct Parsed {
+  std::uint64_t number;
+  std::string_view suffix;
+};
+
+Result<Parsed> SplitNumber(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end == text.data()) {
+    return Error{ErrorCode::kInvalidArgument, "\"" + Shorten(text, 40) + "\" does not start with an unsigned integer"};
+  }
+  return Parsed{number, text.substr(static_cast<std::size_t>(end - text.data()))};
+}
+
+Result<std::uint64_t> Scale(const Parsed& parsed, std::uint64_t factor, std::string_view text) {
+  if (parsed.number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / factor) {
+    return Error{ErrorCode::kInvalidArgument, "\"" + Shorten(text, 40) + "\" is too large"};
+  }
+  return parsed.number * factor;
+}
+
+template <std::size_t N>
+std::uint64_t Factor(const std::array<std::pair<std::string_view, std::uint64_t>, N>& units, std::string_view suffix) {
+  for (const auto& [name, factor] : units) {
+    if (name == suffix) {
+      return factor;
+    }
+  }
+  return 0;
+}
+
+constexpr std::array<std::pair<std::string_view, std::uint64_t>, 5> kDurations = {
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> kSizes = {
+    {{"", 1}, {"KiB", 1ULL << 10U}, {"MiB", 1ULL << 20U}, {"GiB", 1ULL << 30U}}};
+
+// Length of the UTF-8 sequence that starts `text`, 0 if it is not valid.
+std::size_t SequenceLength(std::string_view text) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto tail = [&](std::size_t i, unsigned low, unsigned high) {
+    return i < text.size() && at(i) >= low && at(i) <= high;
+  };
+  const unsigned first = at(0);
+  if (first < 0x80) {
+    return 1;
+  }
+  if (first >= 0xC2 && first <= 0xDF) {
+    return tail(1, 0x80, 0xBF) ? 2 : 0;
+  }
+  if (first >= 0xE0 && first <= 0xEF) {
+    const unsigned low = first == 0xE0 ? 0xA0 : 0x80;
+    const unsigned high = first == 0xED ? 0x9F : 0xBF;
+    return tail(1, low, high) && tail(2, 0x80, 0xBF) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    const unsigned low = first == 0xF0 ? 0x90 : 0x80;
+    const unsigned high = first == 0xF4 ? 0x8F : 0xBF;
+    return tail(1, low, high) && tail(2, 0x80, 0xBF) && tail(3, 0x80, 0xBF) ? 4 : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Result<std::chrono::milliseconds> ParseDuration(std::string_view text) {
+  const Result<Parsed> parsed = SplitNumber(text);
+  if (!parsed) {
+    return parsed.error();
+  }
+  const std::uint64_t factor = Factor(kDurations, parsed->suffix);
+  if (factor == 0) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "\"" + Shorten(text, 40) + "\" is not a duration such as \"250ms\", \"10s\", \"5m\", \"2h\", \"30d\""};
+  }
+  const Result<std::uint64_t> value = Scale(*parsed, factor, text);
+  if (!value) {
+    return value.error();
+  }
+  return std::chrono::milliseconds(static_cast<std::int64_t>(*value));
+}
+
+std::string FormatDuration(std::chrono::milliseconds duration) {
+  const auto count = static_cast<std::uint64_t>(duration.count() < 0 ? 0 : duration.count());
+  for (const auto& [name, factor] : kDurations) {
+    if (count % factor == 0 && count != 0) {
+      return std::to_string(count / factor) + std::string(name);
+    }
+  }
+  return "0s";
+}
+
+Result<std::uint64_t> ParseBytes(std::string_view text) {
+  const Result<Parsed> parsed = SplitNumber(text);
+  if (!parsed) {
+    return parsed.error();
+  }
+  const std::uint64_t factor = Factor(kSizes, parsed->suffix);
+  if (factor == 0) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "\"" + Shorten(text, 40) + "\" is not a size such as 4096, \"64KiB\", \"1MiB\", \"2GiB\""};
+  }
+  return Scale(*parsed, factor, text);
+}
+
+std::string FormatBytes(std::uint64_t bytes) {
+  static constexpr std::array<const char*, 4> kUnits = {"B", "KiB", "MiB", "GiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024.0 && unit + 1 < kUnits.size()) {
+    value /= 1024.0;
+    ++unit;
+  }
+  std::array<char, 48> text{};
+  const int n = std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits.at(unit));
+  return {text.data(), static_cast<std::size_t>(n)};
+}
+
+bool IsValidUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = SequenceLength(text);
+    if (length == 0) {
+      return false;
+    }
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string Shorten(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) {
+    return std::string(text);
+  }
+  std::size_t cut = max_bytes > 3 ? max_bytes - 3 : 0;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) {
+    --cut;
+  }
+  return std::string(text.substr(0, cut)) + "...";
+}
+
+}  // namespace packhorse

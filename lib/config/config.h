@@ -1,0 +1,176 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "record/raw_message.h"
+
+namespace packhorse::config {
+
+// The checked configuration: every value is present, in range and converted. Keys, defaults and ranges are those of
+// contracts/schema/config.schema.json, the single place where they are written; this is its shape in C++.
+// Plain values, immutable once loaded; any thread.
+
+// Where a secret's value is to be read from. The value itself never enters this structure (product.md P13).
+struct SecretRef {
+  enum class Kind { kNone, kFile, kEnv, kCredential };
+  Kind kind = Kind::kNone;
+  std::string name;                 // path, variable, or systemd credential name
+  std::shared_ptr<SecretRef> next;  // the other key of a rotation, may be null
+};
+
+struct Gateway {
+  std::string id;
+  std::map<std::string, std::string> attributes;
+};
+
+struct Tls {
+  std::string ca;           // PEM file; empty: the system's store
+  std::string certificate;  // PEM file of our client certificate; empty: none
+  std::string key;
+  std::vector<std::string> pins;  // "sha256//<base64>", any of them
+};
+
+struct Source {
+  std::string name;
+  std::vector<std::string> urls;  // mqtt://host:port or mqtts://host:port, tried in order
+  std::string client_id;
+  std::string username;
+  SecretRef password;
+  Tls tls;
+  bool allow_plaintext = false;
+  std::string protocol = "auto";  // auto (MQTT 5, then 3.1.1), 5, 3.1.1
+  std::chrono::milliseconds keep_alive{};
+  std::chrono::milliseconds session_expiry{};
+  std::uint16_t receive_maximum = 0;
+  std::uint64_t max_payload_bytes = 0;
+  std::uint32_t max_topic_bytes = 0;
+  std::chrono::milliseconds connect_timeout{};
+  std::chrono::milliseconds reconnect_min{};
+  std::chrono::milliseconds reconnect_max{};
+};
+
+enum class RetainedPolicy { kState, kIgnore, kTelemetry };  // "state", "ignore", "telemetry"
+
+struct Stream {
+  std::string name;
+  std::string source;
+  std::vector<std::string> topics;  // patterns with '+', '#' or {captures}
+  std::string contract;             // device contract, name@major or name@major.minor
+  Lane lane = Lane::kNormal;
+  RetainedPolicy retained = RetainedPolicy::kState;
+  std::vector<std::string> destinations;
+};
+
+enum class Durability { kWindow, kStrict };
+
+struct Queue {
+  std::string path;
+  std::string runtime_dir;
+  std::uint64_t max_bytes = 0;
+  std::chrono::milliseconds max_age{};
+  std::string overflow;  // drop_oldest, drop_newest, block
+  Durability durability = Durability::kStrict;
+  std::chrono::milliseconds window{};
+};
+
+// Never more than `count` of `unit` in any interval of length `per`.
+struct Limit {
+  enum class Unit { kRequests, kRecords, kBytes };
+  Unit unit = Unit::kRequests;
+  std::uint64_t count = 0;
+  std::chrono::milliseconds per{};
+};
+
+struct Auth {
+  enum class Type { kNone, kBearer, kBasic, kHeader };
+  Type type = Type::kNone;
+  std::string username;  // basic
+  std::string header;    // header: its name
+  SecretRef secret;      // token, password or header value
+};
+
+struct Batch {
+  std::uint32_t max_records = 0;
+  std::uint64_t max_bytes = 0;
+  std::chrono::milliseconds max_age{};
+};
+
+struct Retry {
+  std::chrono::milliseconds initial{};
+  std::chrono::milliseconds max{};
+  double budget = 0;  // retries at most this share of first attempts, over the last minutes
+};
+
+struct Destination {
+  std::string name;
+  std::string contract;  // cloud contract
+  std::string url;       // base URL without a trailing slash
+  bool allow_plaintext = false;
+  Auth auth;
+  Tls tls;
+  Batch batch;
+  Retry retry;
+  std::vector<Limit> limits;
+  std::string shared_limit;  // name in Config::shared_limits, or empty
+  std::string order = "fifo";
+  std::string compression = "gzip";  // gzip, none
+  std::chrono::milliseconds timeout{};
+  std::chrono::milliseconds connect_timeout{};
+};
+
+struct Control {
+  std::string socket;
+};
+
+struct Log {
+  std::string level = "info";   // error, warning, info, debug
+  std::string format = "json";  // json, text
+};
+
+struct Config {
+  Gateway gateway;
+  std::vector<Source> sources;
+  std::vector<Stream> streams;
+  Queue queue;
+  std::vector<Destination> destinations;
+  std::map<std::string, std::vector<Limit>> shared_limits;
+  Control control;
+  Log log;
+};
+
+// One mistake, or one warning, in a configuration file.
+struct Problem {
+  enum class Severity { kError, kWarning };
+  Severity severity = Severity::kError;
+  std::string file;
+  std::string path;        // JSON pointer, "" for the whole file
+  std::string value;       // what stands there, shortened; never a secret
+  std::string message;     // what is wrong
+  std::string allowed;     // what may stand there
+  std::string suggestion;  // "did you mean ...?", or empty
+};
+
+// "FILE: /streams/0/topics: ... (is: ...; allowed: ...; did you mean ...?)", one line.
+std::string Describe(const Problem& problem);
+
+struct Loaded {
+  Config config;                 // complete only when there is no error among the problems
+  std::vector<Problem> problems;  // all of them at once, errors and warnings, in file order
+  bool ok() const;
+};
+
+// Reads, parses (JSON with // comments, at most 1 MiB, at most 32 levels) and checks `file`. Never throws, never stops at
+// the first mistake. A syntax error is reported with line and column. Secret files are only checked for existence, size
+// and permissions (readable by others is an error).
+Loaded Load(const std::string& file);
+// The same for a text; `file` only names it in messages.
+Loaded Parse(const std::string& text, const std::string& file);
+
+}  // namespace packhorse::config

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace packhorse::control {
+
+// The local API between CLI and daemon: a Unix stream socket; one JSON object per line in both directions.
+//   request:  {"command":"status","args":{...}}
+//   reply:    {"ok":true,"result":...}   or   {"ok":false,"error":{"code":"not_found","message":"..."}}
+// A following command (tail) gets any number of {"ok":true,"result":...,"more":true} lines until either side closes.
+// Bounds: 16 connections, 64 KiB per request, 16 MiB unsent per connection (then it is closed), 30 s idle.
+
+// "packhorse-control" changes within a major stay backward compatible: members are added, never renamed.
+
+struct Call {
+  std::string command;
+  std::string args;         // JSON text of the args object, "{}" when absent
+  bool may_change = false;  // peer is root or the service user (SO_PEERCRED)
+  std::uint64_t connection = 0;
+};
+
+// What a handler answers: JSON text of the result.
+using Answer = Result<std::string>;
+
+// Server side, driven by the loop. Not thread-safe.
+class Server {
+ public:
+  virtual ~Server() = default;
+  // Descriptors to poll for reading now, and whether Serve() wants to be called for writing soon.
+  virtual std::vector<int> Fds() const = 0;
+  // Accepts, reads, answers and writes whatever can be done without blocking. Call when an fd is readable, or each turn.
+  virtual void Serve() = 0;
+  // Sends one more line to a connection that follows; false when it is gone (then forget it).
+  virtual bool Push(std::uint64_t connection, const std::string& result_json) = 0;
+  // Answers a call whose handler returned kBusy with an empty message ("answer follows later").
+  virtual void AnswerLater(std::uint64_t connection, const Answer& answer) = 0;
+};
+
+// Listens on `path` (at most 107 bytes), mode 0660, group as of the directory or `packhorse` where it exists. A stale socket
+// is replaced; one that answers is kBusy. `handler` runs within Serve().
+Result<std::unique_ptr<Server>> Listen(const std::string& path, std::function<Answer(const Call&)> handler);
+
+// Client side, blocking, for the CLI. kUnavailable with a helpful message when the daemon is not there; kPermissionDenied
+// tells which group to join.
+class Client {
+ public:
+  virtual ~Client() = default;
+  // Result JSON text; the daemon's error keeps its code.
+  virtual Result<std::string> Ask(const std::string& command, const std::string& args_json) = 0;
+  // Next line of a following command; an error when the daemon ends it.
+  virtual Result<std::string> Next() = 0;
+};
+Result<std::unique_ptr<Client>> Connect(const std::string& path);
+
+}  // namespace packhorse::control

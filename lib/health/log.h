@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+
+namespace packhorse::health {
+
+// Structured log lines to standard error (the journal takes them). One line per event, at most 4 KiB, control characters
+// escaped; more than 50 lines a second of the same event are counted instead ("... 1234 more"). Never called per message.
+// Thread-safe.
+
+enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+
+using LogField = std::pair<std::string_view, std::string>;
+
+// `level`: error, warning, info, debug; `format`: json, text. Before this, text at info.
+Status ConfigureLog(std::string_view level, std::string_view format);
+bool LogEnabled(LogLevel level);
+// `event` is a short stable name such as "destination_held"; `message` is for people.
+void Log(LogLevel level, std::string_view event, std::string_view message, std::initializer_list<LogField> fields = {});
+
+}  // namespace packhorse::health

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/topic.h"
+#include "queue/queue.h"
+#include "record/raw_message.h"
+
+namespace packhorse::ingest {
+
+// From the broker into the queue: stamp, bound, route, make safe; only then may the library acknowledge.
+
+enum class RetainedPolicy : std::uint8_t { kState, kIgnore, kTelemetry };
+
+struct Route {
+  StreamId stream = 0;  // of the queue
+  Lane lane = Lane::kNormal;
+  RetainedPolicy retained = RetainedPolicy::kState;
+  std::vector<TopicPattern> patterns;
+};
+
+// What the broker handed over. Views are valid during the call only.
+struct Arrival {
+  std::string_view topic;
+  std::string_view payload;
+  std::uint8_t qos = 0;
+  bool retained = false;
+  bool redelivered = false;
+  std::string_view content_type;
+  std::vector<std::pair<std::string, std::string>> user_properties;
+};
+
+struct Limits {
+  std::uint64_t max_payload_bytes = 1ULL << 20U;
+  std::uint32_t max_topic_bytes = 1024;
+};
+
+struct IntakeStats {
+  std::uint64_t received = 0;  // every arrival
+  std::uint64_t unrouted = 0;
+  std::uint64_t qos0 = 0;
+  std::uint64_t redelivered = 0;
+  std::uint64_t too_large = 0;
+  WallTime last_at{};
+};
+
+// One per source; its OnMessage runs on the library's receive thread. Stats from any thread.
+class Intake {
+ public:
+  // Takes a copy of what arrived, for `tail`. Called on the receive thread while enabled; must be quick and not block.
+  using Tap = std::function<void(Sequence, const RawMessage&)>;
+
+  Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock);
+  ~Intake();
+
+  // The time is taken before anything else. Returns success once the message is safe (stored, quarantined, or counted as
+  // unrouted or dropped); after a failure it must not be acknowledged. Routes are tried in order, first match wins.
+  Status OnMessage(const Arrival& arrival);
+
+  // New routes and limits, as one. Any thread.
+  void SetRoutes(std::vector<Route> routes, Limits limits);
+  // Null switches it off. Any thread.
+  void SetTap(std::shared_ptr<const Tap> tap);
+  IntakeStats Stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct SourceOptions {
+  std::string name;
+  std::vector<std::string> urls;  // mqtt://, mqtts://; tried in order
+  std::string client_id;
+  std::string username;
+  std::function<Result<std::string>()> password;  // read at each connect; null: none
+  std::string ca, certificate, key;               // PEM files
+  std::vector<std::string> filters;               // to subscribe, QoS 1
+  std::string protocol = "auto";                  // auto, 5, 3.1.1
+  std::chrono::milliseconds keep_alive{30'000};
+  std::chrono::milliseconds session_expiry{std::chrono::hours(24 * 7)};
+  std::uint16_t receive_maximum = 100;
+  std::uint32_t max_packet_bytes = 0;  // v5 Maximum Packet Size; 0: none sent
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds reconnect_min{1'000};
+  std::chrono::milliseconds reconnect_max{60'000};
+  bool retained_on_subscribe = true;  // v5 Retain Handling 1 (only new subscriptions); false: 2 (never)
+};
+
+enum class SourceState : std::uint8_t { kConnecting, kConnected, kDown };
+std::string_view Name(SourceState state);  // "connecting", "connected", "down"
+
+struct SourceStatus {
+  std::string name;
+  std::string url;  // the one in use or tried last, without credentials
+  SourceState state = SourceState::kConnecting;
+  std::string reason;  // why it is not connected, or which subscription was refused
+  WallTime since{};
+  std::string protocol;       // "5", "3.1.1", empty while not connected
+  bool session_present = false;
+  std::uint64_t connects = 0;
+  std::uint64_t session_lost = 0;  // reconnects at which the broker had forgotten our session: a gap
+  std::vector<std::string> refused_filters;
+};
+
+// A connection to one broker (several URLs: one after the other), kept up for ever with jittered backoff. Persistent
+// session, QoS 1, acknowledged only after Intake::OnMessage succeeded.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual Status Start() = 0;
+  // Clean DISCONNECT, session kept. Bounded by `deadline`; a receive thread that waits in the queue is not waited for.
+  virtual void Stop(std::chrono::milliseconds deadline) = 0;
+  virtual SourceStatus Snapshot() const = 0;
+};
+
+// `changed` is called from a library thread when the state changes; must not block. `intake` outlives the source.
+Result<std::unique_ptr<Source>> MakeSource(SourceOptions options, Intake& intake, const Clock& clock,
+                                           std::function<void()> changed);
+
+}  // namespace packhorse::ingest

@@ -1,0 +1,25 @@
+#include "support/temp_dir.h"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+
+namespace packhorse::test {
+
+TempDir::TempDir() {
+  const char* base = std::getenv("TMPDIR");
+  path_ = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/packhorse.XXXXXX";
+  if (mkdtemp(path_.data()) == nullptr || chmod(path_.c_str(), 0755) != 0) {
+    throw std::runtime_error("cannot make " + path_);
+  }
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace packhorse::test
