@@ -11,14 +11,14 @@
 
 namespace packhorse::auth {
 
-// Bytes that must not be shown: no stream operator, overwritten when destroyed. Move-only.
+// Bytes that must not be shown: no stream operator, overwritten when destroyed or moved from. Move-only.
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string value) : value_(std::move(value)) {}
+  explicit Secret(std::string value);
   ~Secret();
-  Secret(Secret&&) noexcept;
-  Secret& operator=(Secret&&) noexcept;
+  Secret(Secret&& other) noexcept;
+  Secret& operator=(Secret&& other) noexcept;
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
 
@@ -37,8 +37,9 @@ struct SecretSource {
   std::string name;
 };
 
-// Reads it now: at most 64 KiB, one trailing line feed is cut, empty is an error. A file readable by others is
-// kPermissionDenied with the chmod that mends it. Messages name the place, never the value.
+// Reads it now: at most 64 KiB, one trailing line feed is cut, empty is an error, and so are NUL and line breaks
+// inside. A file that others may read or write is kPermissionDenied with the chmod that mends it. Messages name the
+// place, never the value.
 Result<Secret> ReadSecret(const SecretSource& source);
 
 struct Options {
@@ -47,11 +48,11 @@ struct Options {
   std::string username;
   std::string header;
   SecretSource current;
-  SecretSource next;  // the other key of a rotation
+  SecretSource next;  // the other key of a rotation; may be missing until the rotation begins
 };
 
-// Headers that authenticate a request. Reads secrets when made and on Refresh(), so that a rotated file needs no restart.
-// Not thread-safe (loop).
+// Headers that authenticate a request. Reads secrets when made and on Refresh(), so that a rotated file needs no
+// restart. Not thread-safe (loop).
 class Credentials {
  public:
   virtual ~Credentials() = default;
@@ -62,11 +63,13 @@ class Credentials {
   virtual bool TryOther() = 0;
   // Marks the secret in use as good.
   virtual void Succeeded() = 0;
-  // Reads the sources again. True when a value changed. A source that cannot be read keeps the value in use and returns
-  // the error.
+  // Reads the sources again. True when a value changed; then a secret that was refused gives way to the new one. A
+  // source that cannot be read keeps the value in use and returns the error; what the other source says is taken all
+  // the same.
   virtual Result<bool> Refresh() = 0;
 };
 
+// `next` is optional: where its file, variable or credential does not exist, there is only `current`.
 Result<std::unique_ptr<Credentials>> MakeCredentials(const Options& options);
 
 }  // namespace packhorse::auth

@@ -9,11 +9,13 @@
 
 namespace packhorse {
 
-// A stream's topic pattern: an MQTT topic filter (MQTT 5 section 4.7) in which a whole level may also be a named capture,
-// `{device}`, which subscribes as '+'. Immutable; any thread.
+// A stream's topic pattern: an MQTT topic filter (MQTT 5 section 4.7) in which a whole level may also be a named
+// capture,
+// `{device}`, which subscribes as '+'. A default-constructed one matches nothing. Immutable; any thread.
 class TopicPattern {
  public:
-  // At most 65,535 bytes, valid UTF-8, '#' only as last level, '+' and {name} only as a whole level, names unique.
+  // At most 65,535 bytes, valid UTF-8, '#' only as last level, '+' and {name} only as a whole level, names unique and
+  // made of letters, digits, '_' and '-'. Shared subscriptions ($share/...) are refused.
   static Result<TopicPattern> Parse(std::string_view text);
 
   const std::string& text() const { return text_; }
@@ -23,10 +25,14 @@ class TopicPattern {
   bool Matches(std::string_view topic) const;
   // The named captures of a topic that matches; empty when there are none or it does not match.
   std::vector<std::pair<std::string, std::string>> Captures(std::string_view topic) const;
-  // The level (or, for '#', the rest) that the last wildcard of a matching topic stands for; empty when there is none.
+  // The level (or, for '#', the rest) that the last wildcard of a matching topic stands for; a capture counts as one.
+  // Empty when there is none.
   std::string LastWildcard(std::string_view topic) const;
 
  private:
+  friend bool Overlap(const TopicPattern& a, const TopicPattern& b);
+  friend bool Covers(const TopicPattern& outer, const TopicPattern& inner);
+
   std::string text_;
   std::vector<std::string> levels_;
 };

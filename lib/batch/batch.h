@@ -26,21 +26,25 @@ struct Waiting {
 
 struct Decision {
   bool due = false;
-  std::optional<MonoTime> next;  // when to ask again if nothing arrives; none when nothing waits
+  std::optional<MonoTime> next;  // `now` when due, else when to ask again if nothing arrives; none when nothing waits
 };
 
 // A batch is due when it is full by count or bytes, or when its oldest message is max_age old, or when `flush` is set.
 Decision Decide(const Options& options, const Waiting& waiting, bool flush, MonoTime now);
 
-// Adds rendered records until a limit is reached.
+// Adds rendered records until a limit is reached. Counts one byte per record for what stands between records, so that
+// bytes() is never less than the body that is sent.
 class Filler {
  public:
+  // `envelope_bytes`: everything around the records, an upper bound.
   Filler(const Options& options, std::uint64_t envelope_bytes);
-  // Whether `bytes` more, as `records` records, still fit. The first always fits: a record alone over the limit is sent alone.
+  // Whether `bytes` more, as `records` records, still fit. The first always fits: a record alone over the limit is sent
+  // alone.
   bool Fits(std::uint64_t bytes, std::uint32_t records) const;
   void Add(std::uint64_t bytes, std::uint32_t records);
   std::uint32_t records() const { return records_; }
   std::uint64_t bytes() const { return bytes_; }
+  // No further record can fit.
   bool full() const;
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -142,6 +143,7 @@ struct Config {
   std::vector<Destination> destinations;
   std::map<std::string, std::vector<Limit>> shared_limits;
   Control control;
+  std::string metrics_listen;  // HOST:PORT, empty: off
   Log log;
 };
 
@@ -151,26 +153,35 @@ struct Problem {
   Severity severity = Severity::kError;
   std::string file;
   std::string path;        // JSON pointer, "" for the whole file
+  std::size_t line = 0;    // where it stands, counted from 1; 0: nowhere in particular
   std::string value;       // what stands there, shortened; never a secret
   std::string message;     // what is wrong
   std::string allowed;     // what may stand there
   std::string suggestion;  // "did you mean ...?", or empty
 };
 
-// "FILE: /streams/0/topics: ... (is: ...; allowed: ...; did you mean ...?)", one line.
+// "FILE: /streams/0/topics: ... (line ...; is: ...; allowed: ...; did you mean ...?)", one line; "warning: " stands
+// before the message of a warning.
 std::string Describe(const Problem& problem);
 
 struct Loaded {
-  Config config;                 // complete only when there is no error among the problems
+  Config config;                  // complete only when there is no error among the problems
   std::vector<Problem> problems;  // all of them at once, errors and warnings, in file order
   bool ok() const;
 };
 
-// Reads, parses (JSON with // comments, at most 1 MiB, at most 32 levels) and checks `file`. Never throws, never stops at
-// the first mistake. A syntax error is reported with line and column. Secret files are only checked for existence, size
-// and permissions (readable by others is an error).
+// Reads, parses (JSON with // comments, at most 1 MiB, at most 32 levels) and checks `file`. Never throws, never stops
+// at the first mistake. A syntax error is reported with line and column. Secret files are only checked for existence,
+// size and permissions (readable by others is an error).
 Loaded Load(const std::string& file);
 // The same for a text; `file` only names it in messages.
 Loaded Parse(const std::string& text, const std::string& file);
+
+// The topic filters to subscribe at a source: those of all its streams, without any that another one covers, so that no
+// broker delivers a message once per filter. In the order of the streams.
+std::vector<std::string> SubscriptionFilters(const Config& config, const std::string& source);
+
+// docs/CONFIGURATION.md, made from the schema.
+std::string RenderReference();
 
 }  // namespace packhorse::config

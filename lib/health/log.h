@@ -10,9 +10,10 @@
 
 namespace packhorse::health {
 
-// Structured log lines to standard error (the journal takes them). One line per event, at most 4 KiB, control characters
-// escaped; more than 50 lines a second of the same event are counted instead ("... 1234 more"). Never called per message.
-// Thread-safe.
+// Structured log lines to standard error (the journal takes them). One line per event, at most 4 KiB, control
+// characters escaped, invalid UTF-8 replaced; more than 50 lines a second of the same event are counted instead ("...
+// 1234 more", with the next line that is written in a later second). Never called per message. Thread-safe; never
+// throws.
 
 enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
 

@@ -15,8 +15,9 @@
 
 namespace packhorse::health {
 
-// Latency histogram with bounded memory: log-spaced buckets (5 % relative error) from 1 us to 1 h over a sliding window of
-// about five minutes (ten slices of 30 s). Not thread-safe (loop).
+// Latency histogram with bounded memory: log-spaced buckets (less than 5 % relative error) from 1 us to 1 h over a
+// sliding window of about five minutes (ten slices of 30 s). Values outside count as the nearest end. Not thread-safe
+// (loop).
 class Histogram {
  public:
   void Record(std::chrono::microseconds value, MonoTime now);
@@ -49,19 +50,22 @@ struct Event {
   std::uint64_t count = 1;  // how often it was raised while open
 };
 
-// Open and recent events, deduplicated by (name, subject), at most 1,000 kept. Raising logs once; resolving logs once.
-// Not thread-safe (loop).
+// Open and recent events, deduplicated by (name, subject), at most 1,000 kept: then the oldest resolved one goes first,
+// after those the least severe. Raising logs once (again when it gets worse); resolving logs once. Texts are cut: name
+// 64 bytes, subject 256, message 1 KiB. Not thread-safe (loop).
 class Events {
  public:
-  // True when it was not open before.
+  // True when it was not open before. An open one takes the new message and keeps its beginning.
   bool Raise(Severity severity, std::string_view name, std::string_view subject, std::string message, WallTime now);
   // True when it was open.
   bool Resolve(std::string_view name, std::string_view subject, WallTime now);
-  std::vector<Event> Open() const;    // worst first
+  std::vector<Event> Open() const;    // worst first, among equals the oldest
   std::vector<Event> Recent() const;  // newest first, open and resolved
 
  private:
-  std::deque<Event> events_;
+  std::deque<Event>::iterator FindOpen(std::string_view name, std::string_view subject);
+
+  std::deque<Event> events_;  // oldest first
   std::uint64_t next_id_ = 1;
 };
 

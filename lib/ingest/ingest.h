@@ -48,6 +48,7 @@ struct IntakeStats {
   std::uint64_t qos0 = 0;
   std::uint64_t redelivered = 0;
   std::uint64_t too_large = 0;
+  std::uint64_t properties_truncated = 0;  // messages stored with only a part of their MQTT 5 properties
   WallTime last_at{};
 };
 

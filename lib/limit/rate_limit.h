@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -11,14 +12,15 @@ namespace packhorse::limit {
 
 // Client-side limits of one endpoint: never more than N requests, records or bytes in ANY interval of the given length,
 // several at once (sustained and burst). Not a bucket: a bucket lets 2N through at a window's edge. No I/O; time is an
-// argument. Not thread-safe (loop). Memory: bounded by grouping admissions into at most 64 slots per window, rounded to
-// the safe side.
+// argument and only ever monotonic. Not thread-safe (loop). Memory: bounded by grouping admissions into at most 64
+// slots per window, rounded to the safe side: a slot counts until its last admission has left the window. That costs at
+// most 1/62 of the rate. An interval includes both of its ends.
 
 struct Window {
   enum class Unit { kRequests, kRecords, kBytes };
   Unit unit = Unit::kRequests;
-  std::uint64_t count = 0;
-  std::chrono::milliseconds per{};
+  std::uint64_t count = 0;          // 0 is read as 1: a limit that admits nothing would stop the destination for ever
+  std::chrono::milliseconds per{};  // not positive: no limit; at most 366 days
 };
 
 struct Cost {
@@ -31,24 +33,32 @@ class RateLimit {
  public:
   explicit RateLimit(std::vector<Window> windows);
 
-  // When a request of this cost may go: `now` or later. A cost larger than a whole window is admitted when that window is
-  // empty, else it would wait for ever.
+  // When a request of this cost may go: `now` or later. A cost larger than a whole window is admitted when that window
+  // is empty, else it would wait for ever.
   MonoTime NextAdmission(const Cost& cost, MonoTime now) const;
   // Counts it. REQUIRES: NextAdmission(cost, now) <= now.
   void Admit(const Cost& cost, MonoTime now);
-  // Scales every window by `factor` in (0, 1]: learnt from 429s and rate headers, and during the ramp after an outage.
+  // Scales every window by `factor` in (0, 1], but never below one request, record or byte: learnt from 429s and rate
+  // headers, and during the ramp after an outage. Holds from now on, also for what was admitted before.
   void SetFactor(double factor);
   double factor() const { return factor_; }
+  // Memory in use: at most 64 per window.
+  std::size_t slot_count() const;
 
  private:
   struct Slot {
     MonoTime start{};
+    MonoTime last{};
     std::uint64_t used = 0;
   };
   struct State {
     Window window;
     std::deque<Slot> slots;
   };
+
+  static MonoTime Expiry(const Window& window, const Slot& slot);
+  MonoTime NextIn(const State& state, std::uint64_t amount, MonoTime now) const;
+
   std::vector<State> states_;
   double factor_ = 1.0;
 };

@@ -13,7 +13,8 @@
 
 namespace packhorse::outcome {
 
-// Turns what came back into what happens: the table of design.md "Outcome, holding and recovery", as data. Pure functions.
+// Turns what came back into what happens: the table of design.md "Outcome, holding and recovery", as data. Pure
+// functions.
 
 // A reply, without the transport library's types.
 struct Reply {
@@ -28,16 +29,16 @@ struct Reply {
 };
 
 enum class Action : std::uint8_t {
-  kDelivered,    // all records
-  kPartial,      // see `records`
-  kThrottled,    // wait, then the same bytes
-  kRetry,        // back off, then the same bytes
-  kUnknown,      // like kRetry; counted as possible duplicate
-  kTooLarge,     // halve
-  kBisect,       // refused as a whole on its merits: find the record
-  kAuth,         // other credential once, refresh once, then hold
-  kHold,         // nothing is lost: alert and probe
-  kDeviation,    // a success that is none: sent once more, then hold
+  kDelivered,  // all records
+  kPartial,    // see `records`
+  kThrottled,  // wait, then the same bytes
+  kRetry,      // back off, then the same bytes
+  kUnknown,    // like kRetry; counted as possible duplicate
+  kTooLarge,   // halve
+  kBisect,     // refused as a whole on its merits: find the record
+  kAuth,       // other credential once, refresh once, then hold
+  kHold,       // nothing is lost: alert and probe
+  kDeviation,  // a success that is none: sent once more, then hold
 };
 std::string_view Name(Action action);
 
@@ -49,11 +50,11 @@ struct RecordResult {
 struct Verdict {
   Action action = Action::kRetry;
   std::string reason;  // "HTTP 503 Service Unavailable", "connection refused", ...: one line, bounded, no secret
-  std::vector<RecordResult> records;                      // kPartial: one per record sent, in order
-  std::optional<std::chrono::milliseconds> retry_after;   // from Retry-After (both forms) or rate headers
-  std::string provider_request_id;                        // x-request-id, x-amzn-requestid, cf-ray, ...
-  std::string problem_type;                               // RFC 9457 `type`, empty when there is none
-  std::string problem_detail;                             // its title and detail, or the start of the body, bounded
+  std::vector<RecordResult> records;                     // kPartial: one per record sent, in order
+  std::optional<std::chrono::milliseconds> retry_after;  // from Retry-After (both forms) or rate headers
+  std::string provider_request_id;                       // x-request-id, x-amzn-requestid, cf-ray, ...
+  std::string problem_type;                              // RFC 9457 `type`, empty when there is none
+  std::string problem_detail;                            // its title and detail, or the start of the body, bounded
   std::vector<std::pair<std::string, std::string>> deprecations;  // Sunset and Deprecation headers as found
 };
 

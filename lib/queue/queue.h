@@ -17,7 +17,7 @@ namespace packhorse::queue {
 // The store-and-forward queue: durable intake, pending ranges per destination and lane, frozen batches, dead letters,
 // quarantine and the ledger. FORMAT.md says what is on the disk and why a crash cannot break it. Payload bytes are opaque.
 //
-// Threads: Append() from the ingest thread; everything that says "loop" from the loop thread only; Snapshot() from any.
+// Threads: Append() from the ingest thread; everything that says "loop" from the loop thread only; Stop() from any.
 // One internal store thread owns the writing connection and groups whatever is waiting into one commit.
 
 struct StreamOptions {
@@ -32,6 +32,8 @@ struct Options {
   std::vector<std::string> destinations;
   std::uint64_t cache_bytes = 4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
   std::uint32_t max_settled_batches = 10'000;  // rows kept of the log of settled batches
+  std::uint32_t max_dead_letters = 100'000;    // the oldest go first
+  std::uint32_t max_quarantined = 100'000;     // likewise
   // Called from the store thread when completions wait for Poll(); must not block.
   std::function<void()> wake;
 };
@@ -48,6 +50,7 @@ struct Member {
   std::uint32_t first_record = 0;
   std::uint32_t records = 1;
   std::uint32_t total_records = 1;
+  std::int32_t received_hour = 0;  // server_received_at in hours since the epoch: the ledger's hour
 };
 
 using BatchId = std::int64_t;
@@ -71,6 +74,7 @@ struct FrozenBatch {
   bool replayed = false;        // made of dead letters
   bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
   WallTime created_at{};
+  WallTime oldest_at{};         // received_at of its oldest message
 };
 
 // A message that ends without an upload to this destination.
@@ -89,8 +93,8 @@ struct FreezeRequest {
   Sequence from = 0;     // as Peek() gave it
   Sequence through = 0;  // last sequence covered
   std::vector<Resolution> resolutions;
-  // None when every message of the range was resolved.
-  std::unique_ptr<FrozenBatch> batch;
+  // Empty when every message of the range was resolved; several when one message has more records than a batch may hold.
+  std::vector<std::unique_ptr<FrozenBatch>> batches;
 };
 
 // A record that the destination refused on its own merits.
@@ -193,10 +197,9 @@ struct Stats {
   WallTime failing_since{};   // epoch when not failing
 };
 
-struct DestinationStats {
-  std::uint64_t pending_messages = 0;  // not yet settled, frozen ones included
-  std::uint64_t frozen_batches = 0;
-  WallTime oldest_at{};
+struct PendingStats {
+  std::uint64_t messages = 0;         // not frozen yet
+  std::uint64_t frozen_messages = 0;  // in batches that are not settled
 };
 
 class Queue {
@@ -224,13 +227,15 @@ class Queue {
   // payload, at least one if there is one. Does not move anything.
   virtual Result<Pending> Peek(const std::string& destination, Lane lane, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
-  // received_at of the oldest pending, unfrozen message and the number of pending, unfrozen messages; cheap.
-  virtual DestinationStats PendingStats(const std::string& destination, Lane lane) = 0;
+  // What of a destination's lane is pending and not frozen; cheap.
+  virtual PendingStats Waiting(const std::string& destination, Lane lane) = 0;
+  // received_at of the oldest message that a destination has not settled; epoch when there is none.
+  virtual WallTime OldestPending(const std::string& destination) = 0;
   // One stored message, for a split or for showing. kNotFound once its segment is gone.
   virtual Result<StoredMessage> Read(Lane lane, Sequence sequence) = 0;
-  // Moves the range at once in memory and durably with the next commit; `done` runs in Poll() with the id of the batch
-  // (0 when there was none). A batch must not be sent before that.
-  virtual void Freeze(FreezeRequest request, std::function<void(Result<BatchId>)> done) = 0;
+  // Moves the range at once in memory and durably with the next commit; `done` runs in Poll() with the ids of the batches,
+  // in order. A batch must not be sent before that.
+  virtual void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // The ids of the successors, in order.
   virtual void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // Frozen batches of a destination in the order in which they must be sent. After a restart they carry maybe_sent.
@@ -241,8 +246,8 @@ class Queue {
   virtual Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) = 0;
   virtual Result<DeadLetter> FindDeadLetter(std::int64_t id) = 0;
   // Takes dead letters back into delivery: they leave the dead letters and become `batch` (replayed, rendered by the
-  // caller from these letters, all of one destination and lane) in one transaction; the ledger moves them from rejected
-  // to pending.
+  // caller from these letters, all of one destination and lane) in one transaction; the ledger moves their messages from
+  // rejected to pending.
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
   virtual Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) = 0;
@@ -254,8 +259,9 @@ class Queue {
   // is gone keeps its backlog until it is configured again (its messages stay pending and visible).
   virtual Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) = 0;
 
+  virtual Stats Snapshot() = 0;
+
   // --- any thread ---
-  virtual Stats Snapshot() const = 0;
   // Lets waiting Append() calls fail and ends the store thread after a last commit. Idempotent.
   virtual void Stop() = 0;
 };

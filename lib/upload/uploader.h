@@ -21,54 +21,60 @@ struct Endpoint {
   std::string ca;        // PEM file, empty: system store
   std::string certificate;
   std::string key;
-  std::vector<std::string> pins;  // "sha256//<base64>"
-  std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds timeout{30'000};         // whole transfer
-  std::uint64_t max_response_bytes = 1ULL << 20U;    // the rest is cut and `truncated` is set
+  std::vector<std::string> pins;  // "sha256//<base64>", any of them
+  std::chrono::milliseconds connect_timeout{10'000};  // name, TCP and TLS
+  std::chrono::milliseconds timeout{30'000};          // whole transfer
+  std::chrono::milliseconds stall_timeout{60'000};    // less than a byte per second in both directions for this long
+  std::uint64_t max_response_bytes = 1ULL << 20U;     // the rest is cut and `truncated` is set
 };
 
 struct Request {
   std::string method = "POST";
-  std::string path;  // appended to base_url
+  std::string path;  // appended to base_url; empty or begins with '/' or '?'
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;  // must stay alive until the callback
 };
 
 // How far an attempt came when no complete response arrived.
 enum class Transport : std::uint8_t {
-  kOk,              // a complete response
-  kResolve,         // DNS
-  kConnect,         // refused, unreachable, connect timeout
-  kTls,             // handshake, certificate, pin
-  kSendFailed,      // failed while the request was being sent
-  kTimeout,         // after (part of) the request was sent: outcome unknown
-  kReset,           // connection lost after the request was sent: outcome unknown
-  kProtocol,        // a reply that is not HTTP, or was cut short: outcome unknown
-  kLocal,           // our own fault: bad URL, missing CA file, out of memory
+  kOk,          // a complete response, or one that was cut at our bounds (`truncated`)
+  kResolve,     // DNS
+  kConnect,     // refused, unreachable, connect timeout
+  kTls,         // handshake, certificate, pin
+  kSendFailed,  // ended before the whole request was sent
+  kTimeout,     // after (part of) the request was sent: outcome unknown
+  kReset,       // connection lost after the request was sent: outcome unknown
+  kProtocol,    // a reply that is not HTTP, or was cut short: outcome unknown
+  kLocal,       // our own fault: bad URL, missing CA file, out of memory
 };
 std::string_view Name(Transport transport);
 // Whether the other side may have acted on the request.
 bool OutcomeUnknown(Transport transport);
 
+// Without a complete response (transport is not kOk) there are no status, headers and body.
 struct Response {
   Transport transport = Transport::kOk;
   std::string error;  // for people, set when transport is not kOk; never contains a secret
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; bounded: 100 headers, 64 KiB
-  std::string body;  // decoded, bounded
-  bool truncated = false;
+  std::string body;        // decoded, bounded
+  bool truncated = false;  // headers or body were over a bound; reading ended there
   std::chrono::microseconds elapsed{};
-  std::string http_version;  // "1.1", "2"
-  std::uint64_t bytes_sent = 0;
+  std::string http_version;      // "1.0", "1.1", "2"
+  std::uint64_t bytes_sent = 0;  // request line, headers and body, as handed to the connection
 
   // First header of this lower-case name, or empty.
   std::string_view Header(std::string_view name) const;
 };
 
+// Every request is sent once: there are no retries underneath, no redirects, cookies or proxies (also none from the
+// environment). TLS is 1.2 or newer, with the certificate and the host name always verified. At most 256 requests at a
+// time, 8 connections per host, 32 idle connections.
 class Uploader {
  public:
   virtual ~Uploader() = default;
-  // Starts a request; `done` runs within a later Poll(). Endpoints share connections by host.
+  // Starts a request; `done` runs within a later Poll(), and may call Send() and Abort(). Endpoints share connections by
+  // host.
   virtual void Send(const Endpoint& endpoint, Request request, std::function<void(Response)> done) = 0;
   // Waits until something happens, `deadline` comes, one of `fds` is readable or Wake() is called; runs callbacks.
   // Bit i of the result is set when fds[i] is readable (at most 32).

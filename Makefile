@@ -1,0 +1,106 @@
+# Every target installs what it lacks with apt (Debian; elsewhere it prints the list) and can be run on a bare machine.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+MAKEFLAGS += --no-print-directory
+
+JOBS ?= $(shell nproc)
+DURATION ?= 60
+ARCH ?= arm64
+FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
+
+packages := tests/support/packages.sh
+# ThreadSanitizer of GCC 12 cannot place its shadow memory where the kernel randomises addresses widely.
+no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R)
+has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
+
+.PHONY: help run test ci ci-rest build bench lint asan tsan fuzz soak nightly deb cross clean configure-tests
+
+help:
+	@cat <<'TEXT'
+	make run [DURATION=60]   the bridge on real parts: broker, 200 devices, a cloud that fails for ten seconds; 0 = until Ctrl-C
+	make build               build/bin/packhorsed and build/bin/packhorse
+	make test                all tests that fit a developer's machine
+	make lint                format, clang-tidy, size limits, wording
+	make asan | tsan         unit tests under AddressSanitizer+UBSan | ThreadSanitizer
+	make fuzz                each fuzz target for FUZZ_SECONDS=60
+	make bench               rates and costs against the raw limits of this machine, into build/bench/report.md
+	make deb                 Debian package, into build/deb
+	make cross ARCH=arm64    ARM build (arm64, armhf) with a start under the emulator, into build/cross
+	make ci                  what continuous integration runs: test, lint, sanitizers, packages, cross builds, a load run
+	make soak | nightly      an hour of load with outages | everything, long
+	make clean               removes build/
+	TEXT
+
+build:
+	@$(packages) build
+	test -e build/build.ninja || cmake --preset release -DPACKHORSE_TESTS=OFF
+	cmake --build build --parallel $(JOBS) --target packhorsed packhorse
+
+configure-tests:
+	@$(packages) test
+	$(if $(has_tests),,cmake --preset release -DPACKHORSE_TESTS=ON)
+
+run: configure-tests
+	@cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
+	exec build/bin/packhorse-demo --duration $(DURATION)
+
+test: configure-tests
+	@cmake --build build --parallel $(JOBS)
+	ctest --test-dir build --output-on-failure --no-label-summary -j $(JOBS)
+
+ci:
+	@.ci/run
+
+# The rest of `make ci` after `make test`.
+ci-rest:
+	@.ci/run --rest
+
+lint: configure-tests
+	@$(packages) lint
+	tests/lint/run.sh
+
+asan:
+	@$(packages) sanitize
+	cmake --preset asan
+	cmake --build --preset asan --parallel $(JOBS) --target unit_tests
+	ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  ctest --test-dir build/asan -L unit --output-on-failure --no-label-summary -j $(JOBS)
+
+tsan:
+	@$(packages) sanitize
+	export TSAN_OPTIONS="suppressions=$$PWD/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1"
+	cmake --preset tsan
+	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target unit_tests
+	$(no_aslr) ctest --test-dir build/tsan -L unit --output-on-failure --no-label-summary -j $(JOBS)
+
+fuzz:
+	@$(packages) fuzz
+	cmake --preset fuzz
+	cmake --build --preset fuzz --parallel $(JOBS) --target fuzzers
+	tests/fuzz/run.sh build/fuzz/bin $(FUZZ_SECONDS)
+
+bench:
+	@$(packages) bench
+	tests/bench/run.sh
+
+soak:
+	@$(MAKE) run DURATION=$(SOAK_SECONDS)
+
+deb:
+	@$(packages) deb
+	debian/build.sh
+
+cross:
+	@cross/build.sh $(ARCH)
+
+nightly: ci
+	@$(MAKE) fuzz FUZZ_SECONDS=600
+	$(MAKE) bench
+	$(MAKE) soak
+
+clean:
+	@if [ -d build/cross ] && [ "$$(id -u)" -ne 0 ]; then sudo rm -rf --one-file-system build/cross; fi
+	rm -rf --one-file-system build

@@ -1,0 +1,98 @@
+#include "common/load.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "contract/cloud_contract.h"
+
+namespace packhorse::daemon {
+namespace {
+
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += text.empty() ? "" : ", ";
+    text += name;
+  }
+  return text;
+}
+
+void AddUnlessKnown(std::vector<config::Problem>& problems, config::Problem problem) {
+  const bool known = std::any_of(problems.begin(), problems.end(), [&](const config::Problem& other) {
+    return other.severity == config::Problem::Severity::kError && other.path == problem.path;
+  });
+  if (!known) {
+    problems.push_back(std::move(problem));
+  }
+}
+
+void CheckContracts(const std::string& file, config::Loaded& loaded) {
+  const auto unknown = [&](const std::string& path, const std::string& name, const Error& error,
+                           const std::vector<std::string>& released) {
+    AddUnlessKnown(loaded.problems, config::Problem{config::Problem::Severity::kError, file, path, name, error.message,
+                                                    Join(released), ""});
+  };
+  for (std::size_t i = 0; i < loaded.config.streams.size(); ++i) {
+    const std::string& name = loaded.config.streams[i].contract;
+    if (const auto found = contract::FindDeviceContract(name); !found) {
+      unknown("/streams/" + std::to_string(i) + "/contract", name, found.error(), contract::DeviceContractNames());
+    }
+  }
+  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
+    const std::string& name = loaded.config.destinations[i].contract;
+    if (const auto found = contract::FindCloudContract(name); !found) {
+      unknown("/destinations/" + std::to_string(i) + "/contract", name, found.error(), contract::CloudContractNames());
+    }
+  }
+}
+
+std::string Counted(std::size_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+config::Loaded LoadConfiguration(const std::string& file) {
+  config::Loaded loaded = config::Load(file);
+  // With errors the structure is incomplete, and an empty contract name would be reported a second time.
+  if (loaded.ok()) {
+    CheckContracts(file, loaded);
+  }
+  return loaded;
+}
+
+ProblemCount Count(const std::vector<config::Problem>& problems) {
+  ProblemCount count;
+  for (const config::Problem& problem : problems) {
+    ++(problem.severity == config::Problem::Severity::kError ? count.errors : count.warnings);
+  }
+  return count;
+}
+
+std::string Summary(const ProblemCount& count) {
+  return Counted(count.errors, "error") + ", " + Counted(count.warnings, "warning");
+}
+
+Result<std::vector<BoundStream>> BindStreams(const config::Config& config) {
+  std::vector<BoundStream> bound;
+  for (const config::Stream& stream : config.streams) {
+    BoundStream entry{&stream, {}, nullptr};
+    for (const std::string& topic : stream.topics) {
+      Result<TopicPattern> pattern = TopicPattern::Parse(topic);
+      if (!pattern) {
+        return pattern.error().With("stream '" + stream.name + "'");
+      }
+      entry.patterns.push_back(std::move(pattern).value());
+    }
+    auto contract = contract::FindDeviceContract(stream.contract);
+    if (!contract) {
+      return contract.error().With("stream '" + stream.name + "'");
+    }
+    entry.contract = std::move(contract).value();
+    bound.push_back(std::move(entry));
+  }
+  return bound;
+}
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/topic.h"
+#include "config/config.h"
+#include "contract/device_contract.h"
+
+namespace packhorse::daemon {
+
+// What daemon and CLI do alike with the configuration, so that `packhorse check` and `packhorsed --check` never
+// disagree.
+
+inline constexpr char kDefaultConfigFile[] = "/etc/packhorse/packhorse.json";
+inline constexpr char kDefaultSocket[] = "/run/packhorse/control.sock";
+// The exit code of a bad configuration (EX_CONFIG of sysexits.h); the unit does not restart on it.
+inline constexpr int kExitBadConfiguration = 78;
+
+// config::Load, and in addition whether this build knows the contracts that are named.
+config::Loaded LoadConfiguration(const std::string& file);
+
+struct ProblemCount {
+  std::size_t errors = 0;
+  std::size_t warnings = 0;
+};
+ProblemCount Count(const std::vector<config::Problem>& problems);
+// "2 errors, 1 warning".
+std::string Summary(const ProblemCount& count);
+
+// A configured stream, ready to decode.
+struct BoundStream {
+  const config::Stream* stream = nullptr;  // of the configuration it was made from
+  std::vector<TopicPattern> patterns;
+  std::shared_ptr<const contract::DeviceContract> contract;
+};
+// In the order of the configuration. Fails only for a configuration that LoadConfiguration() found errors in.
+Result<std::vector<BoundStream>> BindStreams(const config::Config& config);
+
+}  // namespace packhorse::daemon

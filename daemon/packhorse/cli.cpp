@@ -1,0 +1,171 @@
+#include "packhorse/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/version.h"
+#include "packhorse/check.h"
+#include "packhorse/commands.h"
+#include "packhorse/decode.h"
+#include "packhorse/globals.h"
+
+namespace packhorse::cli {
+namespace {
+
+constexpr char kAbout[] =
+    "Looks after the Packhorse bridge on this gateway: what arrived by MQTT, what waits,\n"
+    "what the cloud took, and what is wrong.";
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  packhorse status                      is everything well, and if not, why\n"
+    "  packhorse check                       every mistake in /etc/packhorse/packhorse.json\n"
+    "  packhorse tail --device th-01         messages of one device as they arrive\n"
+    "  packhorse ledger --check              where every message went, recounted\n"
+    "  packhorse dead list                   what a cloud API refused, and why\n"
+    "  packhorse pause cloud --for 2h        no uploads for two hours; nothing is lost\n"
+    "  packhorse decode --topic site/a/dev/th-01/telemetry < payload.json\n"
+    "                                        what the bridge makes of a payload\n"
+    "\n"
+    "`packhorse help COMMAND` explains a command. Exit codes: 0 fine, 1 a problem was found,\n"
+    "2 usage, 3 daemon not reachable, 78 bad configuration.";
+
+// What the parser fills in. It lives as long as the parser refers to it.
+struct Arguments {
+  Globals globals;
+  std::string file;
+  std::string destination;
+  std::string duration;
+  bool check_ledger = false;
+  std::int64_t dead_id = 0;
+  DeadListOptions dead_list;
+  DeadReplayOptions dead_replay;
+  TailOptions tail;
+  DecodeOptions decode;
+  std::function<int()> run;  // of the command that was named
+};
+
+CLI::App* Add(CLI::App& parent, Arguments& arguments, const char* name, const char* about, std::function<int()> run) {
+  CLI::App* command = parent.add_subcommand(name, about);
+  command->callback([&arguments, run = std::move(run)] { arguments.run = run; });
+  return command;
+}
+
+void AddLookCommands(CLI::App& app, Arguments& a) {
+  Add(app, a, "status", "Is everything well? Sources, streams, queue, destinations, ledger",
+      [&a] { return ShowStatus(a.globals); });
+  CLI::App* tail = Add(app, a, "tail", "Show messages as they arrive, decoded; end with Ctrl-C",
+                       [&a] { return Tail(a.globals, a.tail); });
+  tail->add_option("--stream", a.tail.stream, "Only this stream");
+  tail->add_option("--device", a.tail.device, "Only this device");
+  tail->add_option("--count", a.tail.count, "End after so many records");
+  CLI::App* ledger = Add(app, a, "ledger", "Where every message went, per stream and destination",
+                         [&a] { return ShowLedger(a.globals, a.check_ledger); });
+  ledger->add_flag("--check", a.check_ledger, "Recount from the stored messages; exit code 1 when it does not balance");
+  Add(app, a, "events", "What is wrong now, and what was", [&a] { return ShowEvents(a.globals); });
+  CLI::App* queue = app.add_subcommand("queue", "The store-and-forward queue");
+  queue->require_subcommand(1);
+  Add(*queue, a, "stats", "How much waits, how large it is, how old", [&a] { return ShowQueueStats(a.globals); });
+  Add(app, a, "version", "Versions of this program and of the running daemon", [&a] { return ShowVersion(a.globals); });
+}
+
+void AddDeadCommands(CLI::App& app, Arguments& a) {
+  CLI::App* dead = app.add_subcommand("dead", "Records that a cloud API refused on their own merits");
+  dead->require_subcommand(1);
+  CLI::App* list = Add(*dead, a, "list", "List them, oldest first", [&a] { return DeadList(a.globals, a.dead_list); });
+  list->add_option("--limit", a.dead_list.limit, "At most so many, default 100")->check(CLI::Range(1, 1000));
+  list->add_option("--after", a.dead_list.after, "Only those with a larger ID");
+  CLI::App* show = Add(*dead, a, "show", "One of them with the reason and its payload",
+                       [&a] { return DeadShow(a.globals, a.dead_id); });
+  show->add_option("ID", a.dead_id, "Its number from the list")->required();
+  CLI::App* replay = Add(*dead, a, "replay", "Send them again under the same record ids",
+                         [&a] { return DeadReplay(a.globals, a.dead_replay); });
+  auto* ids = replay->add_option("ID", a.dead_replay.ids, "Their numbers from the list");
+  auto* destination = replay->add_option("--destination", a.dead_replay.destination, "All of one destination");
+  auto* all = replay->add_flag("--all", a.dead_replay.all, "All there are");
+  ids->excludes(destination)->excludes(all);
+  destination->excludes(all);
+}
+
+void AddChangeCommands(CLI::App& app, Arguments& a) {
+  Add(app, a, "reload", "Check the configuration file and put it in force; nothing changes if it has errors",
+      [&a] { return Reload(a.globals); });
+  CLI::App* pause = Add(app, a, "pause", "Stop uploading; messages are kept",
+                        [&a] { return Pause(a.globals, a.destination, a.duration); });
+  pause->add_option("DESTINATION", a.destination, "Only this one, default all");
+  pause->add_option("--for", a.duration, "End by itself after 90s, 15m, 2h, 3d");
+  CLI::App* resume = Add(app, a, "resume", "Go on after a pause; a held destination tries at once",
+                         [&a] { return Resume(a.globals, a.destination); });
+  resume->add_option("DESTINATION", a.destination, "Only this one, default all");
+  CLI::App* flush = Add(app, a, "flush", "Send what waits without waiting for full batches",
+                        [&a] { return Flush(a.globals, a.destination); });
+  flush->add_option("DESTINATION", a.destination, "Only this one, default all");
+}
+
+void AddLocalCommands(CLI::App& app, Arguments& a) {
+  CLI::App* check =
+      Add(app, a, "check", "Check a configuration file; needs no daemon", [&a] { return Check(a.globals, a.file); });
+  check->add_option("FILE", a.file, "Default: the file of --config");
+  CLI::App* decode = Add(app, a, "decode", "Show what becomes of a payload on standard input; needs no daemon",
+                         [&a] { return Decode(a.globals, a.decode, std::cin); });
+  decode->add_option("--topic", a.decode.topic, "The topic it was published to")->required();
+  decode->add_option("--contract", a.decode.contract,
+                     "Device contract; default: that of the stream of the topic, else what fits");
+  decode->add_option("--pattern", a.decode.pattern, "Topic pattern with captures, e.g. 'site/{site}/dev/{device}/+'");
+  decode->add_option("--received-at", a.decode.received_at, "Moment of arrival (RFC 3339), default now");
+  decode->add_flag("--retained", a.decode.retained, "As a retained message");
+}
+
+void Define(CLI::App& app, Arguments& arguments) {
+  app.name("packhorse");
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string("packhorse ") + kVersion, "Print the version and end");
+  app.add_option("--config", arguments.globals.config_file, "Configuration, default /etc/packhorse/packhorse.json");
+  app.add_option("--socket", arguments.globals.socket, "Control socket, default the one of the configuration");
+  app.add_flag("--json", arguments.globals.json, "JSON instead of text");
+  AddLookCommands(app, arguments);
+  AddDeadCommands(app, arguments);
+  AddChangeCommands(app, arguments);
+  AddLocalCommands(app, arguments);
+}
+
+// `packhorse help queue` means `packhorse queue --help`.
+std::vector<std::string> Words(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  return {words.rbegin(), words.rend()};  // the parser takes them from the back
+}
+
+int Parse(CLI::App& app, std::vector<std::string> words) {
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitFine : kExitUsage;
+  }
+  return -1;
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app(kAbout);
+  Define(app, arguments);
+  if (argc < 2) {
+    std::cerr << app.help();
+    return kExitUsage;
+  }
+  const int ended = Parse(app, Words(argc, argv));
+  return ended >= 0 || !arguments.run ? ended : arguments.run();
+}
+
+}  // namespace packhorse::cli

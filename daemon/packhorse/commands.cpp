@@ -1,0 +1,171 @@
+#include "packhorse/commands.h"
+
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "base/version.h"
+#include "common/load.h"
+#include "packhorse/views.h"
+
+namespace packhorse::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+WallTime Now() { return SystemClock().Wall(); }
+
+// Asks, shows the answer as JSON or by `view`, and lets `exit_code` judge it.
+int Show(const Globals& globals, const std::string& command, const Json& args,
+         const std::function<std::string(const std::string&)>& view,
+         const std::function<int(const std::string&)>& exit_code = {}) {
+  const Reply reply =
+      Ask(globals, command, args.is_null() ? "{}" : args.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!reply.ok()) {
+    return reply.exit_code;
+  }
+  PrintOut(globals.json ? reply.json : view(reply.json));
+  return exit_code ? exit_code(reply.json) : kExitFine;
+}
+
+int FineIf(bool fine) { return fine ? kExitFine : kExitProblem; }
+
+Json ForDestination(const std::string& destination) {
+  return destination.empty() ? Json::object() : Json({{"destination", destination}});
+}
+
+std::string NameOrAll(const std::string& destination) {
+  return destination.empty() ? "all destinations" : "destination " + destination;
+}
+
+}  // namespace
+
+int ShowStatus(const Globals& globals) {
+  return Show(
+      globals, "status", {}, [](const std::string& json) { return StatusText(json, Style::Detect(), Now()); },
+      [](const std::string& json) { return FineIf(StateOf(json) == "ok"); });
+}
+
+int ShowQueueStats(const Globals& globals) {
+  return Show(globals, "queue_stats", {},
+              [](const std::string& json) { return QueueText(json, Style::Detect(), Now()); });
+}
+
+int ShowLedger(const Globals& globals, bool check) {
+  return Show(
+      globals, "ledger", Json({{"check", check}}),
+      [](const std::string& json) { return LedgerText(json, Style::Detect()); },
+      [](const std::string& json) { return FineIf(LedgerBalanced(json)); });
+}
+
+int ShowEvents(const Globals& globals) {
+  return Show(globals, "events", {}, [](const std::string& json) { return EventsText(json, Style::Detect(), Now()); });
+}
+
+int ShowVersion(const Globals& globals) {
+  // The CLI's own version needs no daemon; the daemon's stands beside it where there is one.
+  auto client = control::Connect(SocketPath(globals));
+  const Result<std::string> answer = client ? (*client)->Ask("version", "{}") : Result<std::string>(client.error());
+  if (globals.json) {
+    Json json = {{"cli", kVersion}, {"daemon", nullptr}};
+    if (answer) {
+      json["daemon"] = Json::parse(*answer, nullptr, false);
+    }
+    PrintOut(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return kExitFine;
+  }
+  PrintOut(std::string("packhorse ") + kVersion);
+  PrintOut("packhorsed " + (answer ? VersionOf(*answer) : "not running here"));
+  return kExitFine;
+}
+
+int Reload(const Globals& globals) {
+  return Show(
+      globals, "reload", {}, [](const std::string& json) { return ReloadText(json, Style::Detect()); },
+      [](const std::string& json) { return ReloadApplied(json) ? kExitFine : daemon::kExitBadConfiguration; });
+}
+
+int DeadList(const Globals& globals, const DeadListOptions& options) {
+  return Show(globals, "dead_list", Json({{"limit", options.limit}, {"after", options.after}}),
+              [](const std::string& json) { return DeadListText(json, Style::Detect(), Now()); });
+}
+
+int DeadShow(const Globals& globals, std::int64_t id) {
+  return Show(globals, "dead_show", Json({{"id", id}}),
+              [](const std::string& json) { return DeadLetterText(json, Style::Detect(), Now()); });
+}
+
+int DeadReplay(const Globals& globals, const DeadReplayOptions& options) {
+  if (options.ids.empty() && options.destination.empty() && !options.all) {
+    std::fputs("packhorse: dead replay needs IDs, --destination NAME or --all; see: packhorse dead list\n", stderr);
+    return kExitUsage;
+  }
+  Json args = ForDestination(options.destination);
+  args["ids"] = options.ids;
+  args["all"] = options.all;
+  return Show(globals, "dead_replay", args, ReplayText,
+              [](const std::string& json) { return FineIf(ReplayComplete(json)); });
+}
+
+int Pause(const Globals& globals, const std::string& destination, const std::string& duration) {
+  Json args = ForDestination(destination);
+  std::string until = "until `packhorse resume`, or a restart";
+  if (!duration.empty()) {
+    const auto parsed = ParseDuration(duration);
+    if (!parsed || parsed->count() == 0) {
+      std::fprintf(stderr, "packhorse: --for must be a duration like 90s, 15m, 2h or 3d, not '%s'\n",
+                   Printable(duration).c_str());
+      return kExitUsage;
+    }
+    args["for_ms"] = parsed->count();
+    until = "for " + FormatDuration(*parsed) + " (or until `packhorse resume`, or a restart)";
+  }
+  return Show(globals, "pause", args,
+              [&](const std::string&) { return NameOrAll(destination) + ": paused " + until + "; messages are kept"; });
+}
+
+int Resume(const Globals& globals, const std::string& destination) {
+  return Show(globals, "resume", ForDestination(destination),
+              [&](const std::string&) { return NameOrAll(destination) + ": resumed"; });
+}
+
+int Flush(const Globals& globals, const std::string& destination) {
+  return Show(globals, "flush", ForDestination(destination), [&](const std::string&) {
+    return NameOrAll(destination) + ": what waits is sent without waiting for a full batch";
+  });
+}
+
+int Tail(const Globals& globals, const TailOptions& options) {
+  const Json args = {{"stream", options.stream}, {"device", options.device}};
+  auto client = control::Connect(SocketPath(globals));
+  if (!client) {
+    return Report(globals, client.error(), true);
+  }
+  Result<std::string> line = (*client)->Ask("tail", args.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!line) {
+    return Report(globals, line.error(), false);
+  }
+  const Style style = Style::Detect();
+  std::uint64_t shown = 0;
+  while (options.count == 0 || shown < options.count) {
+    line = (*client)->Next();
+    if (!line) {
+      return Report(globals, line.error(), false);
+    }
+    const std::string text = TailLine(*line, style, Now());
+    if (text.empty()) {
+      continue;
+    }
+    shown += IsRecord(*line) ? 1U : 0U;
+    PrintOut(globals.json ? *line : text);
+    std::fflush(stdout);
+    if (std::ferror(stdout) != 0) {
+      return kExitFine;  // who reads has gone
+    }
+  }
+  return kExitFine;
+}
+
+}  // namespace packhorse::cli

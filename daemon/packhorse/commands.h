@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "packhorse/globals.h"
+
+namespace packhorse::cli {
+
+// The commands that ask the daemon. Each prints its answer (with --json the daemon's own JSON) and answers the exit
+// code.
+
+int ShowStatus(const Globals& globals);
+int ShowQueueStats(const Globals& globals);
+int ShowLedger(const Globals& globals, bool check);
+int ShowEvents(const Globals& globals);
+int ShowVersion(const Globals& globals);
+int Reload(const Globals& globals);
+
+struct DeadListOptions {
+  std::int64_t limit = 100;
+  std::int64_t after = 0;
+};
+int DeadList(const Globals& globals, const DeadListOptions& options);
+int DeadShow(const Globals& globals, std::int64_t id);
+
+struct DeadReplayOptions {
+  std::vector<std::int64_t> ids;
+  std::string destination;
+  bool all = false;
+};
+int DeadReplay(const Globals& globals, const DeadReplayOptions& options);
+
+// `duration` as in the configuration ("2h"), empty: until resumed. An empty destination means all.
+int Pause(const Globals& globals, const std::string& destination, const std::string& duration);
+int Resume(const Globals& globals, const std::string& destination);
+int Flush(const Globals& globals, const std::string& destination);
+
+struct TailOptions {
+  std::string stream;
+  std::string device;
+  std::uint64_t count = 0;  // ends after so many lines; 0: never
+};
+int Tail(const Globals& globals, const TailOptions& options);
+
+}  // namespace packhorse::cli

@@ -1,0 +1,78 @@
+#include "packhorse/globals.h"
+
+#include <cstdio>
+
+#include "common/load.h"
+#include "config/config.h"
+
+namespace packhorse::cli {
+namespace {
+
+void Hint(const char* text) { std::fprintf(stderr, "  %s\n", text); }
+
+void HintsForUnreachable(const Globals& globals, ErrorCode code) {
+  if (code == ErrorCode::kPermissionDenied) {
+    Hint("may look:    members of the socket's group; sudo adduser $USER packhorse, then log in again");
+    return;
+  }
+  Hint("is it there? systemctl status packhorsed");
+  Hint("start it:    sudo systemctl start packhorsed");
+  Hint("why not:     journalctl -u packhorsed -e; packhorse check");
+  if (globals.socket.empty() && globals.config_file.empty()) {
+    Hint("elsewhere:   packhorse --config FILE or --socket PATH names another daemon");
+  }
+  Hint("Messages that are not yet delivered stay in the queue on the disk until it runs again; this release");
+  Hint("shows the queue, the ledger and the dead letters only through the running daemon.");
+}
+
+}  // namespace
+
+std::string ConfigFile(const Globals& globals) {
+  return globals.config_file.empty() ? daemon::kDefaultConfigFile : globals.config_file;
+}
+
+std::string SocketPath(const Globals& globals) {
+  if (!globals.socket.empty()) {
+    return globals.socket;
+  }
+  const config::Loaded loaded = config::Load(ConfigFile(globals));
+  return loaded.config.control.socket.empty() ? daemon::kDefaultSocket : loaded.config.control.socket;
+}
+
+int Report(const Globals& globals, const Error& error, bool while_connecting) {
+  std::fprintf(stderr, "packhorse: %s\n", error.message.c_str());
+  if (while_connecting) {
+    HintsForUnreachable(globals, error.code);
+    return kExitUnreachable;
+  }
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kTimeout:
+      return kExitUnreachable;
+    case ErrorCode::kInvalidArgument:
+      return kExitUsage;
+    default:
+      return kExitProblem;
+  }
+}
+
+Reply Ask(const Globals& globals, const std::string& command, const std::string& args) {
+  auto client = control::Connect(SocketPath(globals));
+  if (!client) {
+    return {Report(globals, client.error(), true), ""};
+  }
+  Result<std::string> answer = (*client)->Ask(command, args);
+  if (!answer) {
+    return {Report(globals, answer.error(), false), ""};
+  }
+  return {kExitFine, std::move(answer).value()};
+}
+
+void PrintOut(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  if (text.empty() || text.back() != '\n') {
+    std::fputc('\n', stdout);
+  }
+}
+
+}  // namespace packhorse::cli

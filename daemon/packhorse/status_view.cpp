@@ -1,0 +1,154 @@
+#include <algorithm>
+
+#include "base/units.h"
+#include "packhorse/json_view.h"
+#include "packhorse/views.h"
+
+// `packhorse status`: the verdict, why, what to do; then the stations in the order in which a message passes them.
+
+namespace packhorse::cli {
+namespace {
+
+bool Contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+// What to do about a destination that is not ok; empty when it heals by itself.
+std::string DestinationHint(const JsonView& destination) {
+  const std::string state = destination["state"].Text();
+  const std::string reason = destination["reason"].Text();
+  if (state == "paused") {
+    return "go on: packhorse resume " + destination["name"].Shown();
+  }
+  if (state != "held") {
+    return "";
+  }
+  const bool secret = Contains(reason, "401") || Contains(reason, "403");
+  return std::string(secret ? "check its token or key" : "check its url and contract") +
+         " in the configuration, then: packhorse reload";
+}
+
+std::vector<std::string> Hints(const JsonView& status) {
+  std::vector<std::string> hints;
+  for (const JsonView& destination : status["destinations"].Items()) {
+    if (std::string hint = DestinationHint(destination); !hint.empty()) {
+      hints.push_back("destination " + destination["name"].Shown() + ": " + hint);
+    }
+  }
+  for (const JsonView& source : status["sources"].Items()) {
+    if (source["state"].Text() == "down") {
+      hints.push_back("source " + source["name"].Shown() + ": is the broker up at " + source["url"].Shown() +
+                      "? It is tried again by itself");
+    }
+    if (!source["refused_filters"].Items().empty()) {
+      hints.push_back("source " + source["name"].Shown() + ": allow its user these topics in the broker");
+    }
+  }
+  if (status["queue"]["dead_letters"].Count() > 0) {
+    hints.emplace_back("records were refused by a cloud API: packhorse dead list");
+  }
+  return hints;
+}
+
+std::string SourceLines(const JsonView& status, const Style& style, WallTime now) {
+  Table table({"SOURCE", "STATE", "SINCE", "RECEIVED", "UNROUTED", "BROKER"});
+  for (const JsonView& source : status["sources"].Items()) {
+    const auto since = source["since"].Time();
+    table.Add({source["name"].Shown(), style.State(source["state"].Text()), since ? SinceText(*since, now) : "-",
+               Grouped(source["received"].Count()), Grouped(source["unrouted"].Count()), source["url"].Shown()});
+  }
+  return table.Text(style);
+}
+
+std::string StreamLines(const JsonView& status, const Style& style) {
+  Table table({"STREAM", "LANE", "RECEIVED", "PENDING", "TOPICS"});
+  for (const JsonView& stream : status["streams"].Items()) {
+    std::string topics;
+    for (const JsonView& topic : stream["topics"].Items()) {
+      topics += (topics.empty() ? "" : ", ") + topic.Shown();
+    }
+    table.Add({stream["name"].Shown(), stream["lane"].Shown(), Grouped(stream["received"].Count()),
+               Grouped(stream["pending"].Count()), Shorten(topics, 40)});
+  }
+  return table.Text(style);
+}
+
+std::string QueueLine(const JsonView& queue, WallTime now) {
+  std::string text = Grouped(queue["messages"].Count()) + " messages waiting, " + FormatBytes(queue["bytes"].Count());
+  if (queue["max_bytes"].Count() > 0) {
+    text += " of " + FormatBytes(queue["max_bytes"].Count());
+  }
+  if (const auto oldest = queue["oldest_at"].Time()) {
+    text += ", oldest " + Span(std::chrono::duration_cast<std::chrono::seconds>(now - *oldest));
+  }
+  text += "; a power cut would cost " + Grouped(queue["at_risk"].Count());
+  text += "; dead letters " + Grouped(queue["dead_letters"].Count());
+  text += ", quarantined " + Grouped(queue["quarantined"].Count());
+  return Wrap(text, "  QUEUE  ", 9);
+}
+
+std::string LatencyOf(const JsonView& destination, const char* name) {
+  const auto value = destination[name].Number();
+  return value ? Latency(*value) : "-";
+}
+
+std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
+  Table table({"DESTINATION", "STATE", "SINCE", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
+  for (const JsonView& destination : status["destinations"].Items()) {
+    const auto since = destination["since"].Time();
+    table.Add({destination["name"].Shown(), style.State(destination["state"].Text()),
+               since ? SinceText(*since, now) : "-", Grouped(destination["pending"].Count()),
+               Grouped(destination["in_flight"].Count()), LatencyOf(destination, "p50_ms"),
+               LatencyOf(destination, "p95_ms"), LatencyOf(destination, "p99_ms")});
+  }
+  std::string text = table.Text(style);
+  for (const JsonView& destination : status["destinations"].Items()) {
+    if (const auto wait = destination["next_attempt_in_ms"].Number(); wait && destination["state"].Text() != "ok") {
+      text += "    " + destination["name"].Shown() + ": next attempt in " + Latency(std::max(*wait, 0.0)) + "\n";
+    }
+  }
+  return text;
+}
+
+std::string LedgerLine(const JsonView& ledger, const Style& style) {
+  std::string text = "received " + Grouped(ledger["received"].Count()) + " =";
+  const char* plus = " ";
+  for (const char* name : {"delivered", "rejected", "quarantined", "deduplicated", "expired", "dropped", "pending"}) {
+    const std::uint64_t count = ledger[name].Count();
+    if (count == 0 && std::string_view(name) != "delivered" && std::string_view(name) != "pending") {
+      continue;
+    }
+    text += plus + std::string(name) + " " + Grouped(count);
+    plus = " + ";
+  }
+  text += "; unrouted " + Grouped(ledger["unrouted"].Count()) + "; ";
+  text += ledger["balanced"].Flag() ? style.Good("balanced") : style.Bad("NOT BALANCED");
+  return Wrap(text, "  LEDGER  ", 10);
+}
+
+}  // namespace
+
+std::string StateOf(const std::string& status_json) { return JsonView(status_json)["state"].Text(); }
+
+std::string VersionOf(const std::string& json) { return JsonView(json)["version"].Shown(); }
+
+std::string StatusText(const std::string& json, const Style& style, WallTime now) {
+  const JsonView status(json);
+  std::string text =
+      style.Title("packhorse " + status["version"].Shown() + ", gateway " + status["gateway"]["id"].Shown()) + ": " +
+      style.State(status["state"].Shown());
+  if (const auto started = status["started_at"].Time()) {
+    text += ", running since " + SinceText(*started, now);
+  }
+  text += "\n";
+  for (const JsonView& reason : status["reasons"].Items()) {
+    text += Wrap(HumaniseTimes(reason.Shown(), now), style.Bad("  ! "), 4);
+  }
+  for (const std::string& hint : Hints(status)) {
+    text += Wrap(hint, "  > ", 4);
+  }
+  text += "\n" + SourceLines(status, style, now) + "\n" + StreamLines(status, style) + "\n" +
+          QueueLine(status["queue"], now) + "\n" + DestinationLines(status, style, now) + "\n" +
+          LedgerLine(status["ledger"], style);
+  return text;
+}
+
+}  // namespace packhorse::cli

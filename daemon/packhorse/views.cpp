@@ -1,0 +1,257 @@
+#include "packhorse/views.h"
+
+#include "base/units.h"
+#include "packhorse/json_view.h"
+
+namespace packhorse::cli {
+namespace {
+
+std::string When(const JsonView& time, WallTime now) {
+  const auto value = time.Time();
+  return value ? SinceText(*value, now) : "-";
+}
+
+// "  name        value", wrapped below the value; nothing for an empty value.
+std::string Field(const std::string& name, const std::string& value) {
+  constexpr std::size_t kColumn = 16;
+  if (value.empty()) {
+    return "";
+  }
+  std::string lead = "  " + name;
+  lead.resize(std::max(kColumn, lead.size() + 1), ' ');
+  return Wrap(value, lead, kColumn);
+}
+
+std::string Join(const std::vector<JsonView>& items) {
+  std::string text;
+  for (const JsonView& item : items) {
+    text += (text.empty() ? "" : ", ") + item.Shown();
+  }
+  return text;
+}
+
+// `value` of a measurement with its unit; an attribute is the value itself.
+std::string ValueText(const JsonView& value) {
+  if (!value["value"].Exists() && value.Members().empty()) {
+    return value.Shown();
+  }
+  const std::string unit = value["unit"].Shown();
+  return value["value"].Shown() + (unit.empty() ? "" : " " + unit);
+}
+
+}  // namespace
+
+std::string QueueText(const std::string& json, const Style& style, WallTime now) {
+  const JsonView queue(json);
+  std::string text = style.Title("queue " + queue["id"].Shown() + " in " + queue["path"].Shown()) + "\n";
+  if (!queue["last_error"].Text().empty()) {
+    text += Wrap("cannot be written since " + When(queue["failing_since"], now) + ": " + queue["last_error"].Shown(),
+                 style.Bad("  ! "), 4);
+  }
+  text += Field("messages",
+                Grouped(queue["messages"].Count()) + " waiting, oldest received " + When(queue["oldest_at"], now));
+  text += Field("size", FormatBytes(queue["bytes"].Count()) + " of " + FormatBytes(queue["max_bytes"].Count()) +
+                            " on the disk, " + Grouped(queue["segments"].Count()) + " segments with " +
+                            FormatBytes(queue["payload_bytes"].Count()));
+  text += Field("at risk", Grouped(queue["at_risk"].Count()) + " messages, should the power fail now");
+  text += Field("dead letters", Grouped(queue["dead_letters"].Count()));
+  text += Field("quarantined", Grouped(queue["quarantined"].Count()));
+  text += Field("since start",
+                Grouped(queue["commits"].Count()) + " commits, " + Grouped(queue["syncs"].Count()) + " syncs");
+  Table table({"DESTINATION", "PENDING", "IN FLIGHT", "OLDEST"});
+  for (const JsonView& destination : queue["destinations"].Items()) {
+    table.Add({destination["name"].Shown(), Grouped(destination["pending"].Count()),
+               Grouped(destination["in_flight"].Count()), When(destination["oldest_at"], now)});
+  }
+  return text + "\n" + table.Text(style);
+}
+
+bool LedgerBalanced(const std::string& json) { return JsonView(json)["balanced"].Flag(); }
+
+std::string LedgerText(const std::string& json, const Style& style) {
+  const JsonView ledger(json);
+  std::string text;
+  for (const JsonView& problem : ledger["problems"].Items()) {
+    text += Wrap(problem.Shown(), style.Bad("  ! "), 4);
+  }
+  Table table({"STREAM", "DESTINATION", "RECEIVED", "DELIVERED", "REJECTED", "QUARANT.", "OTHER", "PENDING"});
+  const auto add = [&table](const std::string& stream, const std::string& destination, const JsonView& row) {
+    table.Add({stream, destination, Grouped(row["received"].Count()), Grouped(row["delivered"].Count()),
+               Grouped(row["rejected"].Count()), Grouped(row["quarantined"].Count()),
+               Grouped(row["deduplicated"].Count() + row["expired"].Count() + row["dropped"].Count()),
+               Grouped(row["pending"].Count())});
+  };
+  for (const JsonView& row : ledger["rows"].Items()) {
+    add(row["stream"].Shown(), row["destination"].Shown(), row);
+  }
+  add("total", "", ledger["total"]);
+  text += table.Text(style);
+  for (const JsonView& row : ledger["rows"].Items()) {
+    for (const auto& [reason, count] : row["drop_reasons"].Members()) {
+      text += "    " + row["stream"].Shown() + " to " + row["destination"].Shown() + ": dropped " +
+              Grouped(count.Count()) + " (" + Printable(reason) + ")\n";
+    }
+  }
+  text += "  unrouted (no stream wants the topic): " + Grouped(ledger["total"]["unrouted"].Count()) + "\n";
+  const std::string how = ledger["checked"].Flag() ? ", recounted from the stored messages" : "";
+  text += "  " + (LedgerBalanced(json) ? style.Good("balanced") : style.Bad("NOT BALANCED")) + how + "\n";
+  return text;
+}
+
+std::string EventsText(const std::string& json, const Style& style, WallTime now) {
+  const JsonView events(json);
+  std::string text;
+  const auto add = [&](const JsonView& event) {
+    const std::string severity = event["severity"].Shown();
+    const bool open = !event["resolved_at"].Exists();
+    std::string lead = "  " + (open && severity <= "P1" ? style.Bad(severity) : severity) + " ";
+    std::string line = event["name"].Shown();
+    line += event["subject"].Text().empty() ? "" : " '" + event["subject"].Shown() + "'";
+    line += " since " + When(event["since"], now);
+    if (const auto resolved = event["resolved_at"].Time()) {
+      line += ", resolved " + LocalTime(*resolved, now);
+    }
+    line += event["count"].Count() > 1 ? ", " + Grouped(event["count"].Count()) + " times" : "";
+    text += Wrap(line + ": " + HumaniseTimes(event["message"].Shown(), now), lead, 5);
+  };
+  text += style.Title("open") + "\n";
+  if (events["open"].Items().empty()) {
+    text += "  none\n";
+  }
+  for (const JsonView& event : events["open"].Items()) {
+    add(event);
+  }
+  text += style.Title("recent, resolved") + "\n";
+  std::size_t shown = 0;
+  for (const JsonView& event : events["recent"].Items()) {
+    if (event["resolved_at"].Exists() && ++shown <= 50) {
+      add(event);
+    }
+  }
+  return text + (shown == 0 ? "  none\n" : "");
+}
+
+std::string DeadListText(const std::string& json, const Style& style, WallTime now) {
+  const JsonView list(json);
+  const auto letters = list["dead_letters"].Items();
+  if (letters.empty()) {
+    return "no dead letters\n";
+  }
+  Table table({"ID", "RECORD", "DESTINATION", "SINCE", "REASON"});
+  std::string last;
+  for (const JsonView& letter : letters) {
+    const std::string status = letter["http_status"].Count() == 0 ? "" : " (" + letter["http_status"].Shown() + ")";
+    last = letter["id"].Shown();
+    table.Add({last, letter["record_id"].Shown(), letter["destination"].Shown(), When(letter["died_at"], now),
+               letter["reason"].Shown() + status});
+  }
+  std::string text = table.Text(style);
+  if (list["more"].Flag()) {
+    text += "  there are more: packhorse dead list --after " + last + "\n";
+  }
+  return text + "  why and what: packhorse dead show ID; send again: packhorse dead replay ID\n";
+}
+
+std::string DeadLetterText(const std::string& json, const Style& style, WallTime now) {
+  const JsonView letter(json);
+  std::string text = style.Title("dead letter " + letter["id"].Shown()) + "\n";
+  text += Field("record", letter["record_id"].Shown());
+  text += Field("destination", letter["destination"].Shown());
+  text += Field("refused", When(letter["died_at"], now) + ", HTTP status " + letter["http_status"].Shown());
+  text += Field("reason", letter["reason"].Shown());
+  text += Field("their words", letter["detail"].Shown());
+  text += Field("request id", letter["provider_request_id"].Shown());
+  text += Field("batch", letter["batch_key"].Shown());
+  text += Field("stream", letter["stream"].Shown() + ", lane " + letter["lane"].Shown());
+  text += Field("topic", letter["topic"].Shown());
+  text += Field("received", letter["server_received_at"].Shown());
+  text += Field("payload",
+                FormatBytes(letter["payload_bytes"].Count()) + ", as " + letter["payload_encoding"].Shown() + ":");
+  return text + letter["payload"].Shown() + "\n";
+}
+
+bool ReplayComplete(const std::string& json) { return JsonView(json)["failures"].Items().empty(); }
+
+std::string ReplayText(const std::string& json) {
+  const JsonView report(json);
+  std::string text = Grouped(report["replayed"].Count()) + " dead letters taken back into delivery\n";
+  for (const JsonView& failure : report["failures"].Items()) {
+    text += Wrap(failure.Shown(), "  ! ", 4);
+  }
+  return text + (report["remaining"].Flag() ? "  there are more: run the command again\n" : "");
+}
+
+bool ReloadApplied(const std::string& json) { return JsonView(json)["applied"].Flag(); }
+
+std::string ReloadText(const std::string& json, const Style& style) {
+  const JsonView report(json);
+  const bool applied = ReloadApplied(json);
+  std::string text = applied ? style.Good("the configuration is in force") : style.Bad("refused");
+  text += applied ? "\n" : ": the old configuration stays in force\n";
+  for (const JsonView& problem : report["problems"].Items()) {
+    text += Wrap(problem.Shown(), "  ! ", 4);
+  }
+  for (const JsonView& change : report["changes"].Items()) {
+    text += Wrap(change.Shown(), "  - ", 4);
+  }
+  if (applied && report["changes"].Items().empty()) {
+    text += "  nothing changed; secrets were read again, destinations that wait try at once\n";
+  }
+  return text + (applied ? "" : "  mend the file, look with: packhorse check\n");
+}
+
+bool IsRecord(const std::string& json) { return JsonView(json)["record_id"].Exists(); }
+
+std::string RecordText(const std::string& json, const Style& style) {
+  const JsonView record(json);
+  const JsonView time = record["device_time"];
+  std::string text = style.Title("record " + record["record_id"].Shown()) + "\n";
+  text += Field("device", record["device_id"].Text().empty() ? "(none found)" : record["device_id"].Shown());
+  text += Field("kind", record["kind"].Shown());
+  text += Field("contract", record["contract"].Shown());
+  text +=
+      Field("received", record["server_received_at"].Shown() + ", gateway clock " + record["gateway_clock"].Shown());
+  std::string device_time = time["value"].Shown();
+  device_time += (device_time.empty() ? "quality " : ", quality ") + time["quality"].Shown();
+  device_time += time["raw"].Text().empty() ? "" : ", sent as " + time["raw"].Shown();
+  device_time += time["skew_ms"].Exists() ? ", skew " + time["skew_ms"].Shown() + " ms" : "";
+  text += time["quality"].Exists() ? Field("device time", device_time) : "";
+  text += Field("flags", Join(record["flags"].Items()));
+  for (const char* group : {"measurements", "attributes"}) {
+    Table table({group, "VALUE"});
+    const auto members = record[group].Members();
+    for (const auto& [name, value] : members) {
+      table.Add({Printable(name), ValueText(value)});
+    }
+    text += members.empty() ? "" : table.Text(style);
+  }
+  return text;
+}
+
+std::string TailLine(const std::string& json, const Style& style, WallTime now) {
+  const JsonView line(json);
+  const std::string outcome = line["outcome"].Text();
+  if (outcome == "alive" || outcome == "following") {
+    return "";
+  }
+  if (outcome == "skipped") {
+    return style.Warning("... " + Grouped(line["messages"].Count()) + " messages not shown: too fast for this view") +
+           "\n";
+  }
+  const auto received = line["server_received_at"].Time();
+  std::string text = (received ? LocalTime(*received, now) : "-") + " ";
+  if (!outcome.empty()) {
+    return text + style.Bad(outcome) + " " + line["topic"].Shown() + ": " + line["reason"].Shown() + ", " +
+           line["detail"].Shown() + "\n";
+  }
+  text += line["stream"].Shown() + " " + style.Title(line["device_id"].Shown());
+  for (const char* group : {"measurements", "attributes"}) {
+    for (const auto& [name, value] : line[group].Members()) {
+      text += " " + Printable(name) + "=" + ValueText(value);
+    }
+  }
+  const std::string flags = Join(line["flags"].Items());
+  return text + (flags.empty() ? "" : " " + style.Dim("[" + flags + "]")) + "\n";
+}
+
+}  // namespace packhorse::cli

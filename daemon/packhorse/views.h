@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "packhorse/format.h"
+
+namespace packhorse::cli {
+
+// What people see of the daemon's JSON answers: what is wrong first, what to do next, then the rest; 80 columns.
+// Members that an older or newer daemon does not send are left out. Pure functions of their arguments.
+
+// "ok", "degraded", "down"; empty when the text is no status.
+std::string StateOf(const std::string& status_json);
+std::string StatusText(const std::string& json, const Style& style, WallTime now);
+std::string QueueText(const std::string& json, const Style& style, WallTime now);
+std::string LedgerText(const std::string& json, const Style& style);
+bool LedgerBalanced(const std::string& json);
+std::string EventsText(const std::string& json, const Style& style, WallTime now);
+std::string DeadListText(const std::string& json, const Style& style, WallTime now);
+std::string DeadLetterText(const std::string& json, const Style& style, WallTime now);
+std::string ReplayText(const std::string& json);
+bool ReplayComplete(const std::string& json);
+std::string ReloadText(const std::string& json, const Style& style);
+bool ReloadApplied(const std::string& json);
+// One canonical record, over several lines (decode) or in one (tail).
+std::string RecordText(const std::string& json, const Style& style);
+// Also for lines that are no records: quarantined, ignored, skipped. Empty for a sign of life.
+std::string TailLine(const std::string& json, const Style& style, WallTime now);
+bool IsRecord(const std::string& json);
+// The daemon's own version; "" when there is none.
+std::string VersionOf(const std::string& json);
+
+}  // namespace packhorse::cli

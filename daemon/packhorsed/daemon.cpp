@@ -1,0 +1,134 @@
+#include "packhorsed/daemon.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+#include "base/version.h"
+#include "common/load.h"
+#include "health/log.h"
+#include "packhorsed/loop.h"
+#include "packhorsed/notify.h"
+#include "packhorsed/wiring.h"
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+constexpr char kUsage[] =
+    "Usage: packhorsed [--config FILE] [--check] [--version]\n"
+    "\n"
+    "Bridges MQTT telemetry to cloud HTTP APIs. Usually started by systemd; stays in the foreground.\n"
+    "\n"
+    "  --config FILE  configuration, default /etc/packhorse/packhorse.json\n"
+    "  --check        check the configuration, print every problem and end\n"
+    "  --version      print the version and end\n"
+    "\n"
+    "SIGTERM stops it after what is under way is sent, SIGHUP makes it read its configuration again.\n"
+    "Exit codes: 0 fine, 1 could not start, 2 usage, 78 bad configuration.\n"
+    "`packhorse status` shows how it is.\n";
+
+void PrintLine(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+int Fail(const Error& error) {
+  health::Log(health::LogLevel::kError, "start_failed", error.message, {{"code", std::string(Name(error.code))}});
+  return kExitFailure;
+}
+
+int Serve(const std::string& file, config::Loaded loaded) {
+  const config::Config& config = loaded.config;
+  Result<Fd> signals = BlockSignals();
+  if (!signals) {
+    return Fail(signals.error());
+  }
+  if (Status logging = health::ConfigureLog(config.log.level, config.log.format); !logging) {
+    return Fail(logging.error());
+  }
+  Notifier notifier = Notifier::FromEnvironment();
+  health::Log(health::LogLevel::kInfo, "starting", std::string("packhorsed ") + kVersion, {{"config", file}});
+  for (const config::Problem& warning : loaded.problems) {
+    health::Log(health::LogLevel::kWarning, "config_warning", config::Describe(warning));
+  }
+  if (geteuid() == 0) {
+    health::Log(health::LogLevel::kWarning, "running_as_root",
+                "packhorsed needs no privileges; the unit of the package runs it as user packhorse");
+  }
+  auto parts = Assemble(file, std::move(loaded.config), SystemClock());
+  if (!parts) {
+    return Fail(parts.error());
+  }
+  Loop loop(**parts, notifier, std::move(signals).value());
+  if (Status started = loop.Start(); !started) {
+    return Fail(started.error());
+  }
+  health::Log(health::LogLevel::kInfo, "started", "receiving and delivering",
+              {{"queue", (*parts)->queue->id()}, {"gateway", (*parts)->config.gateway.id}});
+  return loop.Run();
+}
+
+}  // namespace
+
+CommandLine ParseCommandLine(int argc, const char* const* argv) {
+  CommandLine parsed;
+  parsed.config_file = kDefaultConfigFile;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    constexpr std::string_view kConfigEquals = "--config=";
+    if (argument == "--check") {
+      parsed.mode = CommandLine::Mode::kCheck;
+    } else if (argument == "--version") {
+      parsed.mode = CommandLine::Mode::kVersion;
+    } else if (argument == "--help" || argument == "-h") {
+      parsed.mode = CommandLine::Mode::kHelp;
+    } else if (argument == "--config" && i + 1 < argc) {
+      parsed.config_file = argv[++i];
+    } else if (argument.starts_with(kConfigEquals)) {
+      parsed.config_file = argument.substr(kConfigEquals.size());
+    } else {
+      parsed.mode = CommandLine::Mode::kUsageError;
+      parsed.error =
+          argument == "--config" ? "--config needs a file" : "unknown argument '" + std::string(argument) + "'";
+      return parsed;
+    }
+  }
+  return parsed;
+}
+
+int Main(const CommandLine& command_line) {
+  switch (command_line.mode) {
+    case CommandLine::Mode::kUsageError:
+      PrintLine("packhorsed: " + command_line.error);
+      std::fputs(kUsage, stderr);
+      return kExitUsage;
+    case CommandLine::Mode::kHelp:
+      std::fputs(kUsage, stdout);
+      return 0;
+    case CommandLine::Mode::kVersion:
+      std::printf("packhorsed %s\n", kVersion);
+      return 0;
+    case CommandLine::Mode::kCheck:
+    case CommandLine::Mode::kRun:
+      break;
+  }
+  umask(0077);
+  config::Loaded loaded = LoadConfiguration(command_line.config_file);
+  if (loaded.ok() && command_line.mode == CommandLine::Mode::kRun) {
+    return Serve(command_line.config_file, std::move(loaded));
+  }
+  for (const config::Problem& problem : loaded.problems) {
+    PrintLine(config::Describe(problem));
+  }
+  if (!loaded.ok()) {
+    PrintLine(command_line.config_file + ": " + Summary(Count(loaded.problems)));
+    return kExitBadConfiguration;
+  }
+  std::printf("%s: OK\n", command_line.config_file.c_str());
+  return 0;
+}
+
+}  // namespace packhorse::daemon

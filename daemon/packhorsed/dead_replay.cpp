@@ -1,0 +1,131 @@
+#include "packhorsed/dead_replay.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr std::size_t kMaxLetters = 10'000;
+constexpr std::size_t kPage = 100;  // letters in memory at a time; a letter carries a whole payload
+constexpr std::size_t kMaxFailures = 100;
+
+using Group = std::pair<std::string, Lane>;  // one batch has one destination and one lane
+
+struct Job {
+  Parts& parts;
+  std::function<void(Result<ReplayReport>)> done;
+  std::vector<std::int64_t> ids;
+  std::size_t next = 0;
+  std::size_t waiting = 0;  // groups of the present page without an answer, and one for the page itself
+  ReplayReport report;
+
+  void Fail(std::string line) {
+    if (report.failures.size() < kMaxFailures) {
+      report.failures.push_back(std::move(line));
+    }
+  }
+};
+
+void RunPage(const std::shared_ptr<Job>& job);
+
+void GroupEnded(const std::shared_ptr<Job>& job) {
+  if (--job->waiting > 0) {
+    return;
+  }
+  if (job->next < job->ids.size()) {
+    RunPage(job);
+  } else {
+    job->done(std::move(job->report));
+  }
+}
+
+std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
+  std::map<Group, std::vector<queue::DeadLetter>> groups;
+  const std::size_t end = std::min(job.next + kPage, job.ids.size());
+  for (; job.next < end; ++job.next) {
+    Result<queue::DeadLetter> letter = job.parts.queue->FindDeadLetter(job.ids[job.next]);
+    if (!letter) {
+      job.Fail(std::to_string(job.ids[job.next]) + ": " + letter.error().message);
+      continue;
+    }
+    const Group group{letter->destination, letter->lane};
+    groups[group].push_back(std::move(letter).value());
+  }
+  return groups;
+}
+
+void RunPage(const std::shared_ptr<Job>& job) {
+  const auto groups = ReadPage(*job);
+  job->waiting = groups.size() + 1;
+  for (const auto& [group, letters] : groups) {
+    const auto unit = std::find_if(job->parts.destinations.begin(), job->parts.destinations.end(),
+                                   [name = group.first](const auto& entry) { return entry.config.name == name; });
+    if (unit == job->parts.destinations.end()) {
+      job->Fail("destination '" + group.first + "' is not configured: its dead letters stay");
+      GroupEnded(job);
+      continue;
+    }
+    const std::uint64_t count = letters.size();
+    unit->destination->ReplayDead(letters, [job, count, name = group.first](const Result<std::uint32_t>& result) {
+      if (result) {
+        job->report.letters += count;
+      } else {
+        job->Fail("destination '" + name + "': " + result.error().message);
+      }
+      GroupEnded(job);
+    });
+  }
+  GroupEnded(job);
+}
+
+// The ids first: what is refused again becomes a new dead letter and must not be taken twice in one call.
+Status Select(Job& job, const ReplaySelection& selection) {
+  job.ids = selection.ids;
+  if (!selection.all && selection.destination.empty()) {
+    return {};
+  }
+  std::int64_t after = 0;
+  while (true) {
+    const auto page = job.parts.queue->DeadLetters(kPage, after);
+    if (!page) {
+      return page.error();
+    }
+    for (const queue::DeadLetter& letter : *page) {
+      after = letter.id;
+      if (!selection.destination.empty() && letter.destination != selection.destination) {
+        continue;
+      }
+      if (job.ids.size() == kMaxLetters) {
+        job.report.remaining = true;
+        return {};
+      }
+      job.ids.push_back(letter.id);
+    }
+    if (page->size() < kPage) {
+      return {};
+    }
+  }
+}
+
+}  // namespace
+
+void ReplayDeadLetters(Parts& parts, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done) {
+  auto job = std::make_shared<Job>(Job{parts, std::move(done), {}, 0, 0, {}});
+  if (Status selected = Select(*job, selection); !selected) {
+    job->done(selected.error());
+    return;
+  }
+  RunPage(job);
+}
+
+std::string ToJson(const ReplayReport& report) {
+  const nlohmann::ordered_json json = {
+      {"replayed", report.letters}, {"failures", report.failures}, {"remaining", report.remaining}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace packhorse::daemon

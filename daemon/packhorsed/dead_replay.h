@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "packhorsed/wiring.h"
+
+namespace packhorse::daemon {
+
+// Which dead letters to take back: these, or all of one destination, or all there are.
+struct ReplaySelection {
+  std::vector<std::int64_t> ids;
+  std::string destination;
+  bool all = false;
+};
+
+struct ReplayReport {
+  std::uint64_t letters = 0;          // taken back into delivery
+  std::vector<std::string> failures;  // one line each, bounded
+  bool remaining = false;             // more than one call takes; ask again
+};
+
+// Takes dead letters back into delivery, piece by piece, so that the loop goes on in between; at most 10,000 in one
+// call. `done` runs on the loop, perhaps before this returns. Loop thread.
+void ReplayDeadLetters(Parts& parts, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done);
+
+std::string ToJson(const ReplayReport& report);
+
+}  // namespace packhorse::daemon

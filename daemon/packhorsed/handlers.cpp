@@ -1,0 +1,240 @@
+#include "packhorsed/handlers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "health/log.h"
+#include "packhorsed/answers.h"
+#include "packhorsed/dead_replay.h"
+#include "packhorsed/watch.h"
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr std::int64_t kMaxListed = 1'000;
+constexpr std::chrono::milliseconds kLongestPause = std::chrono::hours(24 * 30);
+
+// What a handler returns whose answer follows by SendReady().
+Error Later() { return Error{ErrorCode::kBusy, ""}; }
+
+std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_string(count) + "}"; }
+
+}  // namespace
+
+Handlers::Handlers(Parts& parts, Reloader& reloader, Tail& tail) : parts_(parts), reloader_(reloader), tail_(tail) {}
+
+const std::vector<Handlers::Command>& Handlers::Commands() {
+  static const std::vector<Command> commands = {
+      {"status", false, &Handlers::ShowStatus},
+      {"ledger", false, &Handlers::ShowLedger},
+      {"queue_stats", false, &Handlers::ShowQueueStats},
+      {"events", false, &Handlers::ShowEvents},
+      {"version", false, &Handlers::ShowVersion},
+      {"dead_list", false, &Handlers::ListDead},
+      {"dead_show", false, &Handlers::ShowDead},
+      {"tail", false, &Handlers::Follow},
+      {"dead_replay", true, &Handlers::ReplayDead},
+      {"reload", true, &Handlers::Reload},
+      {"pause", true, &Handlers::Pause},
+      {"resume", true, &Handlers::Resume},
+      {"flush", true, &Handlers::Flush},
+  };
+  return commands;
+}
+
+control::Answer Handlers::Handle(const control::Call& call) {
+  const auto command = std::find_if(Commands().begin(), Commands().end(),
+                                    [&](const Command& entry) { return entry.name == call.command; });
+  if (command == Commands().end()) {
+    return Error{ErrorCode::kUnsupported,
+                 "this packhorsed does not know the command '" + call.command + "'; is the CLI of a newer release?"};
+  }
+  if (command->changes && !call.may_change) {
+    return Error{ErrorCode::kPermissionDenied,
+                 std::string("only root and the service user may ") + command->name +
+                     "; try again with sudo (looking is allowed to the group of the socket)"};
+  }
+  const Result<Args> args = Args::Parse(call.args);
+  if (!args) {
+    return args.error();
+  }
+  return (this->*command->handler)(call, *args);
+}
+
+void Handlers::SendReady(control::Server& server) {
+  for (const auto& [connection, answer] : std::exchange(ready_, {})) {
+    server.AnswerLater(connection, answer);
+  }
+}
+
+control::Answer Handlers::ShowStatus(const control::Call&, const Args&) {
+  Condition condition = Observe(parts_, parts_.clock.Mono());
+  const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+  if (!ledger) {
+    return ledger.error().With("read the ledger");
+  }
+  condition.ledger_balanced = ledger->Balanced();
+  return StatusJson(parts_, condition, *ledger);
+}
+
+control::Answer Handlers::ShowLedger(const control::Call&, const Args& args) {
+  const Result<bool> check = args.Flag("check");
+  if (!check) {
+    return check.error();
+  }
+  const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+  if (!ledger) {
+    return ledger.error().With("read the ledger");
+  }
+  std::vector<std::string> problems;
+  if (*check) {
+    Result<std::vector<std::string>> verified = parts_.queue->VerifyLedger();
+    if (!verified) {
+      return verified.error().With("verify the ledger");
+    }
+    problems = std::move(verified).value();
+  }
+  return LedgerJson(*ledger, problems, *check);
+}
+
+control::Answer Handlers::ShowQueueStats(const control::Call&, const Args&) {
+  return QueueStatsJson(parts_, Observe(parts_, parts_.clock.Mono()));
+}
+
+control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_.events); }
+
+control::Answer Handlers::ShowVersion(const control::Call&, const Args&) { return VersionJson(parts_); }
+
+control::Answer Handlers::ListDead(const control::Call&, const Args& args) {
+  const auto limit = args.Integer("limit", 100, 1, kMaxListed);
+  const auto after = args.Integer("after", 0, 0, INT64_MAX);
+  if (!limit || !after) {
+    return !limit ? limit.error() : after.error();
+  }
+  const auto count = static_cast<std::size_t>(*limit);
+  Result<std::vector<queue::DeadLetter>> letters = parts_.queue->DeadLetters(count + 1, *after);
+  if (!letters) {
+    return letters.error();
+  }
+  const bool more = letters->size() > count;
+  if (more) {
+    letters->pop_back();
+  }
+  return DeadListJson(*letters, more);
+}
+
+control::Answer Handlers::ShowDead(const control::Call&, const Args& args) {
+  const auto id = args.Integer("id", -1, 0, INT64_MAX);
+  if (!id) {
+    return id.error();
+  }
+  const Result<queue::DeadLetter> letter = parts_.queue->FindDeadLetter(*id);
+  return letter ? control::Answer(DeadLetterJson(*letter)) : control::Answer(letter.error());
+}
+
+control::Answer Handlers::ReplayDead(const control::Call& call, const Args& args) {
+  auto ids = args.Integers("ids", 10'000);
+  const auto destination = args.Text("destination", "");
+  const auto all = args.Flag("all");
+  if (!ids || !destination || !all) {
+    return !ids ? ids.error() : !destination ? destination.error() : all.error();
+  }
+  if (ids->empty() && destination->empty() && !*all) {
+    return Error{ErrorCode::kInvalidArgument, "say which dead letters: their ids, a destination, or all"};
+  }
+  health::Log(health::LogLevel::kInfo, "dead_letters_replayed", "dead letters are taken back into delivery on request",
+              {{"ids", std::to_string(ids->size())}, {"destination", *destination}});
+  ReplayDeadLetters(parts_, {std::move(ids).value(), *destination, *all},
+                    [this, connection = call.connection](const Result<ReplayReport>& report) {
+                      ready_.emplace_back(connection,
+                                          report ? control::Answer(ToJson(*report)) : control::Answer(report.error()));
+                    });
+  return Later();
+}
+
+control::Answer Handlers::Follow(const control::Call& call, const Args& args) {
+  auto stream = args.Text("stream", "");
+  auto device = args.Text("device", "");
+  if (!stream || !device) {
+    return !stream ? stream.error() : device.error();
+  }
+  const auto known = std::any_of(parts_.config.streams.begin(), parts_.config.streams.end(),
+                                 [&](const config::Stream& entry) { return entry.name == *stream; });
+  if (!stream->empty() && !known) {
+    return Error{ErrorCode::kNotFound, "no stream is named '" + *stream + "'"};
+  }
+  tail_.Follow(call.connection, {std::move(stream).value(), std::move(device).value()});
+  return std::string("{\"outcome\":\"following\"}");
+}
+
+control::Answer Handlers::Reload(const control::Call& call, const Args&) {
+  reloader_.Begin([this, connection = call.connection](
+                      const ReloadReport& report) { ready_.emplace_back(connection, ReloadJson(report)); },
+                  parts_.clock.Mono());
+  return Later();
+}
+
+Result<std::vector<DestinationUnit*>> Handlers::Chosen(const Args& args) {
+  const auto name = args.Text("destination", "");
+  if (!name) {
+    return name.error();
+  }
+  std::vector<DestinationUnit*> chosen;
+  std::string known;
+  for (DestinationUnit& unit : parts_.destinations) {
+    known += (known.empty() ? "" : ", ") + unit.config.name;
+    if (name->empty() || unit.config.name == *name) {
+      chosen.push_back(&unit);
+    }
+  }
+  if (chosen.empty()) {
+    return Error{ErrorCode::kNotFound, "no destination is named '" + *name + "'; there is: " + known};
+  }
+  return chosen;
+}
+
+control::Answer Handlers::Pause(const control::Call&, const Args& args) {
+  const auto chosen = Chosen(args);
+  const auto duration = args.Integer("for_ms", 0, 0, kLongestPause.count());
+  if (!chosen || !duration) {
+    return !chosen ? chosen.error() : duration.error();
+  }
+  const MonoTime now = parts_.clock.Mono();
+  for (DestinationUnit* unit : *chosen) {
+    const std::chrono::milliseconds length(*duration);
+    unit->paused = true;
+    unit->paused_until = *duration == 0 ? std::nullopt : std::optional<MonoTime>(now + length);
+    unit->destination->Pause(*duration == 0 ? std::nullopt : std::optional(length), now);
+    health::Log(health::LogLevel::kInfo, "destination_paused", "uploads are paused on request; messages are kept",
+                {{"destination", unit->config.name}});
+  }
+  return Done(chosen->size());
+}
+
+control::Answer Handlers::Resume(const control::Call&, const Args& args) {
+  const auto chosen = Chosen(args);
+  if (!chosen) {
+    return chosen.error();
+  }
+  for (DestinationUnit* unit : *chosen) {
+    unit->paused = false;
+    unit->destination->Resume(parts_.clock.Mono());
+    health::Log(health::LogLevel::kInfo, "destination_resumed", "uploads go on", {{"destination", unit->config.name}});
+  }
+  return Done(chosen->size());
+}
+
+control::Answer Handlers::Flush(const control::Call&, const Args& args) {
+  const auto chosen = Chosen(args);
+  if (!chosen) {
+    return chosen.error();
+  }
+  for (DestinationUnit* unit : *chosen) {
+    unit->destination->Flush();
+  }
+  return Done(chosen->size());
+}
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/control.h"
+#include "packhorsed/args.h"
+#include "packhorsed/reload.h"
+#include "packhorsed/tail.h"
+#include "packhorsed/wiring.h"
+
+namespace packhorse::daemon {
+
+// Answers the commands of the control socket. Whoever may open the socket may look; only root and the service user may
+// change anything. Loop thread.
+class Handlers {
+ public:
+  Handlers(Parts& parts, Reloader& reloader, Tail& tail);
+
+  control::Answer Handle(const control::Call& call);
+  // Sends the answers that took longer than their call. Each turn, after Server::Serve().
+  void SendReady(control::Server& server);
+
+ private:
+  using Handler = control::Answer (Handlers::*)(const control::Call& call, const Args& args);
+  struct Command {
+    const char* name;
+    bool changes;  // needs Call::may_change
+    Handler handler;
+  };
+  static const std::vector<Command>& Commands();
+
+  control::Answer ShowStatus(const control::Call& call, const Args& args);
+  control::Answer ShowLedger(const control::Call& call, const Args& args);
+  control::Answer ShowQueueStats(const control::Call& call, const Args& args);
+  control::Answer ShowEvents(const control::Call& call, const Args& args);
+  control::Answer ShowVersion(const control::Call& call, const Args& args);
+  control::Answer ListDead(const control::Call& call, const Args& args);
+  control::Answer ShowDead(const control::Call& call, const Args& args);
+  control::Answer ReplayDead(const control::Call& call, const Args& args);
+  control::Answer Follow(const control::Call& call, const Args& args);
+  control::Answer Reload(const control::Call& call, const Args& args);
+  control::Answer Pause(const control::Call& call, const Args& args);
+  control::Answer Resume(const control::Call& call, const Args& args);
+  control::Answer Flush(const control::Call& call, const Args& args);
+
+  // The destinations that an argument `destination` means: that one, or all when it is absent.
+  Result<std::vector<DestinationUnit*>> Chosen(const Args& args);
+
+  Parts& parts_;
+  Reloader& reloader_;
+  Tail& tail_;
+  std::vector<std::pair<std::uint64_t, control::Answer>> ready_;  // by connection
+};
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,207 @@
+#include "packhorsed/loop.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include "health/log.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kCheckInterval{1};
+// Bytes that a control connection could not take yet have no descriptor to wait on; for a moment after each exchange
+// the loop looks every few milliseconds instead.
+constexpr milliseconds kControlBusy{1'000};
+constexpr milliseconds kControlTurn{10};
+// The whole shutdown stays below TimeoutStopSec=30 of the unit, with room for a slow disk.
+constexpr seconds kShutdown{10};
+constexpr milliseconds kSourcesStop{3'000};
+// What has just arrived still goes out when the link works; a backlog waits in the queue for the next start.
+constexpr milliseconds kFlush{2'000};
+// After everything is safe: how long the destructors may take before the process ends without them.
+constexpr unsigned kTeardownSeconds = 5;
+
+extern "C" void EndNow(int) { _exit(0); }
+
+}  // namespace
+
+Result<Fd> BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of write(), not our end
+  if (const int error = pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
+    return ErrnoError("block signals", error);
+  }
+  Fd fd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!fd.valid()) {
+    return ErrnoError("signalfd", errno);
+  }
+  return fd;
+}
+
+Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
+    : parts_(parts),
+      notifier_(notifier),
+      signals_(std::move(signals)),
+      reloader_(parts),
+      tail_(parts),
+      handlers_(parts, reloader_, tail_),
+      watch_(parts) {}
+
+Status Loop::Start() {
+  auto server = control::Listen(parts_.config.control.socket,
+                                [this](const control::Call& call) { return handlers_.Handle(call); });
+  if (!server) {
+    return server.error().With("control socket " + parts_.config.control.socket);
+  }
+  server_ = std::move(server).value();
+  const MonoTime now = parts_.clock.Mono();
+  for (const auto& unit : parts_.sources) {
+    StartSource(parts_, *unit, now);
+  }
+  return {};
+}
+
+int Loop::Run() {
+  notifier_.Ready();
+  while (!stopping_) {
+    Turn(parts_.clock.Mono() + kCheckInterval);
+  }
+  Shutdown();
+  return 0;
+}
+
+void Loop::Turn(MonoTime latest) {
+  const MonoTime deadline = Work(parts_.clock.Mono(), latest);
+  std::vector<int> fds = server_->Fds();
+  fds.insert(fds.begin(), signals_.get());
+  const Result<std::uint32_t> ready = parts_.uploader->Poll(fds, deadline);
+  if (!ready) {
+    health::Log(health::LogLevel::kError, "poll_failed", ready.error().message);
+    std::this_thread::sleep_for(milliseconds(100));  // whatever it is, do not turn at full speed
+    return;
+  }
+  if ((*ready & 1U) != 0U) {
+    ReadSignals();
+  }
+  if ((*ready & ~1U) != 0U) {
+    control_busy_until_ = parts_.clock.Mono() + kControlBusy;
+  }
+}
+
+MonoTime Loop::Work(MonoTime now, MonoTime latest) {
+  parts_.queue->Poll();
+  MonoTime next = latest;
+  for (DestinationUnit& unit : parts_.destinations) {
+    next = std::min(next, unit.destination->Step(now));
+  }
+  if (reloader_.active() && !stopping_) {
+    reloader_.Step(now);
+    next = reloader_.active() ? next : now;  // successors want their first step
+  }
+  server_->Serve();
+  handlers_.SendReady(*server_);
+  tail_.Serve(*server_, now);
+  if (tail_.following() || now < control_busy_until_) {
+    next = std::min(next, now + kControlTurn);
+  }
+  if (now >= next_check_) {
+    next_check_ = now + kCheckInterval;
+    CheckEverySecond(now);
+  }
+  if (const auto ping = notifier_.Ping(now)) {
+    next = std::min(next, *ping);
+  }
+  return next;
+}
+
+void Loop::CheckEverySecond(MonoTime now) {
+  for (const auto& unit : parts_.sources) {
+    if (!unit->source && now >= unit->retry_at && !stopping_) {
+      StartSource(parts_, *unit, now);
+    }
+  }
+  const Condition condition = Observe(parts_, now);
+  watch_.Check(condition);
+  if (stopping_) {
+    return;
+  }
+  const Verdict verdict = Judge(condition);
+  std::string line(Name(verdict.state));
+  line += verdict.reasons.empty() ? ": receiving and delivering" : ": " + verdict.reasons.front();
+  notifier_.Say(line);
+}
+
+void Loop::ReadSignals() {
+  signalfd_siginfo info{};
+  while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGHUP) {
+      BeginReload(parts_.clock.Mono());
+    } else {
+      stopping_ = true;
+    }
+  }
+}
+
+void Loop::BeginReload(MonoTime now) {
+  notifier_.Reloading(now);
+  reloader_.Begin([this](const ReloadReport&) { notifier_.Ready(); }, now);
+}
+
+void Loop::StopSources(MonoTime deadline) {
+  for (const auto& unit : parts_.sources) {
+    if (unit->source) {
+      const auto left = std::chrono::duration_cast<milliseconds>(deadline - parts_.clock.Mono());
+      unit->source->Stop(std::max(left, milliseconds(100)));
+      notifier_.Ping(parts_.clock.Mono());
+    }
+  }
+}
+
+void Loop::Shutdown() {
+  const MonoTime begin = parts_.clock.Mono();
+  notifier_.Stopping();
+  health::Log(health::LogLevel::kInfo, "stopping", "disconnecting, then sending what is under way");
+  StopSources(begin + kSourcesStop);
+  const auto turn_while = [this](MonoTime deadline, const auto& condition) {
+    while (parts_.clock.Mono() < deadline &&
+           std::any_of(parts_.destinations.begin(), parts_.destinations.end(), condition)) {
+      Turn(std::min(deadline, parts_.clock.Mono() + milliseconds(50)));
+    }
+  };
+  for (DestinationUnit& unit : parts_.destinations) {
+    unit.destination->Flush();
+  }
+  turn_while(parts_.clock.Mono() + kFlush, [this](const DestinationUnit& unit) {
+    const delivery::DestinationStatus status = unit.destination->Snapshot(parts_.clock.Mono());
+    return status.state == limit::GateState::kOk && status.pending > 0;
+  });
+  for (DestinationUnit& unit : parts_.destinations) {
+    unit.destination->Drain();
+  }
+  turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
+  parts_.uploader->Abort();
+  parts_.queue->Stop();
+  const queue::Stats stats = parts_.queue->Snapshot();
+  health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
+              {{"messages", std::to_string(stats.messages)}});
+  // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take
+  // for ever.
+  std::signal(SIGALRM, EndNow);
+  alarm(kTeardownSeconds);
+}
+
+}  // namespace packhorse::daemon

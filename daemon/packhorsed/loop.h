@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "control/control.h"
+#include "packhorsed/handlers.h"
+#include "packhorsed/notify.h"
+#include "packhorsed/reload.h"
+#include "packhorsed/tail.h"
+#include "packhorsed/watch.h"
+#include "packhorsed/wiring.h"
+
+namespace packhorse::daemon {
+
+// SIGTERM, SIGINT and SIGHUP as a descriptor. Make it before any thread is started, so that no other thread takes them.
+Result<Fd> BlockSignals();
+
+// The one thread that does everything but receive and store (design.md "Threads"). A turn: completions of the queue,
+// every destination's step, the control socket, the once-a-second checks, the watchdog; then it sleeps until the
+// nearest deadline or until something happens. The watchdog is fed from here only: a loop that hangs is restarted.
+class Loop {
+ public:
+  Loop(Parts& parts, Notifier& notifier, Fd signals);
+
+  // Opens the control socket and starts the sources. A broker that is away is no failure.
+  Status Start();
+  // Until SIGTERM or SIGINT; then drains within a deadline. The exit code.
+  int Run();
+
+ private:
+  void Turn(MonoTime latest);
+  MonoTime Work(MonoTime now, MonoTime latest);
+  void CheckEverySecond(MonoTime now);
+  void ReadSignals();
+  void BeginReload(MonoTime now);
+  void StopSources(MonoTime deadline);
+  void Shutdown();
+
+  Parts& parts_;
+  Notifier& notifier_;
+  Fd signals_;
+  Reloader reloader_;
+  Tail tail_;
+  Handlers handlers_;
+  Watch watch_;
+  std::unique_ptr<control::Server> server_;
+  MonoTime next_check_{};
+  MonoTime control_busy_until_{};
+  bool stopping_ = false;
+};
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,313 @@
+#include "packhorsed/reload.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/units.h"
+#include "common/load.h"
+#include "health/log.h"
+#include "packhorsed/same.h"
+
+namespace packhorse::daemon {
+namespace {
+
+// How long a source that is replaced or removed may take for its DISCONNECT.
+constexpr std::chrono::milliseconds kSourceStop{2'000};
+constexpr char kRefusedEvent[] = "config_reload_refused";
+
+template <typename List>
+auto FindNamed(List& list, const std::string& name) {
+  return std::find_if(list.begin(), list.end(), [&](const auto& entry) { return entry.name == name; });
+}
+
+std::vector<std::string> Lines(const std::vector<config::Problem>& problems) {
+  std::vector<std::string> lines;
+  for (const config::Problem& problem : problems) {
+    lines.push_back(config::Describe(problem));
+  }
+  return lines;
+}
+
+// A pause that was ordered before a rebuild goes on for what is left of it.
+void TakeOverPause(const DestinationUnit& old, DestinationUnit& successor, MonoTime now) {
+  if (!old.paused || (old.paused_until && *old.paused_until <= now)) {
+    return;
+  }
+  std::optional<std::chrono::milliseconds> left;
+  if (old.paused_until) {
+    left = std::chrono::ceil<std::chrono::milliseconds>(*old.paused_until - now);
+  }
+  successor.paused = true;
+  successor.paused_until = old.paused_until;
+  successor.destination->Pause(left, now);
+}
+
+// What cannot change while the process runs keeps its value, and the operator is told.
+void KeepUntilRestart(const config::Config& old, config::Config& next, std::vector<std::string>& warnings) {
+  const auto keep = [&warnings](const char* path, const std::string& before, std::string& after) {
+    if (before != after) {
+      warnings.push_back(std::string(path) + ": " + after +
+                         " takes effect with the next restart; until then it stays " + before);
+      after = before;
+    }
+  };
+  keep("/queue/path", old.queue.path, next.queue.path);
+  keep("/queue/runtime_dir", old.queue.runtime_dir, next.queue.runtime_dir);
+  keep("/control/socket", old.control.socket, next.control.socket);
+}
+
+void NoteStreamChanges(const config::Config& old, const config::Config& next, std::vector<std::string>& changes) {
+  for (const config::Stream& stream : next.streams) {
+    const auto before = FindNamed(old.streams, stream.name);
+    if (before == old.streams.end()) {
+      changes.push_back("stream '" + stream.name + "' added");
+    } else if (!Same(*before, stream)) {
+      changes.push_back("stream '" + stream.name + "' changed");
+    }
+  }
+  for (const config::Stream& stream : old.streams) {
+    if (FindNamed(next.streams, stream.name) == next.streams.end()) {
+      changes.push_back("stream '" + stream.name + "' removed; what it received is still delivered");
+    }
+  }
+}
+
+}  // namespace
+
+struct Reloader::Next {
+  config::Config config;
+  Done done;
+  std::vector<std::string> warnings;
+  std::vector<std::string> changes;
+  std::map<std::string, std::unique_ptr<auth::Credentials>> credentials;  // of destinations that are new or changed
+  std::set<std::string> leaving;                                          // running destinations that change or go
+};
+
+Reloader::Reloader(Parts& parts) : parts_(parts) {}
+Reloader::~Reloader() = default;
+
+void Reloader::Begin(Done done, MonoTime now) {
+  if (next_) {
+    done({false, {"a reload is already under way: it waits for uploads to finish; ask again in a moment"}, {}});
+    return;
+  }
+  config::Loaded loaded = LoadConfiguration(parts_.config_file);
+  if (!loaded.ok()) {
+    Refuse(Lines(loaded.problems), done);
+    return;
+  }
+  auto next = std::make_unique<Next>();
+  next->warnings = Lines(loaded.problems);
+  next->config = std::move(loaded.config);
+  KeepUntilRestart(parts_.config, next->config, next->warnings);
+  const bool same_gateway = Same(parts_.config.gateway, next->config.gateway);
+  std::set<std::string> staying;
+  for (const config::Destination& destination : next->config.destinations) {
+    const auto before = FindNamed(parts_.config.destinations, destination.name);
+    if (same_gateway && before != parts_.config.destinations.end() && Same(*before, destination)) {
+      staying.insert(destination.name);
+      continue;
+    }
+    auto credentials = MakeCredentials(destination);
+    if (!credentials) {
+      Refuse({credentials.error().message}, done);
+      return;
+    }
+    next->credentials.emplace(destination.name, std::move(credentials).value());
+  }
+  for (DestinationUnit& unit : parts_.destinations) {
+    if (!staying.contains(unit.config.name)) {
+      unit.destination->Drain();
+      next->leaving.insert(unit.config.name);
+    }
+  }
+  next->done = std::move(done);
+  next_ = std::move(next);
+  Step(now);
+}
+
+void Reloader::Step(MonoTime now) {
+  if (!next_ || std::any_of(parts_.destinations.begin(), parts_.destinations.end(), [&](const DestinationUnit& unit) {
+        return next_->leaving.contains(unit.config.name) && !unit.destination->idle();
+      })) {
+    return;
+  }
+  const std::unique_ptr<Next> next = std::move(next_);
+  if (Status applied = Apply(*next, now); !applied) {
+    std::vector<std::string> problems = Restore(*next, now);
+    problems.insert(problems.begin(), applied.error().message);
+    Refuse(std::move(problems), next->done);
+    return;
+  }
+  Finish(*next);
+}
+
+Status Reloader::Apply(Next& next, MonoTime now) {
+  if (Status done = parts_.queue->Reconfigure(QueueStreams(next.config), DestinationNames(next.config)); !done) {
+    return done.error().With("queue");
+  }
+  if (Status bound = BindStreams(parts_, next.config); !bound) {
+    return bound;
+  }
+  SetSharedLimits(parts_, next.config);
+  if (Status replaced = ReplaceDestinations(next, now); !replaced) {
+    return replaced;
+  }
+  NoteStreamChanges(parts_.config, next.config, next.changes);
+  parts_.config = next.config;
+  ReplaceSources(next, now);
+  return health::ConfigureLog(next.config.log.level, next.config.log.format);
+}
+
+Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
+  // All successors are made before the first predecessor goes: a failure then leaves everything as it was.
+  std::map<std::string, DestinationUnit> made;
+  for (const config::Destination& destination : next.config.destinations) {
+    const auto credentials = next.credentials.find(destination.name);
+    if (credentials == next.credentials.end()) {
+      continue;
+    }
+    auto unit = MakeDestination(parts_, next.config.gateway, destination, std::move(credentials->second));
+    if (!unit) {
+      return unit.error();
+    }
+    made.emplace(destination.name, std::move(unit).value());
+  }
+  std::vector<DestinationUnit> units;
+  for (const config::Destination& destination : next.config.destinations) {
+    const auto old = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+                                  [&](const DestinationUnit& unit) { return unit.config.name == destination.name; });
+    const auto successor = made.find(destination.name);
+    if (successor == made.end()) {
+      units.push_back(std::move(*old));
+      continue;
+    }
+    if (old != parts_.destinations.end()) {
+      TakeOverPause(*old, successor->second, now);
+    }
+    next.changes.push_back("destination '" + destination.name + "' " +
+                           (old == parts_.destinations.end() ? "added" : "changed"));
+    units.push_back(std::move(successor->second));
+  }
+  for (const std::string& name : next.leaving) {
+    if (FindNamed(next.config.destinations, name) == next.config.destinations.end()) {
+      next.changes.push_back("destination '" + name + "' removed; its backlog stays in the queue until it is back");
+    }
+  }
+  parts_.destinations = std::move(units);
+  return {};
+}
+
+void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh, MonoTime now) {
+  if (auto routes = RoutesOf(parts_, next.config, unit.config.name)) {
+    unit.intake->SetRoutes(std::move(routes).value(), LimitsOf(fresh->config));
+  }
+  if (unit.source && Same(unit.config, fresh->config) && unit.filters == fresh->filters &&
+      unit.wants_retained == fresh->wants_retained) {
+    return;
+  }
+  if (unit.source) {
+    unit.source->Stop(kSourceStop);
+    unit.source.reset();
+  }
+  unit.config = fresh->config;
+  unit.filters = fresh->filters;
+  unit.wants_retained = fresh->wants_retained;
+  StartSource(parts_, unit, now);
+  next.changes.push_back("source '" + unit.config.name + "' changed: connecting anew");
+}
+
+void Reloader::ReplaceSources(Next& next, MonoTime now) {
+  std::vector<std::unique_ptr<SourceUnit>> units;
+  for (const config::Source& source : next.config.sources) {
+    auto fresh = MakeSourceUnit(parts_, next.config, source);
+    if (!fresh) {
+      next.warnings.push_back(fresh.error().message);
+      continue;
+    }
+    const auto old = std::find_if(parts_.sources.begin(), parts_.sources.end(),
+                                  [&](const auto& unit) { return unit && unit->config.name == source.name; });
+    if (old == parts_.sources.end()) {
+      StartSource(parts_, **fresh, now);
+      units.push_back(std::move(fresh).value());
+      next.changes.push_back("source '" + source.name + "' added");
+      continue;
+    }
+    units.push_back(std::move(*old));
+    ReplaceSource(next, *units.back(), std::move(fresh).value(), now);
+  }
+  for (const auto& unit : parts_.sources) {
+    if (unit && unit->source) {
+      unit->source->Stop(kSourceStop);
+      next.changes.push_back("source '" + unit->config.name + "' removed");
+    }
+  }
+  parts_.sources = std::move(units);
+}
+
+std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
+  std::vector<std::string> problems;
+  const auto note = [&problems](const Error& error) {
+    problems.push_back("back to the old configuration: " + error.message);
+  };
+  if (Status old = parts_.queue->Reconfigure(QueueStreams(parts_.config), DestinationNames(parts_.config)); !old) {
+    note(old.error());
+  }
+  if (Status bound = BindStreams(parts_, parts_.config); !bound) {
+    note(bound.error());
+  }
+  for (DestinationUnit& unit : parts_.destinations) {
+    if (!next.leaving.contains(unit.config.name)) {
+      continue;
+    }
+    auto credentials = MakeCredentials(unit.config);
+    if (!credentials) {
+      note(credentials.error());
+      continue;
+    }
+    auto again = MakeDestination(parts_, parts_.config.gateway, unit.config, std::move(credentials).value());
+    if (!again) {
+      note(again.error());
+      continue;
+    }
+    TakeOverPause(unit, *again, now);
+    unit = std::move(again).value();
+  }
+  return problems;
+}
+
+void Reloader::Refuse(std::vector<std::string> problems, const Done& done) {
+  std::string all;
+  for (const std::string& line : problems) {
+    all += (all.empty() ? "" : "; ") + line;
+    health::Log(health::LogLevel::kError, "config_problem", line);
+  }
+  parts_.events.Raise(health::Severity::kP2, kRefusedEvent, "",
+                      Shorten("the old configuration stays in force: " + all, 2'000), parts_.clock.Wall());
+  done({false, std::move(problems), {}});
+}
+
+void Reloader::Finish(Next& next) {
+  const MonoTime now = parts_.clock.Mono();
+  for (DestinationUnit& unit : parts_.destinations) {
+    const Result<bool> changed = unit.credentials->Refresh();
+    if (!changed) {
+      next.warnings.push_back("destination '" + unit.config.name +
+                              "': the secret in use is kept: " + changed.error().message);
+    } else if (*changed) {
+      next.changes.push_back("destination '" + unit.config.name + "' has a new secret");
+    }
+    unit.destination->Nudge(now);
+  }
+  parts_.events.Resolve(kRefusedEvent, "", parts_.clock.Wall());
+  for (const std::string& warning : next.warnings) {
+    health::Log(health::LogLevel::kWarning, "config_warning", warning);
+  }
+  health::Log(health::LogLevel::kInfo, "config_reloaded", "the configuration of " + parts_.config_file + " is in force",
+              {{"changes", std::to_string(next.changes.size())}});
+  next.done({true, std::move(next.warnings), std::move(next.changes)});
+}
+
+}  // namespace packhorse::daemon

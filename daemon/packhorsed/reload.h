@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "packhorsed/wiring.h"
+
+namespace packhorse::daemon {
+
+// What became of a reload.
+struct ReloadReport {
+  bool applied = false;
+  std::vector<std::string> problems;  // why not; or, when applied, warnings and what needs a restart
+  std::vector<std::string> changes;   // what is different now, one line each
+};
+
+// Changes the configuration under a running bridge: everything is checked first, and on any error the old one stays in
+// force. Destinations whose settings change (or that go) finish what is in flight, then give way; their frozen batches
+// are in the queue, and the successor sends the same bytes. What did not change keeps running and is nudged, so that a
+// held destination probes at once. Loop thread.
+class Reloader {
+ public:
+  using Done = std::function<void(const ReloadReport&)>;
+
+  explicit Reloader(Parts& parts);
+  ~Reloader();
+
+  // Loads and checks parts.config_file. `done` runs now (refused) or in a later Step(). A second reload while one waits
+  // for transfers is refused at once, without an effect on the first.
+  void Begin(Done done, MonoTime now);
+  // Goes on once nothing is in flight any more that must not be; call each turn.
+  void Step(MonoTime now);
+  bool active() const { return next_ != nullptr; }
+
+ private:
+  struct Next;
+
+  void Refuse(std::vector<std::string> problems, const Done& done);
+  Status Apply(Next& next, MonoTime now);
+  Status ReplaceDestinations(Next& next, MonoTime now);
+  void ReplaceSources(Next& next, MonoTime now);
+  void ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh, MonoTime now);
+  // After a failure half way: the old configuration's streams, and new objects for destinations that were drained.
+  std::vector<std::string> Restore(const Next& next, MonoTime now);
+  void Finish(Next& next);
+
+  Parts& parts_;
+  std::unique_ptr<Next> next_;
+};
+
+}  // namespace packhorse::daemon

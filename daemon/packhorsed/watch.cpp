@@ -1,0 +1,195 @@
+#include "packhorsed/watch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/units.h"
+
+namespace packhorse::daemon {
+namespace {
+
+// A reconnect within this time is everyday life and not an event.
+constexpr std::chrono::seconds kSourceGrace{10};
+// product.md: P1 "lag beyond the stated objective"; an outage this long is worth a look even though it heals by itself.
+constexpr std::chrono::minutes kRetryGrace{5};
+// Alert at 80 % of max_bytes (product.md); resolved a little lower, so that it does not flap.
+constexpr std::uint64_t kFullPercent = 80;
+constexpr std::uint64_t kRoomyPercent = 75;
+
+std::string Since(WallTime since) {
+  return since == WallTime{}
+             ? ""
+             : " since " + FormatUtc(std::chrono::floor<std::chrono::seconds>(since)).substr(0, 19) + "Z";
+}
+
+std::string Because(const std::string& reason) { return reason.empty() ? "" : ": " + reason; }
+
+std::uint64_t PercentFull(const Condition& condition) {
+  return condition.max_queue_bytes == 0
+             ? 0
+             : static_cast<std::uint64_t>(100.0 * static_cast<double>(condition.queue.bytes) /
+                                          static_cast<double>(condition.max_queue_bytes));
+}
+
+bool CanDeliver(const delivery::DestinationStatus& destination) {
+  return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
+}
+
+void AddSourceReasons(const Condition& condition, std::vector<std::string>& reasons) {
+  for (const ingest::SourceStatus& source : condition.sources) {
+    if (source.state != ingest::SourceState::kConnected) {
+      reasons.push_back("source '" + source.name + "' is " + std::string(ingest::Name(source.state)) +
+                        Since(source.since) + Because(source.reason));
+    }
+    for (const std::string& filter : source.refused_filters) {
+      reasons.push_back("source '" + source.name + "': the broker refuses the subscription to '" + filter + "'");
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view Name(State state) {
+  switch (state) {
+    case State::kOk:
+      return "ok";
+    case State::kDegraded:
+      return "degraded";
+    case State::kDown:
+      return "down";
+  }
+  return "down";
+}
+
+Verdict Judge(const Condition& condition) {
+  Verdict verdict;
+  std::vector<std::string>& reasons = verdict.reasons;
+  const bool store_fails = !condition.queue.last_error.empty();
+  if (store_fails) {
+    reasons.push_back("the queue cannot be written" + Since(condition.queue.failing_since) +
+                      Because(condition.queue.last_error));
+  }
+  for (const delivery::DestinationStatus& destination : condition.destinations) {
+    if (destination.state != limit::GateState::kOk) {
+      reasons.push_back("destination '" + destination.name + "' is " + std::string(limit::Name(destination.state)) +
+                        Since(destination.since) + Because(destination.reason));
+    }
+  }
+  AddSourceReasons(condition, reasons);
+  if (PercentFull(condition) >= kFullPercent) {
+    reasons.push_back("the queue is " + std::to_string(PercentFull(condition)) + " % full: " +
+                      FormatBytes(condition.queue.bytes) + " of " + FormatBytes(condition.max_queue_bytes));
+  }
+  if (!condition.ledger_balanced) {
+    reasons.emplace_back("the ledger does not balance: run `packhorse ledger --check`");
+  }
+  if (condition.reload_refused) {
+    reasons.push_back("the configuration file was changed but refused" + Since(condition.reload_refused_since) +
+                      "; the old one is in force");
+  }
+  const bool blind = std::none_of(condition.sources.begin(), condition.sources.end(),
+                                  [](const auto& source) { return source.state == ingest::SourceState::kConnected; });
+  const bool mute = std::none_of(condition.destinations.begin(), condition.destinations.end(), CanDeliver);
+  verdict.state = store_fails || (blind && mute) ? State::kDown : reasons.empty() ? State::kOk : State::kDegraded;
+  return verdict;
+}
+
+Condition Observe(const Parts& parts, MonoTime now) {
+  Condition condition;
+  for (const auto& unit : parts.sources) {
+    condition.sources.push_back(StatusOf(*unit));
+  }
+  for (const DestinationUnit& unit : parts.destinations) {
+    condition.destinations.push_back(unit.destination->Snapshot(now));
+  }
+  condition.queue = parts.queue->Snapshot();
+  condition.max_queue_bytes = parts.config.queue.max_bytes;
+  for (const health::Event& event : parts.events.Open()) {
+    if (event.name == "config_reload_refused") {
+      condition.reload_refused = true;
+      condition.reload_refused_since = event.since;
+    }
+  }
+  return condition;
+}
+
+Watch::Watch(Parts& parts) : parts_(parts) {}
+
+void Watch::Check(const Condition& condition) {
+  const WallTime now = parts_.clock.Wall();
+  for (const ingest::SourceStatus& source : condition.sources) {
+    CheckSource(source, now);
+  }
+  CheckStore(condition, now);
+  for (const delivery::DestinationStatus& destination : condition.destinations) {
+    CheckDestination(destination, now);
+  }
+  // What was removed by a reload cannot heal any more.
+  for (const health::Event& event : parts_.events.Open()) {
+    const auto named = [&](const auto& status) { return status.name == event.subject; };
+    const bool of_source = event.name.starts_with("source_") || event.name == "subscription_refused";
+    const bool of_destination = event.name.starts_with("destination_");
+    if ((of_source && std::none_of(condition.sources.begin(), condition.sources.end(), named)) ||
+        (of_destination && std::none_of(condition.destinations.begin(), condition.destinations.end(), named))) {
+      parts_.events.Resolve(event.name, event.subject, now);
+    }
+  }
+}
+
+void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
+  const bool connected = source.state == ingest::SourceState::kConnected;
+  const bool long_enough = now - source.since >= kSourceGrace;
+  if (connected || long_enough) {
+    Set(!connected, health::Severity::kP0, "source_down", source.name,
+        "not connected to " + source.url + Since(source.since) + Because(source.reason), now);
+  }
+  std::string refused;
+  for (const std::string& filter : source.refused_filters) {
+    refused += (refused.empty() ? "" : ", ") + filter;
+  }
+  Set(!refused.empty(), health::Severity::kP1, "subscription_refused", source.name,
+      "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
+  std::uint64_t& seen = sessions_lost_[source.name];
+  if (source.session_lost > seen) {
+    // A moment, not a state: told once, and closed at once.
+    parts_.events.Raise(
+        health::Severity::kP1, "session_lost", source.name,
+        "the broker had forgotten our session at the last connect; what was published in between is missing", now);
+    parts_.events.Resolve("session_lost", source.name, now);
+  }
+  seen = source.session_lost;
+}
+
+void Watch::CheckStore(const Condition& condition, WallTime now) {
+  Set(!condition.queue.last_error.empty(), health::Severity::kP0, "queue_store_failing", "",
+      "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
+  const std::uint64_t percent = PercentFull(condition);
+  if (percent >= kFullPercent || percent < kRoomyPercent) {
+    Set(percent >= kFullPercent, health::Severity::kP1, "queue_nearly_full", "",
+        std::to_string(percent) + " % of max_bytes (" + FormatBytes(condition.max_queue_bytes) + ") are in use", now);
+  }
+}
+
+void Watch::CheckDestination(const delivery::DestinationStatus& destination, WallTime now) {
+  const bool retrying = destination.state == limit::GateState::kRetrying;
+  Set(retrying && now - destination.since >= kRetryGrace, health::Severity::kP1, "destination_retrying",
+      destination.name, "no success" + Since(destination.since) + Because(destination.reason), now);
+}
+
+void Watch::Set(bool bad, health::Severity severity, const char* name, const std::string& subject, std::string message,
+                WallTime now) {
+  if (!bad) {
+    parts_.events.Resolve(name, subject, now);
+    return;
+  }
+  // Raising an open event again would count it once a second.
+  for (const health::Event& event : parts_.events.Open()) {
+    if (event.name == name && event.subject == subject) {
+      return;
+    }
+  }
+  parts_.events.Raise(severity, name, subject, std::move(message), now);
+}
+
+}  // namespace packhorse::daemon

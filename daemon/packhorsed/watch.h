@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "delivery/delivery.h"
+#include "ingest/ingest.h"
+#include "packhorsed/wiring.h"
+#include "queue/queue.h"
+
+namespace packhorse::daemon {
+
+// Is the bridge well? One judgement for `status`, for the events and for the line of the service manager.
+
+// What is judged; plain values.
+struct Condition {
+  std::vector<ingest::SourceStatus> sources;
+  std::vector<delivery::DestinationStatus> destinations;
+  queue::Stats queue;
+  std::uint64_t max_queue_bytes = 0;
+  bool ledger_balanced = true;
+  bool reload_refused = false;
+  WallTime reload_refused_since{};
+};
+
+enum class State : std::uint8_t { kOk, kDegraded, kDown };
+std::string_view Name(State state);  // "ok", "degraded", "down"
+
+struct Verdict {
+  State state = State::kOk;
+  std::vector<std::string> reasons;  // worst first, a sentence each, with since when; empty when ok
+};
+// down: nothing can come in and nothing can go out, or the store fails. degraded: anything else that is not as it
+// should.
+Verdict Judge(const Condition& condition);
+
+// Everything but the ledger, which costs a query.
+Condition Observe(const Parts& parts, MonoTime now);
+
+// Raises and resolves the events of sources, store and long outages (docs/RUNBOOK.md has a section for each; the ones
+// of a single delivery are raised by lib/delivery). Loop thread.
+class Watch {
+ public:
+  explicit Watch(Parts& parts);
+  void Check(const Condition& condition);
+
+ private:
+  void CheckSource(const ingest::SourceStatus& source, WallTime now);
+  void CheckStore(const Condition& condition, WallTime now);
+  void CheckDestination(const delivery::DestinationStatus& destination, WallTime now);
+  // Raises while `bad`, resolves when not.
+  void Set(bool bad, health::Severity severity, const char* name, const std::string& subject, std::string message,
+           WallTime now);
+
+  Parts& parts_;
+  std::map<std::string, std::uint64_t> sessions_lost_;
+};
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,354 @@
+#include "packhorsed/wiring.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/version.h"
+#include "common/load.h"
+#include "contract/cloud_contract.h"
+#include "health/log.h"
+#include "packhorsed/same.h"
+
+namespace packhorse::daemon {
+namespace {
+
+// How long to wait before a source that could not be made is tried again.
+constexpr std::chrono::seconds kSourceRetry{30};
+
+auth::SecretSource ToSource(const config::SecretRef& ref) {
+  using From = config::SecretRef::Kind;
+  using To = auth::SecretSource::Kind;
+  const To kind = ref.kind == From::kFile         ? To::kFile
+                  : ref.kind == From::kEnv        ? To::kEnv
+                  : ref.kind == From::kCredential ? To::kCredential
+                                                  : To::kNone;
+  return auth::SecretSource{kind, ref.name};
+}
+
+auth::Options::Type ToType(config::Auth::Type type) {
+  switch (type) {
+    case config::Auth::Type::kNone:
+      return auth::Options::Type::kNone;
+    case config::Auth::Type::kBearer:
+      return auth::Options::Type::kBearer;
+    case config::Auth::Type::kBasic:
+      return auth::Options::Type::kBasic;
+    case config::Auth::Type::kHeader:
+      return auth::Options::Type::kHeader;
+  }
+  return auth::Options::Type::kNone;
+}
+
+std::vector<limit::Window> ToWindows(const std::vector<config::Limit>& limits) {
+  std::vector<limit::Window> windows;
+  for (const config::Limit& entry : limits) {
+    const auto unit = entry.unit == config::Limit::Unit::kRequests  ? limit::Window::Unit::kRequests
+                      : entry.unit == config::Limit::Unit::kRecords ? limit::Window::Unit::kRecords
+                                                                    : limit::Window::Unit::kBytes;
+    windows.push_back({unit, entry.count, entry.per});
+  }
+  return windows;
+}
+
+ingest::RetainedPolicy ToPolicy(config::RetainedPolicy policy) {
+  switch (policy) {
+    case config::RetainedPolicy::kState:
+      return ingest::RetainedPolicy::kState;
+    case config::RetainedPolicy::kIgnore:
+      return ingest::RetainedPolicy::kIgnore;
+    case config::RetainedPolicy::kTelemetry:
+      return ingest::RetainedPolicy::kTelemetry;
+  }
+  return ingest::RetainedPolicy::kState;
+}
+
+upload::Endpoint ToEndpoint(const config::Destination& destination) {
+  upload::Endpoint endpoint;
+  endpoint.base_url = destination.url;
+  endpoint.ca = destination.tls.ca;
+  endpoint.certificate = destination.tls.certificate;
+  endpoint.key = destination.tls.key;
+  endpoint.pins = destination.tls.pins;
+  endpoint.connect_timeout = destination.connect_timeout;
+  endpoint.timeout = destination.timeout;
+  return endpoint;
+}
+
+// Packets above this are discarded by an MQTT 5 broker without a word, so it lies well above the limit at which the
+// intake refuses a payload and says so; it only bounds the memory that one packet can claim.
+std::uint32_t MaxPacketBytes(const config::Source& source) {
+  constexpr std::uint64_t kLargest = 256ULL
+                                     << 20U;  // MQTT 5 section 2.1.4: a packet's length has four digits of base 128
+  constexpr std::uint64_t kProperties = 64ULL << 10U;
+  return static_cast<std::uint32_t>(
+      std::min(kLargest - 1, 4 * source.max_payload_bytes + source.max_topic_bytes + kProperties));
+}
+
+ingest::SourceOptions ToOptions(const SourceUnit& unit) {
+  const config::Source& source = unit.config;
+  ingest::SourceOptions options;
+  options.name = source.name;
+  options.urls = source.urls;
+  options.client_id = source.client_id;
+  options.username = source.username;
+  if (source.password.kind != config::SecretRef::Kind::kNone) {
+    options.password = [from = ToSource(source.password)]() -> Result<std::string> {
+      Result<auth::Secret> secret = auth::ReadSecret(from);
+      return secret ? Result<std::string>(secret->Reveal()) : Result<std::string>(secret.error());
+    };
+  }
+  options.ca = source.tls.ca;
+  options.certificate = source.tls.certificate;
+  options.key = source.tls.key;
+  options.filters = unit.filters;
+  options.protocol = source.protocol;
+  options.keep_alive = source.keep_alive;
+  options.session_expiry = source.session_expiry;
+  options.receive_maximum = source.receive_maximum;
+  options.max_packet_bytes = MaxPacketBytes(source);
+  options.connect_timeout = source.connect_timeout;
+  options.reconnect_min = source.reconnect_min;
+  options.reconnect_max = source.reconnect_max;
+  options.retained_on_subscribe = unit.wants_retained;
+  return options;
+}
+
+}  // namespace
+
+Parts::Parts(std::string file, config::Config checked, const Clock& the_clock)
+    : clock(the_clock), config_file(std::move(file)), config(std::move(checked)), started_at(the_clock.Wall()) {}
+
+Parts::~Parts() {
+  if (uploader) {
+    uploader->Abort();  // replies that come late have nobody left to go to
+  }
+}
+
+std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
+  std::vector<queue::StreamOptions> streams;
+  for (const config::Stream& stream : config.streams) {
+    streams.push_back({stream.name, stream.lane, stream.destinations});
+  }
+  return streams;
+}
+
+std::vector<std::string> DestinationNames(const config::Config& config) {
+  std::vector<std::string> names;
+  for (const config::Destination& destination : config.destinations) {
+    names.push_back(destination.name);
+  }
+  return names;
+}
+
+Status BindStreams(Parts& parts, const config::Config& config) {
+  Result<std::vector<BoundStream>> bound = BindStreams(config);
+  if (!bound) {
+    return bound.error();
+  }
+  for (BoundStream& entry : *bound) {
+    const Result<StreamId> id = parts.queue->Stream(entry.stream->name);
+    if (!id) {
+      return id.error();
+    }
+    parts.streams.insert_or_assign(
+        *id, delivery::StreamBinding{entry.stream->name, std::move(entry.patterns), std::move(entry.contract),
+                                     entry.stream->retained == config::RetainedPolicy::kState});
+    parts.lanes.insert_or_assign(*id, entry.stream->lane);
+  }
+  return {};
+}
+
+void SetSharedLimits(Parts& parts, const config::Config& config) {
+  for (const auto& [name, limits] : config.shared_limits) {
+    const auto before = parts.config.shared_limits.find(name);
+    const bool same = before != parts.config.shared_limits.end() && Same(before->second, limits);
+    if (!same || !parts.shared_limits.contains(name)) {  // an unchanged one keeps what it has counted
+      parts.shared_limits.insert_or_assign(name, limit::RateLimit(ToWindows(limits)));
+    }
+  }
+}
+
+Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination) {
+  auth::Options options;
+  options.type = ToType(destination.auth.type);
+  options.username = destination.auth.username;
+  options.header = destination.auth.header;
+  options.current = ToSource(destination.auth.secret);
+  if (destination.auth.secret.next) {
+    options.next = ToSource(*destination.auth.secret.next);
+  }
+  auto credentials = auth::MakeCredentials(options);
+  if (!credentials) {
+    return credentials.error().With("destination '" + destination.name + "'");
+  }
+  return credentials;
+}
+
+Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gateway,
+                                        const config::Destination& destination,
+                                        std::unique_ptr<auth::Credentials> credentials) {
+  auto contract = contract::FindCloudContract(destination.contract);
+  if (!contract) {
+    return contract.error().With("destination '" + destination.name + "'");
+  }
+  delivery::Options options;
+  options.name = destination.name;
+  options.gateway_id = gateway.id;
+  options.gateway_attributes = gateway.attributes;
+  options.contract = *contract;
+  options.endpoint = ToEndpoint(destination);
+  options.batch = {destination.batch.max_records, destination.batch.max_bytes, destination.batch.max_age};
+  options.limits = ToWindows(destination.limits);
+  options.gate.backoff_initial = destination.retry.initial;
+  options.gate.backoff_max = destination.retry.max;
+  options.retry_budget = destination.retry.budget;
+  options.gzip = destination.compression == "gzip";
+
+  const auto shared = parts.shared_limits.find(destination.shared_limit);
+  delivery::Surroundings surroundings{*parts.queue,  *parts.uploader,
+                                      parts.events,  parts.clock,
+                                      parts.streams, shared == parts.shared_limits.end() ? nullptr : &shared->second};
+  auth::Credentials* seen = credentials.get();
+  auto made = delivery::MakeDestination(std::move(options), std::move(credentials), surroundings);
+  if (!made) {
+    return made.error().With("destination '" + destination.name + "'");
+  }
+  return DestinationUnit{destination, std::move(made).value(), seen, false, std::nullopt};
+}
+
+std::vector<std::string> FiltersOf(const config::Config& config, const std::string& source) {
+  std::vector<std::string> filters;
+  for (const config::Stream& stream : config.streams) {
+    for (const std::string& topic : stream.topics) {
+      const Result<TopicPattern> pattern = TopicPattern::Parse(topic);
+      if (stream.source != source || !pattern) {
+        continue;
+      }
+      if (std::find(filters.begin(), filters.end(), pattern->filter()) == filters.end()) {
+        filters.push_back(pattern->filter());
+      }
+    }
+  }
+  return filters;
+}
+
+bool WantsRetained(const config::Config& config, const std::string& source) {
+  return std::any_of(config.streams.begin(), config.streams.end(), [&](const config::Stream& stream) {
+    return stream.source == source && stream.retained != config::RetainedPolicy::kIgnore;
+  });
+}
+
+Result<std::vector<ingest::Route>> RoutesOf(const Parts& parts, const config::Config& config,
+                                            const std::string& source) {
+  Result<std::vector<BoundStream>> bound = BindStreams(config);
+  if (!bound) {
+    return bound.error();
+  }
+  std::vector<ingest::Route> routes;
+  for (BoundStream& entry : *bound) {
+    if (entry.stream->source != source) {
+      continue;
+    }
+    const Result<StreamId> id = parts.queue->Stream(entry.stream->name);
+    if (!id) {
+      return id.error();
+    }
+    routes.push_back({*id, entry.stream->lane, ToPolicy(entry.stream->retained), std::move(entry.patterns)});
+  }
+  return routes;
+}
+
+ingest::Limits LimitsOf(const config::Source& source) { return {source.max_payload_bytes, source.max_topic_bytes}; }
+
+Result<std::unique_ptr<SourceUnit>> MakeSourceUnit(const Parts& parts, const config::Config& config,
+                                                   const config::Source& source) {
+  auto routes = RoutesOf(parts, config, source.name);
+  if (!routes) {
+    return routes.error().With("source '" + source.name + "'");
+  }
+  auto unit = std::make_unique<SourceUnit>();
+  unit->config = source;
+  unit->filters = FiltersOf(config, source.name);
+  unit->wants_retained = WantsRetained(config, source.name);
+  unit->intake =
+      std::make_unique<ingest::Intake>(std::move(routes).value(), LimitsOf(source), *parts.queue, parts.clock);
+  unit->intake->SetTap(parts.tap);
+  return unit;
+}
+
+void StartSource(const Parts& parts, SourceUnit& unit, MonoTime now) {
+  auto made = ingest::MakeSource(ToOptions(unit), *unit.intake, parts.clock,
+                                 [uploader = parts.uploader.get()] { uploader->Wake(); });
+  Status started = made ? (*made)->Start() : Status(made.error());
+  if (started) {
+    unit.source = std::move(made).value();
+    unit.error.clear();
+    return;
+  }
+  if (unit.error != started.error().message) {
+    unit.error = started.error().message;
+    unit.since = parts.clock.Wall();
+    health::Log(health::LogLevel::kError, "source_not_started", unit.error, {{"source", unit.config.name}});
+  }
+  unit.retry_at = now + kSourceRetry;
+}
+
+ingest::SourceStatus StatusOf(const SourceUnit& unit) {
+  if (unit.source) {
+    return unit.source->Snapshot();
+  }
+  ingest::SourceStatus status;
+  status.name = unit.config.name;
+  status.url = unit.config.urls.empty() ? "" : unit.config.urls.front();
+  status.state = ingest::SourceState::kDown;
+  status.reason = unit.error;
+  status.since = unit.since;
+  return status;
+}
+
+Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config, const Clock& clock) {
+  auto parts = std::make_unique<Parts>(std::move(file), std::move(config), clock);
+  auto uploader = upload::MakeUploader(std::string("packhorse/") + kVersion);
+  if (!uploader) {
+    return uploader.error();
+  }
+  parts->uploader = std::move(uploader).value();
+
+  queue::Options options;
+  options.path = parts->config.queue.path;
+  options.streams = QueueStreams(parts->config);
+  options.destinations = DestinationNames(parts->config);
+  options.wake = [wake = parts->uploader.get()] { wake->Wake(); };
+  auto queue = queue::Open(std::move(options), clock);
+  if (!queue) {
+    return queue.error().With("open queue " + parts->config.queue.path);
+  }
+  parts->queue = std::move(queue).value();
+
+  if (Status bound = BindStreams(*parts, parts->config); !bound) {
+    return bound.error();
+  }
+  SetSharedLimits(*parts, parts->config);
+  for (const config::Destination& destination : parts->config.destinations) {
+    auto credentials = MakeCredentials(destination);
+    if (!credentials) {
+      return credentials.error();
+    }
+    auto unit = MakeDestination(*parts, parts->config.gateway, destination, std::move(credentials).value());
+    if (!unit) {
+      return unit.error();
+    }
+    parts->destinations.push_back(std::move(unit).value());
+  }
+  for (const config::Source& source : parts->config.sources) {
+    auto unit = MakeSourceUnit(*parts, parts->config, source);
+    if (!unit) {
+      return unit.error();
+    }
+    parts->sources.push_back(std::move(unit).value());
+  }
+  return parts;
+}
+
+}  // namespace packhorse::daemon

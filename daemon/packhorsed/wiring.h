@@ -1,0 +1,102 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/credentials.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "delivery/delivery.h"
+#include "health/metrics.h"
+#include "ingest/ingest.h"
+#include "limit/rate_limit.h"
+#include "queue/queue.h"
+#include "upload/uploader.h"
+
+namespace packhorse::daemon {
+
+// The composition root: from a checked configuration to objects that know each other. It decides nothing.
+
+// A configured source. While it could not even be made (say, its CA file is gone), `source` is null and the loop tries
+// again at `retry_at`; nothing else waits for it.
+struct SourceUnit {
+  config::Source config;
+  std::vector<std::string> filters;
+  bool wants_retained = true;
+  std::unique_ptr<ingest::Intake> intake;  // before `source`: it must outlive it
+  std::unique_ptr<ingest::Source> source;
+  std::string error;
+  WallTime since{};
+  MonoTime retry_at{};
+};
+
+struct DestinationUnit {
+  config::Destination config;
+  std::unique_ptr<delivery::Destination> destination;
+  auth::Credentials* credentials = nullptr;  // owned by `destination`
+  // A pause as it was ordered, so that it survives a rebuild: its end, or none for "until resumed".
+  bool paused = false;
+  std::optional<MonoTime> paused_until;
+};
+
+// Everything the daemon is made of, in the order in which it is built; torn down the other way round. Loop thread,
+// except where a member says otherwise.
+struct Parts {
+  Parts(std::string file, config::Config checked, const Clock& the_clock);
+  ~Parts();
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  const Clock& clock;
+  std::string config_file;
+  config::Config config;  // the one in force
+  WallTime started_at;
+  health::Events events;
+  std::unique_ptr<upload::Uploader> uploader;
+  std::unique_ptr<queue::Queue> queue;
+  std::map<std::string, limit::RateLimit> shared_limits;  // destinations point into it
+  delivery::Streams streams;                              // destinations refer to it: changed in place only
+  std::map<StreamId, Lane> lanes;                         // of the streams that are or were configured
+  std::vector<DestinationUnit> destinations;
+  std::vector<std::unique_ptr<SourceUnit>> sources;
+  std::shared_ptr<const ingest::Intake::Tap> tap;  // what new intakes are given, may be null
+};
+
+// Opens the queue and builds everything; starts nothing that receives.
+Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config, const Clock& clock);
+
+std::vector<queue::StreamOptions> QueueStreams(const config::Config& config);
+std::vector<std::string> DestinationNames(const config::Config& config);
+
+// Enters the streams of `config` into parts.streams and parts.lanes. Streams that are no longer configured stay, so
+// that their backlog is still decoded.
+Status BindStreams(Parts& parts, const config::Config& config);
+// Shared limits that are new or differ; existing objects keep their address.
+void SetSharedLimits(Parts& parts, const config::Config& config);
+
+Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination);
+Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gateway,
+                                        const config::Destination& destination,
+                                        std::unique_ptr<auth::Credentials> credentials);
+
+std::vector<std::string> FiltersOf(const config::Config& config, const std::string& source);
+// Whether any stream of this source does something with retained messages.
+bool WantsRetained(const config::Config& config, const std::string& source);
+// REQUIRES: the queue knows the streams of `config`.
+Result<std::vector<ingest::Route>> RoutesOf(const Parts& parts, const config::Config& config,
+                                            const std::string& source);
+ingest::Limits LimitsOf(const config::Source& source);
+// A unit with its intake, not yet started.
+Result<std::unique_ptr<SourceUnit>> MakeSourceUnit(const Parts& parts, const config::Config& config,
+                                                   const config::Source& source);
+// Makes and starts the connection; a failure is noted in the unit.
+void StartSource(const Parts& parts, SourceUnit& unit, MonoTime now);
+
+// Also for units whose source could not be made.
+ingest::SourceStatus StatusOf(const SourceUnit& unit);
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,227 @@
+#include "config/bind.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace packhorse::config {
+namespace {
+
+std::string Text(const Node& object, std::string_view name) {
+  const Node& node = object[name];
+  return node.usable() && node.kind == Node::Kind::kString ? node.text : "";
+}
+
+std::int64_t Integer(const Node& object, std::string_view name) {
+  const Node& node = object[name];
+  return node.usable() && node.kind == Node::Kind::kInteger ? node.integer : 0;
+}
+
+template <typename Unsigned>
+Unsigned Count(const Node& object, std::string_view name) {
+  return static_cast<Unsigned>(Integer(object, name));  // the schema's range fits the type
+}
+
+std::chrono::milliseconds Duration(const Node& object, std::string_view name) {
+  return std::chrono::milliseconds(Integer(object, name));
+}
+
+bool Truth(const Node& object, std::string_view name) { return object[name].usable() && object[name].boolean; }
+
+std::vector<std::string> Texts(const Node& list) {
+  std::vector<std::string> texts;
+  for (const Node& item : list.items) {
+    if (item.usable() && item.kind == Node::Kind::kString) {
+      texts.push_back(item.text);
+    }
+  }
+  return texts;
+}
+
+template <typename Enum, std::size_t N>
+Enum Choice(const std::array<std::pair<std::string_view, Enum>, N>& choices, const std::string& text) {
+  for (const auto& [name, value] : choices) {
+    if (name == text) {
+      return value;
+    }
+  }
+  return choices.front().second;
+}
+
+std::string WithoutSlash(std::string url) {
+  while (!url.empty() && url.back() == '/') {
+    url.pop_back();
+  }
+  return url;
+}
+
+SecretRef Secret(const Node& node) {
+  static constexpr std::array<std::pair<const char*, SecretRef::Kind>, 3> kKinds = {
+      {{"file", SecretRef::Kind::kFile}, {"env", SecretRef::Kind::kEnv}, {"credential", SecretRef::Kind::kCredential}}};
+  SecretRef secret;
+  for (const auto& [name, kind] : kKinds) {
+    if (node[name].usable()) {
+      secret.kind = kind;
+      secret.name = Text(node, name);
+    }
+  }
+  if (node["next"].usable()) {
+    secret.next = std::make_shared<SecretRef>(Secret(node["next"]));
+  }
+  return secret;
+}
+
+Tls BindTls(const Node& node) {
+  return Tls{Text(node, "ca"), Text(node, "certificate"), Text(node, "key"), Texts(node["pin"])};
+}
+
+Gateway BindGateway(const Node& node) {
+  Gateway gateway;
+  gateway.id = Text(node, "id");
+  for (const Member& member : node["attributes"].members) {
+    gateway.attributes[member.name] = member.value.text;
+  }
+  return gateway;
+}
+
+Source BindSource(const Node& node, const std::string& gateway_id) {
+  Source source;
+  source.name = Text(node, "name");
+  for (const std::string& url : Texts(node["urls"])) {
+    source.urls.push_back(WithoutSlash(url));
+  }
+  source.client_id = node["client_id"].usable() ? Text(node, "client_id") : "packhorse-" + gateway_id;
+  source.username = Text(node, "username");
+  source.password = Secret(node["password"]);
+  source.tls = BindTls(node["tls"]);
+  source.allow_plaintext = Truth(node, "allow_plaintext");
+  source.protocol = Text(node, "protocol");
+  source.keep_alive = Duration(node, "keep_alive");
+  source.session_expiry = Duration(node, "session_expiry");
+  source.receive_maximum = Count<std::uint16_t>(node, "receive_maximum");
+  source.max_payload_bytes = Count<std::uint64_t>(node, "max_payload");
+  source.max_topic_bytes = Count<std::uint32_t>(node, "max_topic_bytes");
+  source.connect_timeout = Duration(node, "connect_timeout");
+  source.reconnect_min = Duration(node["reconnect"], "min");
+  source.reconnect_max = Duration(node["reconnect"], "max");
+  return source;
+}
+
+// `root` gives what a stream may leave out where there is only one to choose.
+Stream BindStream(const Node& node, const Node& root) {
+  static constexpr std::array<std::pair<std::string_view, Lane>, 3> kLanes = {
+      {{"normal", Lane::kNormal}, {"urgent", Lane::kUrgent}, {"bulk", Lane::kBulk}}};
+  static constexpr std::array<std::pair<std::string_view, RetainedPolicy>, 3> kRetained = {
+      {{"state", RetainedPolicy::kState},
+       {"telemetry", RetainedPolicy::kTelemetry},
+       {"ignore", RetainedPolicy::kIgnore}}};
+  const auto only = [&](std::string_view list) {
+    const std::vector<Node>& items = root[list].items;
+    return items.size() == 1 ? Text(items.front(), "name") : std::string();
+  };
+  Stream stream;
+  stream.name = Text(node, "name");
+  stream.source = node["source"].usable() ? Text(node, "source") : only("sources");
+  stream.topics = Texts(node["topics"]);
+  stream.contract = Text(node, "contract");
+  stream.lane = Choice(kLanes, Text(node, "lane"));
+  stream.retained = Choice(kRetained, Text(node, "retained"));
+  stream.destinations = Texts(node["destinations"]);
+  if (node.Find("destinations") == nullptr) {
+    stream.destinations.push_back(only("destinations"));
+  }
+  return stream;
+}
+
+Queue BindQueue(const Node& node) {
+  static constexpr std::array<std::pair<std::string_view, Durability>, 2> kModes = {
+      {{"strict", Durability::kStrict}, {"window", Durability::kWindow}}};
+  Queue queue;
+  queue.path = Text(node, "path");
+  queue.runtime_dir = WithoutSlash(Text(node, "runtime_dir"));
+  queue.max_bytes = Count<std::uint64_t>(node, "max_bytes");
+  queue.max_age = Duration(node, "max_age");
+  queue.overflow = Text(node, "overflow");
+  queue.durability = Choice(kModes, Text(node["durability"], "mode"));
+  queue.window = Duration(node["durability"], "window");
+  return queue;
+}
+
+std::vector<Limit> BindLimits(const Node& list) {
+  static constexpr std::array<std::pair<const char*, Limit::Unit>, 3> kUnits = {
+      {{"requests", Limit::Unit::kRequests}, {"records", Limit::Unit::kRecords}, {"bytes", Limit::Unit::kBytes}}};
+  std::vector<Limit> limits;
+  for (const Node& item : list.items) {
+    for (const auto& [name, unit] : kUnits) {
+      if (item[name].usable()) {
+        limits.push_back(Limit{unit, Count<std::uint64_t>(item, name), Duration(item, "per")});
+      }
+    }
+  }
+  return limits;
+}
+
+Auth BindAuth(const Node& node) {
+  static constexpr std::array<std::pair<std::string_view, Auth::Type>, 4> kTypes = {{{"none", Auth::Type::kNone},
+                                                                                     {"bearer", Auth::Type::kBearer},
+                                                                                     {"basic", Auth::Type::kBasic},
+                                                                                     {"header", Auth::Type::kHeader}}};
+  Auth auth;
+  auth.type = Choice(kTypes, Text(node, "type"));
+  auth.username = Text(node, "username");
+  auth.header = Text(node, "header");
+  for (const char* name : {"token", "password", "value"}) {
+    if (node[name].usable()) {
+      auth.secret = Secret(node[name]);
+    }
+  }
+  return auth;
+}
+
+Destination BindDestination(const Node& node) {
+  Destination destination;
+  destination.name = Text(node, "name");
+  destination.contract = Text(node, "contract");
+  destination.url = WithoutSlash(Text(node, "url"));
+  destination.allow_plaintext = Truth(node, "allow_plaintext");
+  destination.auth = BindAuth(node["auth"]);
+  destination.tls = BindTls(node["tls"]);
+  const Node& batch = node["batch"];
+  destination.batch = Batch{Count<std::uint32_t>(batch, "max_records"), Count<std::uint64_t>(batch, "max_bytes"),
+                            Duration(batch, "max_age")};
+  const Node& retry = node["retry"];
+  destination.retry = Retry{Duration(retry, "initial"), Duration(retry, "max"), retry["budget"].number};
+  destination.limits = BindLimits(node["limits"]);
+  destination.shared_limit = Text(node, "shared");
+  destination.order = Text(node, "order");
+  destination.compression = Text(node, "compression");
+  destination.timeout = Duration(node, "timeout");
+  destination.connect_timeout = Duration(node, "connect_timeout");
+  return destination;
+}
+
+}  // namespace
+
+Config Bind(const Node& root) {
+  Config config;
+  config.gateway = BindGateway(root["gateway"]);
+  for (const Node& source : root["sources"].items) {
+    config.sources.push_back(BindSource(source, config.gateway.id));
+  }
+  for (const Node& stream : root["streams"].items) {
+    config.streams.push_back(BindStream(stream, root));
+  }
+  config.queue = BindQueue(root["queue"]);
+  for (const Node& destination : root["destinations"].items) {
+    config.destinations.push_back(BindDestination(destination));
+  }
+  for (const Member& member : root["limits"].members) {
+    config.shared_limits[member.name] = BindLimits(member.value);
+  }
+  config.control.socket = Text(root["control"], "socket");
+  config.metrics_listen = Text(root["metrics"], "listen");
+  config.log = Log{Text(root["log"], "level"), Text(root["log"], "format")};
+  return config;
+}
+
+}  // namespace packhorse::config

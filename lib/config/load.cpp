@@ -1,0 +1,100 @@
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "base/file.h"
+#include "base/units.h"
+#include "config/bind.h"
+#include "config/check.h"
+#include "config/config.h"
+#include "config/rules.h"
+#include "config/schema.h"
+
+namespace packhorse::config {
+namespace {
+
+Loaded Failed(Problems& problems) { return Loaded{Config{}, problems.Take()}; }
+
+Loaded FileFailed(const std::string& file, std::string message, std::string allowed) {
+  Problems problems(file);
+  problems.File(std::move(message), 0, std::move(allowed));
+  return Failed(problems);
+}
+
+}  // namespace
+
+bool Loaded::ok() const {
+  return std::none_of(problems.begin(), problems.end(),
+                      [](const Problem& problem) { return problem.severity == Problem::Severity::kError; });
+}
+
+Loaded Load(const std::string& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) {
+    return FileFailed(file, ErrnoError("cannot be read", errno).message, "");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return FileFailed(file, S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file", "a JSON file");
+  }
+  if (static_cast<std::uint64_t>(status.st_size) > kMaxDocumentBytes) {
+    return FileFailed(
+        file, "is too large: " + std::to_string(status.st_size) + " bytes",
+        "at most " + std::to_string(kMaxDocumentBytes) + " bytes (" + FormatBytes(kMaxDocumentBytes) + ")");
+  }
+  const Result<std::string> text = ReadFile(file, kMaxDocumentBytes);
+  if (!text) {
+    return FileFailed(file, "cannot be read: " + text.error().message, "");
+  }
+  return Parse(*text, file);
+}
+
+Loaded Parse(const std::string& text, const std::string& file) {
+  Problems problems(file);
+  const Document document = ParseDocument(text);
+  if (document.problem) {
+    const SyntaxProblem& problem = *document.problem;
+    const std::string place = problem.line == 0 ? ""
+                                                : "line " + std::to_string(problem.line) + ", column " +
+                                                      std::to_string(problem.column) + ": ";
+    problems.File(place + problem.message, 0, "");
+    return Failed(problems);
+  }
+  const Document schema = EmbeddedSchema();
+  if (schema.problem) {
+    problems.File("the schema of this binary is broken: " + schema.problem->message, 0, "");
+    return Failed(problems);
+  }
+  const Node root = CheckAgainstSchema(document.root, Schema(schema.root, schema.root), problems);
+  CheckReferences(root, problems);
+  CheckTopics(root, problems);
+  CheckUrls(root, problems);
+  CheckSecrets(root, problems);
+  CheckCombinations(root, problems);
+  return Loaded{Bind(root), problems.Take()};
+}
+
+std::vector<std::string> SubscriptionFilters(const Config& config, const std::string& source) {
+  std::vector<TopicPattern> patterns;
+  for (const Stream& stream : config.streams) {
+    if (stream.source != source) {
+      continue;
+    }
+    for (const std::string& topic : stream.topics) {
+      if (Result<TopicPattern> pattern = TopicPattern::Parse(topic)) {
+        patterns.push_back(std::move(*pattern));
+      }
+    }
+  }
+  const std::vector<bool> subscribed = Subscribed(patterns);
+  std::vector<std::string> filters;
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (subscribed[i]) {
+      filters.push_back(patterns[i].filter());
+    }
+  }
+  return filters;
+}
+
+}  // namespace packhorse::config

@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/schema.h"
+#include "config/schema_text.h"
+
+namespace packhorse::config {
+namespace {
+
+constexpr std::string_view kIntroduction = R"(# Configuration
+
+<!-- Made from contracts/schema/config.schema.json; lib/config/README.md says how to make it again. -->
+
+Packhorse reads one file, `/etc/packhorse/packhorse.json`: JSON in UTF-8 with `//` comments, at most 1 MiB and 32 levels.
+`packhorse check` (or `packhorsed --check`) names every mistake in it at once, each with its place as a JSON pointer, the
+line, what stands there and what is allowed, and ends with exit code 78. An unknown key is a mistake. A warning does not
+stop the daemon.
+
+Needed are `gateway.id`, one source, one stream and one destination; everything else has a default.
+`systemd/packhorse.json` is a commented example.
+
+**Durations** are a whole number with `ms`, `s`, `m`, `h` or `d`: `"250ms"`, `"10s"`, `"30d"`. **Sizes** are a whole number
+of bytes, or one with `KiB`, `MiB` or `GiB`: `4096`, `"1MiB"`. There are no other forms. Paths are absolute.
+)";
+
+constexpr std::string_view kRules = R"(
+## Rules beyond single values
+
+- **Names** of sources, streams and destinations are unique, and what refers to one must exist. A stream may leave out
+  `source` or `destinations` where there is only one.
+- **Topics.** A message belongs to the first stream whose topics match. Where one filter of a source covers another, only
+  the wider one is subscribed and the check warns; a stream that an earlier one covers completely is *shadowed* and gets
+  nothing. Two filters of one source that overlap while neither covers the other (`a/+/x` and `a/b/+`) are a mistake: a
+  broker may deliver a message that matches both twice. A third filter that covers both (`a/#`) settles it.
+- **Plaintext.** `mqtt://` and `http://` reach 127.0.0.0/8, `::1` and `localhost`. Any other host needs
+  `"allow_plaintext": true` beside the URL.
+- **URLs** carry no user name, no password, no query and no fragment.
+- **Secrets** are never written into the configuration, only where they are found. A secret's file, and a private key, must
+  be closed to other users (`chmod o=`); the group may read it, so that `root:packhorse` with mode 0640 works. A variable
+  of the environment must be set when the check runs. A systemd credential can only be checked within the service.
+- **Two sources** at the same broker have different client identifiers.
+- **Smallest before largest:** `reconnect.min` up to `reconnect.max`, `retry.initial` up to `retry.max`.
+- **Limits** that count records leave room for a full batch.
+)";
+
+std::string Cell(std::string text) {
+  std::string cell;
+  for (const char c : text) {
+    cell += c == '|' ? "\\|" : std::string(1, c);
+  }
+  return cell;
+}
+
+std::string Join(const std::vector<std::string>& words, std::string_view between) {
+  std::string text;
+  for (const std::string& word : words) {
+    text += (text.empty() ? "" : std::string(between)) + word;
+  }
+  return text;
+}
+
+// A default or bound as it would be written.
+std::string Literal(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::kString:
+      return "`" + Quoted(node.text) + "`";
+    case Node::Kind::kArray:
+      return "`[]`";
+    case Node::Kind::kObject:
+      return "`{}`";
+    default:
+      return "`" + Display(node) + "`";
+  }
+}
+
+std::string TypeName(const Schema& schema) {
+  const std::string shape = schema.Text("x-shape");
+  const std::string kind = schema.Text("x-kind");
+  if (!shape.empty()) {
+    return "[" + shape + "](#" + shape + ")";
+  }
+  if (kind == "secret") {
+    return "[secret](#secret) without `next`";
+  }
+  if (kind == "duration" || kind == "size" || kind == "path") {
+    return kind;
+  }
+  if (const Node* items = schema.Get("items")) {
+    return "array of " + TypeName(schema.At(*items));
+  }
+  const Node* additional = schema.Get("additionalProperties");
+  if (additional != nullptr && additional->kind == Node::Kind::kObject) {
+    return "object: name to " + TypeName(schema.At(*additional));
+  }
+  return Join(schema.Texts("type"), " or ");
+}
+
+std::string DefaultText(const Schema& schema, bool required) {
+  if (required) {
+    return "**needed**";
+  }
+  if (const Node* standard = schema.Get("default")) {
+    return schema.HasType("object") ? "" : Literal(*standard);
+  }
+  return schema.Text("x-default");
+}
+
+std::string RangeText(const Schema& schema) {
+  if (schema.Get("enum") != nullptr) {
+    std::vector<std::string> choices = schema.Texts("enum");
+    for (std::string& choice : choices) {
+      choice = "`" + choice + "`";
+    }
+    return Join(choices, ", ");
+  }
+  std::string text = schema.HasType("object") ? schema.Text("x-allowed") : AllowedText(schema);
+  const Node* items = schema.Get("items");
+  if (items != nullptr && schema.At(*items).Text("x-shape").empty()) {
+    const std::string each = RangeText(schema.At(*items));
+    text += each.empty() ? "" : "; each: " + each;
+  }
+  return text;
+}
+
+// One row for each property, objects within objects as "outer.inner".
+void AddRows(const Schema& schema, const std::string& prefix, std::string& rows) {
+  const std::vector<std::string> required = schema.Texts("required");
+  for (const std::string& name : schema.PropertyNames()) {
+    const std::optional<Schema> property = schema.Member(name);
+    if (!property) {
+      continue;
+    }
+    const bool needed = std::find(required.begin(), required.end(), name) != required.end();
+    std::string meaning = property->Text("description");
+    if (const Node* not_yet = property->Get("x-not-yet")) {
+      meaning += " *Note: " + property->At(*not_yet).Text("note") + ".*";
+    }
+    rows += "| `" + prefix + name + "` | " + Cell(TypeName(*property)) + " | " + Cell(DefaultText(*property, needed)) +
+            " | " + Cell(RangeText(*property)) + " | " + Cell(meaning) + " |\n";
+    const bool section = !property->Text("x-shape").empty() || property->Text("x-kind") == "secret";
+    if (!section && property->HasType("object")) {
+      AddRows(*property, prefix + name + ".", rows);
+    }
+  }
+}
+
+std::string Table(const Schema& schema) {
+  std::string text = "\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n";
+  AddRows(schema, "", text);
+  return text;
+}
+
+std::string Section(const std::string& name, const Schema& schema) {
+  std::string text = "\n## " + name + "\n\n" + schema.Text("description") + "\n";
+  if (const std::string range = RangeText(schema); schema.HasType("array")) {
+    text += "An array of " + range + ", each with:\n";
+    return text + Table(schema.At(*schema.Get("items")));
+  }
+  if (schema.PropertyNames().empty()) {
+    return text + "An " + TypeName(schema) + "s; " + RangeText(schema) + ".\n";
+  }
+  return text + Table(schema);
+}
+
+}  // namespace
+
+std::string RenderReference() {
+  const Document document = EmbeddedSchema();
+  const Schema root(document.root, document.root);
+  std::string text(kIntroduction);
+  for (const std::string& name : root.PropertyNames()) {
+    const std::optional<Schema> property = root.Member(name);
+    if (property && name != "$schema") {
+      text += Section(name, *property);
+    }
+  }
+  for (const char* shape : {"secret", "limit"}) {
+    const Schema schema = root.At(document.root["$defs"][shape]);
+    text += "\n## " + std::string(shape) + "\n\n" + schema.Text("description") + "\n" + Table(schema);
+  }
+  return text.append(kRules);
+}
+
+}  // namespace packhorse::config

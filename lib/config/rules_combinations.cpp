@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "config/rules.h"
+#include "config/suggest.h"
+
+namespace packhorse::config {
+namespace {
+
+bool Numbers(const Node& a, const Node& b) {
+  return a.usable() && b.usable() && a.kind == Node::Kind::kInteger && b.kind == Node::Kind::kInteger;
+}
+
+// Of two values that do not fit, the one that the user wrote is the one to report.
+const Node& Written(const Node& a, const Node& b) { return a.written ? a : b; }
+
+void CheckOrder(const Node& low, const Node& high, const std::string& low_name, const std::string& high_name,
+                Problems& problems) {
+  if (Numbers(low, high) && low.integer > high.integer) {
+    problems.Error(Written(high, low),
+                   high_name + " (" + high.text + ") is less than " + low_name + " (" + low.text + ")",
+                   {.allowed = low_name + " up to " + high_name});
+  }
+}
+
+struct AuthType {
+  std::string_view name;
+  std::array<std::string_view, 2> keys;  // that it needs
+};
+constexpr std::array<AuthType, 4> kAuthTypes = {
+    {{"none", {}}, {"bearer", {"token", ""}}, {"basic", {"username", "password"}}, {"header", {"header", "value"}}}};
+
+void CheckAuth(const Node& auth, Problems& problems) {
+  const Node& type = auth["type"];
+  const auto known = std::find_if(kAuthTypes.begin(), kAuthTypes.end(),
+                                  [&](const AuthType& candidate) { return candidate.name == type.text; });
+  if (!type.usable() || known == kAuthTypes.end()) {
+    return;
+  }
+  for (const std::string_view key : known->keys) {
+    if (!key.empty() && auth.Find(key) == nullptr) {
+      problems.Error(auth, Quoted(key) + " is missing; type " + Quoted(type.text) + " needs it", {.show_value = false});
+    }
+  }
+  for (const Member& member : auth.members) {
+    const bool needed = std::find(known->keys.begin(), known->keys.end(), member.name) != known->keys.end();
+    if (member.name == "type" || needed) {
+      continue;
+    }
+    const auto other = std::find_if(kAuthTypes.begin(), kAuthTypes.end(), [&](const AuthType& candidate) {
+      return std::find(candidate.keys.begin(), candidate.keys.end(), member.name) != candidate.keys.end();
+    });
+    const bool suggest = known->name == "none" && other != kAuthTypes.end();
+    problems.Error(member.value, Quoted(member.name) + " is not used with type " + Quoted(type.text),
+                   {.suggestion = suggest ? "did you mean \"type\": \"" + std::string(other->name) + "\"?" : "",
+                    .show_value = false});
+  }
+}
+
+// Headers that the upload or the contract sets; a second one would contradict it.
+void CheckHeaderName(const Node& header, Problems& problems) {
+  const std::vector<std::string> taken = {"accept-encoding",
+                                          "connection",
+                                          "content-encoding",
+                                          "content-length",
+                                          "content-type",
+                                          "expect",
+                                          "host",
+                                          "idempotency-key",
+                                          "te",
+                                          "traceparent",
+                                          "trailer",
+                                          "transfer-encoding",
+                                          "upgrade",
+                                          "user-agent"};
+  std::string lower = header.text;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  if (header.usable() && std::find(taken.begin(), taken.end(), lower) != taken.end()) {
+    problems.Error(header, "this header is set by Packhorse itself", {.allowed = "any header but " + List(taken)});
+  }
+}
+
+// A batch that is larger than a limit's whole interval could never be sent within it.
+void CheckLimits(const Node& limits, const Node& batch, const std::string& whose, Problems& problems) {
+  for (const Node& limit : limits.items) {
+    const Node& records = limit["records"];
+    const Node& bytes = limit["bytes"];
+    if (Numbers(records, batch["max_records"]) && records.integer < batch["max_records"].integer) {
+      problems.Error(records, "a full batch" + whose + " has more records than this limit ever admits",
+                     {.allowed = "at least batch.max_records (" + batch["max_records"].text + ")"});
+    }
+    if (Numbers(bytes, batch["max_bytes"]) && bytes.integer < batch["max_bytes"].integer) {
+      problems.Warning(bytes, "a full batch" + whose + " may have more bytes than this limit ever admits",
+                       {.allowed = "at least batch.max_bytes (" + batch["max_bytes"].text + ")"});
+    }
+  }
+}
+
+void CheckDestination(const Node& root, const Node& destination, Problems& problems) {
+  CheckOrder(destination["retry"]["initial"], destination["retry"]["max"], "retry.initial", "retry.max", problems);
+  CheckAuth(destination["auth"], problems);
+  CheckHeaderName(destination["auth"]["header"], problems);
+  CheckLimits(destination["limits"], destination["batch"], "", problems);
+  if (destination["shared"].usable()) {
+    CheckLimits(root["limits"][destination["shared"].text], destination["batch"],
+                " of " + Quoted(destination["name"].text), problems);
+  }
+  const Node& durability = root["queue"]["durability"];
+  const Node& age = destination["batch"]["max_age"];
+  if (durability["mode"].text == "window" && Numbers(age, durability["window"]) &&
+      age.integer >= durability["window"].integer) {
+    problems.Warning(Written(age, durability["window"]),
+                     "batch.max_age (" + age.text + ") is not below queue.durability.window (" +
+                         durability["window"].text + "): every message is written to the disk before it is sent");
+  }
+}
+
+void CheckSource(const Node& source, Problems& problems) {
+  CheckOrder(source["reconnect"]["min"], source["reconnect"]["max"], "reconnect.min", "reconnect.max", problems);
+  // MQTT 3.1.1 section 3.1.2.9: a password needs a user name. MQTT 5 allows it alone.
+  if (source["password"].usable() && source["protocol"].text == "3.1.1" && source["username"].text.empty()) {
+    problems.Error(source["password"], "MQTT 3.1.1 takes a password only together with a user name",
+                   {.allowed = "\"username\" beside it, or protocol 5", .show_value = false});
+  }
+  std::vector<std::string> seen;
+  for (const Node& url : source["urls"].items) {
+    if (url.usable() && std::find(seen.begin(), seen.end(), url.text) != seen.end()) {
+      problems.Warning(url, "this address is listed twice");
+    }
+    seen.push_back(url.text);
+  }
+}
+
+void CheckPaths(const Node& root, Problems& problems) {
+  const Node& path = root["queue"]["path"];
+  const Node& runtime = root["queue"]["runtime_dir"];
+  if (path.usable() && runtime.usable()) {
+    std::string folder = runtime.text;
+    while (!folder.empty() && folder.back() == '/') {
+      folder.pop_back();
+    }
+    if (path.text.compare(0, folder.size() + 1, folder + "/") == 0) {
+      problems.Warning(path, "the queue lies in runtime_dir, which is usually empty after a restart of the machine",
+                       {.allowed = "a folder on a disk"});
+    }
+  }
+  const Node& socket = root["control"]["socket"];
+  constexpr std::size_t kMaxSocketBytes = 107;  // sun_path of unix(7), without its terminating NUL
+  if (socket.usable() && socket.text.size() > kMaxSocketBytes) {
+    problems.Error(socket, "is too long for a socket: " + std::to_string(socket.text.size()) + " bytes",
+                   {.allowed = "at most " + std::to_string(kMaxSocketBytes)});
+  }
+}
+
+}  // namespace
+
+void CheckCombinations(const Node& root, Problems& problems) {
+  for (const Node& source : root["sources"].items) {
+    CheckSource(source, problems);
+  }
+  for (const Node& destination : root["destinations"].items) {
+    CheckDestination(root, destination, problems);
+  }
+  CheckPaths(root, problems);
+}
+
+}  // namespace packhorse::config

@@ -1,0 +1,94 @@
+#include <cstdlib>
+#include <string>
+
+#include "config/files.h"
+#include "config/rules.h"
+
+namespace packhorse::config {
+namespace {
+
+void Report(const Node& at, const std::optional<FileProblem>& problem, Problems& problems) {
+  if (problem) {
+    problems.Error(at, problem->message, {.allowed = problem->allowed});
+  }
+}
+
+void CheckEnvironment(const Node& name, Problems& problems) {
+  const char* value = std::getenv(name.text.c_str());
+  if (value == nullptr || *value == '\0') {
+    problems.Error(name,
+                   value == nullptr ? "this environment variable is not set" : "this environment variable is empty",
+                   {.allowed = "a variable of the service; for a check by hand, set it in the shell as well"});
+  }
+}
+
+void CheckCredential(const Node& name, Problems& problems) {
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  if (folder == nullptr || *folder == '\0') {
+    problems.Warning(name, "can only be checked within the service: $CREDENTIALS_DIRECTORY is not set here");
+    return;
+  }
+  // systemd gives the files to the service alone; their mode is not ours to judge.
+  Report(name, CheckFile(std::string(folder) + "/" + name.text, kMaxSecretBytes, false), problems);
+}
+
+void CheckOneSecret(const Node& secret, Problems& problems) {
+  if (secret["file"].usable()) {
+    Report(secret["file"], CheckFile(secret["file"].text, kMaxSecretBytes, true), problems);
+  }
+  if (secret["env"].usable()) {
+    CheckEnvironment(secret["env"], problems);
+  }
+  if (secret["credential"].usable()) {
+    CheckCredential(secret["credential"], problems);
+  }
+}
+
+bool SamePlace(const Node& a, const Node& b) {
+  for (const char* kind : {"file", "env", "credential"}) {
+    if (a[kind].usable() && b[kind].usable() && a[kind].text == b[kind].text) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void CheckSecret(const Node& secret, Problems& problems) {
+  CheckOneSecret(secret, problems);
+  const Node& next = secret["next"];
+  CheckOneSecret(next, problems);
+  if (SamePlace(secret, next)) {
+    problems.Warning(next, "is the same as the secret beside it", {.show_value = false});
+  }
+}
+
+void CheckTls(const Node& tls, Problems& problems) {
+  for (const char* name : {"ca", "certificate", "key"}) {
+    if (tls[name].usable()) {
+      Report(tls[name], CheckPemFile(tls[name].text, std::string_view(name) == "key"), problems);
+    }
+  }
+  const bool certificate = tls.Find("certificate") != nullptr;
+  if (certificate != (tls.Find("key") != nullptr)) {
+    problems.Error(
+        tls, certificate ? "\"key\" is missing beside \"certificate\"" : "\"certificate\" is missing beside \"key\"",
+        {.allowed = "both or none", .show_value = false});
+  }
+}
+
+}  // namespace
+
+void CheckSecrets(const Node& root, Problems& problems) {
+  for (const Node& source : root["sources"].items) {
+    CheckSecret(source["password"], problems);
+    CheckTls(source["tls"], problems);
+  }
+  for (const Node& destination : root["destinations"].items) {
+    for (const char* name : {"token", "password", "value"}) {
+      CheckSecret(destination["auth"][name], problems);
+    }
+    CheckTls(destination["tls"], problems);
+  }
+}
+
+}  // namespace packhorse::config

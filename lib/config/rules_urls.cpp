@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <string>
+
+#include "config/rules.h"
+#include "config/url.h"
+
+namespace packhorse::config {
+namespace {
+
+struct Checked {
+  bool ok = false;
+  bool plaintext = false;
+};
+
+Checked CheckUrl(const Node& url, const std::vector<std::string>& schemes, bool allow_plaintext, Problems& problems) {
+  if (!url.usable() || url.kind != Node::Kind::kString) {
+    return {};
+  }
+  const std::string shown = Quoted(WithoutSecrets(url.text), 120);
+  const UrlCheck check = ParseUrl(url.text, schemes);
+  if (!check.url) {
+    problems.Error(url, check.message, {.allowed = check.allowed, .suggestion = check.suggestion, .value = shown});
+    return {};
+  }
+  const bool plaintext = check.url->scheme == schemes.front();
+  if (plaintext && !allow_plaintext && !IsLoopback(check.url->host)) {
+    problems.Error(url, "would send credentials and data in plain text to another machine",
+                   {.allowed = schemes.back() + "://, or " + schemes.front() +
+                               ":// to 127.0.0.0/8, ::1 and localhost, or \"allow_plaintext\": true beside it",
+                    .value = shown});
+  }
+  return {true, plaintext};
+}
+
+// TLS settings where nothing uses TLS are most likely a mistake in the URL.
+void WarnUselessTls(const Node& tls, Problems& problems) {
+  const bool written =
+      std::any_of(tls.members.begin(), tls.members.end(), [](const Member& member) { return member.value.written; });
+  if (tls.written && written) {
+    problems.Warning(tls, "has no effect: no URL here uses TLS", {.show_value = false});
+  }
+}
+
+void CheckSource(const Node& source, Problems& problems) {
+  bool any_tls = false;
+  bool any_broken = false;
+  for (const Node& url : source["urls"].items) {
+    const Checked checked = CheckUrl(url, {"mqtt", "mqtts"}, source["allow_plaintext"].boolean, problems);
+    any_tls = any_tls || (checked.ok && !checked.plaintext);
+    any_broken = any_broken || !checked.ok;
+  }
+  if (!any_tls && !any_broken) {
+    WarnUselessTls(source["tls"], problems);
+  }
+}
+
+// Two connections under one client identifier throw each other out for ever (MQTT 5 section 3.1.4-3).
+void CheckClientIds(const Node& root, Problems& problems) {
+  const std::vector<Node>& sources = root["sources"].items;
+  const auto id = [&](const Node& source) {
+    return source["client_id"].usable() ? source["client_id"].text : "packhorse-" + root["gateway"]["id"].text;
+  };
+  const auto shares_broker = [](const Node& a, const Node& b) {
+    for (const Node& left : a["urls"].items) {
+      for (const Node& right : b["urls"].items) {
+        const UrlCheck one = ParseUrl(left.text, {"mqtt", "mqtts"});
+        const UrlCheck two = ParseUrl(right.text, {"mqtt", "mqtts"});
+        if (one.url && two.url && one.url->host == two.url->host && one.url->port == two.url->port) {
+          return true;
+        }
+      }
+    }
+    return false;
+  };
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (id(sources[i]) == id(sources[j]) && shares_broker(sources[i], sources[j])) {
+        const Node& own = sources[i]["client_id"];
+        problems.Error(
+            own.usable() ? own : sources[i],
+            "has the same client_id as " + sources[j].pointer + " at the same broker: they would disconnect each other",
+            {.allowed = "a client_id of its own for each source", .value = Quoted(id(sources[i]))});
+        break;
+      }
+    }
+  }
+}
+
+void CheckListen(const Node& listen, Problems& problems) {
+  if (!listen.usable()) {
+    return;
+  }
+  const UrlCheck check = ParseListen(listen.text);
+  if (!check.url) {
+    problems.Error(listen, check.message, {.allowed = check.allowed});
+  } else if (!IsLoopback(check.url->host)) {
+    problems.Warning(listen, "is reachable from other machines, and metrics have no access control",
+                     {.allowed = "an address of the loopback interface, such as \"127.0.0.1:9464\""});
+  }
+}
+
+}  // namespace
+
+void CheckUrls(const Node& root, Problems& problems) {
+  for (const Node& source : root["sources"].items) {
+    CheckSource(source, problems);
+  }
+  CheckClientIds(root, problems);
+  for (const Node& destination : root["destinations"].items) {
+    const Checked checked =
+        CheckUrl(destination["url"], {"http", "https"}, destination["allow_plaintext"].boolean, problems);
+    if (checked.ok && checked.plaintext) {
+      WarnUselessTls(destination["tls"], problems);
+    }
+  }
+  CheckListen(root["metrics"]["listen"], problems);
+}
+
+}  // namespace packhorse::config

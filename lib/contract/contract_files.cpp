@@ -1,0 +1,296 @@
+#include "contract/contract_files.h"
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+
+namespace packhorse::contract {
+namespace {
+
+using Json = nlohmann::json;
+
+// Reads members of one object and keeps the first complaint, so that a caller asks for everything and then looks once.
+class ObjectReader {
+ public:
+  ObjectReader(const Json& object, std::string pointer, std::optional<Error>& error)
+      : object_(object), pointer_(std::move(pointer)), error_(error) {
+    if (!object_.is_object()) {
+      Complain("", "an object is wanted here");
+    }
+  }
+
+  std::string Text(const char* key) {
+    const Json* value = Member(key);
+    if (value == nullptr || !value->is_string() || value->get_ref<const std::string&>().empty()) {
+      Complain(key, "a text that is not empty is wanted here");
+      return {};
+    }
+    return value->get<std::string>();
+  }
+
+  std::string OptionalText(const char* key, std::string fallback) {
+    return Member(key) == nullptr ? std::move(fallback) : Text(key);
+  }
+
+  bool OptionalFlag(const char* key) {
+    const Json* value = Member(key);
+    if (value != nullptr && !value->is_boolean()) {
+      Complain(key, "true or false is wanted here");
+      return false;
+    }
+    return value != nullptr && value->get<bool>();
+  }
+
+  std::uint32_t Count(const char* key) {
+    const Json* value = Member(key);
+    if (value == nullptr || !value->is_number_unsigned() || value->get<std::uint64_t>() == 0 ||
+        value->get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max()) {
+      Complain(key, "a whole number from 1 to 4294967295 is wanted here");
+      return 1;
+    }
+    return value->get<std::uint32_t>();
+  }
+
+  std::chrono::seconds Duration(const char* key) {
+    const auto duration = ParseDuration(Text(key));
+    if (!duration) {
+      Complain(key, "a duration such as \"1h\" is wanted here");
+      return {};
+    }
+    return std::chrono::duration_cast<std::chrono::seconds>(*duration);
+  }
+
+  std::int64_t Moment(const char* key) { return Moment(key, Text(key)); }
+  std::int64_t Moment(const char* key, const std::string& text) {
+    const auto time = ParseDateTime(text);
+    if (!time || !time->has_zone) {
+      Complain(key, "an RFC 3339 time with its offset is wanted here");
+      return 0;
+    }
+    return time->instant.seconds;
+  }
+
+  std::vector<int> Statuses(const char* key) {
+    std::vector<int> statuses;
+    for (const Json& item : List(key)) {
+      const bool number =
+          item.is_number_unsigned() && item.get<std::uint64_t>() >= 200 && item.get<std::uint64_t>() < 600;
+      if (!number) {
+        Complain(key, "HTTP status codes from 200 to 599 are wanted here");
+        return {};
+      }
+      statuses.push_back(item.get<int>());
+    }
+    return statuses;
+  }
+
+  const Json& List(const char* key) { return Typed(key, Json::value_t::array, "a list is wanted here"); }
+  ObjectReader Object(const char* key) {
+    return {Typed(key, Json::value_t::object, "an object is wanted here"), pointer_ + "/" + key, error_};
+  }
+
+  void Complain(const char* key, const std::string& wanted) {
+    if (!error_) {
+      std::string where = pointer_;
+      if (*key != '\0') {
+        where += std::string("/") + key;
+      }
+      error_ = Error{ErrorCode::kCorrupt, (where.empty() ? "/" : where) + ": " + wanted};
+    }
+  }
+
+ private:
+  const Json* Member(const char* key) const {
+    if (!object_.is_object()) {
+      return nullptr;
+    }
+    const auto found = object_.find(key);
+    return found == object_.end() ? nullptr : &*found;
+  }
+
+  const Json& Typed(const char* key, Json::value_t type, const char* wanted) {
+    static const Json kEmptyList = Json::array();
+    static const Json kEmptyObject = Json::object();
+    const Json* value = Member(key);
+    if (value != nullptr && value->type() == type) {
+      return *value;
+    }
+    Complain(key, wanted);
+    return type == Json::value_t::array ? kEmptyList : kEmptyObject;
+  }
+
+  const Json& object_;
+  std::string pointer_;
+  std::optional<Error>& error_;
+};
+
+Result<Json> ParseObject(std::string_view text) {
+  Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (json.is_discarded()) {
+    return Error{ErrorCode::kCorrupt, "/: not valid JSON"};
+  }
+  return json;
+}
+
+// The contract's own name, which must be complete.
+std::string ReadName(ObjectReader& root) {
+  std::string text = root.Text("contract");
+  const auto name = ParseContractName(text);
+  if (!name || !name->minor) {
+    root.Complain("contract", "name@major.minor is wanted here");
+  }
+  return text;
+}
+
+EpochUnit ReadUnit(ObjectReader& field) {
+  const std::string unit = field.OptionalText("unit", "auto");
+  static const std::vector<std::pair<std::string, EpochUnit>> kUnits = {{"auto", EpochUnit::kAuto},
+                                                                        {"s", EpochUnit::kSeconds},
+                                                                        {"ms", EpochUnit::kMilliseconds},
+                                                                        {"us", EpochUnit::kMicroseconds},
+                                                                        {"ns", EpochUnit::kNanoseconds}};
+  for (const auto& [name, value] : kUnits) {
+    if (name == unit) {
+      return value;
+    }
+  }
+  field.Complain("unit", "auto, s, ms, us or ns is wanted here");
+  return EpochUnit::kAuto;
+}
+
+TimeSource ReadSource(ObjectReader& field) {
+  const std::string source = field.OptionalText("source", "device");
+  for (const TimeSource value : {TimeSource::kDevice, TimeSource::kGateway, TimeSource::kNetwork}) {
+    if (Name(value) == source) {
+      return value;
+    }
+  }
+  field.Complain("source", "device, gateway or network is wanted here");
+  return TimeSource::kDevice;
+}
+
+TimeRules ReadTimeRules(ObjectReader time, std::optional<Error>& error) {
+  TimeRules rules;
+  rules.not_before = time.Moment("not_before");
+  rules.late_after = time.Duration("late_after");
+  rules.future_after = time.Duration("future_after");
+  rules.unset_span = time.Duration("unset_span");
+  for (const Json& item : time.List("unset_clocks")) {
+    rules.unset_clocks.push_back(time.Moment("unset_clocks", item.is_string() ? item.get<std::string>() : ""));
+  }
+  std::size_t index = 0;
+  for (const Json& item : time.List("fields")) {
+    ObjectReader field(item, "/device_time/fields/" + std::to_string(index++), error);
+    rules.fields.push_back({field.Text("name"), ReadUnit(field), ReadSource(field), field.OptionalFlag("weak")});
+  }
+  return rules;
+}
+
+bool ReadNumber(std::string_view text, unsigned* out) {
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), *out);
+  return read.ec == std::errc{} && read.ptr == text.data() + text.size();
+}
+
+}  // namespace
+
+Result<ContractName> ParseContractName(std::string_view text) {
+  const Error error{
+      ErrorCode::kInvalidArgument,
+      "contract \"" + Shorten(text, 80) + "\": write name@major or name@major.minor, for example generic-json@1"};
+  const auto at = text.find('@');
+  if (at == std::string_view::npos || at == 0) {
+    return error;
+  }
+  ContractName name{std::string(text.substr(0, at)), 0, std::nullopt};
+  const std::string_view version = text.substr(at + 1);
+  const auto point = version.find('.');
+  if (!ReadNumber(version.substr(0, point), &name.major)) {
+    return error;
+  }
+  if (point != std::string_view::npos) {
+    unsigned minor = 0;
+    if (!ReadNumber(version.substr(point + 1), &minor)) {
+      return error;
+    }
+    name.minor = minor;
+  }
+  return name;
+}
+
+Result<GenericJsonRules> ParseDeviceContract(std::string_view json) {
+  auto parsed = ParseObject(json);
+  if (!parsed) {
+    return parsed.error();
+  }
+  std::optional<Error> error;
+  ObjectReader root(*parsed, "", error);
+  GenericJsonRules rules;
+  rules.name = ReadName(root);
+  if (root.Text("format") != "json") {
+    root.Complain("format", "only \"json\" is known");
+  }
+  ObjectReader limits = root.Object("limits");
+  rules.limits.max_bytes = limits.Count("max_bytes");
+  rules.limits.max_depth = limits.Count("max_depth");
+  rules.limits.max_fields = limits.Count("max_fields");
+  rules.limits.max_records = limits.Count("max_records");
+  rules.limits.max_name_bytes = limits.Count("max_name_bytes");
+  rules.limits.max_decoded_bytes = limits.Count("max_decoded_bytes");
+  // Objects and arrays are read by recursion; this keeps the stack within a few tens of kilobytes.
+  constexpr std::size_t kDeepest = 128;
+  if (rules.limits.max_depth > kDeepest) {
+    limits.Complain("max_depth", "at most 128 is possible");
+  }
+  rules.time = ReadTimeRules(root.Object("device_time"), error);
+  if (error) {
+    return *error;
+  }
+  return rules;
+}
+
+Result<CloudDefinition> ParseCloudContract(std::string_view json) {
+  auto parsed = ParseObject(json);
+  if (!parsed) {
+    return parsed.error();
+  }
+  std::optional<Error> error;
+  ObjectReader root(*parsed, "", error);
+  CloudDefinition definition;
+  definition.name = ReadName(root);
+  ObjectReader request = root.Object("request");
+  definition.method = request.Text("method");
+  definition.path = request.Text("path");
+  definition.content_type = request.Text("content_type");
+  definition.idempotency_header = request.OptionalText("idempotency_header", "");
+  if (request.Text("envelope") != "packhorse") {
+    request.Complain("envelope", "only \"packhorse\" is known");
+  }
+  if (!definition.path.empty() && definition.path.front() != '/') {
+    request.Complain("path", "a path that starts with '/' is wanted here");
+  }
+  ObjectReader limits = root.Object("limits");
+  definition.max_records = limits.Count("max_records");
+  definition.max_bytes = limits.Count("max_bytes");
+  ObjectReader response = root.Object("response");
+  definition.response.success = response.Statuses("success");
+  definition.response.accepted_pointer = response.OptionalText("accepted", "");
+  ObjectReader partial = response.Object("partial");
+  definition.response.partial = partial.Statuses("statuses");
+  definition.response.rejected_pointer = partial.Text("rejected");
+  definition.response.rejected_id_pointer = partial.Text("rejected_id");
+  definition.response.rejected_error_pointer = partial.Text("rejected_error");
+  definition.response.retry_pointer = partial.Text("retry");
+  if (error) {
+    return *error;
+  }
+  return definition;
+}
+
+}  // namespace packhorse::contract

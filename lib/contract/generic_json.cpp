@@ -1,0 +1,353 @@
+#include "contract/generic_json.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace packhorse::contract {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// Marks all but the last of the leaves that share a name as no leaves. True when any name came twice, also as an object
+// or array: of repeated objects the members are merged.
+bool DropRepeated(std::vector<Field>& fields) {
+  constexpr std::size_t kFew = 24;  // below, comparing all pairs is cheaper than sorting
+  bool repeated = false;
+  const auto drop = [&](Field& earlier, const Field& later) {
+    repeated = true;
+    earlier.leaf = earlier.leaf && !later.leaf;
+  };
+  if (fields.size() <= kFew) {
+    for (std::size_t i = 1; i < fields.size(); ++i) {
+      for (std::size_t k = 0; k < i; ++k) {
+        if (fields[k].name == fields[i].name) {
+          drop(fields[k], fields[i]);
+        }
+      }
+    }
+    return repeated;
+  }
+  std::vector<std::uint32_t> order(fields.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return fields[a].name < fields[b].name; });
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (fields[order[i - 1]].name == fields[order[i]].name) {
+      drop(fields[order[i - 1]], fields[order[i]]);
+    }
+  }
+  return repeated;
+}
+
+void Distribute(std::vector<Field> fields, CanonicalRecord& record) {
+  record.measurements.reserve(fields.size());
+  for (Field& field : fields) {
+    if (!field.leaf) {
+      continue;
+    }
+    if (std::holds_alternative<std::string>(field.value)) {
+      record.attributes.push_back({std::move(field.name), std::move(field.value)});
+    } else {
+      record.measurements.push_back({std::move(field.name), std::move(field.value), {}});
+    }
+  }
+}
+
+class GenericJson final : public DeviceContract {
+ public:
+  explicit GenericJson(GenericJsonRules rules)
+      : name_(std::move(rules.name)), limits_(rules.limits), times_(std::move(rules.time)) {}
+
+  const std::string& name() const override { return name_; }
+  Decoded Decode(const RawMessage& message, const DecodeContext& context) const override;
+
+ private:
+  // Which candidates are asked: the range [first, last), in elements of arrays or right below the root.
+  struct TimeScope {
+    std::size_t first = 0;
+    std::size_t last = 0;
+    bool in_element = false;
+  };
+  struct Chosen {
+    TimeVerdict verdict;
+    std::size_t field = 0;
+  };
+
+  CanonicalRecord Base(const RawMessage& message, const DecodeContext& context) const;
+  Chosen ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const;
+  static void ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record);
+  static TimeScope ElementTimes(const ObjectArray& array, std::size_t index);
+  bool IsBatch(const Document& document, const ObjectArray& array, WallTime received) const;
+  const ObjectArray* FindBatch(const Document& document, WallTime received) const;
+  void AppendOne(Document& document, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+  bool AppendBatch(JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
+                   const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+  bool AppendRecords(JsonReader& reader, JsonLimits& left, Document& document, const CanonicalRecord& base,
+                     std::vector<CanonicalRecord>& records) const;
+  bool ReadAll(JsonReader& reader, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+
+  std::string name_;
+  JsonLimits limits_;
+  TimeRecogniser times_;
+};
+
+Decoded Quarantine(std::string reason, std::string detail) {
+  Decoded decoded;
+  decoded.kind = Decoded::Kind::kQuarantine;
+  decoded.reason = std::move(reason);
+  decoded.detail = std::move(detail);
+  return decoded;
+}
+
+std::string DeviceId(const TopicPattern* pattern, const std::string& topic) {
+  if (pattern == nullptr) {
+    return {};
+  }
+  for (auto& [name, value] : pattern->Captures(topic)) {
+    if (name == "device") {
+      return std::move(value);
+    }
+  }
+  return pattern->LastWildcard(topic);
+}
+
+CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext& context) const {
+  CanonicalRecord record;
+  record.sequence = context.sequence;
+  record.kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
+  record.stream = context.stream;
+  record.device_id = DeviceId(context.pattern, message.topic);
+  record.server_received_at = message.received_at;
+  record.gateway_clock = message.clock;
+  record.contract = name_;
+  record.topic = message.topic;
+  if (message.redelivered) {
+    record.flags = record.flags | Flag::kRedelivered;
+  }
+  if (message.retained) {
+    record.flags = record.flags | Flag::kRetained;
+  }
+  return record;
+}
+
+// The best of the candidates; of equal ones the better name.
+GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const {
+  Chosen best;
+  const TimeField* best_rule = nullptr;
+  for (std::size_t i = scope.first; i < scope.last; ++i) {
+    const TimeCandidate& candidate = document.times[i];
+    const Field& field = document.fields[candidate.field];
+    if (!field.leaf || candidate.in_element != scope.in_element) {
+      continue;
+    }
+    const auto* text = std::get_if<std::string>(&field.value);
+    TimeVerdict verdict = text != nullptr ? times_.JudgeText(*candidate.rule, *text, received)
+                                          : times_.JudgeNumber(*candidate.rule, candidate.number, received);
+    const bool better_name = best_rule != nullptr && candidate.rule < best_rule;
+    if (verdict.rank > best.verdict.rank || (verdict.rank == best.verdict.rank && better_name)) {
+      best = {std::move(verdict), candidate.field};
+      best_rule = candidate.rule;
+    }
+  }
+  return best;
+}
+
+void GenericJson::ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record) {
+  record.device_time = chosen.verdict.time;
+  if (chosen.verdict.consumed) {
+    document.fields[chosen.field].leaf = false;
+  }
+}
+
+GenericJson::TimeScope GenericJson::ElementTimes(const ObjectArray& array, std::size_t index) {
+  const bool last = index + 1 == array.elements.size();
+  return {array.elements[index].first_time, last ? array.end_time : array.elements[index + 1].first_time, true};
+}
+
+// Whether each element says when it was taken.
+bool GenericJson::IsBatch(const Document& document, const ObjectArray& array, WallTime received) const {
+  for (std::size_t i = 0; i < array.elements.size(); ++i) {
+    const TimeVerdict verdict = ChooseTime(document, ElementTimes(array, i), received).verdict;
+    const TimeQuality quality = verdict.time.quality;
+    if (!verdict.consumed || quality == TimeQuality::kUnparsed || quality == TimeQuality::kImplausible) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The array whose elements become records: the root, or the only one whose elements are timed. Null when there is none.
+const ObjectArray* GenericJson::FindBatch(const Document& document, WallTime received) const {
+  if (document.root_is_array) {
+    return document.arrays.empty() ? nullptr : &document.arrays.front();
+  }
+  const ObjectArray* found = nullptr;
+  for (const ObjectArray& array : document.arrays) {
+    if (IsBatch(document, array, received)) {
+      if (found != nullptr) {
+        return nullptr;
+      }
+      found = &array;
+    }
+  }
+  return found;
+}
+
+void GenericJson::AppendOne(Document& document, const CanonicalRecord& base,
+                            std::vector<CanonicalRecord>& records) const {
+  CanonicalRecord& record = records.emplace_back(base);
+  if (!document.root_is_array) {
+    ApplyTime(ChooseTime(document, {0, document.times.size(), false}, base.server_received_at), document, record);
+  } else if (!document.first_number.empty() && document.fields.size() > 1) {
+    // A row of values: only the first can be its time, and only if it is a believable one.
+    static const TimeField kFirst{"0", EpochUnit::kAuto, TimeSource::kDevice, true};
+    const Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, base.server_received_at), 0};
+    const TimeQuality quality = chosen.verdict.time.quality;
+    if (quality == TimeQuality::kOk || quality == TimeQuality::kLate) {
+      ApplyTime(chosen, document, record);
+    }
+  }
+  Distribute(std::move(document.fields), record);
+}
+
+// Takes `count` times `fields` and `bytes` off what one message may still hold.
+bool Spend(JsonReader& reader, JsonLimits& left, std::size_t count, std::size_t fields, std::size_t bytes) {
+  if (count > 0 && (fields > left.max_fields / count || bytes > left.max_decoded_bytes / count)) {
+    return reader.Fail("too_large", "the records of this message together hold more than the contract allows");
+  }
+  left.max_fields -= count * fields;
+  left.max_decoded_bytes -= count * bytes;
+  return true;
+}
+
+std::size_t Bytes(const std::vector<Field>& fields) {
+  return std::accumulate(fields.begin(), fields.end(), std::size_t{0}, [](std::size_t sum, const Field& field) {
+    const auto* text = std::get_if<std::string>(&field.value);
+    return sum + field.name.size() + (text != nullptr ? text->size() : 0);
+  });
+}
+
+bool GenericJson::AppendBatch(JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
+                              const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const {
+  if (records.size() + array.elements.size() > limits_.max_records) {
+    return reader.Fail("too_many_records", "more records than the contract allows in one message");
+  }
+  std::vector<Field> shared;
+  for (std::size_t i = 0; i < document.fields.size(); ++i) {
+    const bool inside = i >= array.elements.front().first_field && i < array.end_field;
+    if (!inside && document.fields[i].leaf) {
+      shared.push_back(std::move(document.fields[i]));
+    }
+  }
+  if (!Spend(reader, left, array.elements.size(), shared.size(), Bytes(shared))) {
+    return false;
+  }
+  for (std::size_t e = 0; e < array.elements.size(); ++e) {
+    CanonicalRecord& record = records.emplace_back(base);
+    ApplyTime(ChooseTime(document, ElementTimes(array, e), base.server_received_at), document, record);
+    std::vector<Field> fields = shared;
+    const std::size_t end = e + 1 < array.elements.size() ? array.elements[e + 1].first_field : array.end_field;
+    for (std::size_t i = array.elements[e].first_field; i < end; ++i) {
+      fields.push_back(std::move(document.fields[i]));
+      fields.back().name.erase(0, array.elements[e].prefix_bytes);
+    }
+    // What an element says itself goes before what it shares.
+    if (!shared.empty() && DropRepeated(fields)) {
+      record.flags = record.flags | Flag::kLossyDecode;
+    }
+    Distribute(std::move(fields), record);
+  }
+  return true;
+}
+
+bool GenericJson::AppendRecords(JsonReader& reader, JsonLimits& left, Document& document, const CanonicalRecord& base,
+                                std::vector<CanonicalRecord>& records) const {
+  const std::size_t first = records.size();
+  const bool lossy = DropRepeated(document.fields) || document.lossy;
+  const ObjectArray* batch = FindBatch(document, base.server_received_at);
+  const std::size_t count = batch == nullptr ? 1 : batch->elements.size();
+  if (first + count > limits_.max_records) {
+    return reader.Fail("too_many_records", "more records than the contract allows in one message");
+  }
+  const std::size_t base_bytes = base.topic.size() + base.device_id.size() + base.stream.size();
+  if (!Spend(reader, left, 1, document.fields.size(), document.decoded_bytes) ||
+      !Spend(reader, left, count, 0, base_bytes)) {
+    return false;
+  }
+  if (batch == nullptr) {
+    AppendOne(document, base, records);
+  } else if (!AppendBatch(reader, left, document, *batch, base, records)) {
+    return false;
+  }
+  for (std::size_t i = first; lossy && i < records.size(); ++i) {
+    records[i].flags = records[i].flags | Flag::kLossyDecode;
+  }
+  return true;
+}
+
+// Documents separated by line breaks (NDJSON); usually there is one.
+bool GenericJson::ReadAll(JsonReader& reader, const CanonicalRecord& base,
+                          std::vector<CanonicalRecord>& records) const {
+  JsonLimits left = limits_;
+  while (true) {
+    Document document;
+    if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, base, records)) {
+      return false;
+    }
+    reader.Peek();
+    if (reader.AtEnd()) {
+      return true;
+    }
+    if (!reader.skipped_line_break()) {
+      return reader.Fail("invalid_json", "more text after the end of the document");
+    }
+  }
+}
+
+Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& context) const {
+  Decoded decoded;
+  if (message.payload.empty()) {
+    if (!message.retained) {
+      return Quarantine("empty", "the payload is empty");
+    }
+    // MQTT 5 section 3.3.1.3: a retained message without payload removes the one kept before.
+    decoded.kind = Decoded::Kind::kIgnored;
+    decoded.reason = "clears_retained";
+    decoded.detail = "an empty retained message clears the topic's retained message";
+    return decoded;
+  }
+  if (message.payload.size() > limits_.max_bytes) {
+    return Quarantine("too_large", "the payload has " + std::to_string(message.payload.size()) + " bytes, " + name_ +
+                                       " takes at most " + std::to_string(limits_.max_bytes));
+  }
+  // Some tools write a byte order mark, and C firmware likes to send the terminating NUL of its string.
+  std::string_view text = message.payload;
+  const std::size_t skipped = text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
+  text.remove_prefix(skipped);
+  text = text.substr(0, text.find_last_not_of(std::string_view("\0 \t\r\n", 5)) + 1);
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    return Quarantine("empty", "the payload holds nothing but white space");
+  }
+  JsonReader reader(text);
+  if (!ReadAll(reader, Base(message, context), decoded.records)) {
+    const JsonFault& fault = reader.fault();
+    return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
+  }
+  const bool several = decoded.records.size() > 1;
+  for (std::size_t i = 0; i < decoded.records.size(); ++i) {
+    const auto index = several ? std::optional(static_cast<std::uint32_t>(i)) : std::nullopt;
+    decoded.records[i].record_id = RecordId(context.queue_id, context.lane, context.sequence, index);
+  }
+  return decoded;
+}
+
+}  // namespace
+
+std::shared_ptr<const DeviceContract> MakeGenericJson(GenericJsonRules rules) {
+  return std::make_shared<GenericJson>(std::move(rules));
+}
+
+}  // namespace packhorse::contract

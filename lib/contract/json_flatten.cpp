@@ -1,0 +1,208 @@
+#include "contract/json_flatten.h"
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace packhorse::contract {
+namespace {
+
+// Where a value stands, as far as it matters for times and batches.
+enum class Place : std::uint8_t {
+  kRoot,     // the document itself
+  kMember,   // a member of the root object
+  kElement,  // an element of an array that is the root or a member of it
+  kDeep,     // anything below
+};
+
+class Flattener {
+ public:
+  Flattener(JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out)
+      : reader_(reader), limits_(limits), times_(times), out_(out) {}
+
+  bool Run() { return ReadValue(Place::kRoot, nullptr, 1); }
+
+ private:
+  bool ReadValue(Place place, const TimeField* time, std::size_t depth);
+  bool ReadObject(Place place, std::size_t depth);
+  bool ReadMember(Place place, std::size_t depth);
+  bool ReadArray(Place place, std::size_t depth);
+  bool ReadElement(Place place, std::size_t index, std::size_t depth, ObjectArray* batch);
+  bool ReadLeaf(const TimeField* time, bool in_element);
+  bool AddField(Value value, bool leaf, std::size_t text_bytes);
+
+  JsonReader& reader_;
+  const JsonLimits& limits_;
+  const TimeRecogniser& times_;
+  Document& out_;
+  std::string path_;  // the joined name of what is being read
+};
+
+bool Flattener::AddField(Value value, bool leaf, std::size_t text_bytes) {
+  if (out_.fields.size() >= limits_.max_fields) {
+    return reader_.Fail("too_many_fields", "more values than the contract allows in one message");
+  }
+  out_.decoded_bytes += path_.size() + text_bytes;
+  if (path_.size() > limits_.max_name_bytes) {
+    return reader_.Fail("name_too_long", "a joined name longer than the contract allows");
+  }
+  if (out_.decoded_bytes > limits_.max_decoded_bytes) {
+    return reader_.Fail("too_large", "names and texts are larger than the contract allows");
+  }
+  out_.fields.push_back({path_, std::move(value), leaf});
+  return true;
+}
+
+bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
+  Value value;
+  std::string_view number;
+  std::size_t text_bytes = 0;
+  if (reader_.Peek() == '"') {
+    std::string_view text;
+    if (!reader_.ReadString(&text)) {
+      return false;
+    }
+    text_bytes = text.size();
+    value.emplace<std::string>(text);
+  } else if (!reader_.ReadScalar(&value, &number)) {
+    return false;
+  }
+  const bool is_number = !number.empty() && number.back() <= '9';  // not true, false, null
+  const bool timely = is_number || number.empty();
+  if (time != nullptr && timely) {
+    out_.times.push_back({out_.fields.size(), time, number, in_element});
+  }
+  if (out_.root_is_array && out_.fields.empty() && is_number) {
+    out_.first_number = number;
+  }
+  return AddField(std::move(value), true, text_bytes);
+}
+
+bool Flattener::ReadValue(Place place, const TimeField* time, std::size_t depth) {
+  const char c = reader_.Peek();
+  if (c != '{' && c != '[') {
+    if (place == Place::kRoot) {
+      path_ = "value";
+    }
+    return ReadLeaf(time, place == Place::kDeep);
+  }
+  if (depth > limits_.max_depth) {
+    return reader_.Fail("too_deep", "objects and arrays are nested deeper than the contract allows");
+  }
+  reader_.Take();
+  return c == '{' ? ReadObject(place, depth) : ReadArray(place, depth);
+}
+
+bool Flattener::ReadObject(Place place, std::size_t depth) {
+  if (reader_.Peek() == '}') {
+    reader_.Take();
+    return true;
+  }
+  while (true) {
+    if (!ReadMember(place, depth)) {
+      return false;
+    }
+    const char c = reader_.Peek();
+    if (c != ',' && c != '}') {
+      return reader_.Unexpected("expected ',' or '}' after a member");
+    }
+    reader_.Take();
+    if (c == '}') {
+      return true;
+    }
+  }
+}
+
+bool Flattener::ReadMember(Place place, std::size_t depth) {
+  if (reader_.Peek() != '"') {
+    return reader_.Unexpected("expected a member's name in quotes");
+  }
+  std::string_view key;
+  if (!reader_.ReadString(&key)) {
+    return false;
+  }
+  const bool timely = place == Place::kRoot || place == Place::kElement;
+  const TimeField* time = timely ? times_.Find(key) : nullptr;
+  const std::size_t before = path_.size();
+  if (place != Place::kRoot) {
+    path_ += '.';
+  }
+  path_ += key;
+  if (reader_.Peek() != ':') {
+    return reader_.Unexpected("expected ':' after a member's name");
+  }
+  reader_.Take();
+  const char c = reader_.Peek();
+  if ((c == '{' || c == '[') && !AddField(nullptr, false, 0)) {
+    return false;
+  }
+  const Place below = place == Place::kRoot ? Place::kMember : Place::kDeep;
+  if (!ReadValue(below, time, depth + 1)) {
+    return false;
+  }
+  path_.resize(before);
+  return true;
+}
+
+bool Flattener::ReadArray(Place place, std::size_t depth) {
+  out_.root_is_array = out_.root_is_array || place == Place::kRoot;
+  if (reader_.Peek() == ']') {
+    reader_.Take();
+    return true;
+  }
+  ObjectArray batch;
+  const bool may_be_batch = place == Place::kRoot || place == Place::kMember;
+  bool only_objects = true;
+  for (std::size_t index = 0;; ++index) {
+    only_objects = only_objects && reader_.Peek() == '{';
+    if (!ReadElement(place, index, depth, may_be_batch && only_objects ? &batch : nullptr)) {
+      return false;
+    }
+    const char c = reader_.Peek();
+    if (c != ',' && c != ']') {
+      return reader_.Unexpected("expected ',' or ']' after an element");
+    }
+    reader_.Take();
+    if (c == ']') {
+      break;
+    }
+  }
+  if (may_be_batch && only_objects) {
+    batch.end_field = out_.fields.size();
+    batch.end_time = out_.times.size();
+    out_.arrays.push_back(std::move(batch));
+  }
+  return true;
+}
+
+bool Flattener::ReadElement(Place place, std::size_t index, std::size_t depth, ObjectArray* batch) {
+  const std::size_t before = path_.size();
+  if (place != Place::kRoot) {
+    path_ += '.';
+  }
+  std::array<char, 24> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), index).ptr;
+  path_.append(digits.data(), end);
+  if (batch != nullptr && batch->elements.size() <= limits_.max_records) {
+    batch->elements.push_back({out_.fields.size(), out_.times.size(), path_.size() + 1});
+  }
+  const bool near_root = place == Place::kRoot || place == Place::kMember;
+  if (!ReadValue(near_root ? Place::kElement : Place::kDeep, nullptr, depth + 1)) {
+    return false;
+  }
+  path_.resize(before);
+  return true;
+}
+
+}  // namespace
+
+bool ReadDocument(JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out) {
+  out.fields.reserve(16);
+  if (!Flattener(reader, limits, times, out).Run()) {
+    return false;
+  }
+  out.lossy = reader.TakeLossy();
+  return true;
+}
+
+}  // namespace packhorse::contract

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contract/device_time.h"
+#include "contract/json_reader.h"
+#include "record/canonical_record.h"
+
+namespace packhorse::contract {
+
+// Turns a JSON document into a list of named scalars in one pass, and notes what later decisions need: where device
+// time may stand, and which arrays of objects may be batches.
+
+struct JsonLimits {
+  std::size_t max_bytes = 0;          // of a payload
+  std::size_t max_depth = 0;          // of nested objects and arrays
+  std::size_t max_fields = 0;         // of all records of a message together
+  std::size_t max_records = 0;        // of a message
+  std::size_t max_name_bytes = 0;     // of one joined name
+  std::size_t max_decoded_bytes = 0;  // of names and texts of all records of a message together
+};
+
+// A scalar, or (leaf unset) an object or array that was a member of an object: kept only to see names that come twice.
+struct Field {
+  std::string name;
+  Value value;
+  bool leaf = true;
+};
+
+struct TimeCandidate {
+  std::size_t field = 0;  // index into Document::fields
+  const TimeField* rule = nullptr;
+  std::string_view number;  // its text, when it is a number
+  bool in_element = false;  // of an array; else a member of the root object
+};
+
+// An object that is an element of an array.
+struct Element {
+  std::size_t first_field = 0;
+  std::size_t first_time = 0;
+  std::size_t prefix_bytes = 0;  // of the names of its fields: the array's name and the index
+};
+
+// An array right below the document's root (or the root itself) whose elements are all objects.
+struct ObjectArray {
+  std::vector<Element> elements;  // at most JsonLimits::max_records and one: more cannot become records
+  std::size_t end_field = 0;
+  std::size_t end_time = 0;
+};
+
+struct Document {
+  std::vector<Field> fields;
+  std::vector<TimeCandidate> times;
+  std::vector<ObjectArray> arrays;
+  bool root_is_array = false;
+  std::string_view first_number;  // text of the first element when the root is an array and that is a number
+  std::size_t decoded_bytes = 0;
+  bool lossy = false;
+};
+
+// Reads one document. False when it is not JSON or beyond a limit: see the reader's fault().
+bool ReadDocument(JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out);
+
+}  // namespace packhorse::contract

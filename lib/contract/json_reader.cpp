@@ -1,0 +1,402 @@
+#include "contract/json_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <system_error>
+
+namespace packhorse::contract {
+namespace {
+
+constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+constexpr unsigned Byte(char c) { return static_cast<unsigned char>(c); }
+
+// Bytes that stand for themselves inside a JSON string: printable ASCII except quote and backslash.
+constexpr std::array<bool, 256> MakePlain() {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x80; ++c) {
+    plain[c] = c != '"' && c != '\\';
+  }
+  return plain;
+}
+constexpr std::array<bool, 256> kPlain = MakePlain();
+
+void AppendUtf8(std::string& out, unsigned code) {
+  const auto put = [&out](unsigned byte) { out += static_cast<char>(byte); };
+  if (code < 0x80U) {
+    put(code);
+  } else if (code < 0x800U) {
+    put(0xC0U | (code >> 6U));
+    put(0x80U | (code & 0x3FU));
+  } else if (code < 0x10000U) {
+    put(0xE0U | (code >> 12U));
+    put(0x80U | ((code >> 6U) & 0x3FU));
+    put(0x80U | (code & 0x3FU));
+  } else {
+    put(0xF0U | (code >> 18U));
+    put(0x80U | ((code >> 12U) & 0x3FU));
+    put(0x80U | ((code >> 6U) & 0x3FU));
+    put(0x80U | (code & 0x3FU));
+  }
+}
+
+// The significant digits of a decimal: no leading and no trailing zeros, no point, no exponent.
+std::string SignificantDigits(std::string_view token) {
+  std::string digits;
+  for (const char c : token) {
+    if (c == 'e' || c == 'E') {
+      break;
+    }
+    if (IsDigit(c) && (c != '0' || !digits.empty())) {
+      digits += c;
+    }
+  }
+  const auto last = digits.find_last_not_of('0');
+  digits.resize(last == std::string::npos ? 0 : last + 1);
+  return digits;
+}
+
+// Whether `value` keeps all digits of `token`: printed to as many digits, it reads the same. Up to 15 digits always
+// survive in a double (IEEE 754 binary64); no sensor has more than 40, and more are not compared.
+bool KeepsDigits(double value, std::string_view token) {
+  constexpr std::size_t kAlwaysKept = 15;
+  constexpr std::size_t kCompared = 40;
+  if (token.size() <= kAlwaysKept) {
+    return true;
+  }
+  const std::string digits = SignificantDigits(token);
+  if (digits.size() <= kAlwaysKept) {
+    return true;
+  }
+  if (digits.size() > kCompared) {
+    return false;
+  }
+  std::array<char, 64> text{};
+  const auto printed = std::to_chars(text.data(), text.data() + text.size(), std::fabs(value),
+                                     std::chars_format::scientific, static_cast<int>(digits.size()) - 1);
+  return SignificantDigits({text.data(), static_cast<std::size_t>(printed.ptr - text.data())}) == digits;
+}
+
+// Whether a number that from_chars found out of range is too small rather than too large: whether its first digit that
+// is not zero stands behind the decimal point once the exponent has been applied.
+bool Underflows(std::string_view token) {
+  const auto e = token.find_first_of("eE");
+  const std::string_view mantissa = token.substr(0, e);
+  const auto first = mantissa.find_first_of("123456789");
+  const auto point = std::min(mantissa.find('.'), mantissa.size());
+  if (first == std::string_view::npos) {
+    return true;
+  }
+  std::int64_t position = static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first);
+  if (e != std::string_view::npos) {
+    std::string_view digits = token.substr(e + 1);
+    const bool negative = digits.front() == '-';
+    digits.remove_prefix(negative || digits.front() == '+' ? 1 : 0);
+    std::int32_t exponent = 0;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), exponent).ec != std::errc{}) {
+      return negative;
+    }
+    position += negative ? -exponent : exponent;
+  }
+  return position < 0;
+}
+
+double ReadDouble(std::string_view token, bool* in_range) {
+  double value = 0;
+  const auto result = std::from_chars(token.data(), token.data() + token.size(), value);
+  *in_range = result.ec == std::errc{};
+  return value;
+}
+
+}  // namespace
+
+std::size_t Utf8SequenceLength(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return at + i < text.size() ? Byte(text[at + i]) : 0U; };
+  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80U) {
+    return at < text.size() ? 1 : 0;
+  }
+  if (lead >= 0xC2U && lead <= 0xDFU) {
+    return tail(1) ? 2 : 0;
+  }
+  // The second byte's range keeps out overlong forms, surrogates and what lies above U+10FFFF (RFC 3629 section 4).
+  if (lead >= 0xE0U && lead <= 0xEFU) {
+    const unsigned low = lead == 0xE0U ? 0xA0U : 0x80U;
+    const unsigned high = lead == 0xEDU ? 0x9FU : 0xBFU;
+    return byte(1) >= low && byte(1) <= high && tail(2) ? 3 : 0;
+  }
+  if (lead >= 0xF0U && lead <= 0xF4U) {
+    const unsigned low = lead == 0xF0U ? 0x90U : 0x80U;
+    const unsigned high = lead == 0xF4U ? 0x8FU : 0xBFU;
+    return byte(1) >= low && byte(1) <= high && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+bool JsonReader::FailAt(const char* reason, const char* what, std::size_t offset) {
+  fault_ = {reason, what, offset};
+  return false;
+}
+
+bool JsonReader::Unexpected(const char* what) {
+  return AtEnd() ? Fail("truncated_json", "the text ends here") : Fail("invalid_json", what);
+}
+
+char JsonReader::Peek() {
+  skipped_line_break_ = false;
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (c == '\n' || c == '\r') {
+      skipped_line_break_ = true;
+    } else if (c != ' ' && c != '\t') {
+      return c;
+    }
+    ++at_;
+  }
+  return '\0';
+}
+
+bool JsonReader::ReadString(std::string_view* out) {
+  ++at_;
+  const std::size_t start = at_;
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (kPlain[Byte(c)]) {
+      ++at_;
+    } else if (c == '"') {
+      *out = text_.substr(start, at_ - start);
+      ++at_;
+      return true;
+    } else if (Byte(c) >= 0x80U) {
+      const std::size_t length = Utf8SequenceLength(text_, at_);
+      if (length == 0) {
+        return Fail("invalid_utf8", "bytes that are not UTF-8");
+      }
+      at_ += length;
+    } else if (c == '\\') {
+      scratch_.assign(text_, start, at_ - start);
+      return ReadEscapes(out);
+    } else {
+      return Fail("invalid_json", "a control character inside a string");
+    }
+  }
+  return Fail("truncated_json", "the text ends inside a string");
+}
+
+// The rest of a string from its first escape on; scratch_ holds what came before.
+bool JsonReader::ReadEscapes(std::string_view* out) {
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (c == '"') {
+      ++at_;
+      *out = scratch_;
+      return true;
+    }
+    if (c == '\\') {
+      if (!AppendEscape()) {
+        return false;
+      }
+      continue;
+    }
+    if (Byte(c) < 0x20U) {
+      return Fail("invalid_json", "a control character inside a string");
+    }
+    const std::size_t length = Utf8SequenceLength(text_, at_);
+    if (length == 0) {
+      return Fail("invalid_utf8", "bytes that are not UTF-8");
+    }
+    scratch_.append(text_, at_, length);
+    at_ += length;
+  }
+  return Fail("truncated_json", "the text ends inside a string");
+}
+
+bool JsonReader::AppendEscape() {
+  static constexpr std::string_view kLetters = "\"\\/bfnrt";
+  static constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
+  ++at_;
+  if (AtEnd()) {
+    return Fail("truncated_json", "the text ends inside a string");
+  }
+  if (text_[at_] == 'u') {
+    return ReadUnicodeEscape();
+  }
+  const auto index = kLetters.find(text_[at_]);
+  if (index == std::string_view::npos) {
+    return Fail("invalid_json", "an unknown escape in a string");
+  }
+  scratch_ += kMeanings[index];
+  ++at_;
+  return true;
+}
+
+bool JsonReader::ReadHex4(unsigned* out) {
+  ++at_;  // the 'u'
+  *out = 0;
+  for (int i = 0; i < 4; ++i, ++at_) {
+    if (AtEnd()) {
+      return Fail("truncated_json", "the text ends inside a string");
+    }
+    const char c = text_[at_];
+    const unsigned lower = Byte(c) | 0x20U;
+    if (IsDigit(c)) {
+      *out = *out * 16 + (Byte(c) - '0');
+    } else if (lower >= 'a' && lower <= 'f') {
+      *out = *out * 16 + (lower - 'a' + 10);
+    } else {
+      return Fail("invalid_json", "a \\u escape needs four hexadecimal digits");
+    }
+  }
+  return true;
+}
+
+bool JsonReader::ReadUnicodeEscape() {
+  constexpr unsigned kReplacement = 0xFFFD;
+  unsigned code = 0;
+  if (!ReadHex4(&code)) {
+    return false;
+  }
+  if (code >= 0xD800U && code <= 0xDFFFU) {
+    unsigned low = 0;
+    const std::size_t before = at_;
+    const bool pair = code < 0xDC00U && text_.substr(at_, 2) == "\\u";
+    if (pair) {
+      ++at_;
+      if (!ReadHex4(&low)) {
+        return false;
+      }
+    }
+    if (pair && low >= 0xDC00U && low <= 0xDFFFU) {
+      code = 0x10000U + ((code - 0xD800U) << 10U) + (low - 0xDC00U);
+    } else {
+      at_ = before;  // what follows is an escape of its own
+      code = kReplacement;
+      lossy_ = true;
+    }
+  }
+  AppendUtf8(scratch_, code);
+  return true;
+}
+
+bool JsonReader::ReadLiteral(std::string_view literal, Value value, Value* out, std::string_view* token) {
+  const std::string_view rest = text_.substr(at_, literal.size());
+  if (rest != literal) {
+    const auto mismatch = std::mismatch(rest.begin(), rest.end(), literal.begin());
+    at_ += static_cast<std::size_t>(mismatch.first - rest.begin());
+    return Unexpected("expected a JSON value");
+  }
+  at_ += literal.size();
+  *out = std::move(value);
+  *token = rest;
+  return true;
+}
+
+bool JsonReader::ScanDigits() {
+  if (AtEnd() || !IsDigit(text_[at_])) {
+    return Unexpected("expected a digit");
+  }
+  while (!AtEnd() && IsDigit(text_[at_])) {
+    ++at_;
+  }
+  return true;
+}
+
+bool JsonReader::ScanNumber(bool* integer) {
+  *integer = true;
+  if (text_[at_] == '-') {
+    ++at_;
+  }
+  const bool zero = !AtEnd() && text_[at_] == '0';
+  const std::size_t first = at_;
+  if (!ScanDigits()) {
+    return false;
+  }
+  if (zero && at_ - first > 1) {
+    return FailAt("invalid_json", "a number with a leading zero", first);
+  }
+  if (!AtEnd() && text_[at_] == '.') {
+    *integer = false;
+    ++at_;
+    if (!ScanDigits()) {
+      return false;
+    }
+  }
+  if (!AtEnd() && (text_[at_] == 'e' || text_[at_] == 'E')) {
+    *integer = false;
+    ++at_;
+    if (!AtEnd() && (text_[at_] == '+' || text_[at_] == '-')) {
+      ++at_;
+    }
+    return ScanDigits();
+  }
+  return true;
+}
+
+bool JsonReader::ReadScalar(Value* out, std::string_view* token) {
+  switch (Peek()) {
+    case 't':
+      return ReadLiteral("true", true, out, token);
+    case 'f':
+      return ReadLiteral("false", false, out, token);
+    case 'n':
+      if (text_.substr(at_, 3) == "nan") {
+        return Fail("nan_literal", "JSON has no NaN");
+      }
+      return ReadLiteral("null", nullptr, out, token);
+    case 'N':
+    case 'I':
+      return Fail("nan_literal", "JSON has no NaN and no Infinity");
+    case '-':
+      if (text_.substr(at_, 2) == "-I") {
+        return Fail("nan_literal", "JSON has no Infinity");
+      }
+      break;
+    default:
+      if (AtEnd() || !IsDigit(text_[at_])) {
+        return Unexpected("expected a JSON value");
+      }
+  }
+  return ReadNumber(out, token);
+}
+
+bool JsonReader::ReadNumber(Value* out, std::string_view* token) {
+  const std::size_t start = at_;
+  bool integer = false;
+  if (!ScanNumber(&integer)) {
+    return false;
+  }
+  *token = text_.substr(start, at_ - start);
+  if (integer) {
+    std::int64_t number = 0;
+    if (std::from_chars(token->data(), token->data() + token->size(), number).ec == std::errc{}) {
+      *out = number;
+      return true;
+    }
+    std::uint64_t large = 0;
+    if (token->front() != '-' &&
+        std::from_chars(token->data(), token->data() + token->size(), large).ec == std::errc{}) {
+      *out = large;
+      return true;
+    }
+  }
+  bool in_range = false;
+  const double number = ReadDouble(*token, &in_range);
+  if (in_range) {
+    lossy_ = lossy_ || !KeepsDigits(number, *token);
+    *out = number;
+    return true;
+  }
+  lossy_ = true;
+  if (Underflows(*token)) {
+    *out = token->front() == '-' ? -0.0 : 0.0;
+  } else {
+    *out = nullptr;
+  }
+  return true;
+}
+
+}  // namespace packhorse::contract

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "record/canonical_record.h"
+
+namespace packhorse::contract {
+
+// Length of the well-formed UTF-8 sequence (RFC 3629) that starts at `text[at]`; 0 when it is none or is cut short.
+std::size_t Utf8SequenceLength(std::string_view text, std::size_t at);
+
+// Why a text is not JSON. `reason` is one of the stable names of DeviceContract, `what` is for people; both are
+// literals.
+struct JsonFault {
+  const char* reason = nullptr;
+  const char* what = nullptr;
+  std::size_t offset = 0;
+};
+
+// Reads JSON (RFC 8259) token by token, without a tree and without copying what needs no unescaping. Every method
+// returns false when it fails and leaves fault() set; nothing may be read after that. Not thread-safe. `text` must
+// outlive the reader.
+class JsonReader {
+ public:
+  explicit JsonReader(std::string_view text) : text_(text) {}
+
+  // Skips white space and shows the next byte without taking it; '\0' at the end of the text.
+  char Peek();
+  // Whether a line break was among the white space that the last Peek() skipped.
+  bool skipped_line_break() const { return skipped_line_break_; }
+  bool AtEnd() const { return at_ >= text_.size(); }
+  std::size_t offset() const { return at_; }
+
+  // Takes one byte that Peek() has shown.
+  void Take() { ++at_; }
+  // A string, unescaped; valid until the next call. REQUIRES: Peek() == '"'.
+  bool ReadString(std::string_view* out);
+  // A number, true, false or null. `token` is its text. Integers of 64 bits are exact.
+  bool ReadScalar(Value* out, std::string_view* token);
+
+  // Whether something read since the last call could not be represented: digits that a double does not hold, a number
+  // beyond its range (read as null), half a surrogate pair (read as U+FFFD).
+  bool TakeLossy() { return std::exchange(lossy_, false); }
+
+  // Both return false. Unexpected() is invalid_json, or truncated_json when the text ends here.
+  bool Unexpected(const char* what);
+  bool Fail(const char* reason, const char* what) { return FailAt(reason, what, at_); }
+  const JsonFault& fault() const { return fault_; }
+
+ private:
+  bool FailAt(const char* reason, const char* what, std::size_t offset);
+
+  bool ReadEscapes(std::string_view* out);
+  bool AppendEscape();
+  bool ReadHex4(unsigned* out);
+  bool ReadUnicodeEscape();
+  bool ReadLiteral(std::string_view literal, Value value, Value* out, std::string_view* token);
+  bool ReadNumber(Value* out, std::string_view* token);
+  bool ScanNumber(bool* integer);
+  bool ScanDigits();
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  bool skipped_line_break_ = false;
+  bool lossy_ = false;
+  std::string scratch_;
+  JsonFault fault_;
+};
+
+}  // namespace packhorse::contract

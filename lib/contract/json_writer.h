@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "record/canonical_record.h"
+
+namespace packhorse::contract {
+
+// Appends JSON to a string. Pure functions.
+
+// `text` in quotes, escaped. Bytes that are not UTF-8 become U+FFFD, so that a body is always valid.
+void AppendString(std::string& out, std::string_view text);
+void AppendInteger(std::string& out, std::int64_t number);
+void AppendUnsigned(std::string& out, std::uint64_t number);
+// The shortest form that reads back to the same double, always with a point or an exponent, so that it stays a double.
+// What JSON cannot say (NaN, infinities) is null.
+void AppendDouble(std::string& out, double number);
+void AppendValue(std::string& out, const Value& value);
+// FormatUtc() in quotes.
+void AppendWallTime(std::string& out, WallTime time);
+
+}  // namespace packhorse::contract

@@ -1,0 +1,210 @@
+#include "contract/packhorse_envelope.h"
+
+#include <utility>
+
+#include "contract/json_writer.h"
+
+namespace packhorse::contract {
+namespace {
+
+// Appends `,"name":`; `name` is one of ours and needs no escaping.
+void Member(std::string& out, std::string_view name) {
+  out += ",\"";
+  out += name;
+  out += "\":";
+}
+
+void TextMember(std::string& out, std::string_view name, std::string_view text) {
+  if (!text.empty()) {
+    Member(out, name);
+    AppendString(out, text);
+  }
+}
+
+void AppendDeviceTime(std::string& out, const DeviceTime& time) {
+  Member(out, "device_time");
+  out += '{';
+  if (!time.value.empty()) {
+    out += "\"value\":";
+    AppendString(out, time.value);
+    out += ',';
+  }
+  if (!time.raw.empty()) {
+    out += "\"raw\":";
+    AppendString(out, time.raw);
+    out += ',';
+  }
+  out += "\"source\":";
+  AppendString(out, Name(time.source));
+  Member(out, "quality");
+  AppendString(out, Name(time.quality));
+  if (time.skew_ms) {
+    Member(out, "skew_ms");
+    AppendInteger(out, *time.skew_ms);
+  }
+  out += '}';
+}
+
+void AppendMeasurements(std::string& out, const std::vector<Measurement>& measurements) {
+  if (measurements.empty()) {
+    return;
+  }
+  Member(out, "measurements");
+  char separator = '{';
+  for (const Measurement& measurement : measurements) {
+    out += separator;
+    separator = ',';
+    AppendString(out, measurement.name);
+    out += ":{\"value\":";
+    AppendValue(out, measurement.value);
+    TextMember(out, "unit", measurement.unit);
+    out += '}';
+  }
+  out += '}';
+}
+
+void AppendAttributes(std::string& out, const std::vector<Attribute>& attributes) {
+  if (attributes.empty()) {
+    return;
+  }
+  Member(out, "attributes");
+  char separator = '{';
+  for (const Attribute& attribute : attributes) {
+    out += separator;
+    separator = ',';
+    AppendString(out, attribute.name);
+    out += ':';
+    AppendValue(out, attribute.value);
+  }
+  out += '}';
+}
+
+void AppendFlags(std::string& out, Flags flags) {
+  if (flags == 0) {
+    return;
+  }
+  Member(out, "flags");
+  char separator = '[';
+  for (const std::string_view name : Names(flags)) {
+    out += separator;
+    separator = ',';
+    AppendString(out, name);
+  }
+  out += ']';
+}
+
+// Room for a record without growing the string: its fixed part is about 450 bytes.
+std::size_t EstimateBytes(const CanonicalRecord& record) {
+  constexpr std::size_t kFixed = 512;
+  constexpr std::size_t kPerField = 48;
+  return kFixed + record.topic.size() + kPerField * (record.measurements.size() + record.attributes.size());
+}
+
+class PackhorseEnvelope final : public CloudContract {
+ public:
+  explicit PackhorseEnvelope(CloudDefinition definition) : definition_(std::move(definition)) {}
+
+  const std::string& name() const override { return definition_.name; }
+  const std::string& method() const override { return definition_.method; }
+  const std::string& idempotency_header() const override { return definition_.idempotency_header; }
+  const ResponseRules& response() const override { return definition_.response; }
+  std::uint32_t max_records() const override { return definition_.max_records; }
+  std::uint64_t max_bytes() const override { return definition_.max_bytes; }
+
+  std::string RenderRecord(const CanonicalRecord& record) const override { return ToJson(record); }
+  Rendered RenderBatch(const BatchHeader& header, std::span<const std::string> records) const override;
+  std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
+
+ private:
+  std::string Head(const BatchHeader& header, std::size_t records) const;
+
+  CloudDefinition definition_;
+};
+
+constexpr std::string_view kTail = "]}";
+
+std::string PackhorseEnvelope::Head(const BatchHeader& header, std::size_t records) const {
+  std::string out = "{\"contract\":";
+  AppendString(out, definition_.name);
+  out += ",\"gateway\":{\"id\":";
+  AppendString(out, header.gateway_id);
+  if (!header.gateway_attributes.empty()) {
+    Member(out, "attributes");
+    char separator = '{';
+    for (const auto& [name, value] : header.gateway_attributes) {
+      out += separator;
+      separator = ',';
+      AppendString(out, name);
+      out += ':';
+      AppendString(out, value);
+    }
+    out += '}';
+  }
+  out += "},\"batch\":{\"id\":";
+  AppendString(out, header.batch_id);
+  Member(out, "lane");
+  AppendString(out, Name(header.lane));
+  Member(out, "records");
+  AppendUnsigned(out, records);
+  out += "},\"records\":[";
+  return out;
+}
+
+Rendered PackhorseEnvelope::RenderBatch(const BatchHeader& header, std::span<const std::string> records) const {
+  Rendered rendered{definition_.path, definition_.content_type, Head(header, records.size())};
+  std::size_t total = rendered.body.size() + kTail.size() + records.size();
+  for (const std::string& record : records) {
+    total += record.size();
+  }
+  rendered.body.reserve(total);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (i > 0) {
+      rendered.body += ',';
+    }
+    rendered.body += records[i];
+  }
+  rendered.body += kTail;
+  return rendered;
+}
+
+std::uint64_t PackhorseEnvelope::EnvelopeBytes(const BatchHeader& header) const {
+  // One comma per record at most; the caller knows how many there will be only later.
+  return Head(header, definition_.max_records).size() + kTail.size() + definition_.max_records;
+}
+
+}  // namespace
+
+std::string ToJson(const CanonicalRecord& record) {
+  std::string out;
+  out.reserve(EstimateBytes(record));
+  out += "{\"record_id\":";
+  AppendString(out, record.record_id);
+  Member(out, "sequence");
+  AppendUnsigned(out, record.sequence);
+  Member(out, "kind");
+  AppendString(out, Name(record.kind));
+  TextMember(out, "stream", record.stream);
+  TextMember(out, "device_id", record.device_id);
+  Member(out, "server_received_at");
+  AppendWallTime(out, record.server_received_at);
+  if (record.server_received_at_raw && record.gateway_clock == ClockState::kRecovered) {
+    Member(out, "server_received_at_raw");
+    AppendWallTime(out, *record.server_received_at_raw);
+  }
+  Member(out, "gateway_clock");
+  AppendString(out, Name(record.gateway_clock));
+  AppendDeviceTime(out, record.device_time);
+  TextMember(out, "contract", record.contract);
+  TextMember(out, "topic", record.topic);
+  AppendMeasurements(out, record.measurements);
+  AppendAttributes(out, record.attributes);
+  AppendFlags(out, record.flags);
+  out += '}';
+  return out;
+}
+
+std::shared_ptr<const CloudContract> MakePackhorseEnvelope(CloudDefinition definition) {
+  return std::make_shared<PackhorseEnvelope>(std::move(definition));
+}
+
+}  // namespace packhorse::contract

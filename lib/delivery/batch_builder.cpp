@@ -1,0 +1,234 @@
+#include "delivery/batch_builder.h"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "base/random.h"
+
+namespace packhorse::delivery {
+namespace {
+
+// 26 base-32 digits are 130 random bits, as many as a ULID or UUID shows.
+constexpr std::size_t kKeyDigits = 26;
+constexpr std::size_t kTraceBytes = 16;
+
+std::int32_t HourOf(WallTime time) {
+  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
+}
+
+queue::Resolution Resolve(Sequence sequence, const contract::Decoded& decoded) {
+  const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
+  return queue::Resolution{sequence, ignored ? Outcome::kDropped : Outcome::kQuarantined, decoded.reason,
+                           decoded.detail};
+}
+
+}  // namespace
+
+contract::Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane,
+                         const queue::StoredMessage& stored) {
+  const auto found = streams.find(stored.message.stream);
+  if (found == streams.end()) {
+    contract::Decoded decoded;
+    decoded.kind = contract::Decoded::Kind::kQuarantine;
+    decoded.reason = "unknown_stream";
+    decoded.detail = "the stream of this message is no longer configured; its contract is not known";
+    return decoded;
+  }
+  const StreamBinding& binding = found->second;
+  contract::DecodeContext context;
+  context.queue_id = queue_id;
+  context.lane = lane;
+  context.sequence = stored.sequence;
+  context.stream = binding.name;
+  context.retained_is_state = binding.retained_is_state;
+  for (const TopicPattern& pattern : binding.patterns) {
+    if (pattern.Matches(stored.message.topic)) {
+      context.pattern = &pattern;
+      break;
+    }
+  }
+  return binding.contract->Decode(stored.message, context);
+}
+
+// A batch while it is being filled.
+struct BatchBuilder::Draft {
+  std::unique_ptr<queue::FrozenBatch> batch;
+  std::vector<std::string> records;  // rendered
+
+  void Add(const queue::StoredMessage& stored, RecordRange range, std::uint32_t total) {
+    batch->members.push_back(queue::Member{stored.sequence, stored.message.stream, range.first, range.count, total,
+                                           HourOf(stored.message.received_at)});
+    batch->records += range.count;
+    if (batch->members.size() == 1 || stored.message.received_at < batch->oldest_at) {
+      batch->oldest_at = stored.message.received_at;
+    }
+  }
+};
+
+BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane) const {
+  Draft draft;
+  draft.batch = std::make_unique<queue::FrozenBatch>();
+  draft.batch->destination = options_.destination;
+  draft.batch->lane = lane;
+  draft.batch->idempotency_key = RandomBase32(kKeyDigits);
+  draft.batch->trace_id = RandomHex(kTraceBytes);
+  draft.batch->contract = options_.contract->name();
+  draft.batch->created_at = clock_.Wall();
+  return draft;
+}
+
+contract::BatchHeader BatchBuilder::Header(Lane lane, const std::string& key) const {
+  return contract::BatchHeader{key, lane, options_.gateway_id, options_.gateway_attributes};
+}
+
+Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Finish(Draft draft) const {
+  contract::Rendered rendered =
+      options_.contract->RenderBatch(Header(draft.batch->lane, draft.batch->idempotency_key), draft.records);
+  draft.batch->path = std::move(rendered.path);
+  draft.batch->content_type = std::move(rendered.content_type);
+  draft.batch->uncompressed_bytes = rendered.body.size();
+  if (!options_.gzip) {
+    draft.batch->body = std::move(rendered.body);
+    return std::move(draft.batch);
+  }
+  Result<std::string> compressed = upload::Gzip(rendered.body);
+  if (!compressed) {
+    return compressed.error().With("compress a batch");
+  }
+  draft.batch->content_encoding = "gzip";
+  draft.batch->body = *std::move(compressed);
+  return std::move(draft.batch);
+}
+
+Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, queue::Pending pending, const batch::Options& limits) const {
+  queue::FreezeRequest request{options_.destination, lane, pending.from, pending.from - 1, {}, {}};
+  const std::uint64_t envelope = options_.contract->EnvelopeBytes(Header(lane, std::string(kKeyDigits, '0')));
+  Draft draft = NewDraft(lane);
+  batch::Filler filler(limits, envelope);
+  const auto finish_draft = [&]() -> Status {
+    Result<std::unique_ptr<queue::FrozenBatch>> batch = Finish(std::move(draft));
+    if (!batch) {
+      return batch.error();
+    }
+    request.batches.push_back(*std::move(batch));
+    draft = NewDraft(lane);
+    filler = batch::Filler(limits, envelope);
+    return {};
+  };
+  for (const queue::StoredMessage& stored : pending.messages) {
+    contract::Decoded decoded = Decode(streams_, queue_.id(), lane, stored);
+    if (decoded.kind != contract::Decoded::Kind::kRecords) {
+      request.resolutions.push_back(Resolve(stored.sequence, decoded));
+      request.through = stored.sequence;
+      continue;
+    }
+    std::vector<std::string> rendered;
+    std::uint64_t bytes = 0;
+    rendered.reserve(decoded.records.size());
+    for (const CanonicalRecord& record : decoded.records) {
+      rendered.push_back(options_.contract->RenderRecord(record));
+      bytes += rendered.back().size() + 1;
+    }
+    const auto total = static_cast<std::uint32_t>(rendered.size());
+    if (!filler.Fits(bytes, total) && !draft.records.empty()) {
+      return finish_draft() ? Result<queue::FreezeRequest>(std::move(request))
+                            : Error{ErrorCode::kInternal, "a batch could not be rendered"};
+    }
+    // Alone it may still be more than one batch.
+    RecordRange range{0, 0};
+    for (std::uint32_t i = 0; i < total; ++i) {
+      const std::uint64_t size = rendered[i].size() + 1;
+      if (range.count > 0 && !filler.Fits(size, 1)) {
+        draft.Add(stored, range, total);
+        if (Status finished = finish_draft(); !finished) {
+          return finished.error();
+        }
+        range = RecordRange{i, 0};
+      }
+      filler.Add(size, 1);
+      draft.records.push_back(std::move(rendered[i]));
+      ++range.count;
+    }
+    draft.Add(stored, range, total);
+    request.through = stored.sequence;
+    if (filler.full() || !request.batches.empty()) {
+      break;
+    }
+  }
+  if (!pending.messages.empty() && request.through == pending.messages.back().sequence) {
+    request.through = pending.through;
+  } else if (pending.messages.empty()) {
+    request.through = pending.through;
+  }
+  if (!draft.records.empty()) {
+    if (Status finished = finish_draft(); !finished) {
+      return finished.error();
+    }
+  }
+  return request;
+}
+
+Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::FrozenBatch& from,
+                                                                  std::vector<queue::Member> members) const {
+  Draft draft = NewDraft(from.lane);
+  draft.batch->replayed = from.replayed;
+  draft.batch->trace_id = from.trace_id;
+  for (const queue::Member& member : members) {
+    const Result<queue::StoredMessage> stored = queue_.Read(from.lane, member.sequence);
+    if (!stored) {
+      return stored.error().With("rebuild a batch");
+    }
+    contract::Decoded decoded = Decode(streams_, queue_.id(), from.lane, *stored);
+    if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "message " + std::to_string(member.sequence) + " no longer decodes to the records it had: the device " +
+                       "contract or the streams were changed"};
+    }
+    for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
+      if (from.replayed) {
+        decoded.records[i].flags = decoded.records[i].flags | Flag::kReplayed;
+      }
+      draft.records.push_back(options_.contract->RenderRecord(decoded.records[i]));
+    }
+    draft.Add(*stored, RecordRange{member.first_record, member.records}, member.total_records);
+  }
+  return Finish(std::move(draft));
+}
+
+Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Replay(Lane lane,
+                                                                 const std::vector<queue::DeadLetter>& letters) const {
+  queue::FrozenBatch like;
+  like.lane = lane;
+  like.replayed = true;
+  like.trace_id = RandomHex(kTraceBytes);
+  std::map<std::pair<Sequence, std::uint32_t>, queue::Member> sorted;
+  for (const queue::DeadLetter& letter : letters) {
+    sorted[{letter.sequence, letter.record}] =
+        queue::Member{letter.sequence, letter.message.stream, letter.record, 1, letter.total_records,
+                      HourOf(letter.message.received_at)};
+  }
+  std::vector<queue::Member> members;
+  for (const auto& [key, member] : sorted) {
+    members.push_back(member);
+  }
+  return Rebuild(like, std::move(members));
+}
+
+std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {
+  return RecordId(queue_.id(), lane, member.sequence,
+                  member.total_records > 1 ? std::optional(record) : std::nullopt);
+}
+
+std::vector<std::string> BatchBuilder::RecordIds(const queue::FrozenBatch& batch) const {
+  std::vector<std::string> ids;
+  ids.reserve(batch.records);
+  for (const queue::Member& member : batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      ids.push_back(MemberRecordId(batch.lane, member, member.first_record + i));
+    }
+  }
+  return ids;
+}
+
+}  // namespace packhorse::delivery

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/batch.h"
+#include "contract/cloud_contract.h"
+#include "delivery/delivery.h"
+#include "queue/queue.h"
+
+namespace packhorse::delivery {
+
+// Makes frozen batches: decodes stored messages, renders their records and puts as many together as the limits allow. No
+// state but its options; loop thread.
+
+// Which records of a message go into a batch.
+struct RecordRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+struct BuilderOptions {
+  std::string destination;
+  std::string gateway_id;
+  std::map<std::string, std::string> gateway_attributes;
+  std::shared_ptr<const contract::CloudContract> contract;
+  bool gzip = true;
+};
+
+class BatchBuilder {
+ public:
+  BatchBuilder(BuilderOptions options, queue::Queue& queue, const Streams& streams, const Clock& clock)
+      : options_(std::move(options)), queue_(queue), streams_(streams), clock_(clock) {}
+
+  // What to freeze of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A message
+  // with more records than a batch may hold becomes several batches.
+  Result<queue::FreezeRequest> Build(Lane lane, queue::Pending pending, const batch::Options& limits) const;
+
+  // A batch of exactly these members, decoded and rendered anew: the remainder or the half of another one.
+  Result<std::unique_ptr<queue::FrozenBatch>> Rebuild(const queue::FrozenBatch& from,
+                                                      std::vector<queue::Member> members) const;
+
+  // A batch of dead letters of one lane, flagged as replayed.
+  Result<std::unique_ptr<queue::FrozenBatch>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
+
+  // Record ids of a batch, in the order sent.
+  std::vector<std::string> RecordIds(const queue::FrozenBatch& batch) const;
+
+  std::string MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const;
+
+ private:
+  struct Draft;
+  Result<std::unique_ptr<queue::FrozenBatch>> Finish(Draft draft) const;
+  contract::BatchHeader Header(Lane lane, const std::string& key) const;
+  Draft NewDraft(Lane lane) const;
+
+  BuilderOptions options_;
+  queue::Queue& queue_;
+  const Streams& streams_;
+  const Clock& clock_;
+};
+
+}  // namespace packhorse::delivery

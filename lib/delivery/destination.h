@@ -1,0 +1,122 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/batch_builder.h"
+#include "delivery/delivery.h"
+#include "outcome/outcome_rules.h"
+
+namespace packhorse::delivery {
+
+// A frozen batch on its way. Owned by its lane's line; a callback that is still out shares it, so that the bytes being
+// sent outlive a rebuilt destination.
+struct Active {
+  enum class State : std::uint8_t { kReady, kSending, kSettling };
+  queue::FrozenBatch batch;
+  State state = State::kReady;
+  std::uint32_t attempts = 0;
+  std::uint32_t deviations = 0;        // replies that were a success but none
+  bool may_have_arrived = false;       // an attempt ended without a known outcome
+  bool has_successors = false;         // settling into other batches: what is behind has to wait
+  bool other_credential_tried = false;
+  bool credentials_refreshed = false;
+  MonoTime not_before{};
+};
+
+class DestinationImpl final : public Destination {
+ public:
+  DestinationImpl(Options options, std::unique_ptr<auth::Credentials> credentials, Surroundings surroundings);
+
+  // Takes up the frozen batches of an earlier run.
+  Status Start();
+
+  MonoTime Step(MonoTime now) override;
+  void Flush() override { flush_ = true; }
+  void Drain() override { draining_ = true; }
+  bool idle() const override;
+  void Nudge(MonoTime now) override;
+  void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) override;
+  void Resume(MonoTime now) override;
+  void ReplayDead(const std::vector<queue::DeadLetter>& letters,
+                  std::function<void(Result<std::uint32_t>)> done) override;
+  DestinationStatus Snapshot(MonoTime now) const override;
+
+ private:
+  using ActivePtr = std::shared_ptr<Active>;
+  struct LaneState {
+    std::deque<ActivePtr> line;      // in the order in which they must be sent
+    std::deque<ActivePtr> suspects;  // single records that were refused while nothing else was accepted
+    bool freezing = false;
+    MonoTime freeze_not_before{};
+    std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
+  };
+
+  // Each returns when it wants to be called again.
+  MonoTime StepLane(Lane lane, MonoTime now);
+  MonoTime FreezeWhenDue(Lane lane, MonoTime now);
+  MonoTime SendWhenAllowed(const ActivePtr& active, MonoTime now);
+
+  void StartFreeze(Lane lane, MonoTime now);
+  batch::Options BatchLimits() const;
+  void Send(const ActivePtr& active, MonoTime now);
+  std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
+  limit::Cost CostOf(const Active& active) const;
+
+  // --- replies (replies.cpp) ---
+  void OnResponse(const ActivePtr& active, upload::Response response);
+  void Apply(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
+  void OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
+  void OnPartial(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
+  void OnTooLarge(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
+  void OnRefused(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
+  void OnUnauthorized(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
+  void OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
+  void Hold(const std::string& reason, MonoTime now);
+  void Works(MonoTime now);
+  bool Split(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
+  void Bury(const ActivePtr& active, std::string reason, const outcome::Verdict& verdict, int status, MonoTime now);
+  void Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now);
+  void OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
+                 const Result<std::vector<queue::BatchId>>& ids);
+  queue::Settlement SettlementOf(const Active& active, const outcome::Verdict& verdict, int status) const;
+  LaneState& LaneOf(const Active& active) { return lanes_[static_cast<std::size_t>(active.batch.lane)]; }
+  void BurySuspects(MonoTime now);
+
+  Options options_;
+  std::unique_ptr<auth::Credentials> credentials_;
+  Surroundings around_;
+  BatchBuilder builder_;
+  limit::Gate gate_;
+  limit::RetryBudget budget_;
+  limit::RateLimit limits_;
+  std::array<LaneState, 3> lanes_;
+  std::uint32_t in_flight_ = 0;
+  bool flush_ = false;
+  bool draining_ = false;
+  bool accepted_something_ = false;     // since the last time that records were refused one after the other
+  std::uint64_t learnt_max_bytes_ = 0;  // uncompressed; 0: nothing learnt from a 413 yet
+  double mean_record_bytes_ = 400;      // of rendered records, to estimate what waits
+
+  // Since start.
+  std::uint64_t requests_ = 0;
+  std::uint64_t retries_ = 0;
+  std::uint64_t possible_duplicates_ = 0;
+  std::uint64_t records_delivered_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  std::map<std::string, std::uint64_t> replies_;
+  health::Histogram latency_;
+  std::optional<WallTime> last_success_at_;
+  std::string last_error_;
+
+  // Callbacks hold it weakly: after the destination is gone they do nothing.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace packhorse::delivery

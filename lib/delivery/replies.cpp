@@ -1,0 +1,354 @@
+// What a reply means for the batch that was sent: the second half of DestinationImpl.
+
+#include <algorithm>
+#include <utility>
+
+#include "delivery/destination.h"
+
+namespace packhorse::delivery {
+namespace {
+
+// Records refused one after the other, with nothing accepted between, after which it is us and not the records.
+constexpr std::size_t kSuspectsBeforeHold = 3;
+// Distinct kinds of reply that are counted; statuses are three digits, transport errors a handful.
+constexpr std::size_t kMaxReplyKinds = 64;
+
+outcome::Reply ToReply(upload::Response&& response) {
+  outcome::Reply reply;
+  reply.complete = response.transport == upload::Transport::kOk;
+  reply.outcome_unknown = upload::OutcomeUnknown(response.transport);
+  reply.unreachable = !reply.complete && !reply.outcome_unknown;
+  reply.error = std::move(response.error);
+  reply.status = response.status;
+  reply.headers = std::move(response.headers);
+  reply.body = std::move(response.body);
+  reply.truncated = response.truncated;
+  return reply;
+}
+
+std::string KindOf(const upload::Response& response) {
+  return response.transport == upload::Transport::kOk ? std::to_string(response.status)
+                                                      : std::string(upload::Name(response.transport));
+}
+
+}  // namespace
+
+void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response response) {
+  const MonoTime now = around_.clock.Mono();
+  --in_flight_;
+  active->state = Active::State::kReady;
+  bytes_sent_ += response.bytes_sent;
+  latency_.Record(response.elapsed, now);
+  if (const std::string kind = KindOf(response); replies_.size() < kMaxReplyKinds || replies_.contains(kind)) {
+    ++replies_[kind];
+  }
+  const int status = response.status;
+  const outcome::Reply reply = ToReply(std::move(response));
+  const outcome::Verdict verdict = outcome::Judge(reply, options_.contract->response(),
+                                                  builder_.RecordIds(active->batch), around_.clock.Wall());
+  for (const auto& [name, value] : verdict.deprecations) {
+    around_.events.Raise(health::Severity::kP3, "api_deprecated", options_.name, name + ": " + value,
+                         around_.clock.Wall());
+  }
+  if (reply.unreachable && verdict.action == outcome::Action::kRetry) {
+    last_error_ = verdict.reason;
+    gate_.Record(limit::Effect::kUnreachable, verdict.reason, std::nullopt, now, around_.clock.Wall());
+    return;
+  }
+  Apply(active, verdict, status, now);
+}
+
+void DestinationImpl::Apply(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+  using outcome::Action;
+  if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial) {
+    last_error_ = verdict.reason;
+  }
+  switch (verdict.action) {
+    case Action::kDelivered:
+      OnDelivered(active, verdict, status, now);
+      break;
+    case Action::kPartial:
+      OnPartial(active, verdict, status, now);
+      break;
+    case Action::kThrottled:
+      gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+      break;
+    case Action::kRetry:
+      gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+      break;
+    case Action::kUnknown:
+      if (!active->may_have_arrived) {
+        active->may_have_arrived = true;
+        ++possible_duplicates_;
+      }
+      gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+      break;
+    case Action::kTooLarge:
+      OnTooLarge(active, verdict, status, now);
+      break;
+    case Action::kBisect:
+      OnRefused(active, verdict, status, now);
+      break;
+    case Action::kAuth:
+      OnUnauthorized(active, verdict, now);
+      break;
+    case Action::kHold:
+      Hold(verdict.reason, now);
+      break;
+    case Action::kDeviation:
+      OnDeviation(active, verdict, now);
+      break;
+  }
+}
+
+// The other side works: whatever was wrong is over.
+void DestinationImpl::Works(MonoTime now) {
+  gate_.Record(limit::Effect::kSuccess, "", std::nullopt, now, around_.clock.Wall());
+  around_.events.Resolve("destination_held", options_.name, around_.clock.Wall());
+  around_.events.Resolve("contract_deviation", options_.name, around_.clock.Wall());
+}
+
+void DestinationImpl::OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+  Works(now);
+  if (credentials_ != nullptr) {
+    credentials_->Succeeded();
+  }
+  accepted_something_ = true;
+  last_success_at_ = around_.clock.Wall();
+  records_delivered_ += active->batch.records;
+  Settle(active, SettlementOf(*active, verdict, status), now);
+  BurySuspects(now);
+}
+
+queue::Settlement DestinationImpl::SettlementOf(const Active& active, const outcome::Verdict& verdict,
+                                                int status) const {
+  queue::Settlement settlement;
+  settlement.batch = active.batch.id;
+  settlement.http_status = status;
+  settlement.provider_request_id = verdict.provider_request_id;
+  settlement.attempts = active.attempts;
+  settlement.possible_duplicate = active.may_have_arrived;
+  return settlement;
+}
+
+void DestinationImpl::OnPartial(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+  std::vector<queue::Member> again;
+  std::size_t index = 0;
+  std::uint32_t delivered = 0;
+  for (const queue::Member& member : active->batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
+      const std::uint32_t record = member.first_record + i;
+      const outcome::RecordResult& result = verdict.records.at(index);
+      if (result.verdict == RecordVerdict::kRejected) {
+        settlement.dead.push_back(queue::DeadRecord{member.sequence, record, "rejected", result.detail,
+                                                    verdict.provider_request_id, status});
+      } else if (result.verdict == RecordVerdict::kRetry) {
+        if (!again.empty() && again.back().sequence == member.sequence &&
+            again.back().first_record + again.back().records == record) {
+          ++again.back().records;
+        } else {
+          again.push_back(queue::Member{member.sequence, member.stream, record, 1, member.total_records,
+                                        member.received_hour});
+        }
+      } else {
+        ++delivered;
+      }
+    }
+  }
+  if (delivered == 0 && settlement.dead.empty()) {
+    // Nothing moved: the same bytes again, later.
+    gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+    return;
+  }
+  if (!again.empty()) {
+    Result<std::unique_ptr<queue::FrozenBatch>> rest = builder_.Rebuild(active->batch, std::move(again));
+    if (!rest) {
+      Hold(rest.error().message, now);
+      return;
+    }
+    settlement.successors.push_back(*std::move(rest));
+  }
+  Works(now);
+  accepted_something_ = accepted_something_ || delivered > 0;
+  records_delivered_ += delivered;
+  last_success_at_ = around_.clock.Wall();
+  Settle(active, std::move(settlement), now);
+}
+
+bool DestinationImpl::Split(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+  const std::uint32_t half = active->batch.records / 2;
+  std::vector<queue::Member> parts[2];
+  std::uint32_t before = 0;
+  for (const queue::Member& member : active->batch.members) {
+    const std::uint32_t in_first = before >= half ? 0 : std::min(member.records, half - before);
+    if (in_first > 0) {
+      parts[0].push_back(member);
+      parts[0].back().records = in_first;
+    }
+    if (in_first < member.records) {
+      parts[1].push_back(member);
+      parts[1].back().first_record += in_first;
+      parts[1].back().records -= in_first;
+    }
+    before += member.records;
+  }
+  for (std::vector<queue::Member>& part : parts) {
+    Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, std::move(part));
+    if (!rebuilt) {
+      Hold(rebuilt.error().message, now);
+      return false;
+    }
+    settlement.successors.push_back(*std::move(rebuilt));
+  }
+  Settle(active, std::move(settlement), now);
+  return true;
+}
+
+void DestinationImpl::OnTooLarge(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+  if (active->batch.records == 1) {
+    Bury(active, "too_large", verdict, status, now);
+    return;
+  }
+  if (Split(active, verdict, status, now)) {
+    learnt_max_bytes_ = std::max<std::uint64_t>(active->batch.uncompressed_bytes / 2, 1024);
+  }
+}
+
+void DestinationImpl::OnRefused(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+  if (active->batch.records > 1) {
+    Split(active, verdict, status, now);
+    return;
+  }
+  if (accepted_something_) {
+    // Others were accepted: this record is refused on its own merits. The next refusals have to be told apart anew.
+    accepted_something_ = false;
+    Bury(active, "rejected", verdict, status, now);
+    return;
+  }
+  // Is it the record, or is it us? The next ones tell.
+  LaneState& lane = LaneOf(*active);
+  lane.suspects.push_back(active);
+  lane.line.erase(std::find(lane.line.begin(), lane.line.end(), active));
+  if (lane.suspects.size() >= kSuspectsBeforeHold) {
+    Hold("every record is refused: " + verdict.reason, now);
+    for (auto it = lane.suspects.rbegin(); it != lane.suspects.rend(); ++it) {
+      lane.line.push_front(*it);
+    }
+    lane.suspects.clear();
+    return;
+  }
+  gate_.Record(limit::Effect::kTransient, verdict.reason, std::nullopt, now, around_.clock.Wall());
+}
+
+void DestinationImpl::BurySuspects(MonoTime now) {
+  for (LaneState& lane : lanes_) {
+    std::deque<ActivePtr> suspects;
+    suspects.swap(lane.suspects);
+    for (const ActivePtr& suspect : suspects) {
+      lane.line.push_front(suspect);
+      outcome::Verdict verdict;
+      verdict.reason = "refused while other records were accepted";
+      verdict.problem_detail = last_error_;
+      Bury(suspect, "rejected", verdict, 0, now);
+    }
+  }
+}
+
+void DestinationImpl::Bury(const ActivePtr& active, std::string reason, const outcome::Verdict& verdict, int status,
+                           MonoTime now) {
+  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+  const queue::Member& member = active->batch.members.front();
+  settlement.dead.push_back(queue::DeadRecord{
+      member.sequence, member.first_record, std::move(reason),
+      verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail,
+      verdict.provider_request_id, status});
+  around_.events.Raise(health::Severity::kP2, "dead_letters", options_.name,
+                       builder_.MemberRecordId(active->batch.lane, member, member.first_record) + ": " + verdict.reason,
+                       around_.clock.Wall());
+  Settle(active, std::move(settlement), now);
+}
+
+void DestinationImpl::OnUnauthorized(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now) {
+  if (credentials_ != nullptr && !active->other_credential_tried) {
+    active->other_credential_tried = true;
+    if (credentials_->TryOther()) {
+      return;  // still ready: goes again at once
+    }
+  }
+  if (credentials_ != nullptr && !active->credentials_refreshed) {
+    active->credentials_refreshed = true;
+    const Result<bool> changed = credentials_->Refresh();
+    if (changed && *changed) {
+      active->other_credential_tried = false;
+      return;
+    }
+  }
+  active->other_credential_tried = false;
+  active->credentials_refreshed = false;
+  Hold(verdict.reason, now);
+}
+
+void DestinationImpl::OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now) {
+  around_.events.Raise(health::Severity::kP1, "contract_deviation", options_.name, verdict.reason,
+                       around_.clock.Wall());
+  if (!active->may_have_arrived) {
+    active->may_have_arrived = true;
+    ++possible_duplicates_;
+  }
+  if (++active->deviations > 1) {
+    Hold(verdict.reason, now);
+    return;
+  }
+  gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+}
+
+void DestinationImpl::Hold(const std::string& reason, MonoTime now) {
+  last_error_ = reason;
+  gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
+  around_.events.Raise(health::Severity::kP0, "destination_held", options_.name, reason, around_.clock.Wall());
+}
+
+void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now) {
+  active->state = Active::State::kSettling;
+  active->has_successors = !settlement.successors.empty();
+  std::vector<ActivePtr> successors;
+  for (const auto& batch : settlement.successors) {
+    auto successor = std::make_shared<Active>();
+    successor->batch = *batch;
+    successor->not_before = now;
+    successors.push_back(std::move(successor));
+  }
+  around_.queue.Settle(std::move(settlement),
+                       [this, active, successors, alive = std::weak_ptr<bool>(alive_)](
+                           const Result<std::vector<queue::BatchId>>& ids) {
+                         if (!alive.expired()) {
+                           OnSettled(active, successors, ids);
+                         }
+                       });
+}
+
+void DestinationImpl::OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
+                                const Result<std::vector<queue::BatchId>>& ids) {
+  LaneState& lane = LaneOf(*active);
+  auto at = std::find(lane.line.begin(), lane.line.end(), active);
+  if (!ids) {
+    // Its outcome is known but could not be written: sent again it is a recognisable duplicate, not a loss.
+    active->state = Active::State::kReady;
+    active->has_successors = false;
+    active->may_have_arrived = true;
+    Hold("settle: " + ids.error().message, around_.clock.Mono());
+    return;
+  }
+  if (at != lane.line.end()) {
+    at = lane.line.erase(at);
+  }
+  for (std::size_t i = 0; i < successors.size(); ++i) {
+    successors[i]->batch.id = (*ids)[i];
+    successors[i]->may_have_arrived = active->may_have_arrived;
+    at = lane.line.insert(at, successors[i]) + 1;
+  }
+}
+
+}  // namespace packhorse::delivery

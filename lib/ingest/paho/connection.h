@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ingest/ingest.h"
+#include "ingest/paho/endpoint.h"
+
+namespace packhorse::ingest {
+
+enum class Protocol : std::uint8_t { kMqtt311 = 4, kMqtt5 = 5 };  // as in CONNECT
+std::string_view Name(Protocol protocol);                         // "3.1.1", "5"
+
+// What the broker answered, or what happened instead.
+struct Refusal {
+  enum class Kind : std::uint8_t { kNone, kCode, kClosed, kTimeout, kCancelled };
+  Kind kind = Kind::kNone;
+  int code = 0;      // of CONNACK, with kCode
+  std::string text;  // for people
+
+  bool WrongVersion() const;
+};
+
+struct Connected {
+  Refusal refusal;
+  bool session_present = false;
+};
+
+struct Subscribed {
+  struct Refused {
+    std::string filter;
+    std::string why;
+  };
+  Refusal refusal;                // of the exchange as a whole
+  std::vector<Refused> refused;   // single filters
+  std::vector<std::string> qos0;  // granted, but without acknowledgement
+};
+
+// One MQTT connection over Paho's asynchronous client: connects once, is used, is thrown away. A new client each time,
+// because an old one may hold received messages in its own memory, which it acknowledges without us (see README.md).
+//
+// Called from one thread, the owner. Hooks run on a Paho thread which holds Paho's lock of the whole process: they must
+// not call a Connection. Destruction waits for that lock, so for a hook that is running.
+class Connection {
+ public:
+  struct Hooks {
+    // The message is acknowledged when this returns, whatever happened: it returns only when the message is safe.
+    std::function<void(const Arrival&)> message;
+    std::function<void(std::string reason, bool taken_over)> lost;  // maybe more than once
+    std::function<bool()> busy;       // whether `message` is running: then waiting for the broker does not count
+    std::function<bool()> cancelled;  // whether to give up waiting
+  };
+
+  // Sets up the library. kInternal when it refuses.
+  static Result<std::unique_ptr<Connection>> Make(const Endpoint& endpoint, const std::string& client_id,
+                                                  Protocol protocol, Hooks hooks);
+  ~Connection();
+
+  Connected Connect(const SourceOptions& options, const std::string& password);
+  Subscribed Subscribe(const std::vector<std::string>& filters, const SourceOptions& options);
+  // DISCONNECT; the session stays. Waits for the library at most until `deadline`.
+  void Disconnect(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  class Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// For people: what a CONNACK, SUBACK or DISCONNECT code of this protocol means.
+std::string ReasonText(int code, Protocol protocol);
+
+}  // namespace packhorse::ingest

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/result.h"
+#include "ingest/paho/endpoint.h"
+
+namespace packhorse::ingest {
+
+// What Paho C 1.3.12 does not do for us. It resolves names while it holds its global lock, so that a slow resolver
+// would stop every source; it says of any failure only "TCP/TLS connect failure"; and it frees an uninitialised
+// structure when a broker that speaks 3.1.1 alone answers an MQTT 5 CONNECT with a two-byte CONNACK (MQTT 3.1.1
+// section 3.1.2.2). Hence a connection of our own comes before the first one of Paho to a broker, and after one that
+// failed.
+
+struct TlsFiles {  // PEM
+  std::string ca;  // empty: the system's store
+  std::string certificate;
+  std::string key;
+};
+
+enum class Dialect {
+  kMqtt5,
+  kOlder,    // answered an MQTT 5 CONNECT in the form of 3.1.1
+  kUnknown,  // closed the connection without an answer
+};
+
+// Whether the host has an address. Blocks as long as the system's resolver does.
+Status Resolve(const Endpoint& endpoint);
+
+// Resolves, connects, does the TLS handshake with the same checks as the real connection, and sends an MQTT 5 CONNECT
+// without client id, user and password, to see in which form it is answered (also a refusal tells). The error says what
+// failed and why. Bounded by `timeout` beside the resolver. REQUIRES: SIGPIPE is ignored.
+Result<Dialect> Preflight(const Endpoint& endpoint, const TlsFiles& files, std::chrono::milliseconds timeout);
+
+}  // namespace packhorse::ingest

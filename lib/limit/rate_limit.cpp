@@ -1,0 +1,119 @@
+#include "limit/rate_limit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace packhorse::limit {
+namespace {
+
+constexpr std::chrono::milliseconds kLongestWindow = std::chrono::hours(24 * 366);
+// New slots start at least per/62 apart and one lives for at most `per` plus its own width: never more than 64 at a
+// time.
+constexpr std::int64_t kSlotsPerWindow = 62;
+
+std::uint64_t AddSaturating(std::uint64_t a, std::uint64_t b) {
+  return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
+}
+
+std::uint64_t Amount(const Cost& cost, Window::Unit unit) {
+  switch (unit) {
+    case Window::Unit::kRequests:
+      return cost.requests;
+    case Window::Unit::kRecords:
+      return cost.records;
+    case Window::Unit::kBytes:
+      return cost.bytes;
+  }
+  return 0;
+}
+
+// At least one: a limit that admits nothing would stop the destination for ever.
+std::uint64_t Scaled(std::uint64_t count, double factor) {
+  if (factor >= 1.0) {
+    return std::max<std::uint64_t>(count, 1);
+  }
+  const double scaled = std::floor(static_cast<double>(count) * factor);
+  return scaled < 1.0 ? 1 : std::min(static_cast<std::uint64_t>(scaled), count);
+}
+
+}  // namespace
+
+RateLimit::RateLimit(std::vector<Window> windows) {
+  for (Window& window : windows) {
+    window.per = std::min(window.per, kLongestWindow);
+    if (window.per > std::chrono::milliseconds::zero()) {
+      states_.push_back(State{window, {}});
+    }
+  }
+}
+
+// The first moment at which the slot is outside every interval of the window's length, ends included.
+MonoTime RateLimit::Expiry(const Window& window, const Slot& slot) {
+  return slot.last + window.per + std::chrono::nanoseconds(1);
+}
+
+MonoTime RateLimit::NextIn(const State& state, std::uint64_t amount, MonoTime now) const {
+  if (amount == 0) {
+    return now;
+  }
+  const std::uint64_t limit = Scaled(state.window.count, factor_);
+  const std::uint64_t room = amount > limit ? 0 : limit - amount;
+  std::uint64_t used = 0;
+  for (auto slot = state.slots.rbegin(); slot != state.slots.rend(); ++slot) {
+    const MonoTime expiry = Expiry(state.window, *slot);
+    if (expiry <= now) {
+      break;
+    }
+    used = AddSaturating(used, slot->used);
+    if (used > room) {
+      return expiry;
+    }
+  }
+  return now;
+}
+
+MonoTime RateLimit::NextAdmission(const Cost& cost, MonoTime now) const {
+  MonoTime next = now;
+  for (const State& state : states_) {
+    next = std::max(next, NextIn(state, Amount(cost, state.window.unit), now));
+  }
+  return next;
+}
+
+void RateLimit::Admit(const Cost& cost, MonoTime now) {
+  for (State& state : states_) {
+    while (!state.slots.empty() && Expiry(state.window, state.slots.front()) <= now) {
+      state.slots.pop_front();
+    }
+    const std::uint64_t amount = Amount(cost, state.window.unit);
+    if (amount == 0) {
+      continue;
+    }
+    const std::chrono::nanoseconds width =
+        std::chrono::nanoseconds(state.window.per) / kSlotsPerWindow + std::chrono::nanoseconds(1);
+    if (state.slots.empty() || now >= state.slots.back().start + width) {
+      state.slots.push_back(Slot{now, now, amount});
+    } else {
+      Slot& slot = state.slots.back();
+      slot.last = std::max(slot.last, now);
+      slot.used = AddSaturating(slot.used, amount);
+    }
+  }
+}
+
+void RateLimit::SetFactor(double factor) {
+  // The comparison is written so that NaN ends up at the slow end.
+  factor_ = factor > 0.0 ? std::min(factor, 1.0) : std::numeric_limits<double>::min();
+}
+
+std::size_t RateLimit::slot_count() const {
+  std::size_t count = 0;
+  for (const State& state : states_) {
+    count += state.slots.size();
+  }
+  return count;
+}
+
+}  // namespace packhorse::limit

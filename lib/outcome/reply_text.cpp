@@ -1,0 +1,283 @@
+#include "outcome/reply_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <utility>
+
+#include "base/units.h"
+
+namespace packhorse::outcome {
+namespace {
+
+constexpr std::size_t kHtmlBytesRead = 16'384;
+constexpr std::size_t kTitleBytes = 160;
+
+bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'; }
+
+char LowerChar(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::size_t SequenceLength(unsigned char lead) {
+  if (lead < 0x80U) {
+    return 1;
+  }
+  return lead >= 0xF0U ? 4 : lead >= 0xE0U ? 3 : 2;
+}
+
+std::uint32_t CodePoint(std::string_view valid) {
+  auto value = static_cast<std::uint32_t>(static_cast<unsigned char>(valid[0]));
+  if (valid.size() > 1) {
+    value &= 0xFFU >> (valid.size() + 1);
+  }
+  for (const char c : valid.substr(1)) {
+    value = (value << 6U) | (static_cast<unsigned char>(c) & 0x3FU);
+  }
+  return value;
+}
+
+// C0 and C1 controls, line and paragraph separators, and the marks that reverse text on a terminal.
+bool MustEscape(std::uint32_t point) {
+  return point < 0x20U || (point >= 0x7FU && point <= 0x9FU) || point == 0x2028U || point == 0x2029U ||
+         point == 0x200EU || point == 0x200FU || (point >= 0x202AU && point <= 0x202EU) ||
+         (point >= 0x2066U && point <= 0x2069U);
+}
+
+void AppendEscaped(std::uint32_t point, std::string& out) {
+  if (point == '\n' || point == '\r' || point == '\t') {
+    out += '\\';
+    out += point == '\n' ? 'n' : point == '\r' ? 'r' : 't';
+    return;
+  }
+  std::array<char, 12> text{};
+  std::snprintf(text.data(), text.size(), point < 0x100U ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(point));
+  out += text.data();
+}
+
+// RFC 6750 section 2.1 and RFC 7235: the characters of a token68.
+bool IsCredentialChar(char c) { return IsAlnum(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos; }
+
+// Long enough, or short with a digit: "Bearer token" is a word, "Bearer 8f3a91c2" is none.
+bool LooksLikeACredential(std::string_view word) {
+  const bool digit = std::any_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return word.size() >= 16 || (word.size() >= 8 && digit);
+}
+
+void MaskCredentials(std::string& text) {
+  const std::string lower = Lower(text);
+  std::string masked;
+  std::size_t copied = 0;
+  for (std::size_t at = 0; at < lower.size(); ++at) {
+    const std::string_view rest = std::string_view(lower).substr(at);
+    const std::size_t word = rest.substr(0, 7) == "bearer " ? 7 : rest.substr(0, 6) == "basic " ? 6 : 0;
+    if (word == 0 || (at > 0 && IsAlnum(lower[at - 1]))) {
+      continue;
+    }
+    const std::size_t begin = at + word;
+    std::size_t end = begin;
+    while (end < text.size() && IsCredentialChar(text[end])) {
+      ++end;
+    }
+    if (LooksLikeACredential(std::string_view(text).substr(begin, end - begin))) {
+      masked.append(text, copied, begin - copied);
+      masked += "***";
+      copied = end;
+    }
+    at = std::max(at, end - 1);
+  }
+  if (copied > 0) {
+    masked.append(text, copied);
+    text = std::move(masked);
+  }
+}
+
+// What stands between the first tag of this name and its end, with runs of white space as one blank.
+std::string ElementText(std::string_view html, std::string_view lower, std::string_view tag) {
+  const std::size_t open = lower.find("<" + std::string(tag));
+  const std::size_t begin = open == std::string_view::npos ? open : lower.find('>', open);
+  if (begin == std::string_view::npos) {
+    return "";
+  }
+  const std::size_t end = std::min(lower.find('<', begin), html.size());
+  std::string text;
+  for (const char c : Trim(html.substr(begin + 1, end - begin - 1))) {
+    if (!IsSpace(c)) {
+      text += c;
+    } else if (text.back() != ' ') {
+      text += ' ';
+    }
+  }
+  return text;
+}
+
+constexpr std::pair<int, std::string_view> kPhrases[] = {
+    // RFC 9110 section 15, RFC 6585, RFC 4918, RFC 7725; 520-526 are Cloudflare's.
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
+    {511, "Network Authentication Required"},
+    {520, "Unknown Error"},
+    {521, "Web Server Is Down"},
+    {522, "Connection Timed Out"},
+    {523, "Origin Is Unreachable"},
+    {524, "A Timeout Occurred"},
+    {525, "SSL Handshake Failed"},
+    {526, "Invalid SSL Certificate"},
+};
+
+}  // namespace
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && IsSpace(text.front())) {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && IsSpace(text.back())) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), LowerChar);
+  return lower;
+}
+
+std::string OneLine(std::string_view text, std::size_t max_bytes) {
+  // No escaped form is shorter than what it stands for, so that more than this cannot be shown anyway.
+  text = Trim(text).substr(0, max_bytes + 8);
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view piece = text.substr(at, SequenceLength(static_cast<unsigned char>(text[at])));
+    if (!IsValidUtf8(piece)) {
+      out += "\xEF\xBF\xBD";  // U+FFFD
+      ++at;
+      continue;
+    }
+    const std::uint32_t point = CodePoint(piece);
+    if (MustEscape(point)) {
+      AppendEscaped(point, out);
+    } else {
+      out += piece;
+    }
+    at += piece.size();
+  }
+  MaskCredentials(out);
+  return Shorten(out, max_bytes);
+}
+
+std::string StatusLine(int status) {
+  std::string line = "HTTP " + std::to_string(status);
+  for (const auto& [code, phrase] : kPhrases) {
+    if (code == status) {
+      line += ' ';
+      line += phrase;
+    }
+  }
+  return line;
+}
+
+std::string_view Header(const Reply& reply, std::string_view name) {
+  for (const auto& [key, value] : reply.headers) {
+    if (key == name) {
+      return value;
+    }
+  }
+  return {};
+}
+
+std::vector<std::string_view> Headers(const Reply& reply, std::string_view name) {
+  std::vector<std::string_view> values;
+  for (const auto& [key, value] : reply.headers) {
+    if (key == name) {
+      values.emplace_back(value);
+    }
+  }
+  return values;
+}
+
+std::string MediaType(const Reply& reply) {
+  const std::string_view value = Header(reply, "content-type");
+  return Lower(Trim(value.substr(0, value.find(';'))));
+}
+
+bool IsJsonType(std::string_view media_type) {
+  constexpr std::string_view kSuffix = "+json";
+  return media_type == "application/json" || media_type == "text/json" ||
+         (media_type.size() > kSuffix.size() && media_type.substr(media_type.size() - kSuffix.size()) == kSuffix);
+}
+
+bool IsHtml(const Reply& reply) {
+  const std::string type = MediaType(reply);
+  if (type == "text/html" || type == "application/xhtml+xml") {
+    return true;
+  }
+  std::string_view body = reply.body;
+  if (body.substr(0, 3) == "\xEF\xBB\xBF") {
+    body.remove_prefix(3);
+  }
+  const std::string start = Lower(Trim(body.substr(0, 512)).substr(0, 14));
+  return start == "<!doctype html" || start.substr(0, 5) == "<html";
+}
+
+std::string DescribeHtml(const Reply& reply) {
+  const std::string_view html = std::string_view(reply.body).substr(0, kHtmlBytesRead);
+  const std::string lower = Lower(html);
+  std::string title = ElementText(html, lower, "title");
+  if (title.empty()) {
+    title = ElementText(html, lower, "h1");
+  }
+  return title.empty() ? "an HTML page" : "an HTML page: " + OneLine(title, kTitleBytes);
+}
+
+}  // namespace packhorse::outcome

@@ -1,0 +1,235 @@
+#include "queue/configuration.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <tuple>
+
+namespace packhorse::queue {
+namespace {
+
+Result<std::int64_t> NameId(Database& db, const char* table, const std::string& name) {
+  Result<Statement> insert = db.Prepare("INSERT OR IGNORE INTO " + std::string(table) + "(name) VALUES (?)");
+  if (!insert) {
+    return insert.error();
+  }
+  if (Status inserted = insert->Bind(std::string_view(name)).Run(); !inserted) {
+    return inserted.error();
+  }
+  Result<Statement> query = db.Prepare("SELECT id FROM " + std::string(table) + " WHERE name = ?");
+  if (!query) {
+    return query.error();
+  }
+  const Result<bool> row = query->Bind(std::string_view(name)).Step();
+  if (!row) {
+    return row.error();
+  }
+  return query->Int(0);
+}
+
+using Key = std::tuple<std::int64_t, std::int64_t, int>;  // destination, stream, lane
+
+Result<std::set<Key>> OpenSubscriptions(Database& db) {
+  Result<Statement> rows =
+      db.Prepare("SELECT destination, stream, lane FROM subscriptions WHERE through_sequence IS NULL");
+  if (!rows) {
+    return rows.error();
+  }
+  std::set<Key> open;
+  while (true) {
+    const Result<bool> more = rows->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return open;
+    }
+    open.emplace(rows->Int(0), rows->Int(1), static_cast<int>(rows->Int(2)));
+  }
+}
+
+Status UpdateSubscriptions(Database& db, const std::set<Key>& wanted, const std::array<Sequence, kLanes>& last) {
+  const Result<std::set<Key>> open = OpenSubscriptions(db);
+  if (!open) {
+    return open.error();
+  }
+  for (const auto& [destination, stream, lane] : *open) {
+    if (wanted.contains({destination, stream, lane})) {
+      continue;
+    }
+    Result<Statement> close = db.Prepare(
+        "UPDATE subscriptions SET through_sequence = ? WHERE destination = ? AND stream = ? AND lane = ?"
+        " AND through_sequence IS NULL");
+    if (!close) {
+      return close.error();
+    }
+    if (Status closed = close->Bind(last.at(static_cast<std::size_t>(lane)), destination, stream, lane).Run(); !closed) {
+      return closed;
+    }
+  }
+  for (const auto& [destination, stream, lane] : wanted) {
+    if (open->contains({destination, stream, lane})) {
+      continue;
+    }
+    // One that was closed and opened again without a message between continues.
+    Result<Statement> add = db.Prepare(
+        "INSERT INTO subscriptions VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET through_sequence = NULL");
+    if (!add) {
+      return add.error();
+    }
+    if (Status added = add->Bind(destination, stream, lane, last.at(static_cast<std::size_t>(lane)) + 1).Run(); !added) {
+      return added;
+    }
+  }
+  return {};
+}
+
+Status UpdateRanges(Database& db, const std::set<std::int64_t>& wanted, const std::array<Sequence, kLanes>& last) {
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    Result<Statement> rows =
+        db.Prepare("SELECT id, destination, from_sequence FROM pending WHERE lane = ? AND through_sequence IS NULL");
+    if (!rows) {
+      return rows.error();
+    }
+    rows->Bind(lane);
+    std::set<std::int64_t> open;
+    std::string sql;
+    while (true) {
+      const Result<bool> more = rows->Step();
+      if (!more) {
+        return more.error();
+      }
+      if (!*more) {
+        break;
+      }
+      if (wanted.contains(rows->Int(1))) {
+        open.insert(rows->Int(1));
+      } else if (static_cast<Sequence>(rows->Int(2)) > last.at(lane)) {
+        sql += "DELETE FROM pending WHERE id = " + std::to_string(rows->Int(0)) + ";";
+      } else {
+        sql += "UPDATE pending SET through_sequence = " + std::to_string(last.at(lane)) +
+               " WHERE id = " + std::to_string(rows->Int(0)) + ";";
+      }
+    }
+    rows->Reset();
+    for (const std::int64_t destination : wanted) {
+      if (!open.contains(destination)) {
+        sql += "INSERT INTO pending(destination, lane, from_sequence) VALUES (" + std::to_string(destination) + ", " +
+               std::to_string(lane) + ", " + std::to_string(last.at(lane) + 1) + ");";
+      }
+    }
+    if (Status changed = db.Execute(sql); !changed) {
+      return changed;
+    }
+  }
+  return {};
+}
+
+Status LoadNames(Database& db, Index& index) {
+  for (const bool streams : {true, false}) {
+    Result<Statement> rows =
+        db.Prepare(streams ? "SELECT id, name FROM streams" : "SELECT id, name FROM destinations");
+    if (!rows) {
+      return rows.error();
+    }
+    while (true) {
+      const Result<bool> more = rows->Step();
+      if (!more) {
+        return more.error();
+      }
+      if (!*more) {
+        break;
+      }
+      if (streams) {
+        index.AddStream(static_cast<StreamId>(rows->Int(0)), rows->Text(1));
+      } else {
+        index.AddDestination(rows->Int(0), rows->Text(1));
+      }
+    }
+  }
+  return {};
+}
+
+std::optional<Sequence> Through(const Statement& row, int column) {
+  return row.IsNull(column) ? std::nullopt : std::optional(static_cast<Sequence>(row.Int(column)));
+}
+
+}  // namespace
+
+Status ApplyConfiguration(Books& books, const std::vector<StreamOptions>& streams,
+                          const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last) {
+  Database& db = books.database();
+  std::set<std::int64_t> destination_ids;
+  for (const std::string& name : destinations) {
+    const Result<std::int64_t> id = NameId(db, "destinations", name);
+    if (!id) {
+      return id.error();
+    }
+    destination_ids.insert(*id);
+  }
+  std::set<Key> wanted;
+  for (const StreamOptions& stream : streams) {
+    const Result<std::int64_t> stream_id = NameId(db, "streams", stream.name);
+    if (!stream_id) {
+      return stream_id.error();
+    }
+    for (const std::string& destination : stream.destinations) {
+      const Result<std::int64_t> id = NameId(db, "destinations", destination);
+      if (!id) {
+        return id.error();
+      }
+      wanted.emplace(*id, *stream_id, static_cast<int>(stream.lane));
+    }
+  }
+  if (Status subscribed = UpdateSubscriptions(db, wanted, last); !subscribed) {
+    return subscribed;
+  }
+  return UpdateRanges(db, destination_ids, last);
+}
+
+Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams, Index& index) {
+  index.ClearConfiguration();
+  if (Status named = LoadNames(db, index); !named) {
+    return named;
+  }
+  for (const StreamOptions& stream : streams) {
+    if (const std::optional<StreamId> id = index.FindStream(stream.name)) {
+      index.SetLane(*id, stream.lane);
+    }
+  }
+  Result<Statement> subscriptions =
+      db.Prepare("SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
+  if (!subscriptions) {
+    return subscriptions.error();
+  }
+  while (true) {
+    const Result<bool> more = subscriptions->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      break;
+    }
+    index.AddSubscription(Index::Subscription{
+        subscriptions->Int(0), static_cast<StreamId>(subscriptions->Int(1)), static_cast<Lane>(subscriptions->Int(2)),
+        static_cast<Sequence>(subscriptions->Int(3)), Through(*subscriptions, 4)});
+  }
+  Result<Statement> ranges =
+      db.Prepare("SELECT id, destination, lane, from_sequence, through_sequence FROM pending ORDER BY from_sequence");
+  if (!ranges) {
+    return ranges.error();
+  }
+  while (true) {
+    const Result<bool> more = ranges->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return {};
+    }
+    index.AddRange(ranges->Int(1), static_cast<Lane>(ranges->Int(2)),
+                   Index::Range{ranges->Int(0), static_cast<Sequence>(ranges->Int(3)), Through(*ranges, 4)});
+  }
+}
+
+}  // namespace packhorse::queue

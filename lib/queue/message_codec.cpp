@@ -1,0 +1,273 @@
+#include "queue/message_codec.h"
+
+#include <zstd.h>
+
+#include <chrono>
+
+#include "base/crc32c.h"
+
+namespace packhorse::queue {
+namespace {
+
+constexpr char kPlain = 0;
+constexpr char kZstd = 1;
+constexpr std::size_t kHeaderBytes = 5;
+constexpr std::size_t kMaxPlainBytes = 256ULL << 20U;
+constexpr int kZstdLevel = 1;
+
+constexpr unsigned kRetained = 1U << 2U;
+constexpr unsigned kRedelivered = 1U << 3U;
+constexpr unsigned kClockShift = 4;
+constexpr unsigned kHasProperties = 1U << 6U;
+
+void PutVarint(std::string& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out += static_cast<char>(static_cast<unsigned char>(value | 0x80U));
+    value >>= 7U;
+  }
+  out += static_cast<char>(static_cast<unsigned char>(value));
+}
+
+void PutSigned(std::string& out, std::int64_t value) {
+  PutVarint(out, (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63U));
+}
+
+void PutText(std::string& out, std::string_view text) {
+  PutVarint(out, text.size());
+  out += text;
+}
+
+// Takes fields off the front; `ok` turns false at the first that does not fit and stays so.
+class Cursor {
+ public:
+  explicit Cursor(std::string_view bytes) : rest_(bytes) {}
+
+  std::uint64_t Varint() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const unsigned byte = Byte();
+      value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
+      if ((byte & 0x80U) == 0) {
+        return value;
+      }
+    }
+    ok_ = false;
+    return 0;
+  }
+  std::int64_t Signed() {
+    const std::uint64_t value = Varint();
+    return static_cast<std::int64_t>((value >> 1U) ^ (~(value & 1U) + 1U));
+  }
+  unsigned Byte() {
+    if (rest_.empty()) {
+      ok_ = false;
+      return 0;
+    }
+    const auto byte = static_cast<unsigned char>(rest_.front());
+    rest_.remove_prefix(1);
+    return byte;
+  }
+  std::string_view Text() {
+    const std::uint64_t size = Varint();
+    if (size > rest_.size()) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view text = rest_.substr(0, static_cast<std::size_t>(size));
+    rest_.remove_prefix(text.size());
+    return text;
+  }
+
+  bool ok() const { return ok_; }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+Error Damaged(std::string_view what) {
+  return Error{ErrorCode::kCorrupt, "segment: " + std::string(what) + " does not hold"};
+}
+
+}  // namespace
+
+void SegmentEncoder::Add(Sequence sequence, const RawMessage& message) {
+  const std::int64_t received = message.received_at.time_since_epoch().count();
+  const std::int64_t boot = message.boot_time.count();
+  const bool properties = !message.content_type.empty() || !message.user_properties.empty();
+  PutVarint(plain_, sequence - first_);
+  PutVarint(plain_, message.stream);
+  const unsigned flags = (message.qos & 3U) | (message.retained ? kRetained : 0U) |
+                         (message.redelivered ? kRedelivered : 0U) |
+                         (static_cast<unsigned>(message.clock) << kClockShift) | (properties ? kHasProperties : 0U);
+  plain_ += static_cast<char>(static_cast<unsigned char>(flags));
+  PutSigned(plain_, received - received_before_);
+  PutSigned(plain_, boot - boot_before_);
+  PutText(plain_, message.topic);
+  PutText(plain_, message.payload);
+  if (properties) {
+    PutText(plain_, message.content_type);
+    PutVarint(plain_, message.user_properties.size());
+    for (const auto& [name, value] : message.user_properties) {
+      PutText(plain_, name);
+      PutText(plain_, value);
+    }
+  }
+  received_before_ = received;
+  boot_before_ = boot;
+  last_ = sequence;
+  payload_bytes_ += message.payload.size();
+  ++messages_;
+}
+
+std::string SegmentEncoder::Finish() const {
+  const std::uint32_t crc = Crc32c(plain_);
+  std::string blob(kHeaderBytes + ZSTD_compressBound(plain_.size()), '\0');
+  for (std::size_t i = 0; i < 4; ++i) {
+    blob[1 + i] = static_cast<char>(static_cast<unsigned char>(crc >> (8U * i)));
+  }
+  const std::size_t size =
+      ZSTD_compress(blob.data() + kHeaderBytes, blob.size() - kHeaderBytes, plain_.data(), plain_.size(), kZstdLevel);
+  if (ZSTD_isError(size) == 0U && size < plain_.size()) {
+    blob[0] = kZstd;
+    blob.resize(kHeaderBytes + size);
+    return blob;
+  }
+  blob[0] = kPlain;
+  blob.resize(kHeaderBytes);
+  blob += plain_;
+  return blob;
+}
+
+Result<std::string> OpenSegment(std::string_view blob) {
+  if (blob.size() < kHeaderBytes) {
+    return Damaged("its length");
+  }
+  std::uint32_t crc = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    crc |= static_cast<std::uint32_t>(static_cast<unsigned char>(blob[1 + i])) << (8U * i);
+  }
+  const std::string_view data = blob.substr(kHeaderBytes);
+  std::string plain;
+  if (blob[0] == kZstd) {
+    const unsigned long long size = ZSTD_getFrameContentSize(data.data(), data.size());
+    if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxPlainBytes) {
+      return Damaged("its compressed size");
+    }
+    plain.resize(static_cast<std::size_t>(size));
+    const std::size_t got = ZSTD_decompress(plain.data(), plain.size(), data.data(), data.size());
+    if (ZSTD_isError(got) != 0U || got != plain.size()) {
+      return Damaged("its compression");
+    }
+  } else if (blob[0] == kPlain) {
+    plain = data;
+  } else {
+    return Damaged("its codec");
+  }
+  if (Crc32c(plain) != crc) {
+    return Damaged("its checksum");
+  }
+  return plain;
+}
+
+Result<SegmentReader::Head> SegmentReader::Next() {
+  Cursor in(rest_);
+  const Sequence sequence = first_ + in.Varint();
+  head_.stream = static_cast<StreamId>(in.Varint());
+  const unsigned flags = in.Byte();
+  received_ += in.Signed();
+  boot_ += in.Signed();
+  topic_ = in.Text();
+  payload_ = in.Text();
+  content_type_ = {};
+  properties_.clear();
+  if ((flags & kHasProperties) != 0) {
+    content_type_ = in.Text();
+    const std::uint64_t count = in.Varint();
+    for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+      const std::string_view name = in.Text();
+      properties_.emplace_back(name, in.Text());
+    }
+  }
+  if (!in.ok()) {
+    rest_ = {};
+    return Damaged("a message");
+  }
+  head_.qos = static_cast<std::uint8_t>(flags & 3U);
+  head_.retained = (flags & kRetained) != 0;
+  head_.redelivered = (flags & kRedelivered) != 0;
+  head_.clock = static_cast<ClockState>((flags >> kClockShift) & 3U);
+  head_.received_at = WallTime(std::chrono::microseconds(received_));
+  head_.boot_time = std::chrono::nanoseconds(boot_);
+  rest_ = in.rest();
+  return Head{sequence, head_.stream};
+}
+
+RawMessage SegmentReader::Take() const {
+  RawMessage message = head_;
+  message.topic = topic_;
+  message.payload = payload_;
+  message.content_type = content_type_;
+  for (const auto& [name, value] : properties_) {
+    message.user_properties.emplace_back(name, value);
+  }
+  return message;
+}
+
+std::string EncodeMessage(Sequence sequence, const RawMessage& message) {
+  SegmentEncoder encoder(sequence);
+  encoder.Add(sequence, message);
+  return encoder.Finish();
+}
+
+Result<StoredMessage> DecodeMessage(std::string_view blob, Sequence first_sequence) {
+  const Result<std::string> plain = OpenSegment(blob);
+  if (!plain) {
+    return plain.error();
+  }
+  SegmentReader reader(*plain, first_sequence);
+  const Result<SegmentReader::Head> head = reader.Next();
+  if (!head) {
+    return head.error();
+  }
+  return StoredMessage{head->sequence, reader.Take()};
+}
+
+std::string EncodeMembers(std::span<const Member> members) {
+  std::string bytes;
+  Sequence before = 0;
+  for (const Member& member : members) {
+    PutVarint(bytes, member.sequence - before);
+    PutVarint(bytes, member.stream);
+    PutVarint(bytes, member.first_record);
+    PutVarint(bytes, member.records);
+    PutVarint(bytes, member.total_records);
+    PutSigned(bytes, member.received_hour);
+    before = member.sequence;
+  }
+  return bytes;
+}
+
+Result<std::vector<Member>> DecodeMembers(std::string_view bytes) {
+  std::vector<Member> members;
+  Cursor in(bytes);
+  Sequence before = 0;
+  while (in.ok() && !in.rest().empty()) {
+    Member member;
+    member.sequence = before + in.Varint();
+    member.stream = static_cast<StreamId>(in.Varint());
+    member.first_record = static_cast<std::uint32_t>(in.Varint());
+    member.records = static_cast<std::uint32_t>(in.Varint());
+    member.total_records = static_cast<std::uint32_t>(in.Varint());
+    member.received_hour = static_cast<std::int32_t>(in.Signed());
+    before = member.sequence;
+    members.push_back(member);
+  }
+  if (!in.ok()) {
+    return Error{ErrorCode::kCorrupt, "batch: its list of members does not hold"};
+  }
+  return members;
+}
+
+}  // namespace packhorse::queue

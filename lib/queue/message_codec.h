@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "queue/queue.h"
+
+namespace packhorse::queue {
+
+// The bytes of FORMAT.md. Pure functions; any thread.
+
+// Builds one segment's plain bytes, message by message.
+class SegmentEncoder {
+ public:
+  explicit SegmentEncoder(Sequence first_sequence) : first_(first_sequence) {}
+  void Add(Sequence sequence, const RawMessage& message);
+  std::uint64_t payload_bytes() const { return payload_bytes_; }
+  std::uint32_t messages() const { return messages_; }
+  Sequence last() const { return last_; }
+  const std::string& plain() const { return plain_; }
+  // The blob: compressed when that makes it smaller.
+  std::string Finish() const;
+
+ private:
+  Sequence first_;
+  Sequence last_ = 0;
+  std::int64_t received_before_ = 0;
+  std::int64_t boot_before_ = 0;
+  std::uint64_t payload_bytes_ = 0;
+  std::uint32_t messages_ = 0;
+  std::string plain_;
+};
+
+// Blob to plain bytes; kCorrupt when the checksum or the compression does not hold. At most 256 MiB plain.
+Result<std::string> OpenSegment(std::string_view blob);
+
+// Walks over a segment's plain bytes without copying payloads.
+class SegmentReader {
+ public:
+  SegmentReader(std::string_view plain, Sequence first_sequence) : rest_(plain), first_(first_sequence) {}
+  bool AtEnd() const { return rest_.empty(); }
+  // Sequence and stream of the next message; the message itself is only built by Take().
+  struct Head {
+    Sequence sequence = 0;
+    StreamId stream = 0;
+  };
+  Result<Head> Next();
+  // The message that Next() stood on. REQUIRES: a successful Next() before.
+  RawMessage Take() const;
+
+ private:
+  std::string_view rest_;
+  Sequence first_;
+  std::int64_t received_ = 0;
+  std::int64_t boot_ = 0;
+  RawMessage head_;  // everything but the texts
+  std::string_view topic_;
+  std::string_view payload_;
+  std::string_view content_type_;
+  std::vector<std::pair<std::string_view, std::string_view>> properties_;
+};
+
+// A segment of one message.
+std::string EncodeMessage(Sequence sequence, const RawMessage& message);
+Result<StoredMessage> DecodeMessage(std::string_view blob, Sequence first_sequence);
+
+std::string EncodeMembers(std::span<const Member> members);
+Result<std::vector<Member>> DecodeMembers(std::string_view bytes);
+
+}  // namespace packhorse::queue

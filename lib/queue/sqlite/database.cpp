@@ -1,0 +1,186 @@
+#include "queue/sqlite/database.h"
+
+#include <sqlite3.h>
+
+namespace packhorse::queue {
+namespace {
+
+ErrorCode CodeOf(int rc) {
+  switch (rc & 0xFF) {
+    case SQLITE_FULL:
+      return ErrorCode::kDiskFull;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return ErrorCode::kBusy;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return ErrorCode::kCorrupt;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return ErrorCode::kPermissionDenied;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+      return ErrorCode::kIo;
+    case SQLITE_NOMEM:
+      return ErrorCode::kUnavailable;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+Error SqliteError(sqlite3* db, int rc, std::string_view what) {
+  std::string text(what);
+  text += ": ";
+  text += db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+  text += " (SQLite " + std::to_string(db != nullptr ? sqlite3_extended_errcode(db) : rc) + ")";
+  return Error{CodeOf(rc), std::move(text)};
+}
+
+}  // namespace
+
+bool MayHeal(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kDiskFull:
+    case ErrorCode::kBusy:
+    case ErrorCode::kIo:
+    case ErrorCode::kPermissionDenied:
+    case ErrorCode::kUnavailable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+Statement::Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
+
+Statement& Statement::operator=(Statement&& other) noexcept {
+  if (this != &other) {
+    sqlite3_finalize(statement_);
+    statement_ = std::exchange(other.statement_, nullptr);
+  }
+  return *this;
+}
+
+Result<bool> Statement::Step() {
+  const int rc = sqlite3_step(statement_);
+  if (rc == SQLITE_ROW) {
+    return true;
+  }
+  if (rc == SQLITE_DONE) {
+    return false;
+  }
+  Error error = SqliteError(sqlite3_db_handle(statement_), rc, "sqlite step");
+  sqlite3_reset(statement_);
+  return error;
+}
+
+Status Statement::Run() {
+  while (true) {
+    const Result<bool> row = Step();
+    if (!row) {
+      return row.error();
+    }
+    if (!*row) {
+      Reset();
+      return {};
+    }
+  }
+}
+
+void Statement::Reset() { sqlite3_reset(statement_); }
+
+std::int64_t Statement::Int(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::string Statement::Text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return text == nullptr ? std::string()
+                         : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+std::string_view Statement::Blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  return bytes == nullptr ? std::string_view()
+                          : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+bool Statement::IsNull(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
+// A failed bind (out of memory, bad index) shows up as an error of the following step: the parameter stays NULL and the
+// schema has NOT NULL on every column where that would matter.
+void Statement::BindInt(int index, std::int64_t value) { sqlite3_bind_int64(statement_, index, value); }
+
+void Statement::BindText(int index, std::string_view text) {
+  sqlite3_bind_text64(statement_, index, text.data() == nullptr ? "" : text.data(), text.size(), SQLITE_STATIC,
+                      SQLITE_UTF8);
+}
+
+void Statement::BindBlob(int index, std::string_view bytes) {
+  sqlite3_bind_blob64(statement_, index, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(), SQLITE_STATIC);
+}
+
+void Statement::BindNull(int index) { sqlite3_bind_null(statement_, index); }
+
+Result<Database> Database::Open(const std::string& path, Mode mode) {
+  const int flags = (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  sqlite3* db = nullptr;
+  const int rc = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  Database database(db);
+  if (rc != SQLITE_OK) {
+    return SqliteError(db, rc, "open " + path);
+  }
+  // The writer and the reader only meet in the WAL; waiting is short.
+  sqlite3_busy_timeout(db, 5'000);
+  return database;
+}
+
+Database::~Database() { sqlite3_close_v2(db_); }
+
+Database::Database(Database&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+
+Database& Database::operator=(Database&& other) noexcept {
+  if (this != &other) {
+    sqlite3_close_v2(db_);
+    db_ = std::exchange(other.db_, nullptr);
+  }
+  return *this;
+}
+
+Status Database::Execute(const std::string& sql) {
+  const int rc = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (rc != SQLITE_OK) {
+    return SqliteError(db_, rc, sql.substr(0, 60));
+  }
+  return {};
+}
+
+Result<Statement> Database::Prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int rc = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                    &statement, nullptr);
+  if (rc != SQLITE_OK) {
+    return SqliteError(db_, rc, sql.substr(0, 60));
+  }
+  return Statement(statement);
+}
+
+Result<std::int64_t> Database::QueryInt(std::string_view sql) {
+  Result<Statement> statement = Prepare(sql);
+  if (!statement) {
+    return statement.error();
+  }
+  const Result<bool> row = statement->Step();
+  if (!row) {
+    return row.error();
+  }
+  return *row ? statement->Int(0) : 0;
+}
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+
+std::int64_t Database::changes() const { return sqlite3_changes64(db_); }
+
+}  // namespace packhorse::queue

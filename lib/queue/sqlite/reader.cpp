@@ -1,0 +1,222 @@
+#include "queue/sqlite/reader.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "queue/message_codec.h"
+
+namespace packhorse::queue {
+namespace {
+
+WallTime Time(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+
+constexpr const char* kDeadColumns =
+    "SELECT dead.id, destinations.name, lane, sequence, record, total_records, coalesce(streams.name, ''), died_at, reason,"
+    " detail, provider_request_id, http_status, batch_key, message FROM dead"
+    " LEFT JOIN destinations ON destinations.id = dead.destination LEFT JOIN streams ON streams.id = dead.stream";
+
+Result<DeadLetter> LetterFromRow(const Statement& row) {
+  DeadLetter letter;
+  letter.id = row.Int(0);
+  letter.destination = row.Text(1);
+  letter.lane = static_cast<Lane>(row.Int(2));
+  letter.sequence = static_cast<Sequence>(row.Int(3));
+  letter.record = static_cast<std::uint32_t>(row.Int(4));
+  letter.total_records = static_cast<std::uint32_t>(row.Int(5));
+  letter.stream = row.Text(6);
+  letter.died_at = Time(row.Int(7));
+  letter.reason = row.Text(8);
+  letter.detail = row.Text(9);
+  letter.provider_request_id = row.Text(10);
+  letter.http_status = static_cast<int>(row.Int(11));
+  letter.batch_key = row.Text(12);
+  Result<StoredMessage> stored = DecodeMessage(row.Blob(13), letter.sequence);
+  if (!stored) {
+    return stored.error();
+  }
+  letter.message = std::move(stored->message);
+  return letter;
+}
+
+// Reads all rows of a prepared, bound statement through `convert`.
+template <typename T, typename Convert>
+Result<std::vector<T>> Collect(Statement& statement, Convert convert) {
+  std::vector<T> rows;
+  while (true) {
+    const Result<bool> more = statement.Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return rows;
+    }
+    Result<T> row = convert(statement);
+    if (!row) {
+      return row.error();
+    }
+    rows.push_back(*std::move(row));
+  }
+}
+
+}  // namespace
+
+Result<Reader> Reader::Open(const std::string& path) {
+  Result<Database> db = Database::Open(path, Database::Mode::kReadOnly);
+  if (!db) {
+    return db.error();
+  }
+  if (Status tuned = db->Execute("PRAGMA cache_size = -1000; PRAGMA query_only = 1"); !tuned) {
+    return tuned.error();
+  }
+  return Reader(*std::move(db));
+}
+
+Status Reader::VisitSegments(Lane lane, Sequence from, const Visit& visit) {
+  // The segment that holds `from` may start before it.
+  Result<Statement> rows = db_.Prepare(
+      "SELECT id, last_sequence, blob FROM segments WHERE id BETWEEN"
+      " coalesce((SELECT max(id) FROM segments WHERE id BETWEEN ?1 AND ?2), ?2) AND ?3 AND last_sequence >= ?4"
+      " ORDER BY id");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, from), SegmentKey(lane, (1ULL << kSegmentLaneShift) - 1), from);
+  while (true) {
+    const Result<bool> more = rows->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return {};
+    }
+    const Sequence first = SegmentFirst(rows->Int(0));
+    const Result<std::string> plain = OpenSegment(rows->Blob(2));
+    if (!plain) {
+      return plain.error().With("segment " + std::to_string(first) + " of lane " + std::string(Name(lane)));
+    }
+    const Result<bool> go_on = visit(first, static_cast<Sequence>(rows->Int(1)), *plain);
+    if (!go_on) {
+      return go_on.error();
+    }
+    if (!*go_on) {
+      return {};
+    }
+  }
+}
+
+Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
+  std::optional<StoredMessage> found;
+  Status visited = VisitSegments(lane, sequence, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+    SegmentReader reader(plain, first);
+    while (!reader.AtEnd()) {
+      const Result<SegmentReader::Head> head = reader.Next();
+      if (!head) {
+        return head.error();
+      }
+      if (head->sequence == sequence) {
+        found = StoredMessage{sequence, reader.Take()};
+      }
+    }
+    return false;
+  });
+  if (!visited) {
+    return visited.error();
+  }
+  if (found) {
+    return *std::move(found);
+  }
+  Result<Statement> dead = db_.Prepare("SELECT message FROM dead WHERE lane = ? AND sequence = ? LIMIT 1");
+  if (!dead) {
+    return dead.error();
+  }
+  const Result<bool> row = dead->Bind(static_cast<int>(lane), sequence).Step();
+  if (!row) {
+    return row.error();
+  }
+  if (!*row) {
+    return Error{ErrorCode::kNotFound, "message " + std::to_string(sequence) + " is no longer stored"};
+  }
+  return DecodeMessage(dead->Blob(0), sequence);
+}
+
+Result<std::vector<FrozenBatch>> Reader::FrozenBatches(DestinationId destination) {
+  Result<Statement> rows = db_.Prepare("SELECT " + std::string(kBatchColumns) +
+                                       " FROM batches WHERE destination = ? ORDER BY lane, first_sequence, first_record");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(destination);
+  return Collect<FrozenBatch>(*rows, BatchFromRow);
+}
+
+Result<std::vector<DeadLetter>> Reader::DeadLetters(std::size_t limit, std::int64_t after_id) {
+  Result<Statement> rows =
+      db_.Prepare(std::string(kDeadColumns) + " WHERE dead.id > ? AND replaying = 0 ORDER BY dead.id LIMIT ?");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(after_id, limit);
+  return Collect<DeadLetter>(*rows, LetterFromRow);
+}
+
+Result<DeadLetter> Reader::FindDeadLetter(std::int64_t id) {
+  Result<Statement> rows = db_.Prepare(std::string(kDeadColumns) + " WHERE dead.id = ?");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(id);
+  Result<std::vector<DeadLetter>> letters = Collect<DeadLetter>(*rows, LetterFromRow);
+  if (!letters) {
+    return letters.error();
+  }
+  if (letters->empty()) {
+    return Error{ErrorCode::kNotFound, "no dead letter " + std::to_string(id)};
+  }
+  return std::move(letters->front());
+}
+
+Result<std::vector<QuarantinedMessage>> Reader::Quarantined(std::size_t limit, Sequence after) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT lane, sequence, coalesce(streams.name, ''), at, reason, detail, message FROM quarantine"
+      " LEFT JOIN streams ON streams.id = quarantine.stream WHERE sequence > ? ORDER BY sequence LIMIT ?");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(after, limit);
+  return Collect<QuarantinedMessage>(*rows, [](const Statement& row) -> Result<QuarantinedMessage> {
+    QuarantinedMessage message;
+    message.lane = static_cast<Lane>(row.Int(0));
+    message.sequence = static_cast<Sequence>(row.Int(1));
+    message.stream = row.Text(2);
+    message.at = Time(row.Int(3));
+    message.reason = row.Text(4);
+    message.detail = row.Text(5);
+    Result<StoredMessage> stored = DecodeMessage(row.Blob(6), message.sequence);
+    if (!stored) {
+      return stored.error();
+    }
+    message.message = std::move(stored->message);
+    return message;
+  });
+}
+
+Result<Books::Trimmed> Reader::Held() {
+  Result<Statement> query =
+      db_.Prepare("SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(payload_bytes), 0) FROM segments");
+  if (!query) {
+    return query.error();
+  }
+  if (const Result<bool> row = query->Step(); !row) {
+    return row.error();
+  }
+  return Books::Trimmed{query->Int(0), query->Int(1), query->Int(2)};
+}
+
+Result<std::int64_t> Reader::Rows(const char* table) {
+  return db_.QueryInt("SELECT count(*) FROM " + std::string(table));
+}
+
+}  // namespace packhorse::queue

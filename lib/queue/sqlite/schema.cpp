@@ -1,0 +1,144 @@
+#include "queue/sqlite/schema.h"
+
+#include <array>
+#include <cstdlib>
+
+#include "base/random.h"
+
+namespace packhorse::queue {
+namespace {
+
+// Numbered migrations: the n-th brings user_version from n to n + 1. A released one is never edited.
+constexpr std::array kMigrations = {
+    R"sql(
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE lanes(lane INTEGER PRIMARY KEY, reserved_through INTEGER NOT NULL, next_sequence INTEGER NOT NULL);
+INSERT INTO lanes VALUES (0, 0, 1), (1, 0, 1), (2, 0, 1);
+CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE destinations(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE subscriptions(destination INTEGER NOT NULL, stream INTEGER NOT NULL, lane INTEGER NOT NULL,
+  from_sequence INTEGER NOT NULL, through_sequence INTEGER,
+  PRIMARY KEY(destination, stream, lane, from_sequence)) WITHOUT ROWID;
+CREATE TABLE segments(id INTEGER PRIMARY KEY, last_sequence INTEGER NOT NULL, messages INTEGER NOT NULL,
+  payload_bytes INTEGER NOT NULL, blob BLOB NOT NULL);
+CREATE TABLE pending(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, lane INTEGER NOT NULL,
+  from_sequence INTEGER NOT NULL, through_sequence INTEGER);
+CREATE TABLE batches(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, lane INTEGER NOT NULL,
+  first_sequence INTEGER NOT NULL, first_record INTEGER NOT NULL, idempotency_key TEXT NOT NULL, trace_id TEXT NOT NULL,
+  contract TEXT NOT NULL, path TEXT NOT NULL, content_type TEXT NOT NULL, content_encoding TEXT NOT NULL,
+  uncompressed_bytes INTEGER NOT NULL, records INTEGER NOT NULL, members BLOB NOT NULL, replayed INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, oldest_at INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE partials(destination INTEGER NOT NULL, lane INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  settled INTEGER NOT NULL, worst INTEGER NOT NULL, PRIMARY KEY(destination, lane, sequence)) WITHOUT ROWID;
+CREATE TABLE dead(id INTEGER PRIMARY KEY AUTOINCREMENT, destination INTEGER NOT NULL, lane INTEGER NOT NULL,
+  sequence INTEGER NOT NULL, record INTEGER NOT NULL, total_records INTEGER NOT NULL, stream INTEGER NOT NULL,
+  died_at INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, provider_request_id TEXT NOT NULL,
+  http_status INTEGER NOT NULL, batch_key TEXT NOT NULL, replaying INTEGER NOT NULL DEFAULT 0, message BLOB NOT NULL,
+  UNIQUE(destination, lane, sequence, record));
+CREATE TABLE quarantine(lane INTEGER NOT NULL, sequence INTEGER NOT NULL, stream INTEGER NOT NULL, at INTEGER NOT NULL,
+  reason TEXT NOT NULL, detail TEXT NOT NULL, message BLOB NOT NULL, PRIMARY KEY(lane, sequence));
+CREATE TABLE ledger(hour INTEGER NOT NULL, stream INTEGER NOT NULL, destination INTEGER NOT NULL,
+  outcome INTEGER NOT NULL, reason TEXT NOT NULL, messages INTEGER NOT NULL, records INTEGER NOT NULL,
+  PRIMARY KEY(hour, stream, destination, outcome, reason)) WITHOUT ROWID;
+CREATE TABLE settled(id INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT NOT NULL, destination INTEGER NOT NULL,
+  lane INTEGER NOT NULL, first_sequence INTEGER NOT NULL, last_sequence INTEGER NOT NULL, messages INTEGER NOT NULL,
+  records INTEGER NOT NULL, dead INTEGER NOT NULL, settled_at INTEGER NOT NULL, http_status INTEGER NOT NULL,
+  provider_request_id TEXT NOT NULL, trace_id TEXT NOT NULL, attempts INTEGER NOT NULL,
+  possible_duplicate INTEGER NOT NULL);
+)sql"};
+
+// Eight base-32 digits are 40 bits: two of a thousand queues share an id once in two million fleets.
+constexpr std::size_t kQueueIdDigits = 8;
+
+Status CheckFormat(Database& db) {
+  const Result<std::int64_t> application = db.QueryInt("PRAGMA application_id");
+  if (!application) {
+    return application.error();
+  }
+  if (*application != kApplicationId) {
+    return Error{ErrorCode::kCorrupt, "this file is a database, but not a Packhorse queue"};
+  }
+  Result<Statement> format = db.Prepare("SELECT value FROM meta WHERE key = 'format'");
+  if (!format) {
+    return format.error();
+  }
+  const Result<bool> row = format->Step();
+  if (!row) {
+    return row.error();
+  }
+  const std::string text = *row ? format->Text(0) : "";
+  if (std::atoi(text.c_str()) > kFormatMajor) {
+    return Error{ErrorCode::kUnsupported, "the queue has format " + text + ", this release knows formats up to " +
+                                              std::to_string(kFormatMajor) +
+                                              ".x: install the release that wrote it, or move the file away"};
+  }
+  return {};
+}
+
+Status Create(Database& db) {
+  // Only possible while the file is empty.
+  return db.Execute("PRAGMA application_id = " + std::to_string(kApplicationId));
+}
+
+Status WriteIdentity(Database& db) {
+  return db.Execute("INSERT OR IGNORE INTO meta VALUES ('queue_id', '" + RandomBase32(kQueueIdDigits) +
+                    "'), ('clean', '0');"
+                    "INSERT OR REPLACE INTO meta VALUES ('format', '" +
+                    std::to_string(kFormatMajor) + "." + std::to_string(kFormatMinor) + "')");
+}
+
+Status Migrate(Database& db, std::int64_t version) {
+  if (Status begun = db.Execute("BEGIN IMMEDIATE"); !begun) {
+    return begun;
+  }
+  if (version == 0) {
+    if (Status created = Create(db); !created) {
+      return created;
+    }
+  }
+  for (auto next = static_cast<std::size_t>(version); next < kMigrations.size(); ++next) {
+    if (Status migrated = db.Execute(kMigrations.at(next)); !migrated) {
+      return Error(migrated.error()).With("migration " + std::to_string(next + 1));
+    }
+  }
+  if (Status identified = WriteIdentity(db); !identified) {
+    return identified;
+  }
+  if (Status versioned = db.Execute("PRAGMA user_version = " + std::to_string(kMigrations.size())); !versioned) {
+    return versioned;
+  }
+  return db.Execute("COMMIT");
+}
+
+}  // namespace
+
+Status PrepareSchema(Database& db) {
+  const Result<std::int64_t> version = db.QueryInt("PRAGMA user_version");
+  if (!version) {
+    return version.error();
+  }
+  const Result<std::int64_t> tables = db.QueryInt("SELECT count(*) FROM sqlite_schema");
+  if (!tables) {
+    return tables.error();
+  }
+  if (*version == 0 && *tables == 0) {
+    // Before the first table, or it has no effect; lets trimmed segments give their pages back.
+    if (Status vacuum = db.Execute("PRAGMA auto_vacuum = INCREMENTAL"); !vacuum) {
+      return vacuum;
+    }
+  } else if (Status known = CheckFormat(db); !known) {
+    return known;
+  }
+  // WAL: readers never wait for the writer. Deleted pages need no overwriting: payloads are not secrets, and it wears flash.
+  if (Status tuned = db.Execute("PRAGMA journal_mode = WAL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"
+                                "PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 8388608");
+      !tuned) {
+    return tuned;
+  }
+  if (*version >= static_cast<std::int64_t>(kMigrations.size())) {
+    return {};
+  }
+  return Migrate(db, *version);
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,188 @@
+// The full check of P3: pending is counted again from the stored messages and compared with the ledger.
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "queue/message_codec.h"
+#include "queue/sqlite/reader.h"
+
+namespace packhorse::queue {
+namespace {
+
+using Account = std::pair<StreamId, DestinationId>;
+
+struct Span {
+  DestinationId destination;
+  StreamId stream;  // 0: any
+  Lane lane;
+  Sequence from;
+  std::optional<Sequence> through;
+  bool Holds(Lane at, Sequence sequence) const {
+    return lane == at && sequence >= from && (!through || sequence <= *through);
+  }
+};
+
+Result<std::vector<Span>> ReadSpans(Database& db, const char* sql) {
+  Result<Statement> rows = db.Prepare(sql);
+  if (!rows) {
+    return rows.error();
+  }
+  std::vector<Span> spans;
+  while (true) {
+    const Result<bool> more = rows->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return spans;
+    }
+    Span span{rows->Int(0), static_cast<StreamId>(rows->Int(1)), static_cast<Lane>(rows->Int(2)),
+              static_cast<Sequence>(rows->Int(3)), std::nullopt};
+    if (!rows->IsNull(4)) {
+      span.through = static_cast<Sequence>(rows->Int(4));
+    }
+    spans.push_back(span);
+  }
+}
+
+// Messages that wait in pending ranges.
+Status CountRanges(Reader& reader, const std::vector<Span>& ranges, const std::vector<Span>& subscriptions,
+                   std::map<Account, std::int64_t>& counted) {
+  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+    Status visited = reader.VisitSegments(lane, 0, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+      SegmentReader messages(plain, first);
+      while (!messages.AtEnd()) {
+        const Result<SegmentReader::Head> head = messages.Next();
+        if (!head) {
+          return head.error();
+        }
+        for (const Span& range : ranges) {
+          if (!range.Holds(lane, head->sequence)) {
+            continue;
+          }
+          for (const Span& subscription : subscriptions) {
+            if (subscription.destination == range.destination && subscription.stream == head->stream &&
+                subscription.Holds(lane, head->sequence)) {
+              ++counted[{head->stream, range.destination}];
+              break;
+            }
+          }
+        }
+      }
+      return true;
+    });
+    if (!visited) {
+      return visited;
+    }
+  }
+  return {};
+}
+
+// Messages in frozen batches, each once.
+Status CountBatches(Database& db, std::map<Account, std::int64_t>& counted) {
+  Result<Statement> rows = db.Prepare("SELECT destination, lane, members FROM batches");
+  if (!rows) {
+    return rows.error();
+  }
+  std::map<Account, std::set<std::pair<std::int64_t, Sequence>>> seen;
+  while (true) {
+    const Result<bool> more = rows->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      break;
+    }
+    const Result<std::vector<Member>> members = DecodeMembers(rows->Blob(2));
+    if (!members) {
+      return members.error();
+    }
+    for (const Member& member : *members) {
+      seen[{member.stream, rows->Int(0)}].emplace(rows->Int(1), member.sequence);
+    }
+  }
+  for (const auto& [account, messages] : seen) {
+    counted[account] += static_cast<std::int64_t>(messages.size());
+  }
+  return {};
+}
+
+Status CompareLedger(Database& db, const std::map<Account, std::int64_t>& counted, std::vector<std::string>& gaps) {
+  Result<Statement> rows = db.Prepare(
+      "SELECT ledger.stream, ledger.destination, coalesce(streams.name, ''), coalesce(destinations.name, ''),"
+      " sum(CASE WHEN outcome = 0 THEN messages ELSE 0 END), sum(CASE WHEN outcome = 1 THEN messages ELSE 0 END),"
+      " sum(CASE WHEN outcome >= 10 THEN messages ELSE 0 END)"
+      " FROM ledger LEFT JOIN streams ON streams.id = ledger.stream LEFT JOIN destinations ON destinations.id ="
+      " ledger.destination WHERE outcome <> 2 GROUP BY ledger.stream, ledger.destination");
+  if (!rows) {
+    return rows.error();
+  }
+  while (true) {
+    const Result<bool> more = rows->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return {};
+    }
+    const std::string who = "stream " + rows->Text(2) + ", destination " + rows->Text(3) + ": ";
+    const std::int64_t received = rows->Int(4);
+    const std::int64_t pending = rows->Int(5);
+    const std::int64_t ended = rows->Int(6);
+    if (received != pending + ended) {
+      gaps.push_back(who + "received " + std::to_string(received) + ", but " + std::to_string(ended) + " ended and " +
+                     std::to_string(pending) + " pending");
+    }
+    const auto found = counted.find({static_cast<StreamId>(rows->Int(0)), rows->Int(1)});
+    const std::int64_t stored = found == counted.end() ? 0 : found->second;
+    if (stored != pending) {
+      gaps.push_back(who + std::to_string(pending) + " pending in the ledger, but " + std::to_string(stored) +
+                     " stored");
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> Reader::Verify() {
+  // One read transaction: everything below sees the same commit.
+  if (Status begun = db_.Execute("BEGIN"); !begun) {
+    return begun.error();
+  }
+  std::vector<std::string> gaps;
+  const auto check = [&]() -> Status {
+    const Result<std::vector<Span>> ranges =
+        ReadSpans(db_, "SELECT destination, 0, lane, from_sequence, through_sequence FROM pending");
+    if (!ranges) {
+      return ranges.error();
+    }
+    const Result<std::vector<Span>> subscriptions =
+        ReadSpans(db_, "SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
+    if (!subscriptions) {
+      return subscriptions.error();
+    }
+    std::map<Account, std::int64_t> counted;
+    if (Status ranged = CountRanges(*this, *ranges, *subscriptions, counted); !ranged) {
+      return ranged;
+    }
+    if (Status batched = CountBatches(db_, counted); !batched) {
+      return batched;
+    }
+    return CompareLedger(db_, counted, gaps);
+  };
+  Status checked = check();
+  Status ended = db_.Execute("COMMIT");
+  if (!checked) {
+    return checked.error().With("verify");
+  }
+  if (!ended) {
+    return ended.error();
+  }
+  return gaps;
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "upload/uploader.h"
+
+struct curl_slist;
+
+namespace packhorse::upload {
+
+// One request on one libcurl easy handle: sets it up, collects the response within its bounds and tells what became of it.
+// Loop thread. Neither copied nor moved: libcurl keeps pointers into it.
+class Transfer {
+ public:
+  Transfer(Endpoint endpoint, Request request, std::function<void(Response)> done);
+  ~Transfer();
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  // Makes the handle ready. The error is our own fault and says so without any secret.
+  Status Prepare(const std::string& user_agent);
+  // CURL*, which is void* to users of libcurl 7.
+  void* handle() const { return handle_; }
+  // The response, once libcurl reports the end with this CURLcode.
+  Response Finish(int code);
+  // The response when Prepare() or the start failed.
+  static Response Failed(const Error& error);
+  std::function<void(Response)>& done() { return done_; }
+
+ private:
+  // Callbacks of libcurl.
+  static std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t OnRead(char* buffer, std::size_t size, std::size_t count, void* self);
+  static int OnSeek(void* self, std::int64_t offset, int origin);
+
+  Status CheckUrl();
+  Status CheckHeaders() const;
+  Status SetUrl();
+  Status SetMethod();
+  Status SetHeaders(const std::string& user_agent);
+  Status SetTls();
+  Status SetLimits();
+  bool TakeHeaderLine(std::string_view line);
+  bool TakeBody(std::string_view bytes);
+  // Where this attempt stands in libcurl's counters.
+  struct Progress;
+  Progress Measure() const;
+  Transport Judge(int code, const Progress& progress) const;
+  Transport JudgeLost(int code, const Progress& progress) const;
+  std::string Message(Transport transport, int code, const Progress& progress) const;
+
+  const Endpoint endpoint_;
+  const Request request_;
+  std::function<void(Response)> done_;
+  void* handle_ = nullptr;
+  curl_slist* headers_ = nullptr;
+  std::string url_;
+  std::string where_;  // host:port, for messages: paths and queries may hold keys
+  bool https_ = false;
+  std::vector<char> error_text_;
+  std::size_t body_sent_ = 0;  // bytes that libcurl fetched
+  std::size_t header_bytes_ = 0;
+  bool cut_ = false;  // a bound was reached; the transfer is being ended for that
+  Response response_;
+};
+
+}  // namespace packhorse::upload

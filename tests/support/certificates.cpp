@@ -1,0 +1,44 @@
+#include "support/certificates.h"
+
+#include <sys/stat.h>
+
+#include <stdexcept>
+#include <vector>
+
+#include "support/process.h"
+
+namespace packhorse::test {
+namespace {
+
+void OpenSsl(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "openssl");
+  const RunResult result = Run(arguments);
+  if (result.exit_code != 0) {
+    throw std::runtime_error("openssl " + arguments[1] + " failed: " + result.err);
+  }
+}
+
+}  // namespace
+
+Certificates::Certificates() {
+  MakeAuthority("ca");
+  MakeAuthority("other-ca");
+  MakeSigned("server", "localhost", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n");
+  MakeSigned("client", "packhorse", "extendedKeyUsage=clientAuth\n");
+}
+
+void Certificates::MakeAuthority(const std::string& name) {
+  OpenSsl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+           "-subj", "/CN=Test authority " + name, "-keyout", dir_ / (name + ".key"), "-out", dir_ / (name + ".pem")});
+}
+
+void Certificates::MakeSigned(const std::string& name, const std::string& common_name, const std::string& extensions) {
+  WriteAll(dir_ / (name + ".ext"), extensions);
+  OpenSsl({"req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+           "/CN=" + common_name, "-keyout", dir_ / (name + ".key"), "-out", dir_ / (name + ".csr")});
+  OpenSsl({"x509", "-req", "-in", dir_ / (name + ".csr"), "-CA", ca(), "-CAkey", dir_ / "ca.key", "-CAcreateserial",
+           "-days", "30", "-extfile", dir_ / (name + ".ext"), "-out", dir_ / (name + ".pem")});
+  chmod((dir_ / (name + ".key")).c_str(), 0644);
+}
+
+}  // namespace packhorse::test

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Usage: packages.sh SET...      sets: build test lint bench sanitize fuzz deb cross
+#
+# Installs the Debian packages that the named sets lack. When nothing is missing apt is not asked at all, so that a
+# second run costs nothing and works without a network. On other systems it prints the list and goes on: whoever builds
+# there knows what the packages are called.
+set -euo pipefail
+
+package_set() {
+  case $1 in
+    build)
+      echo g++ cmake ninja-build pkg-config libpaho-mqttpp-dev libpaho-mqtt-dev libcurl4-openssl-dev libsqlite3-dev \
+        libssl-dev nlohmann-json3-dev libspdlog-dev libzstd-dev zlib1g-dev libcli11-dev ;;
+    test)
+      package_set build
+      echo libgtest-dev libgmock-dev libcpp-httplib-dev libvalijson-dev libsimdjson-dev mosquitto mosquitto-clients \
+        nginx openssl sqlite3 curl ;;
+    lint) package_set test; echo clang-format clang-tidy clang ;;
+    bench) package_set test; echo valgrind ;;
+    sanitize) package_set test ;;
+    fuzz) package_set test; echo clang libclang-rt-14-dev ;;
+    deb) package_set build; echo dpkg-dev debhelper fakeroot lintian ;;
+    cross) echo mmdebstrap ca-certificates ;;
+    *) echo "packages.sh: unknown set '$1'; there are build test lint bench sanitize fuzz deb cross" >&2; exit 2 ;;
+  esac
+}
+
+wanted=$(for set in "$@"; do package_set "$set"; done | tr ' ' '\n' | sort -u)
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "This is not a Debian system. What is needed, by its Debian 12 package names:" $wanted
+  exit 0
+fi
+
+installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' $wanted 2>/dev/null | sed -n 's/ installed$//p' | sort -u || true)
+missing=$(comm -23 <(echo "$wanted") <(echo "$installed") | tr '\n' ' ')
+[ -n "${missing// /}" ] || exit 0
+
+echo "Installing: $missing"
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "packages.sh: this needs root or sudo. As root: apt-get install --no-install-recommends $missing" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+# Installing mosquitto or nginx starts them as services; a build must not. Debian asks /usr/sbin/policy-rc.d first
+# (exit code 101 forbids it). One that exists already belongs to the machine and is left as it is.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+"${apt[@]}" update </dev/null
+"${apt[@]}" install -y --no-install-recommends $missing </dev/null

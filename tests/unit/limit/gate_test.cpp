@@ -1,0 +1,394 @@
+#include "limit/gate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace packhorse::limit {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+constexpr MonoTime kStart{seconds(1'000)};
+constexpr WallTime kWall{seconds(1'795'162'531)};
+
+class GateTest : public testing::Test {
+ protected:
+  void Record(Effect effect, const std::string& reason = "why",
+              std::optional<milliseconds> retry_after = std::nullopt) {
+    gate_.Record(effect, reason, retry_after, now_, wall_);
+  }
+  void Advance(milliseconds by) {
+    now_ += by;
+    wall_ += by;
+  }
+  milliseconds Wait() const { return std::chrono::ceil<milliseconds>(*gate_.NextSend(now_) - now_); }
+  // Waits for the next probe, which fails like this.
+  void Probe(Effect effect, const std::string& reason = "why") {
+    Advance(Wait());
+    ASSERT_TRUE(gate_.MaySend(now_));
+    Record(effect, reason);
+  }
+
+  Gate gate_{GateOptions{}, 7};
+  MonoTime now_ = kStart;
+  WallTime wall_ = kWall;
+};
+
+TEST_F(GateTest, ANewGateIsOpenAndOk) {
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+  EXPECT_TRUE(gate_.MaySend(now_));
+  EXPECT_EQ(gate_.NextSend(now_), now_);
+  EXPECT_EQ(gate_.MaxInFlight(4), 4U);
+  EXPECT_EQ(gate_.reason(), "");
+  EXPECT_EQ(gate_.RampFactor(now_), 1.0);
+  EXPECT_EQ(gate_.since(), WallTime{});
+}
+
+TEST_F(GateTest, AFirstSuccessTellsSinceWhenItIsOk) {
+  Record(Effect::kSuccess);
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+  EXPECT_EQ(gate_.since(), wall_);
+  Advance(seconds(5));
+  Record(Effect::kSuccess);
+  EXPECT_EQ(gate_.since(), kWall);
+}
+
+TEST_F(GateTest, ATransientFailureBacksOffWithinTheFirstStep) {
+  Record(Effect::kTransient, "HTTP 500");
+  EXPECT_EQ(gate_.state(), GateState::kRetrying);
+  EXPECT_EQ(gate_.reason(), "HTTP 500");
+  EXPECT_FALSE(gate_.MaySend(now_));
+  EXPECT_GE(Wait(), milliseconds(100));
+  EXPECT_LE(Wait(), milliseconds(1'000));
+}
+
+TEST_F(GateTest, BackoffStepsDoubleUpToTheCapAndNeverFallBelowATenth) {
+  milliseconds step(1'000);
+  for (int i = 0; i < 30; ++i) {
+    Probe(Effect::kTransient);
+    EXPECT_GE(Wait(), step / 10) << i;
+    EXPECT_LE(Wait(), step) << i;
+    step = std::min(step * 2, milliseconds(60'000));
+  }
+}
+
+TEST_F(GateTest, FullJitterUsesTheWholeStep) {
+  milliseconds least = milliseconds::max();
+  milliseconds most{};
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    Gate gate(GateOptions{}, seed);
+    gate.Record(Effect::kTransient, "", std::nullopt, kStart, kWall);
+    const auto wait = std::chrono::ceil<milliseconds>(*gate.NextSend(kStart) - kStart);
+    least = std::min(least, wait);
+    most = std::max(most, wait);
+  }
+  EXPECT_LT(least, milliseconds(150));
+  EXPECT_GT(most, milliseconds(950));
+}
+
+TEST_F(GateTest, ATransientFailureMayNameALongerWait) {
+  Record(Effect::kTransient, "HTTP 500", seconds(90));
+  EXPECT_EQ(Wait(), seconds(90));
+  EXPECT_EQ(gate_.state(), GateState::kRetrying);
+}
+
+TEST_F(GateTest, SinceIsTheBeginningOfTheTroubleNotTheLastFailure) {
+  Record(Effect::kTransient, "HTTP 500");
+  for (int i = 0; i < 5; ++i) {
+    Probe(Effect::kTransient, "HTTP 502");
+  }
+  Probe(Effect::kUnreachable, "connection refused");
+  EXPECT_EQ(gate_.since(), kWall);
+  EXPECT_EQ(gate_.reason(), "connection refused");
+  EXPECT_EQ(gate_.state(), GateState::kRetrying);
+}
+
+TEST_F(GateTest, RequestsThatFailTogetherAreOneFailureForTheBackoff) {
+  for (int i = 0; i < 4; ++i) {
+    Record(Effect::kTransient);
+  }
+  EXPECT_LE(Wait(), milliseconds(1'000));
+  EXPECT_EQ(gate_.consecutive_failures(), 4U);
+}
+
+TEST_F(GateTest, AfterFiveConsecutiveFailuresOneRequestAtATimeProbes) {
+  for (int i = 0; i < 4; ++i) {
+    Probe(Effect::kTransient);
+    EXPECT_EQ(gate_.MaxInFlight(8), 8U);
+  }
+  Probe(Effect::kTransient);
+  EXPECT_EQ(gate_.MaxInFlight(8), 1U);
+  EXPECT_EQ(gate_.MaxInFlight(0), 0U);
+  Probe(Effect::kSuccess);
+  EXPECT_EQ(gate_.MaxInFlight(8), 8U);
+  EXPECT_EQ(gate_.consecutive_failures(), 0U);
+}
+
+TEST_F(GateTest, AnUnreachableCloudIsProbedAtMostFiveSecondsApartForHours) {
+  const MonoTime end = now_ + hours(5);
+  int probes = 0;
+  while (now_ < end) {
+    Probe(Effect::kUnreachable);
+    ++probes;
+    ASSERT_LE(Wait(), seconds(5));
+    ASSERT_GE(Wait(), milliseconds(100));
+  }
+  EXPECT_LT(probes, 5 * 3600);
+  EXPECT_EQ(gate_.since(), kWall);
+}
+
+TEST_F(GateTest, AReplyAfterALongUnreachableTimeStartsAtASmallBackoff) {
+  for (int i = 0; i < 100; ++i) {
+    Probe(Effect::kUnreachable);
+  }
+  Probe(Effect::kTransient);
+  EXPECT_LE(Wait(), seconds(8));
+}
+
+TEST_F(GateTest, SuccessEndsEveryWaitAndSaysSinceWhen) {
+  for (int i = 0; i < 3; ++i) {
+    Probe(Effect::kTransient);
+  }
+  Advance(Wait());
+  Record(Effect::kSuccess, "HTTP 200 OK");
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+  EXPECT_EQ(gate_.reason(), "");
+  EXPECT_EQ(gate_.since(), wall_);
+  EXPECT_TRUE(gate_.MaySend(now_));
+  Record(Effect::kTransient);
+  EXPECT_LE(Wait(), milliseconds(1'000)) << "the backoff starts again at its first step";
+}
+
+TEST_F(GateTest, ALateSuccessEndsARunningBackoff) {
+  Record(Effect::kTransient);
+  Record(Effect::kSuccess);
+  EXPECT_TRUE(gate_.MaySend(now_));
+}
+
+struct ThrottleCase {
+  std::string name;
+  std::optional<milliseconds> asked;
+  milliseconds least;
+  milliseconds most;
+  std::string note;
+};
+class ThrottleTest : public testing::TestWithParam<ThrottleCase> {};
+
+TEST_P(ThrottleTest, WaitsAsToldWithinBounds) {
+  Gate gate(GateOptions{}, 3);
+  gate.Record(Effect::kThrottled, "HTTP 429 Too Many Requests", GetParam().asked, kStart, kWall);
+  EXPECT_EQ(gate.state(), GateState::kThrottled);
+  EXPECT_EQ(gate.consecutive_failures(), 0U) << "the breaker does not count throttling";
+  EXPECT_EQ(gate.MaxInFlight(8), 1U);
+  const auto wait = *gate.NextSend(kStart) - kStart;
+  EXPECT_GE(wait, GetParam().least);
+  EXPECT_LE(wait, GetParam().most);
+  EXPECT_EQ(gate.reason(), "HTTP 429 Too Many Requests" + GetParam().note);
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, ThrottleTest,
+                         testing::Values(ThrottleCase{"NotToldBacksOff", std::nullopt, seconds(1), seconds(1), ""},
+                                         ThrottleCase{"Zero", milliseconds(0), seconds(1), seconds(1), ""},
+                                         ThrottleCase{"Negative", seconds(-5), seconds(1), seconds(1), ""},
+                                         ThrottleCase{"HalfASecond", milliseconds(500), seconds(1), seconds(1), ""},
+                                         ThrottleCase{"ExactlyAsTold", seconds(17), seconds(17), seconds(17), ""},
+                                         ThrottleCase{"ExactlyTheMost", minutes(30), minutes(30), minutes(30), ""},
+                                         ThrottleCase{"TwoHoursIsClamped", hours(2), minutes(30), minutes(30),
+                                                      " (waiting 30m instead of the 2h it asked for)"},
+                                         ThrottleCase{
+                                             "ForEverIsClamped", milliseconds::max(), minutes(30), minutes(30),
+                                             " (waiting 30m instead of the 9223372036854775807ms it asked for)"}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_F(GateTest, ThrottlingWithoutATimeBacksOffFurtherEachTime) {
+  milliseconds longest{};
+  for (int i = 0; i < 20; ++i) {
+    Probe(Effect::kThrottled);
+    EXPECT_LE(Wait(), seconds(60));
+    EXPECT_GE(Wait(), seconds(1));
+    longest = std::max(longest, Wait());
+  }
+  EXPECT_GT(longest, seconds(10));
+}
+
+TEST_F(GateTest, ASuccessFromBeforeDoesNotEndAWaitThatWasAskedFor) {
+  Record(Effect::kThrottled, "HTTP 429", seconds(30));
+  Record(Effect::kSuccess);
+  EXPECT_EQ(gate_.state(), GateState::kThrottled);
+  EXPECT_EQ(Wait(), seconds(30));
+  Advance(seconds(30));
+  EXPECT_TRUE(gate_.MaySend(now_));
+  Record(Effect::kSuccess);
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+}
+
+TEST_F(GateTest, OfTwoWaitsThatWereAskedForTheLongerHolds) {
+  Record(Effect::kThrottled, "HTTP 429", seconds(30));
+  Record(Effect::kThrottled, "HTTP 429", seconds(10));
+  EXPECT_EQ(Wait(), seconds(30));
+  Record(Effect::kThrottled, "HTTP 429", seconds(40));
+  EXPECT_EQ(Wait(), seconds(40));
+}
+
+TEST_F(GateTest, AFailureFromBeforeDoesNotChangeAWaitThatWasAskedFor) {
+  Record(Effect::kThrottled, "HTTP 429", seconds(30));
+  Record(Effect::kTransient, "HTTP 500");
+  EXPECT_EQ(gate_.state(), GateState::kThrottled);
+  EXPECT_EQ(Wait(), seconds(30));
+}
+
+TEST_F(GateTest, SuccessWithAnExhaustedRateLimitWaits) {
+  Record(Effect::kSuccess, "", seconds(12));
+  EXPECT_EQ(gate_.state(), GateState::kThrottled);
+  EXPECT_EQ(Wait(), seconds(12));
+  EXPECT_THAT(gate_.reason(), HasSubstr("rate limit"));
+  Advance(seconds(12));
+  Record(Effect::kSuccess);
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+}
+
+TEST_F(GateTest, EachEscalationHasItsOwnBeginning) {
+  Record(Effect::kTransient, "HTTP 500");
+  Advance(Wait());
+  const WallTime throttled = wall_;
+  Record(Effect::kThrottled, "HTTP 429", seconds(5));
+  EXPECT_EQ(gate_.since(), throttled);
+  Advance(Wait());
+  const WallTime held = wall_;
+  Record(Effect::kHold, "HTTP 404");
+  EXPECT_EQ(gate_.since(), held);
+  Probe(Effect::kHold, "HTTP 404");
+  EXPECT_EQ(gate_.since(), held);
+}
+
+void ExpectAbout(milliseconds wait, milliseconds expected) {
+  EXPECT_GE(wait, expected - expected / 10);
+  EXPECT_LE(wait, expected + expected / 10);
+}
+
+TEST_F(GateTest, AHeldDestinationProbesAfterOneFiveFifteenThenEveryThirtyMinutes) {
+  Record(Effect::kHold, "HTTP 404 Not Found");
+  EXPECT_EQ(gate_.state(), GateState::kHeld);
+  EXPECT_EQ(gate_.MaxInFlight(8), 1U);
+  for (const int expected : {1, 5, 15, 30, 30, 30}) {
+    ExpectAbout(Wait(), minutes(expected));
+    Probe(Effect::kHold, "HTTP 404 Not Found");
+  }
+  EXPECT_EQ(gate_.since(), kWall);
+}
+
+TEST_F(GateTest, HoldProbesAreJittered) {
+  std::set<milliseconds::rep> waits;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Gate gate(GateOptions{}, seed);
+    gate.Record(Effect::kHold, "", std::nullopt, kStart, kWall);
+    waits.insert(std::chrono::ceil<milliseconds>(*gate.NextSend(kStart) - kStart).count());
+  }
+  EXPECT_GT(waits.size(), 40U);
+}
+
+class HeldProbeTest : public testing::TestWithParam<Effect> {};
+
+TEST_P(HeldProbeTest, AnythingButSuccessStaysHeldWithTheNextWait) {
+  Gate gate(GateOptions{}, 5);
+  gate.Record(Effect::kHold, "HTTP 401 Unauthorized", std::nullopt, kStart, kWall);
+  const MonoTime probe = *gate.NextSend(kStart);
+  gate.Record(GetParam(), "other", std::nullopt, probe, kWall + minutes(1));
+  EXPECT_EQ(gate.state(), GateState::kHeld);
+  EXPECT_EQ(gate.since(), kWall);
+  EXPECT_EQ(gate.MaxInFlight(8), 1U);
+  ExpectAbout(std::chrono::ceil<milliseconds>(*gate.NextSend(probe) - probe), minutes(5));
+  if (GetParam() == Effect::kHold) {
+    EXPECT_EQ(gate.reason(), "other");
+  } else {
+    EXPECT_EQ(gate.reason(), "HTTP 401 Unauthorized (last probe: other)");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Effects, HeldProbeTest,
+                         testing::Values(Effect::kTransient, Effect::kUnreachable, Effect::kThrottled, Effect::kHold));
+
+TEST_F(GateTest, TheReasonOfAHoldDoesNotGrowWithEachProbe) {
+  Record(Effect::kHold, "HTTP 404");
+  for (int i = 0; i < 50; ++i) {
+    Probe(Effect::kTransient, "HTTP 500");
+  }
+  EXPECT_EQ(gate_.reason(), "HTTP 404 (last probe: HTTP 500)");
+}
+
+TEST_F(GateTest, AHugeReasonIsCut) {
+  Record(Effect::kHold, std::string(100'000, 'x'));
+  EXPECT_LE(gate_.reason().size(), 1'024U);
+  Probe(Effect::kTransient, std::string(100'000, 'y'));
+  EXPECT_LE(gate_.reason().size(), 1'024U);
+}
+
+TEST_F(GateTest, RepliesFromBeforeTheHoldDoNotMoveTheProbe) {
+  Record(Effect::kHold, "HTTP 404");
+  const auto next = gate_.NextSend(now_);
+  Record(Effect::kHold, "HTTP 404");
+  Record(Effect::kTransient, "HTTP 500");
+  Record(Effect::kThrottled, "HTTP 429", seconds(5));
+  EXPECT_EQ(gate_.NextSend(now_), next);
+  EXPECT_EQ(gate_.reason(), "HTTP 404");
+}
+
+TEST_F(GateTest, AHeldDestinationObeysALongerRetryAfter) {
+  Record(Effect::kHold, "HTTP 404");
+  Advance(Wait());
+  Record(Effect::kThrottled, "HTTP 429", minutes(20));
+  EXPECT_EQ(Wait(), minutes(20));
+}
+
+TEST_F(GateTest, SuccessReleasesAHold) {
+  Record(Effect::kHold, "HTTP 404");
+  Probe(Effect::kSuccess);
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+  EXPECT_EQ(gate_.reason(), "");
+  EXPECT_EQ(gate_.MaxInFlight(8), 8U);
+}
+
+TEST_F(GateTest, ANudgeProbesAHeldDestinationAtOnceAndStartsTheWaitsAgain) {
+  Record(Effect::kHold, "HTTP 404");
+  for (int i = 0; i < 4; ++i) {
+    Probe(Effect::kHold, "HTTP 404");
+  }
+  gate_.Nudge(now_);
+  EXPECT_TRUE(gate_.MaySend(now_));
+  EXPECT_EQ(gate_.state(), GateState::kHeld);
+  EXPECT_EQ(gate_.MaxInFlight(8), 1U);
+  EXPECT_EQ(gate_.since(), kWall);
+  Record(Effect::kHold, "HTTP 404");
+  ExpectAbout(Wait(), minutes(1));
+}
+
+TEST_F(GateTest, ANudgeEndsABackoff) {
+  for (int i = 0; i < 10; ++i) {
+    Probe(Effect::kTransient);
+  }
+  gate_.Nudge(now_);
+  EXPECT_TRUE(gate_.MaySend(now_));
+  EXPECT_EQ(gate_.state(), GateState::kRetrying);
+}
+
+TEST_F(GateTest, ANudgeDoesNotEndAWaitThatWasAskedFor) {
+  Record(Effect::kThrottled, "HTTP 429", seconds(30));
+  gate_.Nudge(now_);
+  EXPECT_EQ(Wait(), seconds(30));
+}
+
+TEST_F(GateTest, ANudgeWhenOkChangesNothing) {
+  gate_.Nudge(now_);
+  EXPECT_EQ(gate_.state(), GateState::kOk);
+  EXPECT_TRUE(gate_.MaySend(now_));
+}
+
+}  // namespace
+}  // namespace packhorse::limit
