@@ -30,8 +30,13 @@ void AddUnlessKnown(std::vector<config::Problem>& problems, config::Problem prob
 void CheckContracts(const std::string& file, config::Loaded& loaded) {
   const auto unknown = [&](const std::string& path, const std::string& name, const Error& error,
                            const std::vector<std::string>& released) {
-    AddUnlessKnown(loaded.problems, config::Problem{config::Problem::Severity::kError, file, path, name, error.message,
-                                                    Join(released), ""});
+    config::Problem problem;
+    problem.file = file;
+    problem.path = path;
+    problem.value = name;
+    problem.message = error.message;
+    problem.allowed = Join(released);
+    AddUnlessKnown(loaded.problems, std::move(problem));
   };
   for (std::size_t i = 0; i < loaded.config.streams.size(); ++i) {
     const std::string& name = loaded.config.streams[i].contract;

@@ -79,8 +79,7 @@ int Check(const Globals& globals, const std::string& file) {
   }
   const Style style = Style::Detect();
   for (const Problem& problem : loaded.problems) {
-    const bool error = problem.severity == Problem::Severity::kError;
-    PrintOut((error ? style.Bad("error: ") : style.Warning("warning: ")) + Printable(config::Describe(problem)));
+    PrintOut(Printable(config::Describe(problem)));
   }
   const std::string summary = daemon::Summary(daemon::Count(loaded.problems));
   if (!loaded.ok()) {

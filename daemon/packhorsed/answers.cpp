@@ -44,6 +44,7 @@ Json SourceJson(const SourceUnit& unit, const ingest::SourceStatus& status) {
           {"qos0", intake.qos0},
           {"redelivered", intake.redelivered},
           {"too_large", intake.too_large},
+          {"properties_truncated", intake.properties_truncated},
           {"last_at", Time(intake.last_at)}};
 }
 

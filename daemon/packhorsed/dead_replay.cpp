@@ -1,10 +1,13 @@
 #include "packhorsed/dead_replay.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "contract/cloud_contract.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -20,7 +23,7 @@ struct Job {
   std::function<void(Result<ReplayReport>)> done;
   std::vector<std::int64_t> ids;
   std::size_t next = 0;
-  std::size_t waiting = 0;  // groups of the present page without an answer, and one for the page itself
+  std::size_t waiting = 0;  // batches of the present page without an answer, and one for the page itself
   ReplayReport report;
 
   void Fail(std::string line) {
@@ -58,26 +61,41 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
   return groups;
 }
 
+// How many records one batch of this destination may hold.
+std::size_t BatchSize(const DestinationUnit& unit) {
+  const auto contract = contract::FindCloudContract(unit.config.contract);
+  const std::uint32_t most = contract ? (*contract)->max_records() : unit.config.batch.max_records;
+  return std::clamp<std::size_t>(std::min(most, unit.config.batch.max_records), 1, kPage);
+}
+
+void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit, std::vector<queue::DeadLetter> letters) {
+  const std::uint64_t count = letters.size();
+  ++job->waiting;
+  unit.destination->ReplayDead(letters, [job, count, name = unit.config.name](const Result<std::uint32_t>& result) {
+    if (result) {
+      job->report.letters += count;
+    } else {
+      job->Fail("destination '" + name + "': " + result.error().message);
+    }
+    GroupEnded(job);
+  });
+}
+
 void RunPage(const std::shared_ptr<Job>& job) {
-  const auto groups = ReadPage(*job);
-  job->waiting = groups.size() + 1;
-  for (const auto& [group, letters] : groups) {
+  job->waiting = 1;
+  for (auto& [group, letters] : ReadPage(*job)) {
     const auto unit = std::find_if(job->parts.destinations.begin(), job->parts.destinations.end(),
-                                   [name = group.first](const auto& entry) { return entry.config.name == name; });
+                                   [&name = group.first](const auto& entry) { return entry.config.name == name; });
     if (unit == job->parts.destinations.end()) {
       job->Fail("destination '" + group.first + "' is not configured: its dead letters stay");
-      GroupEnded(job);
       continue;
     }
-    const std::uint64_t count = letters.size();
-    unit->destination->ReplayDead(letters, [job, count, name = group.first](const Result<std::uint32_t>& result) {
-      if (result) {
-        job->report.letters += count;
-      } else {
-        job->Fail("destination '" + name + "': " + result.error().message);
-      }
-      GroupEnded(job);
-    });
+    const auto size = static_cast<std::ptrdiff_t>(BatchSize(*unit));
+    for (auto begin = letters.begin(); begin != letters.end();) {
+      const auto end = begin + std::min(size, letters.end() - begin);
+      ReplayGroup(job, *unit, {std::make_move_iterator(begin), std::make_move_iterator(end)});
+      begin = end;
+    }
   }
   GroupEnded(job);
 }

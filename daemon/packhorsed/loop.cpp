@@ -194,8 +194,8 @@ void Loop::Shutdown() {
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
   parts_.uploader->Abort();
-  parts_.queue->Stop();
   const queue::Stats stats = parts_.queue->Snapshot();
+  parts_.queue->Stop();
   health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
               {{"messages", std::to_string(stats.messages)}});
   // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take

@@ -164,6 +164,11 @@ void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
 void Watch::CheckStore(const Condition& condition, WallTime now) {
   Set(!condition.queue.last_error.empty(), health::Severity::kP0, "queue_store_failing", "",
       "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
+  if (condition.queue.dead_letters == 0) {
+    for (const delivery::DestinationStatus& destination : condition.destinations) {
+      parts_.events.Resolve("dead_letters", destination.name, now);
+    }
+  }
   const std::uint64_t percent = PercentFull(condition);
   if (percent >= kFullPercent || percent < kRoomyPercent) {
     Set(percent >= kFullPercent, health::Severity::kP1, "queue_nearly_full", "",

@@ -217,22 +217,6 @@ Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gat
   return DestinationUnit{destination, std::move(made).value(), seen, false, std::nullopt};
 }
 
-std::vector<std::string> FiltersOf(const config::Config& config, const std::string& source) {
-  std::vector<std::string> filters;
-  for (const config::Stream& stream : config.streams) {
-    for (const std::string& topic : stream.topics) {
-      const Result<TopicPattern> pattern = TopicPattern::Parse(topic);
-      if (stream.source != source || !pattern) {
-        continue;
-      }
-      if (std::find(filters.begin(), filters.end(), pattern->filter()) == filters.end()) {
-        filters.push_back(pattern->filter());
-      }
-    }
-  }
-  return filters;
-}
-
 bool WantsRetained(const config::Config& config, const std::string& source) {
   return std::any_of(config.streams.begin(), config.streams.end(), [&](const config::Stream& stream) {
     return stream.source == source && stream.retained != config::RetainedPolicy::kIgnore;
@@ -269,7 +253,7 @@ Result<std::unique_ptr<SourceUnit>> MakeSourceUnit(const Parts& parts, const con
   }
   auto unit = std::make_unique<SourceUnit>();
   unit->config = source;
-  unit->filters = FiltersOf(config, source.name);
+  unit->filters = config::SubscriptionFilters(config, source.name);
   unit->wants_retained = WantsRetained(config, source.name);
   unit->intake =
       std::make_unique<ingest::Intake>(std::move(routes).value(), LimitsOf(source), *parts.queue, parts.clock);

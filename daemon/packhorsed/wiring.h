@@ -83,7 +83,6 @@ Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gat
                                         const config::Destination& destination,
                                         std::unique_ptr<auth::Credentials> credentials);
 
-std::vector<std::string> FiltersOf(const config::Config& config, const std::string& source);
 // Whether any stream of this source does something with retained messages.
 bool WantsRetained(const config::Config& config, const std::string& source);
 // REQUIRES: the queue knows the streams of `config`.

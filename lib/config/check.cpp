@@ -129,24 +129,28 @@ class Checker {
       Invalid(out, "a secret must not be written into the configuration", {.allowed = std::string(kSecretForm)});
       return;
     }
-    std::string suggestion;
-    if (in.kind == Node::Kind::kString && in.text.size() <= 20) {
-      const bool number = schema.HasType("integer") || schema.HasType("number");
-      const bool digits = !in.text.empty() && in.text.find_first_not_of("0123456789.") == std::string::npos;
-      const bool truth = in.text == "true" || in.text == "false";
-      if ((number && digits) || (schema.HasType("boolean") && truth)) {
-        suggestion = "did you mean " + in.text + " without quotes?";
-      }
-    } else if (in.kind == Node::Kind::kInteger && in.integer >= 0 && kind == "duration") {
-      suggestion = "did you mean \"" + in.text + "s\"?";
-    } else if (in.kind == Node::Kind::kString && schema.HasType("array")) {
-      suggestion = "put it in [ ]";
-    }
     const bool container = in.kind == Node::Kind::kObject || in.kind == Node::Kind::kArray;
     Invalid(out, "must be " + TypeText(schema),
             {.allowed = AllowedText(schema),
-             .suggestion = out.hidden ? "" : suggestion,
+             .suggestion = out.hidden ? "" : TypeSuggestion(in, schema),
              .value = container ? Display(in) : Display(out)});
+  }
+
+  static std::string TypeSuggestion(const Node& in, const Schema& schema) {
+    if (in.kind == Node::Kind::kInteger && in.integer >= 0 && schema.Text("x-kind") == "duration") {
+      return "did you mean \"" + in.text + "s\"?";
+    }
+    if (in.kind != Node::Kind::kString) {
+      return "";
+    }
+    if (schema.HasType("array")) {
+      return "put it in [ ]";
+    }
+    const bool number = schema.HasType("integer") || schema.HasType("number");
+    const bool digits = !in.text.empty() && in.text.find_first_not_of("0123456789") == std::string::npos;
+    const bool truth = in.text == "true" || in.text == "false";
+    const bool quoted = (number && digits && in.text.size() <= 20) || (schema.HasType("boolean") && truth);
+    return quoted ? "did you mean " + in.text + " without quotes?" : "";
   }
 
   void CheckObject(const Node& in, const Schema& schema, Node& out) {

@@ -55,10 +55,7 @@ bool TakeOffset(std::string_view& text, std::int64_t* seconds) {
   if (TakeChar(text, 'Z', 'z')) {
     return true;
   }
-  if (text.empty()) {
-    return false;
-  }
-  const bool west = text.front() == '-';
+  const bool west = text.substr(0, 1) == "-";
   unsigned hours = 0;
   unsigned minutes = 0;
   if (!TakeChar(text, '+', '-') || !TakeNumber(text, 2, &hours)) {
@@ -294,8 +291,8 @@ std::optional<DateTime> ParseDateTime(std::string_view text) {
     return std::nullopt;
   }
   std::int64_t offset = 0;
-  result.has_zone = TakeOffset(text, &offset);
-  if (!text.empty()) {
+  result.has_zone = !text.empty();
+  if (result.has_zone && (!TakeOffset(text, &offset) || !text.empty())) {
     return std::nullopt;
   }
   const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();

@@ -21,17 +21,19 @@ constexpr std::string_view kOtherEvents = "(other events)";
 struct Budget {
   std::size_t message = kMessageBytes;
   std::size_t field = kFieldBytes;
-  std::size_t fields = kMaxLogFields;
+  std::size_t name = kNameBytes;  // of the event and of each field
 };
 
 bool Cuts(const LogLine& line, const Budget& budget) {
-  return line.message.size() > budget.message || line.fields.size() > budget.fields ||
-         std::any_of(line.fields.begin(), line.fields.end(),
-                     [&](const LogField& field) { return field.second.size() > budget.field; });
+  return line.event.size() > budget.name || line.message.size() > budget.message ||
+         line.fields.size() > kMaxLogFields ||
+         std::any_of(line.fields.begin(), line.fields.end(), [&](const LogField& field) {
+           return field.first.size() > budget.name || field.second.size() > budget.field;
+         });
 }
 
-std::span<const LogField> Fields(const LogLine& line, const Budget& budget) {
-  return line.fields.first(std::min(line.fields.size(), budget.fields));
+std::span<const LogField> Fields(const LogLine& line) {
+  return line.fields.first(std::min(line.fields.size(), kMaxLogFields));
 }
 
 template <typename Attempt>
@@ -41,6 +43,7 @@ std::string Fit(const Attempt& attempt) {
   while (text.size() >= kMaxLineBytes && budget.message > 16) {
     budget.message /= 2;
     budget.field /= 2;
+    budget.name = std::max<std::size_t>(budget.name / 2, 8);
     text = attempt(budget);
   }
   return text;
@@ -69,10 +72,10 @@ std::string JsonAttempt(const LogLine& line, const Budget& budget) {
   Json json;
   json["ts"] = FormatUtc(line.at);
   json["level"] = Name(line.level);
-  json["event"] = Shorten(line.event, kNameBytes);
+  json["event"] = Shorten(line.event, budget.name);
   json["message"] = Shorten(line.message, budget.message);
-  for (const auto& [key, value] : Fields(line, budget)) {
-    json["fields"][Shorten(key, kNameBytes)] = Shorten(value, budget.field);
+  for (const auto& [key, value] : Fields(line)) {
+    json["fields"][Shorten(key, budget.name)] = Shorten(value, budget.field);
   }
   if (Cuts(line, budget)) {
     json["cut"] = true;
@@ -131,12 +134,12 @@ std::string TextAttempt(const LogLine& line, const Budget& budget) {
   text += ' ';
   text += Name(line.level);
   text += ' ';
-  AppendPrintable(Shorten(line.event, kNameBytes), false, text);
+  AppendPrintable(Shorten(line.event, budget.name), false, text);
   text += ": ";
   AppendPrintable(Shorten(line.message, budget.message), false, text);
-  for (const auto& [key, value] : Fields(line, budget)) {
+  for (const auto& [key, value] : Fields(line)) {
     text += ' ';
-    AppendPrintable(Shorten(key, kNameBytes), false, text);
+    AppendPrintable(Shorten(key, budget.name), false, text);
     text += '=';
     AppendValue(Shorten(value, budget.field), text);
   }

@@ -32,7 +32,8 @@ struct LogLine {
 };
 
 // {"ts":"...","level":"info","event":"...","message":"...","fields":{...}}, without the line feed. Valid JSON and
-// UTF-8, within kMaxLineBytes whatever goes in: texts are cut, then fields left out, which "cut":true says.
+// UTF-8, within kMaxLineBytes whatever goes in: texts are cut and fields beyond kMaxLogFields left out, which
+// "cut":true says.
 std::string FormatJson(const LogLine& line);
 // 2026-11-20T08:15:31.500000Z info event: message key=value key="two words"; same bounds, one printable line.
 std::string FormatText(const LogLine& line);

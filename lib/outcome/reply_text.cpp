@@ -84,8 +84,8 @@ void MaskCredentials(std::string& text) {
       masked.append(text, copied, begin - copied);
       masked += "***";
       copied = end;
+      at = end - 1;
     }
-    at = std::max(at, end - 1);
   }
   if (copied > 0) {
     masked.append(text, copied);

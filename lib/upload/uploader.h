@@ -21,7 +21,7 @@ struct Endpoint {
   std::string ca;        // PEM file, empty: system store
   std::string certificate;
   std::string key;
-  std::vector<std::string> pins;  // "sha256//<base64>", any of them
+  std::vector<std::string> pins;                      // "sha256//<base64>", any of them
   std::chrono::milliseconds connect_timeout{10'000};  // name, TCP and TLS
   std::chrono::milliseconds timeout{30'000};          // whole transfer
   std::chrono::milliseconds stall_timeout{60'000};    // less than a byte per second in both directions for this long
@@ -57,8 +57,8 @@ struct Response {
   std::string error;  // for people, set when transport is not kOk; never contains a secret
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; bounded: 100 headers, 64 KiB
-  std::string body;        // decoded, bounded
-  bool truncated = false;  // headers or body were over a bound; reading ended there
+  std::string body;                                          // decoded, bounded
+  bool truncated = false;                                    // headers or body were over a bound; reading ended there
   std::chrono::microseconds elapsed{};
   std::string http_version;      // "1.0", "1.1", "2"
   std::uint64_t bytes_sent = 0;  // request line, headers and body, as handed to the connection
@@ -73,8 +73,8 @@ struct Response {
 class Uploader {
  public:
   virtual ~Uploader() = default;
-  // Starts a request; `done` runs within a later Poll(), and may call Send() and Abort(). Endpoints share connections by
-  // host.
+  // Starts a request; `done` runs within a later Poll(), and may call Send() and Abort(). Endpoints share connections
+  // by host.
   virtual void Send(const Endpoint& endpoint, Request request, std::function<void(Response)> done) = 0;
   // Waits until something happens, `deadline` comes, one of `fds` is readable or Wake() is called; runs callbacks.
   // Bit i of the result is set when fds[i] is readable (at most 32).

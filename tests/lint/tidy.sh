@@ -45,6 +45,7 @@ work=build/lint/work
 : > "$work"
 total=0
 while read -r file; do
+  [ -f "$file" ] || continue
   total=$((total + 1))
   key=$(state "$file")
   if [ -z "$key" ] || [ ! -e "$passed/$key" ]; then

@@ -3,8 +3,12 @@
 #include <mqtt/async_client.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <string_view>
 #include <utility>
+
+#include "health/log.h"
 
 namespace packhorse::ingest {
 namespace {
@@ -17,6 +21,24 @@ constexpr std::chrono::milliseconds kSlice{50};  // how soon a wait notices that
 void KeepLibraryUp() {
   static const auto* const anchor = new mqtt::async_client("tcp://127.0.0.1:1883", "packhorse-anchor");
   static_cast<void>(anchor);
+}
+
+// Paho C 1.3.12 obeys these whenever they are set (MQTTProtocolOut.c), for loopback too. libcurl knows the second one
+// by its other name as well.
+void HideProxies() {
+  for (const char* name : {"http_proxy", "https_proxy"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr) {
+      continue;
+    }
+    if (std::string_view(name) == "https_proxy") {
+      setenv("HTTPS_PROXY", value, 0);
+    }
+    unsetenv(name);
+    health::Log(health::LogLevel::kWarning, "proxy_ignored",
+                "removed from the environment of this process: MQTT does not go through an HTTP proxy",
+                {{"variable", name}});
+  }
 }
 
 template <typename Duration>
@@ -161,12 +183,17 @@ class Connection::Impl {
     const Refusal answer = Wait(token, options.connect_timeout, "SUBSCRIBE");
     if (answer.kind == Refusal::Kind::kCode) {
       result.refused.push_back({filter, answer.text});
-    } else if (answer.kind != Refusal::Kind::kNone) {
+      return;
+    }
+    if (answer.kind != Refusal::Kind::kNone) {
       result.refusal = answer;
-    } else if (const auto& codes = token.get_subscribe_response().get_reason_codes(); !codes.empty()) {
-      if (static_cast<int>(codes[0]) >= 0x80) {
-        result.refused.push_back({filter, ReasonText(codes[0], protocol_)});
-      } else if (static_cast<int>(codes[0]) == 0) {
+      return;
+    }
+    const mqtt::subscribe_response response = token.get_subscribe_response();
+    for (const mqtt::ReasonCode code : response.get_reason_codes()) {
+      if (static_cast<int>(code) >= 0x80) {
+        result.refused.push_back({filter, ReasonText(code, protocol_)});
+      } else if (static_cast<int>(code) == 0) {
         result.qos0.push_back(filter);
       }
     }
@@ -204,10 +231,23 @@ class Connection::Impl {
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connection::~Connection() = default;
 
+Status Connection::Prepare() {
+  try {
+    static const bool once = [] {
+      HideProxies();
+      KeepLibraryUp();
+      return true;
+    }();
+    static_cast<void>(once);
+    return {};
+  } catch (const std::exception& failure) {
+    return Error{ErrorCode::kInternal, std::string("cannot set up the MQTT library: ") + failure.what()};
+  }
+}
+
 Result<std::unique_ptr<Connection>> Connection::Make(const Endpoint& endpoint, const std::string& client_id,
                                                      Protocol protocol, Hooks hooks) {
   try {
-    KeepLibraryUp();
     return std::unique_ptr<Connection>(
         new Connection(std::make_unique<Impl>(endpoint, client_id, protocol, std::move(hooks))));
   } catch (const std::exception& failure) {

@@ -56,7 +56,11 @@ class Connection {
     std::function<bool()> cancelled;  // whether to give up waiting
   };
 
-  // Sets up the library. kInternal when it refuses.
+  // Sets up the library, once per process: SIGPIPE is ignored from then on, and the variables http_proxy and
+  // https_proxy leave the environment (the second one as HTTPS_PROXY), because Paho would tunnel MQTT through these
+  // proxies.
+  static Status Prepare();
+  // kInternal when the library refuses. REQUIRES: Prepare() succeeded.
   static Result<std::unique_ptr<Connection>> Make(const Endpoint& endpoint, const std::string& client_id,
                                                   Protocol protocol, Hooks hooks);
   ~Connection();

@@ -49,8 +49,8 @@ bool Shared::Enter() {
 void Shared::Leave(const Status& stored) {
   const std::lock_guard lock(mutex_);
   storing_ = false;
-  if (!stored) {
-    stuck_ = true;
+  stuck_ = stuck_ || !stored;
+  if (!stored && !closed_) {
     status_.state = SourceState::kDown;
     status_.since = clock_.Wall();
     status_.reason =
@@ -92,8 +92,8 @@ void Shared::Update(const std::function<void(SourceStatus&)>& change) {
   bool differs = false;
   {
     const std::lock_guard lock(mutex_);
-    if (stuck_) {
-      return;  // what Leave() said stays
+    if (stuck_ || closed_) {
+      return;  // what Leave() said stays; the clock is the owner's and may be gone
     }
     SourceStatus next = status_;
     change(next);

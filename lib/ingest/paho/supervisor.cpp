@@ -147,6 +147,9 @@ Status Supervisor::ConnectTo(std::size_t index) {
       known_[index].protocol = protocol;
       return {};
     }
+    if (refusal.kind == Refusal::Kind::kCode && !refusal.WrongVersion()) {
+      known_[index].protocol = protocol;  // it refuses us in this language
+    }
     const bool other_may_do = refusal.WrongVersion() || refusal.kind == Refusal::Kind::kClosed;
     if (!other_may_do) {
       break;
@@ -275,18 +278,18 @@ void Supervisor::OnLoss(const Shared::Loss& loss, Steady::duration lived) {
 }
 
 void Supervisor::End() {
-  if (connection_ == nullptr) {
-    return;
+  if (connection_ != nullptr && !shared_->Stuck()) {
+    connection_->Disconnect(shared_->StopBy());
   }
   if (shared_->Stuck()) {
     static_cast<void>(connection_.release());  // see Open()
-    return;
-  }
-  connection_->Disconnect(shared_->StopBy());
-  if (shared_->Stuck()) {
-    static_cast<void>(connection_.release());
   }
   connection_.reset();
+  shared_->Update([](SourceStatus& status) {
+    status.state = SourceState::kDown;
+    status.reason = "stopped";
+    status.protocol.clear();
+  });
 }
 
 }  // namespace packhorse::ingest

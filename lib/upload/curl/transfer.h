@@ -3,20 +3,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "upload/curl/judge.h"
 #include "upload/uploader.h"
 
 struct curl_slist;
 
 namespace packhorse::upload {
 
-// One request on one libcurl easy handle: sets it up, collects the response within its bounds and tells what became of it.
-// Loop thread. Neither copied nor moved: libcurl keeps pointers into it.
+// One request on one libcurl easy handle: sets it up, collects the response within its bounds and tells what became of
+// it. Loop thread. Neither copied nor moved: libcurl keeps pointers into it.
 class Transfer {
  public:
   Transfer(Endpoint endpoint, Request request, std::function<void(Response)> done);
@@ -35,26 +35,21 @@ class Transfer {
   std::function<void(Response)>& done() { return done_; }
 
  private:
-  // Callbacks of libcurl.
+  // Callbacks of libcurl; `self` is the transfer.
   static std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t OnRead(char* buffer, std::size_t size, std::size_t count, void* self);
   static int OnSeek(void* self, std::int64_t offset, int origin);
 
   Status CheckUrl();
-  Status CheckHeaders() const;
-  Status SetUrl();
   Status SetMethod();
   Status SetHeaders(const std::string& user_agent);
+  Status AddHeader(const std::string& line);
   Status SetTls();
   Status SetLimits();
   bool TakeHeaderLine(std::string_view line);
   bool TakeBody(std::string_view bytes);
-  // Where this attempt stands in libcurl's counters.
-  struct Progress;
   Progress Measure() const;
-  Transport Judge(int code, const Progress& progress) const;
-  Transport JudgeLost(int code, const Progress& progress) const;
   std::string Message(Transport transport, int code, const Progress& progress) const;
 
   const Endpoint endpoint_;
@@ -65,10 +60,12 @@ class Transfer {
   std::string url_;
   std::string where_;  // host:port, for messages: paths and queries may hold keys
   bool https_ = false;
-  std::vector<char> error_text_;
-  std::size_t body_sent_ = 0;  // bytes that libcurl fetched
+  std::vector<char> error_text_;  // libcurl writes into it
+  std::size_t body_read_ = 0;     // bytes of the body that libcurl fetched
+  std::size_t header_count_ = 0;  // of all responses, 1xx included
   std::size_t header_bytes_ = 0;
-  bool cut_ = false;  // a bound was reached; the transfer is being ended for that
+  bool headers_done_ = false;  // of the final response; what comes later are trailers
+  bool cut_ = false;           // a bound was reached; the transfer is being ended for that
   Response response_;
 };
 

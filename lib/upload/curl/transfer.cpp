@@ -1,0 +1,203 @@
+#include "upload/curl/transfer.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+namespace packhorse::upload {
+namespace {
+
+constexpr std::size_t kMaxHeaders = 100;
+constexpr std::size_t kMaxHeaderBytes = 64U * 1024U;
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+// "HTTP/1.1 200 OK" and "HTTP/2 200": the number.
+int StatusOf(std::string_view line) {
+  const std::size_t blank = line.find(' ');
+  int status = 0;
+  if (blank != std::string_view::npos) {
+    std::from_chars(line.data() + blank + 1, line.data() + line.size(), status);
+  }
+  return status;
+}
+
+std::string VersionName(long version) {
+  switch (version) {
+    case CURL_HTTP_VERSION_1_0:
+      return "1.0";
+    case CURL_HTTP_VERSION_1_1:
+      return "1.1";
+    case CURL_HTTP_VERSION_2_0:
+      return "2";
+    default:
+      return "";
+  }
+}
+
+// One line of printable ASCII: messages go to logs and terminals, and parts of them come from the other side.
+std::string Printable(std::string_view text) {
+  std::string clean(Trim(text));
+  for (char& c : clean) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20U || byte > 0x7EU) {
+      c = byte == '\n' || byte == '\r' || byte == '\t' ? ' ' : '?';
+    }
+  }
+  return clean;
+}
+
+}  // namespace
+
+Transfer::Transfer(Endpoint endpoint, Request request, std::function<void(Response)> done)
+    : endpoint_(std::move(endpoint)),
+      request_(std::move(request)),
+      done_(std::move(done)),
+      handle_(curl_easy_init()),
+      error_text_(CURL_ERROR_SIZE, '\0') {}
+
+Transfer::~Transfer() {
+  curl_easy_cleanup(handle_);
+  curl_slist_free_all(headers_);
+}
+
+std::size_t Transfer::OnHeader(char* data, std::size_t size, std::size_t count, void* self) {
+  return static_cast<Transfer*>(self)->TakeHeaderLine({data, size * count}) ? size * count : 0;
+}
+
+std::size_t Transfer::OnBody(char* data, std::size_t size, std::size_t count, void* self) {
+  return static_cast<Transfer*>(self)->TakeBody({data, size * count}) ? size * count : 0;
+}
+
+std::size_t Transfer::OnRead(char* buffer, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::string_view left = transfer.request_.body.substr(transfer.body_read_);
+  const std::size_t n = std::min(left.size(), size * count);
+  std::memcpy(buffer, left.data(), n);
+  transfer.body_read_ += n;
+  return n;
+}
+
+// libcurl wants the body from its start when a kept connection turns out to be dead and it would send the request again
+// by itself. It must not: whether the first one had arrived is for the caller to know (RFC 9110 section 9.2.2).
+int Transfer::OnSeek(void* self, std::int64_t offset, int origin) {
+  const bool at_start = offset == 0 && origin == SEEK_SET && static_cast<Transfer*>(self)->body_read_ == 0;
+  return at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+bool Transfer::TakeHeaderLine(std::string_view line) {
+  header_bytes_ += line.size();
+  if (++header_count_ > kMaxHeaders + 2 || header_bytes_ > kMaxHeaderBytes) {  // 2: the status line and the empty line
+    cut_ = true;
+    return false;
+  }
+  if (headers_done_) {
+    return true;
+  }
+  if (line.substr(0, 5) == "HTTP/") {
+    response_.status = StatusOf(line);
+    response_.headers.clear();
+    return true;
+  }
+  if (Trim(line).empty()) {
+    headers_done_ = response_.status >= 200;
+    return true;
+  }
+  const std::size_t colon = line.find(':');
+  if (colon == 0 || colon == std::string_view::npos || line.front() == ' ' || line.front() == '\t') {
+    return true;
+  }
+  std::string name(Trim(line.substr(0, colon)));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  response_.headers.emplace_back(std::move(name), Trim(line.substr(colon + 1)));
+  return true;
+}
+
+bool Transfer::TakeBody(std::string_view bytes) {
+  const std::uint64_t room = endpoint_.max_response_bytes - response_.body.size();
+  if (bytes.size() <= room) {
+    response_.body += bytes;
+    return true;
+  }
+  response_.body += bytes.substr(0, static_cast<std::size_t>(room));
+  cut_ = true;
+  return false;
+}
+
+Progress Transfer::Measure() const {
+  long head = 0;
+  curl_off_t body = 0;
+  curl_easy_getinfo(handle_, CURLINFO_REQUEST_SIZE, &head);
+  curl_easy_getinfo(handle_, CURLINFO_SIZE_UPLOAD_T, &body);
+  Progress progress;
+  progress.head_sent = static_cast<std::uint64_t>(std::max(head, 0L));
+  progress.body_sent = static_cast<std::uint64_t>(std::max<curl_off_t>(body, 0));
+  progress.body_size = request_.body.size();
+  progress.status = response_.status;
+  progress.headers_done = headers_done_;
+  return progress;
+}
+
+std::string Transfer::Message(Transport transport, int code, const Progress& progress) const {
+  std::string text = where_ + ": " + std::string(Name(transport)) + ": ";
+  const std::string detail = Printable(error_text_.data());
+  text += detail.empty() ? curl_easy_strerror(static_cast<CURLcode>(code)) : detail;
+  if (!progress.sent_any()) {
+    return text + "; nothing of the request was sent";
+  }
+  if (!progress.sent_all()) {
+    text += "; " + std::to_string(progress.body_sent) + " of " + std::to_string(progress.body_size) +
+            " body bytes were sent";
+  } else {
+    text += "; the whole request was sent";
+  }
+  return progress.status == 0 ? text : text + ", and a reply with status " + std::to_string(progress.status) + " began";
+}
+
+Response Transfer::Finish(int code) {
+  const Progress progress = Measure();
+  Response& response = response_;
+  curl_off_t elapsed = 0;
+  long version = 0;
+  curl_easy_getinfo(handle_, CURLINFO_TOTAL_TIME_T, &elapsed);
+  curl_easy_getinfo(handle_, CURLINFO_HTTP_VERSION, &version);
+  response.elapsed = std::chrono::microseconds(elapsed);
+  response.http_version = VersionName(version);
+  response.bytes_sent = progress.head_sent + progress.body_sent;
+  // Ended at our bounds: what came first still says what happened. The same holds for a refusal (413 is the usual one)
+  // from a server that hangs up instead of reading the rest of the request.
+  const bool refused_early = progress.headers_done && progress.status >= 400 && !progress.sent_all();
+  if (code != CURLE_OK && ((cut_ && response.status >= 200) || refused_early)) {
+    response.truncated = true;
+    return std::move(response);
+  }
+  response.transport = Judge(code, progress, error_text_.data());
+  if (response.transport != Transport::kOk) {
+    response.error = Message(response.transport, code, progress);
+    response.status = 0;
+    response.headers.clear();
+    response.body.clear();
+  }
+  return std::move(response);
+}
+
+Response Transfer::Failed(const Error& error) {
+  Response response;
+  response.transport = Transport::kLocal;
+  response.error = error.message;
+  return response;
+}
+
+}  // namespace packhorse::upload

@@ -1,0 +1,177 @@
+#include "contract/json_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace packhorse::contract {
+namespace {
+
+struct ScalarCase {
+  std::string text;
+  Value value;
+  bool lossy;
+};
+
+TEST(JsonReader, ScalarsKeepTheirTypeAndEveryDigitThatFits) {
+  const double huge = 1.7976931348623157e308;
+  const std::vector<ScalarCase> cases = {
+      {"true", true, false},
+      {"false", false, false},
+      {"null", nullptr, false},
+      {"0", std::int64_t{0}, false},
+      {"-0", std::int64_t{0}, false},
+      {"9223372036854775807", std::numeric_limits<std::int64_t>::max(), false},
+      {"-9223372036854775808", std::numeric_limits<std::int64_t>::min(), false},
+      {"9223372036854775808", std::uint64_t{9223372036854775808U}, false},
+      {"18446744073709551615", std::numeric_limits<std::uint64_t>::max(), false},
+      {"18446744073709551616", 18446744073709551616.0, false},
+      {"18446744073709551617", 18446744073709551616.0, true},
+      {"-9223372036854775809", -9223372036854775808.0, true},
+      {"12345678901234567890.123", 12345678901234567890.123, true},
+      {"21.5", 21.5, false},
+      {"48.0", 48.0, false},
+      {"-0.0", -0.0, false},
+      {"0.1", 0.1, false},
+      {"0.30000000000000004", 0.30000000000000004, false},
+      {"0.10000000000000001", 0.1, false},
+      {"0.1000000000000000055511151231257827", 0.1, false},
+      {"3.14159265358979323846", 3.14159265358979323846, true},
+      {"100000000000000000000.000", 1e20, false},
+      {"1E5", 1e5, false},
+      {"1e+2", 100.0, false},
+      {"1.7976931348623157e308", huge, false},
+      {"1e999", nullptr, true},
+      {"-1e999", nullptr, true},
+      {"1e99999999999999999999", nullptr, true},
+      {"1e-999", 0.0, true},
+      {"1e-99999999999999999999", 0.0, true},
+      {"0." + std::string(400, '0') + "1e10", 0.0, true},
+      {"1" + std::string(400, '0') + "e-10", nullptr, true},
+      {"0e999", 0.0, false},
+  };
+  for (const ScalarCase& c : cases) {
+    JsonReader reader(c.text);
+    Value value;
+    std::string_view token;
+    ASSERT_TRUE(reader.ReadScalar(&value, &token)) << c.text;
+    EXPECT_EQ(value, c.value) << c.text;
+    EXPECT_EQ(token, c.text);
+    EXPECT_EQ(reader.TakeLossy(), c.lossy) << c.text;
+    EXPECT_TRUE(reader.AtEnd()) << c.text;
+  }
+}
+
+struct FaultCase {
+  std::string text;
+  std::string reason;
+  std::size_t offset;
+};
+
+TEST(JsonReader, BrokenScalarsSayWhatAndWhere) {
+  const std::vector<FaultCase> cases = {
+      {"tru", "truncated_json", 3},    {"trux", "invalid_json", 3},  {"nul", "truncated_json", 3},
+      {"nan", "nan_literal", 0},       {"NaN", "nan_literal", 0},    {"Infinity", "nan_literal", 0},
+      {"-Infinity", "nan_literal", 0}, {"-", "truncated_json", 1},   {"-a", "invalid_json", 1},
+      {"01", "invalid_json", 0},       {"1.", "truncated_json", 2},  {"1.x", "invalid_json", 2},
+      {"1e", "truncated_json", 2},     {"1e+", "truncated_json", 3}, {"1ex", "invalid_json", 2},
+      {".5", "invalid_json", 0},       {"+1", "invalid_json", 0},    {"Online", "invalid_json", 0},
+      {"", "truncated_json", 0},       {"'a'", "invalid_json", 0},
+  };
+  for (const FaultCase& c : cases) {
+    JsonReader reader(c.text);
+    Value value;
+    std::string_view token;
+    ASSERT_FALSE(reader.ReadScalar(&value, &token)) << c.text;
+    EXPECT_EQ(reader.fault().reason, c.reason) << c.text;
+    EXPECT_EQ(reader.fault().offset, c.offset) << c.text;
+  }
+}
+
+struct TextCase {
+  std::string text;
+  std::string value;
+  bool lossy;
+};
+
+TEST(JsonReader, StringsAreUnescaped) {
+  const std::vector<TextCase> cases = {
+      {R"("")", "", false},
+      {R"("plain")", "plain", false},
+      {R"("a\"b\\c\/d\b\f\n\r\t")", "a\"b\\c/d\b\f\n\r\t", false},
+      {R"("\u0041\u00e9\u20AC")", "A\xC3\xA9\xE2\x82\xAC", false},
+      {R"("\ud83d\ude00!")", "\xF0\x9F\x98\x80!", false},
+      {R"("a\u0000b")", std::string("a\0b", 3), false},
+      {"\"M\xC3\xBCller \xE2\x82\xAC \xF0\x9F\x98\x80\"", "M\xC3\xBCller \xE2\x82\xAC \xF0\x9F\x98\x80", false},
+      {"\"\\n\xC3\xBC\"", "\n\xC3\xBC", false},
+      {"\"\x7F\"", "\x7F", false},
+      // Half a surrogate pair has no UTF-8 form.
+      {R"("\ud83d")", "\xEF\xBF\xBD", true},
+      {R"("\ude00x")", "\xEF\xBF\xBDx", true},
+      {R"("\ud83d\u0041")",
+       "\xEF\xBF\xBD"
+       "A",
+       true},
+      {R"("\ud83d\ud83d\ude00")", "\xEF\xBF\xBD\xF0\x9F\x98\x80", true},
+  };
+  for (const TextCase& c : cases) {
+    JsonReader reader(c.text);
+    std::string_view value;
+    ASSERT_TRUE(reader.ReadString(&value)) << c.text;
+    EXPECT_EQ(value, c.value) << c.text;
+    EXPECT_EQ(reader.TakeLossy(), c.lossy) << c.text;
+    EXPECT_TRUE(reader.AtEnd()) << c.text;
+  }
+}
+
+TEST(JsonReader, BrokenStringsSayWhatAndWhere) {
+  const std::vector<FaultCase> cases = {
+      {"\"", "truncated_json", 1},
+      {"\"ab", "truncated_json", 3},
+      {"\"a\\", "truncated_json", 3},
+      {"\"a\\\"", "truncated_json", 4},
+      {"\"\\u12\"", "invalid_json", 5},
+      {"\"\\u12", "truncated_json", 5},
+      {"\"\\ud83d\\u", "truncated_json", 9},
+      {"\"\\x41\"", "invalid_json", 2},
+      {"\"a\nb\"", "invalid_json", 2},
+      {std::string("\"a\0b\"", 5), "invalid_json", 2},
+      {"\"\\na\nb\"", "invalid_json", 4},
+      {"\"\xB0"
+       "C\"",
+       "invalid_utf8", 1},
+      {"\"\\n\xB0"
+       "C\"",
+       "invalid_utf8", 3},
+      {"\"\xC0\xAF\"", "invalid_utf8", 1},          // overlong
+      {"\"\xED\xA0\x80\"", "invalid_utf8", 1},      // surrogate
+      {"\"\xF4\x90\x80\x80\"", "invalid_utf8", 1},  // above U+10FFFF
+      {"\"\xF0\x9F\x98\"", "invalid_utf8", 1},
+      {"\"\xE2\x82", "invalid_utf8", 1},
+  };
+  for (const FaultCase& c : cases) {
+    JsonReader reader(c.text);
+    std::string_view value;
+    ASSERT_FALSE(reader.ReadString(&value)) << c.text;
+    EXPECT_EQ(reader.fault().reason, c.reason) << c.text;
+    EXPECT_EQ(reader.fault().offset, c.offset) << c.text;
+  }
+}
+
+TEST(JsonReader, PeekSkipsWhiteSpaceAndNoticesLineBreaks) {
+  JsonReader reader(" \t x \r\n y");
+  EXPECT_EQ(reader.Peek(), 'x');
+  EXPECT_FALSE(reader.skipped_line_break());
+  reader.Take();
+  EXPECT_EQ(reader.Peek(), 'y');
+  EXPECT_TRUE(reader.skipped_line_break());
+  reader.Take();
+  EXPECT_EQ(reader.Peek(), '\0');
+  EXPECT_TRUE(reader.AtEnd());
+}
+
+}  // namespace
+}  // namespace packhorse::contract

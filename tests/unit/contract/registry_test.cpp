@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "contract/cloud_contract.h"
+#include "contract/contract_files.h"
+#include "contract/device_contract.h"
+#include "embedded.h"
+
+namespace packhorse::contract {
+namespace {
+
+std::string FileText(std::string_view path) {
+  for (const embedded::File& file : embedded::Files()) {
+    if (file.path == path) {
+      return std::string(file.text);
+    }
+  }
+  return {};
+}
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+TEST(Registry, AMajorVersionFindsItsNewestMinor) {
+  ASSERT_TRUE(FindDeviceContract("generic-json@1"));
+  EXPECT_EQ((*FindDeviceContract("generic-json@1"))->name(), "generic-json@1.0");
+  EXPECT_EQ((*FindDeviceContract("generic-json@1.0"))->name(), "generic-json@1.0");
+  ASSERT_TRUE(FindCloudContract("packhorse-ingest@1"));
+  EXPECT_EQ((*FindCloudContract("packhorse-ingest@1"))->name(), "packhorse-ingest@1.0");
+}
+
+TEST(Registry, AnUnknownContractIsAnErrorThatListsWhatExists) {
+  for (const std::string name : {"generic-json@2", "generic-json@1.7", "generic@1"}) {
+    const auto found = FindDeviceContract(name);
+    ASSERT_FALSE(found) << name;
+    EXPECT_EQ(found.error().code, ErrorCode::kNotFound) << name;
+    EXPECT_NE(found.error().message.find("generic-json@1.0"), std::string::npos) << found.error().message;
+  }
+  const auto cloud = FindCloudContract("packhorse-ingest@9");
+  ASSERT_FALSE(cloud);
+  EXPECT_NE(cloud.error().message.find("packhorse-ingest@1.0"), std::string::npos);
+}
+
+TEST(Registry, AMalformedNameIsAnErrorThatShowsTheForm) {
+  for (const std::string name : {"", "generic-json", "@1", "generic-json@", "generic-json@x", "generic-json@1.",
+                                 "generic-json@1.x", "generic-json@-1", "generic-json@99999999999"}) {
+    const auto found = FindDeviceContract(name);
+    ASSERT_FALSE(found) << name;
+    EXPECT_EQ(found.error().code, ErrorCode::kInvalidArgument) << name;
+    EXPECT_NE(found.error().message.find("name@major"), std::string::npos);
+  }
+}
+
+TEST(Registry, NamesAreListed) {
+  EXPECT_EQ(DeviceContractNames(), std::vector<std::string>{"generic-json@1.0"});
+  EXPECT_EQ(CloudContractNames(), std::vector<std::string>{"packhorse-ingest@1.0"});
+}
+
+TEST(Registry, TheCloudContractIsReadFromItsFile) {
+  const auto contract = *FindCloudContract("packhorse-ingest@1.0");
+  EXPECT_EQ(contract->method(), "POST");
+  EXPECT_EQ(contract->idempotency_header(), "Idempotency-Key");
+  EXPECT_EQ(contract->max_records(), 1000U);
+  EXPECT_EQ(contract->max_bytes(), 5U * 1024 * 1024);
+  EXPECT_EQ(contract->response().success, std::vector<int>{200});
+  EXPECT_EQ(contract->response().accepted_pointer, "/accepted");
+  EXPECT_EQ(contract->response().partial, std::vector<int>{207});
+  EXPECT_EQ(contract->response().rejected_pointer, "/rejected");
+  EXPECT_EQ(contract->response().rejected_id_pointer, "/record_id");
+  EXPECT_EQ(contract->response().rejected_error_pointer, "/error");
+  EXPECT_EQ(contract->response().retry_pointer, "/retry");
+}
+
+struct BrokenCase {
+  std::string from;
+  std::string to;
+  std::string pointer;
+};
+
+TEST(ContractFiles, ABrokenDeviceContractSaysWhere) {
+  const std::string good = FileText("device/generic-json@1.0.json");
+  ASSERT_TRUE(ParseDeviceContract(good));
+  for (const BrokenCase& c : {
+           BrokenCase{"\"generic-json@1.0\"", "\"generic-json@1\"", "/contract:"},
+           BrokenCase{"\"json\"", "\"xml\"", "/format:"},
+           BrokenCase{"\"max_depth\": 32", "\"max_depth\": 0", "/limits/max_depth:"},
+           BrokenCase{"\"max_depth\": 32", "\"max_depth\": 4000", "/limits/max_depth:"},
+           BrokenCase{"\"max_bytes\": 4194304", "\"max_bytes\": \"4MiB\"", "/limits/max_bytes:"},
+           BrokenCase{"\"limits\": {", "\"other\": {", "/limits:"},
+           BrokenCase{"\"late_after\": \"1h\"", "\"late_after\": \"soon\"", "/device_time/late_after:"},
+           BrokenCase{"2015-01-01T00:00:00Z", "2015", "/device_time/not_before:"},
+           BrokenCase{"1980-01-06T00:00:00Z", "then", "/device_time/unset_clocks:"},
+           BrokenCase{"\"unit\": \"ns\"", "\"unit\": \"h\"", "/device_time/fields/9/unit:"},
+           BrokenCase{"\"source\": \"gateway\"", "\"source\": \"me\"", "/device_time/fields/41/source:"},
+           BrokenCase{"\"weak\": true", "\"weak\": 1", "/device_time/fields/32/weak:"},
+           BrokenCase{"{ \"name\": \"ts\" }", "\"ts\"", "/device_time/fields/22:"},
+           BrokenCase{"{", "[", "/: not valid JSON"},
+       }) {
+    const auto parsed = ParseDeviceContract(Replaced(good, c.from, c.to));
+    ASSERT_FALSE(parsed) << c.to;
+    EXPECT_EQ(parsed.error().message.substr(0, c.pointer.size()), c.pointer) << parsed.error().message;
+  }
+}
+
+TEST(ContractFiles, ABrokenCloudContractSaysWhere) {
+  const std::string good = FileText("cloud/packhorse-ingest@1.0.json");
+  ASSERT_TRUE(ParseCloudContract(good));
+  for (const BrokenCase& c : {
+           BrokenCase{"packhorse-ingest@1.0", "packhorse-ingest", "/contract:"},
+           BrokenCase{"\"packhorse\"", "\"csv\"", "/request/envelope:"},
+           BrokenCase{"\"/v1/telemetry\"", "\"v1/telemetry\"", "/request/path:"},
+           BrokenCase{"\"max_records\": 1000", "\"max_records\": -1", "/limits/max_records:"},
+           BrokenCase{"[200]", "[20]", "/response/success:"},
+           BrokenCase{"[200]", "200", "/response/success:"},
+           BrokenCase{"\"retry\": \"/retry\"", "\"again\": \"/retry\"", "/response/partial/retry:"},
+           BrokenCase{"\"accepted\": \"/accepted\"", "\"accepted\": 1", "/response/accepted:"},
+       }) {
+    const auto parsed = ParseCloudContract(Replaced(good, c.from, c.to));
+    ASSERT_FALSE(parsed) << c.to;
+    EXPECT_EQ(parsed.error().message.substr(0, c.pointer.size()), c.pointer) << parsed.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace packhorse::contract

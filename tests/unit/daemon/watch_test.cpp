@@ -1,0 +1,195 @@
+#include "packhorsed/watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/manual_clock.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const WallTime kSince{std::chrono::microseconds(1'795'162'321'500'000)};  // 2026-11-20T08:12:01.5Z
+
+Condition Well() {
+  Condition condition;
+  condition.sources.resize(1);
+  condition.sources[0].name = "plant";
+  condition.sources[0].state = ingest::SourceState::kConnected;
+  condition.destinations.resize(1);
+  condition.destinations[0].name = "cloud";
+  condition.max_queue_bytes = 1'000'000;
+  return condition;
+}
+
+TEST(Judge, EverythingWellIsOkWithoutReasons) {
+  const Verdict verdict = Judge(Well());
+  EXPECT_EQ(Name(verdict.state), "ok");
+  EXPECT_THAT(verdict.reasons, IsEmpty());
+}
+
+TEST(Judge, AHeldDestinationDegradesAndSaysSinceWhenAndWhy) {
+  Condition condition = Well();
+  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.destinations[0].reason = "HTTP 404 Not Found";
+  condition.destinations[0].since = kSince;
+  const Verdict verdict = Judge(condition);
+  EXPECT_EQ(verdict.state, State::kDegraded);
+  EXPECT_THAT(verdict.reasons,
+              ElementsAre("destination 'cloud' is held since 2026-11-20T08:12:01Z: HTTP 404 Not Found"));
+}
+
+TEST(Judge, EveryStateOfADestinationThatIsNotOkDegrades) {
+  for (const auto state : {limit::GateState::kRetrying, limit::GateState::kThrottled, limit::GateState::kPaused}) {
+    Condition condition = Well();
+    condition.destinations[0].state = state;
+    EXPECT_EQ(Judge(condition).state, State::kDegraded) << limit::Name(state);
+  }
+}
+
+TEST(Judge, ASourceThatIsNotConnectedDegradesWhileUploadsGoOn) {
+  for (const auto state : {ingest::SourceState::kConnecting, ingest::SourceState::kDown}) {
+    Condition condition = Well();
+    condition.sources[0].state = state;
+    condition.sources[0].reason = "connection refused";
+    EXPECT_EQ(Judge(condition).state, State::kDegraded);
+    EXPECT_THAT(Judge(condition).reasons, ElementsAre(HasSubstr("connection refused")));
+  }
+}
+
+TEST(Judge, NothingInAndNothingOutIsDown) {
+  Condition condition = Well();
+  condition.sources[0].state = ingest::SourceState::kDown;
+  condition.destinations[0].state = limit::GateState::kRetrying;
+  EXPECT_EQ(Judge(condition).state, State::kDown);
+  condition.destinations[0].state = limit::GateState::kThrottled;  // slow is not mute
+  EXPECT_EQ(Judge(condition).state, State::kDegraded);
+}
+
+TEST(Judge, OneConnectedSourceOfTwoIsNotBlind) {
+  Condition condition = Well();
+  condition.sources.push_back(condition.sources[0]);
+  condition.sources[1].state = ingest::SourceState::kDown;
+  condition.destinations[0].state = limit::GateState::kHeld;
+  EXPECT_EQ(Judge(condition).state, State::kDegraded);
+}
+
+TEST(Judge, AStoreThatFailsIsDownAndComesFirst) {
+  Condition condition = Well();
+  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.queue.last_error = "no space left on device";
+  condition.queue.failing_since = kSince;
+  const Verdict verdict = Judge(condition);
+  EXPECT_EQ(verdict.state, State::kDown);
+  EXPECT_THAT(verdict.reasons.front(), HasSubstr("no space left on device"));
+}
+
+TEST(Judge, RefusedSubscriptionsFullQueueLedgerAndReloadDegrade) {
+  Condition condition = Well();
+  condition.sources[0].refused_filters = {"secret/#"};
+  condition.queue.bytes = 800'000;
+  condition.ledger_balanced = false;
+  condition.reload_refused = true;
+  condition.reload_refused_since = kSince;
+  const Verdict verdict = Judge(condition);
+  EXPECT_EQ(verdict.state, State::kDegraded);
+  EXPECT_THAT(verdict.reasons, ElementsAre(HasSubstr("secret/#"), HasSubstr("80 % full"), HasSubstr("balance"),
+                                           HasSubstr("refused since 2026-11-20T08:12:01Z")));
+  condition = Well();
+  condition.queue.bytes = 799'999;
+  EXPECT_EQ(Judge(condition).state, State::kOk);
+}
+
+class WatchTest : public testing::Test {
+ protected:
+  std::vector<std::string> Open() {
+    std::vector<std::string> names;
+    for (const health::Event& event : parts.events.Open()) {
+      names.push_back(event.name + ":" + event.subject);
+    }
+    return names;
+  }
+  Condition At(std::chrono::seconds later) {
+    clock.SetWall(start + later);
+    return condition;
+  }
+
+  test::ManualClock clock;
+  WallTime start = clock.Wall();
+  Parts parts{"", config::Config(), clock};
+  Condition condition = Well();
+  Watch watch{parts};
+};
+
+TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
+  condition.sources[0].state = ingest::SourceState::kDown;
+  condition.sources[0].since = start;
+  watch.Check(At(std::chrono::seconds(9)));
+  EXPECT_THAT(Open(), IsEmpty());
+  watch.Check(At(std::chrono::seconds(10)));
+  watch.Check(At(std::chrono::seconds(11)));
+  EXPECT_THAT(Open(), ElementsAre("source_down:plant"));
+  EXPECT_EQ(parts.events.Open().front().count, 1U);
+  condition.sources[0].state = ingest::SourceState::kConnected;
+  condition.sources[0].since = start + std::chrono::seconds(12);
+  watch.Check(At(std::chrono::seconds(12)));
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
+TEST_F(WatchTest, ALostSessionIsToldOncePerLossAndLeavesNothingOpen) {
+  condition.sources[0].session_lost = 1;
+  watch.Check(condition);
+  watch.Check(condition);
+  EXPECT_THAT(Open(), IsEmpty());
+  ASSERT_EQ(parts.events.Recent().size(), 1U);
+  EXPECT_EQ(parts.events.Recent().front().name, "session_lost");
+  condition.sources[0].session_lost = 2;
+  watch.Check(condition);
+  EXPECT_EQ(parts.events.Recent().size(), 2U);
+}
+
+TEST_F(WatchTest, StoreAndSubscriptionEventsFollowTheirCause) {
+  condition.queue.last_error = "disk full";
+  condition.sources[0].refused_filters = {"a/#"};
+  watch.Check(condition);
+  EXPECT_THAT(Open(), testing::UnorderedElementsAre("queue_store_failing:", "subscription_refused:plant"));
+  watch.Check(Well());
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
+TEST_F(WatchTest, ANearlyFullQueueIsResolvedBelowSeventyFivePercentOnly) {
+  condition.queue.bytes = 800'000;
+  watch.Check(condition);
+  condition.queue.bytes = 760'000;
+  watch.Check(condition);
+  EXPECT_THAT(Open(), ElementsAre("queue_nearly_full:"));
+  condition.queue.bytes = 740'000;
+  watch.Check(condition);
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
+TEST_F(WatchTest, RetryingBecomesAnEventAfterFiveMinutes) {
+  condition.destinations[0].state = limit::GateState::kRetrying;
+  condition.destinations[0].since = start;
+  watch.Check(At(std::chrono::seconds(299)));
+  EXPECT_THAT(Open(), IsEmpty());
+  watch.Check(At(std::chrono::seconds(300)));
+  EXPECT_THAT(Open(), ElementsAre("destination_retrying:cloud"));
+}
+
+TEST_F(WatchTest, EventsOfWhatAReloadRemovedAreClosed) {
+  condition.sources[0].state = ingest::SourceState::kDown;
+  condition.sources[0].since = start - std::chrono::hours(1);
+  watch.Check(condition);
+  parts.events.Raise(health::Severity::kP0, "destination_held", "cloud", "404", clock.Wall());
+  EXPECT_EQ(Open().size(), 2U);
+  condition = Condition();
+  watch.Check(condition);
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace packhorse::daemon

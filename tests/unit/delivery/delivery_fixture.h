@@ -1,0 +1,173 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "delivery/delivery.h"
+#include "support/manual_clock.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::delivery {
+
+// Takes requests and lets the test answer them.
+class FakeUploader final : public upload::Uploader {
+ public:
+  struct Sent {
+    upload::Request request;
+    std::string body;
+    std::function<void(upload::Response)> done;
+    std::string Header(const std::string& name) const {
+      for (const auto& [key, value] : request.headers) {
+        if (key == name) {
+          return value;
+        }
+      }
+      return "";
+    }
+  };
+
+  void Send(const upload::Endpoint&, upload::Request request, std::function<void(upload::Response)> done) override {
+    std::string body(request.body);
+    sent.push_back(Sent{std::move(request), std::move(body), std::move(done)});
+    ++total;
+  }
+  Result<std::uint32_t> Poll(const std::vector<int>&, MonoTime) override { return 0U; }
+  std::size_t in_flight() const override { return sent.size(); }
+  void Wake() override {}
+  void Abort() override { sent.clear(); }
+
+  std::vector<Sent> sent;  // not answered yet
+  std::size_t total = 0;
+};
+
+inline upload::Response Reply(int status, std::string body = "", std::string content_type = "application/json") {
+  upload::Response response;
+  response.status = status;
+  response.body = std::move(body);
+  response.headers = {{"content-type", std::move(content_type)}};
+  return response;
+}
+
+inline upload::Response Broken(upload::Transport transport) {
+  upload::Response response;
+  response.transport = transport;
+  response.error = "broken";
+  return response;
+}
+
+class DeliveryTest : public ::testing::Test {
+ protected:
+  DeliveryTest() { Restart(); }
+
+  void Restart() {
+    destination_.reset();
+    uploader_.sent.clear();
+    queue_.reset();
+    queue::Options options;
+    options.path = dir_ / "queue.db";
+    options.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
+    options.destinations = {"cloud"};
+    Result<std::unique_ptr<queue::Queue>> opened = queue::Open(options, clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    queue_ = *std::move(opened);
+    streams_.clear();
+    streams_[*queue_->Stream("telemetry")] = StreamBinding{
+        "telemetry", {*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1"), true};
+    Rebuild();
+  }
+
+  void Rebuild() {
+    Options options;
+    options.name = "cloud";
+    options.gateway_id = "gw-1";
+    options.contract = *contract::FindCloudContract("packhorse-ingest@1");
+    options.endpoint.base_url = "https://cloud.invalid";
+    options.batch.max_records = max_records_;
+    options.batch.max_age = std::chrono::milliseconds(0);
+    options.limits = limits_;
+    options.gzip = false;
+    Result<std::unique_ptr<Destination>> made = MakeDestination(
+        std::move(options), std::move(credentials_), Surroundings{*queue_, uploader_, events_, clock_, streams_, nullptr});
+    ASSERT_TRUE(made) << made.error().message;
+    destination_ = *std::move(made);
+  }
+
+  void Append(const std::string& payload) {
+    RawMessage message;
+    message.stream = *queue_->Stream("telemetry");
+    message.topic = "dev/17";
+    message.payload = payload;
+    message.received_at = clock_.Wall();
+    message.qos = 1;
+    ASSERT_TRUE(queue_->Append(std::move(message)));
+  }
+
+  // Turns the loop until `condition` holds.
+  bool Turn(const std::function<bool()>& condition) {
+    return test::WaitFor(
+        [&] {
+          queue_->Poll();
+          destination_->Step(clock_.Mono());
+          return condition();
+        },
+        std::chrono::seconds(5));
+  }
+
+  // The next request that is sent.
+  FakeUploader::Sent Next() {
+    EXPECT_TRUE(Turn([&] { return !uploader_.sent.empty(); })) << "nothing was sent";
+    if (uploader_.sent.empty()) {
+      return {};
+    }
+    FakeUploader::Sent sent = std::move(uploader_.sent.front());
+    uploader_.sent.erase(uploader_.sent.begin());
+    return sent;
+  }
+
+  // Whether something is sent within a few turns, without time passing.
+  bool SendsNow() {
+    for (int i = 0; i < 20; ++i) {
+      queue_->Poll();
+      destination_->Step(clock_.Mono());
+    }
+    return !uploader_.sent.empty();
+  }
+
+  void Accept(const FakeUploader::Sent& sent) {
+    std::size_t records = 0;
+    for (std::size_t at = sent.body.find("\"record_id\""); at != std::string::npos;
+         at = sent.body.find("\"record_id\"", at + 1)) {
+      ++records;
+    }
+    sent.done(Reply(200, "{\"accepted\":" + std::to_string(records) + "}"));
+  }
+
+  queue::LedgerRow Row() {
+    const Result<queue::Ledger> ledger = queue_->ReadLedger();
+    EXPECT_TRUE(ledger->Balanced());
+    return ledger->Total();
+  }
+
+  bool Settled(std::uint64_t delivered) {
+    return Turn([&] { return Row().delivered == delivered; });
+  }
+
+  test::TempDir dir_;
+  test::ManualClock clock_;
+  health::Events events_;
+  FakeUploader uploader_;
+  Streams streams_;
+  std::vector<limit::Window> limits_;
+  std::uint32_t max_records_ = 100;
+  std::unique_ptr<auth::Credentials> credentials_;
+  std::unique_ptr<queue::Queue> queue_;
+  std::unique_ptr<Destination> destination_;
+};
+
+}  // namespace packhorse::delivery

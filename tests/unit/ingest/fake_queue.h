@@ -1,0 +1,158 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "queue/queue.h"
+
+namespace packhorse::test {
+
+// A queue that keeps what it is given in memory. Its store can be held up, and stopped. Only what ingest uses has a
+// meaning. Thread-safe.
+class FakeQueue final : public queue::Queue {
+ public:
+  struct InQuarantine {
+    RawMessage message;
+    std::string reason;
+    std::string detail;
+  };
+
+  // --- ingest ---
+  Result<Sequence> Append(RawMessage message) override {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !held_ || stopped_; });
+    --waiting_;
+    if (stopped_) {
+      return Error{ErrorCode::kUnavailable, "queue stopped"};
+    }
+    ++count_;
+    if (keep_) {
+      messages_.push_back(std::move(message));
+    }
+    changed_.notify_all();
+    return count_;
+  }
+  void CountDropped(StreamId stream, std::string_view reason) override {
+    const std::lock_guard lock(mutex_);
+    ++dropped_[std::to_string(stream) + " " + std::string(reason)];
+  }
+  Status Quarantine(RawMessage message, std::string_view reason, std::string_view detail) override {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) {
+      return Error{ErrorCode::kUnavailable, "queue stopped"};
+    }
+    quarantined_.push_back({std::move(message), std::string(reason), std::string(detail)});
+    changed_.notify_all();
+    return {};
+  }
+  void CountUnrouted() override {
+    const std::lock_guard lock(mutex_);
+    ++unrouted_;
+    changed_.notify_all();
+  }
+
+  // --- the test ---
+  void Hold(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+    changed_.notify_all();
+  }
+  void Stop() override {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+  void CountOnly() {
+    const std::lock_guard lock(mutex_);
+    keep_ = false;
+  }
+  bool WaitFor(const std::function<bool(const FakeQueue&)>& condition,
+               std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&] { return condition(*this); });
+  }
+  bool WaitForCount(std::size_t count, std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
+    return WaitFor([&](const FakeQueue& queue) { return queue.count_ >= count; }, timeout);
+  }
+  bool WaitForBlocked() {
+    return WaitFor([](const FakeQueue& queue) { return queue.waiting_ > 0; });
+  }
+  std::vector<RawMessage> Messages() const {
+    const std::lock_guard lock(mutex_);
+    return messages_;
+  }
+  std::size_t Count() const {
+    const std::lock_guard lock(mutex_);
+    return count_;
+  }
+  std::vector<InQuarantine> QuarantinedMessages() const {
+    const std::lock_guard lock(mutex_);
+    return quarantined_;
+  }
+  // "<stream> <reason>" -> how often.
+  std::map<std::string, int> Dropped() const {
+    const std::lock_guard lock(mutex_);
+    return dropped_;
+  }
+  int Unrouted() const {
+    const std::lock_guard lock(mutex_);
+    return unrouted_;
+  }
+  // For conditions of WaitFor(), under the lock.
+  std::size_t quarantined_count() const { return quarantined_.size(); }
+  int unrouted_count() const { return unrouted_; }
+
+  // --- nothing that ingest calls ---
+  Result<StreamId> Stream(std::string_view) const override { return Missing(); }
+  std::string StreamName(StreamId) const override { return ""; }
+  const std::string& id() const override { return id_; }
+  Result<queue::Pending> Peek(const std::string&, Lane, std::size_t, std::uint64_t) override { return Missing(); }
+  queue::PendingStats Waiting(const std::string&, Lane) override { return {}; }
+  Result<queue::StoredMessage> Read(Lane, Sequence) override { return Missing(); }
+  void Freeze(queue::FreezeRequest, std::function<void(Result<std::vector<queue::BatchId>>)> done) override {
+    done(Missing());
+  }
+  void Settle(queue::Settlement, std::function<void(Result<std::vector<queue::BatchId>>)> done) override {
+    done(Missing());
+  }
+  Result<std::vector<queue::FrozenBatch>> FrozenBatches(const std::string&) override { return Missing(); }
+  void Poll() override {}
+  Result<std::vector<queue::DeadLetter>> DeadLetters(std::size_t, std::int64_t) override { return Missing(); }
+  Result<queue::DeadLetter> FindDeadLetter(std::int64_t) override { return Missing(); }
+  void ReplayDead(std::vector<std::int64_t>, std::unique_ptr<queue::FrozenBatch>,
+                  std::function<void(Result<queue::BatchId>)> done) override {
+    done(Missing());
+  }
+  Result<std::vector<queue::QuarantinedMessage>> Quarantined(std::size_t, Sequence) override { return Missing(); }
+  Result<queue::Ledger> ReadLedger() override { return Missing(); }
+  Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
+  Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<std::string>) override { return Missing(); }
+  WallTime OldestPending(const std::string&) override { return {}; }
+  queue::Stats Snapshot() override { return {}; }
+
+ private:
+  static Error Missing() { return Error{ErrorCode::kUnsupported, "not part of this test"}; }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string id_ = "test";
+  std::vector<RawMessage> messages_;
+  std::vector<InQuarantine> quarantined_;
+  std::map<std::string, int> dropped_;
+  std::size_t count_ = 0;
+  int waiting_ = 0;
+  int unrouted_ = 0;
+  bool keep_ = true;
+  bool held_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace packhorse::test
