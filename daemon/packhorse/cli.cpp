@@ -11,6 +11,7 @@
 #include "packhorse/check.h"
 #include "packhorse/commands.h"
 #include "packhorse/decode.h"
+#include "packhorse/format.h"
 #include "packhorse/globals.h"
 
 namespace packhorse::cli {
@@ -56,8 +57,7 @@ CLI::App* Add(CLI::App& parent, Arguments& arguments, const char* name, const ch
 }
 
 void AddLookCommands(CLI::App& app, Arguments& a) {
-  Add(app, a, "status", "Is everything well? Sources, streams, queue, destinations, ledger",
-      [&a] { return ShowStatus(a.globals); });
+  Add(app, a, "status", "Is everything well, and if not, why and since when", [&a] { return ShowStatus(a.globals); });
   CLI::App* tail = Add(app, a, "tail", "Show messages as they arrive, decoded; end with Ctrl-C",
                        [&a] { return Tail(a.globals, a.tail); });
   tail->add_option("--stream", a.tail.stream, "Only this stream");
@@ -92,7 +92,7 @@ void AddDeadCommands(CLI::App& app, Arguments& a) {
 }
 
 void AddChangeCommands(CLI::App& app, Arguments& a) {
-  Add(app, a, "reload", "Check the configuration file and put it in force; nothing changes if it has errors",
+  Add(app, a, "reload", "Check the configuration file, and put it in force if it is fine",
       [&a] { return Reload(a.globals); });
   CLI::App* pause = Add(app, a, "pause", "Stop uploading; messages are kept",
                         [&a] { return Pause(a.globals, a.destination, a.duration); });
@@ -110,7 +110,7 @@ void AddLocalCommands(CLI::App& app, Arguments& a) {
   CLI::App* check =
       Add(app, a, "check", "Check a configuration file; needs no daemon", [&a] { return Check(a.globals, a.file); });
   check->add_option("FILE", a.file, "Default: the file of --config");
-  CLI::App* decode = Add(app, a, "decode", "Show what becomes of a payload on standard input; needs no daemon",
+  CLI::App* decode = Add(app, a, "decode", "What becomes of a payload on standard input; needs no daemon",
                          [&a] { return Decode(a.globals, a.decode, std::cin); });
   decode->add_option("--topic", a.decode.topic, "The topic it was published to")->required();
   decode->add_option("--contract", a.decode.contract,
@@ -123,6 +123,10 @@ void AddLocalCommands(CLI::App& app, Arguments& a) {
 void Define(CLI::App& app, Arguments& arguments) {
   app.name("packhorse");
   app.footer(kExamples);
+  app.get_formatter()->column_width(18);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return "packhorse: " + std::string(error.what()) + "\n  see: packhorse help\n";
+  });
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", std::string("packhorse ") + kVersion, "Print the version and end");
@@ -146,6 +150,11 @@ std::vector<std::string> Words(int argc, char** argv) {
 }
 
 int Parse(CLI::App& app, std::vector<std::string> words) {
+  // The parser would only say that a command is missing.
+  if (const std::string& first = words.back(); !first.starts_with('-') && !app.get_subcommand_no_throw(first)) {
+    std::cerr << "packhorse: there is no command '" << Printable(first) << "'\n  see: packhorse help\n";
+    return kExitUsage;
+  }
   try {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {

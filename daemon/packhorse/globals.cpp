@@ -10,19 +10,14 @@ namespace {
 
 void Hint(const char* text) { std::fprintf(stderr, "  %s\n", text); }
 
-void HintsForUnreachable(const Globals& globals, ErrorCode code) {
-  if (code == ErrorCode::kPermissionDenied) {
-    Hint("may look:    members of the socket's group; sudo adduser $USER packhorse, then log in again");
-    return;
-  }
-  Hint("is it there? systemctl status packhorsed");
-  Hint("start it:    sudo systemctl start packhorsed");
-  Hint("why not:     journalctl -u packhorsed -e; packhorse check");
+void HintsForUnreachable(const Globals& globals) {
+  Hint("start it:   sudo systemctl start packhorsed");
+  Hint("check it:   packhorse check; journalctl -u packhorsed -e");
   if (globals.socket.empty() && globals.config_file.empty()) {
-    Hint("elsewhere:   packhorse --config FILE or --socket PATH names another daemon");
+    Hint("elsewhere:  --config FILE or --socket PATH names another daemon");
   }
-  Hint("Messages that are not yet delivered stay in the queue on the disk until it runs again; this release");
-  Hint("shows the queue, the ledger and the dead letters only through the running daemon.");
+  Hint("What is not yet delivered is safe in the queue on the disk until it runs");
+  Hint("again. Queue, ledger and dead letters are shown by the running daemon only.");
 }
 
 }  // namespace
@@ -42,7 +37,9 @@ std::string SocketPath(const Globals& globals) {
 int Report(const Globals& globals, const Error& error, bool while_connecting) {
   std::fprintf(stderr, "packhorse: %s\n", error.message.c_str());
   if (while_connecting) {
-    HintsForUnreachable(globals, error.code);
+    if (error.code != ErrorCode::kPermissionDenied) {
+      HintsForUnreachable(globals);
+    }
     return kExitUnreachable;
   }
   switch (error.code) {

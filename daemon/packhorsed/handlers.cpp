@@ -205,6 +205,7 @@ control::Answer Handlers::Pause(const control::Call&, const Args& args) {
   for (DestinationUnit* unit : *chosen) {
     const std::chrono::milliseconds length(*duration);
     unit->paused = true;
+    unit->paused_since = parts_.clock.Wall();
     unit->paused_until = *duration == 0 ? std::nullopt : std::optional<MonoTime>(now + length);
     unit->destination->Pause(*duration == 0 ? std::nullopt : std::optional(length), now);
     health::Log(health::LogLevel::kInfo, "destination_paused", "uploads are paused on request; messages are kept",

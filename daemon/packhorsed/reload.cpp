@@ -41,6 +41,7 @@ void TakeOverPause(const DestinationUnit& old, DestinationUnit& successor, MonoT
   }
   successor.paused = true;
   successor.paused_until = old.paused_until;
+  successor.paused_since = old.paused_since;
   successor.destination->Pause(left, now);
 }
 

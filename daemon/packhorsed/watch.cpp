@@ -102,6 +102,9 @@ Condition Observe(const Parts& parts, MonoTime now) {
   }
   for (const DestinationUnit& unit : parts.destinations) {
     condition.destinations.push_back(unit.destination->Snapshot(now));
+    if (condition.destinations.back().state == limit::GateState::kPaused) {
+      condition.destinations.back().since = unit.paused_since;  // not since when uploads worked or failed before
+    }
   }
   condition.queue = parts.queue->Snapshot();
   condition.max_queue_bytes = parts.config.queue.max_bytes;

@@ -214,7 +214,7 @@ Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gat
   if (!made) {
     return made.error().With("destination '" + destination.name + "'");
   }
-  return DestinationUnit{destination, std::move(made).value(), seen, false, std::nullopt};
+  return DestinationUnit{destination, std::move(made).value(), seen, false, std::nullopt, {}};
 }
 
 bool WantsRetained(const config::Config& config, const std::string& source) {
@@ -306,7 +306,7 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
   options.wake = [wake = parts->uploader.get()] { wake->Wake(); };
   auto queue = queue::Open(std::move(options), clock);
   if (!queue) {
-    return queue.error().With("open queue " + parts->config.queue.path);
+    return queue.error();
   }
   parts->queue = std::move(queue).value();
 

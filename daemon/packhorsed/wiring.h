@@ -41,6 +41,7 @@ struct DestinationUnit {
   // A pause as it was ordered, so that it survives a rebuild: its end, or none for "until resumed".
   bool paused = false;
   std::optional<MonoTime> paused_until;
+  WallTime paused_since{};
 };
 
 // Everything the daemon is made of, in the order in which it is built; torn down the other way round. Loop thread,

@@ -73,10 +73,11 @@ std::string BootId() {
 std::string FormatUtc(WallTime time) {
   const Fields f = Split(time);
   std::array<char, 64> text{};
-  const int n = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", static_cast<int>(f.date.year()),
-                static_cast<unsigned>(f.date.month()), static_cast<unsigned>(f.date.day()),
-                static_cast<int>(f.time.hours().count()), static_cast<int>(f.time.minutes().count()),
-                static_cast<int>(f.time.seconds().count()), static_cast<int>(f.time.subseconds().count()));
+  const int n =
+      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", static_cast<int>(f.date.year()),
+                    static_cast<unsigned>(f.date.month()), static_cast<unsigned>(f.date.day()),
+                    static_cast<int>(f.time.hours().count()), static_cast<int>(f.time.minutes().count()),
+                    static_cast<int>(f.time.seconds().count()), static_cast<int>(f.time.subseconds().count()));
   return {text.data(), static_cast<std::size_t>(n)};
 }
 
@@ -86,10 +87,11 @@ std::string FormatHttpDate(WallTime time) {
                                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const Fields f = Split(time);
   std::array<char, 64> text{};
-  const int n = std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", kDays.at(f.weekday.c_encoding()),
-                static_cast<unsigned>(f.date.day()), kMonths.at(static_cast<unsigned>(f.date.month()) - 1),
-                static_cast<int>(f.date.year()), static_cast<int>(f.time.hours().count()),
-                static_cast<int>(f.time.minutes().count()), static_cast<int>(f.time.seconds().count()));
+  const int n =
+      std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", kDays.at(f.weekday.c_encoding()),
+                    static_cast<unsigned>(f.date.day()), kMonths.at(static_cast<unsigned>(f.date.month()) - 1),
+                    static_cast<int>(f.date.year()), static_cast<int>(f.time.hours().count()),
+                    static_cast<int>(f.time.minutes().count()), static_cast<int>(f.time.seconds().count()));
   return {text.data(), static_cast<std::size_t>(n)};
 }
 

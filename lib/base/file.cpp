@@ -72,9 +72,18 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
 
 Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsigned mode) {
   const std::string temporary = path + ".tmp";
-  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
+  // A leftover of a crash may have another mode or be open elsewhere: never written into, always made anew.
+  if (unlink(temporary.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError("remove " + temporary, errno);
+  }
+  const Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!fd.valid()) {
     return ErrnoError("create " + temporary, errno);
+  }
+  if (fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) {  // not by open(), which the umask would limit
+    const int number = errno;
+    unlink(temporary.c_str());
+    return ErrnoError("change the mode of " + temporary, number);
   }
   if (Status written = WriteAll(fd.get(), bytes, temporary); !written) {
     unlink(temporary.c_str());

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace packhorse {
 
@@ -66,7 +67,13 @@ Error ErrnoError(std::string_view what, int number) {
       break;
     case ECONNREFUSED:
     case ENOTCONN:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
       code = ErrorCode::kUnavailable;
+      break;
+    case EBUSY:
+    case ETXTBSY:
+      code = ErrorCode::kBusy;
       break;
     case ETIMEDOUT:
       code = ErrorCode::kTimeout;

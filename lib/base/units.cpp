@@ -117,7 +117,8 @@ std::string FormatBytes(std::uint64_t bytes) {
   static constexpr std::array<const char*, 4> kUnits = {"B", "KiB", "MiB", "GiB"};
   auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
-  while (value >= 1024.0 && unit + 1 < kUnits.size()) {
+  // What would be shown as "1024.0" belongs to the next unit.
+  while (value >= (unit == 0 ? 1024.0 : 1023.95) && unit + 1 < kUnits.size()) {
     value /= 1024.0;
     ++unit;
   }
@@ -141,11 +142,15 @@ std::string Shorten(std::string_view text, std::size_t max_bytes) {
   if (text.size() <= max_bytes) {
     return std::string(text);
   }
-  std::size_t cut = max_bytes > 3 ? max_bytes - 3 : 0;
+  constexpr std::string_view kDots = "...";
+  if (max_bytes <= kDots.size()) {
+    return std::string(kDots.substr(0, max_bytes));
+  }
+  std::size_t cut = max_bytes - kDots.size();
   while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) {
     --cut;
   }
-  return std::string(text.substr(0, cut)) + "...";
+  return std::string(text.substr(0, cut)) + std::string(kDots);
 }
 
 }  // namespace packhorse

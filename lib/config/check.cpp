@@ -158,6 +158,11 @@ class Checker {
       const Node* rule = schema.Get("propertyNames");
       return rule == nullptr ? std::string() : schema.At(*rule).Text("pattern");
     }();
+    const std::optional<std::int64_t> most = Bound(schema, "maxProperties");
+    if (most && in.members.size() > static_cast<std::size_t>(*most)) {
+      Invalid(out, "has too many members", {.allowed = "at most " + std::to_string(*most), .value = Display(in)});
+      return;
+    }
     for (const Member& member : in.members) {
       CheckMember(member, schema, names, out);
     }
@@ -167,10 +172,6 @@ class Checker {
         problems_.Error(out, Quoted(name) + " is missing",
                         {.allowed = missing ? TypeText(*missing) : "", .show_value = false});
       }
-    }
-    const std::optional<std::int64_t> most = Bound(schema, "maxProperties");
-    if (most && in.members.size() > static_cast<std::size_t>(*most)) {
-      Invalid(out, "has too many members", {.allowed = "at most " + std::to_string(*most), .value = Display(in)});
     }
     const std::string kind = schema.Text("x-kind");
     if (kind == "secret") {

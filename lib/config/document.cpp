@@ -84,7 +84,7 @@ std::string Explain(std::string_view what) {
 }
 
 // What people most often do to JSON by hand, told from the characters around the error.
-std::string Hint(std::string_view text, std::size_t offset) {
+std::string Hint(std::string_view text, std::size_t offset, std::string_view what) {
   if (offset >= text.size()) {
     return "the text ends too early; is a bracket not closed?";
   }
@@ -96,6 +96,11 @@ std::string Hint(std::string_view text, std::size_t offset) {
   }
   if ((at == '}' || at == ']') && before == ',') {
     return "there must be no comma before a closing bracket";
+  }
+  const bool wants_end =
+      what.size() > 3 && (what.substr(what.size() - 3) == "'}'" || what.substr(what.size() - 3) == "']'");
+  if (wants_end && what.find("; last read: ") == std::string_view::npos) {
+    return "a comma seems to be missing before this";
   }
   return "";
 }
@@ -148,7 +153,7 @@ class Builder final : public nlohmann::json_sax<Json> {
       return false;
     }
     std::string message = "not valid JSON";
-    const std::string hint = Hint(text_, offset);
+    const std::string hint = Hint(text_, offset, error.what());
     const std::string explanation = Explain(error.what());
     message += hint.empty() ? "" : ": " + hint;
     message += explanation.empty() ? "" : " (" + explanation + ")";

@@ -45,10 +45,11 @@ constexpr std::string_view kRules = R"(
 - **Limits** that count records leave room for a full batch.
 )";
 
-std::string Cell(std::string text) {
+// Text that neither ends a table's cell nor opens an HTML tag.
+std::string Cell(std::string_view text) {
   std::string cell;
   for (const char c : text) {
-    cell += c == '|' ? "\\|" : std::string(1, c);
+    cell += c == '|' ? "\\|" : c == '<' ? "&lt;" : std::string(1, c);
   }
   return cell;
 }

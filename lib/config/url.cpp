@@ -14,7 +14,6 @@ namespace packhorse::config {
 namespace {
 
 constexpr std::string_view kHostForm = "a host name, an IPv4 address, or an IPv6 address in [ ]";
-constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kAlphanumeric = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 std::uint16_t StandardPort(std::string_view scheme) {

@@ -59,10 +59,11 @@ std::string SignificantDigits(std::string_view token) {
   return digits;
 }
 
-// Whether `value` keeps all digits of `token`: printed to as many digits, it reads the same. Up to 15 digits always
-// survive in a double (IEEE 754 binary64); no sensor has more than 40, and more are not compared.
+// Whether `value` keeps all digits of `token`. Up to 17 digits are what programs write to tell one double from the next
+// (IEEE 754 binary64), so these count as kept. More are kept if `value`, printed to as many digits, reads the same; no
+// sensor has more than 40, and more are not compared.
 bool KeepsDigits(double value, std::string_view token) {
-  constexpr std::size_t kAlwaysKept = 15;
+  constexpr std::size_t kAlwaysKept = 17;
   constexpr std::size_t kCompared = 40;
   if (token.size() <= kAlwaysKept) {
     return true;

@@ -96,7 +96,7 @@ void Gate::RecordSuccess(std::optional<milliseconds> retry_after, MonoTime now, 
     Enter(GateState::kOk, "", wall);
   }
   failures_ = 0;
-  if (retry_after) {
+  if (retry_after && *retry_after > milliseconds::zero()) {
     BeginTrouble(now);
     Throttle("the rate limit of the other side is used up", retry_after, now, wall);
   }

@@ -63,7 +63,8 @@ class Gate {
   std::uint32_t MaxInFlight(std::uint32_t configured) const;
 
   // What a finished attempt meant. `retry_after`: the wait that the other side asked for; at least 1 s while throttled,
-  // clamped to throttle_max. With kSuccess it says that the rate limit is used up now: throttled until then.
+  // clamped to throttle_max. With kSuccess a positive one says that the rate limit is used up now: throttled until
+  // then.
   //  - While held only kSuccess releases: any other effect of a probe leads to the next, longer wait.
   //  - While a wait that was asked for is running only kHold changes the state.
   void Record(Effect effect, std::string reason, std::optional<std::chrono::milliseconds> retry_after, MonoTime now,
@@ -109,7 +110,7 @@ class Gate {
   MonoTime not_before_{};
   std::uint32_t failures_ = 0;  // consecutive, throttling not counted
   std::uint32_t steps_ = 0;     // waits entered in the present state: chooses the length of the next one
-  MonoTime trouble_from_{};     // when the state was last ok
+  MonoTime trouble_from_{};     // when the state left ok
   bool ramp_again_ = false;     // the trouble began during a ramp
   std::optional<MonoTime> ramp_from_;
   std::string hold_reason_;

@@ -189,7 +189,7 @@ Verdict Judge(const Reply& reply, const contract::ResponseRules& rules, const st
   Verdict verdict;
   ReadCommonHeaders(reply, verdict);
   const WaitHints hints = ReadWaitHints(reply, wall);
-  if (reply.status < 300 && hints.exhausted) {
+  if (reply.status < 300 && hints.exhausted && hints.reset > std::chrono::milliseconds::zero()) {
     verdict.retry_after = hints.reset;
   }
   if (Contains(rules.partial, reply.status) && JudgePartial(reply, rules, record_ids, verdict)) {

@@ -51,7 +51,7 @@ struct Verdict {
   Action action = Action::kRetry;
   std::string reason;  // "HTTP 503 Service Unavailable", "connection refused", ...: one line, bounded, no secret
   std::vector<RecordResult> records;                     // kPartial: one per record sent, in order
-  std::optional<std::chrono::milliseconds> retry_after;  // from Retry-After (both forms) or rate headers
+  std::optional<std::chrono::milliseconds> retry_after;  // Retry-After (both forms) or rate headers; see README
   std::string provider_request_id;                       // x-request-id, x-amzn-requestid, cf-ray, ...
   std::string problem_type;                              // RFC 9457 `type`, empty when there is none
   std::string problem_detail;                            // its title and detail, or the start of the body, bounded

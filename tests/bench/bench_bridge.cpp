@@ -108,7 +108,7 @@ void Bridge(const Arguments& arguments, const std::string& directory) {
 }  // namespace packhorse::bench
 
 int main(int argc, char** argv) {
-  using namespace packhorse::bench;  // NOLINT(google-build-using-namespace): the program is this namespace
+  using namespace packhorse::bench;
   const Arguments arguments = ParseArguments(argc, argv, "bench_bridge full|paced|outage MESSAGES");
   if (arguments.mode != "full" && arguments.mode != "paced" && arguments.mode != "outage") {
     Fail("unknown mode " + arguments.mode);

@@ -111,7 +111,7 @@ void Packhorse(std::uint64_t messages, const std::string& directory) {
 }  // namespace packhorse::bench
 
 int main(int argc, char** argv) {
-  using namespace packhorse::bench;  // NOLINT(google-build-using-namespace): the program is this namespace
+  using namespace packhorse::bench;
   const Arguments arguments = ParseArguments(argc, argv, "bench_ingest raw|packhorse MESSAGES");
   const packhorse::test::TempDir directory;
   if (arguments.mode == "raw") {

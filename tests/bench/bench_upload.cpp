@@ -129,7 +129,7 @@ void Gzip(std::uint64_t messages) {
 }  // namespace packhorse::bench
 
 int main(int argc, char** argv) {
-  using namespace packhorse::bench;  // NOLINT(google-build-using-namespace): the program is this namespace
+  using namespace packhorse::bench;
   const Arguments arguments = ParseArguments(argc, argv, "bench_upload raw|packhorse|gzip MESSAGES");
   if (arguments.mode == "gzip") {
     Gzip(arguments.messages);

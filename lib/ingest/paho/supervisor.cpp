@@ -15,7 +15,8 @@ using health::Log;
 using health::LogLevel;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::minutes kSubscribeAgain{1};  // what was refused
+constexpr std::chrono::seconds kSubscribeAgain{60};  // what was refused
+constexpr std::chrono::seconds kForEver{1'000'000'000};
 constexpr std::chrono::seconds kLasting{10};        // a connection that lived that long starts the backoff anew
 constexpr std::uint32_t kSuspiciousShortLives = 3;  // that many in a row look like a second client of our id
 constexpr std::uint32_t kMaxDoublings = 20;
@@ -220,7 +221,14 @@ bool Supervisor::Subscribe(const std::vector<std::string>& filters) {
   for (const Subscribed::Refused& refused : result.refused) {
     refused_.push_back(refused.filter);
   }
-  const std::string reason = SubscriptionReason(result);
+  subscription_reason_ = SubscriptionReason(result);
+  ReportConnected();
+  return true;
+}
+
+void Supervisor::ReportConnected() {
+  const std::string both = suspicion_.empty() || subscription_reason_.empty() ? "" : "; ";
+  const std::string reason = suspicion_ + both + subscription_reason_;
   const SourceStatus before = shared_->Snapshot();
   shared_->Update([&](SourceStatus& status) {
     status.state = SourceState::kConnected;
@@ -232,21 +240,26 @@ bool Supervisor::Subscribe(const std::vector<std::string>& filters) {
         reason.empty() ? "connected and subscribed" : reason,
         {{"source", before.name}, {"url", before.url}, {"protocol", std::string(Name(protocol_))}});
   }
-  return true;
 }
 
 // From the first subscription to the end of the connection.
 void Supervisor::Serve() {
   const Steady::time_point start = Steady::now();
+  Steady::time_point again = start + kSubscribeAgain;
   bool alive = Subscribe(shared_->options().filters);
   Shared::Loss loss;
   while (alive && !shared_->Stopping()) {
-    const auto until = refused_.empty() ? Steady::now() + std::chrono::hours(1) : Steady::now() + kSubscribeAgain;
-    if (shared_->WaitForLoss(until, loss)) {
+    if (shared_->WaitForLoss(std::min(again, start + (suspicion_.empty() ? kForEver : kLasting)), loss)) {
       break;
     }
-    if (!refused_.empty() && !shared_->Stopping()) {
-      alive = Subscribe(refused_);
+    const Steady::time_point now = Steady::now();
+    if (!suspicion_.empty() && now >= start + kLasting) {
+      suspicion_.clear();
+      ReportConnected();
+    }
+    if (now >= again) {
+      again = now + kSubscribeAgain;
+      alive = refused_.empty() || Subscribe(refused_);
     }
   }
   if (shared_->Stopping()) {
@@ -261,12 +274,14 @@ void Supervisor::OnLoss(const Shared::Loss& loss, Steady::duration lived) {
   const bool lasted = lived >= kLasting;
   short_lives_ = lasted ? 0 : short_lives_ + 1;
   failures_ = lasted && !loss.taken_over ? 1 : failures_ + 1;
-  const std::string& client_id = shared_->options().client_id;
+  const std::string id = "the client id \"" + shared_->options().client_id + "\"";
   std::string reason = loss.reason;
-  if (loss.taken_over || short_lives_ >= kSuspiciousShortLives) {
-    reason += std::string(loss.taken_over ? ": another client uses"
-                                          : " right after connecting, several times: does another client use") +
-              " the client id \"" + client_id + "\"" + (loss.taken_over ? "" : "?") + " Each bridge needs its own";
+  if (loss.taken_over) {
+    suspicion_ = "another client uses " + id + "; each bridge needs its own";
+    reason += ": " + suspicion_;
+  } else if (short_lives_ >= kSuspiciousShortLives) {
+    suspicion_ = "the connection is lost soon after each start: does another client use " + id + "?";
+    reason += "; " + suspicion_;
   }
   shared_->Update([&](SourceStatus& status) {
     status.state = SourceState::kConnecting;

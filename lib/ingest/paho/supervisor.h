@@ -33,6 +33,7 @@ class Supervisor {
   Error Explain(std::size_t index, const Refusal& refusal);
   bool Subscribe(const std::vector<std::string>& filters);
   void Serve();
+  void ReportConnected();
   void OnLoss(const Shared::Loss& loss, std::chrono::steady_clock::duration lived);
   std::chrono::milliseconds Backoff();
   void End();
@@ -42,8 +43,10 @@ class Supervisor {
   std::vector<Known> known_;  // per URL
   std::unique_ptr<Connection> connection_;
   Protocol protocol_ = Protocol::kMqtt5;
-  std::vector<std::string> refused_;
-  std::uint32_t failures_ = 0;  // rounds without success, or connections that did not last, in a row
+  std::vector<std::string> refused_;  // filters
+  std::string subscription_reason_;   // empty when all were granted
+  std::string suspicion_;             // of a second client with our id; stays until a connection lasts
+  std::uint32_t failures_ = 0;        // rounds without success, or connections that did not last, in a row
   std::uint32_t short_lives_ = 0;
 };
 

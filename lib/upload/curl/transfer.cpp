@@ -92,7 +92,9 @@ std::size_t Transfer::OnRead(char* buffer, std::size_t size, std::size_t count, 
 // libcurl wants the body from its start when a kept connection turns out to be dead and it would send the request again
 // by itself. It must not: whether the first one had arrived is for the caller to know (RFC 9110 section 9.2.2).
 int Transfer::OnSeek(void* self, std::int64_t offset, int origin) {
-  const bool at_start = offset == 0 && origin == SEEK_SET && static_cast<Transfer*>(self)->body_read_ == 0;
+  auto& transfer = *static_cast<Transfer*>(self);
+  const bool at_start = offset == 0 && origin == SEEK_SET && transfer.body_read_ == 0;
+  transfer.resend_refused_ = !at_start;
   return at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
@@ -143,7 +145,8 @@ Progress Transfer::Measure() const {
   curl_easy_getinfo(handle_, CURLINFO_SIZE_UPLOAD_T, &body);
   Progress progress;
   progress.head_sent = static_cast<std::uint64_t>(std::max(head, 0L));
-  progress.body_sent = static_cast<std::uint64_t>(std::max<curl_off_t>(body, 0));
+  // libcurl clears its counter before it wants to send again; what it had fetched is an upper bound.
+  progress.body_sent = resend_refused_ ? body_read_ : static_cast<std::uint64_t>(std::max<curl_off_t>(body, 0));
   progress.body_size = request_.body.size();
   progress.status = response_.status;
   progress.headers_done = headers_done_;
@@ -153,7 +156,11 @@ Progress Transfer::Measure() const {
 std::string Transfer::Message(Transport transport, int code, const Progress& progress) const {
   std::string text = where_ + ": " + std::string(Name(transport)) + ": ";
   const std::string detail = Printable(error_text_.data());
-  text += detail.empty() ? curl_easy_strerror(static_cast<CURLcode>(code)) : detail;
+  if (resend_refused_) {
+    text += "a connection kept from earlier was lost";
+  } else {
+    text += detail.empty() ? curl_easy_strerror(static_cast<CURLcode>(code)) : detail;
+  }
   if (!progress.sent_any()) {
     return text + "; nothing of the request was sent";
   }
@@ -168,6 +175,9 @@ std::string Transfer::Message(Transport transport, int code, const Progress& pro
 
 Response Transfer::Finish(int code) {
   const Progress progress = Measure();
+  if (code == CURLE_OK && !progress.headers_done) {
+    code = CURLE_PARTIAL_FILE;  // libcurl takes a head that was cut short for a whole one
+  }
   Response& response = response_;
   curl_off_t elapsed = 0;
   long version = 0;

@@ -62,6 +62,7 @@ class Transfer {
   bool https_ = false;
   std::vector<char> error_text_;  // libcurl writes into it
   std::size_t body_read_ = 0;     // bytes of the body that libcurl fetched
+  bool resend_refused_ = false;   // see OnSeek
   std::size_t header_count_ = 0;  // of all responses, 1xx included
   std::size_t header_bytes_ = 0;
   bool headers_done_ = false;  // of the final response; what comes later are trailers

@@ -37,7 +37,7 @@ const std::vector<Broken> kBroken = {
     {"Unclosed", "{\n \"a\": {", "line 2, column 8: not valid JSON: the text ends too early"},
     {"TrailingComma", "{\n \"a\": 1,\n}",
      "line 3, column 1: not valid JSON: there must be no comma before a closing bracket"},
-    {"MissingComma", "{\n \"a\": 1\n \"b\": 2}", "line 3, column"},
+    {"MissingComma", "{\n \"a\": 1\n \"b\": 2}", "line 3, column 4: not valid JSON: a comma seems to be missing before this"},
     {"SingleQuotes", "{'a': 1}", "line 1, column 2: not valid JSON: text stands in double quotes"},
     {"TrailingGarbage", "{}\n{}", "line 2, column 1: not valid JSON"},
     {"UnclosedStringHoldsASecret", "{\"token\": \"hunter2\n}", "line 1, column 19: not valid JSON"},

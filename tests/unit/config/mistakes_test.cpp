@@ -377,13 +377,24 @@ TEST_F(ConfigTest, WithSeveralSourcesAndDestinationsAStreamMustSayWhich) {
 }
 
 TEST_F(ConfigTest, ThousandsOfMistakesAreCutWithTheirNumber) {
-  std::string attributes;
-  for (int i = 0; i < 3000; ++i) {
-    attributes += (i == 0 ? "\"k" : ", \"k") + std::to_string(i) + "\": 1";
+  std::string keys = "\"k\": 1";
+  for (int i = 1; i < 3000; ++i) {
+    keys += ", \"k" + std::to_string(i) + "\": 1";
+  }
+  const Loaded loaded = ParseInDir(Minimal({.top = keys}));
+  ASSERT_EQ(loaded.problems.size(), 1001U);
+  EXPECT_EQ(loaded.problems.back().message, "and 2000 more problems");
+}
+
+TEST_F(ConfigTest, TooManyAttributesAreOneMistake) {
+  std::string attributes = "\"k\": \"v\"";
+  for (int i = 1; i < 65; ++i) {
+    attributes += ", \"k" + std::to_string(i) + "\": \"v\"";
   }
   const Loaded loaded = ParseInDir(Minimal({.gateway = "\"attributes\": {" + attributes + "}"}));
-  ASSERT_EQ(loaded.problems.size(), 1001U);
-  EXPECT_EQ(loaded.problems.back().message, "and 2001 more problems");
+  ASSERT_EQ(loaded.problems.size(), 1U);
+  EXPECT_EQ(Describe(loaded.problems[0]),
+            "test.json: /gateway/attributes: has too many members (line 1; is: an object of 65; allowed: at most 64)");
 }
 
 }  // namespace

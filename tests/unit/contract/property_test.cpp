@@ -173,8 +173,9 @@ TEST_F(Property, DamagedJsonIsAcceptedExactlyWhereAnotherParserAcceptsIt) {
     Document document;
     const bool read = ReadDocument(reader, limits, times, document) && (reader.Peek(), reader.AtEnd());
     const bool lossy = document.lossy;
-    const bool other = Json::accept(text);
-    // The other parser refuses half surrogate pairs and numbers beyond a double; both are flagged here.
+    // The other parser takes a NUL byte for the end of the text.
+    const bool other = text.find('\0') == std::string::npos && Json::accept(text);
+    // It refuses half surrogate pairs and numbers beyond a double; both are flagged here.
     if (read != other) {
       ASSERT_TRUE(read && lossy) << text << " " << (reader.fault().what == nullptr ? "" : reader.fault().what);
     }

@@ -70,6 +70,10 @@ class FakeQueue final : public queue::Queue {
     stopped_ = true;
     changed_.notify_all();
   }
+  void Resume() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = false;
+  }
   void CountOnly() {
     const std::lock_guard lock(mutex_);
     keep_ = false;

@@ -254,6 +254,14 @@ TEST_F(GateTest, SuccessWithAnExhaustedRateLimitWaits) {
   EXPECT_EQ(gate_.state(), GateState::kOk);
 }
 
+TEST_F(GateTest, SuccessWithAWaitOfNothingIsASuccess) {
+  for (const milliseconds none : {milliseconds(0), milliseconds(-1)}) {
+    Record(Effect::kSuccess, "", none);
+    EXPECT_EQ(gate_.state(), GateState::kOk);
+    EXPECT_TRUE(gate_.MaySend(now_));
+  }
+}
+
 TEST_F(GateTest, EachEscalationHasItsOwnBeginning) {
   Record(Effect::kTransient, "HTTP 500");
   Advance(Wait());

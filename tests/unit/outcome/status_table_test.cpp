@@ -161,6 +161,8 @@ TEST(Throttling, ASuccessThatUsedUpTheLimitSaysHowLongToWait) {
   EXPECT_EQ(spent.retry_after, seconds(9));
   const Verdict left = Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=1;t=9"}}));
   EXPECT_FALSE(left.retry_after);
+  EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0;t=0"}})).retry_after);
+  EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0"}})).retry_after);
   EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"retry-after", "9"}})).retry_after);
 }
 

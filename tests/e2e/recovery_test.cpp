@@ -1,0 +1,222 @@
+// What goes wrong around the bridge, on real parts: nothing is lost, the status says what is wrong, and it heals.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <thread>
+
+#include "site.h"
+
+namespace packhorse::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+// Reasons of the status in one line.
+std::string Reasons(const json& status) { return status["reasons"].dump(); }
+
+TEST(Recovery, MessagesArriveInTheCloudEachOnce) {
+  Site site;
+  site.StartBridge();
+  site.Publish(1'000);
+  ASSERT_TRUE(site.Settled(1'000));
+  EXPECT_EQ(site.CloudRecords(), 1'000);
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies > 1"), 0);
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE device_id = '17'"), 1'000);
+  EXPECT_EQ(site.Status()["state"], "ok");
+}
+
+TEST(Recovery, CloudGoneThenBackLosesNothingAndSaysSinceWhen) {
+  Site site;
+  site.StartBridge();
+  site.KillCloud();
+  site.Publish(500);
+  ASSERT_TRUE(site.DestinationIs("retrying"));
+  const json status = site.Status();
+  EXPECT_EQ(status["state"], "degraded");
+  EXPECT_NE(Reasons(status).find("cloud"), std::string::npos) << status;
+  EXPECT_FALSE(site.Destination()["since"].get<std::string>().empty());
+  std::this_thread::sleep_for(12s);
+  site.StartCloud();
+  // A probe at most every five seconds notices the return.
+  ASSERT_TRUE(site.Settled(500, 20s));
+  EXPECT_EQ(site.CloudRecords(), 500);
+  EXPECT_TRUE(site.DestinationIs("ok"));
+}
+
+TEST(Recovery, BrokerRestartedAndGoneForAWhileLosesNothingAcknowledged) {
+  MosquittoOptions options;
+  options.persistence = true;
+  Site site(options);
+  site.StartBridge();
+  site.Publish(200);
+  site.broker().Restart();
+  ASSERT_TRUE(WaitFor([&] { return site.BridgeConnected(); }));
+  site.Publish(200);
+  site.broker().Stop();
+  ASSERT_TRUE(WaitFor([&] { return !site.BridgeConnected(); }));
+  const json status = site.Status();
+  EXPECT_NE(status["state"], "ok");
+  EXPECT_NE(Reasons(status).find("plant"), std::string::npos) << status;
+  std::this_thread::sleep_for(8s);
+  site.broker().Start();
+  ASSERT_TRUE(WaitFor([&] { return site.BridgeConnected(); }));
+  site.Publish(200);
+  ASSERT_TRUE(site.Settled(600));
+  EXPECT_EQ(site.Cloud("SELECT count(DISTINCT json_extract(measurements, '$.seq.value')) FROM records"), 600);
+}
+
+TEST(Recovery, WrongUrlHoldsAndReloadOfTheMendedConfigurationHealsAtOnce) {
+  Site site;
+  const std::string right = site.config()["destinations"][0]["url"];
+  site.config()["destinations"][0]["url"] = right + "/wrong/place";
+  site.StartBridge();
+  site.Publish(100);
+  ASSERT_TRUE(site.DestinationIs("held"));
+  const json held = site.Destination();
+  EXPECT_NE(held["reason"].get<std::string>().find("404"), std::string::npos) << held;
+  EXPECT_EQ(held["pending"], 100);
+  EXPECT_EQ(site.Cli({"status"}).exit_code, 1);
+  site.config()["destinations"][0]["url"] = right;
+  site.WriteConfig();
+  const RunResult reload = site.Cli({"reload"});
+  EXPECT_EQ(reload.exit_code, 0) << reload.out << reload.err;
+  ASSERT_TRUE(site.Settled(100, 10s));
+  EXPECT_EQ(site.CloudRecords(), 100);
+  EXPECT_EQ(site.Status()["state"], "ok");
+}
+
+TEST(Recovery, WrongTokenHoldsAndATokenMendedOnTheOtherSideHealsByItself) {
+  Site site;
+  site.Admin("/admin/settings", R"({"token":"another"})");
+  site.StartBridge();
+  site.Publish(50);
+  ASSERT_TRUE(site.DestinationIs("held"));
+  EXPECT_NE(site.Destination()["reason"].get<std::string>().find("401"), std::string::npos);
+  EXPECT_EQ(site.BridgeLog().find("right-token"), std::string::npos) << "a secret was logged";
+  site.Admin("/admin/settings", R"({"token":"right-token"})");
+  // The first probe of a held destination comes after a minute, jittered.
+  ASSERT_TRUE(site.Settled(50, 80s));
+  EXPECT_EQ(site.CloudRecords(), 50);
+}
+
+TEST(Recovery, RotatedTokenFileIsReadOnReload) {
+  Site site;
+  WriteAll(site.Path("cloud.token"), "old-token", 0600);
+  site.StartBridge();
+  site.Publish(10);
+  ASSERT_TRUE(site.DestinationIs("held"));
+  WriteAll(site.Path("cloud.token"), "right-token", 0600);
+  EXPECT_EQ(site.Cli({"reload"}).exit_code, 0);
+  ASSERT_TRUE(site.Settled(10, 10s));
+}
+
+TEST(Recovery, ServerErrorsAreRetriedUntilTheyEnd) {
+  Site site;
+  site.Admin("/admin/faults", R"([{"seconds":6,"fault":"status","status":500}])");
+  site.StartBridge();
+  site.Publish(300);
+  ASSERT_TRUE(site.DestinationIs("retrying"));
+  EXPECT_NE(site.Destination()["reason"].get<std::string>().find("500"), std::string::npos);
+  ASSERT_TRUE(site.Settled(300));
+  EXPECT_EQ(site.CloudRecords(), 300);
+}
+
+TEST(Recovery, ReplyLostAfterCommitIsSentAgainAndRecognised) {
+  Site site;
+  site.Admin("/admin/faults", R"([{"requests":3,"fault":"lost_reply"}])");
+  site.StartBridge();
+  site.Publish(100);
+  ASSERT_TRUE(site.Settled(100));
+  EXPECT_EQ(site.CloudRecords(), 100) << "a record got a second id";
+  EXPECT_GE(site.Destination()["possible_duplicates"], 1);
+}
+
+TEST(Recovery, ThrottlingIsObeyed) {
+  Site site;
+  site.Admin("/admin/faults", R"([{"requests":1,"fault":"status","status":429,"headers":{"Retry-After":"3"}}])");
+  site.StartBridge();
+  site.Publish(10);
+  ASSERT_TRUE(site.DestinationIs("throttled"));
+  EXPECT_GT(site.Destination()["next_attempt_in_ms"], 1'000);
+  ASSERT_TRUE(site.Settled(10));
+  EXPECT_EQ(site.Destination()["replies"]["429"], 1);
+}
+
+TEST(Recovery, HtmlPageInsteadOfAReplyIsNoSuccess) {
+  Site site;
+  site.Admin("/admin/faults", R"([{"requests":2,"fault":"html","status":200}])");
+  site.StartBridge();
+  site.Publish(10);
+  ASSERT_TRUE(site.DestinationIs("held"));
+  EXPECT_EQ(site.Status()["ledger"]["delivered"], 0);
+  EXPECT_EQ(site.Cli({"resume", "cloud"}).exit_code, 0);
+  ASSERT_TRUE(site.Settled(10));
+  EXPECT_EQ(site.CloudRecords(), 10);
+}
+
+TEST(Recovery, PartialSuccessEndsWithOneDeadLetterThatCanBeReplayed) {
+  Site site;
+  site.Admin("/admin/faults", R"([{"requests":1,"fault":"partial","rejected":1,"retry":2}])");
+  site.config()["destinations"][0]["batch"]["max_age"] = "1s";
+  site.StartBridge();
+  site.Publish(10);
+  ASSERT_TRUE(site.Settled(10));
+  EXPECT_EQ(site.CloudRecords(), 9);
+  EXPECT_EQ(site.Status()["ledger"]["rejected"], 1);
+  const json list = json::parse(site.Cli({"dead", "list", "--json"}).out, nullptr, false);
+  ASSERT_FALSE(list.is_discarded());
+  const RunResult replay = site.Cli({"dead", "replay", "--all"});
+  EXPECT_EQ(replay.exit_code, 0) << replay.out << replay.err;
+  ASSERT_TRUE(WaitFor([&] { return site.CloudRecords() == 10; }));
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["ledger"]["rejected"] == 0; }));
+  EXPECT_EQ(site.Status()["ledger"]["delivered"], 10);
+}
+
+TEST(Recovery, BrokenPayloadsAreQuarantinedAndTheRestArrives) {
+  Site site;
+  site.StartBridge();
+  std::string deep;
+  for (int i = 0; i < 5'000; ++i) {
+    deep += "{\"a\":";
+  }
+  const std::vector<std::string> bad = {
+      "", "{\"a\":", std::string("\xff\xfe\x00\x01", 4), "{\"unit\":\"\xb0" "C\"}", deep, "{\"t\":NaN}", "<xml/>",
+      "{\"img\":\"" + std::string(2'000'000, 'A') + "\"}"};
+  for (const std::string& payload : bad) {
+    EXPECT_TRUE(site.PublishRaw(payload));
+  }
+  site.Publish(5);
+  ASSERT_TRUE(site.Settled(bad.size() + 5));
+  const json ledger = site.Status()["ledger"];
+  EXPECT_EQ(ledger["quarantined"], bad.size()) << ledger;
+  EXPECT_EQ(ledger["delivered"], 5);
+  EXPECT_EQ(site.CloudRecords(), 5);
+}
+
+TEST(Recovery, TerminationDrainsWithinItsDeadlineAndLosesNothing) {
+  Site site;
+  site.StartBridge();
+  site.Publish(2'000);
+  EXPECT_EQ(site.StopBridge(), 0) << site.BridgeLog();
+  site.StartBridge();
+  ASSERT_TRUE(site.Settled(2'000));
+  EXPECT_EQ(site.CloudRecords(), 2'000);
+}
+
+TEST(Recovery, BadConfigurationOnReloadIsRefusedAndTheOldOneStays) {
+  Site site;
+  site.StartBridge();
+  WriteAll(site.Path("packhorse.json"), R"({"gateway":{"id":""},"sources":[]})");
+  const RunResult reload = site.Cli({"reload"});
+  EXPECT_NE(reload.exit_code, 0);
+  EXPECT_NE((reload.out + reload.err).find("/gateway/id"), std::string::npos) << reload.out << reload.err;
+  site.bridge().Signal(SIGHUP);
+  site.Publish(20);
+  ASSERT_TRUE(site.Settled(20));
+  EXPECT_EQ(site.CloudRecords(), 20);
+}
+
+}  // namespace
+}  // namespace packhorse::test

@@ -1,0 +1,67 @@
+#include "base/clock.h"
+
+#include <gtest/gtest.h>
+
+namespace packhorse {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
+WallTime At(std::int64_t micros) { return WallTime(microseconds(micros)); }
+
+TEST(FormatUtc, AlwaysSixFractionDigitsAndZ) {
+  EXPECT_EQ(FormatUtc(At(0)), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(FormatUtc(At(1'795'165'921'123'456)), "2026-11-20T09:12:01.123456Z");
+  EXPECT_EQ(FormatUtc(At(1'795'165'921'000'001)), "2026-11-20T09:12:01.000001Z");
+}
+
+TEST(FormatUtc, LeapDayEndOfYearAndTheYear2038) {
+  EXPECT_EQ(FormatUtc(At(1'709'164'800'000'000)), "2024-02-29T00:00:00.000000Z");
+  EXPECT_EQ(FormatUtc(At(1'735'689'599'999'999)), "2024-12-31T23:59:59.999999Z");
+  EXPECT_EQ(FormatUtc(At(2'147'483'648'000'000)), "2038-01-19T03:14:08.000000Z");
+  EXPECT_EQ(FormatUtc(At(4'107'542'400'000'000)), "2100-03-01T00:00:00.000000Z");
+}
+
+TEST(FormatUtc, BeforeTheEpochTheFractionStillCountsUp) { EXPECT_EQ(FormatUtc(At(-1)), "1969-12-31T23:59:59.999999Z"); }
+
+TEST(FormatHttpDate, IsTheFixedFormOfRfc9110) {
+  // The example of RFC 9110 section 5.6.7.
+  EXPECT_EQ(FormatHttpDate(At(784'111'777'000'000)), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(FormatHttpDate(At(1'795'165'921'999'999)), "Fri, 20 Nov 2026 09:12:01 GMT");
+  EXPECT_EQ(FormatHttpDate(At(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
+TEST(ClockState, HasTheNamesOfTheWire) {
+  EXPECT_EQ(Name(ClockState::kSynchronized), "synchronized");
+  EXPECT_EQ(Name(ClockState::kRecovered), "recovered");
+  EXPECT_EQ(Name(ClockState::kUnsynchronized), "unsynchronized");
+}
+
+TEST(SystemClock, MonotonicAndBootTimeNeverGoBack) {
+  const Clock& clock = SystemClock();
+  const MonoTime mono = clock.Mono();
+  const std::chrono::nanoseconds boot = clock.Boot();
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_GE(clock.Mono(), mono);
+    EXPECT_GE(clock.Boot(), boot);
+  }
+  EXPECT_GE(boot, mono.time_since_epoch());  // suspend counts for boot time only
+}
+
+TEST(SystemClock, WallTimeIsTheSystemsTime) {
+  const auto now = std::chrono::time_point_cast<microseconds>(std::chrono::system_clock::now());
+  const auto difference = SystemClock().Wall() - now;
+  EXPECT_GE(difference, seconds(0));
+  EXPECT_LT(difference, seconds(30));
+}
+
+TEST(BootId, IsOneLineAndTheSameEachTime) {
+  const std::string id = BootId();
+  EXPECT_FALSE(id.empty());
+  EXPECT_EQ(id.find('\n'), std::string::npos);
+  EXPECT_EQ(id, BootId());
+}
+
+}  // namespace
+}  // namespace packhorse
