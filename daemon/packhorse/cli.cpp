@@ -151,7 +151,9 @@ std::vector<std::string> Words(int argc, char** argv) {
 
 int Parse(CLI::App& app, std::vector<std::string> words) {
   // The parser would only say that a command is missing.
-  if (const std::string& first = words.back(); !first.starts_with('-') && !app.get_subcommand_no_throw(first)) {
+  const std::string first = words.back();
+  const auto named = [&first](CLI::App* command) { return command->get_name() == first; };
+  if (!first.starts_with('-') && app.get_subcommands(named).empty()) {
     std::cerr << "packhorse: there is no command '" << Printable(first) << "'\n  see: packhorse help\n";
     return kExitUsage;
   }

@@ -104,15 +104,19 @@ void Loop::Turn(MonoTime latest) {
 
 MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   parts_.queue->Poll();
+  server_->Serve();
+  if (reload_asked_ && !reloader_.active() && !stopping_) {
+    reload_asked_ = false;
+    BeginReload(now);
+  }
+  if (!stopping_) {
+    reloader_.Step(now);
+  }
+  // After commands and reload, so that what they change acts in this turn.
   MonoTime next = latest;
   for (DestinationUnit& unit : parts_.destinations) {
     next = std::min(next, unit.destination->Step(now));
   }
-  if (reloader_.active() && !stopping_) {
-    reloader_.Step(now);
-    next = reloader_.active() ? next : now;  // successors want their first step
-  }
-  server_->Serve();
   handlers_.SendReady(*server_);
   tail_.Serve(*server_, now);
   if (tail_.following() || now < control_busy_until_) {
@@ -149,7 +153,7 @@ void Loop::ReadSignals() {
   signalfd_siginfo info{};
   while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGHUP) {
-      BeginReload(parts_.clock.Mono());
+      reload_asked_ = true;
     } else {
       stopping_ = true;
     }

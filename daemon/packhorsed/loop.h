@@ -49,6 +49,7 @@ class Loop {
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime control_busy_until_{};
+  bool reload_asked_ = false;  // by SIGHUP
   bool stopping_ = false;
 };
 

@@ -90,10 +90,6 @@ Reloader::Reloader(Parts& parts) : parts_(parts) {}
 Reloader::~Reloader() = default;
 
 void Reloader::Begin(Done done, MonoTime now) {
-  if (next_) {
-    done({false, {"a reload is already under way: it waits for uploads to finish; ask again in a moment"}, {}});
-    return;
-  }
   config::Loaded loaded = LoadConfiguration(parts_.config_file);
   if (!loaded.ok()) {
     Refuse(Lines(loaded.problems), done);

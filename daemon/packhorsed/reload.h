@@ -30,8 +30,7 @@ class Reloader {
   explicit Reloader(Parts& parts);
   ~Reloader();
 
-  // Loads and checks parts.config_file. `done` runs now (refused) or in a later Step(). A second reload while one waits
-  // for transfers is refused at once, without an effect on the first.
+  // Loads and checks parts.config_file. `done` runs now or in a later Step(). REQUIRES: !active().
   void Begin(Done done, MonoTime now);
   // Goes on once nothing is in flight any more that must not be; call each turn.
   void Step(MonoTime now);

@@ -25,6 +25,11 @@ bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
          std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return Lower(a) == b; });
 }
 
+// One of 32 bits for the first byte of a name; the same for both cases of a letter.
+std::uint32_t LetterBit(std::string_view name) {
+  return name.empty() ? 0U : 1U << (static_cast<unsigned char>(name.front()) & 31U);
+}
+
 // Reads exactly `digits` decimal digits off the front of `text`.
 bool TakeNumber(std::string_view& text, std::size_t digits, unsigned* out) {
   if (text.size() < digits) {
@@ -311,15 +316,16 @@ TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
     if (by_length_.size() <= name.size()) {
       by_length_.resize(name.size() + 1);
     }
-    by_length_[name.size()].push_back(static_cast<std::uint16_t>(i));
+    by_length_[name.size()].fields.push_back(static_cast<std::uint16_t>(i));
+    by_length_[name.size()].first_letters |= LetterBit(name);
   }
 }
 
 const TimeField* TimeRecogniser::Find(std::string_view name) const {
-  if (name.size() >= by_length_.size()) {
+  if (name.size() >= by_length_.size() || (by_length_[name.size()].first_letters & LetterBit(name)) == 0) {
     return nullptr;
   }
-  for (const std::uint16_t index : by_length_[name.size()]) {
+  for (const std::uint16_t index : by_length_[name.size()].fields) {
     if (EqualIgnoringCase(name, rules_.fields[index].name)) {
       return &rules_.fields[index];
     }

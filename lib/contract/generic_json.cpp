@@ -43,7 +43,12 @@ bool DropRepeated(std::vector<Field>& fields) {
 }
 
 void Distribute(std::vector<Field> fields, CanonicalRecord& record) {
-  record.measurements.reserve(fields.size());
+  std::size_t texts = 0;
+  for (const Field& field : fields) {
+    texts += std::holds_alternative<std::string>(field.value) ? 1U : 0U;
+  }
+  record.attributes.reserve(texts);
+  record.measurements.reserve(fields.size() - texts);
   for (Field& field : fields) {
     if (!field.leaf) {
       continue;

@@ -7,26 +7,26 @@
 namespace packhorse::contract {
 namespace {
 
-// Appends `,"name":`; `name` is one of ours and needs no escaping.
-void Member(std::string& out, std::string_view name) {
-  out += ",\"";
+// Names of ours, of enumerators and members, need no escaping.
+void AppendQuoted(std::string& out, std::string_view name) {
+  out += '"';
   out += name;
-  out += "\":";
+  out += '"';
 }
 
-void TextMember(std::string& out, std::string_view name, std::string_view text) {
+// `member` is `,"name":`.
+void AppendText(std::string& out, std::string_view member, std::string_view text) {
   if (!text.empty()) {
-    Member(out, name);
+    out += member;
     AppendString(out, text);
   }
 }
 
 void AppendDeviceTime(std::string& out, const DeviceTime& time) {
-  Member(out, "device_time");
-  out += '{';
+  out += ",\"device_time\":{";
   if (!time.value.empty()) {
     out += "\"value\":";
-    AppendString(out, time.value);
+    AppendQuoted(out, time.value);
     out += ',';
   }
   if (!time.raw.empty()) {
@@ -35,11 +35,11 @@ void AppendDeviceTime(std::string& out, const DeviceTime& time) {
     out += ',';
   }
   out += "\"source\":";
-  AppendString(out, Name(time.source));
-  Member(out, "quality");
-  AppendString(out, Name(time.quality));
+  AppendQuoted(out, Name(time.source));
+  out += ",\"quality\":";
+  AppendQuoted(out, Name(time.quality));
   if (time.skew_ms) {
-    Member(out, "skew_ms");
+    out += ",\"skew_ms\":";
     AppendInteger(out, *time.skew_ms);
   }
   out += '}';
@@ -49,7 +49,7 @@ void AppendMeasurements(std::string& out, const std::vector<Measurement>& measur
   if (measurements.empty()) {
     return;
   }
-  Member(out, "measurements");
+  out += ",\"measurements\":";
   char separator = '{';
   for (const Measurement& measurement : measurements) {
     out += separator;
@@ -57,7 +57,7 @@ void AppendMeasurements(std::string& out, const std::vector<Measurement>& measur
     AppendString(out, measurement.name);
     out += ":{\"value\":";
     AppendValue(out, measurement.value);
-    TextMember(out, "unit", measurement.unit);
+    AppendText(out, ",\"unit\":", measurement.unit);
     out += '}';
   }
   out += '}';
@@ -67,7 +67,7 @@ void AppendAttributes(std::string& out, const std::vector<Attribute>& attributes
   if (attributes.empty()) {
     return;
   }
-  Member(out, "attributes");
+  out += ",\"attributes\":";
   char separator = '{';
   for (const Attribute& attribute : attributes) {
     out += separator;
@@ -83,12 +83,12 @@ void AppendFlags(std::string& out, Flags flags) {
   if (flags == 0) {
     return;
   }
-  Member(out, "flags");
+  out += ",\"flags\":";
   char separator = '[';
   for (const std::string_view name : Names(flags)) {
     out += separator;
     separator = ',';
-    AppendString(out, name);
+    AppendQuoted(out, name);
   }
   out += ']';
 }
@@ -129,7 +129,7 @@ std::string PackhorseEnvelope::Head(const BatchHeader& header, std::size_t recor
   out += ",\"gateway\":{\"id\":";
   AppendString(out, header.gateway_id);
   if (!header.gateway_attributes.empty()) {
-    Member(out, "attributes");
+    out += ",\"attributes\":";
     char separator = '{';
     for (const auto& [name, value] : header.gateway_attributes) {
       out += separator;
@@ -142,9 +142,9 @@ std::string PackhorseEnvelope::Head(const BatchHeader& header, std::size_t recor
   }
   out += "},\"batch\":{\"id\":";
   AppendString(out, header.batch_id);
-  Member(out, "lane");
-  AppendString(out, Name(header.lane));
-  Member(out, "records");
+  out += ",\"lane\":";
+  AppendQuoted(out, Name(header.lane));
+  out += ",\"records\":";
   AppendUnsigned(out, records);
   out += "},\"records\":[";
   return out;
@@ -179,23 +179,23 @@ std::string ToJson(const CanonicalRecord& record) {
   out.reserve(EstimateBytes(record));
   out += "{\"record_id\":";
   AppendString(out, record.record_id);
-  Member(out, "sequence");
+  out += ",\"sequence\":";
   AppendUnsigned(out, record.sequence);
-  Member(out, "kind");
-  AppendString(out, Name(record.kind));
-  TextMember(out, "stream", record.stream);
-  TextMember(out, "device_id", record.device_id);
-  Member(out, "server_received_at");
+  out += ",\"kind\":";
+  AppendQuoted(out, Name(record.kind));
+  AppendText(out, ",\"stream\":", record.stream);
+  AppendText(out, ",\"device_id\":", record.device_id);
+  out += ",\"server_received_at\":";
   AppendWallTime(out, record.server_received_at);
   if (record.server_received_at_raw && record.gateway_clock == ClockState::kRecovered) {
-    Member(out, "server_received_at_raw");
+    out += ",\"server_received_at_raw\":";
     AppendWallTime(out, *record.server_received_at_raw);
   }
-  Member(out, "gateway_clock");
-  AppendString(out, Name(record.gateway_clock));
+  out += ",\"gateway_clock\":";
+  AppendQuoted(out, Name(record.gateway_clock));
   AppendDeviceTime(out, record.device_time);
-  TextMember(out, "contract", record.contract);
-  TextMember(out, "topic", record.topic);
+  AppendText(out, ",\"contract\":", record.contract);
+  AppendText(out, ",\"topic\":", record.topic);
   AppendMeasurements(out, record.measurements);
   AppendAttributes(out, record.attributes);
   AppendFlags(out, record.flags);

@@ -273,7 +273,7 @@ void DestinationImpl::Nudge(MonoTime now) {
 }
 
 void DestinationImpl::Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) {
-  gate_.Pause(duration ? std::optional(now + *duration) : std::nullopt);
+  gate_.Pause(duration ? std::optional(now + *duration) : std::nullopt, around_.clock.Wall());
 }
 
 void DestinationImpl::Resume(MonoTime now) { gate_.Resume(now); }

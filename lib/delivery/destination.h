@@ -79,7 +79,7 @@ class DestinationImpl final : public Destination {
   void OnUnauthorized(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
   void OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
   void Hold(const std::string& reason, MonoTime now);
-  void Works(MonoTime now);
+  void Works(const outcome::Verdict& verdict, MonoTime now);
   bool Split(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
   void Bury(const ActivePtr& active, std::string reason, const outcome::Verdict& verdict, int status, MonoTime now);
   void Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now);

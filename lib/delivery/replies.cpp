@@ -102,14 +102,15 @@ void DestinationImpl::Apply(const ActivePtr& active, const outcome::Verdict& ver
 }
 
 // The other side works: whatever was wrong is over.
-void DestinationImpl::Works(MonoTime now) {
-  gate_.Record(limit::Effect::kSuccess, "", std::nullopt, now, around_.clock.Wall());
+void DestinationImpl::Works(const outcome::Verdict& verdict, MonoTime now) {
+  // A wait that comes with a success: the reply's rate headers say that nothing is left for now.
+  gate_.Record(limit::Effect::kSuccess, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
   around_.events.Resolve("destination_held", options_.name, around_.clock.Wall());
   around_.events.Resolve("contract_deviation", options_.name, around_.clock.Wall());
 }
 
 void DestinationImpl::OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
-  Works(now);
+  Works(verdict, now);
   if (credentials_ != nullptr) {
     credentials_->Succeeded();
   }
@@ -169,7 +170,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, const outcome::Verdict&
     }
     settlement.successors.push_back(*std::move(rest));
   }
-  Works(now);
+  Works(verdict, now);
   accepted_something_ = accepted_something_ || delivered > 0;
   records_delivered_ += delivered;
   last_success_at_ = around_.clock.Wall();

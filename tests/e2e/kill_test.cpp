@@ -54,7 +54,7 @@ TEST(Kill, RandomKillsUnderLoadLoseNothingAcknowledgedAndGiveNoSecondId) {
   ASSERT_TRUE(site.Settled(acknowledged, 120s)) << site.Status().dump(2);
   // Whatever the broker acknowledged to a device is in the cloud.
   std::set<std::string> arrived;
-  const RunResult rows = Run({"sqlite3", "-separator", " ", site.Path("cloud.db"),
+  const RunResult rows = test::Run({"sqlite3", "-separator", " ", site.Path("cloud.db"),
                               "SELECT topic, json_extract(measurements, '$.seq.value') FROM records"},
                              "", {}, 60s);
   ASSERT_EQ(rows.exit_code, 0) << rows.err;
@@ -80,7 +80,7 @@ TEST(Kill, TwoHundredThousandMessagesAtFullSpeedAllArriveOnce) {
   Site site;
   site.config()["destinations"][0]["batch"] = {{"max_age", "200ms"}, {"max_records", 1000}};
   site.StartBridge();
-  const RunResult fleet = Run({Site::Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(site.broker().port()),
+  const RunResult fleet = test::Run({Site::Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(site.broker().port()),
                                "--devices", "200", "--rate", "0", "--count", "200000"},
                               "", {}, 120s);
   ASSERT_EQ(fleet.exit_code, 0) << fleet.err;

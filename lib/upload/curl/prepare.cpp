@@ -131,7 +131,12 @@ Status Transfer::CheckUrl() {
   if (!url) {
     return Error{ErrorCode::kInternal, "libcurl cannot parse a URL (out of memory?)"};
   }
-  if (const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, url_.c_str(), 0); code != CURLUE_OK) {
+  // The base alone first: joined, libcurl would take the beginning of the path for a host that the base lacks.
+  CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, endpoint_.base_url.c_str(), 0);
+  if (code == CURLUE_OK) {
+    code = curl_url_set(url.get(), CURLUPART_URL, url_.c_str(), 0);
+  }
+  if (code != CURLUE_OK) {
     return Error{ErrorCode::kInvalidArgument, std::string("the URL is not usable: ") + curl_url_strerror(code)};
   }
   const std::string scheme = Part(url.get(), CURLUPART_SCHEME);

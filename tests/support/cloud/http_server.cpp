@@ -95,7 +95,8 @@ void HttpServer::ApplyDown(bool down) {
     listener_.Close();
     ShutdownConnections(SHUT_RDWR);
   } else if (!down && !listener_.valid()) {
-    if (Result<Fd> listener = Listen(options_.address, options_.port)) {
+    int same_port = options_.port;  // a copy: other threads read the original
+    if (Result<Fd> listener = Listen(options_.address, same_port)) {
       listener_ = std::move(listener).value();
     }
   }

@@ -17,14 +17,18 @@
 
 namespace packhorse::test {
 
-// A broker that knows MQTT 3.1.1 alone and can do nothing but accept a connection and subscriptions. What it does with
-// an MQTT 5 CONNECT differs in the field.
-class OldBroker {
+// What mosquitto does not do: a broker that accepts connections and subscriptions, and has one peculiarity.
+class ScriptedBroker {
  public:
-  enum class OnNewer { kAnswersInItsOwnForm, kCloses };
+  enum class Kind {
+    kOldAnswersInItsOwnForm,  // knows 3.1.1 alone, and refuses an MQTT 5 CONNECT with a CONNACK of 3.1.1
+    kOldCloses,               // knows 3.1.1 alone, and closes the connection on an MQTT 5 CONNECT
+    kTakesOver,               // MQTT 5: ends each session after its first subscription as if another client had come
+    kGrantsQos0,              // MQTT 5: grants subscriptions with QoS 0
+    kNoSuback,                // MQTT 5: never answers a SUBSCRIBE
+  };
 
-  explicit OldBroker(OnNewer on_newer)
-      : on_newer_(on_newer), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit ScriptedBroker(Kind kind) : kind_(kind), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

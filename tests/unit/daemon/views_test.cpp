@@ -1,0 +1,124 @@
+#include "packhorse/views.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <ctime>
+
+namespace packhorse::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Views : public testing::Test {
+ protected:
+  Views() {
+    setenv("TZ", "UTC", 1);
+    tzset();
+  }
+  const Style plain{false};
+  const WallTime now = *ParseTime("2026-11-20T09:15:31Z");
+};
+
+constexpr char kHeld[] = R"({"state":"degraded","version":"0.1.0","gateway":{"id":"gw-1"},
+  "reasons":["destination 'cloud' is held since 2026-11-20T09:12:01Z: HTTP 404 Not Found"],
+  "sources":[{"name":"plant","state":"connected","since":"2026-11-20T09:00:00Z","received":1234,"url":"mqtt://127.0.0.1:1883"}],
+  "streams":[{"name":"t","lane":"normal","topics":["a/+"],"received":1234,"pending":34}],
+  "queue":{"messages":34,"bytes":2048,"max_bytes":1048576,"dead_letters":2},
+  "destinations":[{"name":"cloud","state":"held","reason":"HTTP 404 Not Found","pending":34,"next_attempt_in_ms":40000}],
+  "ledger":{"received":1234,"delivered":1200,"pending":34,"balanced":true}})";
+
+TEST_F(Views, StatusSaysFirstWhatIsWrongAndThenWhatToDo) {
+  const std::string text = StatusText(kHeld, plain, now);
+  EXPECT_EQ(StateOf(kHeld), "degraded");
+  EXPECT_EQ(text.find("packhorse 0.1.0, gateway gw-1: degraded\n"), 0U) << text;
+  const std::size_t wrong = text.find("! destination 'cloud' is held since 09:12:01 (3 min): HTTP 404 Not Found");
+  const std::size_t hint = text.find("> destination cloud: check its url");
+  const std::size_t rest = text.find("SOURCE");
+  EXPECT_LT(wrong, hint) << text;
+  EXPECT_LT(hint, rest) << text;
+  EXPECT_THAT(text, HasSubstr("packhorse dead list"));
+  EXPECT_THAT(text, HasSubstr("next attempt in 40.0 s"));
+  EXPECT_THAT(text, HasSubstr("received 1,234 = delivered 1,200 + pending 34"));
+}
+
+TEST_F(Views, ATokenThatIsRefusedGetsItsOwnHint) {
+  const std::string json = R"({"destinations":[{"name":"cloud","state":"held","reason":"HTTP 401 Unauthorized"}]})";
+  EXPECT_THAT(StatusText(json, plain, now), HasSubstr("check its token or key"));
+}
+
+TEST_F(Views, LinesOfStatusFitEightyColumns) {
+  std::string line;
+  for (const char c : StatusText(kHeld, plain, now)) {
+    if (c == '\n') {
+      EXPECT_LE(line.size(), 80U) << line;
+      line.clear();
+    } else {
+      line += c;
+    }
+  }
+}
+
+TEST_F(Views, AnswersThatAreNotWhatTheyShouldBeAreShownAsFarAsTheyGo) {
+  for (const char* json : {"", "null", "[]", "{", R"({"sources":5,"queue":[],"ledger":"x","destinations":[1,null,{}]})",
+                           R"({"rows":[{}],"total":7,"open":{},"recent":[[]],"dead_letters":[null]})"}) {
+    EXPECT_FALSE(StatusText(json, plain, now).empty()) << json;
+    EXPECT_FALSE(QueueText(json, plain, now).empty()) << json;
+    EXPECT_FALSE(LedgerText(json, plain).empty()) << json;
+    EXPECT_FALSE(EventsText(json, plain, now).empty()) << json;
+    EXPECT_FALSE(DeadListText(json, plain, now).empty()) << json;
+    EXPECT_FALSE(DeadLetterText(json, plain, now).empty()) << json;
+    EXPECT_FALSE(ReplayText(json).empty()) << json;
+    EXPECT_FALSE(ReloadText(json, plain).empty()) << json;
+    EXPECT_FALSE(RecordText(json, plain).empty()) << json;
+    EXPECT_FALSE(TailLine(json, plain, now).empty()) << json;
+    EXPECT_FALSE(LedgerBalanced(json));
+    EXPECT_FALSE(ReloadApplied(json));
+    EXPECT_FALSE(IsRecord(json));
+  }
+}
+
+TEST_F(Views, AProvidersWordsCannotControlTheTerminal) {
+  const std::string text = DeadLetterText(R"({"id":1,"detail":"\u001b[2Jgone","payload":"\u0007"})", plain, now);
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(text, HasSubstr("?[2Jgone"));
+}
+
+TEST_F(Views, LedgerNamesWhyMessagesWereDropped) {
+  const std::string text = LedgerText(
+      R"({"balanced":false,"checked":true,"problems":["stream t: 3 missing"],"total":{"received":5,"unrouted":9},
+          "rows":[{"stream":"t","destination":"c","received":5,"dropped":2,"drop_reasons":{"retained_repeat":2}}]})",
+      plain);
+  EXPECT_THAT(text, HasSubstr("! stream t: 3 missing"));
+  EXPECT_THAT(text, HasSubstr("dropped 2 (retained_repeat)"));
+  EXPECT_THAT(text, HasSubstr("NOT BALANCED, recounted"));
+}
+
+TEST_F(Views, TailShowsRecordsQuarantineAndGapsButNoSignsOfLife) {
+  EXPECT_EQ(TailLine(R"({"outcome":"alive"})", plain, now), "");
+  EXPECT_THAT(TailLine(R"({"outcome":"skipped","messages":7})", plain, now), HasSubstr("7 messages not shown"));
+  EXPECT_EQ(TailLine(R"({"outcome":"quarantine","topic":"a","reason":"invalid_json","detail":"byte 1"})", plain, now),
+            "- quarantine a: invalid_json, byte 1\n");
+  const char* record =
+      R"({"record_id":"q.n.1","stream":"t","device_id":"17","server_received_at":"2026-11-20T09:12:01.123456Z",
+      "measurements":{"temperature":{"value":21.5,"unit":"Cel"},"seq":{"value":18446744073709551615}},
+      "attributes":{"fw":"1.4"},"flags":["retained"]})";
+  EXPECT_TRUE(IsRecord(record));
+  EXPECT_EQ(TailLine(record, plain, now),
+            "09:12:01 t 17 temperature=21.5 Cel seq=18446744073709551615 fw=1.4 [retained]\n");
+}
+
+TEST_F(Views, EventsShowWhatIsOpenBeforeWhatIsResolved) {
+  const std::string text = EventsText(
+      R"({"open":[{"severity":"P0","name":"source_down","subject":"plant","message":"gone","since":"2026-11-20T09:12:01Z","count":1}],
+          "recent":[{"severity":"P1","name":"session_lost","subject":"plant","message":"m","since":"2026-11-20T09:00:00Z",
+                     "resolved_at":"2026-11-20T09:00:00Z","count":3}]})",
+      plain, now);
+  EXPECT_LT(text.find("P0 source_down 'plant' since 09:12:01 (3 min): gone"), text.find("P1 session_lost")) << text;
+  EXPECT_THAT(text, HasSubstr("3 times"));
+}
+
+}  // namespace
+}  // namespace packhorse::cli
