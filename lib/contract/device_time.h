@@ -95,7 +95,8 @@ class TimeRecogniser {
   bool UnitMistaken(const TimeField& field, std::string_view number, WallTime received) const;
 
   TimeRules rules_;
-  // The names of one length: indices into rules_.fields, and one bit per first letter, as most names of a message are none.
+  // The names of one length: indices into rules_.fields, and one bit per first letter, as most names of a message are
+  // none.
   struct Bucket {
     std::vector<std::uint16_t> fields;
     std::uint32_t first_letters = 0;

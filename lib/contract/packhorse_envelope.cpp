@@ -26,7 +26,7 @@ void AppendDeviceTime(std::string& out, const DeviceTime& time) {
   out += ",\"device_time\":{";
   if (!time.value.empty()) {
     out += "\"value\":";
-    AppendQuoted(out, time.value);
+    AppendString(out, time.value);
     out += ',';
   }
   if (!time.raw.empty()) {

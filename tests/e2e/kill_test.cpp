@@ -84,7 +84,7 @@ TEST(Kill, TwoHundredThousandMessagesAtFullSpeedAllArriveOnce) {
                                "--devices", "200", "--rate", "0", "--count", "200000"},
                               "", {}, 120s);
   ASSERT_EQ(fleet.exit_code, 0) << fleet.err;
-  const json totals = json::parse(fleet.out.substr(fleet.out.rfind('{')), nullptr, false);
+  const json totals = json::parse(fleet.out.substr(fleet.out.find('{')), nullptr, false);
   ASSERT_EQ(totals["acknowledged"], 200'000) << fleet.out;
   ASSERT_TRUE(site.Settled(200'000, 200s)) << site.Status().dump(2);
   EXPECT_EQ(site.Status()["ledger"]["received"], 200'000);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <stdexcept>
+#include <thread>
 
 #include "base/file.h"
 
@@ -16,6 +17,9 @@ namespace packhorse::test {
 namespace {
 
 using nlohmann::json;
+
+// Each question is a process of its own: asked more often, it would be the load.
+constexpr std::chrono::milliseconds kBetweenQuestions{100};
 
 // One request, one reply, connection closed: all that the admin port needs.
 std::string HttpPost(int port, const std::string& path, const std::string& body) {
@@ -159,6 +163,7 @@ bool Site::PublishRaw(const std::string& payload, bool retained, const std::stri
 bool Site::Settled(std::uint64_t received, std::chrono::milliseconds timeout) {
   const bool settled = WaitFor(
       [&] {
+        std::this_thread::sleep_for(kBetweenQuestions);
         const json status = Status();
         return status.is_object() && status["ledger"]["received"] >= received && status["ledger"]["pending"] == 0;
       },

@@ -77,7 +77,7 @@ void View::Show(std::chrono::seconds at, const std::optional<Status>& status, st
   } else {
     std::printf("%s  received %llu  pending %llu  delivered %llu  retried %llu  broker %s  cloud %s\n",
                 Time(at).c_str(), Wide(status->received), Wide(status->pending), Wide(status->delivered),
-                Wide(status->retries), status->source_state.c_str(), Shorten(Link(*status), 100).c_str());
+                Wide(status->retries), status->source_state.c_str(), Shorten(Link(*status), 60).c_str());
     std::fflush(stdout);
   }
   received_before_ = status->received;
