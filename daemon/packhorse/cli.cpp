@@ -1,7 +1,8 @@
 #include "packhorse/cli.h"
 
 #include <CLI/CLI.hpp>
-#include <exception>
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <iostream>
 #include <string>
@@ -139,24 +140,29 @@ void Define(CLI::App& app, Arguments& arguments) {
   AddLocalCommands(app, arguments);
 }
 
-// `packhorse help queue` means `packhorse queue --help`.
-std::vector<std::string> Words(int argc, char** argv) {
-  std::vector<std::string> words(argv + 1, argv + argc);
-  if (!words.empty() && words.front() == "help") {
-    words.erase(words.begin());
-    words.emplace_back("--help");
+// Where the command stands: behind the options that every command knows.
+std::size_t CommandIndex(const std::vector<std::string>& words) {
+  std::size_t at = 0;
+  while (at < words.size() && words[at].starts_with('-')) {
+    at += words[at] == "--config" || words[at] == "--socket" ? 2U : 1U;
   }
-  return {words.rbegin(), words.rend()};  // the parser takes them from the back
+  return std::min(at, words.size());
 }
 
+// -1 when there is a command to run, else the exit code.
 int Parse(CLI::App& app, std::vector<std::string> words) {
-  // The parser would only say that a command is missing.
-  const std::string first = words.back();
+  const std::size_t at = CommandIndex(words);
+  const std::string first = at < words.size() ? words[at] : "";
   const auto named = [&first](CLI::App* command) { return command->get_name() == first; };
-  if (!first.starts_with('-') && app.get_subcommands(named).empty()) {
+  if (first == "help") {  // `packhorse help queue` means `packhorse queue --help`
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(at));
+    words.emplace_back("--help");
+  } else if (!first.empty() && app.get_subcommands(named).empty()) {
+    // The parser would only say that a command is missing.
     std::cerr << "packhorse: there is no command '" << Printable(first) << "'\n  see: packhorse help\n";
     return kExitUsage;
   }
+  std::reverse(words.begin(), words.end());  // the parser takes them from the back
   try {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
@@ -175,7 +181,7 @@ int Main(int argc, char** argv) {
     std::cerr << app.help();
     return kExitUsage;
   }
-  const int ended = Parse(app, Words(argc, argv));
+  const int ended = Parse(app, {argv + 1, argv + argc});
   return ended >= 0 || !arguments.run ? ended : arguments.run();
 }
 

@@ -48,12 +48,17 @@ std::vector<std::string> Hints(const JsonView& status) {
   return hints;
 }
 
+std::string AgeText(WallTime since, WallTime now) {
+  return Span(std::chrono::duration_cast<std::chrono::seconds>(now - since));
+}
+
 std::string SourceLines(const JsonView& status, const Style& style, WallTime now) {
-  Table table({"SOURCE", "STATE", "SINCE", "RECEIVED", "UNROUTED", "BROKER"});
+  Table table({"SOURCE", "STATE", "FOR", "RECEIVED", "UNROUTED", "BROKER"});
   for (const JsonView& source : status["sources"].Items()) {
     const auto since = source["since"].Time();
-    table.Add({source["name"].Shown(), style.State(source["state"].Text()), since ? SinceText(*since, now) : "-",
-               Grouped(source["received"].Count()), Grouped(source["unrouted"].Count()), source["url"].Shown()});
+    table.Add({source["name"].Shown(), style.State(source["state"].Text()), since ? AgeText(*since, now) : "-",
+               Grouped(source["received"].Count()), Grouped(source["unrouted"].Count()),
+               Shorten(source["url"].Shown(), 30)});
   }
   return table.Text(style);
 }
@@ -78,7 +83,7 @@ std::string QueueLine(const JsonView& queue, WallTime now) {
     text += " of " + FormatBytes(queue["max_bytes"].Count());
   }
   if (const auto oldest = queue["oldest_at"].Time()) {
-    text += ", oldest " + Span(std::chrono::duration_cast<std::chrono::seconds>(now - *oldest));
+    text += ", oldest " + AgeText(*oldest, now);
   }
   text += "; a power cut would cost " + Grouped(queue["at_risk"].Count());
   text += "; dead letters " + Grouped(queue["dead_letters"].Count());
@@ -92,11 +97,11 @@ std::string LatencyOf(const JsonView& destination, const char* name) {
 }
 
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
-  Table table({"DESTINATION", "STATE", "SINCE", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
+  Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
     const auto since = destination["since"].Time();
     table.Add({destination["name"].Shown(), style.State(destination["state"].Text()),
-               since ? SinceText(*since, now) : "-", Grouped(destination["pending"].Count()),
+               since ? AgeText(*since, now) : "-", Grouped(destination["pending"].Count()),
                Grouped(destination["in_flight"].Count()), LatencyOf(destination, "p50_ms"),
                LatencyOf(destination, "p95_ms"), LatencyOf(destination, "p99_ms")});
   }

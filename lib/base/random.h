@@ -22,9 +22,11 @@ class Random {
 
 // Seed from the kernel (getrandom).
 std::uint64_t RandomSeed();
-// `digits` random lower-case base-32 digits (0-9 and a-z without i, l, o, u: Crockford) from the kernel: queue ids, keys.
+// `digits` random lower-case base-32 digits (0-9 and a-z without i, l, o, u: Crockford) from the kernel: queue ids,
+// keys.
 std::string RandomBase32(std::size_t digits);
-// `bytes` random bytes from the kernel as lower-case hex: W3C trace ids (16 bytes) and span ids (8 bytes), never all zero.
+// `bytes` random bytes from the kernel as lower-case hex: W3C trace ids (16 bytes) and span ids (8 bytes), never all
+// zero.
 std::string RandomHex(std::size_t bytes);
 
 }  // namespace packhorse

@@ -22,7 +22,8 @@ std::string FormatBytes(std::uint64_t bytes);
 // RFC 3629: no surrogates, no overlong forms, at most U+10FFFF.
 bool IsValidUtf8(std::string_view text);
 
-// `text` cut to at most `max_bytes`, at a character boundary, with "..." where something was cut; for messages and logs.
+// `text` cut to at most `max_bytes`, at a character boundary, with "..." where something was cut; for messages and
+// logs.
 std::string Shorten(std::string_view text, std::size_t max_bytes);
 
 }  // namespace packhorse

@@ -13,33 +13,36 @@ constexpr std::string_view kIntroduction = R"(# Configuration
 
 <!-- Made from contracts/schema/config.schema.json; lib/config/README.md says how to make it again. -->
 
-Packhorse reads one file, `/etc/packhorse/packhorse.json`: JSON in UTF-8 with `//` comments, at most 1 MiB and 32 levels.
-`packhorse check` (or `packhorsed --check`) names every mistake in it at once, each with its place as a JSON pointer, the
-line, what stands there and what is allowed, and ends with exit code 78. An unknown key is a mistake. A warning does not
-stop the daemon.
+Packhorse reads one file, `/etc/packhorse/packhorse.json`: JSON in UTF-8 with `//` comments, at most 1 MiB and
+32 levels. `packhorse check` (or `packhorsed --check`) names every mistake in it at once, each with its place as
+a JSON pointer, the line, what stands there and what is allowed, and ends with exit code 78. An unknown key is a
+mistake. A warning does not stop the daemon.
 
 Needed are `gateway.id`, one source, one stream and one destination; everything else has a default.
 `systemd/packhorse.json` is a commented example.
 
-**Durations** are a whole number with `ms`, `s`, `m`, `h` or `d`: `"250ms"`, `"10s"`, `"30d"`. **Sizes** are a whole number
-of bytes, or one with `KiB`, `MiB` or `GiB`: `4096`, `"1MiB"`. There are no other forms. Paths are absolute.
+**Durations** are a whole number with `ms`, `s`, `m`, `h` or `d`: `"250ms"`, `"10s"`, `"30d"`. **Sizes** are a
+whole number of bytes, or one with `KiB`, `MiB` or `GiB`: `4096`, `"1MiB"`. There are no other forms. Paths are
+absolute.
 )";
 
 constexpr std::string_view kRules = R"(
 ## Rules beyond single values
 
-- **Names** of sources, streams and destinations are unique, and what refers to one must exist. A stream may leave out
-  `source` or `destinations` where there is only one.
-- **Topics.** A message belongs to the first stream whose topics match. Where one filter of a source covers another, only
-  the wider one is subscribed and the check warns; a stream that an earlier one covers completely is *shadowed* and gets
-  nothing. Two filters of one source that overlap while neither covers the other (`a/+/x` and `a/b/+`) are a mistake: a
-  broker may deliver a message that matches both twice. A third filter that covers both (`a/#`) settles it.
+- **Names** of sources, streams and destinations are unique, and what refers to one must exist. A stream may
+  leave out `source` or `destinations` where there is only one.
+- **Topics.** A message belongs to the first stream whose topics match. Where one filter of a source covers
+  another, only the wider one is subscribed and the check warns; a stream that an earlier one covers completely
+  is *shadowed* and gets nothing. Two filters of one source that overlap while neither covers the other (`a/+/x`
+  and `a/b/+`) are a mistake: a broker may deliver a message that matches both twice. A third filter that covers
+  both (`a/#`) settles it.
 - **Plaintext.** `mqtt://` and `http://` reach 127.0.0.0/8, `::1` and `localhost`. Any other host needs
   `"allow_plaintext": true` beside the URL.
 - **URLs** carry no user name, no password, no query and no fragment.
-- **Secrets** are never written into the configuration, only where they are found. A secret's file, and a private key, must
-  be closed to other users (`chmod o=`); the group may read it, so that `root:packhorse` with mode 0640 works. A variable
-  of the environment must be set when the check runs. A systemd credential can only be checked within the service.
+- **Secrets** are never written into the configuration, only where they are found. A secret's file, and a
+  private key, must be closed to other users (`chmod o=`); the group may read it, so that `root:packhorse` with
+  mode 0640 works. A variable of the environment must be set when the check runs. A systemd credential can only
+  be checked within the service.
 - **Two sources** at the same broker have different client identifiers.
 - **Smallest before largest:** `reconnect.min` up to `reconnect.max`, `retry.initial` up to `retry.max`.
 - **Limits** that count records leave room for a full batch.

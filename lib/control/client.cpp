@@ -1,113 +1,134 @@
-#include <poll.h>
+#include "control/client.h"
+
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <string_view>
+#include <utility>
 
-#include "base/file.h"
-#include "control/control.h"
-#include "control/wire.h"
+#include "control/protocol.h"
+#include "control/socket.h"
 
 namespace packhorse::control {
 namespace {
 
-constexpr std::size_t kMaxAnswerBytes = 64ULL << 20U;
-// A full check of the ledger may take a while; a daemon that says nothing for so long is not well.
-constexpr int kAnswerTimeoutMs = 60'000;
+// Longer than any answer takes that does not follow later; a daemon that hangs must not hang its operator.
+constexpr std::chrono::seconds kAnswerTimeout{60};
 
-Error CannotReach(const std::string& path, int number) {
-  const std::string where = "cannot reach packhorsed at " + path + ": ";
-  switch (number) {
-    case ENOENT:
-    case ENOTDIR:
-      return Error{ErrorCode::kUnavailable, where + "no such socket; is it running? (systemctl status packhorsed)"};
-    case ECONNREFUSED:
-      return Error{ErrorCode::kUnavailable,
-                   where + "nobody listens; the daemon has ended (systemctl status packhorsed, journalctl -u packhorsed)"};
-    case EACCES:
-    case EPERM:
-      return Error{ErrorCode::kPermissionDenied,
-                   where + "permission denied; be root or a member of group packhorse (usermod -aG packhorse USER)"};
-    default: {
-      const Error error = ErrnoError("connect", number);
-      return Error{ErrorCode::kUnavailable, where + error.message};
+Error Unreachable(const std::string& path, const Error& error) {
+  const std::string start = "cannot reach packhorsed at " + path + ": ";
+  switch (error.code) {
+    case ErrorCode::kNotFound:
+      return {ErrorCode::kUnavailable, start + "no such file; is it running? (systemctl status packhorsed)"};
+    case ErrorCode::kUnavailable:
+      return {ErrorCode::kUnavailable,
+              start + "nobody listens there; it has ended without cleaning up (systemctl status packhorsed)"};
+    case ErrorCode::kBusy:
+      return {ErrorCode::kUnavailable,
+              start + "it does not take further connections; it is overloaded or hangs (journalctl -u packhorsed)"};
+    case ErrorCode::kPermissionDenied:
+      return {ErrorCode::kPermissionDenied, start +
+                                                "permission denied; only root and members of the group packhorse may "
+                                                "(sudo usermod -aG packhorse USER, then log in again)"};
+    default:
+      return {error.code, start + error.message};
+  }
+}
+
+class UnixClient final : public Client {
+ public:
+  UnixClient(Fd fd, std::chrono::milliseconds timeout) : fd_(std::move(fd)), timeout_(timeout) {}
+
+  Result<std::string> Ask(const std::string& command, const std::string& args_json) override;
+  Result<std::string> Next() override;
+
+ private:
+  // Whether all was sent. A daemon that refuses may hang up first; its reason is then waiting to be read.
+  Status Send(std::string_view bytes);
+  Result<std::string> ReadReply();
+
+  Fd fd_;
+  std::chrono::milliseconds timeout_;
+  std::string buffer_;
+};
+
+Status UnixClient::Send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n > 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return Error{ErrorCode::kTimeout, "packhorsed does not read what it is asked; it hangs or is overloaded"};
+    } else if (errno != EINTR) {
+      return ErrnoError("ask packhorsed", errno);
+    }
+  }
+  return {};
+}
+
+Result<std::string> UnixClient::ReadReply() {
+  std::array<char, 65536> chunk{};
+  std::size_t searched = 0;
+  while (true) {
+    if (const std::size_t end = buffer_.find('\n', searched); end != std::string::npos) {
+      const Result<std::string> reply = ParseReply(std::string_view(buffer_).substr(0, end));
+      buffer_.erase(0, end + 1);
+      return reply;
+    }
+    searched = buffer_.size();
+    if (searched > kMaxUnsentBytes) {
+      return Error{ErrorCode::kLimitExceeded, "packhorsed gave an answer of more than 16 MiB"};
+    }
+    const ssize_t n = recv(fd_.get(), chunk.data(), chunk.size(), 0);
+    if (n > 0) {
+      buffer_.append(chunk.data(), static_cast<std::size_t>(n));
+    } else if (n == 0) {
+      return Error{ErrorCode::kUnavailable, "packhorsed ended the connection; was it stopped?"};
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return Error{ErrorCode::kTimeout, "packhorsed has not answered within " +
+                                            std::to_string(std::chrono::ceil<std::chrono::seconds>(timeout_).count()) +
+                                            " s; it hangs or is overloaded (journalctl -u packhorsed)"};
+    } else if (errno == ECONNRESET || errno == EPIPE) {
+      return Error{ErrorCode::kUnavailable, "packhorsed ended the connection; was it stopped?"};
+    } else if (errno != EINTR) {
+      return ErrnoError("read the answer of packhorsed", errno);
     }
   }
 }
 
-class ClientImpl final : public Client {
- public:
-  ClientImpl(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
-
-  Result<std::string> Ask(const std::string& command, const std::string& args_json) override {
-    std::string_view rest;
-    const std::string line = RequestLine(command, args_json);
-    rest = line;
-    while (!rest.empty()) {
-      const ssize_t n = send(fd_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-      if (n < 0) {
-        if (errno == EINTR) {
-          continue;
-        }
-        break;  // what the daemon said before it closed is the better message
-      }
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return ReadAnswer(kAnswerTimeoutMs);
+Result<std::string> UnixClient::Ask(const std::string& command, const std::string& args_json) {
+  const std::string line = RequestLine(command, args_json);
+  if (line.size() > kMaxRequestBytes) {
+    return Error{ErrorCode::kLimitExceeded, "the request has more than 64 KiB; ask for less at a time"};
   }
-
-  Result<std::string> Next() override { return ReadAnswer(-1); }
-
- private:
-  Result<std::string> ReadAnswer(int timeout_ms) {
-    while (true) {
-      const std::size_t end = input_.find('\n');
-      if (end != std::string::npos) {
-        const std::string line = input_.substr(0, end);
-        input_.erase(0, end + 1);
-        return ParseAnswer(line);
-      }
-      if (input_.size() > kMaxAnswerBytes) {
-        return Error{ErrorCode::kLimitExceeded, "the daemon's answer is larger than 64 MiB"};
-      }
-      pollfd waiting{fd_.get(), POLLIN, 0};
-      const int ready = poll(&waiting, 1, timeout_ms);
-      if (ready == 0) {
-        return Error{ErrorCode::kTimeout, "packhorsed does not answer at " + path_ + " (waited 60 s)"};
-      }
-      std::array<char, 65536> chunk{};
-      const ssize_t n = ready < 0 ? -1 : recv(fd_.get(), chunk.data(), chunk.size(), 0);
-      if (n < 0 && errno == EINTR) {
-        continue;
-      }
-      if (n <= 0) {
-        return Error{ErrorCode::kUnavailable, "packhorsed closed the connection at " + path_};
-      }
-      input_.append(chunk.data(), static_cast<std::size_t>(n));
-    }
+  if (Status timed = SetReadTimeout(fd_.get(), timeout_); !timed) {
+    return timed.error();
   }
+  const Status sent = Send(line + "\n");
+  if (!sent && sent.error().code == ErrorCode::kTimeout) {
+    return sent.error();
+  }
+  return ReadReply();
+}
 
-  Fd fd_;
-  const std::string path_;
-  std::string input_;
-};
+Result<std::string> UnixClient::Next() {
+  if (Status timed = SetReadTimeout(fd_.get(), std::chrono::milliseconds(0)); !timed) {
+    return timed.error();
+  }
+  return ReadReply();
+}
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> Connect(const std::string& path) {
-  const Result<sockaddr_un> address = SocketAddress(path);
-  if (!address) {
-    return address.error();
+Result<std::unique_ptr<Client>> ConnectWithin(const std::string& path, std::chrono::milliseconds timeout) {
+  Result<Fd> fd = ConnectTo(path, timeout);
+  if (!fd) {
+    return Unreachable(path, fd.error());
   }
-  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) {
-    return ErrnoError("control socket", errno);
-  }
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-    return CannotReach(path, errno);
-  }
-  return std::unique_ptr<Client>(std::make_unique<ClientImpl>(std::move(fd), path));
+  return std::unique_ptr<Client>(std::make_unique<UnixClient>(std::move(fd).value(), timeout));
 }
+
+Result<std::unique_ptr<Client>> Connect(const std::string& path) { return ConnectWithin(path, kAnswerTimeout); }
 
 }  // namespace packhorse::control

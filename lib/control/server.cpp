@@ -1,246 +1,326 @@
-#include <fcntl.h>
-#include <grp.h>
-#include <poll.h>
+#include "control/server.h"
+
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
-#include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
+#include <vector>
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "control/control.h"
-#include "control/wire.h"
+#include "control/connection.h"
+#include "control/socket.h"
 
 namespace packhorse::control {
 namespace {
 
-constexpr std::size_t kMaxConnections = 16;
-constexpr std::size_t kMaxUnsentBytes = 16ULL << 20U;
-constexpr std::chrono::seconds kIdle{30};
-constexpr const char* kGroup = "packhorse";
+using Wait = Connection::Wait;
 
-struct Connection {
-  Fd fd;
-  bool may_change = false;
-  std::string input;
-  std::string output;
-  bool follows = false;  // a following command: no idle limit
-  bool waiting = false;  // its answer follows later
-  bool closing = false;  // close once the output is written
-  MonoTime last_active{};
-};
+constexpr int kBacklog = 16;
+constexpr int kEventsPerTurn = 32;
+constexpr int kRequestsPerTurn = 64;  // of one connection, before the loop gets its turn again
+constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::seconds kListenPause{1};
+// Keys of the epoll set; connections have their ids, which begin above.
+constexpr std::uint64_t kListenerKey = 0;
+constexpr std::uint64_t kTimerKey = 1;
 
-bool PeerMayChange(int fd) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+bool SaysLater(const Answer& answer) {
+  return !answer && answer.error().code == ErrorCode::kBusy && answer.error().message.empty();
 }
 
-class ServerImpl final : public Server {
+// Root and the user we run as.
+bool MayChange(int fd) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+}
+
+// Everything hangs on one epoll descriptor, which is itself readable when there is something to read, to write or to
+// end. So the loop polls one descriptor, whatever the number of clients, and needs to know nothing of what they wait
+// for.
+class UnixServer final : public Server {
  public:
-  ServerImpl(Fd listener, std::string path, std::function<Answer(const Call&)> handler)
-      : listener_(std::move(listener)), path_(std::move(path)), handler_(std::move(handler)) {}
-  ~ServerImpl() override { unlink(path_.c_str()); }
+  UnixServer(std::string path, std::function<Answer(const Call&)> handler, const Limits& limits, const Clock& clock)
+      : path_(std::move(path)), handler_(std::move(handler)), limits_(limits), clock_(clock) {}
+  ~UnixServer() override;
+  UnixServer(const UnixServer&) = delete;
+  UnixServer& operator=(const UnixServer&) = delete;
 
-  std::vector<int> Fds() const override {
-    std::vector<int> fds = {listener_.get()};
-    for (const auto& [id, connection] : connections_) {
-      fds.push_back(connection.fd.get());
-    }
-    return fds;
-  }
-
-  void Serve() override {
-    const MonoTime now = SystemClock().Mono();
-    Accept(now);
-    for (auto it = connections_.begin(); it != connections_.end();) {
-      const bool alive = ServeOne(it->first, it->second, now);
-      it = alive ? std::next(it) : connections_.erase(it);
-    }
-  }
-
-  bool Push(std::uint64_t id, const std::string& result_json) override {
-    const auto found = connections_.find(id);
-    if (found == connections_.end()) {
-      return false;
-    }
-    found->second.follows = true;
-    return Queue(found->second, ResultLine(result_json, true));
-  }
-
-  void AnswerLater(std::uint64_t id, const Answer& answer) override {
-    const auto found = connections_.find(id);
-    if (found == connections_.end()) {
-      return;
-    }
-    found->second.waiting = false;
-    Queue(found->second, answer ? ResultLine(*answer, false) : ErrorLine(answer.error()));
-  }
+  Status Open();
+  std::vector<int> Fds() const override { return {epoll_.get()}; }
+  void Serve() override;
+  bool Push(std::uint64_t id, const std::string& result_json) override;
+  void AnswerLater(std::uint64_t id, const Answer& answer) override;
 
  private:
-  void Accept(MonoTime now) {
-    while (true) {
-      Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (!fd.valid()) {
-        return;
-      }
-      if (connections_.size() >= kMaxConnections) {
-        const std::string line = ErrorLine(Error{ErrorCode::kLimitExceeded, "too many control connections at once"});
-        // Best effort: the socket's buffer takes a line; if not, the peer sees the connection end.
-        static_cast<void>(send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL));
-        continue;
-      }
-      Connection connection;
-      connection.may_change = PeerMayChange(fd.get());
-      connection.fd = std::move(fd);
-      connection.last_active = now;
-      connections_.emplace(next_id_++, std::move(connection));
-    }
-  }
+  Status Watch(int fd, std::uint64_t key);
+  void AcceptAll();
+  // Until then; none: listen again.
+  void PauseListening(std::optional<MonoTime> until);
+  void Admit(Fd fd);
+  void ServeConnection(std::uint64_t id, Connection& connection);
+  void Handle(std::uint64_t id, Connection& connection, const std::string& line);
+  void QueueAnswer(Connection& connection, const Answer& answer) const;
+  // Ends what is to be ended and tells epoll and the timer what to wait for.
+  void Settle();
+  void SetTimer(std::optional<MonoTime> next, MonoTime now) const;
+  Connection* Find(std::uint64_t id);
 
-  // False when the connection is over.
-  bool ServeOne(std::uint64_t id, Connection& connection, MonoTime now) {
-    if (!Read(connection, now)) {
-      return false;
-    }
-    while (!connection.waiting && !connection.closing) {
-      const std::size_t end = connection.input.find('\n');
-      if (end == std::string::npos) {
-        break;
-      }
-      const std::string line = connection.input.substr(0, end);
-      connection.input.erase(0, end + 1);
-      HandleLine(id, connection, line);
-    }
-    if (connection.input.size() > kMaxRequestBytes && !connection.closing) {
-      Queue(connection, ErrorLine(Error{ErrorCode::kLimitExceeded, "a request may have at most 65536 bytes"}));
-      connection.closing = true;
-    }
-    if (!Write(connection)) {
-      return false;
-    }
-    const bool quiet = !connection.follows && !connection.waiting && connection.output.empty();
-    return !(connection.closing && connection.output.empty()) && !(quiet && now - connection.last_active > kIdle);
-  }
-
-  static bool Read(Connection& connection, MonoTime now) {
-    std::array<char, 16384> chunk{};
-    while (connection.input.size() <= kMaxRequestBytes) {
-      const ssize_t n = recv(connection.fd.get(), chunk.data(), chunk.size(), 0);
-      if (n > 0) {
-        connection.input.append(chunk.data(), static_cast<std::size_t>(n));
-        connection.last_active = now;
-        continue;
-      }
-      if (n == 0) {
-        return false;
-      }
-      if (errno == EINTR) {
-        continue;
-      }
-      return errno == EAGAIN || errno == EWOULDBLOCK;
-    }
-    return true;
-  }
-
-  static bool Write(Connection& connection) {
-    while (!connection.output.empty()) {
-      const ssize_t n = send(connection.fd.get(), connection.output.data(), connection.output.size(), MSG_NOSIGNAL);
-      if (n > 0) {
-        connection.output.erase(0, static_cast<std::size_t>(n));
-        continue;
-      }
-      if (n < 0 && errno == EINTR) {
-        continue;
-      }
-      return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-    }
-    return true;
-  }
-
-  // False when the peer reads too slowly: it is dropped, the daemon's memory is not spent on it.
-  static bool Queue(Connection& connection, const std::string& line) {
-    if (connection.output.size() + line.size() > kMaxUnsentBytes) {
-      connection.output.clear();
-      connection.closing = true;
-      return false;
-    }
-    connection.output += line;
-    return Write(connection);
-  }
-
-  void HandleLine(std::uint64_t id, Connection& connection, const std::string& line) {
-    Result<Call> call = ParseCall(line);
-    if (!call) {
-      Queue(connection, ErrorLine(call.error()));
-      return;
-    }
-    call->may_change = connection.may_change;
-    call->connection = id;
-    const Answer answer = handler_(*call);
-    if (!answer && answer.error().code == ErrorCode::kBusy && answer.error().message.empty()) {
-      connection.waiting = true;
-      return;
-    }
-    Queue(connection, answer ? ResultLine(*answer, false) : ErrorLine(answer.error()));
-  }
-
-  Fd listener_;
   const std::string path_;
   const std::function<Answer(const Call&)> handler_;
+  const Limits limits_;
+  const Clock& clock_;
+  Fd listener_;
+  Fd timer_;
+  Fd epoll_;
+  struct stat file_ {};  // of our socket file, to know it again
   std::map<std::uint64_t, Connection> connections_;
-  std::uint64_t next_id_ = 1;
+  std::uint64_t next_id_ = kTimerKey + 1;
+  std::optional<MonoTime> paused_until_;
+  bool serving_ = false;
 };
 
-// A socket file without a listener is what a killed daemon leaves behind.
-Status RemoveStale(const std::string& path, const sockaddr_un& address) {
-  const Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    return Error{ErrorCode::kBusy, "another process answers at the control socket " + path};
+Status UnixServer::Open() {
+  Result<Fd> listener = BindTo(path_, kBacklog);
+  if (!listener) {
+    return listener.error();
   }
-  struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) {
-    return {};
+  listener_ = std::move(listener).value();
+  if (lstat(path_.c_str(), &file_) != 0) {
+    return ErrnoError("examine " + path_, errno);
   }
-  if (!S_ISSOCK(info.st_mode)) {
-    return Error{ErrorCode::kAlreadyExists, path + " exists and is not a socket"};
+  timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!timer_.valid() || !epoll_.valid()) {
+    return ErrnoError("make the descriptors of the control socket", errno);
   }
-  return unlink(path.c_str()) == 0 ? Status() : Status(ErrnoError("remove the stale socket " + path, errno));
+  if (Status watched = Watch(listener_.get(), kListenerKey); !watched) {
+    return watched;
+  }
+  return Watch(timer_.get(), kTimerKey);
+}
+
+UnixServer::~UnixServer() {
+  // Only our own file: another daemon may have replaced it.
+  struct stat now {};
+  if (listener_.valid() && lstat(path_.c_str(), &now) == 0 && now.st_dev == file_.st_dev &&
+      now.st_ino == file_.st_ino) {
+    unlink(path_.c_str());
+  }
+}
+
+Status UnixServer::Watch(int fd, std::uint64_t key) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = key;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return ErrnoError("watch a control connection", errno);
+  }
+  return {};
+}
+
+Connection* UnixServer::Find(std::uint64_t id) {
+  const auto found = connections_.find(id);
+  return found == connections_.end() || !found->second.alive() ? nullptr : &found->second;
+}
+
+void UnixServer::Admit(Fd fd) {
+  const auto refuse = [&](const char* why) {
+    const std::string line = ErrorLine({ErrorCode::kLimitExceeded, why}) + "\n";
+    [[maybe_unused]] const ssize_t n = send(fd.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  };
+  if (connections_.size() >= limits_.connections) {
+    refuse("packhorsed serves as many control connections as it may; end one (a 'packhorse tail'?) and try again");
+    return;
+  }
+  const std::uint64_t id = next_id_++;
+  if (!Watch(fd.get(), id)) {
+    refuse("packhorsed cannot serve another control connection");
+    return;
+  }
+  const bool may_change = MayChange(fd.get());
+  const auto [entry, added] = connections_.try_emplace(id, std::move(fd), may_change, limits_, clock_.Mono());
+  entry->second.events = EPOLLIN;
+}
+
+// Without a free descriptor a client that waits would keep the listener readable and the loop turning.
+void UnixServer::PauseListening(std::optional<MonoTime> until) {
+  epoll_event event{};
+  event.events = until ? 0U : EPOLLIN;
+  event.data.u64 = kListenerKey;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), &event);
+  paused_until_ = until;
+}
+
+void UnixServer::AcceptAll() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd.valid()) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        PauseListening(clock_.Mono() + kListenPause);
+      }
+      return;
+    }
+    Admit(std::move(fd));
+  }
+}
+
+void UnixServer::QueueAnswer(Connection& connection, const Answer& answer) const {
+  if (!answer) {
+    connection.Queue(ErrorLine(answer.error()), clock_.Mono());
+    return;
+  }
+  const std::string line = ResultLine(*answer, false);
+  if (line.size() + 1 > limits_.unsent_bytes) {
+    connection.Queue(
+        ErrorLine({ErrorCode::kLimitExceeded, "the answer has more than " + std::to_string(limits_.unsent_bytes) +
+                                                  " bytes; ask for less at a time"}),
+        clock_.Mono());
+    return;
+  }
+  connection.Queue(line, clock_.Mono());
+}
+
+void UnixServer::Handle(std::uint64_t id, Connection& connection, const std::string& line) {
+  Result<Call> call = ParseRequest(line);
+  if (!call) {
+    QueueAnswer(connection, call.error());
+    return;
+  }
+  call->may_change = connection.may_change();
+  call->connection = id;
+  connection.wait = Wait::kHandler;
+  const Answer answer = handler_(*call);
+  if (!SaysLater(answer)) {
+    connection.wait = Wait::kNothing;
+    QueueAnswer(connection, answer);
+  } else if (connection.wait == Wait::kHandler) {  // else AnswerLater() came before the handler returned
+    connection.wait = Wait::kAnswer;
+  }
+}
+
+void UnixServer::ServeConnection(std::uint64_t id, Connection& connection) {
+  std::string line;
+  connection.Receive(clock_.Mono());
+  connection.Flush(clock_.Mono());
+  for (int i = 0; i < kRequestsPerTurn && connection.NextLine(line, clock_.Mono()); ++i) {
+    Handle(id, connection, line);
+    connection.Flush(clock_.Mono());
+    connection.Receive(clock_.Mono());
+  }
+  connection.Flush(clock_.Mono());
+}
+
+void UnixServer::Serve() {
+  if (serving_) {
+    return;  // a handler called us
+  }
+  serving_ = true;
+  std::array<epoll_event, kEventsPerTurn> events{};
+  const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.u64 == kListenerKey) {
+      AcceptAll();
+    } else if (Connection* connection = Find(event.data.u64); connection != nullptr) {
+      ServeConnection(event.data.u64, *connection);
+      if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) {
+        connection->Drop();  // the peer has closed both directions; what it had sent was handled
+      }
+    }
+  }
+  serving_ = false;
+  Settle();
+}
+
+void UnixServer::Settle() {
+  const MonoTime now = clock_.Mono();
+  if (paused_until_ && now >= *paused_until_) {
+    PauseListening(std::nullopt);
+  }
+  std::optional<MonoTime> next = paused_until_;
+  for (auto entry = connections_.begin(); entry != connections_.end();) {
+    Connection& connection = entry->second;
+    if (connection.Ended(now)) {
+      entry = connections_.erase(entry);  // closing takes it out of the epoll set
+      continue;
+    }
+    epoll_event event{};
+    event.events = (connection.WantsToRead() ? EPOLLIN : 0U) | (connection.WantsTurn() ? EPOLLOUT : 0U);
+    event.data.u64 = entry->first;
+    if (event.events != connection.events) {
+      epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.fd(), &event);
+      connection.events = event.events;
+    }
+    if (connection.Deadline() > now) {
+      next = std::min(next.value_or(connection.Deadline()), connection.Deadline());
+    }
+    ++entry;
+  }
+  SetTimer(next, now);
+}
+
+// Makes the epoll descriptor readable when the next connection has been idle for too long. Setting it again also clears
+// it.
+void UnixServer::SetTimer(std::optional<MonoTime> next, MonoTime now) const {
+  itimerspec when{};
+  if (next) {
+    const auto left = std::max<std::chrono::nanoseconds>(*next - now, std::chrono::nanoseconds(1));
+    const auto whole = std::chrono::floor<std::chrono::seconds>(left);
+    when.it_value.tv_sec = static_cast<time_t>(whole.count());
+    when.it_value.tv_nsec = static_cast<long>((left - whole).count());
+  }
+  timerfd_settime(timer_.get(), 0, &when, nullptr);
+}
+
+bool UnixServer::Push(std::uint64_t id, const std::string& result_json) {
+  Connection* connection = Find(id);
+  if (connection == nullptr) {
+    return false;
+  }
+  connection->following = true;
+  connection->Queue(ResultLine(result_json, true), clock_.Mono());
+  connection->Flush(clock_.Mono());
+  const bool alive = connection->alive();
+  if (!serving_) {
+    Settle();
+  }
+  return alive;
+}
+
+void UnixServer::AnswerLater(std::uint64_t id, const Answer& answer) {
+  Connection* connection = Find(id);
+  if (connection == nullptr || connection->wait == Wait::kNothing) {
+    return;
+  }
+  connection->wait = Wait::kNothing;
+  QueueAnswer(*connection, answer);
+  connection->Flush(clock_.Mono());
+  if (!serving_) {
+    Settle();
+  }
 }
 
 }  // namespace
 
+Result<std::unique_ptr<Server>> ListenWithin(const std::string& path, std::function<Answer(const Call&)> handler,
+                                             const Limits& limits, const Clock& clock) {
+  auto server = std::make_unique<UnixServer>(path, std::move(handler), limits, clock);
+  if (Status opened = server->Open(); !opened) {
+    return opened.error();
+  }
+  return std::unique_ptr<Server>(std::move(server));
+}
+
 Result<std::unique_ptr<Server>> Listen(const std::string& path, std::function<Answer(const Call&)> handler) {
-  const Result<sockaddr_un> address = SocketAddress(path);
-  if (!address) {
-    return address.error();
-  }
-  if (Status removed = RemoveStale(path, *address); !removed) {
-    return removed.error();
-  }
-  Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!listener.valid()) {
-    return ErrnoError("control socket", errno);
-  }
-  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-    return ErrnoError("bind the control socket " + path, errno);
-  }
-  if (const group* members = getgrnam(kGroup); members != nullptr) {
-    // Only root and members may give a file to the group; without it the service user's own group keeps access.
-    static_cast<void>(chown(path.c_str(), static_cast<uid_t>(-1), members->gr_gid));
-  }
-  if (chmod(path.c_str(), 0660) != 0 || listen(listener.get(), static_cast<int>(kMaxConnections)) != 0) {
-    return ErrnoError("listen on the control socket " + path, errno);
-  }
-  return std::unique_ptr<Server>(std::make_unique<ServerImpl>(std::move(listener), path, std::move(handler)));
+  return ListenWithin(path, std::move(handler), Limits{}, SystemClock());
 }
 
 }  // namespace packhorse::control

@@ -11,10 +11,18 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kCodes = {ErrorCode::kInvalidArgument, ErrorCode::kNotFound,    ErrorCode::kAlreadyExists,
-                               ErrorCode::kPermissionDenied, ErrorCode::kUnavailable, ErrorCode::kTimeout,
-                               ErrorCode::kIo,               ErrorCode::kDiskFull,    ErrorCode::kCorrupt,
-                               ErrorCode::kUnsupported,      ErrorCode::kLimitExceeded, ErrorCode::kBusy,
+constexpr std::array kCodes = {ErrorCode::kInvalidArgument,
+                               ErrorCode::kNotFound,
+                               ErrorCode::kAlreadyExists,
+                               ErrorCode::kPermissionDenied,
+                               ErrorCode::kUnavailable,
+                               ErrorCode::kTimeout,
+                               ErrorCode::kIo,
+                               ErrorCode::kDiskFull,
+                               ErrorCode::kCorrupt,
+                               ErrorCode::kUnsupported,
+                               ErrorCode::kLimitExceeded,
+                               ErrorCode::kBusy,
                                ErrorCode::kInternal};
 
 ErrorCode CodeNamed(const std::string& name) {
@@ -75,7 +83,8 @@ Result<Call> ParseCall(const std::string& line) {
 }
 
 std::string ResultLine(const std::string& result_json, bool more) {
-  return "{\"ok\":true,\"result\":" + (result_json.empty() ? "null" : result_json) + (more ? ",\"more\":true}\n" : "}\n");
+  return "{\"ok\":true,\"result\":" + (result_json.empty() ? "null" : result_json) +
+         (more ? ",\"more\":true}\n" : "}\n");
 }
 
 std::string ErrorLine(const Error& error) {

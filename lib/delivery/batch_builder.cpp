@@ -19,8 +19,9 @@ std::int32_t HourOf(WallTime time) {
 
 queue::Resolution Resolve(Sequence sequence, const contract::Decoded& decoded) {
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
-  return queue::Resolution{sequence, ignored ? Outcome::kDropped : Outcome::kQuarantined, decoded.reason,
-                           decoded.detail};
+  // A message that decodes to nothing is as undecodable as any other: it must not vanish.
+  return queue::Resolution{sequence, ignored ? Outcome::kDropped : Outcome::kQuarantined,
+                           decoded.reason.empty() ? "no_records" : decoded.reason, decoded.detail};
 }
 
 }  // namespace
@@ -101,76 +102,110 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Finish(Draft draft) co
   return std::move(draft.batch);
 }
 
-Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, queue::Pending pending, const batch::Options& limits) const {
-  queue::FreezeRequest request{options_.destination, lane, pending.from, pending.from - 1, {}, {}};
-  const std::uint64_t envelope = options_.contract->EnvelopeBytes(Header(lane, std::string(kKeyDigits, '0')));
-  Draft draft = NewDraft(lane);
-  batch::Filler filler(limits, envelope);
-  const auto finish_draft = [&]() -> Status {
-    Result<std::unique_ptr<queue::FrozenBatch>> batch = Finish(std::move(draft));
+// One freeze request while it is being put together.
+class BatchBuilder::Assembly {
+ public:
+  Assembly(const BatchBuilder& builder, queue::FreezeRequest& request, const batch::Options& limits)
+      : builder_(builder),
+        request_(request),
+        limits_(limits),
+        envelope_(builder.options_.contract->EnvelopeBytes(builder.Header(request.lane, std::string(kKeyDigits, '0')))),
+        filler_(limits, envelope_),
+        draft_(builder.NewDraft(request.lane)) {}
+
+  // Whether the message's records still fit beside what is there.
+  bool HasRoom(const std::vector<std::string>& records) const {
+    std::uint64_t bytes = 0;
+    for (const std::string& record : records) {
+      bytes += record.size();
+    }
+    return draft_.records.empty() || filler_.Fits(bytes, static_cast<std::uint32_t>(records.size()));
+  }
+  // Adds all of them; alone they may still be more than one batch.
+  Status Add(const queue::StoredMessage& stored, std::vector<std::string> records) {
+    const auto total = static_cast<std::uint32_t>(records.size());
+    RecordRange range{0, 0};
+    for (std::uint32_t i = 0; i < total; ++i) {
+      if (range.count > 0 && !filler_.Fits(records[i].size(), 1)) {
+        draft_.Add(stored, range, total);
+        if (Status closed = Close(); !closed) {
+          return closed;
+        }
+        range = RecordRange{i, 0};
+      }
+      filler_.Add(records[i].size(), 1);
+      draft_.records.push_back(std::move(records[i]));
+      ++range.count;
+    }
+    draft_.Add(stored, range, total);
+    return {};
+  }
+  bool full() const { return filler_.full() || !request_.batches.empty(); }
+  // Turns what is there into a batch of the request.
+  Status Close() {
+    if (draft_.records.empty()) {
+      return {};
+    }
+    Result<std::unique_ptr<queue::FrozenBatch>> batch = builder_.Finish(std::move(draft_));
     if (!batch) {
       return batch.error();
     }
-    request.batches.push_back(*std::move(batch));
-    draft = NewDraft(lane);
-    filler = batch::Filler(limits, envelope);
+    request_.batches.push_back(*std::move(batch));
+    draft_ = builder_.NewDraft(request_.lane);
+    filler_ = batch::Filler(limits_, envelope_);
     return {};
-  };
+  }
+
+ private:
+  const BatchBuilder& builder_;
+  queue::FreezeRequest& request_;
+  const batch::Options& limits_;
+  std::uint64_t envelope_;
+  batch::Filler filler_;
+  Draft draft_;
+};
+
+Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
+                                                 const batch::Options& limits) const {
+  queue::FreezeRequest request{options_.destination, lane, pending.from, pending.from - 1, {}, {}};
+  Assembly assembly(*this, request, limits);
+  bool all = true;
   for (const queue::StoredMessage& stored : pending.messages) {
-    contract::Decoded decoded = Decode(streams_, queue_.id(), lane, stored);
-    if (decoded.kind != contract::Decoded::Kind::kRecords) {
+    if (assembly.full()) {
+      all = false;
+      break;
+    }
+    const contract::Decoded decoded = Decode(streams_, queue_.id(), lane, stored);
+    if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
       request.resolutions.push_back(Resolve(stored.sequence, decoded));
       request.through = stored.sequence;
       continue;
     }
     std::vector<std::string> rendered;
-    std::uint64_t bytes = 0;
     rendered.reserve(decoded.records.size());
     for (const CanonicalRecord& record : decoded.records) {
       rendered.push_back(options_.contract->RenderRecord(record));
-      bytes += rendered.back().size() + 1;
     }
-    const auto total = static_cast<std::uint32_t>(rendered.size());
-    if (!filler.Fits(bytes, total) && !draft.records.empty()) {
-      return finish_draft() ? Result<queue::FreezeRequest>(std::move(request))
-                            : Error{ErrorCode::kInternal, "a batch could not be rendered"};
-    }
-    // Alone it may still be more than one batch.
-    RecordRange range{0, 0};
-    for (std::uint32_t i = 0; i < total; ++i) {
-      const std::uint64_t size = rendered[i].size() + 1;
-      if (range.count > 0 && !filler.Fits(size, 1)) {
-        draft.Add(stored, range, total);
-        if (Status finished = finish_draft(); !finished) {
-          return finished.error();
-        }
-        range = RecordRange{i, 0};
-      }
-      filler.Add(size, 1);
-      draft.records.push_back(std::move(rendered[i]));
-      ++range.count;
-    }
-    draft.Add(stored, range, total);
-    request.through = stored.sequence;
-    if (filler.full() || !request.batches.empty()) {
+    if (!assembly.HasRoom(rendered)) {
+      all = false;
       break;
     }
-  }
-  if (!pending.messages.empty() && request.through == pending.messages.back().sequence) {
-    request.through = pending.through;
-  } else if (pending.messages.empty()) {
-    request.through = pending.through;
-  }
-  if (!draft.records.empty()) {
-    if (Status finished = finish_draft(); !finished) {
-      return finished.error();
+    if (Status added = assembly.Add(stored, std::move(rendered)); !added) {
+      return added.error();
     }
+    request.through = stored.sequence;
+  }
+  if (all) {
+    request.through = pending.through;
+  }
+  if (Status closed = assembly.Close(); !closed) {
+    return closed.error();
   }
   return request;
 }
 
 Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::FrozenBatch& from,
-                                                                  std::vector<queue::Member> members) const {
+                                                                  const std::vector<queue::Member>& members) const {
   Draft draft = NewDraft(from.lane);
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
@@ -181,9 +216,9 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::F
     }
     contract::Decoded decoded = Decode(streams_, queue_.id(), from.lane, *stored);
     if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "message " + std::to_string(member.sequence) + " no longer decodes to the records it had: the device " +
-                       "contract or the streams were changed"};
+      return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
+                                                    " no longer decodes to the records it had: the device " +
+                                                    "contract or the streams were changed"};
     }
     for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
       if (from.replayed) {
@@ -204,20 +239,19 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Replay(Lane lane,
   like.trace_id = RandomHex(kTraceBytes);
   std::map<std::pair<Sequence, std::uint32_t>, queue::Member> sorted;
   for (const queue::DeadLetter& letter : letters) {
-    sorted[{letter.sequence, letter.record}] =
-        queue::Member{letter.sequence, letter.message.stream, letter.record, 1, letter.total_records,
-                      HourOf(letter.message.received_at)};
+    sorted[{letter.sequence, letter.record}] = queue::Member{letter.sequence,      letter.message.stream,
+                                                             letter.record,        1,
+                                                             letter.total_records, HourOf(letter.message.received_at)};
   }
   std::vector<queue::Member> members;
   for (const auto& [key, member] : sorted) {
     members.push_back(member);
   }
-  return Rebuild(like, std::move(members));
+  return Rebuild(like, members);
 }
 
 std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {
-  return RecordId(queue_.id(), lane, member.sequence,
-                  member.total_records > 1 ? std::optional(record) : std::nullopt);
+  return RecordId(queue_.id(), lane, member.sequence, member.total_records > 1 ? std::optional(record) : std::nullopt);
 }
 
 std::vector<std::string> BatchBuilder::RecordIds(const queue::FrozenBatch& batch) const {

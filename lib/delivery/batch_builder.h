@@ -14,8 +14,8 @@
 
 namespace packhorse::delivery {
 
-// Makes frozen batches: decodes stored messages, renders their records and puts as many together as the limits allow. No
-// state but its options; loop thread.
+// Makes frozen batches: decodes stored messages, renders their records and puts as many together as the limits allow.
+// No state but its options; loop thread.
 
 // Which records of a message go into a batch.
 struct RecordRange {
@@ -36,13 +36,13 @@ class BatchBuilder {
   BatchBuilder(BuilderOptions options, queue::Queue& queue, const Streams& streams, const Clock& clock)
       : options_(std::move(options)), queue_(queue), streams_(streams), clock_(clock) {}
 
-  // What to freeze of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A message
-  // with more records than a batch may hold becomes several batches.
-  Result<queue::FreezeRequest> Build(Lane lane, queue::Pending pending, const batch::Options& limits) const;
+  // What to freeze of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A
+  // message with more records than a batch may hold becomes several batches.
+  Result<queue::FreezeRequest> Build(Lane lane, const queue::Pending& pending, const batch::Options& limits) const;
 
   // A batch of exactly these members, decoded and rendered anew: the remainder or the half of another one.
   Result<std::unique_ptr<queue::FrozenBatch>> Rebuild(const queue::FrozenBatch& from,
-                                                      std::vector<queue::Member> members) const;
+                                                      const std::vector<queue::Member>& members) const;
 
   // A batch of dead letters of one lane, flagged as replayed.
   Result<std::unique_ptr<queue::FrozenBatch>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
@@ -54,6 +54,7 @@ class BatchBuilder {
 
  private:
   struct Draft;
+  class Assembly;
   Result<std::unique_ptr<queue::FrozenBatch>> Finish(Draft draft) const;
   contract::BatchHeader Header(Lane lane, const std::string& key) const;
   Draft NewDraft(Lane lane) const;

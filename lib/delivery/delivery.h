@@ -22,8 +22,9 @@
 
 namespace packhorse::delivery {
 
-// Joins the stations behind the queue for one destination: peek, decode, batch, render, freeze, limit, send, judge, settle.
-// Everything on the loop thread; never blocks; destinations know nothing of each other, except for shared limits.
+// Joins the stations behind the queue for one destination: peek, decode, batch, render, freeze, limit, send, judge,
+// settle. Everything on the loop thread; never blocks; destinations know nothing of each other, except for shared
+// limits.
 
 // How messages of one stream are decoded.
 struct StreamBinding {
@@ -34,8 +35,10 @@ struct StreamBinding {
 };
 using Streams = std::map<StreamId, StreamBinding>;
 
-// Decodes a stored message by its stream's contract. A stream that is no longer configured: quarantine "unknown_stream".
-contract::Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored);
+// Decodes a stored message by its stream's contract. A stream that is no longer configured: quarantine
+// "unknown_stream".
+contract::Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane,
+                         const queue::StoredMessage& stored);
 
 struct Options {
   std::string name;
@@ -58,7 +61,7 @@ struct DestinationStatus {
   std::string reason;
   WallTime since{};
   std::optional<std::chrono::milliseconds> next_attempt_in;
-  std::uint64_t pending = 0;  // messages not settled, in flight included
+  std::uint64_t pending = 0;    // messages not settled, in flight included
   std::uint64_t in_flight = 0;  // messages in frozen batches
   WallTime oldest_at{};         // received_at of the oldest pending message; epoch when none
   // Since start:
@@ -67,7 +70,7 @@ struct DestinationStatus {
   std::uint64_t possible_duplicates = 0;
   std::uint64_t records_delivered = 0;
   std::uint64_t bytes_sent = 0;
-  std::map<std::string, std::uint64_t> replies;  // "200", "503", "timeout", ...
+  std::map<std::string, std::uint64_t> replies;            // "200", "503", "timeout", ...
   std::optional<std::chrono::microseconds> p50, p95, p99;  // of requests, last five minutes
   std::optional<WallTime> last_success_at;
   std::string last_error;

@@ -67,9 +67,8 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   for (const Lane lane : kLanes) {
     next = std::min(next, StepLane(lane, now));
   }
-  if (flush_ && std::all_of(kLanes.begin(), kLanes.end(), [&](Lane lane) {
-        return around_.queue.Waiting(options_.name, lane).messages == 0;
-      })) {
+  if (flush_ && std::all_of(kLanes.begin(), kLanes.end(),
+                            [&](Lane lane) { return around_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;
   }
   return next;
@@ -135,9 +134,9 @@ MonoTime DestinationImpl::FreezeWhenDue(Lane lane, MonoTime now) {
 void DestinationImpl::StartFreeze(Lane lane, MonoTime now) {
   LaneState& state = lanes_[static_cast<std::size_t>(lane)];
   const batch::Options limits = BatchLimits();
-  Result<queue::Pending> pending = around_.queue.Peek(options_.name, lane, limits.max_records, kPeekBytes);
+  const Result<queue::Pending> pending = around_.queue.Peek(options_.name, lane, limits.max_records, kPeekBytes);
   Result<queue::FreezeRequest> request =
-      pending ? builder_.Build(lane, *std::move(pending), limits) : Result<queue::FreezeRequest>(pending.error());
+      pending ? builder_.Build(lane, *pending, limits) : Result<queue::FreezeRequest>(pending.error());
   if (!request) {
     last_error_ = request.error().message;
     state.freeze_not_before = now + kFreezeRetry;
@@ -289,8 +288,8 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
     return;
   }
   if (by_lane.size() > 1 || letters.size() > BatchLimits().max_records) {
-    done(Error{ErrorCode::kLimitExceeded, "replay dead letters of one lane, at most " +
-                                              std::to_string(BatchLimits().max_records) + " at a time"});
+    done(Error{ErrorCode::kLimitExceeded,
+               "replay dead letters of one lane, at most " + std::to_string(BatchLimits().max_records) + " at a time"});
     return;
   }
   const Lane lane = by_lane.begin()->first;
@@ -305,20 +304,20 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
   }
   auto active = std::make_shared<Active>();
   active->batch = **batch;
-  around_.queue.ReplayDead(std::move(ids), *std::move(batch),
-                           [this, active, done = std::move(done), alive = std::weak_ptr<bool>(alive_)](
-                               const Result<queue::BatchId>& id) {
-                             if (!id) {
-                               done(id.error());
-                               return;
-                             }
-                             const std::uint32_t records = active->batch.records;
-                             if (!alive.expired()) {
-                               active->batch.id = *id;
-                               LaneOf(*active).line.push_back(active);
-                             }
-                             done(records);
-                           });
+  around_.queue.ReplayDead(
+      std::move(ids), *std::move(batch),
+      [this, active, done = std::move(done), alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& id) {
+        if (!id) {
+          done(id.error());
+          return;
+        }
+        const std::uint32_t records = active->batch.records;
+        if (!alive.expired()) {
+          active->batch.id = *id;
+          LaneOf(*active).line.push_back(active);
+        }
+        done(records);
+      });
 }
 
 DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {

@@ -22,9 +22,9 @@ struct Active {
   queue::FrozenBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
-  std::uint32_t deviations = 0;        // replies that were a success but none
-  bool may_have_arrived = false;       // an attempt ended without a known outcome
-  bool has_successors = false;         // settling into other batches: what is behind has to wait
+  std::uint32_t deviations = 0;   // replies that were a success but none
+  bool may_have_arrived = false;  // an attempt ended without a known outcome
+  bool has_successors = false;    // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
   MonoTime not_before{};

@@ -44,8 +44,8 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   }
   const int status = response.status;
   const outcome::Reply reply = ToReply(std::move(response));
-  const outcome::Verdict verdict = outcome::Judge(reply, options_.contract->response(),
-                                                  builder_.RecordIds(active->batch), around_.clock.Wall());
+  const outcome::Verdict verdict =
+      outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), around_.clock.Wall());
   for (const auto& [name, value] : verdict.deprecations) {
     around_.events.Raise(health::Severity::kP3, "api_deprecated", options_.name, name + ": " + value,
                          around_.clock.Wall());
@@ -142,15 +142,15 @@ void DestinationImpl::OnPartial(const ActivePtr& active, const outcome::Verdict&
       const std::uint32_t record = member.first_record + i;
       const outcome::RecordResult& result = verdict.records.at(index);
       if (result.verdict == RecordVerdict::kRejected) {
-        settlement.dead.push_back(queue::DeadRecord{member.sequence, record, "rejected", result.detail,
-                                                    verdict.provider_request_id, status});
+        settlement.dead.push_back(
+            queue::DeadRecord{member.sequence, record, "rejected", result.detail, verdict.provider_request_id, status});
       } else if (result.verdict == RecordVerdict::kRetry) {
         if (!again.empty() && again.back().sequence == member.sequence &&
             again.back().first_record + again.back().records == record) {
           ++again.back().records;
         } else {
-          again.push_back(queue::Member{member.sequence, member.stream, record, 1, member.total_records,
-                                        member.received_hour});
+          again.push_back(
+              queue::Member{member.sequence, member.stream, record, 1, member.total_records, member.received_hour});
         }
       } else {
         ++delivered;
@@ -163,7 +163,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, const outcome::Verdict&
     return;
   }
   if (!again.empty()) {
-    Result<std::unique_ptr<queue::FrozenBatch>> rest = builder_.Rebuild(active->batch, std::move(again));
+    Result<std::unique_ptr<queue::FrozenBatch>> rest = builder_.Rebuild(active->batch, again);
     if (!rest) {
       Hold(rest.error().message, now);
       return;
@@ -195,8 +195,8 @@ bool DestinationImpl::Split(const ActivePtr& active, const outcome::Verdict& ver
     }
     before += member.records;
   }
-  for (std::vector<queue::Member>& part : parts) {
-    Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, std::move(part));
+  for (const std::vector<queue::Member>& part : parts) {
+    Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, part);
     if (!rebuilt) {
       Hold(rebuilt.error().message, now);
       return false;
@@ -321,13 +321,12 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
     successor->not_before = now;
     successors.push_back(std::move(successor));
   }
-  around_.queue.Settle(std::move(settlement),
-                       [this, active, successors, alive = std::weak_ptr<bool>(alive_)](
-                           const Result<std::vector<queue::BatchId>>& ids) {
-                         if (!alive.expired()) {
-                           OnSettled(active, successors, ids);
-                         }
-                       });
+  around_.queue.Settle(std::move(settlement), [this, active, successors, alive = std::weak_ptr<bool>(alive_)](
+                                                  const Result<std::vector<queue::BatchId>>& ids) {
+    if (!alive.expired()) {
+      OnSettled(active, successors, ids);
+    }
+  });
 }
 
 void DestinationImpl::OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,

@@ -92,6 +92,7 @@ struct SourceOptions {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds reconnect_min{1'000};
   std::chrono::milliseconds reconnect_max{60'000};
+  std::chrono::milliseconds subscribe_again{60'000};  // how often a refused subscription is tried again
   bool retained_on_subscribe = true;  // v5 Retain Handling 1 (only new subscriptions); false: 2 (never)
 };
 

@@ -63,7 +63,8 @@ Status UpdateSubscriptions(Database& db, const std::set<Key>& wanted, const std:
     if (!close) {
       return close.error();
     }
-    if (Status closed = close->Bind(last.at(static_cast<std::size_t>(lane)), destination, stream, lane).Run(); !closed) {
+    if (Status closed = close->Bind(last.at(static_cast<std::size_t>(lane)), destination, stream, lane).Run();
+        !closed) {
       return closed;
     }
   }
@@ -77,7 +78,8 @@ Status UpdateSubscriptions(Database& db, const std::set<Key>& wanted, const std:
     if (!add) {
       return add.error();
     }
-    if (Status added = add->Bind(destination, stream, lane, last.at(static_cast<std::size_t>(lane)) + 1).Run(); !added) {
+    if (Status added = add->Bind(destination, stream, lane, last.at(static_cast<std::size_t>(lane)) + 1).Run();
+        !added) {
       return added;
     }
   }
@@ -127,8 +129,7 @@ Status UpdateRanges(Database& db, const std::set<std::int64_t>& wanted, const st
 
 Status LoadNames(Database& db, Index& index) {
   for (const bool streams : {true, false}) {
-    Result<Statement> rows =
-        db.Prepare(streams ? "SELECT id, name FROM streams" : "SELECT id, name FROM destinations");
+    Result<Statement> rows = db.Prepare(streams ? "SELECT id, name FROM streams" : "SELECT id, name FROM destinations");
     if (!rows) {
       return rows.error();
     }

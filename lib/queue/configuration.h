@@ -11,8 +11,8 @@
 
 namespace packhorse::queue {
 
-// Brings names, subscriptions and pending ranges on the disk in line with a configuration: what is new starts behind the
-// last stored message of its lane, what is gone is closed there and keeps its backlog. Within a transaction.
+// Brings names, subscriptions and pending ranges on the disk in line with a configuration: what is new starts behind
+// the last stored message of its lane, what is gone is closed there and keeps its backlog. Within a transaction.
 Status ApplyConfiguration(Books& books, const std::vector<StreamOptions>& streams,
                           const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last);
 

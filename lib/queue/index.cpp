@@ -164,7 +164,8 @@ std::vector<std::shared_ptr<const CachedSegment>> Index::Cached(Lane lane, Seque
   const auto& cache = cache_[At(lane)];
   const auto begin = std::lower_bound(cache.begin(), cache.end(), from,
                                       [](const auto& segment, Sequence sequence) { return segment->last < sequence; });
-  complete = from > last_committed_[At(lane)] || (!cache.empty() && (begin != cache.begin() || cache.front()->first <= from));
+  complete =
+      from > last_committed_[At(lane)] || (!cache.empty() && (begin != cache.begin() || cache.front()->first <= from));
   return {begin, cache.end()};
 }
 

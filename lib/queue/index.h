@@ -25,9 +25,9 @@ struct CachedSegment {
   std::string plain;
 };
 
-// What the queue knows without reading the disk: names, subscriptions, pending ranges, unsettled batches, ledger totals and
-// the newest segments. Size: bounded by configuration and in-flight limits, never by the backlog. Not thread-safe: its
-// owner holds a lock.
+// What the queue knows without reading the disk: names, subscriptions, pending ranges, unsettled batches, ledger totals
+// and the newest segments. Size: bounded by configuration and in-flight limits, never by the backlog. Not thread-safe:
+// its owner holds a lock.
 class Index {
  public:
   explicit Index(std::uint64_t cache_bytes) : cache_bytes_(cache_bytes) {}
@@ -97,8 +97,8 @@ class Index {
   Sequence last_committed(Lane lane) const { return last_committed_[At(lane)]; }
   // Nothing below it is needed by any destination.
   Sequence LowWater(Lane lane) const;
-  // Segments in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first of them
-  // is missing.
+  // Segments in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first of
+  // them is missing.
   std::vector<std::shared_ptr<const CachedSegment>> Cached(Lane lane, Sequence from, bool& complete) const;
   void DropCached(Lane lane, Sequence below);
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;

@@ -20,6 +20,7 @@ class SegmentEncoder {
   void Add(Sequence sequence, const RawMessage& message);
   std::uint64_t payload_bytes() const { return payload_bytes_; }
   std::uint32_t messages() const { return messages_; }
+  Sequence first() const { return first_; }
   Sequence last() const { return last_; }
   const std::string& plain() const { return plain_; }
   // The blob: compressed when that makes it smaller.

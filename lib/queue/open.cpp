@@ -66,11 +66,11 @@ Result<std::array<Store::Numbers, kLanes>> LoadNumbers(Database& db) {
     }
     const auto reserved = static_cast<Sequence>(rows->Int(1));
     const auto next = static_cast<Sequence>(rows->Int(2));
-    numbers.at(static_cast<std::size_t>(rows->Int(0))) =
-        Store::Numbers{*clean != 0 ? next : reserved + 1, reserved};
+    numbers.at(static_cast<std::size_t>(rows->Int(0))) = Store::Numbers{*clean != 0 ? next : reserved + 1, reserved};
   }
   rows->Reset();
-  if (Status marked = db.Execute("PRAGMA synchronous = FULL; UPDATE meta SET value = '0' WHERE key = 'clean'"); !marked) {
+  if (Status marked = db.Execute("PRAGMA synchronous = FULL; UPDATE meta SET value = '0' WHERE key = 'clean'");
+      !marked) {
     return marked.error();
   }
   return numbers;
@@ -133,6 +133,47 @@ Result<BatchId> LoadBatches(Database& db, Index& index) {
   return next;
 }
 
+struct Loaded {
+  std::unique_ptr<Index> index;
+  BatchId next_batch = 1;
+};
+
+// Brings the configuration into the database, then the database into the index.
+Result<Loaded> LoadIndex(Books& books, const Options& options, const std::array<Store::Numbers, kLanes>& numbers) {
+  // Nothing below the next number is still to come: it is where a new range starts.
+  std::array<Sequence, kLanes> last{};
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    last.at(lane) = numbers.at(lane).next - 1;
+  }
+  if (Status begun = books.Begin(true); !begun) {
+    return begun.error();
+  }
+  if (Status configured = ApplyConfiguration(books, options.streams, options.destinations, last); !configured) {
+    return configured.error();
+  }
+  if (Status committed = books.Commit(); !committed) {
+    return committed.error();
+  }
+  Loaded loaded{std::make_unique<Index>(options.cache_bytes), 1};
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    loaded.index->SetLastCommitted(static_cast<Lane>(lane), last.at(lane));
+  }
+  if (Status configured = LoadConfiguration(books.database(), options.streams, *loaded.index); !configured) {
+    return configured.error();
+  }
+  const Result<LedgerChanges> totals = LoadLedger(books.database());
+  if (!totals) {
+    return totals.error();
+  }
+  loaded.index->Apply(*totals);
+  const Result<BatchId> next_batch = LoadBatches(books.database(), *loaded.index);
+  if (!next_batch) {
+    return next_batch.error();
+  }
+  loaded.next_batch = *next_batch;
+  return loaded;
+}
+
 }  // namespace
 
 Result<LockFile> LockFile::Take(const std::string& path) {
@@ -142,8 +183,8 @@ Result<LockFile> LockFile::Take(const std::string& path) {
   }
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     const Result<std::string> holder = ReadFile(path, 64);
-    return Error{ErrorCode::kBusy, "the queue is in use by process " + (holder ? *holder : "?") +
-                                       "; two daemons cannot share a queue"};
+    return Error{ErrorCode::kBusy,
+                 "the queue is in use by process " + (holder ? *holder : "?") + "; two daemons cannot share a queue"};
   }
   const std::string pid = std::to_string(getpid());
   if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
@@ -200,35 +241,9 @@ Result<Opened> OpenDatabase(const Options& options) {
   if (!books) {
     return books.error();
   }
-  // Nothing below the next number is still to come: it is where a new range starts.
-  std::array<Sequence, kLanes> last{};
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    last.at(lane) = numbers->at(lane).next - 1;
-  }
-  if (Status begun = books->Begin(true); !begun) {
-    return begun.error();
-  }
-  if (Status configured = ApplyConfiguration(*books, options.streams, options.destinations, last); !configured) {
-    return configured.error();
-  }
-  if (Status committed = books->Commit(); !committed) {
-    return committed.error();
-  }
-  auto index = std::make_unique<Index>(options.cache_bytes);
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    index->SetLastCommitted(static_cast<Lane>(lane), last.at(lane));
-  }
-  if (Status loaded = LoadConfiguration(books->database(), options.streams, *index); !loaded) {
+  Result<Loaded> loaded = LoadIndex(*books, options, *numbers);
+  if (!loaded) {
     return loaded.error();
-  }
-  const Result<LedgerChanges> totals = LoadLedger(books->database());
-  if (!totals) {
-    return totals.error();
-  }
-  index->Apply(*totals);
-  const Result<BatchId> next_batch = LoadBatches(books->database(), *index);
-  if (!next_batch) {
-    return next_batch.error();
   }
   Result<Reader> reader = Reader::Open(options.path);
   if (!reader) {
@@ -238,8 +253,9 @@ Result<Opened> OpenDatabase(const Options& options) {
   if (!held) {
     return held.error();
   }
-  return Opened{*std::move(lock), *queue_id,       std::move(index), *next_batch, *std::move(reader),
-                *std::move(books), *numbers, *held};
+  return Opened{
+      *std::move(lock), *queue_id, std::move(loaded->index), loaded->next_batch, *std::move(reader), *std::move(books),
+      *numbers,         *held};
 }
 
 }  // namespace packhorse::queue

@@ -9,13 +9,14 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "record/outcome.h"
+#include "queue/values.h"
 #include "record/raw_message.h"
 
 namespace packhorse::queue {
 
 // The store-and-forward queue: durable intake, pending ranges per destination and lane, frozen batches, dead letters,
-// quarantine and the ledger. FORMAT.md says what is on the disk and why a crash cannot break it. Payload bytes are opaque.
+// quarantine and the ledger. FORMAT.md says what is on the disk and why a crash cannot break it. Payload bytes are
+// opaque.
 //
 // Threads: Append() from the ingest thread; everything that says "loop" from the loop thread only; Stop() from any.
 // One internal store thread owns the writing connection and groups whatever is waiting into one commit.
@@ -30,7 +31,8 @@ struct Options {
   std::string path = "/var/lib/packhorse/queue.db";
   std::vector<StreamOptions> streams;
   std::vector<std::string> destinations;
-  std::uint64_t cache_bytes = 4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
+  std::uint64_t cache_bytes =
+      4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
   std::uint32_t max_settled_batches = 10'000;  // rows kept of the log of settled batches
   std::uint32_t max_dead_letters = 100'000;    // the oldest go first
   std::uint32_t max_quarantined = 100'000;     // likewise
@@ -38,157 +40,14 @@ struct Options {
   std::function<void()> wake;
 };
 
-struct StoredMessage {
-  Sequence sequence = 0;
-  RawMessage message;
-};
-
-// The part of one message that a batch carries: records [first_record, first_record + records) of `total_records`.
-struct Member {
-  Sequence sequence = 0;
-  StreamId stream = 0;
-  std::uint32_t first_record = 0;
-  std::uint32_t records = 1;
-  std::uint32_t total_records = 1;
-  std::int32_t received_hour = 0;  // server_received_at in hours since the epoch: the ledger's hour
-};
-
-using BatchId = std::int64_t;
-
-// A batch is frozen before its first attempt and never changes: every attempt sends these bytes under this key, also
-// after a restart. A split or a remainder is a new batch with a new key.
-struct FrozenBatch {
-  BatchId id = 0;  // given by the queue
-  std::string destination;
-  Lane lane = Lane::kNormal;
-  std::string idempotency_key;
-  std::string trace_id;  // 32 hex digits, W3C Trace Context
-  std::string contract;  // cloud contract, name@major.minor
-  std::string content_type;
-  std::string content_encoding;  // empty: identity
-  std::string path;              // request path below the base URL
-  std::string body;              // as sent
-  std::uint64_t uncompressed_bytes = 0;
-  std::uint32_t records = 0;
-  std::vector<Member> members;  // ascending
-  bool replayed = false;        // made of dead letters
-  bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
-  WallTime created_at{};
-  WallTime oldest_at{};         // received_at of its oldest message
-};
-
-// A message that ends without an upload to this destination.
-struct Resolution {
-  Sequence sequence = 0;
-  Outcome outcome = Outcome::kQuarantined;  // kQuarantined, kDropped or kDeduplicated
-  std::string reason;                       // short and stable, becomes the ledger's reason
-  std::string detail;                       // for people
-};
-
-// Takes [from, through] out of a destination's pending range: every message in it is in the batch or resolved, or belongs
-// to a stream that this destination does not receive.
-struct FreezeRequest {
-  std::string destination;
-  Lane lane = Lane::kNormal;
-  Sequence from = 0;     // as Peek() gave it
-  Sequence through = 0;  // last sequence covered
-  std::vector<Resolution> resolutions;
-  // Empty when every message of the range was resolved; several when one message has more records than a batch may hold.
-  std::vector<std::unique_ptr<FrozenBatch>> batches;
-};
-
-// A record that the destination refused on its own merits.
-struct DeadRecord {
-  Sequence sequence = 0;
-  std::uint32_t record = 0;  // index within its message
-  std::string reason;        // short and stable: "rejected", "too_large"
-  std::string detail;        // the provider's words, bounded by the caller
-  std::string provider_request_id;
-  int http_status = 0;
-};
-
-// What became of a frozen batch. Every record of it is delivered, dead, or in exactly one successor.
-struct Settlement {
-  BatchId batch = 0;
-  std::vector<DeadRecord> dead;
-  std::vector<std::unique_ptr<FrozenBatch>> successors;  // frozen in the same transaction; they go first, in this order
-  // For the log of settled batches.
-  int http_status = 0;
-  std::string provider_request_id;
-  std::uint32_t attempts = 0;
-  bool possible_duplicate = false;  // an attempt ended without a known outcome before this one
-};
-
-struct Pending {
-  Sequence from = 0;                    // where the range starts
-  std::vector<StoredMessage> messages;  // ascending, only streams of this destination
-  Sequence through = 0;                 // last sequence looked at; >= the last message's
-};
-
-struct DeadLetter {
-  std::int64_t id = 0;
-  std::string destination;
-  Lane lane = Lane::kNormal;
-  Sequence sequence = 0;
-  std::uint32_t record = 0;
-  std::uint32_t total_records = 1;
-  std::string record_id;
-  std::string stream;
-  WallTime died_at{};
-  std::string reason;
-  std::string detail;
-  std::string provider_request_id;
-  int http_status = 0;
-  std::string batch_key;  // idempotency key of the batch in which it was refused
-  RawMessage message;
-};
-
-struct QuarantinedMessage {
-  Lane lane = Lane::kNormal;
-  Sequence sequence = 0;
-  std::string stream;
-  WallTime at{};
-  std::string reason;
-  std::string detail;
-  RawMessage message;
-};
-
-// One row of the ledger, totals since the queue was made. Messages and records each fulfil the identity of product.md P3.
-struct LedgerRow {
-  std::string stream;
-  std::string destination;
-  std::uint64_t received = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t rejected = 0;
-  std::uint64_t quarantined = 0;
-  std::uint64_t deduplicated = 0;
-  std::uint64_t expired = 0;
-  std::uint64_t dropped = 0;
-  std::uint64_t pending = 0;
-  std::uint64_t records_delivered = 0;
-  std::uint64_t records_rejected = 0;
-  std::vector<std::pair<std::string, std::uint64_t>> drop_reasons;
-
-  bool Balanced() const {
-    return received == delivered + rejected + quarantined + deduplicated + expired + dropped + pending;
-  }
-};
-
-struct Ledger {
-  std::vector<LedgerRow> rows;
-  std::uint64_t unrouted = 0;
-  bool Balanced() const;
-  LedgerRow Total() const;
-};
-
 struct Stats {
   std::string queue_id;
-  std::uint64_t messages = 0;  // stored and still needed
-  std::uint64_t bytes = 0;     // database and WAL on the disk
+  std::uint64_t messages = 0;              // stored and still needed
+  std::uint64_t bytes = 0;                 // database and WAL on the disk
   std::uint64_t payload_bytes_stored = 0;  // of the segments that are kept
   std::uint64_t segments = 0;
-  WallTime oldest_at{};        // received_at of the oldest message still needed; epoch when there is none
-  std::uint64_t at_risk = 0;   // acknowledged messages that a power cut would cost right now
+  WallTime oldest_at{};       // received_at of the oldest message still needed; epoch when there is none
+  std::uint64_t at_risk = 0;  // acknowledged messages that a power cut would cost right now
   std::uint64_t dead_letters = 0;
   std::uint64_t quarantined = 0;
   std::uint64_t commits = 0;  // since start
@@ -206,11 +65,12 @@ class Queue {
  public:
   virtual ~Queue() = default;
 
-  // Makes `message` safe and returns its number: in mode strict after a synced commit. Blocks, and while the disk refuses,
-  // retries until it is safe or Stop() was called; only then it fails. The caller must not acknowledge after a failure.
+  // Makes `message` safe and returns its number: in mode strict after a synced commit. Blocks, and while the disk
+  // refuses, retries until it is safe or Stop() was called; only then it fails. The caller must not acknowledge after a
+  // failure.
   virtual Result<Sequence> Append(RawMessage message) = 0;
-  // Counts a message of `stream` that ends on arrival (a retained repeat, a message over the size limit) without storing
-  // it. Ingest thread. Not synced by itself.
+  // Counts a message of `stream` that ends on arrival (a retained repeat, a message over the size limit) without
+  // storing it. Ingest thread. Not synced by itself.
   virtual void CountDropped(StreamId stream, std::string_view reason) = 0;
   // Stores `message` in quarantine straight away and counts it so: it is over a limit that decoding could not heal.
   virtual Status Quarantine(RawMessage message, std::string_view reason, std::string_view detail) = 0;
@@ -233,8 +93,8 @@ class Queue {
   virtual WallTime OldestPending(const std::string& destination) = 0;
   // One stored message, for a split or for showing. kNotFound once its segment is gone.
   virtual Result<StoredMessage> Read(Lane lane, Sequence sequence) = 0;
-  // Moves the range at once in memory and durably with the next commit; `done` runs in Poll() with the ids of the batches,
-  // in order. A batch must not be sent before that.
+  // Moves the range at once in memory and durably with the next commit; `done` runs in Poll() with the ids of the
+  // batches, in order. A batch must not be sent before that.
   virtual void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // The ids of the successors, in order.
   virtual void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
@@ -246,8 +106,8 @@ class Queue {
   virtual Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) = 0;
   virtual Result<DeadLetter> FindDeadLetter(std::int64_t id) = 0;
   // Takes dead letters back into delivery: they leave the dead letters and become `batch` (replayed, rendered by the
-  // caller from these letters, all of one destination and lane) in one transaction; the ledger moves their messages from
-  // rejected to pending.
+  // caller from these letters, all of one destination and lane) in one transaction; the ledger moves their messages
+  // from rejected to pending.
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
   virtual Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) = 0;
@@ -266,8 +126,8 @@ class Queue {
   virtual void Stop() = 0;
 };
 
-// Opens or makes the queue. kBusy when another process holds it (the message names its pid); kUnsupported when its format
-// major is newer than ours; kCorrupt when the database is damaged.
+// Opens or makes the queue. kBusy when another process holds it (the message names its pid); kUnsupported when its
+// format major is newer than ours; kCorrupt when the database is damaged.
 Result<std::unique_ptr<Queue>> Open(Options options, const Clock& clock);
 
 }  // namespace packhorse::queue

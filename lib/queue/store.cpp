@@ -170,66 +170,72 @@ Status Store::NextNumber(Lane lane, Built& built, Sequence& sequence) {
 }
 
 Status Store::WriteArrivals(const Work& work, Built& built) {
-  std::array<std::optional<SegmentEncoder>, kLanes> encoders;
-  std::array<Sequence, kLanes> first{};
-  for (Arrival* arrival : work.arrivals) {
-    std::vector<DestinationId> recipients;
-    Lane lane = Lane::kNormal;
-    {
-      const std::lock_guard lock(mutex_);
-      recipients = index_.Recipients(arrival->message.stream);
-      lane = index_.LaneOf(arrival->message.stream);
-    }
-    Sequence sequence = 0;
-    if (Status numbered = NextNumber(lane, built, sequence); !numbered) {
-      return numbered;
-    }
-    built.numbers.push_back(sequence);
-    const bool quarantined = !arrival->quarantine_reason.empty();
-    if (quarantined) {
-      Status kept = books_.InsertQuarantine(lane, StoredMessage{sequence, arrival->message}, arrival->quarantine_reason,
-                                            arrival->quarantine_detail, clock_.Wall());
-      if (!kept) {
-        return kept;
-      }
-    } else {
-      std::optional<SegmentEncoder>& encoder = encoders[At(lane)];
-      if (!encoder) {
-        encoder.emplace(sequence);
-        first[At(lane)] = sequence;
-      }
-      encoder->Add(sequence, arrival->message);
-    }
-    const std::int32_t hour = HourOf(arrival->message.received_at);
-    for (const DestinationId destination : recipients) {
-      books_.Count(hour, arrival->message.stream, destination, kLedgerReceived, "", 1, 0);
-      if (quarantined) {
-        books_.Count(hour, arrival->message.stream, destination, LedgerCode(Outcome::kQuarantined),
-                     arrival->quarantine_reason, 1, 0);
-      } else {
-        books_.Count(0, arrival->message.stream, destination, kLedgerPending, std::string(1, Letter(lane)), 1, 0);
-        ++built.waiting[{destination, lane}];
-      }
+  Encoders encoders;
+  for (const Arrival* arrival : work.arrivals) {
+    if (Status written = WriteArrival(*arrival, encoders, built); !written) {
+      return written;
     }
   }
   for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    const std::optional<SegmentEncoder>& encoder = encoders[At(lane)];
+    const std::optional<SegmentEncoder>& encoder = encoders.at(At(lane));
     if (!encoder) {
       continue;
     }
-    Status inserted = books_.InsertSegment(lane, first[At(lane)], encoder->last(), encoder->messages(),
+    Status inserted = books_.InsertSegment(lane, encoder->first(), encoder->last(), encoder->messages(),
                                            encoder->payload_bytes(), encoder->Finish());
     if (!inserted) {
       return inserted;
     }
     auto cached = std::make_shared<CachedSegment>();
-    cached->first = first[At(lane)];
+    cached->first = encoder->first();
     cached->last = encoder->last();
     cached->plain = encoder->plain();
     built.segments.emplace_back(lane, std::move(cached));
     built.stored.segments += 1;
     built.stored.messages += static_cast<std::int64_t>(encoder->messages());
     built.stored.payload_bytes += static_cast<std::int64_t>(encoder->payload_bytes());
+  }
+  return {};
+}
+
+Status Store::WriteArrival(const Arrival& arrival, Encoders& encoders, Built& built) {
+  const RawMessage& message = arrival.message;
+  std::vector<DestinationId> recipients;
+  Lane lane = Lane::kNormal;
+  {
+    const std::lock_guard lock(mutex_);
+    recipients = index_.Recipients(message.stream);
+    lane = index_.LaneOf(message.stream);
+  }
+  Sequence sequence = 0;
+  if (Status numbered = NextNumber(lane, built, sequence); !numbered) {
+    return numbered;
+  }
+  built.numbers.push_back(sequence);
+  const bool quarantined = !arrival.quarantine_reason.empty();
+  if (quarantined) {
+    Status kept = books_.InsertQuarantine(lane, StoredMessage{sequence, message}, arrival.quarantine_reason,
+                                          arrival.quarantine_detail, clock_.Wall());
+    if (!kept) {
+      return kept;
+    }
+  } else {
+    std::optional<SegmentEncoder>& encoder = encoders.at(At(lane));
+    if (!encoder) {
+      encoder.emplace(sequence);
+    }
+    encoder->Add(sequence, message);
+  }
+  const std::int32_t hour = HourOf(message.received_at);
+  for (const DestinationId destination : recipients) {
+    books_.Count(hour, message.stream, destination, kLedgerReceived, "", 1, 0);
+    if (quarantined) {
+      books_.Count(hour, message.stream, destination, LedgerCode(Outcome::kQuarantined), arrival.quarantine_reason, 1,
+                   0);
+    } else {
+      books_.Count(0, message.stream, destination, kLedgerPending, std::string(1, Letter(lane)), 1, 0);
+      ++built.waiting[{destination, lane}];
+    }
   }
   return {};
 }
@@ -323,7 +329,8 @@ bool Store::WaitAfterFailure(const Error& error, unsigned failures) {
   if (wake_) {
     wake_();
   }
-  const auto wait = std::min<std::chrono::milliseconds>(kRetryFirst * (1 << static_cast<int>(std::min(failures, 5U))), kRetryMax);
+  const auto wait =
+      std::min<std::chrono::milliseconds>(kRetryFirst * (1 << static_cast<int>(std::min(failures, 5U))), kRetryMax);
   return !work_.wait_for(lock, wait, [&] { return stopping_; });
 }
 

@@ -92,7 +92,9 @@ class Store {
   void Run();
   Work Take(std::unique_lock<std::mutex>& lock);
   Status TryCommit(Work& work, Built& built);
+  using Encoders = std::array<std::optional<SegmentEncoder>, kLanes>;
   Status WriteArrivals(const Work& work, Built& built);
+  Status WriteArrival(const Arrival& arrival, Encoders& encoders, Built& built);
   Status NextNumber(Lane lane, Built& built, Sequence& sequence);
   Status TrimSegments(Built& built);
   void Publish(Work& work, Built& built);

@@ -12,8 +12,8 @@
 
 namespace packhorse {
 
-// The canonical record is the only thing that device contracts and cloud contracts both know. Names and values are those
-// of the public cloud contract packhorse-ingest@1 (design.md). Plain values; any thread.
+// The canonical record is the only thing that device contracts and cloud contracts both know. Names and values are
+// those of the public cloud contract packhorse-ingest@1 (design.md). Plain values; any thread.
 
 // A scalar as the device sent it. 64-bit integers stay exact.
 using Value = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string>;
@@ -93,7 +93,8 @@ struct CanonicalRecord {
   Flags flags = 0;
 };
 
-// Where a record came from within its message: the record id is made of it. `index` is set when one message gave several.
+// Where a record came from within its message: the record id is made of it. `index` is set when one message gave
+// several.
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index);
 
 }  // namespace packhorse

@@ -15,9 +15,7 @@ std::string_view At(const std::array<std::string_view, N>& names, Enum value) {
 
 }  // namespace
 
-std::string_view Name(Lane lane) {
-  return At(std::array<std::string_view, 3>{"urgent", "normal", "bulk"}, lane);
-}
+std::string_view Name(Lane lane) { return At(std::array<std::string_view, 3>{"urgent", "normal", "bulk"}, lane); }
 
 char Letter(Lane lane) { return Name(lane).front(); }
 
@@ -36,9 +34,9 @@ std::string_view Name(TimeQuality quality) {
 }
 
 std::string_view Name(Outcome outcome) {
-  return At(std::array<std::string_view, 6>{"delivered", "deduplicated", "expired", "dropped", "quarantined",
-                                            "rejected"},
-            outcome);
+  return At(
+      std::array<std::string_view, 6>{"delivered", "deduplicated", "expired", "dropped", "quarantined", "rejected"},
+      outcome);
 }
 
 std::vector<std::string_view> Names(Flags flags) {

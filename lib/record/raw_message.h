@@ -28,15 +28,15 @@ char Letter(Lane lane);
 // Plain value.
 struct RawMessage {
   StreamId stream = 0;
-  std::string topic;    // at most 65,535 bytes of UTF-8 (MQTT 5 section 1.5.4)
-  std::string payload;  // opaque
-  WallTime received_at{};             // taken before anything else, UTC
+  std::string topic;                     // at most 65,535 bytes of UTF-8 (MQTT 5 section 1.5.4)
+  std::string payload;                   // opaque
+  WallTime received_at{};                // taken before anything else, UTC
   std::chrono::nanoseconds boot_time{};  // CLOCK_BOOTTIME at the same moment
   ClockState clock = ClockState::kUnsynchronized;
   std::uint8_t qos = 0;
   bool retained = false;
-  bool redelivered = false;  // MQTT DUP flag
-  std::string content_type;  // MQTT 5 property, may be empty
+  bool redelivered = false;                                          // MQTT DUP flag
+  std::string content_type;                                          // MQTT 5 property, may be empty
   std::vector<std::pair<std::string, std::string>> user_properties;  // MQTT 5, in order, duplicates allowed
 };
 

@@ -107,13 +107,24 @@ void RawInsert(std::uint64_t messages, const std::string& directory) {
   Print("queue/raw-insert", messages, before, Measure());
 }
 
-void RawDrain(std::uint64_t messages, const std::string& directory) {
-  RawTable table(directory + "/raw.db");
+void Fill(RawTable& table, std::uint64_t messages) {
   table.Begin();
   for (std::uint64_t i = 0; i < messages; ++i) {
     table.Insert(i);
   }
   table.Commit();
+}
+
+void RawFill(std::uint64_t messages, const std::string& directory) {
+  RawTable table(directory + "/raw.db");
+  const Usage before = Measure();
+  Fill(table, messages);
+  Print("queue/raw-fill", messages, before, Measure());
+}
+
+void RawDrain(std::uint64_t messages, const std::string& directory) {
+  RawTable table(directory + "/raw.db");
+  Fill(table, messages);
   const Usage before = Measure();
   while (table.Take() > 0) {
   }
@@ -243,12 +254,15 @@ void Drain(std::uint64_t messages, const std::string& directory) {
 
 int main(int argc, char** argv) {
   using namespace packhorse::bench;
-  const Arguments arguments = ParseArguments(argc, argv, "bench_queue raw-insert|raw-drain|append|drain MESSAGES");
+  const Arguments arguments =
+      ParseArguments(argc, argv, "bench_queue raw-insert|raw-fill|raw-drain|append|drain MESSAGES");
   const packhorse::test::TempDir directory;
   if (arguments.mode == "raw-insert") {
     RawInsert(arguments.messages, directory.path());
   } else if (arguments.mode == "raw-drain") {
     RawDrain(arguments.messages, directory.path());
+  } else if (arguments.mode == "raw-fill") {
+    RawFill(arguments.messages, directory.path());
   } else if (arguments.mode == "append") {
     Append(arguments.messages, directory.path());
   } else if (arguments.mode == "drain") {

@@ -21,35 +21,27 @@ run() {
 
 # Instructions per message: two runs of different length under callgrind, the difference divided by the difference of
 # their messages. Start and end cancel out. Hardware counters are often missing in virtual machines, callgrind is not.
-instructions() {
-  local name=$1 program=$2 mode=$3 few=$4 many=$5 a b
-  a=$(collected "$program" "$mode" "$few")
-  b=$(collected "$program" "$mode" "$many")
-  echo "instructions=$name per_message=$(((b - a) / (many - few)))" | tee -a "$results"
-}
 collected() {
   valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bin/$1" "$2" "$3" 2>&1 >/dev/null |
     sed -n 's/^.*Collected : \([0-9]*\).*/\1/p'
 }
-
-run bench_queue raw-insert 20000
-run bench_queue append 20000
-run bench_queue raw-drain 200000
-run bench_queue drain 50000
-run bench_upload raw 500000
-run bench_upload packhorse 500000
-run bench_upload gzip 100000
-run bench_ingest raw 200000
-run bench_ingest packhorse 20000
-run bench_bridge full 20000
-run bench_bridge paced 20000
-run bench_bridge outage 20000
-
+per_message() {
+  echo $((($(collected "$1" "$2" "$4") - $(collected "$1" "$2" "$3")) / ($4 - $3)))
+}
+# instructions NAME PROGRAM MODE FEW MANY [PREPARED]: without what the mode PREPARED costs, which this one does beforehand.
+instructions() {
+  local count prepared=0
+  count=$(per_message "$2" "$3" "$4" "$5")
+  [ -z "${6:-}" ] || prepared=$(per_message "$2" "$6" "$4" "$5")
+  echo "instructions=$1 per_message=$((count - prepared))" | tee -a "$results"
+}
 instructions queue/raw-insert bench_queue raw-insert 500 2500
 instructions queue/append bench_queue append 500 2500
+instructions queue/raw-drain bench_queue raw-drain 500 2500 raw-fill
+instructions queue/drain bench_queue drain 500 2500 append
 instructions upload/raw-curl bench_upload raw 5000 55000
 instructions upload/packhorse bench_upload packhorse 5000 55000
-instructions upload/gzip bench_upload gzip 5000 55000
+instructions upload/gzip bench_upload gzip 5000 15000
 instructions ingest/raw-subscriber bench_ingest raw 500 2500
 instructions ingest/packhorse bench_ingest packhorse 500 2500
 

@@ -35,8 +35,8 @@ TEST(Kill, RandomKillsUnderLoadLoseNothingAcknowledgedAndGiveNoSecondId) {
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
   const int kills = KillsFromEnvironment();
-  Process fleet({Site::Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(site.broker().port()), "--devices",
-                 "50", "--rate", "1500", "--ack-log", site.Path("acknowledged")},
+  Process fleet({Site::Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(site.broker().port()),
+                 "--devices", "50", "--rate", "1500", "--ack-log", site.Path("acknowledged")},
                 site.Path("fleet.log"));
   for (int i = 0; i < kills; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300 + random() % 1'200));
@@ -55,8 +55,8 @@ TEST(Kill, RandomKillsUnderLoadLoseNothingAcknowledgedAndGiveNoSecondId) {
   // Whatever the broker acknowledged to a device is in the cloud.
   std::set<std::string> arrived;
   const RunResult rows = test::Run({"sqlite3", "-separator", " ", site.Path("cloud.db"),
-                              "SELECT topic, json_extract(measurements, '$.seq.value') FROM records"},
-                             "", {}, 60s);
+                                    "SELECT topic, json_extract(measurements, '$.seq.value') FROM records"},
+                                   "", {}, 60s);
   ASSERT_EQ(rows.exit_code, 0) << rows.err;
   std::istringstream lines(rows.out);
   for (std::string line; std::getline(lines, line);) {
@@ -80,9 +80,10 @@ TEST(Kill, TwoHundredThousandMessagesAtFullSpeedAllArriveOnce) {
   Site site;
   site.config()["destinations"][0]["batch"] = {{"max_age", "200ms"}, {"max_records", 1000}};
   site.StartBridge();
-  const RunResult fleet = test::Run({Site::Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(site.broker().port()),
-                               "--devices", "200", "--rate", "0", "--count", "200000"},
-                              "", {}, 120s);
+  const RunResult fleet =
+      test::Run({Site::Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(site.broker().port()),
+                 "--devices", "200", "--rate", "0", "--count", "200000"},
+                "", {}, 120s);
   ASSERT_EQ(fleet.exit_code, 0) << fleet.err;
   const json totals = json::parse(fleet.out.substr(fleet.out.find('{')), nullptr, false);
   ASSERT_EQ(totals["acknowledged"], 200'000) << fleet.out;

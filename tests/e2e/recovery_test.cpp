@@ -181,9 +181,15 @@ TEST(Recovery, BrokenPayloadsAreQuarantinedAndTheRestArrives) {
   for (int i = 0; i < 5'000; ++i) {
     deep += "{\"a\":";
   }
-  const std::vector<std::string> bad = {
-      "", "{\"a\":", std::string("\xff\xfe\x00\x01", 4), "{\"unit\":\"\xb0" "C\"}", deep, "{\"t\":NaN}", "<xml/>",
-      "{\"img\":\"" + std::string(2'000'000, 'A') + "\"}"};
+  const std::vector<std::string> bad = {"",
+                                        "{\"a\":",
+                                        std::string("\xff\xfe\x00\x01", 4),
+                                        "{\"unit\":\"\xb0"
+                                        "C\"}",
+                                        deep,
+                                        "{\"t\":NaN}",
+                                        "<xml/>",
+                                        "{\"img\":\"" + std::string(2'000'000, 'A') + "\"}"};
   for (const std::string& payload : bad) {
     EXPECT_TRUE(site.PublishRaw(payload));
   }

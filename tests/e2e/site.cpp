@@ -48,20 +48,28 @@ std::string HttpPost(int port, const std::string& path, const std::string& body)
 }
 
 json ExampleConfig(const Mosquitto& broker, int cloud_port, const Site& site) {
-  return json{
-      {"gateway", {{"id", "gw-test"}, {"attributes", {{"site", "plant-7"}}}}},
-      {"sources", {{{"name", "plant"}, {"urls", {broker.url()}}, {"client_id", "packhorse-test"},
-                    {"reconnect", {{"min", "100ms"}, {"max", "1s"}}}}}},
-      {"streams", {{{"name", "telemetry"}, {"source", "plant"}, {"topics", {"site/{site}/dev/{device}/+"}},
-                    {"contract", "generic-json@1"}, {"destinations", {"cloud"}}}}},
-      {"queue", {{"path", site.Path("queue.db")}, {"runtime_dir", site.Path("run")}}},
-      {"destinations", {{{"name", "cloud"}, {"contract", "packhorse-ingest@1"},
-                         {"url", "http://127.0.0.1:" + std::to_string(cloud_port)},
-                         {"auth", {{"type", "bearer"}, {"token", {{"file", site.Path("cloud.token")}}}}},
-                         {"batch", {{"max_age", "100ms"}}},
-                         {"limits", {{{"requests", 100000}, {"per", "10s"}}}}}}},
-      {"control", {{"socket", site.socket()}}},
-      {"log", {{"level", "info"}, {"format", "text"}}}};
+  return json{{"gateway", {{"id", "gw-test"}, {"attributes", {{"site", "plant-7"}}}}},
+              {"sources",
+               {{{"name", "plant"},
+                 {"urls", {broker.url()}},
+                 {"client_id", "packhorse-test"},
+                 {"reconnect", {{"min", "100ms"}, {"max", "1s"}}}}}},
+              {"streams",
+               {{{"name", "telemetry"},
+                 {"source", "plant"},
+                 {"topics", {"site/{site}/dev/{device}/+"}},
+                 {"contract", "generic-json@1"},
+                 {"destinations", {"cloud"}}}}},
+              {"queue", {{"path", site.Path("queue.db")}, {"runtime_dir", site.Path("run")}}},
+              {"destinations",
+               {{{"name", "cloud"},
+                 {"contract", "packhorse-ingest@1"},
+                 {"url", "http://127.0.0.1:" + std::to_string(cloud_port)},
+                 {"auth", {{"type", "bearer"}, {"token", {{"file", site.Path("cloud.token")}}}}},
+                 {"batch", {{"max_age", "100ms"}}},
+                 {"limits", {{{"requests", 100000}, {"per", "10s"}}}}}}},
+              {"control", {{"socket", site.socket()}}},
+              {"log", {{"level", "info"}, {"format", "text"}}}};
 }
 
 }  // namespace
@@ -99,10 +107,11 @@ bool Site::BridgeConnected() {
 }
 
 void Site::StartCloud() {
-  cloud_.emplace(std::vector<std::string>{Bin("packhorse-cloud"), "--listen", "127.0.0.1:" + std::to_string(cloud_port_),
-                                          "--admin-port", std::to_string(admin_port_), "--database", dir_ / "cloud.db",
-                                          "--token", "right-token"},
-                 dir_ / "cloud.log");
+  cloud_.emplace(
+      std::vector<std::string>{Bin("packhorse-cloud"), "--listen", "127.0.0.1:" + std::to_string(cloud_port_),
+                               "--admin-port", std::to_string(admin_port_), "--database", dir_ / "cloud.db", "--token",
+                               "right-token"},
+      dir_ / "cloud.log");
   if (!WaitFor([&] { return PortOpen(cloud_port_) && PortOpen(admin_port_); })) {
     throw std::runtime_error("the cloud did not start: " + ReadAll(dir_ / "cloud.log"));
   }

@@ -16,8 +16,8 @@
 
 namespace packhorse::test {
 
-// A whole site on loopback: a real mosquitto, the reference cloud, the daemon and its CLI, with everything they write in one
-// temporary folder. Throws when a part does not start. Not thread-safe.
+// A whole site on loopback: a real mosquitto, the reference cloud, the daemon and its CLI, with everything they write
+// in one temporary folder. Throws when a part does not start. Not thread-safe.
 class Site {
  public:
   explicit Site(MosquittoOptions broker = {});

@@ -99,6 +99,13 @@ bool ScriptedConnection::Trickle(const std::string& bytes, std::chrono::millisec
   return true;
 }
 
+void ScriptedConnection::Discard(std::chrono::milliseconds quiet) {
+  pollfd polled{fd_.get(), POLLIN, 0};
+  while (!stop_ && poll(&polled, 1, static_cast<int>(quiet.count())) > 0 && Fill()) {
+    buffer_.clear();
+  }
+}
+
 void ScriptedConnection::Stall() {
   pollfd polled{fd_.get(), POLLRDHUP, 0};
   while (!stop_ && poll(&polled, 1, kTurnMs) == 0) {

@@ -30,6 +30,8 @@ class ScriptedConnection {
   bool Write(const std::string& bytes);
   // One byte per interval; false when the peer is gone or the server is stopping.
   bool Trickle(const std::string& bytes, std::chrono::milliseconds interval);
+  // Reads and forgets until nothing has come for `quiet`.
+  void Discard(std::chrono::milliseconds quiet);
   // Does nothing until the peer closes or the server is stopping.
   void Stall();
   void Close() { fd_.Close(); }

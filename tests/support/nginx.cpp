@@ -46,9 +46,16 @@ std::vector<Nginx::Access> Nginx::Log() const {
   return lines;
 }
 
-std::vector<Nginx::Access> Nginx::WaitForLog(std::size_t lines) const {
-  WaitFor([&] { return Log().size() >= lines; }, std::chrono::seconds(5));
-  return Log();
+std::vector<Nginx::Access> Nginx::LogOf(const std::string& uri, std::size_t count) const {
+  std::vector<Access> lines;
+  WaitFor(
+      [&] {
+        lines = Log();
+        std::erase_if(lines, [&](const Access& access) { return access.uri != uri; });
+        return lines.size() >= count;
+      },
+      std::chrono::seconds(5));
+  return lines;
 }
 
 }  // namespace packhorse::test

@@ -27,8 +27,8 @@ class Nginx {
   int port() const { return port_; }
   // What was logged so far; nginx writes a line shortly after the reply.
   std::vector<Access> Log() const;
-  // Waits for that many lines.
-  std::vector<Access> WaitForLog(std::size_t lines) const;
+  // The lines of this request URI, once there are `count` of them or five seconds have passed.
+  std::vector<Access> LogOf(const std::string& uri, std::size_t count) const;
 
  private:
   std::string dir_;

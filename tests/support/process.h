@@ -11,12 +11,12 @@
 
 namespace packhorse::test {
 
-// A child process with its output in a file. Killed (SIGKILL) and reaped at the latest by the destructor; also ends when
-// this process dies (PR_SET_PDEATHSIG). Not thread-safe.
+// A child process with its output in a file. Killed (SIGKILL) and reaped at the latest by the destructor; also ends
+// when this process dies (PR_SET_PDEATHSIG). Not thread-safe.
 class Process {
  public:
-  // Runs argv[0] (searched in PATH). Standard output and error go to `output_file` (appended). The environment is the given
-  // one plus PATH, HOME and TMPDIR; nothing else leaks in from the machine.
+  // Runs argv[0] (searched in PATH). Standard output and error go to `output_file` (appended). The environment is the
+  // given one plus PATH, HOME and TMPDIR; nothing else leaks in from the machine.
   Process(const std::vector<std::string>& argv, const std::string& output_file,
           const std::map<std::string, std::string>& environment = {});
   ~Process();

@@ -126,7 +126,8 @@ class Connection::Impl {
       : protocol_(protocol),
         hooks_(std::move(hooks)),
         client_(endpoint.PahoUri(), client_id, mqtt::create_options(static_cast<int>(protocol), 1)) {
-    // Before connecting: a message that finds no callback is acknowledged and kept in the library's memory.
+    // Before connecting: a message that finds no callback is acknowledged and kept in the library's memory. noexcept:
+    // an exception must not run through C code; the process ends instead, and nothing was acknowledged.
     client_.set_message_callback([this](const mqtt::const_message_ptr& message) noexcept {
       std::string content_type;
       hooks_.message(ArrivalOf(*message, content_type));

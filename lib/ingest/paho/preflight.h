@@ -9,10 +9,10 @@
 namespace packhorse::ingest {
 
 // What Paho C 1.3.12 does not do for us. It resolves names while it holds its global lock, so that a slow resolver
-// would stop every source; it says of any failure only "TCP/TLS connect failure"; and it frees an uninitialised
-// structure when a broker that speaks 3.1.1 alone answers an MQTT 5 CONNECT with a two-byte CONNACK (MQTT 3.1.1
-// section 3.1.2.2). Hence a connection of our own comes before the first one of Paho to a broker, and after one that
-// failed.
+// would stop every source, and it says of any failure only "TCP/TLS connect failure". It also frees an uninitialised
+// structure when a broker that speaks 3.1.1 alone answers an MQTT 5 CONNECT with the two-byte CONNACK of MQTT 3.1.1
+// section 3.2.2.3 (harmless in Debian's build alone, whose allocator clears memory). Hence a connection of our own
+// comes before the first one of Paho to a broker, and after one that failed.
 
 struct TlsFiles {  // PEM
   std::string ca;  // empty: the system's store

@@ -120,6 +120,11 @@ Result<std::unique_ptr<Source>> MakeSource(SourceOptions options, Intake& intake
     if (!endpoint) {
       return endpoint.error().With(context);
     }
+    // Paho C 1.3.12 compares the certificate with "[" and the address (MQTTProtocol_addressPort), so it never matches.
+    if (endpoint->tls && endpoint->host.find(':') != std::string::npos) {
+      return Error{ErrorCode::kUnsupported, context + ": broker URL \"" + url +
+                                                "\": TLS needs a host name or an IPv4 address, not an IPv6 address"};
+    }
     endpoints.push_back(std::move(*endpoint));
   }
   auto shared = std::make_shared<Shared>(std::move(options), std::move(endpoints), intake, clock, std::move(changed));

@@ -1,7 +1,6 @@
 #include "ingest/paho/supervisor.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/units.h"
@@ -15,7 +14,6 @@ using health::Log;
 using health::LogLevel;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kSubscribeAgain{60};  // what was refused
 constexpr std::chrono::seconds kForEver{1'000'000'000};
 constexpr std::chrono::seconds kLasting{10};        // a connection that lived that long starts the backoff anew
 constexpr std::uint32_t kSuspiciousShortLives = 3;  // that many in a row look like a second client of our id
@@ -221,6 +219,8 @@ bool Supervisor::Subscribe(const std::vector<std::string>& filters) {
   for (const Subscribed::Refused& refused : result.refused) {
     refused_.push_back(refused.filter);
   }
+  wanting_ = refused_;
+  wanting_.insert(wanting_.end(), result.qos0.begin(), result.qos0.end());
   subscription_reason_ = SubscriptionReason(result);
   ReportConnected();
   return true;
@@ -245,7 +245,7 @@ void Supervisor::ReportConnected() {
 // From the first subscription to the end of the connection.
 void Supervisor::Serve() {
   const Steady::time_point start = Steady::now();
-  Steady::time_point again = start + kSubscribeAgain;
+  Steady::time_point again = start + shared_->options().subscribe_again;
   bool alive = Subscribe(shared_->options().filters);
   Shared::Loss loss;
   while (alive && !shared_->Stopping()) {
@@ -258,8 +258,8 @@ void Supervisor::Serve() {
       ReportConnected();
     }
     if (now >= again) {
-      again = now + kSubscribeAgain;
-      alive = refused_.empty() || Subscribe(refused_);
+      again = now + shared_->options().subscribe_again;
+      alive = wanting_.empty() || Subscribe(std::vector(wanting_));
     }
   }
   if (shared_->Stopping()) {

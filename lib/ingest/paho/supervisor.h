@@ -44,6 +44,7 @@ class Supervisor {
   std::unique_ptr<Connection> connection_;
   Protocol protocol_ = Protocol::kMqtt5;
   std::vector<std::string> refused_;  // filters
+  std::vector<std::string> wanting_;  // filters: refused, or granted with less than QoS 1
   std::string subscription_reason_;   // empty when all were granted
   std::string suspicion_;             // of a second client with our id; stays until a connection lasts
   std::uint32_t failures_ = 0;        // rounds without success, or connections that did not last, in a row

@@ -178,9 +178,8 @@ Status Books::InsertBatch(DestinationId destination, const FrozenBatch& batch) {
       " path, content_type, content_encoding, uncompressed_bytes, records, members, replayed, created_at, oldest_at,"
       " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       batch.id, destination, Number(batch.lane), batch.members.front().sequence, batch.members.front().first_record,
-      key, trace, contract, path, type, encoding, batch.uncompressed_bytes, batch.records,
-      Statement::AsBlob(members), batch.replayed ? 1 : 0, Micros(batch.created_at),
-      Micros(batch.oldest_at), Statement::AsBlob(batch.body));
+      key, trace, contract, path, type, encoding, batch.uncompressed_bytes, batch.records, Statement::AsBlob(members),
+      batch.replayed ? 1 : 0, Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body));
 }
 
 Result<StoredBatch> Books::LoadBatch(BatchId id) {
@@ -308,14 +307,15 @@ Status Books::MarkReplaying(std::int64_t dead_id) {
     return marked;
   }
   if (db_.changes() != 1) {
-    return Error{ErrorCode::kNotFound, "dead letter " + std::to_string(dead_id) + " does not exist or is being replayed"};
+    return Error{ErrorCode::kNotFound,
+                 "dead letter " + std::to_string(dead_id) + " does not exist or is being replayed"};
   }
   return {};
 }
 
 Result<std::int64_t> Books::CountDead(DestinationId destination, Lane lane, Sequence sequence) {
-  const Result<Statement*> statement = Use(
-      "SELECT count(*) FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");
+  const Result<Statement*> statement =
+      Use("SELECT count(*) FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");
   if (!statement) {
     return statement.error();
   }
@@ -329,8 +329,8 @@ Result<std::int64_t> Books::CountDead(DestinationId destination, Lane lane, Sequ
   return count;
 }
 
-Status Books::InsertQuarantine(Lane lane, const StoredMessage& stored, std::string_view reason,
-                               std::string_view detail, WallTime now) {
+Status Books::InsertQuarantine(Lane lane, const StoredMessage& stored, std::string_view reason, std::string_view detail,
+                               WallTime now) {
   const std::string message = EncodeMessage(stored.sequence, stored.message);
   return Run("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)", Number(lane), stored.sequence,
              stored.message.stream, Micros(now), reason, detail, Statement::AsBlob(message));
@@ -350,9 +350,9 @@ Status Books::LogSettled(DestinationId destination, const Settlement& settlement
 
 Result<Books::Trimmed> Books::Trim(Lane lane, Sequence low_water, std::int64_t limit) {
   // Segments do not overlap, so those before the low water are the first of the lane.
-  const Result<Statement*> found = Use(
-      "SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence < ?"
-      " ORDER BY id LIMIT ?");
+  const Result<Statement*> found =
+      Use("SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence < ?"
+          " ORDER BY id LIMIT ?");
   if (!found) {
     return found.error();
   }

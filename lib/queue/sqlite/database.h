@@ -50,10 +50,8 @@ class Statement {
   friend class Database;
   explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
   template <typename T>
-    requires std::is_integral_v<T>
-  void BindOne(int index, T value) {
-    BindInt(index, static_cast<std::int64_t>(value));
-  }
+  requires std::is_integral_v<T>
+  void BindOne(int index, T value) { BindInt(index, static_cast<std::int64_t>(value)); }
   void BindOne(int index, std::string_view text) { BindText(index, text); }
   struct BlobView {
     std::string_view bytes;

@@ -88,8 +88,7 @@ Status BuryRecords(Books& books, const StoredBatch& stored, const Settlement& se
         total = member.total_records;
       }
     }
-    Status buried =
-        books.InsertDead(stored.destination, stored.batch.lane, record, total, stored.batch, *message, now);
+    Status buried = books.InsertDead(stored.destination, stored.batch.lane, record, total, stored.batch, *message, now);
     if (!buried) {
       return buried;
     }

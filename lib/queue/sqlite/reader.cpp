@@ -14,7 +14,8 @@ namespace {
 WallTime Time(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
 
 constexpr const char* kDeadColumns =
-    "SELECT dead.id, destinations.name, lane, sequence, record, total_records, coalesce(streams.name, ''), died_at, reason,"
+    "SELECT dead.id, destinations.name, lane, sequence, record, total_records, coalesce(streams.name, ''), died_at, "
+    "reason,"
     " detail, provider_request_id, http_status, batch_key, message FROM dead"
     " LEFT JOIN destinations ON destinations.id = dead.destination LEFT JOIN streams ON streams.id = dead.stream";
 
@@ -109,19 +110,20 @@ Status Reader::VisitSegments(Lane lane, Sequence from, const Visit& visit) {
 
 Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   std::optional<StoredMessage> found;
-  Status visited = VisitSegments(lane, sequence, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
-    SegmentReader reader(plain, first);
-    while (!reader.AtEnd()) {
-      const Result<SegmentReader::Head> head = reader.Next();
-      if (!head) {
-        return head.error();
-      }
-      if (head->sequence == sequence) {
-        found = StoredMessage{sequence, reader.Take()};
-      }
-    }
-    return false;
-  });
+  Status visited =
+      VisitSegments(lane, sequence, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+        SegmentReader reader(plain, first);
+        while (!reader.AtEnd()) {
+          const Result<SegmentReader::Head> head = reader.Next();
+          if (!head) {
+            return head.error();
+          }
+          if (head->sequence == sequence) {
+            found = StoredMessage{sequence, reader.Take()};
+          }
+        }
+        return false;
+      });
   if (!visited) {
     return visited.error();
   }
@@ -143,8 +145,9 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
 }
 
 Result<std::vector<FrozenBatch>> Reader::FrozenBatches(DestinationId destination) {
-  Result<Statement> rows = db_.Prepare("SELECT " + std::string(kBatchColumns) +
-                                       " FROM batches WHERE destination = ? ORDER BY lane, first_sequence, first_record");
+  Result<Statement> rows =
+      db_.Prepare("SELECT " + std::string(kBatchColumns) +
+                  " FROM batches WHERE destination = ? ORDER BY lane, first_sequence, first_record");
   if (!rows) {
     return rows.error();
   }

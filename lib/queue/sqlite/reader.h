@@ -28,7 +28,8 @@ class Reader {
   // What the segments hold, all lanes together.
   Result<Books::Trimmed> Held();
   Result<std::int64_t> Rows(const char* table);
-  // Compares the pending counters with what is stored, and the identity of P3. One line per gap. Reads every stored message.
+  // Compares the pending counters with what is stored, and the identity of P3. One line per gap. Reads every stored
+  // message.
   Result<std::vector<std::string>> Verify();
 
  private:

@@ -129,7 +129,8 @@ Status PrepareSchema(Database& db) {
   } else if (Status known = CheckFormat(db); !known) {
     return known;
   }
-  // WAL: readers never wait for the writer. Deleted pages need no overwriting: payloads are not secrets, and it wears flash.
+  // WAL: readers never wait for the writer. Deleted pages need no overwriting: payloads are not secrets, and it wears
+  // flash.
   if (Status tuned = db.Execute("PRAGMA journal_mode = WAL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"
                                 "PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 8388608");
       !tuned) {

@@ -49,33 +49,39 @@ Result<std::vector<Span>> ReadSpans(Database& db, const char* sql) {
   }
 }
 
+// Destinations whose pending ranges hold this message.
+void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<Span>& ranges,
+                  const std::vector<Span>& subscriptions, std::map<Account, std::int64_t>& counted) {
+  for (const Span& range : ranges) {
+    if (!range.Holds(lane, head.sequence)) {
+      continue;
+    }
+    for (const Span& subscription : subscriptions) {
+      if (subscription.destination == range.destination && subscription.stream == head.stream &&
+          subscription.Holds(lane, head.sequence)) {
+        ++counted[{head.stream, range.destination}];
+        break;
+      }
+    }
+  }
+}
+
 // Messages that wait in pending ranges.
 Status CountRanges(Reader& reader, const std::vector<Span>& ranges, const std::vector<Span>& subscriptions,
                    std::map<Account, std::int64_t>& counted) {
   for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    Status visited = reader.VisitSegments(lane, 0, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+    const auto visit = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
       SegmentReader messages(plain, first);
       while (!messages.AtEnd()) {
         const Result<SegmentReader::Head> head = messages.Next();
         if (!head) {
           return head.error();
         }
-        for (const Span& range : ranges) {
-          if (!range.Holds(lane, head->sequence)) {
-            continue;
-          }
-          for (const Span& subscription : subscriptions) {
-            if (subscription.destination == range.destination && subscription.stream == head->stream &&
-                subscription.Holds(lane, head->sequence)) {
-              ++counted[{head->stream, range.destination}];
-              break;
-            }
-          }
-        }
+        CountMessage(*head, lane, ranges, subscriptions, counted);
       }
       return true;
-    });
-    if (!visited) {
+    };
+    if (Status visited = reader.VisitSegments(lane, 0, visit); !visited) {
       return visited;
     }
   }

@@ -11,15 +11,16 @@ namespace {
 
 constexpr std::size_t kMaxKeyBytes = 255;
 
-// The draft of Idempotency-Key makes it a structured String, so the quotes are part of the header; a bare key is taken
-// too.
-std::string IdempotencyKey(const Request& request) {
-  std::string_view key = request.Header("idempotency-key");
-  if (key.size() >= 2 && key.front() == '"' && key.back() == '"') {
-    key = key.substr(1, key.size() - 2);
+// The header is a structured String (RFC 9651): the quotes are part of it. Empty when it is none.
+std::string_view IdempotencyKey(const Request& request) {
+  const std::string_view value = request.Header("idempotency-key");
+  if (value.size() < 3 || value.size() > kMaxKeyBytes + 2 || value.front() != '"' || value.back() != '"') {
+    return {};
   }
-  const bool clean = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7f && c != '"'; });
-  return clean && key.size() <= kMaxKeyBytes ? std::string(key) : std::string();
+  const std::string_view key = value.substr(1, value.size() - 2);
+  const bool clean =
+      std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
+  return clean ? key : std::string_view();
 }
 
 bool IsJson(std::string_view content_type) {
@@ -51,6 +52,16 @@ void AddRateHeaders(const RateWindow::Verdict& verdict, Reply& reply) {
                                                      ";w=" + std::to_string(verdict.window.count()));
   reply.headers.emplace_back("RateLimit", "\"default\";r=" + std::to_string(verdict.remaining) +
                                               ";t=" + std::to_string(verdict.reset.count()));
+}
+
+// Nothing of the batch is stored. A full disk may be mended by waiting, anything else is ours to look at.
+Reply NotStored(const Error& error) {
+  if (error.code != ErrorCode::kDiskFull) {
+    return Problem(500, "internal", "The batch could not be stored", error.message);
+  }
+  Reply reply = Problem(503, "temporary-reduced-capacity", "Not now", error.message);
+  reply.headers.emplace_back("Retry-After", "60");
+  return reply;
 }
 
 bool Concerns(const Fault& fault, const ReceivedBatch& batch) {
@@ -153,7 +164,7 @@ Receiver::Applied Receiver::TelemetryWithin(const Request& request, const Fault&
                     "Content-Type must be application/json"),
             false};
   }
-  const std::string key = IdempotencyKey(request);
+  const std::string key(IdempotencyKey(request));
   if (key.empty()) {
     return {Problem(400, "idempotency-key", "Idempotency-Key is missing or malformed",
                     "The header must carry 1 to 255 visible ASCII characters, in quotes"),
@@ -211,8 +222,7 @@ Reply Receiver::Keep(const Fault& fault, const std::string& key, const std::stri
   }
   const Result<Accepted> accepted = store_.Accept(acceptance, clock_.Wall());
   if (!accepted) {
-    const bool full = accepted.error().code == ErrorCode::kDiskFull;
-    return Problem(full ? 503 : 500, "internal", "The batch could not be stored", accepted.error().message);
+    return NotStored(accepted.error());
   }
   if (accepted->how == Accepted::How::kKeyReused) {
     return Problem(422, "idempotency-key-reused", "Idempotency-Key was used for another body",

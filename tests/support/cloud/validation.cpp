@@ -159,6 +159,11 @@ bool Digits(std::string_view text, std::size_t from, std::size_t count) {
 
 int Two(std::string_view text, std::size_t at) { return (text[at] - '0') * 10 + (text[at + 1] - '0'); }
 
+bool IsFlag(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+}
+
 // "name@major.minor".
 bool IsContractName(std::string_view text) {
   const std::size_t at = text.find('@');
@@ -239,12 +244,17 @@ class RecordReader {
     }
     const std::string_view clock =
         check_.OneOf(from, at, "gateway_clock", true, {"synchronized", "recovered", "unsynchronized"});
-    check_.Time(from, at, "server_received_at_raw", clock == "recovered", true);
+    const bool recovered = clock == "recovered";
+    check_.Time(from, at, "server_received_at_raw", recovered, true);
+    element raw;
+    if (!clock.empty() && !recovered && from.at_key("server_received_at_raw").get(raw) == simdjson::SUCCESS) {
+      check_.Fail(Place(&at, "server_received_at_raw"), "is only for gateway_clock recovered");
+    }
   }
 
   void ReadDeviceTime(const object& from, const Place& record_at) {
     object time;
-    if (!check_.Object(from, record_at, "device_time", false, time)) {
+    if (!check_.Object(from, record_at, "device_time", true, time)) {
       return;
     }
     const Place at(&record_at, "device_time");
@@ -262,12 +272,20 @@ class RecordReader {
     }
   }
 
+  // Empty members are left out by contract.
+  void NotEmpty(const Place& at, std::size_t size) {
+    if (size == 0) {
+      check_.Fail(at, "is empty; such a member is left out");
+    }
+  }
+
   void ReadMeasurements(const object& from, const Place& record_at, ReceivedRecord& record) {
     object measurements;
     if (!check_.Object(from, record_at, "measurements", false, measurements)) {
       return;
     }
     const Place at(&record_at, "measurements");
+    NotEmpty(at, measurements.size());
     for (const auto& [name, value] : measurements) {
       object measurement;
       if (value.get(measurement) != simdjson::SUCCESS) {
@@ -301,6 +319,7 @@ class RecordReader {
       return;
     }
     const Place at(&record_at, "attributes");
+    NotEmpty(at, attributes.size());
     for (const auto& [name, value] : attributes) {
       if (!IsScalar(value)) {
         check_.Fail(Place(&at, name), "is " + Shown(value) + ", must be text, a number, true, false or null");
@@ -319,16 +338,21 @@ class RecordReader {
       check_.Fail(at, "is " + Shown(value) + ", must be an array of text");
       return;
     }
+    NotEmpty(at, flags.size());
     std::size_t index = 0;
+    std::vector<std::string_view> seen;
     for (const element flag : flags) {
+      const Place here(&at, index++);
       std::string_view text;
-      if (flag.get(text) != simdjson::SUCCESS || text.empty()) {
-        check_.Fail(Place(&at, index), "is " + Shown(flag) + ", must be text");
+      if (flag.get(text) != simdjson::SUCCESS || !IsFlag(text)) {
+        check_.Fail(here, "is " + Shown(flag) + ", must be text of a-z and _");
+      } else if (std::find(seen.begin(), seen.end(), text) != seen.end()) {
+        check_.Fail(here, "\"" + std::string(text) + "\" is there twice");
       } else {
+        seen.push_back(text);
         record.flags += record.flags.empty() ? "" : ",";
         record.flags += text;
       }
-      ++index;
     }
   }
 
@@ -416,7 +440,7 @@ bool IsUtcTime(std::string_view text, bool microseconds) {
   }
   const std::size_t digits = fraction.size() - 1;
   return fraction.front() == '.' && Digits(fraction, 1, digits) &&
-         (microseconds ? digits == 6 : digits >= 1 && digits <= 9);
+         (microseconds ? digits == 6 : digits == 3 || digits == 6 || digits == 9);
 }
 
 struct Validator::Parser {

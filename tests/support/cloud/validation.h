@@ -77,7 +77,7 @@ class Validator {
   std::vector<std::string> sum_fields_;
 };
 
-// RFC 3339 in UTC: "2026-11-20T09:12:01Z" with up to nine fraction digits; exactly six where `microseconds` is set.
+// RFC 3339 in UTC: "2026-11-20T09:12:01Z", with 0, 3, 6 or 9 fraction digits; exactly six where `microseconds` is set.
 bool IsUtcTime(std::string_view text, bool microseconds);
 
 }  // namespace packhorse::cloud

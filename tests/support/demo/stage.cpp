@@ -65,7 +65,10 @@ packhorse::Status Stage::Start() {
   broker_port_ = test::FreePort();
   test::WriteAll(Path("mosquitto.conf"), "listener " + std::to_string(broker_port_) +
                                              " 127.0.0.1\nallow_anonymous true\npersistence false\n"
-                                             "max_queued_messages 0\nlog_dest stdout\n");
+                                             "max_queued_messages 0\nlog_dest stdout\n" +
+                                             // Started as root it would change its user, and with that forget that it
+                                             // is to die with this process (prctl(2), PR_SET_PDEATHSIG).
+                                             (geteuid() == 0 ? "user root\n" : ""));
   broker_.emplace(OwnSession({MosquittoProgram(), "-c", Path("mosquitto.conf")}), Log("mosquitto"));
   if (!WaitFor([&] { return test::PortOpen(broker_port_) || !broker_->Running(); }) || !broker_->Running()) {
     return Failed("mosquitto", "did not start");

@@ -148,7 +148,8 @@ TEST_F(ReceiverTest, OtherMediaTypesAreRefused) {
 
 TEST_F(ReceiverTest, MissingOrMalformedIdempotencyKeyIsRefused) {
   Request request = Post(Body({Record(1)}), "k1");
-  for (const std::string& key : {std::string(), std::string("\"\""), std::string("a b"), std::string(256, 'x')}) {
+  for (const std::string& key : {std::string(), std::string("\"\""), std::string("bare"), std::string("\"a b\""),
+                                 std::string("\"a\"b\""), "\"" + std::string(256, 'x') + "\""}) {
     request.headers["idempotency-key"] = key;
     const Reply reply = receiver_.Handle(request);
     EXPECT_EQ(reply.status, 400);

@@ -92,8 +92,9 @@ class DeliveryTest : public ::testing::Test {
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
     options.gzip = false;
-    Result<std::unique_ptr<Destination>> made = MakeDestination(
-        std::move(options), std::move(credentials_), Surroundings{*queue_, uploader_, events_, clock_, streams_, nullptr});
+    Result<std::unique_ptr<Destination>> made =
+        MakeDestination(std::move(options), std::move(credentials_),
+                        Surroundings{*queue_, uploader_, events_, clock_, streams_, nullptr});
     ASSERT_TRUE(made) << made.error().message;
     destination_ = *std::move(made);
   }

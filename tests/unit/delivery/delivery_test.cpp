@@ -135,7 +135,8 @@ TEST_F(DeliveryTest, PartialSuccessBuriesTheRejectedAndSendsTheRestUnderANewKey)
   }
   ASSERT_EQ(ids.size(), 3U);
   sent.done(Reply(207, R"({"accepted":1,"rejected":[{"record_id":")" + ids[1] +
-                           R"(","error":{"type":"about:blank","title":"no such tag"}}],"retry":[")" + ids[2] + R"("]})"));
+                           R"(","error":{"type":"about:blank","title":"no such tag"}}],"retry":[")" + ids[2] +
+                           R"("]})"));
   const FakeUploader::Sent rest = Next();
   EXPECT_NE(rest.Header("Idempotency-Key"), sent.Header("Idempotency-Key"));
   EXPECT_NE(rest.body.find(ids[2]), std::string::npos);

@@ -67,6 +67,14 @@ TEST(Connect, OptionsThatCannotWorkAreRefused) {
   refused(bad, "a key needs its certificate");
 }
 
+TEST(Connect, TlsToAnIpv6AddressIsRefused) {
+  test::FakeQueue queue;
+  Intake intake({}, {}, queue, SystemClock());
+  const auto source = MakeSource(SourceOptionsFor({"mqtts://[::1]:8883"}), intake, SystemClock(), nullptr);
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error().code, ErrorCode::kUnsupported);
+}
+
 TEST(Connect, SecondStartIsRefused) {
   Bridge bridge(SourceOptionsFor({DeadUrl()}));
   EXPECT_FALSE(bridge.source().Start());
@@ -144,6 +152,18 @@ TEST(Connect, BrokerThatForgotTheSessionIsAGap) {
   EXPECT_EQ(bridge.status().session_lost, 1U);
   ASSERT_TRUE(Publish(broker, {"a/x", "subscribed again"}));
   EXPECT_TRUE(bridge.queue().WaitForCount(1));
+}
+
+TEST(Connect, BrokerThatFallsSilentIsNoticedByTheKeepAlive) {
+  Mosquitto broker;
+  SourceOptions options = SourceOptionsFor({broker.url()});
+  options.keep_alive = std::chrono::seconds(1);
+  Bridge bridge(options);
+  ASSERT_TRUE(bridge.WaitConnected());
+  broker.Pause();
+  EXPECT_TRUE(WaitFor([&] { return bridge.status().state != SourceState::kConnected; }));
+  broker.Resume();
+  EXPECT_TRUE(bridge.WaitConnected(2));
 }
 
 TEST(Connect, KilledBrokerIsNoticedAndComesBack) {
@@ -312,6 +332,16 @@ TEST(Connect, SubscriptionWithoutAcknowledgementIsNamed) {
   Bridge bridge(SourceOptionsFor({broker.url()}));
   EXPECT_TRUE(bridge.WaitReason(SourceState::kConnected, "\"a/#\" granted with QoS 0 only"));
   EXPECT_TRUE(bridge.status().refused_filters.empty());
+}
+
+TEST(Connect, RefusedSubscriptionIsTriedAgain) {
+  const ScriptedBroker broker(ScriptedBroker::Kind::kRefusesOnce);
+  SourceOptions options = SourceOptionsFor({broker.url()});
+  options.subscribe_again = std::chrono::milliseconds(300);
+  Bridge bridge(options);
+  ASSERT_TRUE(bridge.WaitReason(SourceState::kConnected, "subscription \"a/#\" refused: not authorized (0x87)"));
+  EXPECT_TRUE(WaitFor([&] { return bridge.status().reason.empty() && bridge.status().refused_filters.empty(); }));
+  EXPECT_EQ(bridge.status().connects, 1U);
 }
 
 TEST(Connect, MissingAnswerToASubscriptionEndsTheConnection) {

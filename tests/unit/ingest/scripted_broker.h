@@ -26,6 +26,7 @@ class ScriptedBroker {
     kTakesOver,               // MQTT 5: ends each session after its first subscription as if another client had come
     kGrantsQos0,              // MQTT 5: grants subscriptions with QoS 0
     kNoSuback,                // MQTT 5: never answers a SUBSCRIBE
+    kRefusesOnce,             // MQTT 5: refuses the first SUBSCRIBE, and grants what comes later
   };
 
   explicit ScriptedBroker(Kind kind) : kind_(kind), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -69,7 +70,7 @@ class ScriptedBroker {
   }
 
   // Whether the connection goes on. One read holds one packet: the client waits for each answer.
-  bool Answer(int fd) const {
+  bool Answer(int fd) {
     std::array<unsigned char, 1024> packet{};
     if (recv(fd, packet.data(), packet.size(), 0) <= 0) {
       return false;
@@ -96,6 +97,9 @@ class ScriptedBroker {
             return true;
           case Kind::kGrantsQos0:
             return reply({0x90, 4, packet[2], packet[3], 0, 0});
+          case Kind::kRefusesOnce:
+            return reply(
+                {0x90, 4, packet[2], packet[3], 0, subscriptions_++ == 0 ? std::uint8_t{0x87} : std::uint8_t{1}});
           case Kind::kTakesOver:
             return reply({0x90, 4, packet[2], packet[3], 0, 1, 0xE0, 2, 0x8E, 0});
           default:
@@ -111,6 +115,7 @@ class ScriptedBroker {
   Kind kind_;
   Fd listener_;
   int port_ = 0;
+  int subscriptions_ = 0;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

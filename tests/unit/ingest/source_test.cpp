@@ -276,7 +276,6 @@ TEST(Source, StopReturnsInTimeWhileTheQueueBlocksAndTheMessageIsStoredAfterAll) 
 // The process may not go on receiving after this, so it happens in one of its own.
 TEST(SourceDeathTest, MessageThatCouldNotBeStoredIsNeverAcknowledged) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const std::string log_path = testing::TempDir() + "packhorse-never-acknowledged.log";
   EXPECT_EXIT(
       {
         const Mosquitto broker;

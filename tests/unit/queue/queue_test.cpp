@@ -185,8 +185,12 @@ TEST_F(QueueTest, RecordsLeftForASuccessorKeepTheMessagePendingUntilTheLast) {
 TEST_F(QueueTest, QuarantineResolutionKeepsTheRawBytesAndCounts) {
   Append("\xff\xfe");
   const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 10, 1000);
-  FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through,
-                        {Resolution{1, Outcome::kQuarantined, "invalid_utf8", "at byte 0"}}, {}};
+  FreezeRequest request{"cloud",
+                        Lane::kNormal,
+                        pending->from,
+                        pending->through,
+                        {Resolution{1, Outcome::kQuarantined, "invalid_utf8", "at byte 0"}},
+                        {}};
   std::optional<Result<std::vector<BatchId>>> frozen;
   queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
   ASSERT_TRUE(Await(frozen));

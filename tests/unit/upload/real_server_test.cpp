@@ -137,30 +137,27 @@ TEST_F(Cloud, OtherMethodsWork) {
   Request put = Post("/ok");
   put.method = "PUT";
   EXPECT_EQ(Exchange(*uploader_, Nearby(), put).status, 200);
-  const std::size_t before = nginx_->WaitForLog(3).size();
   Request remove;
   remove.method = "DELETE";
-  remove.path = "/ok";
+  remove.path = "/ok?remove";
   EXPECT_EQ(Exchange(*uploader_, Nearby(), remove).status, 200);
-  EXPECT_EQ(nginx_->WaitForLog(before + 1).back().method, "DELETE");
+  const auto logged = nginx_->LogOf("/ok?remove", 1);
+  ASSERT_EQ(logged.size(), 1U);
+  EXPECT_EQ(logged[0].method, "DELETE");
 }
 
 TEST_F(Cloud, ConnectionIsKeptForTheNextRequest) {
-  const std::size_t before = nginx_->Log().size();
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(Exchange(*uploader_, Nearby(), Post("/ok?keep")).status, 200);
   }
   std::set<std::string> connections;
-  for (const Nginx::Access& access : nginx_->WaitForLog(before + 10)) {
-    if (access.uri == "/ok?keep") {
-      connections.insert(access.connection);
-    }
+  for (const Nginx::Access& access : nginx_->LogOf("/ok?keep", 10)) {
+    connections.insert(access.connection);
   }
   EXPECT_EQ(connections.size(), 1U);
 }
 
 TEST_F(Cloud, ManyAtOnceUseAtMostEightConnections) {
-  const std::size_t before = nginx_->Log().size();
   int answered = 0;
   for (int i = 0; i < 60; ++i) {
     uploader_->Send(Nearby(), Post("/ok?many"),
@@ -170,10 +167,8 @@ TEST_F(Cloud, ManyAtOnceUseAtMostEightConnections) {
   ASSERT_TRUE(Drain(*uploader_));
   EXPECT_EQ(answered, 60);
   std::set<std::string> connections;
-  for (const Nginx::Access& access : nginx_->WaitForLog(before + 60)) {
-    if (access.uri == "/ok?many") {
-      connections.insert(access.connection);
-    }
+  for (const Nginx::Access& access : nginx_->LogOf("/ok?many", 60)) {
+    connections.insert(access.connection);
   }
   EXPECT_GE(connections.size(), 1U);
   EXPECT_LE(connections.size(), 8U);

@@ -88,7 +88,6 @@ TEST_F(Tls, ServerWithoutHttp2IsAskedInHttp11) {
 }
 
 TEST_F(Tls, ManyHttp2RequestsShareOneConnection) {
-  const std::size_t before = nginx_->Log().size();
   int answered = 0;
   for (int i = 0; i < 20; ++i) {
     uploader_->Send(Secure(good_), Post("/shared", std::string_view("{\"n\":1}")),
@@ -97,11 +96,9 @@ TEST_F(Tls, ManyHttp2RequestsShareOneConnection) {
   ASSERT_TRUE(Drain(*uploader_));
   EXPECT_EQ(answered, 20);
   std::set<std::string> connections;
-  for (const Nginx::Access& access : nginx_->WaitForLog(before + 20)) {
-    if (access.uri == "/shared") {
-      EXPECT_EQ(access.protocol, "HTTP/2.0");
-      connections.insert(access.connection);
-    }
+  for (const Nginx::Access& access : nginx_->LogOf("/shared", 20)) {
+    EXPECT_EQ(access.protocol, "HTTP/2.0");
+    connections.insert(access.connection);
   }
   EXPECT_EQ(connections.size(), 1U);
 }
@@ -153,9 +150,10 @@ TEST_F(Tls, ClientCertificateIsPresented) {
   Endpoint endpoint = Secure(mutual_);
   endpoint.certificate = pki_->client_certificate;
   endpoint.key = pki_->client_key;
-  const std::size_t before = nginx_->Log().size();
-  EXPECT_EQ(Send(endpoint).status, 200);
-  EXPECT_EQ(nginx_->WaitForLog(before + 1).back().client, "CN=gw-0042");
+  EXPECT_EQ(Exchange(*uploader_, endpoint, Post("/who")).status, 200);
+  const auto logged = nginx_->LogOf("/who", 1);
+  ASSERT_EQ(logged.size(), 1U);
+  EXPECT_EQ(logged[0].client, "CN=gw-0042");
 }
 
 TEST_F(Tls, WithoutClientCertificateTheServerSaysSo) {

@@ -1,0 +1,162 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "record/outcome.h"
+#include "record/raw_message.h"
+
+namespace packhorse::queue {
+
+// What goes into the queue and comes out of it. Plain values.
+
+struct StoredMessage {
+  Sequence sequence = 0;
+  RawMessage message;
+};
+
+// The part of one message that a batch carries: records [first_record, first_record + records) of `total_records`.
+struct Member {
+  Sequence sequence = 0;
+  StreamId stream = 0;
+  std::uint32_t first_record = 0;
+  std::uint32_t records = 1;
+  std::uint32_t total_records = 1;
+  std::int32_t received_hour = 0;  // server_received_at in hours since the epoch: the ledger's hour
+};
+
+using BatchId = std::int64_t;
+
+// A batch is frozen before its first attempt and never changes: every attempt sends these bytes under this key, also
+// after a restart. A split or a remainder is a new batch with a new key.
+struct FrozenBatch {
+  BatchId id = 0;  // given by the queue
+  std::string destination;
+  Lane lane = Lane::kNormal;
+  std::string idempotency_key;
+  std::string trace_id;  // 32 hex digits, W3C Trace Context
+  std::string contract;  // cloud contract, name@major.minor
+  std::string content_type;
+  std::string content_encoding;  // empty: identity
+  std::string path;              // request path below the base URL
+  std::string body;              // as sent
+  std::uint64_t uncompressed_bytes = 0;
+  std::uint32_t records = 0;
+  std::vector<Member> members;  // ascending
+  bool replayed = false;        // made of dead letters
+  bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
+  WallTime created_at{};
+  WallTime oldest_at{};  // received_at of its oldest message
+};
+
+// A message that ends without an upload to this destination.
+struct Resolution {
+  Sequence sequence = 0;
+  Outcome outcome = Outcome::kQuarantined;  // kQuarantined, kDropped or kDeduplicated
+  std::string reason;                       // short and stable, becomes the ledger's reason
+  std::string detail;                       // for people
+};
+
+// Takes [from, through] out of a destination's pending range: every message in it is in the batch or resolved, or
+// belongs to a stream that this destination does not receive.
+struct FreezeRequest {
+  std::string destination;
+  Lane lane = Lane::kNormal;
+  Sequence from = 0;     // as Peek() gave it
+  Sequence through = 0;  // last sequence covered
+  std::vector<Resolution> resolutions;
+  // Empty when every message of the range was resolved; several when one message has more records than a batch may
+  // hold.
+  std::vector<std::unique_ptr<FrozenBatch>> batches;
+};
+
+// A record that the destination refused on its own merits.
+struct DeadRecord {
+  Sequence sequence = 0;
+  std::uint32_t record = 0;  // index within its message
+  std::string reason;        // short and stable: "rejected", "too_large"
+  std::string detail;        // the provider's words, bounded by the caller
+  std::string provider_request_id;
+  int http_status = 0;
+};
+
+// What became of a frozen batch. Every record of it is delivered, dead, or in exactly one successor.
+struct Settlement {
+  BatchId batch = 0;
+  std::vector<DeadRecord> dead;
+  std::vector<std::unique_ptr<FrozenBatch>> successors;  // frozen in the same transaction; they go first, in this order
+  // For the log of settled batches.
+  int http_status = 0;
+  std::string provider_request_id;
+  std::uint32_t attempts = 0;
+  bool possible_duplicate = false;  // an attempt ended without a known outcome before this one
+};
+
+struct Pending {
+  Sequence from = 0;                    // where the range starts
+  std::vector<StoredMessage> messages;  // ascending, only streams of this destination
+  Sequence through = 0;                 // last sequence looked at; >= the last message's
+};
+
+struct DeadLetter {
+  std::int64_t id = 0;
+  std::string destination;
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  std::uint32_t record = 0;
+  std::uint32_t total_records = 1;
+  std::string record_id;
+  std::string stream;
+  WallTime died_at{};
+  std::string reason;
+  std::string detail;
+  std::string provider_request_id;
+  int http_status = 0;
+  std::string batch_key;  // idempotency key of the batch in which it was refused
+  RawMessage message;
+};
+
+struct QuarantinedMessage {
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  std::string stream;
+  WallTime at{};
+  std::string reason;
+  std::string detail;
+  RawMessage message;
+};
+
+// One row of the ledger, totals since the queue was made. Messages and records each fulfil the identity of product.md
+// P3.
+struct LedgerRow {
+  std::string stream;
+  std::string destination;
+  std::uint64_t received = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t quarantined = 0;
+  std::uint64_t deduplicated = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t pending = 0;
+  std::uint64_t records_delivered = 0;
+  std::uint64_t records_rejected = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> drop_reasons;
+
+  bool Balanced() const {
+    return received == delivered + rejected + quarantined + deduplicated + expired + dropped + pending;
+  }
+};
+
+struct Ledger {
+  std::vector<LedgerRow> rows;
+  std::uint64_t unrouted = 0;
+  bool Balanced() const;
+  LedgerRow Total() const;
+};
+
+}  // namespace packhorse::queue
