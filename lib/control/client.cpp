@@ -77,7 +77,7 @@ Result<std::string> UnixClient::ReadReply() {
       return reply;
     }
     searched = buffer_.size();
-    if (searched > kMaxUnsentBytes) {
+    if (searched > kUnsentBytes) {
       return Error{ErrorCode::kLimitExceeded, "packhorsed gave an answer of more than 16 MiB"};
     }
     const ssize_t n = recv(fd_.get(), chunk.data(), chunk.size(), 0);
@@ -98,8 +98,8 @@ Result<std::string> UnixClient::ReadReply() {
 }
 
 Result<std::string> UnixClient::Ask(const std::string& command, const std::string& args_json) {
-  const std::string line = RequestLine(command, args_json);
-  if (line.size() > kMaxRequestBytes) {
+  const std::string line = FormatRequest(command, args_json);
+  if (line.size() > kRequestBytes) {
     return Error{ErrorCode::kLimitExceeded, "the request has more than 64 KiB; ask for less at a time"};
   }
   if (Status timed = SetReadTimeout(fd_.get(), timeout_); !timed) {

@@ -30,8 +30,8 @@ bool Connection::NextLine(std::string& line, MonoTime now) {
   }
   const std::size_t end = input_.find('\n');
   if ((end == std::string::npos ? input_.size() : end) > limits_.request_bytes) {
-    Queue(ErrorLine({ErrorCode::kLimitExceeded,
-                     "a request has more than " + std::to_string(limits_.request_bytes) + " bytes in its line"}),
+    Queue(FormatError({ErrorCode::kLimitExceeded,
+                       "a request has more than " + std::to_string(limits_.request_bytes) + " bytes in its line"}),
           now);
     finishing_ = true;
     input_.clear();

@@ -99,16 +99,16 @@ Result<Call> ParseRequest(std::string_view line) {
   return call;
 }
 
-std::string RequestLine(std::string_view command, std::string_view args_json) {
+std::string FormatRequest(std::string_view command, std::string_view args_json) {
   return "{\"command\":" + Dump(Json(command)) + ",\"args\":" + OneLine(args_json.empty() ? "{}" : args_json) + "}";
 }
 
-std::string ResultLine(std::string_view result_json, bool more) {
+std::string FormatResult(std::string_view result_json, bool more) {
   return "{\"ok\":true,\"result\":" + OneLine(result_json.empty() ? "null" : result_json) +
          (more ? ",\"more\":true}" : "}");
 }
 
-std::string ErrorLine(const Error& error) {
+std::string FormatError(const Error& error) {
   const Json json = {{"ok", false}, {"error", {{"code", Name(error.code)}, {"message", error.message}}}};
   return Dump(json);
 }

@@ -133,7 +133,7 @@ Connection* UnixServer::Find(std::uint64_t id) {
 
 void UnixServer::Admit(Fd fd) {
   const auto refuse = [&](const char* why) {
-    const std::string line = ErrorLine({ErrorCode::kLimitExceeded, why}) + "\n";
+    const std::string line = FormatError({ErrorCode::kLimitExceeded, why}) + "\n";
     [[maybe_unused]] const ssize_t n = send(fd.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   };
   if (connections_.size() >= limits_.connections) {
@@ -174,14 +174,14 @@ void UnixServer::AcceptAll() {
 
 void UnixServer::QueueAnswer(Connection& connection, const Answer& answer) const {
   if (!answer) {
-    connection.Queue(ErrorLine(answer.error()), clock_.Mono());
+    connection.Queue(FormatError(answer.error()), clock_.Mono());
     return;
   }
-  const std::string line = ResultLine(*answer, false);
+  const std::string line = FormatResult(*answer, false);
   if (line.size() + 1 > limits_.unsent_bytes) {
     connection.Queue(
-        ErrorLine({ErrorCode::kLimitExceeded, "the answer has more than " + std::to_string(limits_.unsent_bytes) +
-                                                  " bytes; ask for less at a time"}),
+        FormatError({ErrorCode::kLimitExceeded, "the answer has more than " + std::to_string(limits_.unsent_bytes) +
+                                                    " bytes; ask for less at a time"}),
         clock_.Mono());
     return;
   }
@@ -286,7 +286,7 @@ bool UnixServer::Push(std::uint64_t id, const std::string& result_json) {
     return false;
   }
   connection->following = true;
-  connection->Queue(ResultLine(result_json, true), clock_.Mono());
+  connection->Queue(FormatResult(result_json, true), clock_.Mono());
   connection->Flush(clock_.Mono());
   const bool alive = connection->alive();
   if (!serving_) {

@@ -16,8 +16,8 @@ namespace packhorse::control {
 // The bounds that control.h states; only tests use others.
 struct Limits {
   std::size_t connections = 16;
-  std::size_t request_bytes = kMaxRequestBytes;
-  std::size_t unsent_bytes = kMaxUnsentBytes;
+  std::size_t request_bytes = kRequestBytes;
+  std::size_t unsent_bytes = kUnsentBytes;
   std::chrono::milliseconds idle{30'000};
 };
 
