@@ -46,7 +46,7 @@ class FaultScript {
  public:
   // Replaces the script; it starts at `now`. An error names the step and the member that is wrong; then nothing
   // changes.
-  Status Set(std::string_view json, MonoTime now);
+  Status Set(std::string_view text, MonoTime now);
   // Counts one request and says what is to be done with it.
   Fault Next(MonoTime now);
 
@@ -63,7 +63,7 @@ class FaultScript {
     std::chrono::milliseconds duration{0};
     std::uint64_t every = 1;
   };
-  static Result<Step> ParseStep(std::string_view json);
+  static Result<Step> ParseStep(std::string_view text);
   const Step* Current(MonoTime now);
   void Begin(std::size_t index, MonoTime at);
 

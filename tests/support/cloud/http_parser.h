@@ -20,7 +20,7 @@ struct Head {
 };
 
 // Parses request line and headers, without the empty line that ends them.
-Head ParseHead(std::string_view head);
+Head ParseHead(std::string_view text);
 
 // "a=1&b=x%20y" -> {{"a","1"},{"b","x y"}}. The last of a repeated name wins.
 std::map<std::string, std::string> ParseQuery(std::string_view query);

@@ -15,7 +15,8 @@ namespace {
 constexpr const char* kSchema = R"(
 CREATE TABLE IF NOT EXISTS batches(
   batch INTEGER PRIMARY KEY, idempotency_key TEXT NOT NULL UNIQUE, body_sha256 TEXT NOT NULL, gateway TEXT NOT NULL,
-  lane TEXT NOT NULL, records INTEGER NOT NULL, status INTEGER NOT NULL, reply TEXT NOT NULL, received_at TEXT NOT NULL);
+  lane TEXT NOT NULL, records INTEGER NOT NULL, status INTEGER NOT NULL, reply TEXT NOT NULL,
+  received_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS records(
   record_id TEXT NOT NULL PRIMARY KEY, gateway TEXT NOT NULL, queue_id TEXT NOT NULL, lane TEXT NOT NULL,
   sequence INTEGER NOT NULL, part INTEGER NOT NULL, stream TEXT NOT NULL, device_id TEXT NOT NULL,

@@ -29,6 +29,6 @@ struct Status {
 };
 
 // None when the text is not a status.
-std::optional<Status> ParseStatus(const std::string& json);
+std::optional<Status> ParseStatus(const std::string& text);
 
 }  // namespace packhorse::demo

@@ -73,8 +73,12 @@ TEST_F(ServerTest, ManyRequestsAtOnceAreAnsweredInTheirOrder) {
     expected += "{\"ok\":true,\"result\":{\"a\":" + std::to_string(i) + "}}\n";
   }
   ASSERT_EQ(peer.Write(requests), requests.size());
-  Turn();
-  EXPECT_EQ(peer.Read(), expected);
+  std::string answers;
+  for (int i = 0; i < 500 && answers.size() < expected.size(); ++i) {
+    Turn();  // goes on when the peer has read: whoever does not read is asked nothing more of
+    answers += peer.Read();
+  }
+  EXPECT_TRUE(answers == expected) << answers.size() << " of " << expected.size() << " bytes";
 }
 
 TEST_F(ServerTest, RequestOf64KibibytesIsTakenAndOneByteMoreIsNot) {
