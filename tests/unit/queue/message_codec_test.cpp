@@ -1,0 +1,99 @@
+#include "queue/message_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace packhorse::queue {
+namespace {
+
+RawMessage Message(std::string payload) {
+  RawMessage message;
+  message.stream = 3;
+  message.topic = "site/a/dev/17/telemetry";
+  message.payload = std::move(payload);
+  message.received_at = WallTime(std::chrono::microseconds(1'795'162'531'500'000));
+  message.boot_time = std::chrono::seconds(5);
+  message.qos = 1;
+  return message;
+}
+
+TEST(MessageCodec, ManyMessagesComeBackInOrderWithTheirTimes) {
+  SegmentEncoder encoder(1'000);
+  for (int i = 0; i < 500; ++i) {
+    RawMessage message = Message("payload " + std::to_string(i));
+    message.received_at += std::chrono::microseconds(i % 2 == 0 ? i * 1'000 : -i);  // a clock may step back
+    encoder.Add(1'000 + static_cast<Sequence>(i), message);
+  }
+  const Result<std::string> plain = OpenSegment(encoder.Finish());
+  ASSERT_TRUE(plain);
+  SegmentReader reader(*plain, 1'000);
+  for (int i = 0; i < 500; ++i) {
+    const Result<SegmentReader::Head> head = reader.Next();
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->sequence, 1'000U + static_cast<Sequence>(i));
+    const RawMessage message = reader.Take();
+    EXPECT_EQ(message.payload, "payload " + std::to_string(i));
+    EXPECT_EQ(message.received_at, Message("").received_at + std::chrono::microseconds(i % 2 == 0 ? i * 1'000 : -i));
+  }
+  EXPECT_TRUE(reader.AtEnd());
+}
+
+TEST(MessageCodec, TypicalSegmentIsSmallerThanItsPayloads) {
+  SegmentEncoder encoder(1);
+  for (Sequence i = 1; i <= 200; ++i) {
+    encoder.Add(i, Message(R"({"temperature":21.5,"humidity":48.0,"seq":)" + std::to_string(i) + "}"));
+  }
+  EXPECT_LT(encoder.Finish().size(), encoder.payload_bytes() / 2);
+}
+
+TEST(MessageCodec, EveryDamagedByteIsNoticed) {
+  const std::string blob = EncodeMessage(7, Message("{\"temperature\":21.5}"));
+  for (std::size_t i = 0; i < blob.size(); ++i) {
+    std::string damaged = blob;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x41);
+    EXPECT_FALSE(DecodeMessage(damaged, 7)) << "byte " << i;
+  }
+}
+
+TEST(MessageCodec, EveryCutIsNoticed) {
+  const std::string blob = EncodeMessage(7, Message("{\"temperature\":21.5}"));
+  for (std::size_t length = 0; length < blob.size(); ++length) {
+    EXPECT_FALSE(DecodeMessage(blob.substr(0, length), 7)) << length << " bytes";
+  }
+}
+
+TEST(MessageCodec, RandomBytesNeverCrash) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (int round = 0; round < 2'000; ++round) {
+    std::string bytes(random() % 200, '\0');
+    for (char& byte : bytes) {
+      byte = static_cast<char>(random() & 0xFFU);
+    }
+    static_cast<void>(DecodeMembers(bytes));
+    SegmentReader reader(bytes, 1);
+    while (!reader.AtEnd() && reader.Next()) {
+      static_cast<void>(reader.Take());
+    }
+  }
+}
+
+TEST(MessageCodec, MembersComeBack) {
+  const std::vector<Member> members = {{5, 1, 0, 1, 1, 498'656}, {9, 2, 3, 4, 10, -2}, {9, 2, 8, 2, 10, 0}};
+  const Result<std::vector<Member>> back = DecodeMembers(EncodeMembers(members));
+  ASSERT_TRUE(back);
+  ASSERT_EQ(back->size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*back)[i].sequence, members[i].sequence);
+    EXPECT_EQ((*back)[i].stream, members[i].stream);
+    EXPECT_EQ((*back)[i].first_record, members[i].first_record);
+    EXPECT_EQ((*back)[i].records, members[i].records);
+    EXPECT_EQ((*back)[i].total_records, members[i].total_records);
+    EXPECT_EQ((*back)[i].received_hour, members[i].received_hour);
+  }
+}
+
+}  // namespace
+}  // namespace packhorse::queue
