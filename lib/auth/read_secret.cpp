@@ -15,7 +15,7 @@
 namespace packhorse::auth {
 namespace {
 
-constexpr std::size_t kMaxBytes = 64U * 1024U;
+constexpr std::size_t kMaxBytes = 65'536;
 
 // What is wrong with a secret is told without telling anything of it.
 Result<Secret> Checked(std::string_view text, const std::string& place) {

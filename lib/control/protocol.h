@@ -9,8 +9,8 @@
 
 namespace packhorse::control {
 
-inline constexpr std::size_t kRequestBytes = 64U * 1024U;  // one line, line feed not counted
-inline constexpr std::size_t kUnsentBytes = 16U * 1024U * 1024U;
+inline constexpr std::size_t kRequestBytes = 65'536;  // one line, line feed not counted
+inline constexpr std::size_t kUnsentBytes = 16'777'216;
 
 // The command and arguments of one request line; connection and rights are for the caller to fill in. Pure function.
 Result<Call> ParseRequest(std::string_view line);

@@ -61,8 +61,8 @@ class Intake {
   Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock);
   ~Intake();
 
-  // The time is taken before anything else. Returns success once the message is safe (stored, quarantined, or counted as
-  // unrouted or dropped); after a failure it must not be acknowledged. Routes are tried in order, first match wins.
+  // The time is taken before anything else. Returns success once the message is safe (stored, quarantined, or counted
+  // as unrouted or dropped); after a failure it must not be acknowledged. Routes are tried in order, first match wins.
   Status OnMessage(const Arrival& arrival);
 
   // New routes and limits, as one. Any thread.
@@ -93,7 +93,7 @@ struct SourceOptions {
   std::chrono::milliseconds reconnect_min{1'000};
   std::chrono::milliseconds reconnect_max{60'000};
   std::chrono::milliseconds subscribe_again{60'000};  // how often a refused subscription is tried again
-  bool retained_on_subscribe = true;  // v5 Retain Handling 1 (only new subscriptions); false: 2 (never)
+  bool retained_on_subscribe = true;                  // v5 Retain Handling 1 (only new subscriptions); false: 2 (never)
 };
 
 enum class SourceState : std::uint8_t { kConnecting, kConnected, kDown };
@@ -105,7 +105,7 @@ struct SourceStatus {
   SourceState state = SourceState::kConnecting;
   std::string reason;  // why it is not connected, or which subscription was refused
   WallTime since{};
-  std::string protocol;       // "5", "3.1.1", empty while not connected
+  std::string protocol;  // "5", "3.1.1", empty while not connected
   bool session_present = false;
   std::uint64_t connects = 0;
   std::uint64_t session_lost = 0;  // reconnects at which the broker had forgotten our session: a gap

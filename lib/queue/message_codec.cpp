@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <chrono>
+#include <memory>
 
 #include "base/crc32c.h"
 
@@ -14,6 +15,8 @@ constexpr char kZstd = 1;
 constexpr std::size_t kHeaderBytes = 5;
 constexpr std::size_t kMaxPlainBytes = 256ULL << 20U;
 constexpr int kZstdLevel = 1;
+// A lone message of usual size has nothing to share a dictionary with; compressing it is work for a few bytes.
+constexpr std::size_t kMinCompressBytes = 512;
 
 constexpr unsigned kRetained = 1U << 2U;
 constexpr unsigned kRedelivered = 1U << 3U;
@@ -86,6 +89,27 @@ class Cursor {
   bool ok_ = true;
 };
 
+// Damaged bytes may hold any numbers; adding them must stay defined.
+std::int64_t AddWrapping(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+// Appends the compressed bytes; false, and nothing appended, when that does not make them smaller. The context is kept:
+// making one costs more than compressing a small segment.
+bool AppendCompressed(std::string& out, std::string_view plain) {
+  struct Free {
+    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  };
+  thread_local const std::unique_ptr<ZSTD_CCtx, Free> context(ZSTD_createCCtx());
+  const std::size_t before = out.size();
+  out.resize(before + ZSTD_compressBound(plain.size()));
+  const std::size_t size = ZSTD_compressCCtx(context.get(), out.data() + before, out.size() - before, plain.data(),
+                                             plain.size(), kZstdLevel);
+  const bool smaller = ZSTD_isError(size) == 0U && size < plain.size();
+  out.resize(smaller ? before + size : before);
+  return smaller;
+}
+
 Error Damaged(std::string_view what) {
   return Error{ErrorCode::kCorrupt, "segment: " + std::string(what) + " does not hold"};
 }
@@ -123,20 +147,15 @@ void SegmentEncoder::Add(Sequence sequence, const RawMessage& message) {
 
 std::string SegmentEncoder::Finish() const {
   const std::uint32_t crc = Crc32c(plain_);
-  std::string blob(kHeaderBytes + ZSTD_compressBound(plain_.size()), '\0');
-  for (std::size_t i = 0; i < 4; ++i) {
-    blob[1 + i] = static_cast<char>(static_cast<unsigned char>(crc >> (8U * i)));
+  std::string blob(1, kPlain);
+  for (unsigned i = 0; i < 4; ++i) {
+    blob += static_cast<char>(static_cast<unsigned char>(crc >> (8U * i)));
   }
-  const std::size_t size =
-      ZSTD_compress(blob.data() + kHeaderBytes, blob.size() - kHeaderBytes, plain_.data(), plain_.size(), kZstdLevel);
-  if (ZSTD_isError(size) == 0U && size < plain_.size()) {
-    blob[0] = kZstd;
-    blob.resize(kHeaderBytes + size);
+  if (plain_.size() < kMinCompressBytes || !AppendCompressed(blob, plain_)) {
+    blob += plain_;
     return blob;
   }
-  blob[0] = kPlain;
-  blob.resize(kHeaderBytes);
-  blob += plain_;
+  blob[0] = kZstd;
   return blob;
 }
 
@@ -176,8 +195,8 @@ Result<SegmentReader::Head> SegmentReader::Next() {
   const Sequence sequence = first_ + in.Varint();
   head_.stream = static_cast<StreamId>(in.Varint());
   const unsigned flags = in.Byte();
-  received_ += in.Signed();
-  boot_ += in.Signed();
+  received_ = AddWrapping(received_, in.Signed());
+  boot_ = AddWrapping(boot_, in.Signed());
   topic_ = in.Text();
   payload_ = in.Text();
   content_type_ = {};

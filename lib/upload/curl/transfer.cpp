@@ -12,7 +12,7 @@ namespace packhorse::upload {
 namespace {
 
 constexpr std::size_t kMaxHeaders = 100;
-constexpr std::size_t kMaxHeaderBytes = 64U * 1024U;
+constexpr std::size_t kMaxHeaderBytes = 65'536;
 
 std::string_view Trim(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n";

@@ -97,7 +97,7 @@ TEST_F(Cloud, TooLargeBodyIs413) {
 }
 
 TEST_F(Cloud, BodyOfManyMegabytesThatIsRefusedAtOnceIs413) {
-  const std::string body(20'000'000, 'x');
+  const std::string body(8'000'000, 'x');
   const Response response = Exchange(*uploader_, Nearby(), Post("/ok", body));
   EXPECT_EQ(response.transport, Transport::kOk) << response.error;
   EXPECT_EQ(response.status, 413);
