@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,9 +35,11 @@ class ScriptedBroker {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size);
-    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    listen(listener_.get(), 16);
+    if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+        getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        listen(listener_.get(), 16) != 0) {
+      throw std::runtime_error("scripted broker: no port to listen on");
+    }
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { Run(); });
   }
