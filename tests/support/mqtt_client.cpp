@@ -23,7 +23,7 @@ constexpr std::uint8_t kConnect = 0x10;
 constexpr std::uint8_t kConnack = 0x20;
 constexpr std::uint8_t kPublish = 0x30;
 constexpr std::uint8_t kPuback = 0x40;
-constexpr std::size_t kFlushAbove = 256 * 1024;
+constexpr std::size_t kFlushAbove = std::size_t{256} * 1024;
 
 std::string Word(std::size_t value) {
   return {static_cast<char>((value >> 8U) & 0xFFU), static_cast<char>(value & 0xFFU)};
