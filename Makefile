@@ -97,7 +97,8 @@ cross:
 	@cross/build.sh $(ARCH)
 
 nightly: ci
-	@$(MAKE) fuzz FUZZ_SECONDS=600
+	@LINT_TESTS=1 $(MAKE) lint
+	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) bench
 	$(MAKE) soak
 
