@@ -24,7 +24,7 @@ help:
 	make build               build/bin/packhorsed and build/bin/packhorse
 	make test                all tests that fit a developer's machine
 	make lint                format, clang-tidy, size limits, wording
-	make asan | tsan         unit tests under AddressSanitizer+UBSan | ThreadSanitizer
+	make asan | tsan         unit tests under AddressSanitizer+UBSan | threaded ones under ThreadSanitizer
 	make fuzz                each fuzz target for FUZZ_SECONDS=60
 	make bench               rates and costs against the raw limits of this machine, into build/bench/report.md
 	make deb                 Debian package, into build/deb
@@ -73,7 +73,7 @@ tsan:
 	@$(packages) sanitize
 	export TSAN_OPTIONS="suppressions=$$PWD/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1"
 	cmake --preset tsan
-	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target unit_tests
+	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target threaded_tests
 	$(no_aslr) ctest --test-dir build/tsan -L unit --output-on-failure --no-label-summary -j $(JOBS)
 
 fuzz:
