@@ -67,14 +67,14 @@ asan:
 	cmake --preset asan
 	cmake --build --preset asan --parallel $(JOBS) --target unit_tests
 	ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  ctest --test-dir build/asan -L unit --output-on-failure --no-label-summary -j $(JOBS)
+	  tests/run-programs.sh build/asan
 
 tsan:
 	@$(packages) sanitize
 	export TSAN_OPTIONS="suppressions=$$PWD/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1"
 	cmake --preset tsan
 	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target threaded_tests
-	$(no_aslr) ctest --test-dir build/tsan -L unit --output-on-failure --no-label-summary -j $(JOBS)
+	$(no_aslr) tests/run-programs.sh build/tsan
 
 fuzz:
 	@$(packages) fuzz

@@ -17,11 +17,10 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kSlice{50};  // how soon a wait notices that it is cancelled
 
 // Paho stops its threads when its last client is destroyed and starts them with the next one, and the two can meet. One
-// client that never connects keeps them; it lives as long as the process.
-void KeepLibraryUp() {
-  static const auto* const anchor = new mqtt::async_client("tcp://127.0.0.1:1883", "packhorse-anchor");
-  static_cast<void>(anchor);
-}
+// client that never connects keeps them; it lives as long as the process, and so does this way to it.
+[[gnu::used]] const mqtt::async_client* library_anchor = nullptr;
+
+void KeepLibraryUp() { library_anchor = new mqtt::async_client("tcp://127.0.0.1:1883", "packhorse-anchor"); }
 
 // Paho C 1.3.12 obeys these whenever they are set (MQTTProtocolOut.c), for loopback too. libcurl knows the second one
 // by its other name as well.

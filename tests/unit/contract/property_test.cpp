@@ -140,7 +140,8 @@ TEST_F(Property, WhatIsDecodedAndRenderedReadsAsWhatWasSent) {
 
 // Changes, removes, repeats or inserts bytes.
 std::string Mutated(std::string text, Maker& maker) {
-  static const std::string kSpecial("{}[]\",:\\u0123456789eE+-.\0\x80\xC3\xED\xF4\xFF\n ntf", 40);
+  static constexpr char kBytes[] = "{}[]\",:\\u0123456789eE+-.\0\x80\xC3\xED\xF4\xFF\n ntf";
+  static const std::string kSpecial(kBytes, sizeof kBytes - 1);
   const std::uint64_t changes = 1 + maker.UpTo(3);
   for (std::uint64_t i = 0; i < changes && !text.empty(); ++i) {
     const std::size_t at = maker.UpTo(text.size() - 1);
