@@ -68,7 +68,8 @@ std::size_t BatchSize(const DestinationUnit& unit) {
   return std::clamp<std::size_t>(std::min(most, unit.config.batch.max_records), 1, kPage);
 }
 
-void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit, std::vector<queue::DeadLetter> letters) {
+void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit,
+                 const std::vector<queue::DeadLetter>& letters) {
   const std::uint64_t count = letters.size();
   ++job->waiting;
   unit.destination->ReplayDead(letters, [job, count, name = unit.config.name](const Result<std::uint32_t>& result) {

@@ -190,7 +190,7 @@ void Gate::BeginTrouble(MonoTime now) {
   }
 }
 
-void Gate::Enter(GateState state, std::string reason, WallTime wall) {
+void Gate::Enter(GateState state, std::string_view reason, WallTime wall) {
   if (state != state_) {
     since_ = wall;
   }

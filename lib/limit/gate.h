@@ -90,7 +90,7 @@ class Gate {
   double RampFactor(MonoTime now) const;
 
  private:
-  void Enter(GateState state, std::string reason, WallTime wall);
+  void Enter(GateState state, std::string_view reason, WallTime wall);
   void RecordSuccess(std::optional<std::chrono::milliseconds> retry_after, MonoTime now, WallTime wall);
   void RecordFailure(Effect effect, std::string reason, std::chrono::milliseconds asked, MonoTime now, WallTime wall);
   void RecordHold(std::string reason, std::chrono::milliseconds asked, MonoTime now, WallTime wall);
