@@ -123,7 +123,7 @@ void Gate::RecordFailure(Effect effect, std::string reason, milliseconds asked, 
   const milliseconds cap = effect == Effect::kUnreachable ? std::min(options_.backoff_max, options_.unreachable_probe)
                                                           : options_.backoff_max;
   not_before_ = now + std::max(Backoff(cap), asked);
-  Enter(GateState::kRetrying, std::move(reason), wall);
+  Enter(GateState::kRetrying, reason, wall);
 }
 
 void Gate::RecordHold(std::string reason, milliseconds asked, MonoTime now, WallTime wall) {
@@ -133,7 +133,7 @@ void Gate::RecordHold(std::string reason, milliseconds asked, MonoTime now, Wall
     steps_ = 0;
   }
   hold_reason_ = Shorten(reason, kMaxReasonBytes / 2);
-  Enter(GateState::kHeld, std::move(reason), wall);
+  Enter(GateState::kHeld, reason, wall);
   if (!from_before) {
     NextHoldProbe(asked, now);
   }
@@ -165,7 +165,7 @@ void Gate::Throttle(std::string reason, std::optional<milliseconds> retry_after,
     wait = Backoff(options_.backoff_max);
   }
   not_before_ = std::max(not_before_, now + std::max(wait, kShortestThrottle));
-  Enter(GateState::kThrottled, std::move(reason), wall);
+  Enter(GateState::kThrottled, reason, wall);
 }
 
 // Full jitter: thousands of gateways that failed together must not come back together.
