@@ -10,6 +10,7 @@ namespace {
 // Overwrites everything the string owns, also what lies behind its end: a short string keeps its bytes inside the
 // object, and moving it away leaves them there.
 void Wipe(std::string& text) noexcept {
+  text.clear();  // defined for what was moved from; the bytes are still there
   text.resize(text.capacity());
   OPENSSL_cleanse(text.data(), text.size());
   text.clear();

@@ -65,7 +65,7 @@ std::uint32_t Gate::MaxInFlight(std::uint32_t configured) const {
   return wary ? std::min<std::uint32_t>(configured, 1) : configured;
 }
 
-void Gate::Record(Effect effect, std::string reason, std::optional<milliseconds> retry_after, MonoTime now,
+void Gate::Record(Effect effect, const std::string& reason, std::optional<milliseconds> retry_after, MonoTime now,
                   WallTime wall) {
   if (since_ == WallTime{}) {
     since_ = wall;
@@ -77,11 +77,11 @@ void Gate::Record(Effect effect, std::string reason, std::optional<milliseconds>
   BeginTrouble(now);
   const milliseconds asked = Clamp(retry_after, options_.throttle_max);
   if (effect == Effect::kHold) {
-    RecordHold(std::move(reason), asked, now, wall);
+    RecordHold(reason, asked, now, wall);
   } else if (effect == Effect::kThrottled && state_ != GateState::kHeld) {
-    Throttle(std::move(reason), retry_after, now, wall);
+    Throttle(reason, retry_after, now, wall);
   } else {
-    RecordFailure(effect, std::move(reason), asked, now, wall);
+    RecordFailure(effect, reason, asked, now, wall);
   }
 }
 
@@ -102,7 +102,7 @@ void Gate::RecordSuccess(std::optional<milliseconds> retry_after, MonoTime now, 
   }
 }
 
-void Gate::RecordFailure(Effect effect, std::string reason, milliseconds asked, MonoTime now, WallTime wall) {
+void Gate::RecordFailure(Effect effect, const std::string& reason, milliseconds asked, MonoTime now, WallTime wall) {
   if (effect != Effect::kThrottled) {
     ++failures_;
   }
@@ -126,7 +126,7 @@ void Gate::RecordFailure(Effect effect, std::string reason, milliseconds asked, 
   Enter(GateState::kRetrying, reason, wall);
 }
 
-void Gate::RecordHold(std::string reason, milliseconds asked, MonoTime now, WallTime wall) {
+void Gate::RecordHold(const std::string& reason, milliseconds asked, MonoTime now, WallTime wall) {
   ++failures_;
   const bool from_before = state_ == GateState::kHeld && now < not_before_;
   if (state_ != GateState::kHeld) {

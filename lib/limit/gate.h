@@ -67,8 +67,8 @@ class Gate {
   // then.
   //  - While held only kSuccess releases: any other effect of a probe leads to the next, longer wait.
   //  - While a wait that was asked for is running only kHold changes the state.
-  void Record(Effect effect, std::string reason, std::optional<std::chrono::milliseconds> retry_after, MonoTime now,
-              WallTime wall);
+  void Record(Effect effect, const std::string& reason, std::optional<std::chrono::milliseconds> retry_after,
+              MonoTime now, WallTime wall);
 
   // reload, resume, a changed secret: a held destination probes at once and starts again with hold_first, a backoff
   // ends. A wait that the other side asked for stays.
@@ -92,8 +92,9 @@ class Gate {
  private:
   void Enter(GateState state, std::string_view reason, WallTime wall);
   void RecordSuccess(std::optional<std::chrono::milliseconds> retry_after, MonoTime now, WallTime wall);
-  void RecordFailure(Effect effect, std::string reason, std::chrono::milliseconds asked, MonoTime now, WallTime wall);
-  void RecordHold(std::string reason, std::chrono::milliseconds asked, MonoTime now, WallTime wall);
+  void RecordFailure(Effect effect, const std::string& reason, std::chrono::milliseconds asked, MonoTime now,
+                     WallTime wall);
+  void RecordHold(const std::string& reason, std::chrono::milliseconds asked, MonoTime now, WallTime wall);
   void Throttle(std::string reason, std::optional<std::chrono::milliseconds> retry_after, MonoTime now, WallTime wall);
   void NextHoldProbe(std::chrono::milliseconds asked, MonoTime now);
   void BeginTrouble(MonoTime now);

@@ -44,7 +44,7 @@ TEST(Same, AChangedSourceOrStreamIsSeen) {
   EXPECT_FALSE(Same(source, other));
   config::Stream stream;
   config::Stream changed = stream;
-  changed.topics.push_back("a");
+  changed.topics.emplace_back("a");
   EXPECT_TRUE(Same(stream, stream));
   EXPECT_FALSE(Same(stream, changed));
 }
