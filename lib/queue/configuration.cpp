@@ -36,16 +36,11 @@ Result<std::set<Key>> OpenSubscriptions(Database& db) {
     return rows.error();
   }
   std::set<Key> open;
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      return open;
-    }
-    open.emplace(rows->Int(0), rows->Int(1), static_cast<int>(rows->Int(2)));
+  Status read = rows->ForEach([&] { open.emplace(rows->Int(0), rows->Int(1), static_cast<int>(rows->Int(2))); });
+  if (!read) {
+    return read.error();
   }
+  return open;
 }
 
 Status UpdateSubscriptions(Database& db, const std::set<Key>& wanted, const std::array<Sequence, kLanes>& last) {
@@ -220,17 +215,10 @@ Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams
   if (!ranges) {
     return ranges.error();
   }
-  while (true) {
-    const Result<bool> more = ranges->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      return {};
-    }
+  return ranges->ForEach([&] {
     index.AddRange(ranges->Int(1), static_cast<Lane>(ranges->Int(2)),
                    Index::Range{ranges->Int(0), static_cast<Sequence>(ranges->Int(3)), Through(*ranges, 4)});
-  }
+  });
 }
 
 }  // namespace packhorse::queue

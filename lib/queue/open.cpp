@@ -84,17 +84,14 @@ Result<LedgerChanges> LoadLedger(Database& db) {
     return rows.error();
   }
   LedgerChanges totals;
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      return totals;
-    }
+  Status read = rows->ForEach([&] {
     totals[LedgerKey{0, static_cast<StreamId>(rows->Int(0)), rows->Int(1), static_cast<int>(rows->Int(2)),
                      rows->Text(3)}] = LedgerCount{rows->Int(4), rows->Int(5)};
+  });
+  if (!read) {
+    return read.error();
   }
+  return totals;
 }
 
 // Unsettled batches into the index; then what waits in the ranges is what is pending less what is frozen.

@@ -37,6 +37,20 @@ class Statement {
   }
   // True while there is a row.
   Result<bool> Step();
+  // Calls `visit` on this statement once per row.
+  template <typename Visit>
+  Status ForEach(Visit visit) {
+    while (true) {
+      const Result<bool> more = Step();
+      if (!more) {
+        return more.error();
+      }
+      if (!*more) {
+        return {};
+      }
+      visit();
+    }
+  }
   // Steps to the end, ignoring rows.
   Status Run();
   void Reset();

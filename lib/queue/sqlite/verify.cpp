@@ -32,21 +32,18 @@ Result<std::vector<Span>> ReadSpans(Database& db, const char* sql) {
     return rows.error();
   }
   std::vector<Span> spans;
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      return spans;
-    }
+  Status read = rows->ForEach([&] {
     Span span{rows->Int(0), static_cast<StreamId>(rows->Int(1)), static_cast<Lane>(rows->Int(2)),
               static_cast<Sequence>(rows->Int(3)), std::nullopt};
     if (!rows->IsNull(4)) {
       span.through = static_cast<Sequence>(rows->Int(4));
     }
     spans.push_back(span);
+  });
+  if (!read) {
+    return read.error();
   }
+  return spans;
 }
 
 // Destinations whose pending ranges hold this message.
@@ -127,14 +124,7 @@ Status CompareLedger(Database& db, const std::map<Account, std::int64_t>& counte
   if (!rows) {
     return rows.error();
   }
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      return {};
-    }
+  return rows->ForEach([&] {
     const std::string who = "stream " + rows->Text(2) + ", destination " + rows->Text(3) + ": ";
     const std::int64_t received = rows->Int(4);
     const std::int64_t pending = rows->Int(5);
@@ -149,7 +139,7 @@ Status CompareLedger(Database& db, const std::map<Account, std::int64_t>& counte
       gaps.push_back(who + std::to_string(pending) + " pending in the ledger, but " + std::to_string(stored) +
                      " stored");
     }
-  }
+  });
 }
 
 }  // namespace
