@@ -174,11 +174,13 @@ class Wire {
     return Unavailable("TLS handshake with " + endpoint.Authority() + " failed: " + Why());
   }
 
-  bool Write(const unsigned char* bytes, std::size_t size) {
+  // An empty buffer takes it whole. That the peer is gone shows when it is read from.
+  void Write(const unsigned char* bytes, std::size_t size) {
     if (session_) {
-      return Drive([&] { return SSL_write(session_.get(), bytes, static_cast<int>(size)); }) > 0;
+      Drive([&] { return SSL_write(session_.get(), bytes, static_cast<int>(size)); });
+    } else {
+      static_cast<void>(send(fd_.get(), bytes, size, MSG_NOSIGNAL));
     }
-    return send(fd_.get(), bytes, size, MSG_NOSIGNAL) == static_cast<ssize_t>(size);  // an empty buffer takes it whole
   }
 
   // Bytes read; 0 when the peer closed; negative on error or at the deadline.
@@ -224,8 +226,10 @@ class Wire {
 Result<Dialect> AskDialect(Wire& wire, const Endpoint& endpoint) {
   std::array<unsigned char, 2> head{};  // CONNACK and its remaining length; one byte is enough for any that is short
   std::size_t have = 0;
-  bool written = wire.Write(kConnect.data(), kConnect.size());
-  while (written && have < head.size()) {
+  // Whether it could be written does not matter: a server that ended the connection before has said why, and that can
+  // still be read. With TLS 1.3 it refuses our certificate, or its lack, when the handshake is over on our side.
+  wire.Write(kConnect.data(), kConnect.size());
+  while (have < head.size()) {
     const int count = wire.Read(head.data() + have, head.size() - have);
     if (wire.timed_out()) {
       return Unavailable(endpoint.Authority() + " accepts the connection but does not answer");
@@ -236,7 +240,7 @@ Result<Dialect> AskDialect(Wire& wire, const Endpoint& endpoint) {
     have += static_cast<std::size_t>(count);
   }
   if (have < head.size()) {
-    if (wire.tls_alert()) {  // with TLS 1.3 the server refuses our certificate, or its lack, only now
+    if (wire.tls_alert()) {
       return Unavailable("TLS: " + endpoint.Authority() + " ended the connection: " + wire.Why());
     }
     return Dialect::kUnknown;
