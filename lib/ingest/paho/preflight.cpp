@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/file.h"
@@ -103,6 +104,9 @@ std::string SslErrorText() {
   ERR_clear_error();
   if (code == 0) {
     return "the connection was closed";
+  }
+  if (ERR_GET_LIB(code) == ERR_LIB_SYS) {  // the number of a failed system call, for which OpenSSL has no text
+    return std::generic_category().message(ERR_GET_REASON(code));
   }
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? std::string(reason) : "OpenSSL error " + std::to_string(code);
