@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +42,7 @@ class Bridge {
  public:
   explicit Bridge(ingest::SourceOptions options, ingest::Limits limits = {})
       : intake_({RouteOf(1, {"a/#"})}, limits, queue_, SystemClock()) {
-    auto source = ingest::MakeSource(std::move(options), intake_, SystemClock(), [this] { ++changes_; });
+    auto source = ingest::MakeSource(std::move(options), intake_, SystemClock(), [this] { Note(); });
     EXPECT_TRUE(source) << (source ? "" : source.error().message);
     source_ = std::move(*source);
     const Status started = source_->Start();
@@ -53,7 +53,10 @@ class Bridge {
   ingest::Intake& intake() { return intake_; }
   ingest::Source& source() { return *source_; }
   ingest::SourceStatus status() const { return source_->Snapshot(); }
-  int changes() const { return changes_; }
+  int changes() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int>(seen_.size());
+  }
 
   bool WaitConnected(std::uint64_t connects = 1) {
     return WaitFor([&] {
@@ -61,11 +64,15 @@ class Bridge {
       return now.state == ingest::SourceState::kConnected && now.connects >= connects;
     });
   }
-  // Waits for a state whose reason contains `text`.
+  // Waits for a state whose reason contains `text`. It may be over by then: a state can be shorter than this thread
+  // sleeps.
   bool WaitReason(ingest::SourceState state, const std::string& text) {
+    const auto fits = [&](const ingest::SourceStatus& one) {
+      return one.state == state && one.reason.find(text) != std::string::npos;
+    };
     return WaitFor([&] {
-      const ingest::SourceStatus now = status();
-      return now.state == state && now.reason.find(text) != std::string::npos;
+      const std::lock_guard lock(mutex_);
+      return fits(status()) || std::any_of(seen_.begin(), seen_.end(), fits);
     });
   }
   bool WaitDown(const std::string& text) { return WaitReason(ingest::SourceState::kDown, text); }
@@ -79,8 +86,14 @@ class Bridge {
   }
 
  private:
+  void Note() {
+    const std::lock_guard lock(mutex_);
+    seen_.push_back(status());
+  }
+
   FakeQueue queue_;
-  std::atomic<int> changes_{0};
+  mutable std::mutex mutex_;
+  std::vector<ingest::SourceStatus> seen_;  // after each change; guarded by mutex_
   ingest::Intake intake_;
   std::unique_ptr<ingest::Source> source_;
 };

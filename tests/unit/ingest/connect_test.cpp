@@ -99,7 +99,7 @@ TEST(Connect, BrokerThatSaysNothingIsNamed) {
   Mosquitto broker;
   broker.Pause();
   SourceOptions options = SourceOptionsFor({broker.url()});
-  options.connect_timeout = std::chrono::milliseconds(300);
+  options.connect_timeout = std::chrono::seconds(2);  // enough for a connection on a busy machine
   Bridge bridge(options);
   EXPECT_TRUE(bridge.WaitDown("accepts the connection but does not answer"));
   broker.Resume();
@@ -313,17 +313,16 @@ TEST(Connect, SessionTakenOverNamesTheClientId) {
 TEST(Connect, SecondClientWithOurIdIsSuspectedFromTheThirdLossOn) {
   const Mosquitto broker;
   Bridge bridge(SourceOptionsFor({broker.url()}));
+  ASSERT_TRUE(bridge.WaitConnected());
   for (std::uint64_t connects = 1; connects <= 3; ++connects) {
-    ASSERT_TRUE(bridge.WaitConnected(connects));
     EXPECT_EQ(bridge.status().reason, "");
     MqttClient::Options rival;
     rival.port = broker.port();
     rival.client_id = "packhorse-test";
     rival.clean_start = false;
     const MqttClient client(rival);
-    ASSERT_TRUE(WaitFor([&] { return bridge.status().state != SourceState::kConnected; }));
+    ASSERT_TRUE(bridge.WaitConnected(connects + 1));
   }
-  ASSERT_TRUE(bridge.WaitConnected(4));
   EXPECT_THAT(bridge.status().reason, HasSubstr("does another client use the client id \"packhorse-test\"?"));
 }
 

@@ -76,8 +76,9 @@ TEST(Source, ThousandsOfMessagesArriveOnceAndInOrder) {
     messages.push_back({"a/" + std::to_string(i % 100), payloads.back()});
   }
   MqttClient client(broker.port());
-  ASSERT_EQ(client.Publish(messages), messages.size());
-  ASSERT_TRUE(bridge.queue().WaitForCount(messages.size()));
+  constexpr std::chrono::minutes kOnABusyMachine{3};
+  ASSERT_EQ(client.Publish(messages, kOnABusyMachine), messages.size());
+  ASSERT_TRUE(bridge.queue().WaitForCount(messages.size(), kOnABusyMachine));
   EXPECT_EQ(bridge.Payloads(), payloads);
 }
 
