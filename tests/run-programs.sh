@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test program of a build folder, each as one process: under a sanitizer starting a process costs more than most
-# tests. Prints the log of a program that fails, and a count at the end.
+# tests. Of a program that fails it prints how it ended, what failed, and the end of its log; and a count at the end.
 #   tests/run-programs.sh BUILD_FOLDER
 set -euo pipefail
 
@@ -10,16 +10,33 @@ rm -rf "$logs"
 mkdir -p "$logs"
 
 run() {
-  local program=$1 log=$2/${1##*/}.log
-  if timeout 600 "$program" --gtest_brief=1 > "$log" 2>&1; then
-    printf 'passed  %s\n' "${program##*/}"
+  local program=$1 name=${1##*/} log=$2/${1##*/}.log code=0
+  timeout "$limit" "$program" --gtest_brief=1 > "$log" 2>&1 || code=$?
+  if [ "$code" -eq 0 ]; then
+    printf 'passed  %s\n' "$name"
   else
-    printf 'FAILED  %s\n' "${program##*/}"
-    tail -n 200 "$log"
-    touch "$2/failed.${program##*/}"
+    touch "$2/failed.$name"
+    report "$name" "$log" "$code" > "$log.report"
+    cat "$log.report"  # at once: another program may report at the same time
   fi
 }
-export -f run
+
+report() {
+  local name=$1 log=$2 code=$3 end="exit code $3"
+  if [ "$code" -eq 124 ]; then
+    end="timed out after $limit s"
+  elif [ "$code" -gt 128 ]; then
+    end="signal $((code - 128))"
+  fi
+  printf 'FAILED  %s: %s; whole log: %s\n' "$name" "$end" "$log"
+  printf -- '--- %s: what failed\n' "$name"
+  grep -nE -B 2 -A 20 "$failure" "$log" | head -n 400 || true
+  printf -- '--- %s: end of the log\n' "$name"
+  tail -n 50 "$log"
+  printf -- '--- %s: %s\n' "$name" "$end"
+}
+export -f run report
+export limit=600 failure=': Failure$|FAILED  \]|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY|terminate called'
 
 find "$folder/bin" -maxdepth 1 -name '*_test' -type f -perm -u+x | sort |
   xargs -P "${JOBS:-$(nproc)}" -I '{}' bash -c 'run "$0" "$1"' '{}' "$logs"
