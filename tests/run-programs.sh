@@ -30,7 +30,7 @@ report() {
   fi
   printf 'FAILED  %s: %s; whole log: %s\n' "$name" "$end" "$log"
   printf -- '--- %s: what failed\n' "$name"
-  grep -nE -B 2 -A 20 "$failure" "$log" | head -n 400 || true
+  grep -anE -B 2 -A 20 "$failure" "$log" | head -n 400 || true
   printf -- '--- %s: end of the log\n' "$name"
   tail -n 50 "$log"
   printf -- '--- %s: %s\n' "$name" "$end"
