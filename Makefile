@@ -16,7 +16,7 @@ packages := tests/support/packages.sh
 no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R)
 has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 
-.PHONY: help run test ci ci-rest build bench lint asan tsan fuzz soak nightly deb cross clean configure-tests
+.PHONY: help run test ci ci-rest build bench lint asan tsan fuzz soak nightly deb service-test cross clean configure-tests
 
 help:
 	@cat <<'TEXT'
@@ -28,8 +28,9 @@ help:
 	make fuzz                each fuzz target for FUZZ_SECONDS=60
 	make bench               rates and costs against the raw limits of this machine, into build/bench/report.md
 	make deb                 Debian package, into build/deb
+	make service-test        the package in a container with a systemd of its own: install, faults, upgrade, removal (root)
 	make cross ARCH=arm64    ARM build (arm64, armhf) with a start under the emulator, into build/cross
-	make ci                  what continuous integration runs: test, lint, sanitizers, packages, cross builds, a load run
+	make ci                  what continuous integration runs: test, lint, sanitizers, packages, service, cross builds, a load run
 	make soak | nightly      an hour of load with outages | everything, long
 	make clean               removes build/
 	TEXT
@@ -93,6 +94,11 @@ deb:
 	@$(packages) deb
 	debian/build.sh
 
+service-test: configure-tests
+	@$(packages) service
+	cmake --build build --parallel $(JOBS) --target packhorse-cloud packhorse-fleet
+	tests/service/run.sh
+
 cross:
 	@cross/build.sh $(ARCH)
 
@@ -103,5 +109,9 @@ nightly: ci
 	$(MAKE) soak
 
 clean:
-	@if [ -d build/cross ] && [ "$$(id -u)" -ne 0 ]; then sudo rm -rf --one-file-system build/cross; fi
+	@if [ "$$(id -u)" -ne 0 ]; then
+	  for made_by_root in build/cross build/service; do
+	    [ ! -d "$$made_by_root" ] || sudo rm -rf --one-file-system "$$made_by_root"
+	  done
+	fi
 	rm -rf --one-file-system build

@@ -3,10 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "base/units.h"
 #include "base/version.h"
 #include "common/load.h"
 #include "health/log.h"
@@ -19,6 +23,7 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
+constexpr std::size_t kStatusBytes = 300;  // of a reason in the line that `systemctl status` shows
 
 constexpr char kUsage[] =
     "Usage: packhorsed [--config FILE] [--check] [--version]\n"
@@ -35,21 +40,32 @@ constexpr char kUsage[] =
 
 void PrintLine(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
-int Fail(const Error& error) {
+int Fail(Notifier& notifier, const Error& error) {
   health::Log(health::LogLevel::kError, "start_failed", error.message, {{"code", std::string(Name(error.code))}});
+  notifier.Say("not started: " + Shorten(error.message, kStatusBytes));
   return kExitFailure;
 }
 
-int Serve(const std::string& file, config::Loaded loaded) {
+// One line for `systemctl status`; all problems are in the journal.
+void SayRefused(Notifier& notifier, const std::vector<config::Problem>& problems) {
+  const auto first = std::find_if(problems.begin(), problems.end(), [](const config::Problem& problem) {
+    return problem.severity == config::Problem::Severity::kError;
+  });
+  if (first != problems.end()) {
+    notifier.Say("not started, configuration refused (" + Summary(Count(problems)) +
+                 "): " + Shorten(config::Describe(*first), kStatusBytes) + "; `packhorse check` names all");
+  }
+}
+
+int Serve(const std::string& file, config::Loaded loaded, Notifier& notifier) {
   const config::Config& config = loaded.config;
   Result<Fd> signals = BlockSignals();
   if (!signals) {
-    return Fail(signals.error());
+    return Fail(notifier, signals.error());
   }
   if (Status logging = health::ConfigureLog(config.log.level, config.log.format); !logging) {
-    return Fail(logging.error());
+    return Fail(notifier, logging.error());
   }
-  Notifier notifier = Notifier::FromEnvironment();
   health::Log(health::LogLevel::kInfo, "starting", std::string("packhorsed ") + kVersion, {{"config", file}});
   for (const config::Problem& warning : loaded.problems) {
     health::Log(health::LogLevel::kWarning, "config_warning", config::Describe(warning));
@@ -60,11 +76,11 @@ int Serve(const std::string& file, config::Loaded loaded) {
   }
   auto parts = Assemble(file, std::move(loaded.config), SystemClock());
   if (!parts) {
-    return Fail(parts.error());
+    return Fail(notifier, parts.error());
   }
   Loop loop(**parts, notifier, std::move(signals).value());
   if (Status started = loop.Start(); !started) {
-    return Fail(started.error());
+    return Fail(notifier, started.error());
   }
   health::Log(health::LogLevel::kInfo, "started", "receiving and delivering",
               {{"queue", (*parts)->queue->id()}, {"gateway", (*parts)->config.gateway.id}});
@@ -117,8 +133,12 @@ int Main(const CommandLine& command_line) {
   }
   umask(0077);
   config::Loaded loaded = LoadConfiguration(command_line.config_file);
-  if (loaded.ok() && command_line.mode == CommandLine::Mode::kRun) {
-    return Serve(command_line.config_file, std::move(loaded));
+  if (command_line.mode == CommandLine::Mode::kRun) {
+    Notifier notifier = Notifier::FromEnvironment();
+    if (loaded.ok()) {
+      return Serve(command_line.config_file, std::move(loaded), notifier);
+    }
+    SayRefused(notifier, loaded.problems);
   }
   for (const config::Problem& problem : loaded.problems) {
     PrintLine(config::Describe(problem));

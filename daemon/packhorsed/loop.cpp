@@ -178,6 +178,7 @@ void Loop::StopSources(MonoTime deadline) {
 void Loop::Shutdown() {
   const MonoTime begin = parts_.clock.Mono();
   notifier_.Stopping();
+  notifier_.Say("stopping: sending what is under way");
   health::Log(health::LogLevel::kInfo, "stopping", "disconnecting, then sending what is under way");
   StopSources(begin + kSourcesStop);
   const auto turn_while = [this](MonoTime deadline, const auto& condition) {
@@ -202,6 +203,7 @@ void Loop::Shutdown() {
   parts_.queue->Stop();
   health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
               {{"messages", std::to_string(stats.messages)}});
+  notifier_.Say("stopped, messages kept in the queue: " + std::to_string(stats.messages));
   // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take
   // for ever.
   std::signal(SIGALRM, EndNow);

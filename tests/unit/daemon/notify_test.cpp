@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "packhorsed/daemon.h"
+#include "support/process.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::daemon {
@@ -123,6 +125,21 @@ TEST(Notify, NoManagerAndUnusableSocketNamesAreHarmless) {
     notifier.Ready();
     EXPECT_TRUE(notifier.Ping(MonoTime{}).has_value());
   }
+}
+
+TEST(Notify, ARefusedConfigurationIsToldInOneLine) {
+  const test::TempDir dir;
+  Manager manager(dir / "notify");
+  test::WriteAll(dir / "packhorse.json", "{\n  \"gateway\": {}\n}\n");
+  setenv("NOTIFY_SOCKET", (dir / "notify").c_str(), 1);
+  CommandLine command_line;
+  command_line.config_file = dir / "packhorse.json";
+  EXPECT_EQ(Main(command_line), 78);
+  const Messages heard = manager.Heard();
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_EQ(heard[0].rfind("STATUS=not started, configuration refused (", 0), 0U) << heard[0];
+  EXPECT_NE(heard[0].find("packhorse.json: "), std::string::npos) << heard[0];
+  EXPECT_EQ(heard[0].find('\n'), std::string::npos);
 }
 
 }  // namespace
