@@ -86,10 +86,18 @@ Status ClearWay(const std::string& path) {
   return {};
 }
 
+// Whether the file belongs to `group`, now or already. The sandbox of the service denies chown as a system call, also
+// when it would change nothing.
+bool Give(const std::string& path, gid_t group) {
+  struct stat about {};
+  return (lstat(path.c_str(), &about) == 0 && about.st_gid == group) ||
+         lchown(path.c_str(), static_cast<uid_t>(-1), group) == 0;
+}
+
 // Opens the file to its group. Who may not give it to that group keeps it for himself.
 Status Share(const std::string& path) {
   const std::optional<gid_t> wanted = Group(path);
-  const bool given = wanted && lchown(path.c_str(), static_cast<uid_t>(-1), *wanted) == 0;
+  const bool given = wanted && Give(path, *wanted);
   if (chmod(path.c_str(), given ? kMode : (S_IRUSR | S_IWUSR)) != 0) {
     return ErrnoError("set the mode of " + path, errno);
   }
