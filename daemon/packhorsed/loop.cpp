@@ -199,11 +199,12 @@ void Loop::Shutdown() {
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
   parts_.uploader->Abort();
-  const queue::Stats stats = parts_.queue->Snapshot();
+  const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+  const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   parts_.queue->Stop();
   health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
-              {{"messages", std::to_string(stats.messages)}});
-  notifier_.Say("stopped, messages kept in the queue: " + std::to_string(stats.messages));
+              {{"pending", pending}});
+  notifier_.Say("stopped, not yet delivered: " + pending);
   // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take
   // for ever.
   std::signal(SIGALRM, EndNow);

@@ -12,7 +12,7 @@ check "it starts" systemctl start packhorsed
 check "it is healthy" within 10 healthy
 publish 200 || true
 check "it stops in time" stopped_within 12
-check "the status text says that it stopped" equal "$(property StatusText)" 'stopped, messages kept in the queue: 0'
+check "the status text says that it stopped" equal "$(property StatusText)" 'stopped, not yet delivered: 0'
 check "what had arrived was still sent" all_in_cloud
 check "the runtime folder is gone" test ! -e /run/packhorse
 
@@ -22,6 +22,6 @@ within 10 status_is '.sources[0].state' connected > /dev/null || true
 publish 150 || true
 check "without the cloud messages are kept" within 10 pending_is 150
 check "it stops in time without the cloud" stopped_within 12
-check "the status text says what is kept" equal "$(property StatusText)" 'stopped, messages kept in the queue: 150'
+check "the status text says what is kept" equal "$(property StatusText)" 'stopped, not yet delivered: 150'
 check "it starts with them" systemctl start packhorsed
 check "they are still there" within 10 pending_is 150
