@@ -17,8 +17,8 @@
 namespace packhorse::cli {
 namespace {
 
-constexpr std::size_t kMaxPayload = 16U << 20U;
-constexpr std::size_t kMaxTopic = 65'535;  // MQTT 5 section 1.5.4
+constexpr std::size_t kMaxPayload = 268'435'455;  // MQTT 5 section 2.1.4: no packet is larger
+constexpr std::size_t kMaxTopic = 65'535;         // MQTT 5 section 1.5.4
 // There is no queue here; ids only have to look like ids.
 constexpr char kQueueId[] = "decode";
 
@@ -46,7 +46,8 @@ Result<std::string> ReadPayload(std::istream& in) {
   while (in.read(chunk.data(), chunk.size()), in.gcount() > 0) {
     payload.append(chunk.data(), static_cast<std::size_t>(in.gcount()));
     if (payload.size() > kMaxPayload) {
-      return Error{ErrorCode::kInvalidArgument, "the payload on standard input is larger than 16 MiB"};
+      return Error{ErrorCode::kInvalidArgument,
+                   "the payload on standard input is larger than MQTT can carry (256 MiB)"};
     }
   }
   return payload;
@@ -103,11 +104,13 @@ Status ChooseContracts(const DecodeOptions& options, Reading& reading) {
     return {};
   }
   for (const std::string& name : contract::DeviceContractNames()) {
-    auto found = contract::FindDeviceContract(name);
+    auto found = contract::FindDeviceContract(name.substr(0, name.rfind('.')));  // the newest minor of its major
     if (!found) {
       return found.error();
     }
-    reading.contracts.push_back(std::move(found).value());
+    if (reading.contracts.empty() || reading.contracts.back() != *found) {
+      reading.contracts.push_back(std::move(found).value());
+    }
   }
   return {};
 }

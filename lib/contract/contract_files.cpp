@@ -92,6 +92,10 @@ class ObjectReader {
   }
 
   const Json& List(const char* key) { return Typed(key, Json::value_t::array, "a list is wanted here"); }
+  const Json& OptionalList(const char* key) {
+    static const Json kNone = Json::array();
+    return Member(key) == nullptr ? kNone : List(key);
+  }
   ObjectReader Object(const char* key) {
     return {Typed(key, Json::value_t::object, "an object is wanted here"), pointer_ + "/" + key, error_};
   }
@@ -176,6 +180,15 @@ TimeSource ReadSource(ObjectReader& field) {
   return TimeSource::kDevice;
 }
 
+std::vector<TimeField> ReadTimeFields(ObjectReader& owner, const std::string& pointer, std::optional<Error>& error) {
+  std::vector<TimeField> fields;
+  for (const Json& item : owner.List("fields")) {
+    ObjectReader field(item, pointer + "/fields/" + std::to_string(fields.size()), error);
+    fields.push_back({field.Text("name"), ReadUnit(field), ReadSource(field), field.OptionalFlag("weak")});
+  }
+  return fields;
+}
+
 TimeRules ReadTimeRules(ObjectReader time, std::optional<Error>& error) {
   TimeRules rules;
   rules.not_before = time.Moment("not_before");
@@ -185,12 +198,27 @@ TimeRules ReadTimeRules(ObjectReader time, std::optional<Error>& error) {
   for (const Json& item : time.List("unset_clocks")) {
     rules.unset_clocks.push_back(time.Moment("unset_clocks", item.is_string() ? item.get<std::string>() : ""));
   }
-  std::size_t index = 0;
-  for (const Json& item : time.List("fields")) {
-    ObjectReader field(item, "/device_time/fields/" + std::to_string(index++), error);
-    rules.fields.push_back({field.Text("name"), ReadUnit(field), ReadSource(field), field.OptionalFlag("weak")});
-  }
+  rules.fields = ReadTimeFields(time, "/device_time", error);
   return rules;
+}
+
+std::vector<TopicTimeFields> ReadTimeByTopic(ObjectReader time, std::optional<Error>& error) {
+  std::vector<TopicTimeFields> entries;
+  for (const Json& item : time.OptionalList("by_topic")) {
+    const std::string pointer = "/device_time/by_topic/" + std::to_string(entries.size());
+    ObjectReader entry(item, pointer, error);
+    TopicTimeFields& fields = entries.emplace_back();
+    for (const Json& topic : entry.List("topics")) {
+      auto pattern = TopicPattern::Parse(topic.is_string() ? topic.get<std::string>() : std::string());
+      if (!pattern) {
+        entry.Complain("topics", "topic patterns are wanted here");
+        return {};
+      }
+      fields.topics.push_back(std::move(pattern).value());
+    }
+    fields.fields = ReadTimeFields(entry, pointer, error);
+  }
+  return entries;
 }
 
 bool ReadNumber(std::string_view text, unsigned* out) {
@@ -249,6 +277,7 @@ Result<GenericJsonRules> ParseDeviceContract(std::string_view json) {
     limits.Complain("max_depth", "at most 128 is possible");
   }
   rules.time = ReadTimeRules(root.Object("device_time"), error);
+  rules.time_by_topic = ReadTimeByTopic(root.Object("device_time"), error);
   if (error) {
     return *error;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -102,12 +103,18 @@ bool LeapSecondPossible(std::int64_t next_minute) {
 struct Decimal {
   std::string digits;
   std::int64_t point = 0;  // digits before the decimal point; may be negative or beyond the digits
+  bool negative = false;
 };
 
 std::optional<Decimal> ParseDecimal(std::string_view number) {
   constexpr std::size_t kMaxDigits = 40;
   Decimal decimal;
   bool after_point = false;
+  decimal.negative = number.substr(0, 1) == "-";
+  number.remove_prefix(decimal.negative ? 1 : 0);
+  if (number.empty() || !IsDigit(number.front())) {
+    return std::nullopt;
+  }
   std::size_t i = 0;
   for (; i < number.size() && number[i] != 'e' && number[i] != 'E'; ++i) {
     if (number[i] == '.' && !after_point) {
@@ -123,9 +130,6 @@ std::optional<Decimal> ParseDecimal(std::string_view number) {
     }
     decimal.point += after_point ? (leading_zero ? -1 : 0) : (leading_zero ? 0 : 1);
   }
-  if (i == 0) {
-    return std::nullopt;
-  }
   if (i < number.size()) {
     const char* first = number.data() + i + (i + 1 < number.size() && number[i + 1] == '+' ? 2 : 1);
     const char* last = number.data() + number.size();
@@ -139,7 +143,7 @@ std::optional<Decimal> ParseDecimal(std::string_view number) {
   return decimal;
 }
 
-// At least 10^8.
+// At least 10^8, on either side of zero.
 bool MayBeEpoch(const Decimal& decimal) { return !decimal.digits.empty() && decimal.point >= 9; }
 
 int UnitDigits(EpochUnit unit) {
@@ -246,7 +250,7 @@ void AppendRfc3339(std::string& out, const Instant& instant) {
 
 std::optional<Instant> ParseEpoch(std::string_view number, EpochUnit unit) {
   const auto decimal = ParseDecimal(number);
-  if (!decimal) {
+  if (!decimal || (decimal->negative && !decimal->digits.empty())) {
     return std::nullopt;
   }
   if (unit == EpochUnit::kAuto) {
@@ -403,20 +407,20 @@ TimeVerdict TimeRecogniser::JudgeNumber(const TimeField& field, std::string_view
 }
 
 TimeVerdict TimeRecogniser::JudgeText(const TimeField& field, std::string_view text, WallTime received) const {
-  std::string_view trimmed = text.substr(std::min(text.find_first_not_of(' '), text.size()));
-  trimmed = trimmed.substr(0, trimmed.find_last_not_of(' ') + 1);
+  constexpr std::string_view kBlank = " \t\r\n";
+  std::string_view trimmed = text.substr(std::min(text.find_first_not_of(kBlank), text.size()));
+  trimmed = trimmed.substr(0, trimmed.find_last_not_of(kBlank) + 1);
   if (trimmed.empty() || text.size() > kMaxTimeBytes) {
     return {};
   }
-  const bool number = trimmed.find_first_not_of("0123456789.") == std::string_view::npos && IsDigit(trimmed.front());
-  if (number && ParseDecimal(trimmed)) {
+  if (ParseDecimal(trimmed)) {
     return JudgeEpoch(field, trimmed, text, received);
   }
   const auto parsed = ParseDateTime(trimmed);
   if (!parsed) {
     return Verdict(field, text, TimeQuality::kUnparsed);
   }
-  if (parsed->instant.seconds == kYear1) {
+  if (std::abs(parsed->instant.seconds - kYear1) < kDaySeconds) {  // "no time", in whatever zone
     return {};
   }
   TimeQuality quality = Place(parsed->instant, received);

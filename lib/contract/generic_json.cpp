@@ -10,6 +10,7 @@ namespace packhorse::contract {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kGzipMark = "\x1F\x8B";  // RFC 1952 section 2.3.1
 
 // Marks all but the last of the leaves that share a name as no leaves. True when any name came twice, also as an object
 // or array: of repeated objects the members are merged.
@@ -63,8 +64,8 @@ void Distribute(std::vector<Field> fields, CanonicalRecord& record) {
 
 class GenericJson final : public DeviceContract {
  public:
-  explicit GenericJson(GenericJsonRules rules)
-      : name_(std::move(rules.name)), limits_(rules.limits), times_(std::move(rules.time)) {}
+  GenericJson(std::string name, JsonLimits limits, TimeRules times)
+      : name_(std::move(name)), limits_(limits), times_(std::move(times)) {}
 
   const std::string& name() const override { return name_; }
   Decoded Decode(const RawMessage& message, const DecodeContext& context) const override;
@@ -328,6 +329,9 @@ Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& cont
     return Quarantine("too_large", "the payload has " + std::to_string(message.payload.size()) + " bytes, " + name_ +
                                        " takes at most " + std::to_string(limits_.max_bytes));
   }
+  if (message.payload.compare(0, kGzipMark.size(), kGzipMark) == 0) {
+    return Quarantine("invalid_json", "byte 0: compressed data (gzip), not JSON text");
+  }
   // Some tools write a byte order mark, and C firmware likes to send the terminating NUL of its string.
   std::string_view text = message.payload;
   const std::size_t skipped = text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
@@ -349,10 +353,42 @@ Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& cont
   return decoded;
 }
 
+// The same contract with other names of device time for some topics.
+class GenericJsonByTopic final : public DeviceContract {
+ public:
+  explicit GenericJsonByTopic(GenericJsonRules rules) : otherwise_(rules.name, rules.limits, rules.time) {
+    for (TopicTimeFields& entry : rules.time_by_topic) {
+      TimeRules times = rules.time;
+      times.fields.insert(times.fields.begin(), entry.fields.begin(), entry.fields.end());
+      special_.push_back({std::move(entry.topics), GenericJson(rules.name, rules.limits, std::move(times))});
+    }
+  }
+
+  const std::string& name() const override { return otherwise_.name(); }
+
+  Decoded Decode(const RawMessage& message, const DecodeContext& context) const override {
+    for (const Special& special : special_) {
+      const auto matches = [&](const TopicPattern& topic) { return topic.Matches(message.topic); };
+      if (std::any_of(special.topics.begin(), special.topics.end(), matches)) {
+        return special.contract.Decode(message, context);
+      }
+    }
+    return otherwise_.Decode(message, context);
+  }
+
+ private:
+  struct Special {
+    std::vector<TopicPattern> topics;
+    GenericJson contract;
+  };
+  GenericJson otherwise_;
+  std::vector<Special> special_;
+};
+
 }  // namespace
 
 std::shared_ptr<const DeviceContract> MakeGenericJson(GenericJsonRules rules) {
-  return std::make_shared<GenericJson>(std::move(rules));
+  return std::make_shared<GenericJsonByTopic>(std::move(rules));
 }
 
 }  // namespace packhorse::contract

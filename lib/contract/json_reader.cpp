@@ -345,15 +345,16 @@ bool JsonReader::ReadScalar(Value* out, std::string_view* token) {
       return ReadLiteral("false", false, out, token);
     case 'n':
       if (text_.substr(at_, 3) == "nan") {
-        return Fail("nan_literal", "JSON has no NaN");
+        return Fail("nan_literal", "JSON has no NaN and no Infinity");
       }
       return ReadLiteral("null", nullptr, out, token);
     case 'N':
     case 'I':
+    case 'i':  // as C's printf writes them
       return Fail("nan_literal", "JSON has no NaN and no Infinity");
     case '-':
-      if (text_.substr(at_, 2) == "-I") {
-        return Fail("nan_literal", "JSON has no Infinity");
+      if (at_ + 1 < text_.size() && std::string_view("NnIi").find(text_[at_ + 1]) != std::string_view::npos) {
+        return Fail("nan_literal", "JSON has no NaN and no Infinity");
       }
       break;
     default:

@@ -1,4 +1,4 @@
-// Payloads as devices of the field send them, each with the record or the verdict that generic-json@1.0 gives
+// Payloads as devices of the field send them, each with the record or the verdict that the newest generic-json@1 gives
 // (tests/contract/payloads/*.json).
 #include <gtest/gtest.h>
 
@@ -67,7 +67,7 @@ Decoded DecodeSample(const Json& sample) {
   const auto pattern = TopicPattern::Parse(sample.value("pattern", std::string("#")));
   EXPECT_TRUE(pattern);
   context.pattern = sample.contains("pattern") ? &*pattern : nullptr;
-  return (*FindDeviceContract("generic-json@1.0"))->Decode(message, context);
+  return (*FindDeviceContract("generic-json@1"))->Decode(message, context);
 }
 
 // Measurements as name -> value, as the sample files write them.

@@ -13,11 +13,11 @@ namespace packhorse::contract {
 // 2026-11-20T08:15:31.500000Z
 inline constexpr WallTime kReceived{std::chrono::microseconds(1'795'162'531'500'000)};
 
-// Decodes payloads with generic-json@1.0 as one stream of a gateway would.
+// Decodes payloads with the newest generic-json@1 as one stream of a gateway would.
 class DecodeFixture : public ::testing::Test {
  protected:
   DecodeFixture() {
-    auto found = FindDeviceContract("generic-json@1.0");
+    auto found = FindDeviceContract("generic-json@1");
     if (found) {
       contract_ = *found;
     }

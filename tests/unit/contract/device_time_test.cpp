@@ -111,6 +111,10 @@ TEST(ParseEpoch, IsExactInEveryUnit) {
       {"99999999.999", U::kAuto, ""},
       {"0", U::kAuto, ""},
       {"-1795162530", U::kAuto, ""},
+      {"-1", U::kSeconds, ""},
+      {"-0", U::kSeconds, "1970-01-01T00:00:00Z"},
+      {"-", U::kSeconds, ""},
+      {".5", U::kSeconds, ""},
       {"0", U::kSeconds, "1970-01-01T00:00:00Z"},
       {"0e999999999", U::kSeconds, "1970-01-01T00:00:00Z"},
       {"1795162530", U::kMilliseconds, "1970-01-21T18:39:22.530Z"},
@@ -198,6 +202,109 @@ TEST_F(DeviceTimeOfJson, IsRecognisedAndJudged) {
     EXPECT_EQ(time.skew_ms.has_value(), !c.value.empty()) << c.payload;
     EXPECT_EQ(time.raw.empty(), c.quality == TimeQuality::kAbsent) << c.payload;
   }
+}
+
+TEST_F(DeviceTimeOfJson, IsTheSameInAnyWayOfWritingIt) {
+  for (const std::string value : {"1795162530.25",
+                                  "1.79516253025e9",
+                                  "1795162530250",
+                                  "1795162530250.0",
+                                  "1.79516253025E+12",
+                                  "1795162530250000",
+                                  "1795162530250000000",
+                                  "\"1795162530.25\"",
+                                  "\"1.79516253025e9\"",
+                                  "\"1795162530250\"",
+                                  "\"1795162530250000000\"",
+                                  "\" 1795162530250\\r\\n\"",
+                                  "\"2026-11-20T08:15:30.25Z\"",
+                                  "\"2026-11-20 08:15:30.250z\"",
+                                  "\"2026-11-20t08:15:30.250000-00:00\"",
+                                  "\"2026-11-20T13:45:30.25+05:30\"",
+                                  "\"2026-11-20T14:00:30.25+0545\"",
+                                  "\"2026-11-19T20:15:30.25-12:00\"",
+                                  "\"2026-11-20T22:15:30.25+14:00\"",
+                                  "\"2026-11-20T08:15:30.250000000999Z\""}) {
+    for (const std::string name :
+         {"ts", "Timestamp", "TIME", "deviceTime", "@timestamp", "tst", "eventTime", "t", "at"}) {
+      const DeviceTime time = One("{\"" + name + "\":" + value + "}").device_time;
+      EXPECT_EQ(time.value, "2026-11-20T08:15:30.250Z") << name << " " << value;
+      EXPECT_EQ(Name(time.quality), "ok") << name << " " << value;
+    }
+  }
+}
+
+TEST_F(DeviceTimeOfJson, NegativeNumbersAreNoMoments) {
+  EXPECT_EQ(Name(One(R"({"ts":-1})").device_time.quality), "unsynced");
+  EXPECT_EQ(ValueOf(One(R"({"ts":-1})"), "ts"), Value(std::int64_t{-1}));
+  EXPECT_EQ(Name(One(R"({"ts":"-60"})").device_time.quality), "unsynced");
+  EXPECT_EQ(Name(One(R"({"ts":-1795162530})").device_time.quality), "implausible");
+  EXPECT_EQ(Name(One(R"({"ts_ms":-1795162530250})").device_time.quality), "implausible");
+  EXPECT_EQ(Name(One(R"({"t":-1795162530})").device_time.quality), "absent");
+}
+
+TEST_F(DeviceTimeOfJson, NoTimeOfOtherLanguagesIsAbsentInEveryZone) {
+  for (const std::string text : {"0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00",
+                                 "0001-01-01 00:00:00-08:00", "0001-01-01T00:00:00.000Z"}) {
+    EXPECT_EQ(Name(One("{\"time\":\"" + text + "\"}").device_time.quality), "absent") << text;
+  }
+}
+
+TEST_F(DeviceTimeOfJson, OtherEpochsAndFormatsAreNeverCalledOk) {
+  for (const std::string value : {
+           "816855330",                              // since 2001
+           "4004151330",                             // since 1900 (NTP)
+           "134396361300000000",                     // 100 ns since 1601
+           "639000000000000000",                     // 100 ns since year 1
+           "29919375",                               // minutes
+           "46346.344",                              // days since 1899-12-30
+           "2461364.844",                            // Julian date
+           "20261120081530",                         // digits of a date
+           "\"20261120T081530Z\"",                   //
+           "\"2026-11-20\"",                         //
+           "\"08:15:30\"",                           //
+           "\"20/11/2026 08:15:30\"",                //
+           "\"Fri, 20 Nov 2026 08:15:30 GMT\"",      //
+           "\"2026-11-20 08:15:30 UTC\"",            //
+           "\"2026-11-20T08:15:30 +00:00\"",         //
+           "\"2026-11-20T08:15:30\"",                // no zone
+           "\"2026-11-20T08:15:30[Europe/Paris]\"",  //
+           "\"2026-W47-5T08:15:30Z\"",               //
+           "\"2026-324T08:15:30Z\"",                 //
+           "\"+1795162530\"",                        //
+           "\"0x6b000000\"",                         //
+           "\"1,795,162,530\"",                      //
+           "{\"$date\":1795162530250}",              //
+           "[2026,11,20,8,15,30]",                   //
+       }) {
+    EXPECT_NE(Name(One("{\"ts\":" + value + ",\"x\":1}").device_time.quality), "ok") << value;
+  }
+}
+
+TEST_F(DeviceTimeOfJson, OnSomeTopicsANameHasAMeaningOfItsOwn) {
+  const auto judge = [&](const std::string& topic, const std::string& payload) {
+    message_.topic = topic;
+    const DeviceTime time = One(payload).device_time;
+    return std::string(Name(time.source)) + " " + std::string(Name(time.quality)) + " " + time.value;
+  };
+  // ThingsBoard takes milliseconds; seconds there are the classic mistake.
+  const std::string board = "v1/devices/me/telemetry";
+  EXPECT_EQ(judge(board, R"({"ts":1795162530250,"values":{"v":1}})"), "device ok 2026-11-20T08:15:30.250Z");
+  EXPECT_EQ(judge(board, R"([{"ts":1795162530250,"values":{"v":1}}])"), "device ok 2026-11-20T08:15:30.250Z");
+  for (const std::string seconds : {"1795162530", "\"1795162530\"", "1795162530.25", "1.79516253e9"}) {
+    EXPECT_EQ(judge(board, "{\"ts\":" + seconds + ",\"values\":{\"v\":1}}").substr(0, 18), "device implausible")
+        << seconds;
+  }
+  EXPECT_EQ(judge(board, R"({"ts":1795162530250000,"values":{"v":1}})"), "device implausible ");
+  EXPECT_EQ(judge(board, R"({"ts":86123,"values":{"v":1}})"), "device unsynced ");
+  EXPECT_EQ(judge(board, R"({"temperature":21})"), "none absent ");
+  EXPECT_EQ(judge("site/a", R"({"ts":1795162530,"values":{"v":1}})"), "device ok 2026-11-20T08:15:30Z");
+  // Whose clock it is: the network server's, the cloud's.
+  EXPECT_EQ(
+      judge("application/7/device/0101010101010101/event/up", R"({"time":"2026-11-20T08:15:30.775023242+00:00"})"),
+      "gateway ok 2026-11-20T08:15:30.775023242Z");
+  EXPECT_EQ(judge("$aws/things/pump-3/shadow/update/accepted", R"({"timestamp":1795162530})"),
+            "gateway ok 2026-11-20T08:15:30Z");
 }
 
 TEST_F(DeviceTimeOfJson, OfSeveralCandidatesTheMostBelievableCountsThenTheBetterName) {

@@ -40,7 +40,7 @@ TEST_F(GenericJson, TheRecordCarriesWhatArrivalKnew) {
   EXPECT_EQ(record.kind, RecordKind::kTelemetry);
   EXPECT_EQ(record.stream, "telemetry");
   EXPECT_EQ(record.topic, "site/a/dev/17/telemetry");
-  EXPECT_EQ(record.contract, "generic-json@1.0");
+  EXPECT_EQ(record.contract, "generic-json@1.1");
   EXPECT_EQ(record.server_received_at, kReceived);
   EXPECT_EQ(record.gateway_clock, ClockState::kSynchronized);
   EXPECT_FALSE(record.server_received_at_raw);
@@ -293,6 +293,17 @@ TEST_F(GenericJson, WhatIsNoJsonIsQuarantinedWithReasonAndPlace) {
       {"\xEF\xBB\xBF{a}", "invalid_json", "byte 4:"},
       {"{\"t\":NaN}", "nan_literal", "byte 5:"},
       {"{\"p\":-Infinity}", "nan_literal", "byte 5:"},
+      {"{\"p\":-nan}", "nan_literal", "byte 5:"},
+      {"{\"p\":inf}", "nan_literal", "byte 5:"},
+      {"{\"p\":-inf}", "nan_literal", "byte 5:"},
+      {"{\"p\":-}", "invalid_json", "byte 6:"},
+      {"\x1F\x8B\x08", "invalid_json", "byte 0: compressed data (gzip)"},
+      {"2026-11-20;09:15:30;21,4", "invalid_json", "byte 4:"},
+      {"1795162530,21.4", "invalid_json", "byte 10:"},
+      {"weather,site=a t=21.4 1795162530250000000", "invalid_json", "byte 0:"},
+      {"{\"a\":1}\x1E{\"a\":2}", "invalid_json", "byte 7:"},
+      {std::string("{\0\"\0a\0", 6), "invalid_json", "byte 1:"},
+      {std::string("\xFF\xFE{\0}\0", 6), "invalid_json", "byte 0:"},
       {"{\"u\":\"\xB0"
        "C\"}",
        "invalid_utf8", "byte 6:"},

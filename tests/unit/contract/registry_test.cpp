@@ -27,7 +27,7 @@ std::string Replaced(std::string text, const std::string& from, const std::strin
 
 TEST(Registry, AMajorVersionFindsItsNewestMinor) {
   ASSERT_TRUE(FindDeviceContract("generic-json@1"));
-  EXPECT_EQ((*FindDeviceContract("generic-json@1"))->name(), "generic-json@1.0");
+  EXPECT_EQ((*FindDeviceContract("generic-json@1"))->name(), "generic-json@1.1");
   EXPECT_EQ((*FindDeviceContract("generic-json@1.0"))->name(), "generic-json@1.0");
   ASSERT_TRUE(FindCloudContract("packhorse-ingest@1"));
   EXPECT_EQ((*FindCloudContract("packhorse-ingest@1"))->name(), "packhorse-ingest@1.0");
@@ -56,7 +56,7 @@ TEST(Registry, AMalformedNameIsAnErrorThatShowsTheForm) {
 }
 
 TEST(Registry, NamesAreListed) {
-  EXPECT_EQ(DeviceContractNames(), std::vector<std::string>{"generic-json@1.0"});
+  EXPECT_EQ(DeviceContractNames(), (std::vector<std::string>{"generic-json@1.0", "generic-json@1.1"}));
   EXPECT_EQ(CloudContractNames(), std::vector<std::string>{"packhorse-ingest@1.0"});
 }
 
@@ -99,6 +99,24 @@ TEST(ContractFiles, ABrokenDeviceContractSaysWhere) {
            BrokenCase{"\"weak\": true", "\"weak\": 1", "/device_time/fields/32/weak:"},
            BrokenCase{"{ \"name\": \"ts\" }", "\"ts\"", "/device_time/fields/22:"},
            BrokenCase{"{", "[", "/: not valid JSON"},
+       }) {
+    const auto parsed = ParseDeviceContract(Replaced(good, c.from, c.to));
+    ASSERT_FALSE(parsed) << c.to;
+    EXPECT_EQ(parsed.error().message.substr(0, c.pointer.size()), c.pointer) << parsed.error().message;
+  }
+}
+
+TEST(ContractFiles, BrokenNamesForATopicSayWhere) {
+  const std::string good = FileText("device/generic-json@1.1.json");
+  ASSERT_TRUE(ParseDeviceContract(good));
+  for (const BrokenCase& c : {
+           BrokenCase{"\"v1/gateway/telemetry\"", "\"v1/#/telemetry\"", "/device_time/by_topic/0/topics:"},
+           BrokenCase{"\"v1/gateway/telemetry\"", "7", "/device_time/by_topic/0/topics:"},
+           BrokenCase{"{ \"name\": \"time\", \"source\": \"gateway\" }", "{}",
+                      "/device_time/by_topic/1/fields/0/name:"},
+           BrokenCase{"\"unit\": \"s\", \"source\"", "\"unit\": \"h\", \"source\"",
+                      "/device_time/by_topic/2/fields/0/unit:"},
+           BrokenCase{"\"by_topic\": [", "\"by_topic\": 1, \"x\": [", "/device_time/by_topic:"},
        }) {
     const auto parsed = ParseDeviceContract(Replaced(good, c.from, c.to));
     ASSERT_FALSE(parsed) << c.to;
