@@ -82,9 +82,15 @@ struct SourceOptions {
   std::string client_id;
   std::string username;
   std::function<Result<std::string>()> password;  // read at each connect; null: none
-  std::string ca, certificate, key;               // PEM files
-  std::vector<std::string> filters;               // to subscribe, QoS 1
-  std::string protocol = "auto";                  // auto, 5, 3.1.1
+  // The other password of a rotation: tried when the broker refuses the first one. Null: none.
+  std::function<Result<std::string>()> next_password;
+  std::string ca, certificate, key;  // PEM files
+  // "sha256//<base64>" of public keys (SHA-256 of the DER form of SubjectPublicKeyInfo) of which a broker reached over
+  // TLS must show one; empty: any key of a trusted certificate. Checked on a connection of its own right before each
+  // connection (docs/decisions/0010-pin-before-connect.md says what that leaves open).
+  std::vector<std::string> pins;
+  std::vector<std::string> filters;  // to subscribe, QoS 1
+  std::string protocol = "auto";     // auto, 5, 3.1.1
   std::chrono::milliseconds keep_alive{30'000};
   std::chrono::milliseconds session_expiry{std::chrono::hours(24 * 7)};
   std::uint16_t receive_maximum = 100;

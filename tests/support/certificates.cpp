@@ -10,12 +10,13 @@
 namespace packhorse::test {
 namespace {
 
-void OpenSsl(std::vector<std::string> arguments) {
+std::string OpenSsl(std::vector<std::string> arguments, const std::string& input = "") {
   arguments.insert(arguments.begin(), "openssl");
-  const RunResult result = Run(arguments);
+  const RunResult result = Run(arguments, input);
   if (result.exit_code != 0) {
     throw std::runtime_error("openssl " + arguments[1] + " failed: " + result.err);
   }
+  return result.out;
 }
 
 }  // namespace
@@ -23,8 +24,12 @@ void OpenSsl(std::vector<std::string> arguments) {
 Certificates::Certificates() {
   MakeAuthority("ca");
   MakeAuthority("other-ca");
-  MakeSigned("server", "localhost", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n");
+  RenewServer();
   MakeSigned("client", "packhorse", "extendedKeyUsage=clientAuth\n");
+}
+
+void Certificates::RenewServer() {
+  MakeSigned("server", "localhost", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n");
 }
 
 void Certificates::MakeAuthority(const std::string& name) {
@@ -39,6 +44,14 @@ void Certificates::MakeSigned(const std::string& name, const std::string& common
   OpenSsl({"x509", "-req", "-in", dir_ / (name + ".csr"), "-CA", ca(), "-CAkey", dir_ / "ca.key", "-CAcreateserial",
            "-days", "30", "-extfile", dir_ / (name + ".ext"), "-out", dir_ / (name + ".pem")});
   chmod((dir_ / (name + ".key")).c_str(), 0644);
+}
+
+std::string Certificates::server_pin() const { return PublicKeyPin(server_key()); }
+
+std::string PublicKeyPin(const std::string& key_file) {
+  const std::string key = OpenSsl({"pkey", "-in", key_file, "-pubout", "-outform", "DER"});
+  const std::string hash = OpenSsl({"dgst", "-sha256", "-binary"}, key);
+  return "sha256//" + OpenSsl({"base64", "-A"}, hash);
 }
 
 }  // namespace packhorse::test

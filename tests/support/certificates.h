@@ -12,10 +12,13 @@ namespace packhorse::test {
 class Certificates {
  public:
   Certificates();
+  // A new key and certificate for the server, in the same files.
+  void RenewServer();
   std::string ca() const { return dir_ / "ca.pem"; }
   std::string other_ca() const { return dir_ / "other-ca.pem"; }
   std::string server_certificate() const { return dir_ / "server.pem"; }
   std::string server_key() const { return dir_ / "server.key"; }
+  std::string server_pin() const;  // "sha256//<base64>" of its public key
   std::string client_certificate() const { return dir_ / "client.pem"; }
   std::string client_key() const { return dir_ / "client.key"; }
 
@@ -25,5 +28,8 @@ class Certificates {
 
   TempDir dir_;
 };
+
+// "sha256//<base64>" of the public half of a private key, made with the `openssl` command.
+std::string PublicKeyPin(const std::string& key_file);
 
 }  // namespace packhorse::test

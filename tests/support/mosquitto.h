@@ -44,6 +44,7 @@ class Mosquitto {
   std::string tls_url(const std::string& host = "localhost") const;  // mqtts://<host>:<tls_port>
   // Only with MosquittoOptions::tls.
   const Certificates& certificates() const { return *certificates_; }
+  void RenewServerKey() { certificates_->RenewServer(); }  // takes effect at the next start
   // What it logged so far: connections, subscriptions and every packet.
   std::string Log() const;
   std::string folder() const { return dir_.path(); }

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "support/certificates.h"
 #include "support/process.h"
 
 namespace packhorse::test {
@@ -60,12 +61,6 @@ class Maker {
             request);
   }
 
-  std::string Pin(const std::string& name) const {
-    const std::string key = Openssl({"pkey", "-in", Key(name), "-pubout", "-outform", "DER"});
-    const std::string hash = Openssl({"dgst", "-sha256", "-binary"}, key);
-    return "sha256//" + Openssl({"base64", "-A"}, hash);
-  }
-
  private:
   std::string dir_;
   std::string config_;
@@ -85,7 +80,7 @@ TestPki::TestPki(const std::string& dir) {
   ca = maker.Certificate("ca");
   server_certificate = maker.Certificate("server");
   server_key = maker.Key("server");
-  server_pin = maker.Pin("server");
+  server_pin = PublicKeyPin(server_key);
   elsewhere_certificate = maker.Certificate("elsewhere");
   elsewhere_key = maker.Key("elsewhere");
   expired_certificate = maker.Certificate("expired");

@@ -18,12 +18,13 @@ std::string_view Name(Protocol protocol);                         // "3.1.1", "5
 
 // What the broker answered, or what happened instead.
 struct Refusal {
-  enum class Kind : std::uint8_t { kNone, kCode, kClosed, kTimeout, kCancelled };
-  Kind kind = Kind::kNone;
-  int code = 0;      // of CONNACK, with kCode
-  std::string text;  // for people
+  enum class Kind : std::uint8_t { kNone, kCode, kClosed, kTimeout, kCancelled, kUntrusted };
+  Kind kind = Kind::kNone;  // kUntrusted: no connection was tried, because the check of the pins failed
+  int code = 0;             // of CONNACK, with kCode
+  std::string text;         // for people
 
   bool WrongVersion() const;
+  bool WrongCredentials() const;
 };
 
 struct Connected {

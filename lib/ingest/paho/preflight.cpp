@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
@@ -112,7 +113,7 @@ std::string SslErrorText() {
   return reason != nullptr ? std::string(reason) : "OpenSSL error " + std::to_string(code);
 }
 
-Result<Context> MakeContext(const TlsFiles& files) {
+Result<Context> MakeContext(const TlsSettings& tls) {
   Context context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (!context) {
     return Error{ErrorCode::kInternal, "TLS: " + SslErrorText()};
@@ -121,15 +122,15 @@ Result<Context> MakeContext(const TlsFiles& files) {
     return Error{ErrorCode::kInvalidArgument,
                  "TLS: cannot use " + std::string(what) + " " + path + ": " + SslErrorText()};
   };
-  if (files.ca.empty()) {
+  if (tls.ca.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
-  } else if (SSL_CTX_load_verify_locations(context.get(), files.ca.c_str(), nullptr) != 1) {
-    return fail("the CA file", files.ca);
+  } else if (SSL_CTX_load_verify_locations(context.get(), tls.ca.c_str(), nullptr) != 1) {
+    return fail("the CA file", tls.ca);
   }
-  if (!files.certificate.empty()) {
-    const std::string& key = files.key.empty() ? files.certificate : files.key;
-    if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1) {
-      return fail("the certificate", files.certificate);
+  if (!tls.certificate.empty()) {
+    const std::string& key = tls.key.empty() ? tls.certificate : tls.key;
+    if (SSL_CTX_use_certificate_chain_file(context.get(), tls.certificate.c_str()) != 1) {
+      return fail("the certificate", tls.certificate);
     }
     if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1) {
       return fail("the key", key);
@@ -144,13 +145,44 @@ bool IsAddress(const std::string& host) {
   return inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 || inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
 }
 
+// The pin of the key that the other side showed, as SourceOptions::pins write it. Empty when there is none.
+std::string PinOf(const SSL* session) {
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(session), &X509_free);
+  unsigned char* der = nullptr;
+  const int size = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &der) : 0;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+  unsigned hash_size = 0;
+  const bool hashed =
+      size > 0 && EVP_Digest(der, static_cast<std::size_t>(size), hash.data(), &hash_size, EVP_sha256(), nullptr) == 1;
+  OPENSSL_free(der);
+  if (!hashed) {
+    return {};
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE * 2> base64{};
+  const int length = EVP_EncodeBlock(base64.data(), hash.data(), static_cast<int>(hash_size));
+  return "sha256//" + std::string(base64.begin(), base64.begin() + length);
+}
+
+Status CheckPins(const SSL* session, const Endpoint& endpoint, const std::vector<std::string>& pins) {
+  if (pins.empty()) {
+    return {};
+  }
+  const std::string shown = PinOf(session);
+  if (std::find(pins.begin(), pins.end(), shown) != pins.end()) {
+    return {};
+  }
+  return Error{ErrorCode::kPermissionDenied, "TLS: the public key of " + endpoint.Authority() +
+                                                 " is not one of those in tls.pin" +
+                                                 (shown.empty() ? std::string() : "; it shows " + shown)};
+}
+
 // One connection, plain or TLS, non-blocking.
 class Wire {
  public:
   Wire(Fd fd, Steady::time_point deadline) : fd_(std::move(fd)), deadline_(deadline) {}
 
-  Status Handshake(const Endpoint& endpoint, const TlsFiles& files) {
-    Result<Context> context = MakeContext(files);
+  Status Handshake(const Endpoint& endpoint, const TlsSettings& tls) {
+    Result<Context> context = MakeContext(tls);
     if (!context) {
       return context.error();
     }
@@ -168,7 +200,7 @@ class Wire {
     }
     const int done = Drive([this] { return SSL_connect(session_.get()); });
     if (done == 1) {
-      return {};
+      return CheckPins(session_.get(), endpoint, tls.pins);
     }
     if (const long verdict = SSL_get_verify_result(session_.get()); verdict != X509_V_OK) {
       ERR_clear_error();
@@ -227,6 +259,20 @@ class Wire {
   bool timed_out_ = false;
 };
 
+Result<Wire> Secure(const Endpoint& endpoint, const TlsSettings& tls, Steady::time_point deadline) {
+  Result<Fd> fd = Dial(endpoint, deadline);
+  if (!fd) {
+    return fd.error();
+  }
+  Wire wire(std::move(*fd), deadline);
+  if (endpoint.tls) {
+    if (Status secured = wire.Handshake(endpoint, tls); !secured) {
+      return secured.error();
+    }
+  }
+  return wire;
+}
+
 Result<Dialect> AskDialect(Wire& wire, const Endpoint& endpoint) {
   std::array<unsigned char, 2> head{};  // CONNACK and its remaining length; one byte is enough for any that is short
   std::size_t have = 0;
@@ -263,19 +309,14 @@ Status Resolve(const Endpoint& endpoint) {
   return addresses ? Status() : Status(addresses.error());
 }
 
-Result<Dialect> Preflight(const Endpoint& endpoint, const TlsFiles& files, std::chrono::milliseconds timeout) {
-  const Steady::time_point deadline = Steady::now() + timeout;
-  Result<Fd> fd = Dial(endpoint, deadline);
-  if (!fd) {
-    return fd.error();
-  }
-  Wire wire(std::move(*fd), deadline);
-  if (endpoint.tls) {
-    if (Status secured = wire.Handshake(endpoint, files); !secured) {
-      return secured.error();
-    }
-  }
-  return AskDialect(wire, endpoint);
+Result<Dialect> Preflight(const Endpoint& endpoint, const TlsSettings& tls, std::chrono::milliseconds timeout) {
+  Result<Wire> wire = Secure(endpoint, tls, Steady::now() + timeout);
+  return wire ? AskDialect(*wire, endpoint) : wire.error();
+}
+
+Status CheckPeer(const Endpoint& endpoint, const TlsSettings& tls, std::chrono::milliseconds timeout) {
+  const Result<Wire> wire = Secure(endpoint, tls, Steady::now() + timeout);
+  return wire ? Status() : Status(wire.error());
 }
 
 }  // namespace packhorse::ingest

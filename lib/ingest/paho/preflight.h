@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "ingest/paho/endpoint.h"
@@ -14,10 +15,11 @@ namespace packhorse::ingest {
 // section 3.2.2.3 (harmless in Debian's build alone, whose allocator clears memory). Hence a connection of our own
 // comes before the first one of Paho to a broker, and after one that failed.
 
-struct TlsFiles {  // PEM
-  std::string ca;  // empty: the system's store
+struct TlsSettings {
+  std::string ca;  // PEM files; empty: the system's store
   std::string certificate;
   std::string key;
+  std::vector<std::string> pins;  // SourceOptions::pins
 };
 
 enum class Dialect {
@@ -29,9 +31,13 @@ enum class Dialect {
 // Whether the host has an address. Blocks as long as the system's resolver does.
 Status Resolve(const Endpoint& endpoint);
 
-// Resolves, connects, does the TLS handshake with the same checks as the real connection, and sends an MQTT 5 CONNECT
-// without client id, user and password, to see in which form it is answered (also a refusal tells). The error says what
-// failed and why. Bounded by `timeout` beside the resolver. REQUIRES: SIGPIPE is ignored.
-Result<Dialect> Preflight(const Endpoint& endpoint, const TlsFiles& files, std::chrono::milliseconds timeout);
+// Resolves, connects, does the TLS handshake with the same checks as the real connection and that of the pins, and
+// sends an MQTT 5 CONNECT without client id, user and password, to see in which form it is answered (also a refusal
+// tells). The error says what failed and why. Bounded by `timeout` beside the resolver. REQUIRES: SIGPIPE is ignored.
+Result<Dialect> Preflight(const Endpoint& endpoint, const TlsSettings& tls, std::chrono::milliseconds timeout);
+
+// The same without the CONNECT: whether the other side shows a trusted certificate with a pinned key. REQUIRES:
+// endpoint.tls.
+Status CheckPeer(const Endpoint& endpoint, const TlsSettings& tls, std::chrono::milliseconds timeout);
 
 }  // namespace packhorse::ingest

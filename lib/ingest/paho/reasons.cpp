@@ -68,6 +68,11 @@ std::string_view Name(Protocol protocol) { return protocol == Protocol::kMqtt5 ?
 
 bool Refusal::WrongVersion() const { return kind == Kind::kCode && (code == 1 || code == 0x84); }
 
+// "Not authorized" too: mosquitto answers a wrong password with it.
+bool Refusal::WrongCredentials() const {
+  return kind == Kind::kCode && (code == 4 || code == 5 || code == 0x86 || code == 0x87);
+}
+
 std::string ReasonText(int code, Protocol protocol) {
   std::array<char, 16> number{};
   std::snprintf(number.data(), number.size(), " (0x%02X)", static_cast<unsigned>(code) & 0xFFU);

@@ -28,7 +28,8 @@ Shared::Shared(SourceOptions options, std::vector<Endpoint> endpoints, Intake& i
       intake_(intake),
       clock_(clock),
       changed_(std::move(changed)),
-      password_(options_.password) {
+      password_(options_.password),
+      next_password_(options_.next_password) {
   status_.name = options_.name;
   status_.url = endpoints_.front().Shown();
   status_.since = clock_.Wall();
@@ -116,12 +117,13 @@ void Shared::NotifyOwner() {
   }
 }
 
-Result<std::string> Shared::Password() {
+Result<std::string> Shared::Password(PasswordSlot slot) {
   const std::lock_guard lock(owner_mutex_);
   if (owner_gone_) {
     return Error{ErrorCode::kUnavailable, "stopped"};
   }
-  return password_ ? password_() : Result<std::string>(std::string());
+  const auto& read = slot == PasswordSlot::kNext ? next_password_ : password_;
+  return read ? read() : Result<std::string>(std::string());
 }
 
 std::uint64_t Shared::NextConnection() {
@@ -201,6 +203,7 @@ void Shared::ForgetOwner() {
   owner_gone_ = true;
   changed_ = nullptr;
   password_ = nullptr;
+  next_password_ = nullptr;
 }
 
 bool Shared::CloseIntake(Steady::time_point until) {

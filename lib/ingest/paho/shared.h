@@ -15,6 +15,9 @@
 
 namespace packhorse::ingest {
 
+// The two passwords of a rotation.
+enum class PasswordSlot : std::uint8_t { kFirst, kNext };
+
 // What the three parties of a source share: its owner (Start, Stop, Snapshot), its supervisor thread and Paho's receive
 // thread. Lives as long as any of them, so that an owner can leave while another one is stuck. Thread-safe.
 class Shared {
@@ -35,8 +38,9 @@ class Shared {
   // --- supervisor ---
   // Changes the status under the lock; tells the owner when state, reason, URL or refused filters differ afterwards.
   void Update(const std::function<void(SourceStatus&)>& change);
-  // The password as it is now; fails when it cannot be read or the owner is gone.
-  Result<std::string> Password();
+  // The password of this slot as it is now, empty when there is none; fails when it cannot be read or the owner is
+  // gone.
+  Result<std::string> Password(PasswordSlot slot);
   // Starts a new connection's life; events of older ones no longer count. Its number.
   std::uint64_t NextConnection();
   // Notes the end of the current connection, unless it is known already.
@@ -92,6 +96,7 @@ class Shared {
   bool owner_gone_ = false;
   std::function<void()> changed_;
   std::function<Result<std::string>()> password_;
+  std::function<Result<std::string>()> next_password_;
 };
 
 }  // namespace packhorse::ingest

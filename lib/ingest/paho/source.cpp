@@ -88,6 +88,9 @@ Status CheckOptions(const SourceOptions& options) {
   if (options.username.empty() && options.password) {
     return fail("a password needs a username (MQTT 3.1.1 section 3.1.2.9)");
   }
+  if (!options.password && options.next_password) {
+    return fail("a next password needs a first one");
+  }
   if (!options.key.empty() && options.certificate.empty()) {
     return fail("a key needs its certificate");
   }

@@ -38,6 +38,12 @@ std::string SubscriptionReason(const Subscribed& result) {
   return reason;
 }
 
+TlsSettings TlsOf(const SourceOptions& options) { return {options.ca, options.certificate, options.key, options.pins}; }
+
+PasswordSlot Other(PasswordSlot slot) {
+  return slot == PasswordSlot::kFirst ? PasswordSlot::kNext : PasswordSlot::kFirst;
+}
+
 }  // namespace
 
 Supervisor::Supervisor(std::shared_ptr<Shared> shared)
@@ -104,8 +110,7 @@ Result<std::vector<Protocol>> Supervisor::Candidates(std::size_t index) {
     }
     return fixed.empty() ? std::vector{*known} : fixed;
   }
-  const Result<Dialect> dialect =
-      Preflight(endpoint, {options.ca, options.certificate, options.key}, options.connect_timeout);
+  const Result<Dialect> dialect = Preflight(endpoint, TlsOf(options), options.connect_timeout);
   if (!dialect) {
     return dialect.error();
   }
@@ -132,16 +137,16 @@ Status Supervisor::ConnectTo(std::size_t index) {
   if (!candidates) {
     return candidates.error();
   }
-  const Result<std::string> password = shared_->Password();
-  if (!password) {
-    return password.error().With("password");
+  const Passwords passwords = ReadPasswords(index);
+  if (passwords.list.empty()) {
+    return *passwords.missing;
   }
   Refusal refusal;
   for (const Protocol protocol : *candidates) {
     if (shared_->Stopping()) {
       return Error{ErrorCode::kUnavailable, "stopped"};
     }
-    refusal = Open(index, protocol, *password);
+    refusal = OpenWithAny(index, protocol, passwords.list);
     if (refusal.kind == Refusal::Kind::kNone) {
       known_[index].protocol = protocol;
       return {};
@@ -154,11 +159,66 @@ Status Supervisor::ConnectTo(std::size_t index) {
       break;
     }
   }
-  return Explain(index, refusal);
+  Error why = Explain(index, refusal);
+  if (refusal.WrongCredentials() && passwords.missing) {
+    why.message += "; " + passwords.missing->message;
+  }
+  return why;
+}
+
+// The one that the broker accepted last comes first. The next one need not exist between rotations.
+Supervisor::Passwords Supervisor::ReadPasswords(std::size_t index) {
+  Passwords passwords;
+  std::vector<PasswordSlot> slots = {known_[index].password};
+  if (shared_->options().next_password) {
+    slots.push_back(Other(slots.front()));
+  }
+  for (const PasswordSlot slot : slots) {
+    Result<std::string> text = shared_->Password(slot);
+    if (!text) {
+      const bool second = slot != slots.front();
+      const bool no_rotation = second && slot == PasswordSlot::kNext && text.error().code == ErrorCode::kNotFound;
+      if (!no_rotation && !passwords.missing) {
+        passwords.missing = text.error().With(slot == PasswordSlot::kNext ? "next password" : "password");
+      }
+    } else if (passwords.list.empty() || passwords.list.front().text != *text) {
+      passwords.list.push_back({slot, std::move(*text)});
+    }
+  }
+  return passwords;
+}
+
+Refusal Supervisor::OpenWithAny(std::size_t index, Protocol protocol, const std::vector<Password>& passwords) {
+  Refusal refusal;
+  for (const Password& password : passwords) {
+    if (shared_->Stopping()) {
+      return {Refusal::Kind::kCancelled, 0, "stopped"};
+    }
+    refusal = Open(index, protocol, password.text);
+    if (!refusal.WrongCredentials()) {
+      if (refusal.kind == Refusal::Kind::kNone && known_[index].password != password.slot) {
+        known_[index].password = password.slot;
+        Log(LogLevel::kInfo, "source_password",
+            password.slot == PasswordSlot::kNext ? "the broker takes the next password"
+                                                 : "the broker takes the first password",
+            {{"source", shared_->options().name}});
+      }
+      break;
+    }
+  }
+  return refusal;
 }
 
 // One attempt; on success connection_ and protocol_ are set.
 Refusal Supervisor::Open(std::size_t index, Protocol protocol, const std::string& password) {
+  const Endpoint& endpoint = shared_->endpoints()[index];
+  const SourceOptions& options = shared_->options();
+  if (endpoint.tls && !options.pins.empty()) {
+    // Paho offers no way to see the certificate: a connection of our own looks, right before each of its own.
+    if (Status trusted = CheckPeer(endpoint, TlsOf(options), options.connect_timeout); !trusted) {
+      return {Refusal::Kind::kUntrusted, 0, trusted.error().message};
+    }
+  }
   const std::uint64_t number = shared_->NextConnection();
   Connection::Hooks hooks;
   const std::shared_ptr<Shared> shared = shared_;
@@ -168,12 +228,11 @@ Refusal Supervisor::Open(std::size_t index, Protocol protocol, const std::string
   };
   hooks.busy = [shared] { return shared->Busy(); };
   hooks.cancelled = [shared] { return shared->GiveUp(); };
-  Result<std::unique_ptr<Connection>> made =
-      Connection::Make(shared_->endpoints()[index], shared_->options().client_id, protocol, std::move(hooks));
+  Result<std::unique_ptr<Connection>> made = Connection::Make(endpoint, options.client_id, protocol, std::move(hooks));
   if (!made) {
     return {Refusal::Kind::kClosed, 0, made.error().message};
   }
-  const Connected connected = (*made)->Connect(shared_->options(), password);
+  const Connected connected = (*made)->Connect(options, password);
   if (connected.refusal.kind != Refusal::Kind::kNone) {
     if (shared_->Stuck()) {
       static_cast<void>(made->release());  // its destructor would wait for the lock that the stuck thread holds
@@ -197,10 +256,10 @@ Error Supervisor::Explain(std::size_t index, const Refusal& refusal) {
     return Error{ErrorCode::kPermissionDenied, "the broker refuses the connection: " + refusal.text};
   }
   const bool was_known = std::exchange(known_[index].protocol, std::nullopt).has_value();
-  if (was_known && !shared_->Stopping()) {
+  const bool explained = refusal.kind == Refusal::Kind::kUntrusted;
+  if (was_known && !explained && !shared_->Stopping()) {
     const SourceOptions& options = shared_->options();
-    const Result<Dialect> dialect =
-        Preflight(shared_->endpoints()[index], {options.ca, options.certificate, options.key}, options.connect_timeout);
+    const Result<Dialect> dialect = Preflight(shared_->endpoints()[index], TlsOf(options), options.connect_timeout);
     if (!dialect) {
       return dialect.error();
     }

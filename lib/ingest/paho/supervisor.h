@@ -23,12 +23,23 @@ class Supervisor {
 
  private:
   struct Known {
-    std::optional<Protocol> protocol;  // what the broker is known to speak, until a connection to it fails
+    std::optional<Protocol> protocol;              // what the broker is known to speak, until a connection to it fails
+    PasswordSlot password = PasswordSlot::kFirst;  // which it accepted last
   };
 
   bool ConnectToAny();
   Status ConnectTo(std::size_t index);
   Result<std::vector<Protocol>> Candidates(std::size_t index);
+  struct Password {
+    PasswordSlot slot = PasswordSlot::kFirst;
+    std::string text;
+  };
+  struct Passwords {
+    std::vector<Password> list;    // to be tried in this order
+    std::optional<Error> missing;  // why one of them could not be read
+  };
+  Passwords ReadPasswords(std::size_t index);
+  Refusal OpenWithAny(std::size_t index, Protocol protocol, const std::vector<Password>& passwords);
   Refusal Open(std::size_t index, Protocol protocol, const std::string& password);
   Error Explain(std::size_t index, const Refusal& refusal);
   bool Subscribe(const std::vector<std::string>& filters);
