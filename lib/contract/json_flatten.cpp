@@ -72,7 +72,7 @@ bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
   if (time != nullptr && timely) {
     out_.times.push_back({out_.fields.size(), time, number, in_element});
   }
-  if (out_.root_is_array && out_.fields.empty() && is_number) {
+  if (out_.root_is_array && path_ == "0" && is_number) {
     out_.first_number = number;
   }
   return AddField(std::move(value), true, text_bytes);

@@ -181,7 +181,8 @@ TEST_F(GenericJson, TheFirstOfARowIsItsTimeWhenItIsABelievableOne) {
   EXPECT_EQ(record.device_time.value, "2026-11-20T08:15:30Z");
   EXPECT_FALSE(HasField(record, "0"));
   EXPECT_EQ(ValueOf(record, "1"), Value(21.4));
-  for (const char* payload : {"[1795162530]", "[1889770530,1]", "[12,1]", "[1,1795162530]", "[\"1795162530\",1]"}) {
+  for (const char* payload : {"[1795162530]", "[1889770530,1]", "[12,1]", "[1,1795162530]", "[\"1795162530\",1]",
+                              "[[1795162530,1],[1795162590,2]]", R"([{"a":1795162530},5])", "[[],1795162530,5]"}) {
     EXPECT_EQ(One(payload).device_time.quality, TimeQuality::kAbsent) << payload;
   }
 }
