@@ -16,7 +16,7 @@ struct DecodeOptions {
   bool retained = false;
 };
 
-// `packhorse decode`: what the bridge would make of a payload, without a daemon. Reads at most 16 MiB from `in`. Exit
+// `packhorse decode`: what the bridge would make of a payload, without a daemon. Reads at most 256 MiB from `in`. Exit
 // code 0 with records or when there is nothing to upload, 1 when it would be quarantined, 2 for bad arguments, 78 when
 // a configuration that was named has errors.
 int Decode(const Globals& globals, const DecodeOptions& options, std::istream& in);
