@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "base/version.h"
@@ -85,6 +86,17 @@ std::uint32_t MaxPacketBytes(const config::Source& source) {
       std::min(kLargest - 1, 4 * source.max_payload_bytes + source.max_topic_bytes + kProperties));
 }
 
+// Reads the secret anew at each call; null when there is none.
+std::function<Result<std::string>()> ReaderOf(const config::SecretRef* secret) {
+  if (secret == nullptr || secret->kind == config::SecretRef::Kind::kNone) {
+    return nullptr;
+  }
+  return [from = ToSource(*secret)]() -> Result<std::string> {
+    Result<auth::Secret> read = auth::ReadSecret(from);
+    return read ? Result<std::string>(read->Reveal()) : Result<std::string>(read.error());
+  };
+}
+
 ingest::SourceOptions ToOptions(const SourceUnit& unit) {
   const config::Source& source = unit.config;
   ingest::SourceOptions options;
@@ -92,15 +104,12 @@ ingest::SourceOptions ToOptions(const SourceUnit& unit) {
   options.urls = source.urls;
   options.client_id = source.client_id;
   options.username = source.username;
-  if (source.password.kind != config::SecretRef::Kind::kNone) {
-    options.password = [from = ToSource(source.password)]() -> Result<std::string> {
-      Result<auth::Secret> secret = auth::ReadSecret(from);
-      return secret ? Result<std::string>(secret->Reveal()) : Result<std::string>(secret.error());
-    };
-  }
+  options.password = ReaderOf(&source.password);
+  options.next_password = ReaderOf(source.password.next.get());
   options.ca = source.tls.ca;
   options.certificate = source.tls.certificate;
   options.key = source.tls.key;
+  options.pins = source.tls.pins;
   options.filters = unit.filters;
   options.protocol = source.protocol;
   options.keep_alive = source.keep_alive;
