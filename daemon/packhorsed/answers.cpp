@@ -103,7 +103,7 @@ Json QueueJson(const Parts& parts, const queue::Stats& stats) {
           {"dead_letters", stats.dead_letters},
           {"quarantined", stats.quarantined},
           {"commits", stats.commits},
-          {"syncs", stats.syncs},
+          {"journal_bytes", stats.journal_bytes},
           {"last_error", stats.last_error},
           {"failing_since", Time(stats.failing_since)}};
 }

@@ -1,30 +1,56 @@
 #include "base/crc32c.h"
 
 #include <array>
+#include <cstddef>
 
 namespace packhorse {
 namespace {
 
-constexpr std::array<std::uint32_t, 256> MakeTable() {
-  std::array<std::uint32_t, 256> table{};
+// Eight bytes at a time (slicing by eight): kTables[n][b] is the checksum of byte b followed by n zero bytes.
+using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+constexpr Tables MakeTables() {
+  Tables tables{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t value = i;
     for (int bit = 0; bit < 8; ++bit) {
       value = (value & 1U) != 0 ? (value >> 1U) ^ 0x82F63B78U : value >> 1U;
     }
-    table[i] = value;
+    tables[0][i] = value;
   }
-  return table;
+  for (std::size_t n = 1; n < 8; ++n) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      tables[n][i] = (tables[n - 1][i] >> 8U) ^ tables[0][tables[n - 1][i] & 0xFFU];
+    }
+  }
+  return tables;
 }
 
-constexpr std::array<std::uint32_t, 256> kTable = MakeTable();
+constexpr Tables kTables = MakeTables();
+
+std::uint32_t Load32(const char* bytes) {
+  std::uint32_t value = 0;
+  for (unsigned i = 0; i < 4; ++i) {
+    value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])) << (8U * i);
+  }
+  return value;
+}
 
 }  // namespace
 
 std::uint32_t Crc32c(std::string_view bytes) {
   std::uint32_t crc = 0xFFFFFFFFU;
-  for (const char byte : bytes) {
-    crc = (crc >> 8U) ^ kTable[(crc ^ static_cast<unsigned char>(byte)) & 0xFFU];
+  const char* at = bytes.data();
+  std::size_t left = bytes.size();
+  for (; left >= 8; left -= 8, at += 8) {
+    const std::uint32_t low = crc ^ Load32(at);
+    const std::uint32_t high = Load32(at + 4);
+    crc = kTables[7][low & 0xFFU] ^ kTables[6][(low >> 8U) & 0xFFU] ^ kTables[5][(low >> 16U) & 0xFFU] ^
+          kTables[4][low >> 24U] ^ kTables[3][high & 0xFFU] ^ kTables[2][(high >> 8U) & 0xFFU] ^
+          kTables[1][(high >> 16U) & 0xFFU] ^ kTables[0][high >> 24U];
+  }
+  for (; left > 0; --left, ++at) {
+    crc = (crc >> 8U) ^ kTables[0][(crc ^ static_cast<unsigned char>(*at)) & 0xFFU];
   }
   return crc ^ 0xFFFFFFFFU;
 }

@@ -1,7 +1,9 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,6 +108,11 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsi
     return ErrnoError("sync directory " + directory, errno);
   }
   return {};
+}
+
+bool OnTmpfs(const std::string& path) {
+  struct statfs info {};
+  return statfs(path.c_str(), &info) == 0 && (info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC);
 }
 
 }  // namespace packhorse

@@ -34,4 +34,7 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
 // Replaces `path` by a file with these bytes and mode: temporary file, fsync, rename, fsync of the directory.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsigned mode);
 
+// Whether `path` lies on a file system in memory.
+bool OnTmpfs(const std::string& path);
+
 }  // namespace packhorse

@@ -378,16 +378,7 @@ class Checker {
   // A setting that is accepted but has no effect in this release must not pass in silence.
   void WarnNotYet(const Schema& schema, Node& out) {
     const Node* not_yet = schema.Get("x-not-yet");
-    if (not_yet == nullptr || !out.valid || in_default_) {
-      return;
-    }
-    if (const Node* values = not_yet->Find("values")) {
-      const bool listed = std::any_of(values->items.begin(), values->items.end(),
-                                      [&](const Node& value) { return value.text == out.text; });
-      if (!listed) {
-        return;
-      }
-    } else if (SameAsDefault(schema, out)) {
+    if (not_yet == nullptr || !out.valid || in_default_ || SameAsDefault(schema, out)) {
       return;
     }
     problems_.Warning(out, schema.At(*not_yet).Text("note"));

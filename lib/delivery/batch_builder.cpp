@@ -17,11 +17,12 @@ std::int32_t HourOf(WallTime time) {
   return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
 }
 
-queue::Resolution Resolve(Sequence sequence, const contract::Decoded& decoded) {
+queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::Decoded& decoded) {
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
   // A message that decodes to nothing is as undecodable as any other: it must not vanish.
-  return queue::Resolution{sequence, ignored ? Outcome::kDropped : Outcome::kQuarantined,
-                           decoded.reason.empty() ? "no_records" : decoded.reason, decoded.detail};
+  return queue::Resolution{stored.sequence, ignored ? Outcome::kDropped : Outcome::kQuarantined,
+                           decoded.reason.empty() ? "no_records" : decoded.reason, decoded.detail,
+                           stored.message};
 }
 
 }  // namespace
@@ -177,7 +178,7 @@ Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending
     }
     const contract::Decoded decoded = Decode(streams_, queue_.id(), lane, stored);
     if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
-      request.resolutions.push_back(Resolve(stored.sequence, decoded));
+      request.resolutions.push_back(Resolve(stored, decoded));
       request.through = stored.sequence;
       continue;
     }

@@ -111,8 +111,8 @@ Status UpdateRanges(Database& db, const std::set<std::int64_t>& wanted, const st
     rows->Reset();
     for (const std::int64_t destination : wanted) {
       if (!open.contains(destination)) {
-        sql += "INSERT INTO pending(destination, lane, from_sequence) VALUES (" + std::to_string(destination) + ", " +
-               std::to_string(lane) + ", " + std::to_string(last.at(lane) + 1) + ");";
+        sql += "INSERT INTO pending(destination, lane, from_sequence, waiting) VALUES (" + std::to_string(destination) +
+               ", " + std::to_string(lane) + ", " + std::to_string(last.at(lane) + 1) + ", 0);";
       }
     }
     if (Status changed = db.Execute(sql); !changed) {
@@ -152,9 +152,8 @@ std::optional<Sequence> Through(const Statement& row, int column) {
 
 }  // namespace
 
-Status ApplyConfiguration(Books& books, const std::vector<StreamOptions>& streams,
+Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
                           const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last) {
-  Database& db = books.database();
   std::set<std::int64_t> destination_ids;
   for (const std::string& name : destinations) {
     const Result<std::int64_t> id = NameId(db, "destinations", name);
@@ -174,6 +173,7 @@ Status ApplyConfiguration(Books& books, const std::vector<StreamOptions>& stream
       if (!id) {
         return id.error();
       }
+      destination_ids.insert(*id);
       wanted.emplace(*id, *stream_id, static_cast<int>(stream.lane));
     }
   }
@@ -210,14 +210,16 @@ Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams
         subscriptions->Int(0), static_cast<StreamId>(subscriptions->Int(1)), static_cast<Lane>(subscriptions->Int(2)),
         static_cast<Sequence>(subscriptions->Int(3)), Through(*subscriptions, 4)});
   }
-  Result<Statement> ranges =
-      db.Prepare("SELECT id, destination, lane, from_sequence, through_sequence FROM pending ORDER BY from_sequence");
+  Result<Statement> ranges = db.Prepare(
+      "SELECT id, destination, lane, from_sequence, through_sequence, coalesce(waiting, 0) FROM pending"
+      " ORDER BY from_sequence");
   if (!ranges) {
     return ranges.error();
   }
   return ranges->ForEach([&] {
     index.AddRange(ranges->Int(1), static_cast<Lane>(ranges->Int(2)),
-                   Index::Range{ranges->Int(0), static_cast<Sequence>(ranges->Int(3)), Through(*ranges, 4)});
+                   Index::Range{ranges->Int(0), static_cast<Sequence>(ranges->Int(3)), Through(*ranges, 4),
+                                static_cast<std::uint64_t>(ranges->Int(5))});
   });
 }
 

@@ -7,13 +7,13 @@
 #include "base/result.h"
 #include "queue/index.h"
 #include "queue/queue.h"
-#include "queue/sqlite/books.h"
+#include "queue/sqlite/database.h"
 
 namespace packhorse::queue {
 
 // Brings names, subscriptions and pending ranges on the disk in line with a configuration: what is new starts behind
 // the last stored message of its lane, what is gone is closed there and keeps its backlog. Within a transaction.
-Status ApplyConfiguration(Books& books, const std::vector<StreamOptions>& streams,
+Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
                           const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last);
 
 // Fills the index with names, subscriptions and ranges as they are on the disk, and with the streams' lanes.

@@ -5,12 +5,67 @@
 namespace packhorse::queue {
 namespace {
 
-// What a cached segment costs beside its bytes.
-constexpr std::uint64_t kSegmentOverhead = 96;
+// What a segment in memory costs beside its bytes.
+constexpr std::uint64_t kSegmentOverhead = 128;
+// Numbers that one reservation covers: a power cut skips at most this many.
+constexpr Sequence kNumberBlock = 65'536;
 
-std::uint64_t Cost(const CachedSegment& segment) { return segment.plain.size() + kSegmentOverhead; }
+std::uint64_t Cost(const RamSegment& segment) { return segment.messages.plain().size() + kSegmentOverhead; }
+
+bool Contains(const std::vector<StreamId>& streams, StreamId stream) {
+  return std::find(streams.begin(), streams.end(), stream) != streams.end();
+}
+
+bool Needs(const NeededSpan& span, Lane lane, const RamSegment& segment) {
+  return span.Overlaps(lane, segment.messages.first(), segment.messages.last()) &&
+         std::any_of(segment.streams.begin(), segment.streams.end(),
+                     [&](StreamId stream) { return Contains(span.streams, stream); });
+}
+
+bool Needed(const std::vector<NeededSpan>& spans, Lane lane, const RamSegment& segment) {
+  return std::any_of(spans.begin(), spans.end(), [&](const NeededSpan& span) { return Needs(span, lane, segment); });
+}
+
+// How many of a segment's messages somebody needs.
+std::uint64_t CountNeeded(const std::vector<NeededSpan>& spans, Lane lane, const RamSegment& segment) {
+  const bool whole = std::any_of(spans.begin(), spans.end(), [&](const NeededSpan& span) {
+    return span.lane == lane && span.from <= segment.messages.first() && span.through >= segment.messages.last() &&
+           std::all_of(segment.streams.begin(), segment.streams.end(),
+                       [&](StreamId stream) { return Contains(span.streams, stream); });
+  });
+  if (whole) {
+    return segment.messages.messages();
+  }
+  std::uint64_t needed = 0;
+  SegmentReader reader(segment.messages.plain(), segment.messages.first());
+  while (!reader.AtEnd()) {
+    const Result<SegmentReader::Head> head = reader.Next();
+    if (!head) {
+      break;
+    }
+    if (std::any_of(spans.begin(), spans.end(),
+                    [&](const NeededSpan& span) { return span.Holds(lane, head->sequence, head->stream); })) {
+      ++needed;
+    }
+  }
+  return needed;
+}
 
 }  // namespace
+
+bool NeededSpan::Holds(Lane other, Sequence sequence, StreamId stream) const {
+  return lane == other && sequence >= from && sequence <= through && Contains(streams, stream);
+}
+
+std::uint64_t Index::Backlog::waiting() const {
+  std::uint64_t sum = 0;
+  for (const Range& range : ranges) {
+    sum += range.waiting;
+  }
+  return sum;
+}
+
+// --- filled when opening ---
 
 void Index::AddStream(StreamId id, std::string name) {
   stream_ids_[name] = id;
@@ -26,23 +81,54 @@ void Index::AddRange(DestinationId destination, Lane lane, Range range) {
   std::vector<Range>& ranges = backlog(destination, lane).ranges;
   ranges.push_back(range);
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.from < b.from; });
+  next_range_ = std::max(next_range_, range.id + 1);
+}
+
+void Index::AddUnsettled(DestinationId destination, BatchPtr batch) {
+  const BatchId id = batch->id;
+  next_batch_ = std::max(next_batch_, id + 1);
+  unsettled_[id] = Unsettled{destination, std::move(batch)};
+}
+
+void Index::AddTotals(const LedgerChanges& totals) {
+  for (const auto& [key, change] : totals) {
+    LedgerKey total = key;
+    total.hour = 0;
+    LedgerCount& count = totals_[total];
+    count.messages += change.messages;
+    count.records += change.records;
+  }
+}
+
+void Index::SetKept(std::int64_t dead, std::int64_t quarantined) {
+  dead_ = dead;
+  quarantined_ = quarantined;
+}
+
+void Index::CountWaiting(Lane lane, Sequence sequence, StreamId stream) {
+  for (auto& [key, backlog] : backlogs_) {
+    if (key.second != lane || !Subscribed(key.first, stream, lane, sequence)) {
+      continue;
+    }
+    for (Range& range : backlog.ranges) {
+      if (sequence >= range.from && (!range.through || sequence <= *range.through)) {
+        ++range.waiting;
+        SaveRange(key.first, lane, range, false);
+        break;
+      }
+    }
+  }
 }
 
 void Index::ClearConfiguration() {
   subscriptions_.clear();
+  hot_ = {};
   for (auto& [key, backlog] : backlogs_) {
     backlog.ranges.clear();
   }
 }
 
-void Index::SetWaiting(const std::function<std::uint64_t(DestinationId, Lane)>& count) {
-  for (auto& [key, backlog] : backlogs_) {
-    backlog.waiting = count(key.first, key.second);
-  }
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    CatchUp(lane);
-  }
-}
+// --- names ---
 
 std::vector<std::string> Index::Destinations() const {
   std::vector<std::string> names;
@@ -72,14 +158,18 @@ std::string Index::DestinationName(DestinationId id) const {
   return found == destinations_.end() ? "" : found->second;
 }
 
+void Index::SetLane(StreamId id, Lane lane) {
+  lanes_[id] = lane;
+  hot_ = {};
+}
+
 Lane Index::LaneOf(StreamId id) const {
   const auto found = lanes_.find(id);
   return found == lanes_.end() ? Lane::kNormal : found->second;
 }
 
-std::vector<DestinationId> Index::Recipients(StreamId stream) const {
+std::vector<DestinationId> Index::Recipients(StreamId stream, Lane lane) const {
   std::vector<DestinationId> recipients;
-  const Lane lane = LaneOf(stream);
   for (const Subscription& subscription : subscriptions_) {
     if (subscription.stream == stream && subscription.lane == lane && !subscription.through) {
       recipients.push_back(subscription.destination);
@@ -95,22 +185,17 @@ bool Index::Subscribed(DestinationId destination, StreamId stream, Lane lane, Se
   });
 }
 
-void Index::Committed(Lane lane, std::shared_ptr<const CachedSegment> segment) {
-  last_committed_[At(lane)] = segment->last;
-  cached_bytes_ += Cost(*segment);
-  cache_[At(lane)].push_back(std::move(segment));
-  Evict();
-}
+// --- memory ---
 
 void Index::Evict() {
   while (cached_bytes_ > cache_bytes_) {
-    auto* largest = &cache_[0];
+    std::deque<RamSegmentPtr>* largest = nullptr;
     for (auto& lane : cache_) {
-      if (lane.size() > largest->size()) {
+      if (!lane.empty() && lane.front()->stored && (largest == nullptr || lane.size() > largest->size())) {
         largest = &lane;
       }
     }
-    if (largest->empty()) {
+    if (largest == nullptr) {
       return;
     }
     cached_bytes_ -= Cost(*largest->front());
@@ -118,54 +203,195 @@ void Index::Evict() {
   }
 }
 
-void Index::DropCached(Lane lane, Sequence below) {
+void Index::DropCached(Lane lane) {
   auto& cache = cache_[At(lane)];
-  while (!cache.empty() && cache.front()->last < below) {
-    cached_bytes_ -= Cost(*cache.front());
+  const Sequence low = LowWater(lane);
+  while (!cache.empty() && cache.front()->messages.last() < low) {
+    if (cache.front()->stored) {
+      cached_bytes_ -= Cost(*cache.front());
+    }
+    if (cache.front() == open_[At(lane)]) {
+      open_[At(lane)].reset();
+    }
     cache.pop_front();
   }
 }
 
-void Index::Apply(const LedgerChanges& changes) {
-  for (const auto& [key, change] : changes) {
-    LedgerKey total = key;
-    total.hour = 0;
-    LedgerCount& count = totals_[total];
-    count.messages += change.messages;
-    count.records += change.records;
-  }
-}
+// --- folding ---
 
-void Index::CatchUp(Lane lane) {
-  for (auto& [key, backlog] : backlogs_) {
-    if (key.second != lane || backlog.waiting != 0 || backlog.ranges.empty() || backlog.ranges.back().through) {
-      continue;
+FoldWork Index::TakeFold(Position through) {
+  FoldWork work;
+  work.through = through;
+  work.needed = Needed();
+  for (const Lane lane : kAllLanes) {
+    FoldWork::PerLane& part = work.lanes[At(lane)];
+    part.numbers = numbers_[At(lane)];
+    if (part.numbers.next + kNumberBlock / 2 > part.numbers.reserved_through) {
+      part.numbers.reserved_through = part.numbers.next + kNumberBlock;
     }
-    backlog.ranges.back().from = std::max(backlog.ranges.back().from, last_committed_[At(lane)] + 1);
+    part.low_water = LowWater(lane);
+    open_[At(lane)].reset();
+    std::deque<RamSegmentPtr> kept;
+    for (RamSegmentPtr& segment : cache_[At(lane)]) {
+      if (!segment->stored) {
+        if (!queue::Needed(work.needed, lane, *segment)) {
+          continue;
+        }
+        part.segments.push_back(segment);
+      }
+      kept.push_back(std::move(segment));
+    }
+    cache_[At(lane)] = std::move(kept);
   }
+  work.changes = std::exchange(changes_, std::make_shared<Changes>());
+  hot_ = {};
+  return work;
 }
 
-Sequence Index::LowWater(Lane lane) const {
-  Sequence low = last_committed_[At(lane)] + 1;
+void Index::Folded(const FoldWork& work, const FoldResult& result) {
+  for (const Lane lane : kAllLanes) {
+    const FoldWork::PerLane& part = work.lanes[At(lane)];
+    numbers_[At(lane)].reserved_through = part.numbers.reserved_through;
+    Held& held = held_[At(lane)];
+    held.segments += result.held[At(lane)].segments;
+    held.messages += result.held[At(lane)].messages;
+    held.payload_bytes += result.held[At(lane)].payload_bytes;
+    for (const RamSegmentPtr& segment : part.segments) {
+      segment->stored = true;
+      cached_bytes_ += Cost(*segment);
+      stored_through_[At(lane)] = std::max(stored_through_[At(lane)], segment->messages.last());
+    }
+    // One that was delivered meanwhile is no longer in the cache: it must not be counted there.
+    const auto& cache = cache_[At(lane)];
+    for (const RamSegmentPtr& segment : part.segments) {
+      if (std::find(cache.begin(), cache.end(), segment) == cache.end()) {
+        cached_bytes_ -= Cost(*segment);
+      }
+    }
+  }
+  dead_ -= result.dead_removed;
+  quarantined_ -= result.quarantine_removed;
+  Evict();
+}
+
+std::vector<NeededSpan> Index::Needed() const {
+  std::vector<NeededSpan> spans;
   for (const auto& [key, backlog] : backlogs_) {
-    if (key.second == lane && backlog.waiting > 0 && !backlog.ranges.empty()) {
-      low = std::min(low, backlog.ranges.front().from);
+    for (const Range& range : backlog.ranges) {
+      if (range.waiting == 0) {
+        continue;
+      }
+      NeededSpan span{key.second, range.from, range.through.value_or(last(key.second)), {}};
+      for (const Subscription& subscription : subscriptions_) {
+        if (subscription.destination == key.first && subscription.lane == key.second &&
+            subscription.from <= span.through && (!subscription.through || *subscription.through >= span.from)) {
+          span.streams.push_back(subscription.stream);
+        }
+      }
+      spans.push_back(std::move(span));
     }
   }
   for (const auto& [id, unsettled] : unsettled_) {
-    if (unsettled.lane == lane) {
-      low = std::min(low, unsettled.first);
+    const FrozenBatch& batch = *unsettled.batch;
+    NeededSpan span{batch.lane, batch.members.front().sequence, batch.members.back().sequence, {}};
+    for (const Member& member : batch.members) {
+      if (!Contains(span.streams, member.stream)) {
+        span.streams.push_back(member.stream);
+      }
+    }
+    spans.push_back(std::move(span));
+  }
+  return spans;
+}
+
+bool Index::ReservationRunsLow() const {
+  return std::any_of(numbers_.begin(), numbers_.end(), [](const Numbers& numbers) {
+    return numbers.next + kNumberBlock / 4 > numbers.reserved_through;
+  });
+}
+
+std::optional<MonoTime> Index::OldestUnstored() const {
+  std::optional<MonoTime> oldest = changes_->kept_since;
+  std::vector<NeededSpan> spans;
+  bool known = false;
+  for (const Lane lane : kAllLanes) {
+    for (const RamSegmentPtr& segment : cache_[At(lane)]) {
+      if (segment->stored || (oldest && segment->born >= *oldest)) {
+        continue;
+      }
+      if (!known) {
+        spans = Needed();
+        known = true;
+      }
+      if (queue::Needed(spans, lane, *segment)) {
+        oldest = segment->born;
+        break;
+      }
+    }
+  }
+  return oldest;
+}
+
+std::uint64_t Index::Unstored() const {
+  std::uint64_t messages = 0;
+  const std::vector<NeededSpan> spans = Needed();
+  for (const Lane lane : kAllLanes) {
+    for (const RamSegmentPtr& segment : cache_[At(lane)]) {
+      if (!segment->stored) {
+        messages += CountNeeded(spans, lane, *segment);
+      }
+    }
+  }
+  return messages;
+}
+
+// --- questions ---
+
+const Index::Backlog* Index::FindBacklog(DestinationId destination, Lane lane) const {
+  const auto found = backlogs_.find({destination, lane});
+  return found == backlogs_.end() ? nullptr : &found->second;
+}
+
+const Index::Unsettled* Index::FindUnsettled(BatchId id) const {
+  const auto found = unsettled_.find(id);
+  return found == unsettled_.end() ? nullptr : &found->second;
+}
+
+Partial Index::FindPartial(const PartialKey& key, bool& exists) const {
+  const auto found = partials_.find(key);
+  exists = found != partials_.end();
+  return exists ? found->second : Partial{};
+}
+
+Sequence Index::LowWater(Lane lane) const {
+  Sequence low = last(lane) + 1;
+  for (const auto& [key, backlog] : backlogs_) {
+    if (key.second != lane) {
+      continue;
+    }
+    for (const Range& range : backlog.ranges) {
+      if (range.waiting > 0) {
+        low = std::min(low, range.from);
+        break;
+      }
+    }
+  }
+  for (const auto& [id, unsettled] : unsettled_) {
+    if (unsettled.batch->lane == lane) {
+      low = std::min(low, unsettled.batch->members.front().sequence);
     }
   }
   return low;
 }
 
-std::vector<std::shared_ptr<const CachedSegment>> Index::Cached(Lane lane, Sequence from, bool& complete) const {
+std::vector<RamSegmentPtr> Index::Cached(Lane lane, Sequence from, bool& complete) const {
   const auto& cache = cache_[At(lane)];
-  const auto begin = std::lower_bound(cache.begin(), cache.end(), from,
-                                      [](const auto& segment, Sequence sequence) { return segment->last < sequence; });
-  complete =
-      from > last_committed_[At(lane)] || (!cache.empty() && (begin != cache.begin() || cache.front()->first <= from));
+  const auto begin =
+      std::lower_bound(cache.begin(), cache.end(), from, [](const RamSegmentPtr& segment, Sequence sequence) {
+        return segment->messages.last() < sequence;
+      });
+  complete = from > stored_through_[At(lane)] ||
+             (!cache.empty() && (begin != cache.begin() || cache.front()->messages.first() <= from));
   return {begin, cache.end()};
 }
 
@@ -182,12 +408,54 @@ std::uint64_t Index::PendingMessages(DestinationId destination, Lane lane) const
 std::optional<WallTime> Index::OldestUnsettled(DestinationId destination) const {
   std::optional<WallTime> oldest;
   for (const auto& [id, unsettled] : unsettled_) {
-    if (unsettled.destination == destination && (!oldest || unsettled.oldest_at < *oldest)) {
-      oldest = unsettled.oldest_at;
+    if (unsettled.destination == destination && (!oldest || unsettled.batch->oldest_at < *oldest)) {
+      oldest = unsettled.batch->oldest_at;
     }
   }
   return oldest;
 }
+
+Held Index::held() const {
+  Held sum;
+  for (const Held& held : held_) {
+    sum.segments += held.segments;
+    sum.messages += held.messages;
+    sum.payload_bytes += held.payload_bytes;
+  }
+  return sum;
+}
+
+namespace {
+
+void AddOutcome(LedgerRow& row, int outcome, const std::string& reason, LedgerCount count) {
+  const auto messages = static_cast<std::uint64_t>(count.messages);
+  const auto records = static_cast<std::uint64_t>(count.records);
+  switch (static_cast<Outcome>(outcome - LedgerCode(Outcome::kDelivered))) {
+    case Outcome::kDelivered:
+      row.delivered += messages;
+      row.records_delivered += records;
+      break;
+    case Outcome::kRejected:
+      row.rejected += messages;
+      row.records_rejected += records;
+      break;
+    case Outcome::kQuarantined:
+      row.quarantined += messages;
+      break;
+    case Outcome::kDeduplicated:
+      row.deduplicated += messages;
+      break;
+    case Outcome::kExpired:
+      row.expired += messages;
+      break;
+    case Outcome::kDropped:
+      row.dropped += messages;
+      row.drop_reasons.emplace_back(reason, messages);
+      break;
+  }
+}
+
+}  // namespace
 
 Ledger Index::BuildLedger() const {
   Ledger ledger;
@@ -198,36 +466,12 @@ Ledger Index::BuildLedger() const {
       continue;
     }
     LedgerRow& row = rows[{key.stream, key.destination}];
-    const auto messages = static_cast<std::uint64_t>(count.messages);
-    const auto records = static_cast<std::uint64_t>(count.records);
     if (key.outcome == kLedgerReceived) {
-      row.received += messages;
+      row.received += static_cast<std::uint64_t>(count.messages);
     } else if (key.outcome == kLedgerPending) {
-      row.pending += messages;
+      row.pending += static_cast<std::uint64_t>(count.messages);
     } else {
-      switch (static_cast<Outcome>(key.outcome - LedgerCode(Outcome::kDelivered))) {
-        case Outcome::kDelivered:
-          row.delivered += messages;
-          row.records_delivered += records;
-          break;
-        case Outcome::kRejected:
-          row.rejected += messages;
-          row.records_rejected += records;
-          break;
-        case Outcome::kQuarantined:
-          row.quarantined += messages;
-          break;
-        case Outcome::kDeduplicated:
-          row.deduplicated += messages;
-          break;
-        case Outcome::kExpired:
-          row.expired += messages;
-          break;
-        case Outcome::kDropped:
-          row.dropped += messages;
-          row.drop_reasons.emplace_back(key.reason, messages);
-          break;
-      }
+      AddOutcome(row, key.outcome, key.reason, count);
     }
   }
   for (auto& [key, row] : rows) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -11,31 +12,26 @@
 #include <utility>
 #include <vector>
 
+#include "queue/fold.h"
+#include "queue/ledger.h"
+#include "queue/operation.h"
 #include "queue/queue.h"
-#include "queue/sqlite/books.h"
 
 namespace packhorse::queue {
 
-inline constexpr std::size_t kLanes = 3;
-
-// A committed segment that is still in memory.
-struct CachedSegment {
-  Sequence first = 0;
-  Sequence last = 0;
-  std::string plain;
-};
-
-// What the queue knows without reading the disk: names, subscriptions, pending ranges, unsettled batches, ledger totals
-// and the newest segments. Size: bounded by configuration and in-flight limits, never by the backlog. Not thread-safe:
-// its owner holds a lock.
+// The present state of the queue, as far as it is known without reading the disk: names, subscriptions, pending ranges,
+// unsettled batches, ledger totals, the newest messages, and what of all this the database does not have yet. Operations
+// change it at once (index_apply.cpp) and cannot fail; the checks come before. Size: bounded by configuration, in-flight
+// limits, the journal and `cache_bytes`, never by the backlog. Not thread-safe: its owner holds a lock.
 class Index {
  public:
-  explicit Index(std::uint64_t cache_bytes) : cache_bytes_(cache_bytes) {}
+  explicit Index(std::uint64_t cache_bytes) : cache_bytes_(cache_bytes), changes_(std::make_shared<Changes>()) {}
 
   struct Range {
     std::int64_t id = 0;
     Sequence from = 1;
     std::optional<Sequence> through;  // none: open end
+    std::uint64_t waiting = 0;        // messages in it
   };
   struct Subscription {
     DestinationId destination = 0;
@@ -46,15 +42,13 @@ class Index {
   };
   struct Unsettled {
     DestinationId destination = 0;
-    Lane lane = Lane::kNormal;
-    Sequence first = 0;
-    WallTime oldest_at{};
+    BatchPtr batch;
   };
   struct Backlog {
     std::vector<Range> ranges;  // ascending
-    std::uint64_t waiting = 0;  // messages in the ranges
     Sequence oldest_for = 0;    // sequence for which oldest_at was looked up
     WallTime oldest_at{};
+    std::uint64_t waiting() const;
   };
 
   // --- filled when opening ---
@@ -62,10 +56,17 @@ class Index {
   void AddDestination(DestinationId id, std::string name);
   void AddSubscription(Subscription subscription) { subscriptions_.push_back(subscription); }
   void AddRange(DestinationId destination, Lane lane, Range range);
-  void SetLastCommitted(Lane lane, Sequence last) { last_committed_[At(lane)] = last; }
+  void AddUnsettled(DestinationId destination, BatchPtr batch);
+  void AddPartial(const PartialKey& key, Partial partial) { partials_[key] = partial; }
+  void AddTotals(const LedgerChanges& totals);
+  void SetNumbers(Lane lane, Numbers numbers) { numbers_[At(lane)] = numbers; }
+  void SetHeld(Lane lane, Held held) { held_[At(lane)] = held; }
+  void SetKept(std::int64_t dead, std::int64_t quarantined);
+  void SetStoredThrough(Lane lane, Sequence last) { stored_through_[At(lane)] = last; }
+  // A stored message, where the database does not know how many wait in each range.
+  void CountWaiting(Lane lane, Sequence sequence, StreamId stream);
+  // Forgets names, subscriptions and ranges, to be filled again from the database.
   void ClearConfiguration();
-  // `count` says how many messages wait for a destination in a lane.
-  void SetWaiting(const std::function<std::uint64_t(DestinationId, Lane)>& count);
 
   // --- names ---
   std::optional<StreamId> FindStream(std::string_view name) const;
@@ -73,41 +74,93 @@ class Index {
   std::string StreamName(StreamId id) const;
   std::string DestinationName(DestinationId id) const;
   std::vector<std::string> Destinations() const;
-  void SetLane(StreamId id, Lane lane) { lanes_[id] = lane; }
+  void SetLane(StreamId id, Lane lane);
   Lane LaneOf(StreamId id) const;
-
-  // Destinations that get the stream's next message.
-  std::vector<DestinationId> Recipients(StreamId stream) const;
+  // Destinations that get the stream's next message in this lane.
+  std::vector<DestinationId> Recipients(StreamId stream, Lane lane) const;
   bool Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const;
 
-  // --- movements ---
-  // A segment was committed: it becomes readable.
-  void Committed(Lane lane, std::shared_ptr<const CachedSegment> segment);
-  void Waiting(DestinationId destination, Lane lane, std::uint64_t messages) {
-    backlog(destination, lane).waiting += messages;
-  }
-  void Apply(const LedgerChanges& changes);
-  Backlog& backlog(DestinationId destination, Lane lane) { return backlogs_[{destination, lane}]; }
-  void Freeze(BatchId id, Unsettled unsettled) { unsettled_[id] = unsettled; }
-  void Settle(BatchId id) { unsettled_.erase(id); }
-  // A destination without waiting messages stands behind the last committed one.
-  void CatchUp(Lane lane);
+  // --- operations (index_apply.cpp) ---
+  void ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
+                    std::string_view detail, MonoTime now);
+  void Apply(const Operation& operation, MonoTime now);
+  // Whether an operation read back from a journal fits the state. REQUIRES for Apply of one that was read back.
+  Status Check(const Operation& operation) const;
+  BatchId TakeBatchId() { return next_batch_++; }
+  std::int64_t TakeRangeId() { return next_range_++; }
+
+  // --- folding ---
+  const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
+  // Everything up to `through` as one piece of work; what follows collects anew.
+  FoldWork TakeFold(Position through);
+  void Folded(const FoldWork& work, const FoldResult& result);
+  const Changes& changes() const { return *changes_; }
+  // When the oldest message that somebody still needs, and that only the journal has, came into memory.
+  std::optional<MonoTime> OldestUnstored() const;
+  // How many such messages there are: what a power cut would cost.
+  std::uint64_t Unstored() const;
+  bool ReservationRunsLow() const;  // of numbers, in any lane
 
   // --- questions ---
-  Sequence last_committed(Lane lane) const { return last_committed_[At(lane)]; }
+  Backlog& backlog(DestinationId destination, Lane lane) { return backlogs_[{destination, lane}]; }
+  const Backlog* FindBacklog(DestinationId destination, Lane lane) const;
+  const std::map<BatchId, Unsettled>& unsettled() const { return unsettled_; }
+  const Unsettled* FindUnsettled(BatchId id) const;
+  Partial FindPartial(const PartialKey& key, bool& exists) const;
+  Sequence last(Lane lane) const { return numbers_[At(lane)].next - 1; }
+  Sequence stored_through(Lane lane) const { return stored_through_[At(lane)]; }
   // Nothing below it is needed by any destination.
   Sequence LowWater(Lane lane) const;
   // Segments in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first of
   // them is missing.
-  std::vector<std::shared_ptr<const CachedSegment>> Cached(Lane lane, Sequence from, bool& complete) const;
-  void DropCached(Lane lane, Sequence below);
+  std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
   std::optional<WallTime> OldestUnsettled(DestinationId destination) const;
   Ledger BuildLedger() const;
+  Held held() const;
+  std::int64_t dead() const { return dead_; }
+  std::int64_t quarantined() const { return quarantined_; }
+  std::vector<NeededSpan> Needed() const;
 
  private:
-  static std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
+  // Counters of the stream that arrived last, so that a message costs no look-up.
+  struct HotCount {
+    LedgerCount* total_received;
+    LedgerCount* total_pending;
+    LedgerCount* received;
+    LedgerCount* pending;
+    Backlog* backlog;
+    DestinationId destination;
+  };
+  struct Hot {
+    bool valid = false;
+    StreamId stream = 0;
+    Lane lane = Lane::kNormal;
+    std::int32_t hour = 0;
+    std::vector<HotCount> counts;
+  };
+
+  void Apply(const ArrivalOp& op, MonoTime now);
+  void Apply(const CountOp& op, MonoTime now);
+  void Apply(const FreezeOp& op, MonoTime now);
+  void Apply(const SettleOp& op, MonoTime now);
+  void Apply(const ReplayOp& op, MonoTime now);
+  void Apply(const SplitOp& op, MonoTime now);
+  void Apply(const GiveUpOp& op, MonoTime now);
+  void Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
+             std::int64_t messages, std::int64_t records);
+  void Quarantine(Lane lane, Sequence sequence, QuarantineRow row, MonoTime now);
+  void CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
+                std::string_view reason);
+  void SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op);
+  void Freeze(DestinationId destination, const BatchPtr& batch);
+  void SaveRange(DestinationId destination, Lane lane, const Range& range, bool gone);
+  void CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages);
+  const Hot& HotFor(StreamId stream, Lane lane, std::int32_t hour);
+  RamSegment& OpenSegment(Lane lane, Sequence sequence, MonoTime now);
+  void DropCached(Lane lane);
   void Evict();
+  void KeptSince(MonoTime now);
 
   std::uint64_t cache_bytes_;
   std::map<StreamId, std::string> streams_;
@@ -118,10 +171,20 @@ class Index {
   std::vector<Subscription> subscriptions_;
   std::map<std::pair<DestinationId, Lane>, Backlog> backlogs_;
   std::map<BatchId, Unsettled> unsettled_;
-  std::deque<std::shared_ptr<const CachedSegment>> cache_[kLanes];
-  std::uint64_t cached_bytes_ = 0;
-  Sequence last_committed_[kLanes] = {};
-  LedgerChanges totals_;  // hour is always 0
+  std::map<PartialKey, Partial> partials_;
+  std::array<Numbers, kLanes> numbers_;
+  std::array<std::deque<RamSegmentPtr>, kLanes> cache_;
+  std::array<RamSegmentPtr, kLanes> open_;  // the newest of cache_, while messages may be added; else null
+  std::array<Sequence, kLanes> stored_through_{};  // last sequence that a segment of the database holds
+  std::array<Held, kLanes> held_;
+  std::uint64_t cached_bytes_ = 0;  // of stored segments
+  LedgerChanges totals_;            // hour is always 0
+  std::int64_t dead_ = 0;
+  std::int64_t quarantined_ = 0;
+  BatchId next_batch_ = 1;
+  std::int64_t next_range_ = 1;
+  Hot hot_;
+  std::shared_ptr<Changes> changes_;
 };
 
 }  // namespace packhorse::queue

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/crc32c.h"
+#include "queue/bytes.h"
 
 namespace packhorse::queue {
 namespace {
@@ -22,72 +23,6 @@ constexpr unsigned kRetained = 1U << 2U;
 constexpr unsigned kRedelivered = 1U << 3U;
 constexpr unsigned kClockShift = 4;
 constexpr unsigned kHasProperties = 1U << 6U;
-
-void PutVarint(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out += static_cast<char>(static_cast<unsigned char>(value | 0x80U));
-    value >>= 7U;
-  }
-  out += static_cast<char>(static_cast<unsigned char>(value));
-}
-
-void PutSigned(std::string& out, std::int64_t value) {
-  PutVarint(out, (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63U));
-}
-
-void PutText(std::string& out, std::string_view text) {
-  PutVarint(out, text.size());
-  out += text;
-}
-
-// Takes fields off the front; `ok` turns false at the first that does not fit and stays so.
-class Cursor {
- public:
-  explicit Cursor(std::string_view bytes) : rest_(bytes) {}
-
-  std::uint64_t Varint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      const unsigned byte = Byte();
-      value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
-      if ((byte & 0x80U) == 0) {
-        return value;
-      }
-    }
-    ok_ = false;
-    return 0;
-  }
-  std::int64_t Signed() {
-    const std::uint64_t value = Varint();
-    return static_cast<std::int64_t>((value >> 1U) ^ (~(value & 1U) + 1U));
-  }
-  unsigned Byte() {
-    if (rest_.empty()) {
-      ok_ = false;
-      return 0;
-    }
-    const auto byte = static_cast<unsigned char>(rest_.front());
-    rest_.remove_prefix(1);
-    return byte;
-  }
-  std::string_view Text() {
-    const std::uint64_t size = Varint();
-    if (size > rest_.size()) {
-      ok_ = false;
-      return {};
-    }
-    const std::string_view text = rest_.substr(0, static_cast<std::size_t>(size));
-    rest_.remove_prefix(text.size());
-    return text;
-  }
-
-  bool ok() const { return ok_; }
-  std::string_view rest() const { return rest_; }
-
- private:
-  std::string_view rest_;
-  bool ok_ = true;
-};
 
 // Damaged bytes may hold any numbers; adding them must stay defined.
 std::int64_t AddWrapping(std::int64_t a, std::int64_t b) {
@@ -117,23 +52,34 @@ Error Damaged(std::string_view what) {
 }  // namespace
 
 void SegmentEncoder::Add(Sequence sequence, const RawMessage& message) {
-  const std::int64_t received = message.received_at.time_since_epoch().count();
-  const std::int64_t boot = message.boot_time.count();
-  const bool properties = !message.content_type.empty() || !message.user_properties.empty();
+  std::vector<std::pair<std::string_view, std::string_view>> properties(message.user_properties.begin(),
+                                                                        message.user_properties.end());
+  AddFields(sequence, Fields{message, message.topic, message.payload, message.content_type, properties});
+}
+
+void SegmentEncoder::AddCurrent(Sequence sequence, const SegmentReader& reader) {
+  AddFields(sequence,
+            Fields{reader.head_, reader.topic_, reader.payload_, reader.content_type_, reader.properties_});
+}
+
+void SegmentEncoder::AddFields(Sequence sequence, const Fields& fields) {
+  const RawMessage& head = fields.head;
+  const std::int64_t received = head.received_at.time_since_epoch().count();
+  const std::int64_t boot = head.boot_time.count();
+  const bool properties = !fields.content_type.empty() || !fields.properties.empty();
   PutVarint(plain_, sequence - first_);
-  PutVarint(plain_, message.stream);
-  const unsigned flags = (message.qos & 3U) | (message.retained ? kRetained : 0U) |
-                         (message.redelivered ? kRedelivered : 0U) |
-                         (static_cast<unsigned>(message.clock) << kClockShift) | (properties ? kHasProperties : 0U);
+  PutVarint(plain_, head.stream);
+  const unsigned flags = (head.qos & 3U) | (head.retained ? kRetained : 0U) | (head.redelivered ? kRedelivered : 0U) |
+                         (static_cast<unsigned>(head.clock) << kClockShift) | (properties ? kHasProperties : 0U);
   plain_ += static_cast<char>(static_cast<unsigned char>(flags));
   PutSigned(plain_, received - received_before_);
   PutSigned(plain_, boot - boot_before_);
-  PutText(plain_, message.topic);
-  PutText(plain_, message.payload);
+  PutText(plain_, fields.topic);
+  PutText(plain_, fields.payload);
   if (properties) {
-    PutText(plain_, message.content_type);
-    PutVarint(plain_, message.user_properties.size());
-    for (const auto& [name, value] : message.user_properties) {
+    PutText(plain_, fields.content_type);
+    PutVarint(plain_, fields.properties.size());
+    for (const auto& [name, value] : fields.properties) {
       PutText(plain_, name);
       PutText(plain_, value);
     }
@@ -141,8 +87,14 @@ void SegmentEncoder::Add(Sequence sequence, const RawMessage& message) {
   received_before_ = received;
   boot_before_ = boot;
   last_ = sequence;
-  payload_bytes_ += message.payload.size();
+  payload_bytes_ += fields.payload.size();
   ++messages_;
+}
+
+void AppendMessage(std::string& out, const RawMessage& message) {
+  SegmentEncoder encoder(0);
+  encoder.Add(0, message);
+  out += encoder.plain();
 }
 
 std::string SegmentEncoder::Finish() const {
@@ -191,7 +143,7 @@ Result<std::string> OpenSegment(std::string_view blob) {
 }
 
 Result<SegmentReader::Head> SegmentReader::Next() {
-  Cursor in(rest_);
+  ByteReader in(rest_);
   const Sequence sequence = first_ + in.Varint();
   head_.stream = static_cast<StreamId>(in.Varint());
   const unsigned flags = in.Byte();
@@ -270,7 +222,7 @@ std::string EncodeMembers(std::span<const Member> members) {
 
 Result<std::vector<Member>> DecodeMembers(std::string_view bytes) {
   std::vector<Member> members;
-  Cursor in(bytes);
+  ByteReader in(bytes);
   Sequence before = 0;
   while (in.ok() && !in.rest().empty()) {
     Member member;

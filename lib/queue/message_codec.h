@@ -13,11 +13,15 @@ namespace packhorse::queue {
 
 // The bytes of FORMAT.md. Pure functions; any thread.
 
+class SegmentReader;
+
 // Builds one segment's plain bytes, message by message.
 class SegmentEncoder {
  public:
   explicit SegmentEncoder(Sequence first_sequence) : first_(first_sequence) {}
   void Add(Sequence sequence, const RawMessage& message);
+  // The message on which `reader` stands, without a copy of its texts.
+  void AddCurrent(Sequence sequence, const SegmentReader& reader);
   std::uint64_t payload_bytes() const { return payload_bytes_; }
   std::uint32_t messages() const { return messages_; }
   Sequence first() const { return first_; }
@@ -27,6 +31,15 @@ class SegmentEncoder {
   std::string Finish() const;
 
  private:
+  struct Fields {
+    const RawMessage& head;  // everything but the texts
+    std::string_view topic;
+    std::string_view payload;
+    std::string_view content_type;
+    const std::vector<std::pair<std::string_view, std::string_view>>& properties;
+  };
+  void AddFields(Sequence sequence, const Fields& fields);
+
   Sequence first_;
   Sequence last_ = 0;
   std::int64_t received_before_ = 0;
@@ -52,8 +65,10 @@ class SegmentReader {
   Result<Head> Next();
   // The message that Next() stood on. REQUIRES: a successful Next() before.
   RawMessage Take() const;
+  WallTime received_at() const { return head_.received_at; }
 
  private:
+  friend class SegmentEncoder;
   std::string_view rest_;
   Sequence first_;
   std::int64_t received_ = 0;
@@ -64,6 +79,9 @@ class SegmentReader {
   std::string_view content_type_;
   std::vector<std::pair<std::string_view, std::string_view>> properties_;
 };
+
+// The plain bytes of one message, as those of a segment that begins with it.
+void AppendMessage(std::string& out, const RawMessage& message);
 
 // A segment of one message.
 std::string EncodeMessage(Sequence sequence, const RawMessage& message);

@@ -8,11 +8,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <set>
+#include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "queue/configuration.h"
+#include "base/random.h"
 #include "queue/message_codec.h"
+#include "queue/operation.h"
+#include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
 
 namespace packhorse::queue {
@@ -30,53 +34,61 @@ Status MakeParent(const std::string& path) {
   return {};
 }
 
-Result<std::string> QueueId(Database& db) {
-  Result<Statement> query = db.Prepare("SELECT value FROM meta WHERE key = 'queue_id'");
+Result<std::string> MetaText(Database& db, const char* key) {
+  Result<Statement> query = db.Prepare("SELECT value FROM meta WHERE key = ?");
   if (!query) {
     return query.error();
   }
-  const Result<bool> row = query->Step();
+  const Result<bool> row = query->Bind(std::string_view(key)).Step();
   if (!row) {
     return row.error();
   }
   if (!*row) {
-    return Error{ErrorCode::kCorrupt, "the queue has no id"};
+    return Error{ErrorCode::kCorrupt, std::string("the queue has no ") + key};
   }
   return query->Text(0);
 }
 
-// Where the numbers of each lane go on, and marks the queue as in use.
-Result<std::array<Store::Numbers, kLanes>> LoadNumbers(Database& db) {
-  const Result<std::int64_t> clean = db.QueryInt("SELECT value = '1' FROM meta WHERE key = 'clean'");
-  if (!clean) {
-    return clean.error();
+Result<std::uint64_t> MetaNumber(Database& db, const char* key) {
+  const Result<std::string> text = MetaText(db, key);
+  if (!text) {
+    return text.error();
   }
-  Result<Statement> rows = db.Prepare("SELECT lane, reserved_through, next_sequence FROM lanes");
+  return std::strtoull(text->c_str(), nullptr, 10);
+}
+
+Status LoadLanes(Database& db, Index& index) {
+  Result<Statement> rows =
+      db.Prepare("SELECT lane, reserved_through, next_sequence, segments, messages, payload_bytes FROM lanes");
   if (!rows) {
     return rows.error();
   }
-  std::array<Store::Numbers, kLanes> numbers;
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      break;
-    }
-    const auto reserved = static_cast<Sequence>(rows->Int(1));
-    const auto next = static_cast<Sequence>(rows->Int(2));
-    numbers.at(static_cast<std::size_t>(rows->Int(0))) = Store::Numbers{*clean != 0 ? next : reserved + 1, reserved};
+  Status read = rows->ForEach([&] {
+    const auto lane = static_cast<Lane>(rows->Int(0));
+    index.SetNumbers(lane, Numbers{static_cast<Sequence>(rows->Int(2)), static_cast<Sequence>(rows->Int(1))});
+    index.SetHeld(lane, Held{rows->Int(3), rows->Int(4), rows->Int(5)});
+  });
+  if (!read) {
+    return read;
   }
-  rows->Reset();
-  if (Status marked = db.Execute("PRAGMA synchronous = FULL; UPDATE meta SET value = '0' WHERE key = 'clean'");
-      !marked) {
-    return marked.error();
+  for (const Lane lane : kAllLanes) {
+    Result<Statement> last =
+        db.Prepare("SELECT last_sequence FROM segments WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1");
+    if (!last) {
+      return last.error();
+    }
+    const Result<bool> row = last->Bind(SegmentKey(lane, 0), SegmentKey(lane, kMaxSequence)).Step();
+    if (!row) {
+      return row.error();
+    }
+    if (*row) {
+      index.SetStoredThrough(lane, static_cast<Sequence>(last->Int(0)));
+    }
   }
-  return numbers;
+  return {};
 }
 
-Result<LedgerChanges> LoadLedger(Database& db) {
+Status LoadLedger(Database& db, Index& index) {
   Result<Statement> rows = db.Prepare(
       "SELECT stream, destination, outcome, reason, sum(messages), sum(records) FROM ledger"
       " GROUP BY stream, destination, outcome, reason");
@@ -88,87 +100,149 @@ Result<LedgerChanges> LoadLedger(Database& db) {
     totals[LedgerKey{0, static_cast<StreamId>(rows->Int(0)), rows->Int(1), static_cast<int>(rows->Int(2)),
                      rows->Text(3)}] = LedgerCount{rows->Int(4), rows->Int(5)};
   });
-  if (!read) {
-    return read.error();
-  }
-  return totals;
+  index.AddTotals(totals);
+  return read;
 }
 
-// Unsettled batches into the index; then what waits in the ranges is what is pending less what is frozen.
-Result<BatchId> LoadBatches(Database& db, Index& index) {
-  Result<Statement> rows = db.Prepare("SELECT id, destination, lane, first_sequence, oldest_at, members FROM batches");
+Status LoadUnsettled(Database& db, Index& index) {
+  Result<Statement> rows = db.Prepare("SELECT " + std::string(kBatchColumns) + " FROM batches");
   if (!rows) {
     return rows.error();
   }
-  BatchId next = 1;
-  std::map<std::pair<DestinationId, Lane>, std::set<Sequence>> frozen;
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more) {
-      return more.error();
+  Status damage;
+  Status read = rows->ForEach([&] {
+    Result<FrozenBatch> batch = BatchFromRow(*rows);
+    if (!batch) {
+      damage = batch.error();
+      return;
     }
-    if (!*more) {
-      break;
-    }
-    next = std::max(next, rows->Int(0) + 1);
-    const auto lane = static_cast<Lane>(rows->Int(2));
-    index.Freeze(rows->Int(0), Index::Unsettled{rows->Int(1), lane, static_cast<Sequence>(rows->Int(3)),
-                                                WallTime(std::chrono::microseconds(rows->Int(4)))});
-    const Result<std::vector<Member>> members = DecodeMembers(rows->Blob(5));
-    if (!members) {
-      return members.error();
-    }
-    for (const Member& member : *members) {
-      frozen[{rows->Int(1), lane}].insert(member.sequence);
-    }
-  }
-  index.SetWaiting([&](DestinationId destination, Lane lane) {
-    const std::uint64_t pending = index.PendingMessages(destination, lane);
-    const std::uint64_t held = frozen[{destination, lane}].size();
-    return pending > held ? pending - held : 0;
+    const DestinationId destination = rows->Int(15);
+    batch->destination = index.DestinationName(destination);
+    index.AddUnsettled(destination, std::make_shared<const FrozenBatch>(*std::move(batch)));
   });
-  return next;
+  if (!read || !damage) {
+    return read ? damage : read;
+  }
+  Result<Statement> partials = db.Prepare("SELECT destination, lane, sequence, settled, worst FROM partials");
+  if (!partials) {
+    return partials.error();
+  }
+  return partials->ForEach([&] {
+    index.AddPartial(PartialKey{partials->Int(0), static_cast<Lane>(partials->Int(1)),
+                                static_cast<Sequence>(partials->Int(2))},
+                     Partial{static_cast<std::uint32_t>(partials->Int(3)), static_cast<Outcome>(partials->Int(4))});
+  });
 }
 
-struct Loaded {
-  std::unique_ptr<Index> index;
-  BatchId next_batch = 1;
-};
+// Format 1.0 did not say how many messages wait in each range: they are counted, once.
+Status CountWaiting(Database& db, Reader& reader, Index& index) {
+  const Result<std::int64_t> unknown = db.QueryInt("SELECT count(*) FROM pending WHERE waiting IS NULL");
+  if (!unknown || *unknown == 0) {
+    return unknown ? Status() : Status(unknown.error());
+  }
+  for (const Lane lane : kAllLanes) {
+    const auto count = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+      SegmentReader messages(plain, first);
+      while (!messages.AtEnd()) {
+        const Result<SegmentReader::Head> head = messages.Next();
+        if (!head) {
+          return head.error();
+        }
+        index.CountWaiting(lane, head->sequence, head->stream);
+      }
+      return true;
+    };
+    if (Status visited = reader.VisitSegments(lane, 0, count); !visited) {
+      return visited;
+    }
+  }
+  return {};
+}
 
-// Brings the configuration into the database, then the database into the index.
-Result<Loaded> LoadIndex(Books& books, const Options& options, const std::array<Store::Numbers, kLanes>& numbers) {
-  // Nothing below the next number is still to come: it is where a new range starts.
+Status LoadIndex(Database& db, Reader& reader, Index& index) {
+  if (Status configured = LoadConfiguration(db, {}, index); !configured) {
+    return configured;
+  }
+  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled}) {
+    if (Status loaded = load(db, index); !loaded) {
+      return loaded;
+    }
+  }
+  const Result<std::int64_t> dead = db.QueryInt("SELECT count(*) FROM dead");
+  const Result<std::int64_t> quarantined = db.QueryInt("SELECT count(*) FROM quarantine");
+  if (!dead || !quarantined) {
+    return dead ? quarantined.error() : dead.error();
+  }
+  index.SetKept(*dead, *quarantined);
+  return CountWaiting(db, reader, index);
+}
+
+// Brings the index from where the database is to where the process was when it ended.
+Result<Position> ReplayJournal(const Journal::Options& journal, Position position, Index& index, MonoTime now,
+                               StartReport& report) {
+  const auto apply = [&](Position, std::string_view bytes) -> Status {
+    const Result<Operation> operation = DecodeOperation(bytes);
+    if (!operation) {
+      return operation.error();
+    }
+    if (const auto* arrival = std::get_if<ArrivalOp>(&*operation);
+        arrival != nullptr && arrival->sequence < index.numbers(arrival->lane).next) {
+      return {};  // carried over from the file before, from which it has just been read
+    }
+    if (Status fits = index.Check(*operation); !fits) {
+      return fits;
+    }
+    index.Apply(*operation, now);
+    ++report.operations;
+    return {};
+  };
+  const Result<Journal::Left> left = Journal::Read(journal, position, apply);
+  if (!left) {
+    report.problem = left.error().message;
+    report.how = StartReport::How::kWithoutJournal;
+    return position;
+  }
+  report.strangers = left->strangers;
+  if (left->found && !left->other_boot) {
+    report.how = StartReport::How::kRecovered;
+  }
+  return left->through;
+}
+
+// After a power cut some numbers were used of which nothing is left: the rest of each block is skipped.
+void SkipNumbers(Index& index) {
+  for (const Lane lane : kAllLanes) {
+    const Numbers numbers = index.numbers(lane);
+    index.SetNumbers(lane, Numbers{std::max(numbers.next, numbers.reserved_through + 1), numbers.reserved_through});
+  }
+}
+
+std::array<Sequence, kLanes> LastNumbers(const Index& index) {
   std::array<Sequence, kLanes> last{};
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    last.at(lane) = numbers.at(lane).next - 1;
+  for (const Lane lane : kAllLanes) {
+    last.at(At(lane)) = index.last(lane);
   }
-  if (Status begun = books.Begin(true); !begun) {
-    return begun.error();
+  return last;
+}
+
+// Everything that was only in the journal goes into the database, with the configuration; from here on the journal's
+// entries carry `epoch`.
+Status FirstFold(Opened& opened, const Options& options, std::uint64_t epoch) {
+  Index& index = *opened.index;
+  const FoldWork work = index.TakeFold(opened.position);
+  const std::array<Sequence, kLanes> last = LastNumbers(index);
+  const auto change = [&](Database& db) -> Status {
+    if (Status configured = ApplyConfiguration(db, options.streams, options.destinations, last); !configured) {
+      return configured;
+    }
+    return db.Execute("UPDATE meta SET value = '" + std::to_string(epoch) + "' WHERE key = 'epoch'");
+  };
+  const Result<FoldResult> folded = opened.books.Write(work, change);
+  if (!folded) {
+    return folded.error();
   }
-  if (Status configured = ApplyConfiguration(books, options.streams, options.destinations, last); !configured) {
-    return configured.error();
-  }
-  if (Status committed = books.Commit(); !committed) {
-    return committed.error();
-  }
-  Loaded loaded{std::make_unique<Index>(options.cache_bytes), 1};
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    loaded.index->SetLastCommitted(static_cast<Lane>(lane), last.at(lane));
-  }
-  if (Status configured = LoadConfiguration(books.database(), options.streams, *loaded.index); !configured) {
-    return configured.error();
-  }
-  const Result<LedgerChanges> totals = LoadLedger(books.database());
-  if (!totals) {
-    return totals.error();
-  }
-  loaded.index->Apply(*totals);
-  const Result<BatchId> next_batch = LoadBatches(books.database(), *loaded.index);
-  if (!next_batch) {
-    return next_batch.error();
-  }
-  loaded.next_batch = *next_batch;
-  return loaded;
+  index.Folded(work, *folded);
+  return LoadConfiguration(opened.books.database(), options.streams, index);
 }
 
 }  // namespace
@@ -190,28 +264,7 @@ Result<LockFile> LockFile::Take(const std::string& path) {
   return LockFile(std::move(fd));
 }
 
-Result<std::array<Sequence, kLanes>> LastStored(Database& db) {
-  std::array<Sequence, kLanes> last{};
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    Result<Statement> query =
-        db.Prepare("SELECT last_sequence FROM segments WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1");
-    if (!query) {
-      return query.error();
-    }
-    const auto which = static_cast<Lane>(lane);
-    query->Bind(SegmentKey(which, 0), SegmentKey(which, (1ULL << kSegmentLaneShift) - 1));
-    const Result<bool> row = query->Step();
-    if (!row) {
-      return row.error();
-    }
-    if (*row) {
-      last.at(lane) = static_cast<Sequence>(query->Int(0));
-    }
-  }
-  return last;
-}
-
-Result<Opened> OpenDatabase(const Options& options) {
+Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (Status made = MakeParent(options.path); !made) {
     return made.error();
   }
@@ -219,40 +272,62 @@ Result<Opened> OpenDatabase(const Options& options) {
   if (!lock) {
     return lock.error();
   }
-  Result<Database> writer = Database::Open(options.path, Database::Mode::kReadWriteCreate);
-  if (!writer) {
-    return writer.error();
-  }
-  if (Status prepared = PrepareSchema(*writer); !prepared) {
-    return prepared.error();
-  }
-  const Result<std::string> queue_id = QueueId(*writer);
-  if (!queue_id) {
-    return queue_id.error();
-  }
-  const Result<std::array<Store::Numbers, kLanes>> numbers = LoadNumbers(*writer);
-  if (!numbers) {
-    return numbers.error();
-  }
-  Result<Books> books = Books::Open(*std::move(writer));
+  Result<Books> books = Books::Open(
+      options.path, BooksLimits{options.max_settled_batches, options.max_dead_letters, options.max_quarantined});
   if (!books) {
     return books.error();
   }
-  Result<Loaded> loaded = LoadIndex(*books, options, *numbers);
-  if (!loaded) {
-    return loaded.error();
+  Database& db = books->database();
+  if (Status prepared = PrepareSchema(db); !prepared) {
+    return prepared.error();
   }
   Result<Reader> reader = Reader::Open(options.path);
   if (!reader) {
     return reader.error();
   }
-  const Result<Books::Trimmed> held = reader->Held();
-  if (!held) {
-    return held.error();
+  const Result<std::string> queue_id = MetaText(db, "queue_id");
+  const Result<std::uint64_t> clean = MetaNumber(db, "clean");
+  const Result<std::uint64_t> position = MetaNumber(db, "position");
+  const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
+  for (const auto* number : {&clean, &position, &epoch}) {
+    if (!*number) {
+      return number->error();
+    }
   }
-  return Opened{
-      *std::move(lock), *queue_id, std::move(loaded->index), loaded->next_batch, *std::move(reader), *std::move(books),
-      *numbers,         *held};
+  if (!queue_id) {
+    return queue_id.error();
+  }
+  Opened opened{*std::move(lock), *queue_id,    std::make_unique<Index>(options.cache_bytes),
+                *std::move(reader), *std::move(books), std::nullopt,
+                0,                StartReport{}};
+  if (Status loaded = LoadIndex(opened.books.database(), opened.reader, *opened.index); !loaded) {
+    return loaded.error();
+  }
+  StartReport& report = opened.report;
+  report.how = *clean != 0 ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
+  opened.position = *position;
+  Journal::Options journal{options.runtime_dir, options.journal_bytes, *queue_id, BootId(), *epoch};
+  if (*clean == 0) {
+    const Result<Position> through = ReplayJournal(journal, *position, *opened.index, clock.Mono(), report);
+    if (!through) {
+      return through.error();
+    }
+    opened.position = *through;
+  }
+  if (report.how == StartReport::How::kWithoutJournal) {
+    SkipNumbers(*opened.index);
+  }
+  journal.epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
+  if (Status folded = FirstFold(opened, options, journal.epoch); !folded) {
+    return folded.error();
+  }
+  Result<Journal> made = Journal::Create(journal, opened.position + 1);
+  if (made) {
+    opened.journal = *std::move(made);
+  } else {
+    report.journal_error = made.error().message;
+  }
+  return opened;
 }
 
 }  // namespace packhorse::queue

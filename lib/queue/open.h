@@ -1,16 +1,16 @@
 #pragma once
 
-#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/file.h"
 #include "base/result.h"
 #include "queue/index.h"
+#include "queue/journal.h"
 #include "queue/queue.h"
 #include "queue/sqlite/books.h"
 #include "queue/sqlite/reader.h"
-#include "queue/store.h"
 
 namespace packhorse::queue {
 
@@ -24,21 +24,18 @@ class LockFile {
   Fd fd_;
 };
 
-// Everything that a queue is made of, as read from the disk.
+// Everything that a queue is made of, as found on the disk and in the journal.
 struct Opened {
   LockFile lock;
   std::string queue_id;
   std::unique_ptr<Index> index;
-  BatchId next_batch = 1;
   Reader reader;
   Books books;
-  std::array<Store::Numbers, kLanes> numbers;
-  Books::Trimmed held;
+  std::optional<Journal> journal;
+  Position position = 0;
+  StartReport report;
 };
 
-Result<Opened> OpenDatabase(const Options& options);
-
-// Last sequence that a lane's segments hold, 0 when there is none.
-Result<std::array<Sequence, kLanes>> LastStored(Database& db);
+Result<Opened> OpenQueue(const Options& options, const Clock& clock);
 
 }  // namespace packhorse::queue

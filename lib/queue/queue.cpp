@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "queue/queue_impl.h"
@@ -60,6 +61,62 @@ class PendingCollector {
 
 }  // namespace
 
+QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
+    : options_(std::move(options)),
+      clock_(clock),
+      lock_(std::move(opened.lock)),
+      queue_id_(std::move(opened.queue_id)),
+      report_(std::move(opened.report)),
+      index_(std::move(opened.index)),
+      store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
+                                     opened.position,
+                                     StoreOptions{options_.strict, options_.window, [this] { Wake(); }})),
+      reader_(std::move(opened.reader)) {}
+
+void QueueImpl::Wake() {
+  if (options_.wake && !woken_.exchange(true)) {
+    options_.wake();
+  }
+}
+
+void QueueImpl::Poll() {
+  woken_.store(false);
+  std::deque<std::function<void()>> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    ready.swap(completions_);
+  }
+  for (const std::function<void()>& completion : ready) {
+    completion();
+  }
+}
+
+Result<StreamId> QueueImpl::Stream(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  if (const std::optional<StreamId> id = index_->FindStream(name)) {
+    return *id;
+  }
+  return Error{ErrorCode::kNotFound, "no stream \"" + std::string(name) + "\" in the queue"};
+}
+
+std::string QueueImpl::StreamName(StreamId id) const {
+  const std::lock_guard lock(mutex_);
+  return index_->StreamName(id);
+}
+
+PendingStats QueueImpl::Waiting(const std::string& destination, Lane lane) {
+  const std::lock_guard lock(mutex_);
+  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  if (!id) {
+    return {};
+  }
+  PendingStats stats;
+  stats.messages = index_->backlog(*id, lane).waiting();
+  const std::uint64_t all = index_->PendingMessages(*id, lane);
+  stats.frozen_messages = all > stats.messages ? all - stats.messages : 0;
+  return stats;
+}
+
 Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::size_t max_messages,
                                 std::uint64_t max_bytes) {
   std::unique_lock lock(mutex_);
@@ -67,13 +124,14 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
   if (!id) {
     return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\" in the queue"};
   }
-  const Index::Backlog& backlog = index_->backlog(*id, lane);
+  const std::vector<Index::Range>& ranges = index_->backlog(*id, lane).ranges;
+  const auto found = std::find_if(ranges.begin(), ranges.end(), [](const auto& each) { return each.waiting > 0; });
   Pending pending;
-  if (backlog.ranges.empty() || backlog.waiting == 0) {
+  if (found == ranges.end()) {
     return pending;
   }
-  const Index::Range range = backlog.ranges.front();
-  const Sequence limit = std::min(range.through.value_or(index_->last_committed(lane)), index_->last_committed(lane));
+  const Index::Range range = *found;
+  const Sequence limit = std::min(range.through.value_or(index_->last(lane)), index_->last(lane));
   pending.from = range.from;
   pending.through = range.from - 1;
   bool complete = false;
@@ -92,7 +150,7 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
     };
     Status visited = reader_.VisitSegments(
         lane, range.from, [&](Sequence first, Sequence last, const std::string& plain) -> Result<bool> {
-          if (first > limit || (!cached.empty() && last >= cached.front()->first)) {
+          if (first > limit || (!cached.empty() && last >= cached.front()->messages.first())) {
             return false;
           }
           const Result<bool> added = collector.Add(plain, first, limit, wanted_locked);
@@ -104,11 +162,12 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
     }
     lock.lock();
   }
-  for (const auto& segment : cached) {
-    if (!more || segment->first > limit) {
+  for (const RamSegmentPtr& segment : cached) {
+    const SegmentEncoder& messages = segment->messages;
+    if (!more || messages.first() > limit) {
       break;
     }
-    const Result<bool> added = collector.Add(segment->plain, segment->first, limit, wanted);
+    const Result<bool> added = collector.Add(messages.plain(), messages.first(), limit, wanted);
     if (!added) {
       return added.error();
     }
@@ -127,9 +186,9 @@ WallTime QueueImpl::OldestPending(const std::string& destination) {
     return {};
   }
   std::optional<WallTime> oldest = index_->OldestUnsettled(*id);
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+  for (const Lane lane : kAllLanes) {
     const Index::Backlog& backlog = index_->backlog(*id, lane);
-    if (backlog.waiting == 0 || backlog.ranges.empty()) {
+    if (backlog.waiting() == 0) {
       continue;
     }
     const Sequence from = backlog.ranges.front().from;
@@ -153,21 +212,110 @@ WallTime QueueImpl::OldestPending(const std::string& destination) {
   return oldest.value_or(WallTime{});
 }
 
+std::optional<StoredMessage> QueueImpl::FindInMemoryLocked(Lane lane, Sequence sequence) const {
+  bool complete = false;
+  const auto cached = index_->Cached(lane, sequence, complete);
+  if (cached.empty() || cached.front()->messages.first() > sequence) {
+    return std::nullopt;
+  }
+  const SegmentEncoder& messages = cached.front()->messages;
+  SegmentReader reader(messages.plain(), messages.first());
+  while (!reader.AtEnd()) {
+    const Result<SegmentReader::Head> head = reader.Next();
+    if (!head) {
+      return std::nullopt;
+    }
+    if (head->sequence == sequence) {
+      return StoredMessage{sequence, reader.Take()};
+    }
+  }
+  return std::nullopt;
+}
+
+Result<StoredMessage> QueueImpl::Read(Lane lane, Sequence sequence) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::optional<StoredMessage> found = FindInMemoryLocked(lane, sequence)) {
+      return *std::move(found);
+    }
+  }
+  return reader_.Message(lane, sequence);
+}
+
+Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& destination) {
+  std::vector<FrozenBatch> batches;
+  const std::lock_guard lock(mutex_);
+  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  for (const auto& [batch_id, unsettled] : index_->unsettled()) {
+    if (id && unsettled.destination == *id) {
+      batches.push_back(*unsettled.batch);
+      batches.back().maybe_sent = true;
+    }
+  }
+  const auto before = [](const FrozenBatch& a, const FrozenBatch& b) {
+    return std::tuple(a.lane, a.members.front().sequence, a.members.front().first_record) <
+           std::tuple(b.lane, b.members.front().sequence, b.members.front().first_record);
+  };
+  std::sort(batches.begin(), batches.end(), before);
+  return batches;
+}
+
+Result<std::vector<DeadLetter>> QueueImpl::DeadLetters(std::size_t limit, std::int64_t after_id) {
+  if (Status folded = store_->Barrier(); !folded) {
+    return folded.error();
+  }
+  Result<std::vector<DeadLetter>> letters = reader_.DeadLetters(limit, after_id);
+  if (letters) {
+    for (DeadLetter& letter : *letters) {
+      letter.record_id = IdOf(letter);
+    }
+  }
+  return letters;
+}
+
+Result<DeadLetter> QueueImpl::FindDeadLetter(std::int64_t id) {
+  Result<DeadLetter> letter = reader_.FindDeadLetter(id);
+  if (letter) {
+    letter->record_id = IdOf(*letter);
+  }
+  return letter;
+}
+
+Result<std::vector<QuarantinedMessage>> QueueImpl::Quarantined(std::size_t limit, Sequence after) {
+  if (Status folded = store_->Barrier(); !folded) {
+    return folded.error();
+  }
+  return reader_.Quarantined(limit, after);
+}
+
+Result<Ledger> QueueImpl::ReadLedger() {
+  const std::lock_guard lock(mutex_);
+  return index_->BuildLedger();
+}
+
+Result<std::vector<std::string>> QueueImpl::VerifyLedger() {
+  if (Status folded = store_->Barrier(); !folded) {
+    return folded.error();
+  }
+  return reader_.Verify();
+}
+
 Stats QueueImpl::Snapshot() {
   Stats stats;
   stats.queue_id = queue_id_;
   stats.bytes = FileBytes(options_.path) + FileBytes(options_.path + "-wal");
-  stats.dead_letters = static_cast<std::uint64_t>(reader_.Rows("dead").value_or(0));
-  stats.quarantined = static_cast<std::uint64_t>(reader_.Rows("quarantine").value_or(0));
   std::vector<std::string> destinations;
   {
     const std::lock_guard lock(mutex_);
-    const Books::Trimmed& held = store_->held_locked();
-    stats.messages = static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages, 0));
+    const Held held = index_->held();
+    stats.at_risk = index_->Unstored();
+    stats.messages = static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages, 0)) + stats.at_risk;
     stats.segments = static_cast<std::uint64_t>(std::max<std::int64_t>(held.segments, 0));
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
+    stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
+    stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
     stats.commits = store_->commits_locked();
-    stats.syncs = store_->syncs_locked();
+    stats.journal_bytes = store_->journal_bytes_locked();
     stats.last_error = store_->last_error_locked();
     stats.failing_since = store_->failing_since_locked();
     destinations = index_->Destinations();
@@ -203,7 +351,7 @@ LedgerRow Ledger::Total() const {
 }
 
 Result<std::unique_ptr<Queue>> Open(Options options, const Clock& clock) {
-  Result<Opened> opened = OpenDatabase(options);
+  Result<Opened> opened = OpenQueue(options, clock);
   if (!opened) {
     return opened.error().With("open queue " + options.path);
   }

@@ -29,6 +29,12 @@ struct StreamOptions {
 
 struct Options {
   std::string path = "/var/lib/packhorse/queue.db";
+  std::string runtime_dir = "/run/packhorse";  // a tmpfs: holds the intake journal
+  // Strict: an acknowledged message is on the disk. Else at most `window` later; until then the journal keeps it safe
+  // from everything but a power cut.
+  bool strict = false;
+  std::chrono::milliseconds window{2'000};
+  std::uint64_t journal_bytes = 4ULL << 20U;  // of each of the two journal files
   std::vector<StreamOptions> streams;
   std::vector<std::string> destinations;
   std::uint64_t cache_bytes =
@@ -50,10 +56,24 @@ struct Stats {
   std::uint64_t at_risk = 0;  // acknowledged messages that a power cut would cost right now
   std::uint64_t dead_letters = 0;
   std::uint64_t quarantined = 0;
-  std::uint64_t commits = 0;  // since start
-  std::uint64_t syncs = 0;    // since start
+  std::uint64_t commits = 0;        // since start, each with a sync
+  std::uint64_t journal_bytes = 0;  // in use
   std::string last_error;     // of the store thread, empty when the last commit succeeded
   WallTime failing_since{};   // epoch when not failing
+};
+
+// How the queue was found when it was opened.
+struct StartReport {
+  enum class How : std::uint8_t {
+    kClean,           // after an orderly end, or new
+    kRecovered,       // after a crash: the journal had everything
+    kWithoutJournal,  // after a power cut, or the runtime directory was lost: what only the journal had is gone
+  };
+  How how = How::kClean;
+  std::uint64_t operations = 0;  // taken from the journal
+  std::uint64_t strangers = 0;   // journal entries of another queue or another time, left alone
+  std::string problem;           // why the journal could not be read to its end
+  std::string journal_error;     // why there is no journal: everything waits for the disk
 };
 
 struct PendingStats {
@@ -65,9 +85,9 @@ class Queue {
  public:
   virtual ~Queue() = default;
 
-  // Makes `message` safe and returns its number: in mode strict after a synced commit. Blocks, and while the disk
-  // refuses, retries until it is safe or Stop() was called; only then it fails. The caller must not acknowledge after a
-  // failure.
+  // Makes `message` safe and returns its number: in mode strict after a synced commit, else once it is in the journal.
+  // Blocks while it is not, also when the journal is full because the disk refuses; fails only once Stop() was called.
+  // The caller must not acknowledge after a failure.
   virtual Result<Sequence> Append(RawMessage message) = 0;
   // Counts a message of `stream` that ends on arrival (a retained repeat, a message over the size limit) without
   // storing it. Ingest thread. Not synced by itself.
@@ -81,6 +101,7 @@ class Queue {
   virtual Result<StreamId> Stream(std::string_view name) const = 0;
   virtual std::string StreamName(StreamId id) const = 0;
   virtual const std::string& id() const = 0;
+  virtual const StartReport& start() const = 0;
 
   // --- loop ---
   // The next pending messages of a destination's lane, oldest first, at most `max_messages` and about `max_bytes` of
@@ -93,8 +114,8 @@ class Queue {
   virtual WallTime OldestPending(const std::string& destination) = 0;
   // One stored message, for a split or for showing. kNotFound once its segment is gone.
   virtual Result<StoredMessage> Read(Lane lane, Sequence sequence) = 0;
-  // Moves the range at once in memory and durably with the next commit; `done` runs in Poll() with the ids of the
-  // batches, in order. A batch must not be sent before that.
+  // Moves the range at once; `done` runs in Poll() with the ids of the batches, in order, as soon as no crash can undo
+  // it. A batch must not be sent before that.
   virtual void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // The ids of the successors, in order.
   virtual void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) = 0;

@@ -1,18 +1,21 @@
-// What the loop moves: freeze, settle, replay, reconfigure. The index changes at once, the database with the next
-// commit.
+// What the loop moves: freeze, settle, replay, reconfigure. Each is checked and made complete first, then it becomes an
+// operation, which cannot fail.
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "queue/configuration.h"
+#include "queue/message_codec.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/operations.h"
+#include "queue/sqlite/rows.h"
 
 namespace packhorse::queue {
 namespace {
+
+Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 // Messages that a freeze takes out of the pending range.
 std::uint64_t MessagesOf(const FreezeRequest& request) {
@@ -28,141 +31,279 @@ std::uint64_t MessagesOf(const FreezeRequest& request) {
   return sequences.size();
 }
 
+bool HasMembers(const std::vector<std::unique_ptr<FrozenBatch>>& batches) {
+  return std::none_of(batches.begin(), batches.end(), [](const auto& batch) { return batch->members.empty(); });
+}
+
+// What a settlement says about one member of the batch.
+struct MemberTally {
+  std::uint32_t records = 0;
+  std::set<std::uint32_t> dead;
+  std::uint32_t moved = 0;  // records that are in a successor
+};
+
+// Every record of the batch is delivered, dead, or in exactly one successor, and nothing else is named.
+Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, const Settlement& settlement) {
+  std::map<std::pair<Sequence, std::uint32_t>, MemberTally> tallies;  // by sequence and first record
+  for (const Member& member : unsettled.batch->members) {
+    tallies[{member.sequence, member.first_record}].records = member.records;
+  }
+  const auto find = [&](Sequence sequence, std::uint32_t record) -> MemberTally* {
+    auto it = tallies.upper_bound({sequence, record});
+    if (it == tallies.begin()) {
+      return nullptr;
+    }
+    --it;
+    return it->first.first == sequence && record < it->first.second + it->second.records ? &it->second : nullptr;
+  };
+  for (const DeadRecord& record : settlement.dead) {
+    MemberTally* tally = find(record.sequence, record.record);
+    if (tally == nullptr || !tally->dead.insert(record.record).second) {
+      return Refused("a dead record is not of this batch, or named twice");
+    }
+  }
+  for (const auto& successor : settlement.successors) {
+    for (const Member& member : successor->members) {
+      MemberTally* tally = find(member.sequence, member.first_record);
+      if (tally == nullptr) {
+        return Refused("a successor carries a record that is not of this batch");
+      }
+      tally->moved += member.records;
+    }
+  }
+  for (const Member& member : unsettled.batch->members) {
+    const MemberTally& tally = tallies.at({member.sequence, member.first_record});
+    if (tally.dead.size() + tally.moved > member.records) {
+      return Refused("a settlement names more records than the batch has");
+    }
+    bool exists = false;
+    const Partial partial =
+        index.FindPartial(PartialKey{unsettled.destination, unsettled.batch->lane, member.sequence}, exists);
+    if (partial.settled + member.records - tally.moved > member.total_records) {
+      return Refused("message " + std::to_string(member.sequence) + " would settle more records than it has");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
-void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
+void QueueImpl::CompleteLocked(std::function<void()> completion) {
+  completions_.push_back(std::move(completion));
+  Wake();
+}
+
+BatchPtr QueueImpl::AssignLocked(std::unique_ptr<FrozenBatch> batch) {
+  batch->id = index_->TakeBatchId();
+  return BatchPtr(std::move(batch));
+}
+
+void QueueImpl::CountDropped(StreamId stream, std::string_view reason) {
   const std::lock_guard lock(mutex_);
-  const auto refuse = [&](std::string message) {
-    CompleteLocked([done, error = Error{ErrorCode::kInvalidArgument, std::move(message)}] { done(error); });
-  };
+  CountOp op;
+  const std::int32_t hour = HourOf(clock_.Wall());
+  for (const DestinationId destination : index_->Recipients(stream, index_->LaneOf(stream))) {
+    op.changes[LedgerKey{hour, stream, destination, kLedgerReceived, ""}].messages += 1;
+    op.changes[LedgerKey{hour, stream, destination, LedgerCode(Outcome::kDropped), std::string(reason)}].messages += 1;
+  }
+  store_->PostLocked(op, [](const Status&) {});
+}
+
+void QueueImpl::CountUnrouted() {
+  const std::lock_guard lock(mutex_);
+  CountOp op;
+  op.changes[LedgerKey{HourOf(clock_.Wall()), 0, 0, kLedgerUnrouted, ""}].messages += 1;
+  store_->PostLocked(op, [](const Status&) {});
+}
+
+Result<std::vector<Ending>> QueueImpl::EndingsOf(const FreezeRequest& request) {
+  std::vector<Ending> endings;
+  for (const Resolution& resolution : request.resolutions) {
+    std::optional<RawMessage> message = resolution.message;
+    if (!message) {
+      Result<StoredMessage> stored = Read(request.lane, resolution.sequence);
+      if (!stored) {
+        return stored.error().With("resolve");
+      }
+      message = std::move(stored->message);
+    }
+    Ending ending{resolution.sequence, message->stream,   HourOf(message->received_at), resolution.outcome,
+                  resolution.reason,   resolution.detail, ""};
+    if (ending.outcome == Outcome::kQuarantined) {
+      ending.message = EncodeMessage(resolution.sequence, *message);
+    }
+    endings.push_back(std::move(ending));
+  }
+  return endings;
+}
+
+void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
+  Result<std::vector<Ending>> endings = EndingsOf(request);
+  const std::lock_guard lock(mutex_);
+  const auto refuse = [&](Error error) { CompleteLocked([done, error = error.With("freeze")] { done(error); }); };
+  if (!endings) {
+    refuse(endings.error());
+    return;
+  }
   const std::optional<DestinationId> id = index_->FindDestination(request.destination);
   if (!id) {
-    refuse("freeze: no destination \"" + request.destination + "\"");
+    refuse(Refused("no destination \"" + request.destination + "\""));
     return;
   }
-  Index::Backlog& backlog = index_->backlog(*id, request.lane);
-  if (backlog.ranges.empty() || backlog.ranges.front().from != request.from || request.through < request.from ||
-      request.through > index_->last_committed(request.lane)) {
-    refuse("freeze: " + std::to_string(request.from) + ".." + std::to_string(request.through) +
-           " is not what is pending");
+  const std::vector<Index::Range>& ranges = index_->backlog(*id, request.lane).ranges;
+  const auto range = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const Index::Range& each) { return each.from == request.from; });
+  if (range == ranges.end() || request.through < request.from ||
+      request.through > std::min(range->through.value_or(kMaxSequence), index_->last(request.lane))) {
+    refuse(Refused(std::to_string(request.from) + ".." + std::to_string(request.through) + " is not what is pending"));
     return;
   }
-  const Index::Range before = backlog.ranges.front();
   const std::uint64_t messages = MessagesOf(request);
-  if (messages > backlog.waiting) {
-    refuse("freeze: more messages than wait");
+  if (messages > range->waiting || !HasMembers(request.batches)) {
+    refuse(Refused("more messages than wait, or a batch without members"));
     return;
   }
-  const RangeMove move{before.id, request.through + 1, before.through && request.through >= *before.through};
-  if (move.exhausted) {
-    backlog.ranges.erase(backlog.ranges.begin());
-  } else {
-    backlog.ranges.front().from = move.from;
-  }
-  backlog.waiting -= messages;
+  FreezeOp op{*id, request.lane, range->id, request.through, messages, *std::move(endings), {}, clock_.Wall()};
   std::vector<BatchId> ids;
-  for (const auto& batch : request.batches) {
-    ids.push_back(AssignLocked(*batch, *id));
+  for (auto& batch : request.batches) {
+    op.batches.push_back(AssignLocked(std::move(batch)));
+    ids.push_back(op.batches.back()->id);
   }
-  const auto shared = std::make_shared<FreezeRequest>(std::move(request));
-  store_->PostLocked(
-      Store::Change{[shared, destination = *id, move, &clock = clock_](Books& books) {
-                      return ApplyFreeze(books, destination, *shared, move, clock.Wall());
-                    },
-                    [this, shared, destination = *id, before, messages, ids, done](const Status& status) {
-                      if (status) {
-                        CompleteLocked([done, ids] { done(ids); });
-                        return;
-                      }
-                      // As if it had not been asked for.
-                      Index::Backlog& restored = index_->backlog(destination, shared->lane);
-                      if (!restored.ranges.empty() && restored.ranges.front().id == before.id) {
-                        restored.ranges.front() = before;
-                      } else {
-                        restored.ranges.insert(restored.ranges.begin(), before);
-                      }
-                      restored.waiting += messages;
-                      for (const BatchId batch : ids) {
-                        index_->Settle(batch);
-                      }
-                      CompleteLocked([done, error = status.error()] { done(error); });
-                    }});
+  store_->PostLocked(op, [this, done = std::move(done), ids = std::move(ids)](const Status& status) {
+    CompleteLocked([done, ids, status] { done(status ? Result<std::vector<BatchId>>(ids) : status.error()); });
+  });
+}
+
+Result<std::vector<Burial>> QueueImpl::BurialsOf(const Settlement& settlement, const FrozenBatch& batch) {
+  std::vector<Burial> burials;
+  for (const DeadRecord& record : settlement.dead) {
+    const Result<StoredMessage> stored = Read(batch.lane, record.sequence);
+    if (!stored) {
+      return stored.error().With("dead letter");
+    }
+    std::uint32_t total = 1;
+    for (const Member& member : batch.members) {
+      if (member.sequence == record.sequence) {
+        total = member.total_records;
+      }
+    }
+    burials.push_back(
+        Burial{record, stored->message.stream, total, EncodeMessage(record.sequence, stored->message)});
+  }
+  return burials;
 }
 
 void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) {
-  const std::lock_guard lock(mutex_);
-  std::vector<BatchId> ids;
-  for (const auto& successor : settlement.successors) {
-    const std::optional<DestinationId> id = index_->FindDestination(successor->destination);
-    ids.push_back(AssignLocked(*successor, id.value_or(0)));
+  std::optional<Index::Unsettled> unsettled;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const Index::Unsettled* found = index_->FindUnsettled(settlement.batch)) {
+      unsettled = *found;
+    }
   }
-  const auto shared = std::make_shared<Settlement>(std::move(settlement));
-  store_->PostLocked(
-      Store::Change{[shared, &clock = clock_](Books& books) { return ApplySettle(books, *shared, clock.Wall()); },
-                    [this, shared, ids, done](const Status& status) {
-                      if (status) {
-                        index_->Settle(shared->batch);
-                        CompleteLocked([done, ids] { done(ids); });
-                        return;
-                      }
-                      for (const BatchId batch : ids) {
-                        index_->Settle(batch);
-                      }
-                      CompleteLocked([done, error = status.error()] { done(error); });
-                    }});
+  Result<std::vector<Burial>> burials =
+      unsettled ? BurialsOf(settlement, *unsettled->batch)
+                : Error{ErrorCode::kNotFound, "no frozen batch " + std::to_string(settlement.batch)};
+  const std::lock_guard lock(mutex_);
+  Status checked = burials ? CheckSettlement(*index_, *unsettled, settlement) : Status(burials.error());
+  if (checked && !HasMembers(settlement.successors)) {
+    checked = Refused("a successor without members");
+  }
+  if (!checked) {
+    CompleteLocked([done, error = checked.error().With("settle")] { done(error); });
+    return;
+  }
+  SettleOp op{settlement.batch,
+              *std::move(burials),
+              {},
+              settlement.http_status,
+              settlement.provider_request_id,
+              settlement.attempts,
+              settlement.possible_duplicate,
+              clock_.Wall()};
+  std::vector<BatchId> ids;
+  for (auto& successor : settlement.successors) {
+    op.successors.push_back(AssignLocked(std::move(successor)));
+    ids.push_back(op.successors.back()->id);
+  }
+  store_->PostLocked(op, [this, done = std::move(done), ids = std::move(ids)](const Status& status) {
+    CompleteLocked([done, ids, status] { done(status ? Result<std::vector<BatchId>>(ids) : status.error()); });
+  });
+}
+
+// The database is at the present: what the letters are is read from it.
+Result<ReplayOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids, const FrozenBatch& batch) {
+  if (Status folded = store_->Barrier(); !folded) {
+    return folded.error();
+  }
+  ReplayOp op;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::optional<DestinationId> id = index_->FindDestination(batch.destination);
+    if (!id || batch.members.empty()) {
+      return Refused("a replay without a destination or without records");
+    }
+    op.destination = *id;
+  }
+  std::map<Sequence, std::set<std::uint32_t>> replayed;
+  for (const std::int64_t id : ids) {
+    const Result<DeadKey> key = reader_.FindDeadKey(id);
+    if (!key) {
+      return key.error();
+    }
+    if (key->destination != op.destination || key->lane != batch.lane || !replayed[key->sequence].insert(key->record).second) {
+      return Refused("dead letter " + std::to_string(id) + " is of another destination or lane, or named twice");
+    }
+    op.letters.push_back(*key);
+  }
+  std::set<Sequence> seen;
+  for (const Member& member : batch.members) {
+    if (!replayed.contains(member.sequence)) {
+      return Refused("a replay names more records than there are dead letters");
+    }
+    if (!seen.insert(member.sequence).second) {
+      continue;
+    }
+    const Result<std::vector<std::uint32_t>> dead = reader_.DeadRecords(op.destination, batch.lane, member.sequence);
+    if (!dead) {
+      return dead.error();
+    }
+    const bool others = dead->size() > replayed[member.sequence].size();
+    op.messages.push_back({member.sequence, others ? Outcome::kRejected : Outcome::kDelivered});
+  }
+  return op;
 }
 
 void QueueImpl::ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                            std::function<void(Result<BatchId>)> done) {
+  Result<ReplayOp> op = PrepareReplay(ids, *batch);
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(batch->destination);
-  const BatchId batch_id = AssignLocked(*batch, id.value_or(0));
-  const auto shared = std::shared_ptr<FrozenBatch>(std::move(batch));
-  store_->PostLocked(Store::Change{[shared, destination = id.value_or(0), ids = std::move(ids)](Books& books) {
-                                     return ApplyReplay(books, destination, ids, *shared);
-                                   },
-                                   [this, batch_id, done](const Status& status) {
-                                     if (status) {
-                                       CompleteLocked([done, batch_id] { done(batch_id); });
-                                       return;
-                                     }
-                                     index_->Settle(batch_id);
-                                     CompleteLocked([done, error = status.error()] { done(error); });
-                                   }});
-}
-
-Status QueueImpl::RunChange(std::function<Status(Books&)> apply, std::function<Status(Books&)> after_locked) {
-  std::optional<Status> result;
-  std::condition_variable finished;
-  Books* used = nullptr;
-  std::unique_lock lock(mutex_);
-  store_->PostLocked(Store::Change{[&, apply = std::move(apply)](Books& books) {
-                                     used = &books;
-                                     return apply(books);
-                                   },
-                                   [&, after = std::move(after_locked)](const Status& status) {
-                                     result = status && after ? after(*used) : status;
-                                     finished.notify_all();
-                                   }});
-  finished.wait(lock, [&] { return result.has_value(); });
-  return *std::move(result);
+  if (!op) {
+    CompleteLocked([done, error = op.error().With("replay")] { done(error); });
+    return;
+  }
+  op->batch = AssignLocked(std::move(batch));
+  const BatchId id = op->batch->id;
+  store_->PostLocked(*std::move(op), [this, id, done = std::move(done)](const Status& status) {
+    CompleteLocked([done, id, status] { done(status ? Result<BatchId>(id) : status.error()); });
+  });
 }
 
 Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) {
-  return RunChange(
-      [&](Books& books) -> Status {
-        const Result<std::array<Sequence, kLanes>> stored = LastStored(books.database());
-        if (!stored) {
-          return stored.error();
-        }
-        std::array<Sequence, kLanes> last = *stored;
-        const std::lock_guard lock(mutex_);
-        for (std::size_t lane = 0; lane < kLanes; ++lane) {
-          last.at(lane) = std::max(last.at(lane), index_->last_committed(static_cast<Lane>(lane)));
-        }
-        return ApplyConfiguration(books, streams, destinations, last);
-      },
-      [&](Books& books) { return LoadConfiguration(books.database(), streams, *index_); });
+  std::unique_lock lock(mutex_);
+  const auto change = [&](Database& db) {
+    std::array<Sequence, kLanes> last{};
+    for (const Lane lane : kAllLanes) {
+      last.at(At(lane)) = index_->last(lane);
+    }
+    return ApplyConfiguration(db, streams, destinations, last);
+  };
+  Database* db = nullptr;
+  Status folded = store_->FoldNow(lock, [&](Database& database) {
+    db = &database;
+    return change(database);
+  });
+  return folded ? LoadConfiguration(*db, streams, *index_) : folded;
 }
 
 }  // namespace packhorse::queue

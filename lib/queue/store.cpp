@@ -1,7 +1,6 @@
 #include "queue/store.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace packhorse::queue {
@@ -9,62 +8,292 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Numbers that one reservation covers: a crash skips at most this many.
-constexpr Sequence kNumberBlock = 4096;
-// What one transaction takes at most, so that its memory and its time are bounded.
-constexpr std::size_t kMaxArrivals = 4096;
-constexpr std::uint64_t kMaxArrivalBytes = 8ULL << 20U;
-constexpr std::size_t kMaxChanges = 256;
-// Trimming in larger steps touches fewer pages; counts without a sync of their own may wait as long.
-constexpr auto kTrimInterval = 200ms;
-constexpr std::int64_t kTrimRows = 5'000;
-constexpr auto kBoundInterval = 60s;
-constexpr auto kIdleFlush = 500ms;
+// Room for what happens between the decision to fold and the commit: part of the window.
+constexpr auto kMinMargin = 50ms;
+// Counters and cursors alone may wait this long: a power cut forgets counts of delivered messages, nothing else.
+constexpr auto kLazyFold = 60s;
+constexpr auto kBoundInterval = 600s;
+constexpr auto kLook = 500ms;
 constexpr auto kRetryFirst = 100ms;
 constexpr auto kRetryMax = 2'000ms;
-
-std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
+// Longer than this nobody waits for a fold that the disk does not take.
+constexpr auto kPatience = 3s;
+// A journal file that is filled to this part is folded; arrivals may fill three quarters.
+constexpr std::uint64_t kFillDivisor = 10;
+constexpr std::uint64_t kFillParts = 6;
 
 }  // namespace
 
-Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::array<Numbers, kLanes> numbers,
-             std::function<void()> wake, StoreLimits limits, Books::Trimmed held)
+Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
+             Position position, StoreOptions options)
     : books_(std::move(books)),
       index_(index),
       mutex_(mutex),
       clock_(clock),
-      numbers_(numbers),
-      wake_(std::move(wake)),
-      limits_(limits),
-      held_(held),
+      journal_(std::move(journal)),
+      options_(std::move(options)),
+      position_(position),
+      folded_(position),
+      gap_(!journal_),
+      next_lazy_(clock.Mono() + kLazyFold),
       thread_([this] { Run(); }) {}
 
 Store::~Store() { Stop(); }
 
-Result<Sequence> Store::Append(Arrival arrival) {
+Position Store::Record(std::string_view bytes) {
+  const Position position = position_ + 1;
+  if (gap_) {
+    return position;
+  }
+  if (!journal_->HasRoom(bytes.size(), false)) {
+    gap_ = true;
+    return position;
+  }
+  if (Status appended = journal_->Append(position, bytes); !appended) {
+    NoteFailure(appended.error());
+    gap_ = true;
+    return position;
+  }
+  return folded_ >= gap_through_ ? 0 : gap_through_;
+}
+
+// Waits until the next number may be used and the journal has room.
+Result<Sequence> Store::Prepare(std::unique_lock<std::mutex>& lock, Lane lane, const RawMessage& message,
+                                std::string_view reason, std::string_view detail) {
+  while (!stopping_) {
+    const Numbers& numbers = index_.numbers(lane);
+    bytes_.clear();
+    EncodeArrival(bytes_, lane, numbers.next, message, reason, detail);
+    const bool fits = gap_ || !journal_->CanHold(bytes_.size()) || journal_->HasRoom(bytes_.size(), true);
+    if (numbers.next <= numbers.reserved_through && fits) {
+      return numbers.next;
+    }
+    fold_asked_ = true;
+    work_.notify_one();
+    folds_.wait(lock);
+  }
+  return Error{ErrorCode::kUnavailable, "the queue is stopping"};
+}
+
+Result<Sequence> Store::Append(const RawMessage& message, std::string_view reason, std::string_view detail) {
   std::unique_lock lock(mutex_);
-  if (stopping_) {
+  const Lane lane = index_.LaneOf(message.stream);
+  const Result<Sequence> sequence = Prepare(lock, lane, message, reason, detail);
+  if (!sequence) {
+    return sequence;
+  }
+  Position needed = Record(bytes_);
+  ++position_;
+  index_.ApplyArrival(lane, *sequence, message, reason, detail, clock_.Mono());
+  Wake();
+  if (options_.strict) {
+    needed = position_;
+  }
+  if (needed == 0) {
+    if (JournalFills() && !fold_asked_) {
+      fold_asked_ = true;
+      work_.notify_one();
+    }
+    return sequence;
+  }
+  ++urgent_;
+  work_.notify_one();
+  folds_.wait(lock, [&] { return folded_ >= needed || stopped_; });
+  --urgent_;
+  if (folded_ < needed) {
     return Error{ErrorCode::kUnavailable, "the queue is stopping"};
   }
-  arrivals_.push_back(&arrival);
-  work_.notify_one();
-  done_.wait(lock, [&] { return arrival.result.has_value(); });
-  return *std::move(arrival.result);
+  return sequence;
 }
 
-void Store::Count(StreamId stream, DestinationId destination, int outcome, std::string_view reason, std::int32_t hour,
-                  std::int64_t messages) {
-  const std::lock_guard lock(mutex_);
-  counts_[LedgerKey{hour, stream, destination, outcome, std::string(reason)}].messages += messages;
-}
-
-void Store::PostLocked(Change change) {
+void Store::PostLocked(const Operation& operation, std::function<void(const Status&)> finished) {
   if (stopped_) {
-    change.finished(Error{ErrorCode::kUnavailable, "the queue is stopped"});
+    finished(Error{ErrorCode::kUnavailable, "the queue is stopped"});
     return;
   }
-  changes_.push_back(std::move(change));
+  const Position needed = Record(EncodeOperation(operation));
+  ++position_;
+  index_.Apply(operation, clock_.Mono());
+  if (needed == 0) {
+    finished(Status());
+    return;
+  }
+  waiters_.push_back(Waiter{needed, std::move(finished)});
+  fold_asked_ = true;
   work_.notify_one();
+}
+
+bool Store::JournalFills() const {
+  return journal_ && journal_->active_bytes() > journal_->file_bytes() / kFillDivisor * kFillParts;
+}
+
+bool Store::FoldDue() const {
+  if (unwritten_) {
+    return true;
+  }
+  if (position_ == folded_) {
+    return false;
+  }
+  if (fold_asked_ || urgent_ > 0 || index_.ReservationRunsLow()) {
+    return true;
+  }
+  const MonoTime now = clock_.Mono();
+  if (JournalFills()) {
+    return true;
+  }
+  if (const std::optional<MonoTime> oldest = index_.OldestUnstored()) {
+    const auto margin = std::max<std::chrono::nanoseconds>(options_.window / 8, kMinMargin);
+    if (now - *oldest >= options_.window - margin) {
+      return true;
+    }
+  }
+  return now >= next_lazy_;
+}
+
+std::chrono::nanoseconds Store::UntilNextLook() const {
+  std::chrono::nanoseconds wait = kLook;
+  if (const std::optional<MonoTime> oldest = index_.OldestUnstored()) {
+    const auto margin = std::max<std::chrono::nanoseconds>(options_.window / 8, kMinMargin);
+    wait = std::min(wait, *oldest + options_.window - margin - clock_.Mono());
+  }
+  return std::max<std::chrono::nanoseconds>(wait, 1ms);
+}
+
+void Store::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    if (!stopping_ && !FoldDue()) {
+      work_.wait_for(lock, UntilNextLook());
+      continue;
+    }
+    const bool last = stopping_;
+    fold_asked_ = false;
+    folding_ = true;
+    bool written = true;
+    if (unwritten_) {
+      const FoldWork work = *std::exchange(unwritten_, std::nullopt);
+      written = WriteUntilDone(lock, work);
+    }
+    if (written) {
+      const FoldWork work = BeginFold(last);
+      written = WriteUntilDone(lock, work);
+    }
+    folding_ = false;
+    if (last || !written) {
+      stopped_ = true;
+      FailWaiters(Error{ErrorCode::kUnavailable, "the queue is stopped"});
+      folds_.notify_all();
+      return;
+    }
+    folds_.notify_all();
+  }
+}
+
+FoldWork Store::BeginFold(bool clean) {
+  FoldWork work = index_.TakeFold(position_);
+  const MonoTime now = clock_.Mono();
+  work.clean = clean;
+  if (now >= next_bounded_) {
+    next_bounded_ = now + kBoundInterval;
+    work.bounded = true;
+  }
+  next_lazy_ = now + kLazyFold;
+  if (journal_ && journal_->CanTurn()) {
+    // What does not go through here stays a gap until the next fold: slower, not less safe.
+    const Status turned = journal_->Turn(position_ + 1);
+    if (!turned) {
+      NoteFailure(turned.error());
+    }
+    if (gap_ && turned) {
+      gap_through_ = position_;
+    }
+    gap_ = !turned;
+    folds_.notify_all();  // there is room again
+  }
+  return work;
+}
+
+void Store::EndFold(const FoldWork& work, const FoldResult& result) {
+  index_.Folded(work, result);
+  folded_ = work.through;
+  if (journal_) {
+    journal_->Release(folded_);
+  }
+  ++commits_;
+  last_error_.clear();
+  failing_since_ = {};
+  failures_ = 0;
+  while (!waiters_.empty() && waiters_.front().position <= folded_) {
+    waiters_.front().finished(Status());
+    waiters_.pop_front();
+  }
+  folds_.notify_all();
+  Wake();
+}
+
+bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work) {
+  while (true) {
+    lock.unlock();
+    const Result<FoldResult> result = books_.Write(work, nullptr);
+    lock.lock();
+    if (result) {
+      EndFold(work, *result);
+      return true;
+    }
+    NoteFailure(result.error());
+    const auto wait = std::min<std::chrono::milliseconds>(kRetryFirst * (1 << std::min(failures_ - 1, 5U)), kRetryMax);
+    if (stopping_ || work_.wait_for(lock, wait, [&] { return stopping_; })) {
+      return false;
+    }
+  }
+}
+
+void Store::NoteFailure(const Error& error) {
+  if (last_error_.empty()) {
+    failing_since_ = clock_.Wall();
+  }
+  last_error_ = error.message;
+  ++failures_;
+  Wake();
+}
+
+Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const std::function<Status(Database&)>& change) {
+  const bool ready = folds_.wait_for(lock, kPatience, [&] { return (!folding_ && !unwritten_) || stopped_; });
+  if (stopped_ || !ready) {
+    return Error{ErrorCode::kUnavailable, stopped_ ? "the queue is stopped" : "the disk refuses: " + last_error_};
+  }
+  FoldWork work = BeginFold(false);
+  const Result<FoldResult> result = books_.Write(work, change);
+  if (!result) {
+    unwritten_ = std::move(work);  // without the change; the store thread sees to it
+    NoteFailure(result.error());
+    work_.notify_one();
+    return result.error();
+  }
+  EndFold(work, *result);
+  return {};
+}
+
+Status Store::Barrier() {
+  std::unique_lock lock(mutex_);
+  const Position target = position_;
+  if (folded_ >= target) {
+    return {};
+  }
+  fold_asked_ = true;
+  work_.notify_one();
+  folds_.wait_for(lock, kPatience, [&] { return folded_ >= target || stopped_; });
+  if (folded_ >= target) {
+    return {};
+  }
+  return Error{ErrorCode::kUnavailable,
+               last_error_.empty() ? "the disk takes too long" : "the disk refuses: " + last_error_};
+}
+
+void Store::FailWaiters(const Error& error) {
+  for (Waiter& waiter : std::exchange(waiters_, {})) {
+    waiter.finished(error);
+  }
 }
 
 void Store::Stop() {
@@ -72,280 +301,10 @@ void Store::Stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     work_.notify_one();
+    folds_.notify_all();
   }
   if (thread_.joinable()) {
     thread_.join();
-  }
-}
-
-Store::Work Store::Take(std::unique_lock<std::mutex>& lock) {
-  const auto ready = [&] { return stopping_ || !arrivals_.empty() || !changes_.empty(); };
-  work_.wait_for(lock, kIdleFlush, ready);
-  Work work;
-  std::uint64_t bytes = 0;
-  while (!arrivals_.empty() && work.arrivals.size() < kMaxArrivals && bytes < kMaxArrivalBytes) {
-    bytes += arrivals_.front()->message.payload.size();
-    work.arrivals.push_back(arrivals_.front());
-    arrivals_.pop_front();
-  }
-  while (!changes_.empty() && work.changes.size() < kMaxChanges) {
-    work.changes.push_back(std::move(changes_.front()));
-    changes_.pop_front();
-  }
-  work.counts = std::exchange(counts_, {});
-  return work;
-}
-
-void Store::Run() {
-  while (true) {
-    std::unique_lock lock(mutex_);
-    Work work = Take(lock);
-    const bool stop = stopping_ && work.empty();
-    lock.unlock();
-    unsigned failures = 0;
-    while (true) {
-      Built built;
-      Status committed = TryCommit(work, built);
-      if (committed) {
-        Publish(work, built);
-        break;
-      }
-      books_.Rollback();
-      if (!WaitAfterFailure(committed.error(), failures++)) {
-        Fail(work, committed.error());
-        break;
-      }
-    }
-    if (stop) {
-      MarkClean();
-      lock.lock();
-      stopped_ = true;
-      return;
-    }
-  }
-}
-
-Status Store::TryCommit(Work& work, Built& built) {
-  const MonoTime now = clock_.Mono();
-  const bool trim = now >= next_trim_;
-  built.numbers_after = numbers_;
-  if (work.empty() && !trim) {
-    return {};
-  }
-  if (Status begun = books_.Begin(!work.arrivals.empty()); !begun) {
-    return begun;
-  }
-  if (Status written = WriteArrivals(work, built); !written) {
-    return written;
-  }
-  for (const auto& [key, count] : work.counts) {
-    books_.Count(key.hour, key.stream, key.destination, key.outcome, key.reason, count.messages, count.records);
-  }
-  for (const Change& change : work.changes) {
-    Status applied = books_.Attempt(change.apply);
-    if (!applied && MayHeal(applied.error())) {
-      return applied;
-    }
-    built.change_results.push_back(std::move(applied));
-  }
-  if (trim) {
-    if (Status trimmed = TrimSegments(built); !trimmed) {
-      return trimmed;
-    }
-  }
-  return books_.Commit();
-}
-
-Status Store::NextNumber(Lane lane, Built& built, Sequence& sequence) {
-  Numbers& numbers = built.numbers_after[At(lane)];
-  if (numbers.next > numbers.reserved_through) {
-    const Sequence through = numbers.next + kNumberBlock - 1;
-    if (Status reserved = books_.Reserve(lane, through); !reserved) {
-      return reserved;
-    }
-    numbers.reserved_through = through;
-  }
-  sequence = numbers.next++;
-  return {};
-}
-
-Status Store::WriteArrivals(const Work& work, Built& built) {
-  Encoders encoders;
-  for (const Arrival* arrival : work.arrivals) {
-    if (Status written = WriteArrival(*arrival, encoders, built); !written) {
-      return written;
-    }
-  }
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    const std::optional<SegmentEncoder>& encoder = encoders.at(At(lane));
-    if (!encoder) {
-      continue;
-    }
-    Status inserted = books_.InsertSegment(lane, encoder->first(), encoder->last(), encoder->messages(),
-                                           encoder->payload_bytes(), encoder->Finish());
-    if (!inserted) {
-      return inserted;
-    }
-    auto cached = std::make_shared<CachedSegment>();
-    cached->first = encoder->first();
-    cached->last = encoder->last();
-    cached->plain = encoder->plain();
-    built.segments.emplace_back(lane, std::move(cached));
-    built.stored.segments += 1;
-    built.stored.messages += static_cast<std::int64_t>(encoder->messages());
-    built.stored.payload_bytes += static_cast<std::int64_t>(encoder->payload_bytes());
-  }
-  return {};
-}
-
-Status Store::WriteArrival(const Arrival& arrival, Encoders& encoders, Built& built) {
-  const RawMessage& message = arrival.message;
-  std::vector<DestinationId> recipients;
-  Lane lane = Lane::kNormal;
-  {
-    const std::lock_guard lock(mutex_);
-    recipients = index_.Recipients(message.stream);
-    lane = index_.LaneOf(message.stream);
-  }
-  Sequence sequence = 0;
-  if (Status numbered = NextNumber(lane, built, sequence); !numbered) {
-    return numbered;
-  }
-  built.numbers.push_back(sequence);
-  const bool quarantined = !arrival.quarantine_reason.empty();
-  if (quarantined) {
-    Status kept = books_.InsertQuarantine(lane, StoredMessage{sequence, message}, arrival.quarantine_reason,
-                                          arrival.quarantine_detail, clock_.Wall());
-    if (!kept) {
-      return kept;
-    }
-  } else {
-    std::optional<SegmentEncoder>& encoder = encoders.at(At(lane));
-    if (!encoder) {
-      encoder.emplace(sequence);
-    }
-    encoder->Add(sequence, message);
-  }
-  const std::int32_t hour = HourOf(message.received_at);
-  for (const DestinationId destination : recipients) {
-    books_.Count(hour, message.stream, destination, kLedgerReceived, "", 1, 0);
-    if (quarantined) {
-      books_.Count(hour, message.stream, destination, LedgerCode(Outcome::kQuarantined), arrival.quarantine_reason, 1,
-                   0);
-    } else {
-      books_.Count(0, message.stream, destination, kLedgerPending, std::string(1, Letter(lane)), 1, 0);
-      ++built.waiting[{destination, lane}];
-    }
-  }
-  return {};
-}
-
-Status Store::TrimSegments(Built& built) {
-  const MonoTime now = clock_.Mono();
-  next_trim_ = now + kTrimInterval;
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    Sequence low = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      low = index_.LowWater(lane);
-    }
-    // What this transaction stores is not known to the index yet.
-    const Result<Books::Trimmed> trimmed = books_.Trim(lane, low, kTrimRows);
-    if (!trimmed) {
-      return trimmed.error();
-    }
-    built.trimmed.segments += trimmed->segments;
-    built.trimmed.messages += trimmed->messages;
-    built.trimmed.payload_bytes += trimmed->payload_bytes;
-  }
-  if (now < next_bound_) {
-    return {};
-  }
-  next_bound_ = now + kBoundInterval;
-  for (const auto& [table, rows] : {std::pair<const char*, std::uint32_t>{"settled", limits_.settled},
-                                    {"dead", limits_.dead},
-                                    {"quarantine", limits_.quarantined}}) {
-    if (Status bounded = books_.Bound(table, rows); !bounded) {
-      return bounded;
-    }
-  }
-  return {};
-}
-
-void Store::Publish(Work& work, Built& built) {
-  const std::lock_guard lock(mutex_);
-  numbers_ = built.numbers_after;
-  index_.Apply(books_.ledger_changes());
-  for (auto& [lane, segment] : built.segments) {
-    index_.Committed(lane, segment);
-  }
-  for (const auto& [key, messages] : built.waiting) {
-    index_.Waiting(key.first, key.second, messages);
-  }
-  for (std::size_t i = 0; i < work.changes.size(); ++i) {
-    work.changes[i].finished(built.change_results[i]);
-  }
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    index_.CatchUp(lane);
-    index_.DropCached(lane, index_.LowWater(lane));
-  }
-  held_.segments += built.stored.segments - built.trimmed.segments;
-  held_.messages += built.stored.messages - built.trimmed.messages;
-  held_.payload_bytes += built.stored.payload_bytes - built.trimmed.payload_bytes;
-  if (!work.empty()) {
-    ++commits_;
-    syncs_ += work.arrivals.empty() ? 0U : 1U;
-  }
-  last_error_.clear();
-  failing_since_ = {};
-  for (std::size_t i = 0; i < work.arrivals.size(); ++i) {
-    work.arrivals[i]->result = built.numbers[i];
-  }
-  if (!work.arrivals.empty()) {
-    done_.notify_all();
-  }
-  if (wake_ && !work.empty()) {
-    wake_();
-  }
-}
-
-void Store::Fail(Work& work, const Error& error) {
-  const std::lock_guard lock(mutex_);
-  for (Arrival* arrival : work.arrivals) {
-    arrival->result = error;
-  }
-  for (Change& change : work.changes) {
-    change.finished(error);
-  }
-  done_.notify_all();
-}
-
-bool Store::WaitAfterFailure(const Error& error, unsigned failures) {
-  std::unique_lock lock(mutex_);
-  if (last_error_.empty()) {
-    failing_since_ = clock_.Wall();
-  }
-  last_error_ = error.message;
-  if (wake_) {
-    wake_();
-  }
-  const auto wait =
-      std::min<std::chrono::milliseconds>(kRetryFirst * (1 << static_cast<int>(std::min(failures, 5U))), kRetryMax);
-  return !work_.wait_for(lock, wait, [&] { return stopping_; });
-}
-
-void Store::MarkClean() {
-  // Best effort: without it the next start only skips the rest of a block of numbers.
-  if (!books_.Begin(true)) {
-    return;
-  }
-  std::string sql = "UPDATE meta SET value = '1' WHERE key = 'clean';";
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    sql += "UPDATE lanes SET next_sequence = " + std::to_string(numbers_[At(lane)].next) +
-           " WHERE lane = " + std::to_string(At(lane)) + ";";
-  }
-  if (!books_.database().Execute(sql) || !books_.Commit()) {
-    books_.Rollback();
   }
 }
 

@@ -1,131 +1,118 @@
 #pragma once
 
-#include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
-#include <vector>
 
 #include "base/clock.h"
 #include "queue/index.h"
-#include "queue/message_codec.h"
+#include "queue/journal.h"
+#include "queue/operation.h"
 #include "queue/sqlite/books.h"
 
 namespace packhorse::queue {
 
-// Rows that are kept of what only grows.
-struct StoreLimits {
-  std::uint32_t settled = 0;
-  std::uint32_t dead = 0;
-  std::uint32_t quarantined = 0;
+struct StoreOptions {
+  bool strict = false;                             // an arrival waits for a synced commit
+  std::chrono::milliseconds window{2'000};         // else: at most this long until one
+  std::function<void()> wake;
 };
 
-// The store thread: owns the one writing connection and puts whatever waits into one transaction: arrivals, freezes,
-// settlements, trimming. While the disk refuses, nothing is lost and nothing is acknowledged: it tries again until it
-// works or Stop() is called.
+// Makes operations safe and applies them: first into the journal, then to the index, later, many at once, into the
+// database (a fold). Owns the journal, the one writing connection and the store thread, which folds when a message has
+// been in memory for almost the window, when the journal fills up, when somebody waits for the disk, and once a minute.
+// While the disk refuses, nothing is lost: it tries again until it works or Stop() is called.
 //
-// All members below `mutex` are guarded by it; the index is shared with the loop through it.
+// All members are guarded by `mutex`, which the index shares; the store thread holds it except while it writes.
 class Store {
  public:
-  struct Arrival {
-    RawMessage message;
-    std::string quarantine_reason;  // not empty: into quarantine instead of a segment
-    std::string quarantine_detail;
-    std::optional<Result<Sequence>> result;
-  };
-  struct Change {
-    std::function<Status(Books&)> apply;          // store thread, within the transaction
-    std::function<void(const Status&)> finished;  // store thread, mutex held: after the commit, or after it was refused
-  };
-
-  // `next_sequence` and `reserved_through`: per lane, as read when opening.
-  struct Numbers {
-    Sequence next = 1;
-    Sequence reserved_through = 0;
-  };
-
-  // `held`: what the segments on the disk hold.
-  Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::array<Numbers, kLanes> numbers,
-        std::function<void()> wake, StoreLimits limits, Books::Trimmed held);
+  // `position`: of the last operation that the database has. Without a journal every operation waits for the disk.
+  Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
+        Position position, StoreOptions options);
   ~Store();
 
-  // Blocks until the arrival is safe, or until Stop().
-  Result<Sequence> Append(Arrival arrival);
-  // Counts that need no sync of their own.
-  void Count(StreamId stream, DestinationId destination, int outcome, std::string_view reason, std::int32_t hour,
-             std::int64_t messages);
+  // Blocks until the arrival is safe, or until Stop(). A reason: into quarantine.
+  Result<Sequence> Append(const RawMessage& message, std::string_view reason, std::string_view detail);
+  // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the process:
+  // now or after the next fold; with an error only when the store stops before that.
   // REQUIRES: mutex held.
-  void PostLocked(Change change);
+  void PostLocked(const Operation& operation, std::function<void(const Status&)> finished);
+  // Folds what there is; with `change`, in one transaction with it. Holds the mutex all the while: for rare things.
+  Status FoldNow(std::unique_lock<std::mutex>& lock, const std::function<Status(Database&)>& change);
+  // Waits until everything that was posted is in the database; kUnavailable when that takes longer.
+  Status Barrier();
   void Stop();
 
   // REQUIRES: mutex held.
   const std::string& last_error_locked() const { return last_error_; }
   WallTime failing_since_locked() const { return failing_since_; }
   std::uint64_t commits_locked() const { return commits_; }
-  std::uint64_t syncs_locked() const { return syncs_; }
-  Books::Trimmed& held_locked() { return held_; }
+  std::uint64_t journal_bytes_locked() const { return journal_ ? journal_->active_bytes() : 0; }
 
  private:
-  struct Work {
-    std::vector<Arrival*> arrivals;
-    std::vector<Change> changes;
-    LedgerChanges counts;
-    bool empty() const { return arrivals.empty() && changes.empty() && counts.empty(); }
-  };
-  struct Built {
-    std::vector<std::pair<Lane, std::shared_ptr<const CachedSegment>>> segments;
-    std::map<std::pair<DestinationId, Lane>, std::uint64_t> waiting;
-    std::vector<Sequence> numbers;  // one per arrival
-    std::array<Numbers, kLanes> numbers_after{};
-    std::vector<Status> change_results;
-    Books::Trimmed stored;
-    Books::Trimmed trimmed;
+  struct Waiter {
+    Position position;
+    std::function<void(const Status&)> finished;
   };
 
+  Result<Sequence> Prepare(std::unique_lock<std::mutex>& lock, Lane lane, const RawMessage& message,
+                           std::string_view reason, std::string_view detail);
   void Run();
-  Work Take(std::unique_lock<std::mutex>& lock);
-  Status TryCommit(Work& work, Built& built);
-  using Encoders = std::array<std::optional<SegmentEncoder>, kLanes>;
-  Status WriteArrivals(const Work& work, Built& built);
-  Status WriteArrival(const Arrival& arrival, Encoders& encoders, Built& built);
-  Status NextNumber(Lane lane, Built& built, Sequence& sequence);
-  Status TrimSegments(Built& built);
-  void Publish(Work& work, Built& built);
-  void Fail(Work& work, const Error& error);
-  // Waits before another try; false when stopped.
-  bool WaitAfterFailure(const Error& error, unsigned failures);
-  void MarkClean();
+  bool JournalFills() const;
+  bool FoldDue() const;
+  std::chrono::nanoseconds UntilNextLook() const;
+  // Makes the work for a fold, and lets the journal go on in its other file.
+  FoldWork BeginFold(bool clean);
+  void EndFold(const FoldWork& work, const FoldResult& result);
+  // Writes until it works; false when it was given up because of Stop().
+  bool WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work);
+  void NoteFailure(const Error& error);
+  // Puts an operation that is about to be applied into the journal. Returns the position that has to be in the database
+  // before a crash can no longer lose it: 0 when the journal is enough.
+  Position Record(std::string_view bytes);
+  void FailWaiters(const Error& error);
+  void Wake() const {
+    if (options_.wake) {
+      options_.wake();
+    }
+  }
 
   Books books_;
   Index& index_;
   std::mutex& mutex_;
   const Clock& clock_;
-  std::array<Numbers, kLanes> numbers_;
-  std::function<void()> wake_;
-  const StoreLimits limits_;
-  MonoTime next_trim_{};
-  MonoTime next_bound_{};
+  std::optional<Journal> journal_;
+  const StoreOptions options_;
 
-  std::condition_variable work_;
-  std::condition_variable done_;
-  std::deque<Arrival*> arrivals_;
-  std::deque<Change> changes_;
-  LedgerChanges counts_;
+  Position position_;         // of the last operation
+  Position folded_;           // of the last one that the database has
+  bool gap_ = false;          // an operation did not fit the journal: none is written to it before its next turn
+  Position gap_through_ = 0;  // the journal counts only once the database has this
+  bool folding_ = false;
+  bool fold_asked_ = false;
+  unsigned urgent_ = 0;       // arrivals that wait for the disk
+  std::optional<FoldWork> unwritten_;  // of a FoldNow() that failed
+  MonoTime next_lazy_{};
+  MonoTime next_bounded_{};
+  std::deque<Waiter> waiters_;
+  std::string bytes_;         // reused
   std::string last_error_;
   WallTime failing_since_{};
+  unsigned failures_ = 0;
   std::uint64_t commits_ = 0;
-  std::uint64_t syncs_ = 0;
-  Books::Trimmed held_;
   bool stopping_ = false;
   bool stopped_ = false;
 
+  std::condition_variable work_;    // the store thread waits for something to do
+  std::condition_variable folds_;   // others wait for a fold
   std::thread thread_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +60,7 @@ struct Resolution {
   Outcome outcome = Outcome::kQuarantined;  // kQuarantined, kDropped or kDeduplicated
   std::string reason;                       // short and stable, becomes the ledger's reason
   std::string detail;                       // for people
+  std::optional<RawMessage> message;        // where the caller has it at hand; else the queue reads it
 };
 
 // Takes [from, through] out of a destination's pending range: every message in it is in the batch or resolved, or

@@ -1,56 +1,31 @@
 #include "queue/sqlite/books.h"
 
-#include <chrono>
+#include <algorithm>
+#include <optional>
 
 #include "queue/message_codec.h"
+#include "queue/sqlite/rows.h"
+#include "queue/sqlite/schema.h"
 
 namespace packhorse::queue {
 namespace {
 
-std::int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
-
-int Number(Lane lane) { return static_cast<int>(lane); }
+// Plain bytes of one segment row: what reading a backlog holds in memory at a time.
+constexpr std::size_t kSegmentPlainBytes = 1U << 20U;
+// Segments that one fold removes at most, so that its time is bounded.
+constexpr std::int64_t kTrimRows = 5'000;
 
 }  // namespace
 
-const char* const kBatchColumns =
-    "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
-    " members, replayed, created_at, oldest_at, body, destination";
-
-std::int32_t HourOf(WallTime time) {
-  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
-}
-
-Result<FrozenBatch> BatchFromRow(const Statement& row) {
-  FrozenBatch batch;
-  batch.id = row.Int(0);
-  batch.lane = static_cast<Lane>(row.Int(1));
-  batch.idempotency_key = row.Text(2);
-  batch.trace_id = row.Text(3);
-  batch.contract = row.Text(4);
-  batch.path = row.Text(5);
-  batch.content_type = row.Text(6);
-  batch.content_encoding = row.Text(7);
-  batch.uncompressed_bytes = static_cast<std::uint64_t>(row.Int(8));
-  batch.records = static_cast<std::uint32_t>(row.Int(9));
-  Result<std::vector<Member>> members = DecodeMembers(row.Blob(10));
-  if (!members) {
-    return members.error();
+Result<Books> Books::Open(const std::string& path, BooksLimits limits) {
+  Result<Database> writer = Database::Open(path, Database::Mode::kReadWriteCreate);
+  if (!writer) {
+    return writer.error();
   }
-  batch.members = *std::move(members);
-  batch.replayed = row.Int(11) != 0;
-  batch.created_at = WallTime(std::chrono::microseconds(row.Int(12)));
-  batch.oldest_at = WallTime(std::chrono::microseconds(row.Int(13)));
-  batch.body = row.Blob(14);
-  return batch;
-}
-
-Result<Books> Books::Open(Database writer) {
-  // The number of frames after which SQLite copies the WAL back: about 4 MiB.
-  if (Status tuned = writer.Execute("PRAGMA wal_autocheckpoint = 1000; PRAGMA foreign_keys = OFF"); !tuned) {
+  if (Status tuned = TuneWriter(*writer); !tuned) {
     return tuned.error();
   }
-  return Books(std::move(writer));
+  return Books(path, *std::move(writer), limits);
 }
 
 Result<Statement*> Books::Use(const char* sql) {
@@ -74,55 +49,165 @@ Status Books::Run(const char* sql, Args&&... args) {
   return (*statement)->Bind(std::forward<Args>(args)...).Run();
 }
 
-Status Books::Begin(bool synced) {
-  ledger_.clear();
-  if (synced != synced_) {
-    if (Status set = db_.Execute(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"); !set) {
-      return set;
-    }
-    synced_ = synced;
+Status Books::Reopen() {
+  statements_.clear();
+  Result<Books> fresh = Open(path_, limits_);
+  if (!fresh) {
+    return fresh.error();
   }
-  return Run("BEGIN IMMEDIATE");
+  db_ = std::move(fresh->db_);
+  doubtful_ = false;
+  return {};
 }
 
-Status Books::Commit() {
-  if (Status written = WriteLedger(); !written) {
-    return written;
-  }
-  return Run("COMMIT");
-}
-
-Status Books::Attempt(const std::function<Status(Books&)>& change) {
-  if (Status marked = Run("SAVEPOINT change"); !marked) {
-    return marked;
-  }
-  const auto ledger_before = ledger_;
-  Status changed = change(*this);
-  if (!changed) {
-    ledger_ = ledger_before;
-    if (MayHeal(changed.error()) || !db_.in_transaction()) {
-      return changed;
+Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status(Database&)>& change) {
+  if (doubtful_) {
+    if (Status reopened = Reopen(); !reopened) {
+      return reopened.error();
     }
-    if (Status undone = Run("ROLLBACK TO change"); !undone) {
-      return undone;
+    const Result<std::int64_t> position = db_.QueryInt("SELECT value FROM meta WHERE key = 'position'");
+    if (!position) {
+      return position.error();
+    }
+    if (static_cast<Position>(*position) == work.through && !change && !work.clean) {
+      return last_result_;  // the commit that seemed to fail is in
     }
   }
-  if (Status released = Run("RELEASE change"); !released) {
-    return released;
+  FoldResult result;
+  const auto transact = [&]() -> Status {
+    if (Status begun = Run("BEGIN IMMEDIATE"); !begun) {
+      return begun;
+    }
+    if (Status written = WriteAll(work, result); !written) {
+      return written;
+    }
+    if (change) {
+      if (Status changed = change(db_); !changed) {
+        return changed;
+      }
+    }
+    last_result_ = result;
+    return Run("COMMIT");
+  };
+  Status done = transact();
+  if (done) {
+    return result;
   }
-  return changed;
-}
-
-void Books::Rollback() {
-  ledger_.clear();
+  doubtful_ = done.error().code == ErrorCode::kIo;
   if (db_.in_transaction()) {
     // Whatever ROLLBACK answers, the connection is out of the transaction afterwards.
     static_cast<void>(db_.Execute("ROLLBACK"));
   }
+  return done.error();
 }
 
-Status Books::WriteLedger() {
-  for (const auto& [key, delta] : ledger_) {
+Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
+  for (const Lane lane : kAllLanes) {
+    if (Status written = WriteLane(lane, work, result); !written) {
+      return written;
+    }
+  }
+  const Changes& changes = *work.changes;
+  for (const auto write : {&Books::WriteLedger, &Books::WriteRanges, &Books::WriteBatches, &Books::WritePartials,
+                           &Books::WriteDead, &Books::WriteSettled}) {
+    if (Status written = (this->*write)(changes); !written) {
+      return written;
+    }
+  }
+  if (Status written = WriteQuarantine(changes, result); !written) {
+    return written;
+  }
+  if (work.bounded) {
+    if (Status bounded = WriteBounds(result); !bounded) {
+      return bounded;
+    }
+  }
+  return Run("UPDATE meta SET value = CASE key WHEN 'position' THEN ?1 ELSE ?2 END WHERE key IN ('position', 'clean')",
+             work.through, work.clean ? 1 : 0);
+}
+
+Status Books::WriteLane(Lane lane, const FoldWork& work, FoldResult& result) {
+  const FoldWork::PerLane& part = work.lanes[At(lane)];
+  Held& held = result.held[At(lane)];
+  if (Status written = WriteSegments(lane, work, held); !written) {
+    return written;
+  }
+  if (Status trimmed = Trim(lane, part.low_water, held); !trimmed) {
+    return trimmed;
+  }
+  return Run(
+      "UPDATE lanes SET reserved_through = ?1, next_sequence = ?2, segments = segments + ?3, messages = messages + ?4,"
+      " payload_bytes = payload_bytes + ?5 WHERE lane = ?6 AND (reserved_through <> ?1 OR next_sequence <> ?2 OR ?3 <> 0"
+      " OR ?4 <> 0)",
+      part.numbers.reserved_through, part.numbers.next, held.segments, held.messages, held.payload_bytes, Number(lane));
+}
+
+Status Books::InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held) {
+  ++held.segments;
+  held.messages += segment.messages();
+  held.payload_bytes += static_cast<std::int64_t>(segment.payload_bytes());
+  const std::string blob = segment.Finish();
+  return Run("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", SegmentKey(lane, segment.first()), segment.last(),
+             segment.messages(), segment.payload_bytes(), Statement::AsBlob(blob));
+}
+
+// What is in memory in many small pieces becomes few rows of the messages that somebody still needs.
+Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
+  std::optional<SegmentEncoder> encoder;
+  for (const RamSegmentPtr& segment : work.lanes[At(lane)].segments) {
+    SegmentReader reader(segment->messages.plain(), segment->messages.first());
+    while (!reader.AtEnd()) {
+      const Result<SegmentReader::Head> head = reader.Next();
+      if (!head) {
+        return head.error();
+      }
+      const bool needed = std::any_of(work.needed.begin(), work.needed.end(), [&](const NeededSpan& span) {
+        return span.Holds(lane, head->sequence, head->stream);
+      });
+      if (!needed) {
+        continue;
+      }
+      if (encoder && encoder->plain().size() >= kSegmentPlainBytes) {
+        if (Status inserted = InsertSegment(lane, *encoder, held); !inserted) {
+          return inserted;
+        }
+        encoder.reset();
+      }
+      if (!encoder) {
+        encoder.emplace(head->sequence);
+      }
+      encoder->AddCurrent(head->sequence, reader);
+    }
+  }
+  return encoder ? InsertSegment(lane, *encoder, held) : Status();
+}
+
+Status Books::Trim(Lane lane, Sequence low_water, Held& held) {
+  // Segments do not overlap, so those before the low water are the first of the lane.
+  const Result<Statement*> found =
+      Use("SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence < ?"
+          " ORDER BY id LIMIT ?");
+  if (!found) {
+    return found.error();
+  }
+  const Sequence bound = low_water == 0 ? 0 : low_water - 1;
+  Statement& row = (*found)->Bind(SegmentKey(lane, 0), SegmentKey(lane, bound), low_water, kTrimRows);
+  std::optional<std::int64_t> last;
+  Status read = row.ForEach([&] {
+    last = row.Int(0);
+    --held.segments;
+    held.messages -= row.Int(1);
+    held.payload_bytes -= row.Int(2);
+  });
+  row.Reset();
+  if (!read || !last) {
+    return read;
+  }
+  return Run("DELETE FROM segments WHERE id BETWEEN ? AND ?", SegmentKey(lane, 0), *last);
+}
+
+Status Books::WriteLedger(const Changes& changes) {
+  for (const auto& [key, delta] : changes.ledger) {
     if (delta.messages == 0 && delta.records == 0) {
       continue;
     }
@@ -138,34 +223,36 @@ Status Books::WriteLedger() {
   return {};
 }
 
-void Books::Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
-                  std::int64_t messages, std::int64_t records) {
-  LedgerCount& delta = ledger_[LedgerKey{hour, stream, destination, outcome, std::string(reason)}];
-  delta.messages += messages;
-  delta.records += records;
-}
-
-Status Books::InsertSegment(Lane lane, Sequence first, Sequence last, std::uint32_t messages,
-                            std::uint64_t payload_bytes, std::string_view blob) {
-  return Run("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", SegmentKey(lane, first), last, messages, payload_bytes,
-             Statement::AsBlob(blob));
-}
-
-Status Books::Reserve(Lane lane, Sequence through) {
-  return Run("UPDATE lanes SET reserved_through = ? WHERE lane = ?", through, Number(lane));
-}
-
-Status Books::MoveRange(std::int64_t range_id, Sequence from, bool exhausted) {
-  if (exhausted) {
-    return Run("DELETE FROM pending WHERE id = ?", range_id);
+Status Books::WriteRanges(const Changes& changes) {
+  for (const auto& [id, range] : changes.ranges) {
+    Status written;
+    if (range.gone) {
+      written = Run("DELETE FROM pending WHERE id = ?", id);
+    } else if (range.through) {
+      written = Run("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?)", id, range.destination,
+                    Number(range.lane), range.from, *range.through, range.waiting);
+    } else {
+      written = Run("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, NULL, ?)", id, range.destination,
+                    Number(range.lane), range.from, range.waiting);
+    }
+    if (!written) {
+      return written;
+    }
   }
-  return Run("UPDATE pending SET from_sequence = ? WHERE id = ?", from, range_id);
+  return {};
+}
+
+Status Books::WriteBatches(const Changes& changes) {
+  for (const auto& [id, row] : changes.batches) {
+    Status written = row.batch ? InsertBatch(row.destination, *row.batch) : Run("DELETE FROM batches WHERE id = ?", id);
+    if (!written) {
+      return written;
+    }
+  }
+  return {};
 }
 
 Status Books::InsertBatch(DestinationId destination, const FrozenBatch& batch) {
-  if (batch.members.empty()) {
-    return Error{ErrorCode::kInvalidArgument, "a batch without members cannot be frozen"};
-  }
   const std::string members = EncodeMembers(batch.members);
   const std::string_view path = batch.path;
   const std::string_view key = batch.idempotency_key;
@@ -182,214 +269,94 @@ Status Books::InsertBatch(DestinationId destination, const FrozenBatch& batch) {
       batch.replayed ? 1 : 0, Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body));
 }
 
-Result<StoredBatch> Books::LoadBatch(BatchId id) {
-  const Result<Statement*> statement = Use(
-      "SELECT id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes,"
-      " records, members, replayed, created_at, oldest_at, '', destination FROM batches WHERE id = ?");
-  if (!statement) {
-    return statement.error();
-  }
-  Statement& row = (*statement)->Bind(id);
-  const Result<bool> found = row.Step();
-  if (!found) {
-    return found.error();
-  }
-  if (!*found) {
-    return Error{ErrorCode::kNotFound, "no frozen batch " + std::to_string(id)};
-  }
-  Result<FrozenBatch> batch = BatchFromRow(row);
-  const DestinationId destination = row.Int(15);
-  row.Reset();
-  if (!batch) {
-    return batch.error();
-  }
-  return StoredBatch{destination, *std::move(batch)};
-}
-
-Status Books::DeleteBatch(BatchId id) { return Run("DELETE FROM batches WHERE id = ?", id); }
-
-Result<Books::Partial> Books::LoadPartial(DestinationId destination, Lane lane, Sequence sequence) {
-  const Result<Statement*> statement =
-      Use("SELECT settled, worst FROM partials WHERE destination = ? AND lane = ? AND sequence = ?");
-  if (!statement) {
-    return statement.error();
-  }
-  Statement& row = (*statement)->Bind(destination, Number(lane), sequence);
-  const Result<bool> found = row.Step();
-  if (!found) {
-    return found.error();
-  }
-  Partial partial;
-  if (*found) {
-    partial = Partial{true, static_cast<std::uint32_t>(row.Int(0)), static_cast<Outcome>(row.Int(1))};
-  }
-  row.Reset();
-  return partial;
-}
-
-Status Books::SavePartial(DestinationId destination, Lane lane, Sequence sequence, const Partial& partial) {
-  return Run("INSERT OR REPLACE INTO partials VALUES (?, ?, ?, ?, ?)", destination, Number(lane), sequence,
-             partial.settled, static_cast<int>(partial.worst));
-}
-
-Status Books::DeletePartial(DestinationId destination, Lane lane, Sequence sequence) {
-  return Run("DELETE FROM partials WHERE destination = ? AND lane = ? AND sequence = ?", destination, Number(lane),
-             sequence);
-}
-
-Result<StoredMessage> Books::LoadMessage(Lane lane, Sequence sequence) {
-  const Result<Statement*> statement =
-      Use("SELECT id, blob FROM segments WHERE id BETWEEN ? AND ? AND last_sequence >= ? ORDER BY id DESC LIMIT 1");
-  if (!statement) {
-    return statement.error();
-  }
-  Statement& row = (*statement)->Bind(SegmentKey(lane, 0), SegmentKey(lane, sequence), sequence);
-  const Result<bool> found = row.Step();
-  if (!found) {
-    return found.error();
-  }
-  if (*found) {
-    const Sequence first = SegmentFirst(row.Int(0));
-    const Result<std::string> plain = OpenSegment(row.Blob(1));
-    row.Reset();
-    if (!plain) {
-      return plain.error();
+Status Books::WritePartials(const Changes& changes) {
+  for (const auto& [key, partial] : changes.partials) {
+    Status written =
+        partial.settled == 0
+            ? Run("DELETE FROM partials WHERE destination = ? AND lane = ? AND sequence = ?", key.destination,
+                  Number(key.lane), key.sequence)
+            : Run("INSERT OR REPLACE INTO partials VALUES (?, ?, ?, ?, ?)", key.destination, Number(key.lane),
+                  key.sequence, partial.settled, static_cast<int>(partial.worst));
+    if (!written) {
+      return written;
     }
-    SegmentReader reader(*plain, first);
-    while (!reader.AtEnd()) {
-      const Result<SegmentReader::Head> head = reader.Next();
-      if (!head) {
-        return head.error();
-      }
-      if (head->sequence == sequence) {
-        return StoredMessage{sequence, reader.Take()};
-      }
-    }
-  }
-  const Result<Statement*> dead = Use("SELECT message FROM dead WHERE lane = ? AND sequence = ? LIMIT 1");
-  if (!dead) {
-    return dead.error();
-  }
-  Statement& letter = (*dead)->Bind(Number(lane), sequence);
-  const Result<bool> kept = letter.Step();
-  if (!kept) {
-    return kept.error();
-  }
-  if (!*kept) {
-    return Error{ErrorCode::kNotFound, "message " + std::to_string(sequence) + " is no longer stored"};
-  }
-  Result<StoredMessage> message = DecodeMessage(letter.Blob(0), sequence);
-  letter.Reset();
-  return message;
-}
-
-Status Books::InsertDead(DestinationId destination, Lane lane, const DeadRecord& record, std::uint32_t total_records,
-                         const FrozenBatch& batch, const StoredMessage& stored, WallTime now) {
-  const std::string message = EncodeMessage(stored.sequence, stored.message);
-  return Run(
-      "INSERT INTO dead(destination, lane, sequence, record, total_records, stream, died_at, reason, detail,"
-      " provider_request_id, http_status, batch_key, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-      " ON CONFLICT DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, detail = excluded.detail,"
-      " provider_request_id = excluded.provider_request_id, http_status = excluded.http_status,"
-      " batch_key = excluded.batch_key, replaying = 0",
-      destination, Number(lane), record.sequence, record.record, total_records, stored.message.stream, Micros(now),
-      std::string_view(record.reason), std::string_view(record.detail), std::string_view(record.provider_request_id),
-      record.http_status, std::string_view(batch.idempotency_key), Statement::AsBlob(message));
-}
-
-Status Books::DeleteReplayed(DestinationId destination, Lane lane, Sequence sequence, std::uint32_t record) {
-  return Run("DELETE FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND record = ? AND replaying = 1",
-             destination, Number(lane), sequence, record);
-}
-
-Status Books::MarkReplaying(std::int64_t dead_id) {
-  if (Status marked = Run("UPDATE dead SET replaying = 1 WHERE id = ? AND replaying = 0", dead_id); !marked) {
-    return marked;
-  }
-  if (db_.changes() != 1) {
-    return Error{ErrorCode::kNotFound,
-                 "dead letter " + std::to_string(dead_id) + " does not exist or is being replayed"};
   }
   return {};
 }
 
-Result<std::int64_t> Books::CountDead(DestinationId destination, Lane lane, Sequence sequence) {
-  const Result<Statement*> statement =
-      Use("SELECT count(*) FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");
-  if (!statement) {
-    return statement.error();
-  }
-  Statement& row = (*statement)->Bind(destination, Number(lane), sequence);
-  const Result<bool> found = row.Step();
-  if (!found) {
-    return found.error();
-  }
-  const std::int64_t count = row.Int(0);
-  row.Reset();
-  return count;
-}
-
-Status Books::InsertQuarantine(Lane lane, const StoredMessage& stored, std::string_view reason, std::string_view detail,
-                               WallTime now) {
-  const std::string message = EncodeMessage(stored.sequence, stored.message);
-  return Run("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)", Number(lane), stored.sequence,
-             stored.message.stream, Micros(now), reason, detail, Statement::AsBlob(message));
-}
-
-Status Books::LogSettled(DestinationId destination, const Settlement& settlement, const FrozenBatch& batch,
-                         WallTime now) {
-  return Run(
-      "INSERT INTO settled(idempotency_key, destination, lane, first_sequence, last_sequence, messages, records, dead,"
-      " settled_at, http_status, provider_request_id, trace_id, attempts, possible_duplicate)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      std::string_view(batch.idempotency_key), destination, Number(batch.lane), batch.members.front().sequence,
-      batch.members.back().sequence, batch.members.size(), batch.records, settlement.dead.size(), Micros(now),
-      settlement.http_status, std::string_view(settlement.provider_request_id), std::string_view(batch.trace_id),
-      settlement.attempts, settlement.possible_duplicate ? 1 : 0);
-}
-
-Result<Books::Trimmed> Books::Trim(Lane lane, Sequence low_water, std::int64_t limit) {
-  // Segments do not overlap, so those before the low water are the first of the lane.
-  const Result<Statement*> found =
-      Use("SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence < ?"
-          " ORDER BY id LIMIT ?");
-  if (!found) {
-    return found.error();
-  }
-  const Sequence bound = low_water == 0 ? 0 : low_water - 1;
-  Statement& row = (*found)->Bind(SegmentKey(lane, 0), SegmentKey(lane, bound), low_water, limit);
-  Trimmed trimmed;
-  std::int64_t last = 0;
-  while (true) {
-    const Result<bool> more = row.Step();
-    if (!more) {
-      return more.error();
+Status Books::WriteDead(const Changes& changes) {
+  for (const auto& [key, row] : changes.dead) {
+    Status written;
+    if (row.state == DeadRow::State::kGone) {
+      written = Run("DELETE FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND record = ?",
+                    key.destination, Number(key.lane), key.sequence, key.record);
+    } else if (row.state == DeadRow::State::kReplaying) {
+      written = Run(
+          "UPDATE dead SET replaying = 1 WHERE destination = ? AND lane = ? AND sequence = ? AND record = ?",
+          key.destination, Number(key.lane), key.sequence, key.record);
+    } else {
+      const DeadRecord& record = row.burial.record;
+      written = Run(
+          "INSERT INTO dead(destination, lane, sequence, record, total_records, stream, died_at, reason, detail,"
+          " provider_request_id, http_status, batch_key, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+          " ON CONFLICT DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, detail = excluded.detail,"
+          " provider_request_id = excluded.provider_request_id, http_status = excluded.http_status,"
+          " batch_key = excluded.batch_key, replaying = 0",
+          key.destination, Number(key.lane), key.sequence, key.record, row.burial.total_records, row.burial.stream,
+          Micros(row.died_at), std::string_view(record.reason), std::string_view(record.detail),
+          std::string_view(record.provider_request_id), record.http_status, std::string_view(row.batch_key),
+          Statement::AsBlob(row.burial.message));
     }
-    if (!*more) {
-      break;
-    }
-    last = row.Int(0);
-    ++trimmed.segments;
-    trimmed.messages += row.Int(1);
-    trimmed.payload_bytes += row.Int(2);
-  }
-  row.Reset();
-  if (trimmed.segments > 0) {
-    if (Status gone = Run("DELETE FROM segments WHERE id BETWEEN ? AND ?", SegmentKey(lane, 0), last); !gone) {
-      return gone.error();
+    if (!written) {
+      return written;
     }
   }
-  return trimmed;
+  return {};
 }
 
-Status Books::Bound(std::string_view table, std::uint32_t rows) {
-  if (table == "settled") {
-    return Run("DELETE FROM settled WHERE id <= (SELECT max(id) FROM settled) - ?", rows);
+Status Books::WriteQuarantine(const Changes& changes, FoldResult& result) {
+  for (const auto& [key, row] : changes.quarantine) {
+    Status kept = Run("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)", Number(key.first), key.second,
+                      row.stream, Micros(row.at), std::string_view(row.reason), std::string_view(row.detail),
+                      Statement::AsBlob(row.message));
+    if (!kept) {
+      return kept;
+    }
+    result.quarantine_removed += db_.changes() == 0 ? 1 : 0;  // another destination had put it there
   }
-  if (table == "dead") {
-    return Run("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ? AND replaying = 0", rows);
+  return {};
+}
+
+Status Books::WriteSettled(const Changes& changes) {
+  for (const SettledRow& row : changes.settled) {
+    Status logged = Run(
+        "INSERT INTO settled(idempotency_key, destination, lane, first_sequence, last_sequence, messages, records, dead,"
+        " settled_at, http_status, provider_request_id, trace_id, attempts, possible_duplicate)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        std::string_view(row.idempotency_key), row.destination, Number(row.lane), row.first, row.last, row.messages,
+        row.records, row.dead, Micros(row.at), row.http_status, std::string_view(row.provider_request_id),
+        std::string_view(row.trace_id), row.attempts, row.possible_duplicate ? 1 : 0);
+    if (!logged) {
+      return logged;
+    }
   }
-  return Run("DELETE FROM quarantine WHERE rowid <= (SELECT max(rowid) FROM quarantine) - ?", rows);
+  return {};
+}
+
+Status Books::WriteBounds(FoldResult& result) {
+  if (Status bounded = Run("DELETE FROM settled WHERE id <= (SELECT max(id) FROM settled) - ?", limits_.settled);
+      !bounded) {
+    return bounded;
+  }
+  if (Status bounded = Run("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ? AND replaying = 0", limits_.dead);
+      !bounded) {
+    return bounded;
+  }
+  result.dead_removed += db_.changes();
+  Status bounded =
+      Run("DELETE FROM quarantine WHERE rowid <= (SELECT max(rowid) FROM quarantine) - ?", limits_.quarantined);
+  result.quarantine_removed += db_.changes();
+  return bounded;
 }
 
 }  // namespace packhorse::queue

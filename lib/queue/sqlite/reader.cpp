@@ -7,11 +7,10 @@
 #include <utility>
 
 #include "queue/message_codec.h"
+#include "queue/sqlite/rows.h"
 
 namespace packhorse::queue {
 namespace {
-
-WallTime Time(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
 
 constexpr const char* kDeadColumns =
     "SELECT dead.id, destinations.name, lane, sequence, record, total_records, coalesce(streams.name, ''), died_at, "
@@ -28,7 +27,7 @@ Result<DeadLetter> LetterFromRow(const Statement& row) {
   letter.record = static_cast<std::uint32_t>(row.Int(4));
   letter.total_records = static_cast<std::uint32_t>(row.Int(5));
   letter.stream = row.Text(6);
-  letter.died_at = Time(row.Int(7));
+  letter.died_at = FromMicros(row.Int(7));
   letter.reason = row.Text(8);
   letter.detail = row.Text(9);
   letter.provider_request_id = row.Text(10);
@@ -75,6 +74,19 @@ Result<Reader> Reader::Open(const std::string& path) {
   return Reader(*std::move(db));
 }
 
+Result<const std::string*> Reader::Open(std::int64_t key, std::string_view blob) {
+  if (key != opened_) {
+    opened_ = -1;
+    Result<std::string> plain = OpenSegment(blob);
+    if (!plain) {
+      return plain.error();
+    }
+    plain_ = *std::move(plain);
+    opened_ = key;
+  }
+  return &plain_;
+}
+
 Status Reader::VisitSegments(Lane lane, Sequence from, const Visit& visit) {
   // The segment that holds `from` may start before it.
   Result<Statement> rows = db_.Prepare(
@@ -84,7 +96,7 @@ Status Reader::VisitSegments(Lane lane, Sequence from, const Visit& visit) {
   if (!rows) {
     return rows.error();
   }
-  rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, from), SegmentKey(lane, (1ULL << kSegmentLaneShift) - 1), from);
+  rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, from), SegmentKey(lane, kMaxSequence), from);
   while (true) {
     const Result<bool> more = rows->Step();
     if (!more) {
@@ -94,11 +106,11 @@ Status Reader::VisitSegments(Lane lane, Sequence from, const Visit& visit) {
       return {};
     }
     const Sequence first = SegmentFirst(rows->Int(0));
-    const Result<std::string> plain = OpenSegment(rows->Blob(2));
+    const Result<const std::string*> plain = Open(rows->Int(0), rows->Blob(2));
     if (!plain) {
       return plain.error().With("segment " + std::to_string(first) + " of lane " + std::string(Name(lane)));
     }
-    const Result<bool> go_on = visit(first, static_cast<Sequence>(rows->Int(1)), *plain);
+    const Result<bool> go_on = visit(first, static_cast<Sequence>(rows->Int(1)), **plain);
     if (!go_on) {
       return go_on.error();
     }
@@ -144,15 +156,35 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   return DecodeMessage(dead->Blob(0), sequence);
 }
 
-Result<std::vector<FrozenBatch>> Reader::FrozenBatches(DestinationId destination) {
-  Result<Statement> rows =
-      db_.Prepare("SELECT " + std::string(kBatchColumns) +
-                  " FROM batches WHERE destination = ? ORDER BY lane, first_sequence, first_record");
+Result<std::vector<std::uint32_t>> Reader::DeadRecords(DestinationId destination, Lane lane, Sequence sequence) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT record FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");
   if (!rows) {
     return rows.error();
   }
-  rows->Bind(destination);
-  return Collect<FrozenBatch>(*rows, BatchFromRow);
+  rows->Bind(destination, static_cast<int>(lane), sequence);
+  std::vector<std::uint32_t> records;
+  if (Status read = rows->ForEach([&] { records.push_back(static_cast<std::uint32_t>(rows->Int(0))); }); !read) {
+    return read.error();
+  }
+  return records;
+}
+
+Result<DeadKey> Reader::FindDeadKey(std::int64_t id) {
+  Result<Statement> rows =
+      db_.Prepare("SELECT lane, sequence, destination, record FROM dead WHERE id = ? AND replaying = 0");
+  if (!rows) {
+    return rows.error();
+  }
+  const Result<bool> row = rows->Bind(id).Step();
+  if (!row) {
+    return row.error();
+  }
+  if (!*row) {
+    return Error{ErrorCode::kNotFound, "dead letter " + std::to_string(id) + " does not exist or is being replayed"};
+  }
+  return DeadKey{static_cast<Lane>(rows->Int(0)), static_cast<Sequence>(rows->Int(1)), rows->Int(2),
+                 static_cast<std::uint32_t>(rows->Int(3))};
 }
 
 Result<std::vector<DeadLetter>> Reader::DeadLetters(std::size_t limit, std::int64_t after_id) {
@@ -194,7 +226,7 @@ Result<std::vector<QuarantinedMessage>> Reader::Quarantined(std::size_t limit, S
     message.lane = static_cast<Lane>(row.Int(0));
     message.sequence = static_cast<Sequence>(row.Int(1));
     message.stream = row.Text(2);
-    message.at = Time(row.Int(3));
+    message.at = FromMicros(row.Int(3));
     message.reason = row.Text(4);
     message.detail = row.Text(5);
     Result<StoredMessage> stored = DecodeMessage(row.Blob(6), message.sequence);
@@ -204,22 +236,6 @@ Result<std::vector<QuarantinedMessage>> Reader::Quarantined(std::size_t limit, S
     message.message = std::move(stored->message);
     return message;
   });
-}
-
-Result<Books::Trimmed> Reader::Held() {
-  Result<Statement> query =
-      db_.Prepare("SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(payload_bytes), 0) FROM segments");
-  if (!query) {
-    return query.error();
-  }
-  if (const Result<bool> row = query->Step(); !row) {
-    return row.error();
-  }
-  return Books::Trimmed{query->Int(0), query->Int(1), query->Int(2)};
-}
-
-Result<std::int64_t> Reader::Rows(const char* table) {
-  return db_.QueryInt("SELECT count(*) FROM " + std::string(table));
 }
 
 }  // namespace packhorse::queue

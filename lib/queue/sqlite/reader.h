@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 #include "queue/queue.h"
-#include "queue/sqlite/books.h"
+#include "queue/fold.h"
 #include "queue/sqlite/database.h"
 
 namespace packhorse::queue {
@@ -21,20 +21,25 @@ class Reader {
   using Visit = std::function<Result<bool>(Sequence first, Sequence last, const std::string& plain)>;
   Status VisitSegments(Lane lane, Sequence from, const Visit& visit);
   Result<StoredMessage> Message(Lane lane, Sequence sequence);
-  Result<std::vector<FrozenBatch>> FrozenBatches(DestinationId destination);
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after);
-  // What the segments hold, all lanes together.
-  Result<Books::Trimmed> Held();
-  Result<std::int64_t> Rows(const char* table);
+  // Records of a message that are dead letters and not on their way again.
+  Result<std::vector<std::uint32_t>> DeadRecords(DestinationId destination, Lane lane, Sequence sequence);
+  // The key of a dead letter that is not on its way again.
+  Result<DeadKey> FindDeadKey(std::int64_t id);
   // Compares the pending counters with what is stored, and the identity of P3. One line per gap. Reads every stored
   // message.
   Result<std::vector<std::string>> Verify();
 
  private:
   explicit Reader(Database db) : db_(std::move(db)) {}
+  Result<const std::string*> Open(std::int64_t key, std::string_view blob);
+
   Database db_;
+  // The segment that was opened last: messages are mostly read one after the other.
+  std::int64_t opened_ = -1;
+  std::string plain_;
 };
 
 }  // namespace packhorse::queue

@@ -45,6 +45,16 @@ CREATE TABLE settled(id INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT 
   records INTEGER NOT NULL, dead INTEGER NOT NULL, settled_at INTEGER NOT NULL, http_status INTEGER NOT NULL,
   provider_request_id TEXT NOT NULL, trace_id TEXT NOT NULL, attempts INTEGER NOT NULL,
   possible_duplicate INTEGER NOT NULL);
+)sql",
+    // 1.1: the journal. How far the database is, how many messages wait in each range, what each lane holds.
+    R"sql(
+INSERT INTO meta VALUES ('position', '0'), ('epoch', '0');
+ALTER TABLE pending ADD COLUMN waiting INTEGER;
+ALTER TABLE lanes ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE lanes SET (segments, messages, payload_bytes) = (SELECT count(*), coalesce(sum(s.messages), 0),
+  coalesce(sum(s.payload_bytes), 0) FROM segments AS s WHERE s.id >> 60 = lanes.lane);
 )sql"};
 
 // Eight base-32 digits are 40 bits: two of a thousand queues share an id once in two million fleets.
@@ -112,6 +122,14 @@ Status Migrate(Database& db, std::int64_t version) {
 
 }  // namespace
 
+Status TuneWriter(Database& db) {
+  // Deleted pages need no overwriting: payloads are not secrets, and it wears flash. 1000 frames of the write-ahead log
+  // are about 4 MiB; SQLite then copies them back.
+  return db.Execute(
+      "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;"
+      "PRAGMA journal_size_limit = 8388608; PRAGMA wal_autocheckpoint = 1000; PRAGMA foreign_keys = OFF");
+}
+
 Status PrepareSchema(Database& db) {
   const Result<std::int64_t> version = db.QueryInt("PRAGMA user_version");
   if (!version) {
@@ -129,11 +147,7 @@ Status PrepareSchema(Database& db) {
   } else if (Status known = CheckFormat(db); !known) {
     return known;
   }
-  // WAL: readers never wait for the writer. Deleted pages need no overwriting: payloads are not secrets, and it wears
-  // flash.
-  if (Status tuned = db.Execute("PRAGMA journal_mode = WAL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"
-                                "PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 8388608");
-      !tuned) {
+  if (Status tuned = db.Execute("PRAGMA journal_mode = WAL"); !tuned) {
     return tuned;
   }
   if (*version >= static_cast<std::int64_t>(kMigrations.size())) {

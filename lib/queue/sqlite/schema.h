@@ -8,11 +8,14 @@
 namespace packhorse::queue {
 
 inline constexpr int kFormatMajor = 1;
-inline constexpr int kFormatMinor = 0;
+inline constexpr int kFormatMinor = 1;
 inline constexpr std::int64_t kApplicationId = 0x50414B48;  // "PAKH"
 
 // Makes a new database or brings an older one to this release's format, in one transaction. kUnsupported when its
 // format major is newer; a newer minor of the same major opens as it is.
 Status PrepareSchema(Database& db);
+
+// Settings of the writing connection, once per connection.
+Status TuneWriter(Database& db);
 
 }  // namespace packhorse::queue

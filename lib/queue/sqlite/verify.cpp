@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue/ledger.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/reader.h"
 

@@ -64,15 +64,6 @@ TEST_F(ConfigTest, ThePublicSurfaceLoadsWithEveryValue) {
   EXPECT_EQ(config.control.socket, "/run/packhorse/control.sock");
 }
 
-TEST_F(ConfigTest, ModeWindowWrittenByTheUserWarnsThatThisReleaseStoresStrict) {
-  const Loaded loaded = ParseInDir(Minimal({.top = R"("queue": {"durability": {"mode": "window"}})"}));
-  ASSERT_TRUE(loaded.ok()) << All(loaded);
-  ASSERT_EQ(loaded.problems.size(), 1U) << All(loaded);
-  EXPECT_EQ(loaded.problems[0].severity, Problem::Severity::kWarning);
-  EXPECT_EQ(loaded.problems[0].path, "/queue/durability/mode");
-  EXPECT_NE(loaded.problems[0].message.find("strict, which is safer but slower"), std::string::npos);
-}
-
 TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   const Loaded loaded = ParseInDir(Minimal());
   ASSERT_TRUE(loaded.ok()) << All(loaded);

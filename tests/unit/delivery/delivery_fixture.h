@@ -71,6 +71,7 @@ class DeliveryTest : public ::testing::Test {
     queue_.reset();
     queue::Options options;
     options.path = dir_ / "queue.db";
+    options.runtime_dir = dir_ / "run";
     options.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
     options.destinations = {"cloud"};
     Result<std::unique_ptr<queue::Queue>> opened = queue::Open(options, clock_);

@@ -15,14 +15,22 @@
 
 namespace packhorse::queue {
 
+enum class Mode { kWindow, kStrict, kWithoutJournal };
+
+inline std::string NameOf(const ::testing::TestParamInfo<Mode>& info) {
+  return info.param == Mode::kWindow ? "Window" : info.param == Mode::kStrict ? "Strict" : "WithoutJournal";
+}
+
 // A queue with the streams "telemetry" (normal) and "alarms" (urgent), both to "cloud", on the real file system.
-class QueueTest : public ::testing::Test {
+class QueueTest : public ::testing::TestWithParam<Mode> {
  protected:
   QueueTest() { Reopen(); }
 
   Options MakeOptions() const {
     Options options;
     options.path = dir_ / "queue.db";
+    options.runtime_dir = GetParam() == Mode::kWithoutJournal ? dir_ / "no" + "/such/folder" : dir_ / "run";
+    options.strict = GetParam() == Mode::kStrict;
     options.streams = streams_;
     options.destinations = destinations_;
     options.cache_bytes = cache_bytes_;

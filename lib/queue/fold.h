@@ -1,0 +1,161 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "queue/journal.h"
+#include "queue/ledger.h"
+#include "queue/message_codec.h"
+#include "queue/operation.h"
+
+namespace packhorse::queue {
+
+// What is to be written into the database in one transaction: the sum of all operations since the last fold. Plain
+// values.
+
+inline constexpr std::size_t kLanes = 3;
+inline constexpr std::array kAllLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
+inline constexpr std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
+
+struct RangeRow {
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  Sequence from = 1;
+  std::optional<Sequence> through;  // none: open end
+  std::uint64_t waiting = 0;        // messages in it that the destination is to get
+  bool gone = false;
+};
+
+struct BatchRow {
+  DestinationId destination = 0;
+  BatchPtr batch;  // null: settled, the row goes
+};
+
+struct PartialKey {
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  auto operator<=>(const PartialKey&) const = default;
+};
+// A message of which some records are settled; 0 of them: the row goes.
+struct Partial {
+  std::uint32_t settled = 0;
+  Outcome worst = Outcome::kDelivered;
+};
+
+struct DeadRow {
+  enum class State : std::uint8_t { kDead, kReplaying, kGone };
+  State state = State::kDead;
+  Burial burial;  // of kDead only
+  std::string batch_key;
+  WallTime died_at{};
+};
+
+struct QuarantineRow {
+  StreamId stream = 0;
+  WallTime at{};
+  std::string reason;
+  std::string detail;
+  std::string message;  // stored form
+};
+
+struct SettledRow {
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  std::string idempotency_key;
+  std::string trace_id;
+  Sequence first = 0;
+  Sequence last = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t records = 0;
+  std::uint64_t dead = 0;
+  WallTime at{};
+  int http_status = 0;
+  std::string provider_request_id;
+  std::uint32_t attempts = 0;
+  bool possible_duplicate = false;
+};
+
+// Rows that changed since the last fold, as they are now.
+struct Changes {
+  LedgerChanges ledger;  // differences
+  std::map<std::int64_t, RangeRow> ranges;
+  std::map<BatchId, BatchRow> batches;
+  std::map<PartialKey, Partial> partials;
+  std::map<DeadKey, DeadRow> dead;
+  std::map<std::pair<Lane, Sequence>, QuarantineRow> quarantine;
+  std::vector<SettledRow> settled;
+  // Dead letters and quarantine hold bytes that are nowhere else: written within the window.
+  std::optional<MonoTime> kept_since;
+
+  bool empty() const {
+    return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
+           quarantine.empty() && settled.empty();
+  }
+};
+
+// Messages of one lane that are in memory; until `stored` the journal is their only other place. Messages are only added
+// while it is the newest of its lane and no fold has taken it.
+struct RamSegment {
+  RamSegment(Sequence first, MonoTime now) : messages(first), born(now) {}
+  SegmentEncoder messages;
+  MonoTime born;
+  bool stored = false;
+  std::vector<StreamId> streams;  // that occur in it
+};
+using RamSegmentPtr = std::shared_ptr<RamSegment>;
+
+struct Numbers {
+  Sequence next = 1;
+  Sequence reserved_through = 0;
+};
+
+// A stretch of a lane that a destination still needs: of these streams only.
+struct NeededSpan {
+  Lane lane = Lane::kNormal;
+  Sequence from = 0;
+  Sequence through = 0;
+  std::vector<StreamId> streams;
+  bool Overlaps(Lane other, Sequence first, Sequence last) const {
+    return lane == other && from <= last && first <= through;
+  }
+  bool Holds(Lane other, Sequence sequence, StreamId stream) const;
+};
+
+// What the segments of the database hold.
+struct Held {
+  std::int64_t segments = 0;
+  std::int64_t messages = 0;
+  std::int64_t payload_bytes = 0;
+};
+
+struct FoldWork {
+  struct PerLane {
+    Numbers numbers;  // reserved_through: as it is to be afterwards
+    Sequence low_water = 0;
+    std::vector<RamSegmentPtr> segments;  // not stored yet, and needed by somebody
+  };
+  Position through = 0;
+  std::shared_ptr<const Changes> changes;
+  std::array<PerLane, kLanes> lanes;
+  std::vector<NeededSpan> needed;
+  bool clean = false;   // the last one of an orderly end
+  bool bounded = false;  // also trims tables that only grow
+};
+
+// What a fold did beside writing `changes`.
+struct FoldResult {
+  std::array<Held, kLanes> held;  // differences
+  std::int64_t dead_removed = 0;
+  std::int64_t quarantine_removed = 0;
+};
+
+}  // namespace packhorse::queue

@@ -1,0 +1,369 @@
+// How operations change the state. Nothing here can fail: what could go wrong was checked before the operation was made.
+
+#include <algorithm>
+#include <chrono>
+
+#include "queue/index.h"
+
+namespace packhorse::queue {
+namespace {
+
+// A segment in memory takes messages for at most this long and this many bytes, so that what is delivered soon and what
+// is not do not share one for long.
+constexpr auto kSegmentAge = std::chrono::milliseconds(200);
+constexpr std::size_t kSegmentBytes = 64U << 10U;
+
+std::string LaneReason(Lane lane) { return std::string(1, Letter(lane)); }
+
+SettledRow LogRow(DestinationId destination, const FrozenBatch& batch, const SettleOp& op) {
+  return SettledRow{destination,
+                    batch.lane,
+                    batch.idempotency_key,
+                    batch.trace_id,
+                    batch.members.front().sequence,
+                    batch.members.back().sequence,
+                    batch.members.size(),
+                    batch.records,
+                    op.burials.size(),
+                    op.at,
+                    op.http_status,
+                    op.provider_request_id,
+                    op.attempts,
+                    op.possible_duplicate};
+}
+
+bool Carries(const FrozenBatch& batch, Sequence sequence, std::uint32_t record) {
+  return std::any_of(batch.members.begin(), batch.members.end(), [&](const Member& member) {
+    return member.sequence == sequence && record >= member.first_record &&
+           record < member.first_record + member.records;
+  });
+}
+
+bool IsBuried(const SettleOp& op, Sequence sequence, std::uint32_t record) {
+  return std::any_of(op.burials.begin(), op.burials.end(), [&](const Burial& burial) {
+    return burial.record.sequence == sequence && burial.record.record == record;
+  });
+}
+
+}  // namespace
+
+void Index::Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
+                  std::int64_t messages, std::int64_t records) {
+  LedgerKey key{hour, stream, destination, outcome, std::string(reason)};
+  LedgerCount& change = changes_->ledger[key];
+  change.messages += messages;
+  change.records += records;
+  key.hour = 0;
+  LedgerCount& total = totals_[std::move(key)];
+  total.messages += messages;
+  total.records += records;
+}
+
+void Index::CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
+                     std::string_view reason) {
+  Count(0, stream, destination, kLedgerPending, LaneReason(lane), -1, 0);
+  Count(hour, stream, destination, LedgerCode(outcome), reason, 1, 0);
+}
+
+void Index::KeptSince(MonoTime now) {
+  if (!changes_->kept_since) {
+    changes_->kept_since = now;
+  }
+}
+
+void Index::Quarantine(Lane lane, Sequence sequence, QuarantineRow row, MonoTime now) {
+  if (changes_->quarantine.try_emplace({lane, sequence}, std::move(row)).second) {
+    ++quarantined_;
+  }
+  KeptSince(now);
+}
+
+const Index::Hot& Index::HotFor(StreamId stream, Lane lane, std::int32_t hour) {
+  if (hot_.valid && hot_.stream == stream && hot_.lane == lane && hot_.hour == hour) {
+    return hot_;
+  }
+  hot_ = Hot{true, stream, lane, hour, {}};
+  for (const DestinationId destination : Recipients(stream, lane)) {
+    const std::string reason = LaneReason(lane);
+    hot_.counts.push_back(HotCount{&totals_[LedgerKey{0, stream, destination, kLedgerReceived, ""}],
+                                   &totals_[LedgerKey{0, stream, destination, kLedgerPending, reason}],
+                                   &changes_->ledger[LedgerKey{hour, stream, destination, kLedgerReceived, ""}],
+                                   &changes_->ledger[LedgerKey{0, stream, destination, kLedgerPending, reason}],
+                                   &backlog(destination, lane), destination});
+  }
+  return hot_;
+}
+
+RamSegment& Index::OpenSegment(Lane lane, Sequence sequence, MonoTime now) {
+  RamSegmentPtr& open = open_[At(lane)];
+  if (!open || now - open->born >= kSegmentAge || open->messages.plain().size() >= kSegmentBytes) {
+    open = std::make_shared<RamSegment>(sequence, now);
+    cache_[At(lane)].push_back(open);
+  }
+  return *open;
+}
+
+void Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
+                         std::string_view detail, MonoTime now) {
+  numbers_[At(lane)].next = sequence + 1;
+  const std::int32_t hour = HourOf(message.received_at);
+  const bool quarantined = !reason.empty();
+  if (quarantined) {
+    Quarantine(lane, sequence,
+               QuarantineRow{message.stream, message.received_at, std::string(reason), std::string(detail),
+                             EncodeMessage(sequence, message)},
+               now);
+  }
+  bool wanted = false;
+  for (const HotCount& count : HotFor(message.stream, lane, hour).counts) {
+    ++count.total_received->messages;
+    ++count.received->messages;
+    if (quarantined) {
+      Count(hour, message.stream, count.destination, LedgerCode(Outcome::kQuarantined), reason, 1, 0);
+      continue;
+    }
+    std::vector<Range>& ranges = count.backlog->ranges;
+    if (ranges.empty() || ranges.back().through) {
+      continue;  // cannot be: who is subscribed has an open range
+    }
+    wanted = true;
+    ++count.total_pending->messages;
+    ++count.pending->messages;
+    if (count.backlog->waiting() == 0) {
+      // What was before is settled: the range begins here.
+      while (ranges.size() > 1) {
+        SaveRange(count.destination, lane, ranges.front(), true);
+        ranges.erase(ranges.begin());
+      }
+      ranges.back().from = std::max(ranges.back().from, sequence);
+    }
+    ++ranges.back().waiting;
+    SaveRange(count.destination, lane, ranges.back(), false);
+  }
+  if (wanted) {
+    RamSegment& segment = OpenSegment(lane, sequence, now);
+    segment.messages.Add(sequence, message);
+    if (std::find(segment.streams.begin(), segment.streams.end(), message.stream) == segment.streams.end()) {
+      segment.streams.push_back(message.stream);
+    }
+  }
+}
+
+void Index::SaveRange(DestinationId destination, Lane lane, const Range& range, bool gone) {
+  changes_->ranges[range.id] = RangeRow{destination, lane, range.from, range.through, range.waiting, gone};
+}
+
+void Index::Freeze(DestinationId destination, const BatchPtr& batch) {
+  AddUnsettled(destination, batch);
+  changes_->batches[batch->id] = BatchRow{destination, batch};
+}
+
+void Index::CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages) {
+  std::vector<Range>& ranges = backlog(destination, lane).ranges;
+  const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const Range& each) { return each.id == id; });
+  if (range == ranges.end()) {
+    return;
+  }
+  range->from = through + 1;
+  range->waiting -= std::min(range->waiting, messages);
+  const bool exhausted = range->through && through >= *range->through;
+  SaveRange(destination, lane, *range, exhausted);
+  if (exhausted) {
+    ranges.erase(range);
+  }
+}
+
+void Index::Apply(const Operation& operation, MonoTime now) {
+  std::visit([&](const auto& op) { Apply(op, now); }, operation);
+}
+
+void Index::Apply(const ArrivalOp& op, MonoTime now) {
+  ApplyArrival(op.lane, op.sequence, op.message, op.reason, op.detail, now);
+}
+
+void Index::Apply(const CountOp& op, MonoTime /*now*/) {
+  for (const auto& [key, count] : op.changes) {
+    Count(key.hour, key.stream, key.destination, key.outcome, key.reason, count.messages, count.records);
+  }
+}
+
+void Index::Apply(const FreezeOp& op, MonoTime now) {
+  CutRange(op.destination, op.lane, op.range, op.through, op.messages);
+  for (const BatchPtr& batch : op.batches) {
+    Freeze(op.destination, batch);
+  }
+  for (const Ending& ending : op.endings) {
+    if (ending.outcome == Outcome::kQuarantined) {
+      Quarantine(op.lane, ending.sequence,
+                 QuarantineRow{ending.stream, op.at, ending.reason, ending.detail, ending.message}, now);
+    }
+    CountEnd(op.destination, op.lane, ending.stream, ending.received_hour, ending.outcome, ending.reason);
+  }
+  DropCached(op.lane);
+}
+
+void Index::SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op) {
+  std::uint32_t dead = 0;
+  std::uint32_t delivered = 0;
+  for (std::uint32_t record = member.first_record; record < member.first_record + member.records; ++record) {
+    if (!op.burials.empty() && IsBuried(op, member.sequence, record)) {
+      ++dead;
+    } else if (std::none_of(op.successors.begin(), op.successors.end(), [&](const BatchPtr& successor) {
+                 return Carries(*successor, member.sequence, record);
+               })) {
+      ++delivered;
+      if (unsettled.batch->replayed) {
+        changes_->dead[DeadKey{unsettled.batch->lane, member.sequence, unsettled.destination, record}] =
+            DeadRow{DeadRow::State::kGone, {}, {}, {}};
+        --dead_;
+      }
+    }
+  }
+  const DestinationId destination = unsettled.destination;
+  if (delivered > 0) {
+    Count(member.received_hour, member.stream, destination, LedgerCode(Outcome::kDelivered), "", 0, delivered);
+  }
+  if (dead > 0) {
+    Count(member.received_hour, member.stream, destination, LedgerCode(Outcome::kRejected), "", 0, dead);
+  }
+  if (delivered + dead == 0) {
+    return;
+  }
+  const PartialKey key{destination, unsettled.batch->lane, member.sequence};
+  bool exists = false;
+  Partial partial = FindPartial(key, exists);
+  partial.settled += delivered + dead;
+  if (dead > 0) {
+    partial.worst = std::max(partial.worst, Outcome::kRejected);
+  }
+  if (partial.settled < member.total_records) {
+    partials_[key] = partial;
+    changes_->partials[key] = partial;
+    return;
+  }
+  CountEnd(destination, unsettled.batch->lane, member.stream, member.received_hour, partial.worst, "");
+  if (exists) {
+    partials_.erase(key);
+    changes_->partials[key] = Partial{};
+  }
+}
+
+void Index::Apply(const SettleOp& op, MonoTime now) {
+  const auto found = unsettled_.find(op.batch);
+  if (found == unsettled_.end()) {
+    return;
+  }
+  const Unsettled unsettled = found->second;
+  for (const Member& member : unsettled.batch->members) {
+    SettleMember(unsettled, member, op);
+  }
+  for (const Burial& burial : op.burials) {
+    changes_->dead[DeadKey{unsettled.batch->lane, burial.record.sequence, unsettled.destination,
+                           burial.record.record}] =
+        DeadRow{DeadRow::State::kDead, burial, unsettled.batch->idempotency_key, op.at};
+    dead_ += unsettled.batch->replayed ? 0 : 1;
+    KeptSince(now);
+  }
+  for (const BatchPtr& successor : op.successors) {
+    Freeze(unsettled.destination, successor);
+  }
+  changes_->settled.push_back(LogRow(unsettled.destination, *unsettled.batch, op));
+  // Frozen and settled between two folds: the database never hears of it.
+  const auto changed = changes_->batches.find(op.batch);
+  if (changed != changes_->batches.end() && changed->second.batch) {
+    changes_->batches.erase(changed);
+  } else {
+    changes_->batches[op.batch] = BatchRow{unsettled.destination, nullptr};
+  }
+  const Lane lane = unsettled.batch->lane;
+  unsettled_.erase(op.batch);
+  DropCached(lane);
+}
+
+void Index::Apply(const ReplayOp& op, MonoTime /*now*/) {
+  for (const DeadKey& key : op.letters) {
+    changes_->dead[key] = DeadRow{DeadRow::State::kReplaying, {}, {}, {}};
+  }
+  const Lane lane = op.batch->lane;
+  for (const ReplayOp::Message& message : op.messages) {
+    std::uint32_t records = 0;
+    const Member* member = nullptr;
+    for (const Member& each : op.batch->members) {
+      if (each.sequence == message.sequence) {
+        records += each.records;
+        member = &each;
+      }
+    }
+    if (member == nullptr) {
+      continue;
+    }
+    const PartialKey key{op.destination, lane, message.sequence};
+    bool exists = false;
+    Partial partial = FindPartial(key, exists);
+    if (!exists) {
+      partial.settled = member->total_records;
+      Count(member->received_hour, member->stream, op.destination, LedgerCode(Outcome::kRejected), "", -1, 0);
+      Count(0, member->stream, op.destination, kLedgerPending, LaneReason(lane), 1, 0);
+    }
+    partial.settled -= std::min(partial.settled, records);
+    partial.worst = message.worst;
+    Count(member->received_hour, member->stream, op.destination, LedgerCode(Outcome::kRejected), "", 0,
+          -static_cast<std::int64_t>(records));
+    if (partial.settled == 0) {
+      partials_.erase(key);
+    } else {
+      partials_[key] = partial;
+    }
+    changes_->partials[key] = partial;
+  }
+  Freeze(op.destination, op.batch);
+}
+
+void Index::Apply(const SplitOp& op, MonoTime /*now*/) {
+  std::vector<Range>& ranges = backlog(op.destination, op.lane).ranges;
+  if (ranges.empty() || ranges.back().through || ranges.back().from >= op.at) {
+    return;
+  }
+  ranges.back().through = op.at - 1;
+  SaveRange(op.destination, op.lane, ranges.back(), false);
+  AddRange(op.destination, op.lane, Range{op.range, op.at, std::nullopt, 0});
+  SaveRange(op.destination, op.lane, ranges.back(), false);
+}
+
+void Index::Apply(const GiveUpOp& op, MonoTime /*now*/) {
+  std::uint64_t messages = 0;
+  for (const GiveUpOp::Count& count : op.counts) {
+    const auto n = static_cast<std::int64_t>(count.messages);
+    Count(0, count.stream, op.destination, kLedgerPending, LaneReason(op.lane), -n, 0);
+    Count(count.received_hour, count.stream, op.destination, LedgerCode(op.outcome), op.reason, n, 0);
+    messages += count.messages;
+  }
+  CutRange(op.destination, op.lane, op.range, op.through, messages);
+  DropCached(op.lane);
+}
+
+Status Index::Check(const Operation& operation) const {
+  const auto refuse = [](const char* what) {
+    return Error{ErrorCode::kCorrupt, std::string("journal: ") + what + " does not fit the database"};
+  };
+  const auto has_range = [&](DestinationId destination, Lane lane, std::int64_t id) {
+    const Backlog* backlog = FindBacklog(destination, lane);
+    return backlog != nullptr && std::any_of(backlog->ranges.begin(), backlog->ranges.end(),
+                                             [&](const Range& range) { return range.id == id; });
+  };
+  if (const auto* arrival = std::get_if<ArrivalOp>(&operation)) {
+    return arrival->sequence >= numbers(arrival->lane).next ? Status() : refuse("an arrival");
+  }
+  if (const auto* freeze = std::get_if<FreezeOp>(&operation)) {
+    return has_range(freeze->destination, freeze->lane, freeze->range) ? Status() : refuse("a batch");
+  }
+  if (const auto* settle = std::get_if<SettleOp>(&operation)) {
+    return FindUnsettled(settle->batch) != nullptr ? Status() : refuse("a settlement");
+  }
+  if (const auto* given = std::get_if<GiveUpOp>(&operation)) {
+    return has_range(given->destination, given->lane, given->range) ? Status() : refuse("an expiry");
+  }
+  return {};
+}
+
+}  // namespace packhorse::queue

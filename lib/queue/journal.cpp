@@ -1,0 +1,239 @@
+#include "queue/journal.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/crc32c.h"
+#include "queue/bytes.h"
+
+namespace packhorse::queue {
+namespace {
+
+constexpr std::string_view kMagic = "PKHJRNL1";
+constexpr std::size_t kHeaderBytes = 128;
+constexpr std::size_t kEntryHeaderBytes = 16;  // length, checksum, position
+constexpr const char* kNames[] = {"/intake.0", "/intake.1"};
+
+struct Header {
+  Position first = 0;
+  std::uint64_t epoch = 0;
+  std::string queue_id;
+  std::string boot_id;
+};
+
+std::string EncodeHeader(const Header& header) {
+  std::string bytes(kMagic);
+  PutFixed64(bytes, header.first);
+  PutFixed64(bytes, header.epoch);
+  PutText(bytes, header.queue_id);
+  PutText(bytes, header.boot_id);
+  bytes.resize(kHeaderBytes - 4);
+  PutFixed32(bytes, Crc32c(bytes));
+  return bytes;
+}
+
+bool DecodeHeader(std::string_view bytes, Header& header) {
+  if (bytes.size() < kHeaderBytes || bytes.substr(0, kMagic.size()) != kMagic) {
+    return false;
+  }
+  ByteReader crc(bytes.substr(kHeaderBytes - 4, 4));
+  if (crc.Fixed32() != Crc32c(bytes.substr(0, kHeaderBytes - 4))) {
+    return false;
+  }
+  ByteReader in(bytes.substr(kMagic.size(), kHeaderBytes - kMagic.size() - 4));
+  header.first = in.Fixed64();
+  header.epoch = in.Fixed64();
+  header.queue_id = in.Text();
+  header.boot_id = in.Text();
+  return in.ok();
+}
+
+// The checksum covers position and bytes, so that a left-over entry of an earlier use of the file never fits.
+void PutEntry(std::string& out, Position position, std::string_view bytes) {
+  out.clear();
+  PutFixed32(out, static_cast<std::uint32_t>(bytes.size()));
+  PutFixed32(out, 0);
+  PutFixed64(out, position);
+  out += bytes;
+  std::string crc;
+  PutFixed32(crc, Crc32c(std::string_view(out).substr(8)));
+  out.replace(4, 4, crc);
+}
+
+// Takes one entry with this position off the front; false when it does not hold.
+bool TakeEntry(std::string_view& rest, Position expected, std::string_view& bytes) {
+  ByteReader in(rest);
+  const std::uint32_t size = in.Fixed32();
+  const std::uint32_t crc = in.Fixed32();
+  const Position position = in.Fixed64();
+  if (!in.ok() || size == 0 || size > in.rest().size() || position != expected) {
+    return false;
+  }
+  if (Crc32c(rest.substr(8, kEntryHeaderBytes - 8 + size)) != crc) {
+    return false;
+  }
+  bytes = in.rest().substr(0, size);
+  rest.remove_prefix(kEntryHeaderBytes + size);
+  return true;
+}
+
+Status WriteAt(const Fd& fd, std::string_view bytes, std::uint64_t at, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (n < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return ErrnoError("write " + path, errno);
+    }
+    at += static_cast<std::uint64_t>(n);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Result<Fd> MakeFile(const std::string& path, std::uint64_t bytes) {
+  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!fd.valid()) {
+    return ErrnoError("create " + path, errno);
+  }
+  if (const int error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
+    return ErrnoError("allocate " + std::to_string(bytes) + " bytes for " + path, error);
+  }
+  return fd;
+}
+
+}  // namespace
+
+Result<Journal> Journal::Create(const Options& options, Position first) {
+  if (mkdir(options.directory.c_str(), 0750) != 0 && errno != EEXIST) {
+    return ErrnoError("make directory " + options.directory, errno);
+  }
+  Journal journal(options);
+  for (std::size_t i = 0; i < journal.files_.size(); ++i) {
+    File& file = journal.files_.at(i);
+    file.path = options.directory + kNames[i];
+    Result<Fd> fd = MakeFile(file.path, options.file_bytes);
+    if (!fd) {
+      return fd.error();
+    }
+    file.fd = *std::move(fd);
+  }
+  if (Status begun = journal.WriteHeader(journal.files_[0], first); !begun) {
+    return begun.error();
+  }
+  return journal;
+}
+
+Status Journal::WriteHeader(File& file, Position first) {
+  const std::string header = EncodeHeader({first, options_.epoch, options_.queue_id, options_.boot_id});
+  if (Status written = WriteAt(file.fd, header, 0, file.path); !written) {
+    return written;
+  }
+  file.end = kHeaderBytes;
+  file.first = first;
+  file.last = 0;
+  file.used = true;
+  return {};
+}
+
+bool Journal::CanHold(std::size_t bytes) const {
+  return bytes <= options_.file_bytes - options_.file_bytes / 4 - kHeaderBytes - kEntryHeaderBytes;
+}
+
+bool Journal::HasRoom(std::size_t bytes, bool arrival) const {
+  const std::uint64_t limit = arrival ? options_.file_bytes - options_.file_bytes / 4 : options_.file_bytes;
+  return files_[active_].end + kEntryHeaderBytes + bytes <= limit;
+}
+
+Status Journal::Append(Position position, std::string_view bytes) {
+  File& file = files_[active_];
+  PutEntry(frame_, position, bytes);
+  if (Status written = WriteAt(file.fd, frame_, file.end, file.path); !written) {
+    return written;
+  }
+  file.end += frame_.size();
+  file.last = position;
+  return {};
+}
+
+Status Journal::Turn(Position next) {
+  File& other = files_[1 - active_];
+  if (Status begun = WriteHeader(other, next); !begun) {
+    return begun;
+  }
+  active_ = 1 - active_;
+  return {};
+}
+
+void Journal::Release(Position through) {
+  File& other = files_[1 - active_];
+  if (other.used && other.last <= through) {
+    other.used = false;
+  }
+}
+
+Result<Journal::Left> Journal::Read(const Options& options, Position after, const Visit& visit) {
+  struct Found {
+    Header header;
+    std::string bytes;
+  };
+  std::vector<Found> files;
+  Left left;
+  left.through = after;
+  for (const char* name : kNames) {
+    Result<std::string> bytes = ReadFile(options.directory + name, 1ULL << 30U);
+    if (!bytes) {
+      if (bytes.error().code == ErrorCode::kNotFound) {
+        continue;
+      }
+      return bytes.error();
+    }
+    Header header;
+    if (!DecodeHeader(*bytes, header)) {
+      continue;
+    }
+    if (header.queue_id != options.queue_id || header.epoch != options.epoch) {
+      std::string_view rest = std::string_view(*bytes).substr(kHeaderBytes);
+      std::string_view entry;
+      for (Position position = header.first; TakeEntry(rest, position, entry); ++position) {
+        ++left.strangers;
+      }
+      continue;
+    }
+    left.found = true;
+    left.other_boot = left.other_boot || header.boot_id != options.boot_id;
+    files.push_back(Found{header, *std::move(bytes)});
+  }
+  std::sort(files.begin(), files.end(), [](const Found& a, const Found& b) { return a.header.first < b.header.first; });
+  Position next = files.empty() ? 0 : files.front().header.first;
+  if (next > after + 1) {
+    return Error{ErrorCode::kCorrupt, "the journal begins at operation " + std::to_string(next) +
+                                          ", the database ends at " + std::to_string(after)};
+  }
+  for (const Found& file : files) {
+    if (file.header.first != next) {
+      break;
+    }
+    std::string_view rest = std::string_view(file.bytes).substr(kHeaderBytes);
+    std::string_view entry;
+    for (; TakeEntry(rest, next, entry); ++next) {
+      if (next <= after) {
+        continue;
+      }
+      if (Status visited = visit(next, entry); !visited) {
+        return visited.error();
+      }
+      left.through = next;
+    }
+  }
+  return left;
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/file.h"
+#include "base/result.h"
+
+namespace packhorse::queue {
+
+// Position of an operation in the history of one queue: 1, 2, 3, ...; never used twice while its epoch lasts.
+using Position = std::uint64_t;
+
+// The intake journal: what happened to the queue since it was last folded into the database, in two files of fixed size in
+// the runtime directory (a tmpfs). An entry that was appended survives any crash of the process; a power cut takes the
+// whole journal. One file is written while the other one's operations are being folded. FORMAT.md has the bytes.
+//
+// Bounded: two files of `file_bytes`, allocated when it is made, so that a full tmpfs shows at the start and not in
+// between. Not thread-safe: its owner holds a lock.
+class Journal {
+ public:
+  struct Options {
+    std::string directory;
+    std::uint64_t file_bytes = 4ULL << 20U;
+    std::string queue_id;
+    std::string boot_id;
+    std::uint64_t epoch = 0;  // random; the database names the epoch whose entries it takes
+  };
+
+  // Makes both files anew, empty, ready for `first`.
+  static Result<Journal> Create(const Options& options, Position first);
+
+  // What an earlier run left behind.
+  struct Left {
+    bool found = false;          // a journal of this queue and epoch is there
+    bool other_boot = false;     // written before the machine was started last: its tail may be missing
+    std::uint64_t strangers = 0;  // entries of another queue or epoch, which are left alone
+    Position through = 0;        // last entry that holds
+  };
+  // Calls `visit` with every entry after `after`, in order, up to the first that does not hold. An entry that was half
+  // written when the process ended is such an end.
+  using Visit = std::function<Status(Position position, std::string_view bytes)>;
+  static Result<Left> Read(const Options& options, Position after, const Visit& visit);
+
+  // Whether an entry of this size can ever be held.
+  bool CanHold(std::size_t bytes) const;
+  // Whether it fits now. Arrivals leave a reserve for the operations that empty the queue.
+  bool HasRoom(std::size_t bytes, bool arrival) const;
+  // REQUIRES: HasRoom. A failure leaves the journal as it was.
+  Status Append(Position position, std::string_view bytes);
+
+  // Goes on in the other file. REQUIRES: CanTurn().
+  bool CanTurn() const { return !files_[1 - active_].used; }
+  Status Turn(Position next);
+  // Everything up to `through` is in the database.
+  void Release(Position through);
+
+  std::uint64_t file_bytes() const { return options_.file_bytes; }
+  std::uint64_t active_bytes() const { return files_[active_].end; }
+
+ private:
+  struct File {
+    Fd fd;
+    std::string path;
+    std::uint64_t end = 0;  // where the next entry goes
+    Position first = 0;
+    Position last = 0;  // 0: no entry
+    bool used = false;
+  };
+  explicit Journal(Options options) : options_(std::move(options)) {}
+  Status WriteHeader(File& file, Position first);
+
+  Options options_;
+  std::array<File, 2> files_;
+  std::size_t active_ = 0;
+  std::string frame_;  // reused
+};
+
+}  // namespace packhorse::queue

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+#include "record/outcome.h"
+#include "record/raw_message.h"
+
+namespace packhorse::queue {
+
+// How the ledger counts (FORMAT.md). Plain values.
+
+using DestinationId = std::int64_t;
+
+inline constexpr int kLedgerReceived = 0;
+inline constexpr int kLedgerPending = 1;   // hour 0, the reason is the lane's letter
+inline constexpr int kLedgerUnrouted = 2;  // stream and destination 0
+inline constexpr int LedgerCode(Outcome outcome) { return 10 + static_cast<int>(outcome); }
+
+// Hours since the epoch, of server_received_at.
+std::int32_t HourOf(WallTime time);
+
+struct LedgerKey {
+  std::int32_t hour;
+  StreamId stream;
+  DestinationId destination;
+  int outcome;
+  std::string reason;
+  auto operator<=>(const LedgerKey&) const = default;
+};
+struct LedgerCount {
+  std::int64_t messages = 0;
+  std::int64_t records = 0;
+};
+using LedgerChanges = std::map<LedgerKey, LedgerCount>;
+
+}  // namespace packhorse::queue

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "queue/ledger.h"
+#include "queue/values.h"
+
+namespace packhorse::queue {
+
+// Everything that ever happens to a queue, as values: what the journal holds, entry by entry, and what the index applies.
+// An operation carries all that applying it needs (numbers, times, raw bytes), so that applying cannot fail and gives the
+// same result when it is read back after a crash. FORMAT.md has the bytes.
+
+using BatchPtr = std::shared_ptr<const FrozenBatch>;
+
+// A message arrived: into the lane, or straight into quarantine when `reason` is not empty.
+struct ArrivalOp {
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  RawMessage message;
+  std::string reason;
+  std::string detail;
+};
+
+// Counts without a message: unrouted, dropped on arrival.
+struct CountOp {
+  LedgerChanges changes;
+};
+
+// A message that ends without an upload; `message` is its stored form (EncodeMessage) when it goes into quarantine.
+struct Ending {
+  Sequence sequence = 0;
+  StreamId stream = 0;
+  std::int32_t received_hour = 0;
+  Outcome outcome = Outcome::kQuarantined;
+  std::string reason;
+  std::string detail;
+  std::string message;
+};
+
+// [start of the range, through] leaves a pending range: into batches, or it ends.
+struct FreezeOp {
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  std::int64_t range = 0;
+  Sequence through = 0;
+  std::uint64_t messages = 0;  // that leave
+  std::vector<Ending> endings;
+  std::vector<BatchPtr> batches;  // with their ids
+  WallTime at{};
+};
+
+// A record that goes to the dead letters, with its raw message in stored form.
+struct Burial {
+  DeadRecord record;
+  StreamId stream = 0;
+  std::uint32_t total_records = 1;
+  std::string message;
+};
+
+struct SettleOp {
+  BatchId batch = 0;
+  std::vector<Burial> burials;
+  std::vector<BatchPtr> successors;
+  int http_status = 0;
+  std::string provider_request_id;
+  std::uint32_t attempts = 0;
+  bool possible_duplicate = false;
+  WallTime at{};
+};
+
+struct DeadKey {
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  DestinationId destination = 0;
+  std::uint32_t record = 0;
+  auto operator<=>(const DeadKey&) const = default;
+};
+
+// Dead letters go on their way again as `batch`.
+struct ReplayOp {
+  struct Message {
+    Sequence sequence = 0;
+    Outcome worst = Outcome::kDelivered;  // of the records that stay dead
+  };
+  DestinationId destination = 0;
+  std::vector<DeadKey> letters;
+  std::vector<Message> messages;
+  BatchPtr batch;
+};
+
+// The open range of a lane is cut: what has arrived so far is the backlog, a new open range begins at `at`.
+struct SplitOp {
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  Sequence at = 0;
+  std::int64_t range = 0;  // id of the new one
+};
+
+// [start of the range, through] is given up: expired or over the quota.
+struct GiveUpOp {
+  struct Count {
+    StreamId stream = 0;
+    std::int32_t received_hour = 0;
+    std::uint64_t messages = 0;
+  };
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  std::int64_t range = 0;
+  Sequence through = 0;
+  Outcome outcome = Outcome::kDropped;
+  std::string reason;
+  std::vector<Count> counts;
+};
+
+using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp>;
+
+std::string EncodeOperation(const Operation& operation);
+// The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.
+void EncodeArrival(std::string& out, Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
+                   std::string_view detail);
+// kCorrupt when the bytes contradict their format.
+Result<Operation> DecodeOperation(std::string_view bytes);
+
+}  // namespace packhorse::queue
