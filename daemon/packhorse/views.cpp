@@ -56,8 +56,7 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
   text += Field("at risk", Grouped(queue["at_risk"].Count()) + " messages, should the power fail now");
   text += Field("dead letters", Grouped(queue["dead_letters"].Count()));
   text += Field("quarantined", Grouped(queue["quarantined"].Count()));
-  text += Field("since start",
-                Grouped(queue["commits"].Count()) + " commits since start");
+  text += Field("since start", Grouped(queue["commits"].Count()) + " commits since start");
   Table table({"DESTINATION", "PENDING", "IN FLIGHT", "OLDEST"});
   for (const JsonView& destination : queue["destinations"].Items()) {
     table.Add({destination["name"].Shown(), Grouped(destination["pending"].Count()),

@@ -21,8 +21,7 @@ queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::De
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
   // A message that decodes to nothing is as undecodable as any other: it must not vanish.
   return queue::Resolution{stored.sequence, ignored ? Outcome::kDropped : Outcome::kQuarantined,
-                           decoded.reason.empty() ? "no_records" : decoded.reason, decoded.detail,
-                           stored.message};
+                           decoded.reason.empty() ? "no_records" : decoded.reason, decoded.detail, stored.message};
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 
 namespace packhorse::queue {
 
-// The numbers and texts that FORMAT.md's bytes are made of: LEB128 varints, signed ones zigzag, texts as length + bytes.
-// Pure functions; any thread.
+// The numbers and texts that FORMAT.md's bytes are made of: LEB128 varints, signed ones zigzag, texts as length +
+// bytes. Pure functions; any thread.
 
 inline void PutVarint(std::string& out, std::uint64_t value) {
   while (value >= 0x80) {

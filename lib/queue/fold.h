@@ -102,8 +102,8 @@ struct Changes {
   }
 };
 
-// Messages of one lane that are in memory; until `stored` the journal is their only other place. Messages are only added
-// while it is the newest of its lane and no fold has taken it.
+// Messages of one lane that are in memory; until `stored` the journal is their only other place. Messages are only
+// added while it is the newest of its lane and no fold has taken it.
 struct RamSegment {
   RamSegment(Sequence first, MonoTime now) : messages(first), born(now) {}
   SegmentEncoder messages;
@@ -147,7 +147,7 @@ struct FoldWork {
   std::shared_ptr<const Changes> changes;
   std::array<PerLane, kLanes> lanes;
   std::vector<NeededSpan> needed;
-  bool clean = false;   // the last one of an orderly end
+  bool clean = false;    // the last one of an orderly end
   bool bounded = false;  // also trims tables that only grow
 };
 

@@ -305,9 +305,8 @@ std::vector<NeededSpan> Index::Needed() const {
 }
 
 bool Index::ReservationRunsLow() const {
-  return std::any_of(numbers_.begin(), numbers_.end(), [](const Numbers& numbers) {
-    return numbers.next + kNumberBlock / 4 > numbers.reserved_through;
-  });
+  return std::any_of(numbers_.begin(), numbers_.end(),
+                     [](const Numbers& numbers) { return numbers.next + kNumberBlock / 4 > numbers.reserved_through; });
 }
 
 std::optional<MonoTime> Index::OldestUnstored() const {
@@ -386,10 +385,9 @@ Sequence Index::LowWater(Lane lane) const {
 
 std::vector<RamSegmentPtr> Index::Cached(Lane lane, Sequence from, bool& complete) const {
   const auto& cache = cache_[At(lane)];
-  const auto begin =
-      std::lower_bound(cache.begin(), cache.end(), from, [](const RamSegmentPtr& segment, Sequence sequence) {
-        return segment->messages.last() < sequence;
-      });
+  const auto begin = std::lower_bound(
+      cache.begin(), cache.end(), from,
+      [](const RamSegmentPtr& segment, Sequence sequence) { return segment->messages.last() < sequence; });
   complete = from > stored_through_[At(lane)] ||
              (!cache.empty() && (begin != cache.begin() || cache.front()->messages.first() <= from));
   return {begin, cache.end()};

@@ -20,9 +20,10 @@
 namespace packhorse::queue {
 
 // The present state of the queue, as far as it is known without reading the disk: names, subscriptions, pending ranges,
-// unsettled batches, ledger totals, the newest messages, and what of all this the database does not have yet. Operations
-// change it at once (index_apply.cpp) and cannot fail; the checks come before. Size: bounded by configuration, in-flight
-// limits, the journal and `cache_bytes`, never by the backlog. Not thread-safe: its owner holds a lock.
+// unsettled batches, ledger totals, the newest messages, and what of all this the database does not have yet.
+// Operations change it at once (index_apply.cpp) and cannot fail; the checks come before. Size: bounded by
+// configuration, in-flight limits, the journal and `cache_bytes`, never by the backlog. Not thread-safe: its owner
+// holds a lock.
 class Index {
  public:
   explicit Index(std::uint64_t cache_bytes) : cache_bytes_(cache_bytes), changes_(std::make_shared<Changes>()) {}
@@ -174,7 +175,7 @@ class Index {
   std::map<PartialKey, Partial> partials_;
   std::array<Numbers, kLanes> numbers_;
   std::array<std::deque<RamSegmentPtr>, kLanes> cache_;
-  std::array<RamSegmentPtr, kLanes> open_;  // the newest of cache_, while messages may be added; else null
+  std::array<RamSegmentPtr, kLanes> open_;         // the newest of cache_, while messages may be added; else null
   std::array<Sequence, kLanes> stored_through_{};  // last sequence that a segment of the database holds
   std::array<Held, kLanes> held_;
   std::uint64_t cached_bytes_ = 0;  // of stored segments

@@ -1,4 +1,5 @@
-// How operations change the state. Nothing here can fail: what could go wrong was checked before the operation was made.
+// How operations change the state. Nothing here can fail: what could go wrong was checked before the operation was
+// made.
 
 #include <algorithm>
 #include <chrono>
@@ -208,9 +209,8 @@ void Index::SettleMember(const Unsettled& unsettled, const Member& member, const
   for (std::uint32_t record = member.first_record; record < member.first_record + member.records; ++record) {
     if (!op.burials.empty() && IsBuried(op, member.sequence, record)) {
       ++dead;
-    } else if (std::none_of(op.successors.begin(), op.successors.end(), [&](const BatchPtr& successor) {
-                 return Carries(*successor, member.sequence, record);
-               })) {
+    } else if (std::none_of(op.successors.begin(), op.successors.end(),
+                            [&](const BatchPtr& successor) { return Carries(*successor, member.sequence, record); })) {
       ++delivered;
       if (unsettled.batch->replayed) {
         changes_->dead[DeadKey{unsettled.batch->lane, member.sequence, unsettled.destination, record}] =
@@ -258,8 +258,8 @@ void Index::Apply(const SettleOp& op, MonoTime now) {
     SettleMember(unsettled, member, op);
   }
   for (const Burial& burial : op.burials) {
-    changes_->dead[DeadKey{unsettled.batch->lane, burial.record.sequence, unsettled.destination,
-                           burial.record.record}] =
+    changes_
+        ->dead[DeadKey{unsettled.batch->lane, burial.record.sequence, unsettled.destination, burial.record.record}] =
         DeadRow{DeadRow::State::kDead, burial, unsettled.batch->idempotency_key, op.at};
     dead_ += unsettled.batch->replayed ? 0 : 1;
     KeptSince(now);

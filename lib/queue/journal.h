@@ -14,9 +14,9 @@ namespace packhorse::queue {
 // Position of an operation in the history of one queue: 1, 2, 3, ...; never used twice while its epoch lasts.
 using Position = std::uint64_t;
 
-// The intake journal: what happened to the queue since it was last folded into the database, in two files of fixed size in
-// the runtime directory (a tmpfs). An entry that was appended survives any crash of the process; a power cut takes the
-// whole journal. One file is written while the other one's operations are being folded. FORMAT.md has the bytes.
+// The intake journal: what happened to the queue since it was last folded into the database, in two files of fixed size
+// in the runtime directory (a tmpfs). An entry that was appended survives any crash of the process; a power cut takes
+// the whole journal. One file is written while the other one's operations are being folded. FORMAT.md has the bytes.
 //
 // Bounded: two files of `file_bytes`, allocated when it is made, so that a full tmpfs shows at the start and not in
 // between. Not thread-safe: its owner holds a lock.
@@ -35,10 +35,10 @@ class Journal {
 
   // What an earlier run left behind.
   struct Left {
-    bool found = false;          // a journal of this queue and epoch is there
-    bool other_boot = false;     // written before the machine was started last: its tail may be missing
+    bool found = false;           // a journal of this queue and epoch is there
+    bool other_boot = false;      // written before the machine was started last: its tail may be missing
     std::uint64_t strangers = 0;  // entries of another queue or epoch, which are left alone
-    Position through = 0;        // last entry that holds
+    Position through = 0;         // last entry that holds
   };
   // Calls `visit` with every entry after `after`, in order, up to the first that does not hold. An entry that was half
   // written when the process ended is such an end.

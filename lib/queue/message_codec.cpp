@@ -58,8 +58,7 @@ void SegmentEncoder::Add(Sequence sequence, const RawMessage& message) {
 }
 
 void SegmentEncoder::AddCurrent(Sequence sequence, const SegmentReader& reader) {
-  AddFields(sequence,
-            Fields{reader.head_, reader.topic_, reader.payload_, reader.content_type_, reader.properties_});
+  AddFields(sequence, Fields{reader.head_, reader.topic_, reader.payload_, reader.content_type_, reader.properties_});
 }
 
 void SegmentEncoder::AddFields(Sequence sequence, const Fields& fields) {

@@ -6,14 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
-#include <array>
 #include <cstdlib>
 #include <utility>
 
-#include "queue/configuration.h"
 #include "base/random.h"
+#include "queue/configuration.h"
 #include "queue/message_codec.h"
 #include "queue/operation.h"
 #include "queue/sqlite/rows.h"
@@ -128,9 +128,9 @@ Status LoadUnsettled(Database& db, Index& index) {
     return partials.error();
   }
   return partials->ForEach([&] {
-    index.AddPartial(PartialKey{partials->Int(0), static_cast<Lane>(partials->Int(1)),
-                                static_cast<Sequence>(partials->Int(2))},
-                     Partial{static_cast<std::uint32_t>(partials->Int(3)), static_cast<Outcome>(partials->Int(4))});
+    index.AddPartial(
+        PartialKey{partials->Int(0), static_cast<Lane>(partials->Int(1)), static_cast<Sequence>(partials->Int(2))},
+        Partial{static_cast<std::uint32_t>(partials->Int(3)), static_cast<Outcome>(partials->Int(4))});
   });
 }
 
@@ -297,9 +297,14 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (!queue_id) {
     return queue_id.error();
   }
-  Opened opened{*std::move(lock), *queue_id,    std::make_unique<Index>(options.cache_bytes),
-                *std::move(reader), *std::move(books), std::nullopt,
-                0,                StartReport{}};
+  Opened opened{*std::move(lock),
+                *queue_id,
+                std::make_unique<Index>(options.cache_bytes),
+                *std::move(reader),
+                *std::move(books),
+                std::nullopt,
+                0,
+                StartReport{}};
   if (Status loaded = LoadIndex(opened.books.database(), opened.reader, *opened.index); !loaded) {
     return loaded.error();
   }

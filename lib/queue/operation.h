@@ -14,9 +14,9 @@
 
 namespace packhorse::queue {
 
-// Everything that ever happens to a queue, as values: what the journal holds, entry by entry, and what the index applies.
-// An operation carries all that applying it needs (numbers, times, raw bytes), so that applying cannot fail and gives the
-// same result when it is read back after a crash. FORMAT.md has the bytes.
+// Everything that ever happens to a queue, as values: what the journal holds, entry by entry, and what the index
+// applies. An operation carries all that applying it needs (numbers, times, raw bytes), so that applying cannot fail
+// and gives the same result when it is read back after a crash. FORMAT.md has the bytes.
 
 using BatchPtr = std::shared_ptr<const FrozenBatch>;
 

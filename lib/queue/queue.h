@@ -58,8 +58,8 @@ struct Stats {
   std::uint64_t quarantined = 0;
   std::uint64_t commits = 0;        // since start, each with a sync
   std::uint64_t journal_bytes = 0;  // in use
-  std::string last_error;     // of the store thread, empty when the last commit succeeded
-  WallTime failing_since{};   // epoch when not failing
+  std::string last_error;           // of the store thread, empty when the last commit succeeded
+  WallTime failing_since{};         // epoch when not failing
 };
 
 // How the queue was found when it was opened.

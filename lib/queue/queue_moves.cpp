@@ -127,8 +127,13 @@ Result<std::vector<Ending>> QueueImpl::EndingsOf(const FreezeRequest& request) {
       }
       message = std::move(stored->message);
     }
-    Ending ending{resolution.sequence, message->stream,   HourOf(message->received_at), resolution.outcome,
-                  resolution.reason,   resolution.detail, ""};
+    Ending ending{resolution.sequence,
+                  message->stream,
+                  HourOf(message->received_at),
+                  resolution.outcome,
+                  resolution.reason,
+                  resolution.detail,
+                  ""};
     if (ending.outcome == Outcome::kQuarantined) {
       ending.message = EncodeMessage(resolution.sequence, *message);
     }
@@ -151,8 +156,8 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
     return;
   }
   const std::vector<Index::Range>& ranges = index_->backlog(*id, request.lane).ranges;
-  const auto range = std::find_if(ranges.begin(), ranges.end(),
-                                  [&](const Index::Range& each) { return each.from == request.from; });
+  const auto range =
+      std::find_if(ranges.begin(), ranges.end(), [&](const Index::Range& each) { return each.from == request.from; });
   if (range == ranges.end() || request.through < request.from ||
       request.through > std::min(range->through.value_or(kMaxSequence), index_->last(request.lane))) {
     refuse(Refused(std::to_string(request.from) + ".." + std::to_string(request.through) + " is not what is pending"));
@@ -187,8 +192,7 @@ Result<std::vector<Burial>> QueueImpl::BurialsOf(const Settlement& settlement, c
         total = member.total_records;
       }
     }
-    burials.push_back(
-        Burial{record, stored->message.stream, total, EncodeMessage(record.sequence, stored->message)});
+    burials.push_back(Burial{record, stored->message.stream, total, EncodeMessage(record.sequence, stored->message)});
   }
   return burials;
 }
@@ -251,7 +255,8 @@ Result<ReplayOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids, 
     if (!key) {
       return key.error();
     }
-    if (key->destination != op.destination || key->lane != batch.lane || !replayed[key->sequence].insert(key->record).second) {
+    if (key->destination != op.destination || key->lane != batch.lane ||
+        !replayed[key->sequence].insert(key->record).second) {
       return Refused("dead letter " + std::to_string(id) + " is of another destination or lane, or named twice");
     }
     op.letters.push_back(*key);

@@ -21,8 +21,8 @@
 namespace packhorse::queue {
 
 struct StoreOptions {
-  bool strict = false;                             // an arrival waits for a synced commit
-  std::chrono::milliseconds window{2'000};         // else: at most this long until one
+  bool strict = false;                      // an arrival waits for a synced commit
+  std::chrono::milliseconds window{2'000};  // else: at most this long until one
   std::function<void()> wake;
 };
 
@@ -41,9 +41,8 @@ class Store {
 
   // Blocks until the arrival is safe, or until Stop(). A reason: into quarantine.
   Result<Sequence> Append(const RawMessage& message, std::string_view reason, std::string_view detail);
-  // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the process:
-  // now or after the next fold; with an error only when the store stops before that.
-  // REQUIRES: mutex held.
+  // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the
+  // process: now or after the next fold; with an error only when the store stops before that. REQUIRES: mutex held.
   void PostLocked(const Operation& operation, std::function<void(const Status&)> finished);
   // Folds what there is; with `change`, in one transaction with it. Holds the mutex all the while: for rare things.
   Status FoldNow(std::unique_lock<std::mutex>& lock, const std::function<Status(Database&)>& change);
@@ -98,12 +97,12 @@ class Store {
   Position gap_through_ = 0;  // the journal counts only once the database has this
   bool folding_ = false;
   bool fold_asked_ = false;
-  unsigned urgent_ = 0;       // arrivals that wait for the disk
+  unsigned urgent_ = 0;                // arrivals that wait for the disk
   std::optional<FoldWork> unwritten_;  // of a FoldNow() that failed
   MonoTime next_lazy_{};
   MonoTime next_bounded_{};
   std::deque<Waiter> waiters_;
-  std::string bytes_;         // reused
+  std::string bytes_;  // reused
   std::string last_error_;
   WallTime failing_since_{};
   unsigned failures_ = 0;
@@ -111,8 +110,8 @@ class Store {
   bool stopping_ = false;
   bool stopped_ = false;
 
-  std::condition_variable work_;    // the store thread waits for something to do
-  std::condition_variable folds_;   // others wait for a fold
+  std::condition_variable work_;   // the store thread waits for something to do
+  std::condition_variable folds_;  // others wait for a fold
   std::thread thread_;
 };
 

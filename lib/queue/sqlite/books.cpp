@@ -137,7 +137,8 @@ Status Books::WriteLane(Lane lane, const FoldWork& work, FoldResult& result) {
   }
   return Run(
       "UPDATE lanes SET reserved_through = ?1, next_sequence = ?2, segments = segments + ?3, messages = messages + ?4,"
-      " payload_bytes = payload_bytes + ?5 WHERE lane = ?6 AND (reserved_through <> ?1 OR next_sequence <> ?2 OR ?3 <> 0"
+      " payload_bytes = payload_bytes + ?5 WHERE lane = ?6 AND (reserved_through <> ?1 OR next_sequence <> ?2 OR ?3 <> "
+      "0"
       " OR ?4 <> 0)",
       part.numbers.reserved_through, part.numbers.next, held.segments, held.messages, held.payload_bytes, Number(lane));
 }
@@ -271,12 +272,11 @@ Status Books::InsertBatch(DestinationId destination, const FrozenBatch& batch) {
 
 Status Books::WritePartials(const Changes& changes) {
   for (const auto& [key, partial] : changes.partials) {
-    Status written =
-        partial.settled == 0
-            ? Run("DELETE FROM partials WHERE destination = ? AND lane = ? AND sequence = ?", key.destination,
-                  Number(key.lane), key.sequence)
-            : Run("INSERT OR REPLACE INTO partials VALUES (?, ?, ?, ?, ?)", key.destination, Number(key.lane),
-                  key.sequence, partial.settled, static_cast<int>(partial.worst));
+    Status written = partial.settled == 0
+                         ? Run("DELETE FROM partials WHERE destination = ? AND lane = ? AND sequence = ?",
+                               key.destination, Number(key.lane), key.sequence)
+                         : Run("INSERT OR REPLACE INTO partials VALUES (?, ?, ?, ?, ?)", key.destination,
+                               Number(key.lane), key.sequence, partial.settled, static_cast<int>(partial.worst));
     if (!written) {
       return written;
     }
@@ -291,9 +291,8 @@ Status Books::WriteDead(const Changes& changes) {
       written = Run("DELETE FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND record = ?",
                     key.destination, Number(key.lane), key.sequence, key.record);
     } else if (row.state == DeadRow::State::kReplaying) {
-      written = Run(
-          "UPDATE dead SET replaying = 1 WHERE destination = ? AND lane = ? AND sequence = ? AND record = ?",
-          key.destination, Number(key.lane), key.sequence, key.record);
+      written = Run("UPDATE dead SET replaying = 1 WHERE destination = ? AND lane = ? AND sequence = ? AND record = ?",
+                    key.destination, Number(key.lane), key.sequence, key.record);
     } else {
       const DeadRecord& record = row.burial.record;
       written = Run(
@@ -316,9 +315,9 @@ Status Books::WriteDead(const Changes& changes) {
 
 Status Books::WriteQuarantine(const Changes& changes, FoldResult& result) {
   for (const auto& [key, row] : changes.quarantine) {
-    Status kept = Run("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)", Number(key.first), key.second,
-                      row.stream, Micros(row.at), std::string_view(row.reason), std::string_view(row.detail),
-                      Statement::AsBlob(row.message));
+    Status kept =
+        Run("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)", Number(key.first), key.second, row.stream,
+            Micros(row.at), std::string_view(row.reason), std::string_view(row.detail), Statement::AsBlob(row.message));
     if (!kept) {
       return kept;
     }
@@ -329,13 +328,14 @@ Status Books::WriteQuarantine(const Changes& changes, FoldResult& result) {
 
 Status Books::WriteSettled(const Changes& changes) {
   for (const SettledRow& row : changes.settled) {
-    Status logged = Run(
-        "INSERT INTO settled(idempotency_key, destination, lane, first_sequence, last_sequence, messages, records, dead,"
-        " settled_at, http_status, provider_request_id, trace_id, attempts, possible_duplicate)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        std::string_view(row.idempotency_key), row.destination, Number(row.lane), row.first, row.last, row.messages,
-        row.records, row.dead, Micros(row.at), row.http_status, std::string_view(row.provider_request_id),
-        std::string_view(row.trace_id), row.attempts, row.possible_duplicate ? 1 : 0);
+    Status logged =
+        Run("INSERT INTO settled(idempotency_key, destination, lane, first_sequence, last_sequence, messages, records, "
+            "dead,"
+            " settled_at, http_status, provider_request_id, trace_id, attempts, possible_duplicate)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            std::string_view(row.idempotency_key), row.destination, Number(row.lane), row.first, row.last, row.messages,
+            row.records, row.dead, Micros(row.at), row.http_status, std::string_view(row.provider_request_id),
+            std::string_view(row.trace_id), row.attempts, row.possible_duplicate ? 1 : 0);
     if (!logged) {
       return logged;
     }
@@ -348,7 +348,8 @@ Status Books::WriteBounds(FoldResult& result) {
       !bounded) {
     return bounded;
   }
-  if (Status bounded = Run("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ? AND replaying = 0", limits_.dead);
+  if (Status bounded =
+          Run("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ? AND replaying = 0", limits_.dead);
       !bounded) {
     return bounded;
   }

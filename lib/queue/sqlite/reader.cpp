@@ -157,8 +157,8 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
 }
 
 Result<std::vector<std::uint32_t>> Reader::DeadRecords(DestinationId destination, Lane lane, Sequence sequence) {
-  Result<Statement> rows = db_.Prepare(
-      "SELECT record FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");
+  Result<Statement> rows =
+      db_.Prepare("SELECT record FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");
   if (!rows) {
     return rows.error();
   }

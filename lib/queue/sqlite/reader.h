@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "queue/queue.h"
 #include "queue/fold.h"
+#include "queue/queue.h"
 #include "queue/sqlite/database.h"
 
 namespace packhorse::queue {

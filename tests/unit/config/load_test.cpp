@@ -154,7 +154,7 @@ TEST_F(ConfigTest, TheInstalledExampleLoadsWithoutAProblem) {
   test::WriteAll(file, Replace(text, "/etc/packhorse/cloud.token", dir_ / "token"));
   const Loaded loaded = Load(file);
   EXPECT_TRUE(loaded.problems.empty()) << All(loaded);
-  EXPECT_EQ(loaded.config.queue.durability, Durability::kStrict);
+  EXPECT_EQ(loaded.config.queue.durability, Durability::kWindow);
 }
 
 TEST_F(ConfigTest, AFileThatIsNotThereIsNamed) {

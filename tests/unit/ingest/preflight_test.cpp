@@ -48,7 +48,7 @@ TEST(Preflight, MissingClientCertificateIsNamedHoweverSoonTheBrokerEndsTheConnec
   ASSERT_TRUE(endpoint);
   for (int i = 0; i < 20; ++i) {
     const Result<Dialect> dialect =
-        Preflight(*endpoint, {broker.certificates().ca(), "", ""}, std::chrono::seconds(20));
+        Preflight(*endpoint, {broker.certificates().ca(), "", "", {}}, std::chrono::seconds(20));
     ASSERT_FALSE(dialect) << "attempt " << i << " says only that the connection ended";
     EXPECT_THAT(dialect.error().message, HasSubstr("certificate required"));
   }
