@@ -149,8 +149,9 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
       return wanted(head);
     };
     Status visited = reader_.VisitSegments(
-        lane, range.from, [&](Sequence first, Sequence last, const std::string& plain) -> Result<bool> {
-          if (first > limit || (!cached.empty() && last >= cached.front()->messages.first())) {
+        lane, range.from, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+          // One row holds what were many segments in memory: it may end beyond the first of those that still are.
+          if (first > limit || (!cached.empty() && first >= cached.front()->messages.first())) {
             return false;
           }
           const Result<bool> added = collector.Add(plain, first, limit, wanted_locked);

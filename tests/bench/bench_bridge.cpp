@@ -1,11 +1,13 @@
 // The whole bridge: publisher -> mosquitto -> packhorsed -> reference cloud, each a process of its own; measured is
 // packhorsed. Done when the cloud's database holds every message.
-//   full      as fast as the broker takes them
-//   paced     1,000 messages a second: what a gateway costs at a normal rate
-//   outage    the cloud is away while everything arrives, then comes back
+//   full        as fast as the broker takes them
+//   up-RATE     that many messages a second while the cloud is there
+//   outage      the cloud is away while everything arrives as fast as the broker takes it, then comes back
+//   down-RATE   the same at that many messages a second
 #include <sqlite3.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <thread>
@@ -20,14 +22,15 @@ namespace {
 
 constexpr std::chrono::minutes kPatience{15};
 
-std::string Configuration(const Broker& broker, int cloud_port, const std::string& directory) {
+std::string Configuration(const Broker& broker, int cloud_port, const std::string& directory,
+                          const RuntimeDir& runtime) {
   return R"({ "gateway": { "id": "bench" },
   "sources": [ { "name": "plant", "urls": [")" +
          broker.url() + R"("], "client_id": "bench-bridge" } ],
   "streams": [ { "name": "telemetry", "source": "plant", "topics": ["site/{site}/dev/{device}/telemetry"],
                  "contract": "generic-json@1", "destinations": ["cloud"] } ],
   "queue": { "path": ")" +
-         directory + R"(/queue.db", "runtime_dir": ")" + directory + R"(" },
+         directory + R"(/queue.db", "runtime_dir": ")" + runtime.path() + R"(" },
   "destinations": [ { "name": "cloud", "contract": "packhorse-ingest@1", "url": "http://127.0.0.1:)" +
          std::to_string(cloud_port) + R"(", "auth": { "type": "none" },
                       "batch": { "max_records": 500, "max_bytes": "1MiB", "max_age": "500ms" },
@@ -60,12 +63,15 @@ bool Subscribed(const std::string& directory) {
 void Bridge(const Arguments& arguments, const std::string& directory) {
   const Broker broker(directory);
   const int cloud_port = test::FreePort();
-  const bool outage = arguments.mode == "outage";
+  const RuntimeDir runtime;
+  const bool outage = arguments.mode == "outage" || arguments.mode.starts_with("down-");
+  const std::size_t dash = arguments.mode.find('-');
+  const std::uint64_t rate = dash == std::string::npos ? 0 : std::strtoull(&arguments.mode[dash + 1], nullptr, 10);
   std::optional<test::Process> cloud;
   if (!outage) {
     cloud.emplace(StartCloud(cloud_port, directory));
   }
-  test::WriteAll(directory + "/packhorse.json", Configuration(broker, cloud_port, directory));
+  test::WriteAll(directory + "/packhorse.json", Configuration(broker, cloud_port, directory, runtime));
   const test::Process bridge({std::string(BINARY_DIR) + "/bin/packhorsed", "--config", directory + "/packhorse.json"},
                              directory + "/bridge.log");
   if (!test::WaitFor([&] { return Subscribed(directory); })) {
@@ -74,8 +80,7 @@ void Bridge(const Arguments& arguments, const std::string& directory) {
   const std::string pid = std::to_string(bridge.pid());
 
   const Usage before = Measure(pid);
-  test::Process publisher =
-      StartPublisher(broker.port(), arguments.messages, arguments.mode == "paced" ? 1'000 : 0, directory);
+  test::Process publisher = StartPublisher(broker.port(), arguments.messages, rate, directory);
   if (!publisher.Wait(kPatience)) {
     Fail("the publisher did not finish");
   }
@@ -89,7 +94,7 @@ void Bridge(const Arguments& arguments, const std::string& directory) {
           const std::uint64_t now = Measure(pid).written_bytes;
           const bool quiet = now == last;
           last = now;
-          std::this_thread::sleep_for(std::chrono::seconds(1));
+          std::this_thread::sleep_for(std::chrono::seconds(3));
           return quiet;
         },
         kPatience);
@@ -109,8 +114,9 @@ void Bridge(const Arguments& arguments, const std::string& directory) {
 
 int main(int argc, char** argv) {
   using namespace packhorse::bench;
-  const Arguments arguments = ParseArguments(argc, argv, "bench_bridge full|paced|outage MESSAGES");
-  if (arguments.mode != "full" && arguments.mode != "paced" && arguments.mode != "outage") {
+  const Arguments arguments = ParseArguments(argc, argv, "bench_bridge full|up-RATE|outage|down-RATE MESSAGES");
+  if (arguments.mode != "full" && arguments.mode != "outage" && !arguments.mode.starts_with("up-") &&
+      !arguments.mode.starts_with("down-")) {
     Fail("unknown mode " + arguments.mode);
   }
   const packhorse::test::TempDir directory;

@@ -53,9 +53,11 @@ void Raw(std::uint64_t messages, const std::string& directory) {
   client.disconnect()->wait();
 }
 
-std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory) {
+std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const RuntimeDir& runtime, bool strict) {
   queue::Options options;
   options.path = directory + "/queue.db";
+  options.runtime_dir = runtime.path();
+  options.strict = strict;
   options.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
   options.destinations = {"cloud"};
   auto opened = queue::Open(std::move(options), SystemClock());
@@ -77,9 +79,10 @@ std::vector<ingest::Route> Routes(const queue::Queue& queue) {
   return {route};
 }
 
-void Packhorse(std::uint64_t messages, const std::string& directory) {
+void Packhorse(std::uint64_t messages, const std::string& directory, bool strict) {
   const Broker broker(directory);
-  const auto queue = OpenQueue(directory);
+  const RuntimeDir runtime;
+  const auto queue = OpenQueue(directory, runtime, strict);
   ingest::Intake intake(Routes(*queue), {}, *queue, SystemClock());
   ingest::SourceOptions options;
   options.name = "bench";
@@ -102,7 +105,7 @@ void Packhorse(std::uint64_t messages, const std::string& directory) {
   if (!test::WaitFor([&] { return intake.Stats().received >= messages; }, kPatience)) {
     Fail("only " + std::to_string(intake.Stats().received) + " messages came");
   }
-  Print("ingest/packhorse", messages, before, Measure());
+  Print(strict ? "ingest/packhorse-strict" : "ingest/packhorse", messages, before, Measure());
   (*source)->Stop(std::chrono::seconds(5));
   queue->Stop();
 }
@@ -112,12 +115,12 @@ void Packhorse(std::uint64_t messages, const std::string& directory) {
 
 int main(int argc, char** argv) {
   using namespace packhorse::bench;
-  const Arguments arguments = ParseArguments(argc, argv, "bench_ingest raw|packhorse MESSAGES");
+  const Arguments arguments = ParseArguments(argc, argv, "bench_ingest raw|packhorse|packhorse-strict MESSAGES");
   const packhorse::test::TempDir directory;
   if (arguments.mode == "raw") {
     Raw(arguments.messages, directory.path());
-  } else if (arguments.mode == "packhorse") {
-    Packhorse(arguments.messages, directory.path());
+  } else if (arguments.mode == "packhorse" || arguments.mode == "packhorse-strict") {
+    Packhorse(arguments.messages, directory.path(), arguments.mode == "packhorse-strict");
   } else {
     Fail("unknown mode " + arguments.mode);
   }

@@ -1,11 +1,18 @@
 // The queue against bare SQLite on the same disk.
 //   raw-insert      one row per message, one synced commit per message (WAL, synchronous=FULL): the raw limit of
-//   `append` raw-drain       500 rows read and deleted per commit: the raw limit of `drain` append Queue::Append, one
-//   caller: what mode strict costs per acknowledged message drain           Peek, Freeze, Settle in batches of 500 over
-//   what was appended before (not measured)
+//                   append-strict
+//   raw-drain       500 rows read and deleted per commit: the raw limit of drain
+//   append          Queue::Append, one caller, mode window: journal, memory, folds
+//   append-strict   the same in mode strict: what each acknowledged message costs when it waits for the disk
+//   drain           Peek, Freeze, Settle in batches of 500 over what was appended before (not measured)
+//   read            the same messages after a restart, from the disk: what reading a backlog costs
+//   backlog         memory, start and cost per message with that many messages queued
 #include <sqlite3.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -134,9 +141,11 @@ void RawDrain(std::uint64_t messages, const std::string& directory) {
 // Counts the calls of Options::wake, so that the loop can wait for the next one.
 std::atomic<std::uint32_t> wakes{0};
 
-std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory) {
+std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const RuntimeDir& runtime, bool strict = false) {
   queue::Options options;
   options.path = directory + "/queue.db";
+  options.runtime_dir = runtime.path();
+  options.strict = strict;
   options.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
   options.destinations = {"cloud"};
   options.wake = [] {
@@ -170,12 +179,13 @@ void AppendAll(queue::Queue& queue, std::uint64_t messages) {
   }
 }
 
-void Append(std::uint64_t messages, const std::string& directory) {
-  const auto queue = OpenQueue(directory);
+void Append(std::uint64_t messages, const std::string& directory, bool strict) {
+  const RuntimeDir runtime;
+  const auto queue = OpenQueue(directory, runtime, strict);
   const Usage before = Measure();
   AppendAll(*queue, messages);
-  Print("queue/append", messages, before, Measure());
   queue->Stop();
+  Print(strict ? "queue/append-strict" : "queue/append", messages, before, Measure());
 }
 
 queue::FreezeRequest Frozen(const queue::Pending& pending) {
@@ -211,41 +221,99 @@ void PollUntil(queue::Queue& queue, const bool& done) {
   }
 }
 
-void Drain(std::uint64_t messages, const std::string& directory) {
-  const auto queue = OpenQueue(directory);
-  AppendAll(*queue, messages);
-  const Usage before = Measure();
+void TakeAll(queue::Queue& queue, std::uint64_t messages) {
   std::uint64_t taken = 0;
   while (taken < messages) {
-    auto pending = queue->Peek("cloud", Lane::kNormal, kBatch, 1ULL << 20U);
+    auto pending = queue.Peek("cloud", Lane::kNormal, kBatch, 1ULL << 20U);
     if (!pending || pending->messages.empty()) {
       Fail("the queue ran dry");
     }
     taken += pending->messages.size();
     bool done = false;
     queue::BatchId id = 0;
-    queue->Freeze(Frozen(*pending), [&](Result<std::vector<queue::BatchId>> ids) {
+    queue.Freeze(Frozen(*pending), [&](Result<std::vector<queue::BatchId>> ids) {
       if (!ids) {
         Fail(ids.error().message);
       }
       id = ids->front();
       done = true;
     });
-    PollUntil(*queue, done);
+    PollUntil(queue, done);
     done = false;
     queue::Settlement settlement;
     settlement.batch = id;
     settlement.http_status = 200;
     settlement.attempts = 1;
-    queue->Settle(std::move(settlement), [&](const Result<std::vector<queue::BatchId>>& ids) {
+    queue.Settle(std::move(settlement), [&](const Result<std::vector<queue::BatchId>>& ids) {
       if (!ids) {
         Fail(ids.error().message);
       }
       done = true;
     });
-    PollUntil(*queue, done);
+    PollUntil(queue, done);
   }
+}
+
+void Drain(std::uint64_t messages, const std::string& directory) {
+  const RuntimeDir runtime;
+  const auto queue = OpenQueue(directory, runtime);
+  AppendAll(*queue, messages);
+  const Usage before = Measure();
+  TakeAll(*queue, messages);
   Print("queue/drain", messages, before, Measure());
+  queue->Stop();
+}
+
+void Read(std::uint64_t messages, const std::string& directory) {
+  const RuntimeDir runtime;
+  {
+    const auto queue = OpenQueue(directory, runtime);
+    AppendAll(*queue, messages);
+    queue->Stop();
+  }
+  const auto queue = OpenQueue(directory, runtime);
+  const Usage before = Measure();
+  TakeAll(*queue, messages);
+  Print("queue/read", messages, before, Measure());
+  queue->Stop();
+}
+
+std::uint64_t ResidentKib() {
+  std::ifstream status("/proc/self/status");
+  std::uint64_t kib = 0;
+  for (std::string word; status >> word;) {
+    if (word == "VmRSS:") {
+      status >> kib;
+    }
+  }
+  return kib;
+}
+
+void Backlog(std::uint64_t messages, const std::string& directory) {
+  const RuntimeDir runtime;
+  constexpr std::uint64_t kProbe = 10'000;
+  std::uint64_t empty = 0;
+  double few = 0;
+  {
+    const auto queue = OpenQueue(directory, runtime);
+    const Usage before = Measure();
+    AppendAll(*queue, kProbe);
+    few = (Measure().cpu_seconds - before.cpu_seconds) * 1e6 / kProbe;
+    empty = ResidentKib();
+    AppendAll(*queue, messages - 2 * kProbe);
+    const Usage full = Measure();
+    AppendAll(*queue, kProbe);
+    std::printf(
+        "backlog messages=%llu cpu_us_at_start=%.2f cpu_us_at_end=%.2f rss_kib_at_start=%llu rss_kib_at_end=%llu\n",
+        static_cast<unsigned long long>(messages), few, (Measure().cpu_seconds - full.cpu_seconds) * 1e6 / kProbe,
+        static_cast<unsigned long long>(empty), static_cast<unsigned long long>(ResidentKib()));
+    queue->Stop();
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const auto queue = OpenQueue(directory, runtime);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  std::printf("backlog messages=%llu start_ms=%.1f\n", static_cast<unsigned long long>(messages),
+              std::chrono::duration<double, std::milli>(took).count());
   queue->Stop();
 }
 
@@ -254,8 +322,8 @@ void Drain(std::uint64_t messages, const std::string& directory) {
 
 int main(int argc, char** argv) {
   using namespace packhorse::bench;
-  const Arguments arguments =
-      ParseArguments(argc, argv, "bench_queue raw-insert|raw-fill|raw-drain|append|drain MESSAGES");
+  const Arguments arguments = ParseArguments(
+      argc, argv, "bench_queue raw-insert|raw-fill|raw-drain|append|append-strict|drain|read|backlog MESSAGES");
   const packhorse::test::TempDir directory;
   if (arguments.mode == "raw-insert") {
     RawInsert(arguments.messages, directory.path());
@@ -263,8 +331,12 @@ int main(int argc, char** argv) {
     RawDrain(arguments.messages, directory.path());
   } else if (arguments.mode == "raw-fill") {
     RawFill(arguments.messages, directory.path());
-  } else if (arguments.mode == "append") {
-    Append(arguments.messages, directory.path());
+  } else if (arguments.mode == "append" || arguments.mode == "append-strict") {
+    Append(arguments.messages, directory.path(), arguments.mode == "append-strict");
+  } else if (arguments.mode == "read") {
+    Read(arguments.messages, directory.path());
+  } else if (arguments.mode == "backlog") {
+    Backlog(arguments.messages, directory.path());
   } else if (arguments.mode == "drain") {
     Drain(arguments.messages, directory.path());
   } else {

@@ -5,8 +5,10 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 namespace packhorse::bench {
 namespace {
@@ -78,6 +80,19 @@ std::string Payload(std::uint64_t number) {
 }
 
 std::string Topic(std::uint64_t number) { return "site/a/dev/" + std::to_string(number % 200) + "/telemetry"; }
+
+RuntimeDir::RuntimeDir() {
+  std::string path = "/dev/shm/packhorse.XXXXXX";
+  if (mkdtemp(path.data()) == nullptr) {
+    Fail("no folder below /dev/shm");
+  }
+  path_ = path;
+}
+
+RuntimeDir::~RuntimeDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
 
 Arguments ParseArguments(int argc, char** argv, const std::string& usage) {
   Arguments arguments;

@@ -28,6 +28,19 @@ std::string Payload(std::uint64_t number);
 // Topic of one of 200 devices.
 std::string Topic(std::uint64_t number);
 
+// A new folder on a tmpfs, for journals; removed when destroyed.
+class RuntimeDir {
+ public:
+  RuntimeDir();
+  ~RuntimeDir();
+  RuntimeDir(const RuntimeDir&) = delete;
+  RuntimeDir& operator=(const RuntimeDir&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 // Command line of every benchmark: `PROGRAM MODE MESSAGES`. Files are written below $TMPDIR, which must be on the disk
 // that is to be measured, not in memory.
 struct Arguments {

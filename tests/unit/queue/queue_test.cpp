@@ -257,6 +257,21 @@ TEST_P(QueueTest, BacklogOlderThanTheCacheIsReadFromTheDiskInOrder) {
   }
 }
 
+TEST_P(QueueTest, BacklogPartlyInMemoryAndPartlyInTheSameRowOnTheDiskIsReadWithoutAGap) {
+  cache_bytes_ = 600;
+  Reopen();
+  for (int i = 0; i < 30; ++i) {
+    Append("payload-" + std::to_string(i));
+    clock_.Advance(std::chrono::milliseconds(40));  // a new segment in memory every few messages
+  }
+  ExpectVerified();  // one fold for all of them; then only the newest stay in memory
+  const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 1000, 1ULL << 30U);
+  ASSERT_EQ(pending->messages.size(), 30U);
+  for (std::size_t i = 0; i < 30; ++i) {
+    EXPECT_EQ(pending->messages[i].message.payload, "payload-" + std::to_string(i));
+  }
+}
+
 TEST_P(QueueTest, PeekIsBoundedByMessagesAndBytesButGivesAtLeastOne) {
   for (int i = 0; i < 10; ++i) {
     Append(std::string(100, 'x'));
