@@ -1,5 +1,7 @@
 #include "batch/batch.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace packhorse::batch {
@@ -14,6 +16,12 @@ std::uint64_t AddSaturating(std::uint64_t a, std::uint64_t b) {
 }
 
 }  // namespace
+
+std::uint64_t FullAt(const Options& options, double mean_bytes) {
+  const double by_bytes = std::ceil(static_cast<double>(options.max_bytes) / std::max(mean_bytes, 1.0));
+  return std::max<std::uint64_t>(
+      1, std::min<std::uint64_t>(options.max_records, static_cast<std::uint64_t>(std::min(by_bytes, 1e9))));
+}
 
 Decision Decide(const Options& options, const Waiting& waiting, bool flush, MonoTime now) {
   if (waiting.messages == 0) {

@@ -29,6 +29,9 @@ struct Decision {
   std::optional<MonoTime> next;  // `now` when due, else when to ask again if nothing arrives; none when nothing waits
 };
 
+// How many messages of this mean size make a batch full.
+std::uint64_t FullAt(const Options& options, double mean_bytes);
+
 // A batch is due when it is full by count or bytes, or when its oldest message is max_age old, or when `flush` is set.
 Decision Decide(const Options& options, const Waiting& waiting, bool flush, MonoTime now);
 

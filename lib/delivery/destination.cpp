@@ -113,6 +113,7 @@ MonoTime DestinationImpl::FreezeWhenDue(Lane lane, MonoTime now) {
   const queue::PendingStats waiting = around_.queue.Waiting(options_.name, lane);
   if (waiting.messages == 0) {
     state.oldest_seen.reset();
+    around_.queue.WakeAt(options_.name, lane, 1);
     return now + kIdle;
   }
   if (!state.oldest_seen) {
@@ -122,9 +123,11 @@ MonoTime DestinationImpl::FreezeWhenDue(Lane lane, MonoTime now) {
     return state.freeze_not_before;
   }
   const auto bytes = static_cast<std::uint64_t>(static_cast<double>(waiting.messages) * mean_record_bytes_);
+  const batch::Options limits = BatchLimits();
   const batch::Decision decision =
-      batch::Decide(BatchLimits(), batch::Waiting{waiting.messages, bytes, *state.oldest_seen}, flush_, now);
+      batch::Decide(limits, batch::Waiting{waiting.messages, bytes, *state.oldest_seen}, flush_, now);
   if (!decision.due) {
+    around_.queue.WakeAt(options_.name, lane, batch::FullAt(limits, mean_record_bytes_));
     return decision.next.value_or(now + kIdle);
   }
   StartFreeze(lane, now);

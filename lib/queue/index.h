@@ -49,6 +49,7 @@ class Index {
     std::vector<Range> ranges;  // ascending
     Sequence oldest_for = 0;    // sequence for which oldest_at was looked up
     WallTime oldest_at{};
+    std::uint64_t wake_at = 1;  // messages waiting at which the loop wants to know
     std::uint64_t waiting() const;
   };
 
@@ -82,7 +83,8 @@ class Index {
   bool Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const;
 
   // --- operations (index_apply.cpp) ---
-  void ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
+  // Whether the loop wants to know.
+  bool ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
                     std::string_view detail, MonoTime now);
   void Apply(const Operation& operation, MonoTime now);
   // Whether an operation read back from a journal fits the state. REQUIRES for Apply of one that was read back.
@@ -150,7 +152,7 @@ class Index {
   void Apply(const GiveUpOp& op, MonoTime now);
   void Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
              std::int64_t messages, std::int64_t records);
-  void Quarantine(Lane lane, Sequence sequence, QuarantineRow row, MonoTime now);
+  void Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTime now);
   void CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
                 std::string_view reason);
   void SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op);

@@ -72,7 +72,7 @@ void Index::KeptSince(MonoTime now) {
   }
 }
 
-void Index::Quarantine(Lane lane, Sequence sequence, QuarantineRow row, MonoTime now) {
+void Index::Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTime now) {
   if (changes_->quarantine.try_emplace({lane, sequence}, std::move(row)).second) {
     ++quarantined_;
   }
@@ -104,7 +104,7 @@ RamSegment& Index::OpenSegment(Lane lane, Sequence sequence, MonoTime now) {
   return *open;
 }
 
-void Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
+bool Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
                          std::string_view detail, MonoTime now) {
   numbers_[At(lane)].next = sequence + 1;
   const std::int32_t hour = HourOf(message.received_at);
@@ -116,6 +116,7 @@ void Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
                now);
   }
   bool wanted = false;
+  bool wake = false;
   for (const HotCount& count : HotFor(message.stream, lane, hour).counts) {
     ++count.total_received->messages;
     ++count.received->messages;
@@ -130,7 +131,9 @@ void Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
     wanted = true;
     ++count.total_pending->messages;
     ++count.pending->messages;
-    if (count.backlog->waiting() == 0) {
+    const std::uint64_t waiting = count.backlog->waiting();
+    wake = wake || waiting + 1 == count.backlog->wake_at;
+    if (waiting == 0) {
       // What was before is settled: the range begins here.
       while (ranges.size() > 1) {
         SaveRange(count.destination, lane, ranges.front(), true);
@@ -148,6 +151,7 @@ void Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
       segment.streams.push_back(message.stream);
     }
   }
+  return wake;
 }
 
 void Index::SaveRange(DestinationId destination, Lane lane, const Range& range, bool gone) {

@@ -264,6 +264,63 @@ Result<LockFile> LockFile::Take(const std::string& path) {
   return LockFile(std::move(fd));
 }
 
+namespace {
+
+// What the database says of itself.
+struct Meta {
+  std::string queue_id;
+  bool clean = false;
+  Position position = 0;
+  std::uint64_t epoch = 0;
+};
+
+Result<Meta> LoadMeta(Database& db) {
+  const Result<std::string> queue_id = MetaText(db, "queue_id");
+  const Result<std::uint64_t> clean = MetaNumber(db, "clean");
+  const Result<std::uint64_t> position = MetaNumber(db, "position");
+  const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
+  for (const auto* number : {&clean, &position, &epoch}) {
+    if (!*number) {
+      return number->error();
+    }
+  }
+  if (!queue_id) {
+    return queue_id.error();
+  }
+  return Meta{*queue_id, *clean != 0, *position, *epoch};
+}
+
+// From the state of the database to the present, and a journal to go on with.
+Status BringForward(Opened& opened, const Meta& meta, const Options& options, const Clock& clock) {
+  StartReport& report = opened.report;
+  report.how = meta.clean ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
+  opened.position = meta.position;
+  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.queue_id, BootId(), meta.epoch};
+  if (!meta.clean) {
+    const Result<Position> through = ReplayJournal(journal, meta.position, *opened.index, clock.Mono(), report);
+    if (!through) {
+      return through.error();
+    }
+    opened.position = *through;
+  }
+  if (report.how == StartReport::How::kWithoutJournal) {
+    SkipNumbers(*opened.index);
+  }
+  journal.epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
+  if (Status folded = FirstFold(opened, options, journal.epoch); !folded) {
+    return folded;
+  }
+  Result<Journal> made = Journal::Create(journal, opened.position + 1);
+  if (made) {
+    opened.journal = *std::move(made);
+  } else {
+    report.journal_error = made.error().message;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (Status made = MakeParent(options.path); !made) {
     return made.error();
@@ -285,20 +342,12 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (!reader) {
     return reader.error();
   }
-  const Result<std::string> queue_id = MetaText(db, "queue_id");
-  const Result<std::uint64_t> clean = MetaNumber(db, "clean");
-  const Result<std::uint64_t> position = MetaNumber(db, "position");
-  const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
-  for (const auto* number : {&clean, &position, &epoch}) {
-    if (!*number) {
-      return number->error();
-    }
-  }
-  if (!queue_id) {
-    return queue_id.error();
+  const Result<Meta> meta = LoadMeta(db);
+  if (!meta) {
+    return meta.error();
   }
   Opened opened{*std::move(lock),
-                *queue_id,
+                meta->queue_id,
                 std::make_unique<Index>(options.cache_bytes),
                 *std::move(reader),
                 *std::move(books),
@@ -308,29 +357,8 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (Status loaded = LoadIndex(opened.books.database(), opened.reader, *opened.index); !loaded) {
     return loaded.error();
   }
-  StartReport& report = opened.report;
-  report.how = *clean != 0 ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
-  opened.position = *position;
-  Journal::Options journal{options.runtime_dir, options.journal_bytes, *queue_id, BootId(), *epoch};
-  if (*clean == 0) {
-    const Result<Position> through = ReplayJournal(journal, *position, *opened.index, clock.Mono(), report);
-    if (!through) {
-      return through.error();
-    }
-    opened.position = *through;
-  }
-  if (report.how == StartReport::How::kWithoutJournal) {
-    SkipNumbers(*opened.index);
-  }
-  journal.epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
-  if (Status folded = FirstFold(opened, options, journal.epoch); !folded) {
-    return folded.error();
-  }
-  Result<Journal> made = Journal::Create(journal, opened.position + 1);
-  if (made) {
-    opened.journal = *std::move(made);
-  } else {
-    report.journal_error = made.error().message;
+  if (Status brought = BringForward(opened, *meta, options, clock); !brought) {
+    return brought.error();
   }
   return opened;
 }

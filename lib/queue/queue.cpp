@@ -117,6 +117,19 @@ PendingStats QueueImpl::Waiting(const std::string& destination, Lane lane) {
   return stats;
 }
 
+void QueueImpl::WakeAt(const std::string& destination, Lane lane, std::uint64_t messages) {
+  const std::lock_guard lock(mutex_);
+  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  if (!id) {
+    return;
+  }
+  Index::Backlog& backlog = index_->backlog(*id, lane);
+  backlog.wake_at = messages;
+  if (backlog.waiting() >= messages) {
+    Wake();  // they came in between
+  }
+}
+
 Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::size_t max_messages,
                                 std::uint64_t max_bytes) {
   std::unique_lock lock(mutex_);

@@ -110,6 +110,9 @@ class Queue {
                                std::uint64_t max_bytes) = 0;
   // What of a destination's lane is pending and not frozen; cheap.
   virtual PendingStats Waiting(const std::string& destination, Lane lane) = 0;
+  // Wakes the loop once that many messages wait; until then arrivals in this lane do not. Without it each first one
+  // does.
+  virtual void WakeAt(const std::string& destination, Lane lane, std::uint64_t messages) = 0;
   // received_at of the oldest message that a destination has not settled; epoch when there is none.
   virtual WallTime OldestPending(const std::string& destination) = 0;
   // One stored message, for a split or for showing. kNotFound once its segment is gone.

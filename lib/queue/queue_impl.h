@@ -42,6 +42,7 @@ class QueueImpl final : public Queue {
   Result<Pending> Peek(const std::string& destination, Lane lane, std::size_t max_messages,
                        std::uint64_t max_bytes) override;
   PendingStats Waiting(const std::string& destination, Lane lane) override;
+  void WakeAt(const std::string& destination, Lane lane, std::uint64_t messages) override;
   WallTime OldestPending(const std::string& destination) override;
   Result<StoredMessage> Read(Lane lane, Sequence sequence) override;
   void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;

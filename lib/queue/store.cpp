@@ -84,8 +84,9 @@ Result<Sequence> Store::Append(const RawMessage& message, std::string_view reaso
   }
   Position needed = Record(bytes_);
   ++position_;
-  index_.ApplyArrival(lane, *sequence, message, reason, detail, clock_.Mono());
-  Wake();
+  if (index_.ApplyArrival(lane, *sequence, message, reason, detail, clock_.Mono())) {
+    Wake();
+  }
   if (options_.strict) {
     needed = position_;
   }

@@ -121,6 +121,7 @@ class FakeQueue final : public queue::Queue {
   const queue::StartReport& start() const override { return report_; }
   Result<queue::Pending> Peek(const std::string&, Lane, std::size_t, std::uint64_t) override { return Missing(); }
   queue::PendingStats Waiting(const std::string&, Lane) override { return {}; }
+  void WakeAt(const std::string&, Lane, std::uint64_t) override {}
   Result<queue::StoredMessage> Read(Lane, Sequence) override { return Missing(); }
   void Freeze(queue::FreezeRequest, std::function<void(Result<std::vector<queue::BatchId>>)> done) override {
     done(Missing());
