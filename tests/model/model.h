@@ -1,0 +1,118 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "queue/ledger.h"
+#include "queue/queue.h"
+
+namespace packhorse::queue::model {
+
+// What the queue must hold, without folds, files or journals. Plain bytes of fixed size, so that it can lie in memory
+// that outlives the process under test.
+
+constexpr std::size_t kStreams = 4;
+constexpr std::size_t kDestinations = 2;
+constexpr std::size_t kMaxMessages = 400;
+constexpr std::size_t kMaxBatches = 64;
+constexpr std::size_t kMaxParts = 32;
+constexpr std::size_t kMaxRecords = 3;
+constexpr std::array<const char*, kStreams> kStreamNames = {"alarms", "telemetry", "events", "logs"};
+constexpr std::array<const char*, kDestinations> kDestinationNames = {"cloud", "lake"};
+constexpr std::array<Lane, kStreams> kStreamLanes = {Lane::kUrgent, Lane::kNormal, Lane::kNormal, Lane::kBulk};
+
+enum class At : std::uint8_t {
+  kNotFor,  // this destination does not get it
+  kPending,
+  kFrozen,
+  kDelivered,
+  kDead,
+  kQuarantined,
+  kDropped,
+  kDeduplicated
+};
+
+struct Message {
+  std::uint32_t serial;  // never used twice; what the payload says
+  std::uint8_t stream;
+  std::uint8_t records;
+  std::uint16_t padding;
+  Sequence sequence;
+  std::int32_t hour;  // of its arrival
+  At at[kDestinations][kMaxRecords];
+
+  Lane lane() const { return kStreamLanes.at(stream); }
+  std::string Payload() const { return "message " + std::to_string(serial) + std::string(padding, '.'); }
+  bool Is(std::size_t destination, At where) const { return at[destination][0] == where; }
+  void Put(std::size_t destination, At where) {
+    for (At& each : at[destination]) {
+      each = where;
+    }
+  }
+};
+
+struct Part {
+  std::uint16_t message;
+  std::uint8_t first_record;
+  std::uint8_t records;
+};
+
+struct Batch {
+  BatchId id;  // 0: free
+  std::uint8_t destination;
+  Lane lane;
+  bool replayed;
+  std::uint32_t key;
+  std::uint16_t parts;
+  Part part[kMaxParts];
+
+  std::string Key() const { return "key-" + std::to_string(key); }
+  std::string Body() const { return "body of " + Key(); }
+};
+
+// Which streams go where: the part that changes.
+struct Configuration {
+  bool telemetry_to_lake;
+  bool lake;
+};
+
+struct Model {
+  std::uint16_t messages;
+  Message message[kMaxMessages];
+  Batch batch[kMaxBatches];
+  std::uint32_t dropped[kStreams][kDestinations];      // counted on arrival
+  std::uint32_t quarantined[kStreams][kDestinations];  // likewise
+  std::uint32_t quarantine_rows;                       // likewise
+  Configuration configuration;
+
+  bool Wants(std::size_t stream, std::size_t destination) const;
+  std::vector<std::uint16_t> Pending(std::size_t destination, Lane lane) const;
+  LedgerRow Row(std::size_t stream, std::size_t destination) const;
+  std::vector<std::string> Dead() const;
+  std::vector<std::string> Frozen(std::size_t destination) const;
+  std::uint64_t Quarantined() const;
+  Batch* FreeBatch();
+};
+
+std::vector<StreamOptions> Streams(const Configuration& configuration);
+std::vector<std::string> Destinations(const Configuration& configuration);
+
+// What a queue says about itself, in the model's words.
+struct Observation {
+  Ledger ledger;
+  std::map<std::pair<std::size_t, Lane>, Pending> pending;
+  std::map<std::pair<std::size_t, Lane>, std::uint64_t> waiting;
+  std::vector<std::string> frozen[kDestinations];
+  std::vector<std::string> dead;
+  std::uint64_t quarantined = 0;
+};
+
+// The first difference; empty: none.
+std::string Compare(const Model& model, const Observation& seen);
+std::string CompareLedger(const Model& model, const Ledger& ledger);
+std::string ComparePending(const Model& model, std::size_t destination, Lane lane, const Pending& seen);
+
+}  // namespace packhorse::queue::model

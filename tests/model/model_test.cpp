@@ -1,0 +1,100 @@
+// Random histories of a queue, over several processes that end well, crash or lose their power, against a model.
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <new>
+#include <random>
+
+#include "player.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::queue::model {
+namespace {
+
+std::uint64_t FromEnvironment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
+
+// Memory that this process and its children share.
+class SharedMemory {
+ public:
+  SharedMemory() : memory_(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+  ~SharedMemory() { munmap(memory_, sizeof(Shared)); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  Shared& operator*() const { return *static_cast<Shared*>(memory_); }
+
+ private:
+  void* memory_;
+};
+
+// One process of the queue. False when something was not as the model says.
+bool RunLife(Shared& shared, const Options& options, std::uint64_t seed, Found found, End end, unsigned steps) {
+  const pid_t child = fork();
+  if (child == 0) {
+    Player player(shared, options, seed);
+    player.Live(found, end, steps);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void RunSequence(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto draw = [&](std::uint64_t below) {
+    return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random);
+  };
+  const test::TempDir dir;
+  const SharedMemory memory;
+  Shared& shared = *memory;
+  shared.moments = 1;
+  Model& start = shared.moment[0];
+  start.configuration = Configuration{draw(2) == 0, draw(4) != 0};
+  Options options;
+  options.path = dir / "queue.db";
+  options.runtime_dir = draw(8) == 0 ? dir / "no/such/folder" : dir / "run";
+  options.strict = draw(5) == 0;
+  options.journal_bytes = draw(2) == 0 ? 16U << 10U : 1U << 20U;
+  options.cache_bytes = draw(2) == 0 ? 1'000 : 1U << 20U;
+  Found found = Found::kNew;
+  const std::uint64_t lives = 2 + draw(4);
+  for (std::uint64_t life = 0; life < lives; ++life) {
+    const Configuration& configuration = shared.moment[shared.moments - 1].configuration;
+    options.streams = Streams(configuration);
+    options.destinations = Destinations(configuration);
+    const auto end = static_cast<End>(draw(3));
+    ASSERT_TRUE(RunLife(shared, options, random(), found, end, static_cast<unsigned>(draw(40))))
+        << "PACKHORSE_SEED=" << seed << ", process " << life << ": "
+        << (shared.failure[0] == '\0' ? "it crashed" : static_cast<const char*>(shared.failure));
+    found = end == End::kOrderly ? Found::kAfterEnd : Found::kAfterCrash;
+    if (end != End::kOrderly && draw(3) == 0) {
+      found = Found::kAfterPowerCut;
+      std::filesystem::remove_all(options.runtime_dir);
+    }
+  }
+}
+
+TEST(QueueModel, RandomHistoriesWithCrashesAndPowerCutsEqualTheModel) {
+  const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
+  const std::uint64_t sequences = FromEnvironment("PACKHORSE_SEQUENCES", 60);
+  // What counts is which bytes were written, not that a disk has them: crashes of processes lose no page.
+  if (std::filesystem::is_directory("/dev/shm")) {
+    setenv("TMPDIR", "/dev/shm", 0);
+  }
+  std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_SEQUENCES=" << sequences << std::endl;
+  for (std::uint64_t i = 0; i < sequences && !HasFatalFailure(); ++i) {
+    RunSequence(seed + i);
+  }
+}
+
+}  // namespace
+}  // namespace packhorse::queue::model

@@ -1,0 +1,414 @@
+#include "player.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "support/process.h"
+
+namespace packhorse::queue::model {
+
+using namespace std::chrono_literals;
+
+Player::Player(Shared& shared, Options options, std::uint64_t seed)
+    : shared_(shared), options_(std::move(options)), random_(seed) {
+  clock_.Advance(std::chrono::microseconds(shared_.clock));
+}
+
+void Player::Fail(const std::string& what) {
+  std::snprintf(static_cast<char*>(shared_.failure), sizeof shared_.failure, "%s", what.c_str());
+  _exit(1);
+}
+
+void Player::Advance(std::int64_t microseconds) {
+  shared_.clock += microseconds;
+  clock_.Advance(std::chrono::microseconds(microseconds));
+}
+
+void Player::Commit(const Model& next, bool waited) {
+  Require(shared_.moments < kMaxMoments, "the test has too many moments");
+  shared_.moment[shared_.moments++] = next;
+  if (waited) {
+    shared_.safe = shared_.moments - 1;
+    // Without a journal, and for arrivals in mode strict, waiting is for the disk: tested as "safe" all the same.
+  }
+}
+
+template <typename T>
+T Player::Await(std::optional<Result<T>>& result, const char* what) {
+  Require(test::WaitFor([&] {
+            queue_->Poll();
+            return result.has_value();
+          }),
+          std::string(what) + ": no answer");
+  Require(result->has_value(), std::string(what) + ": " + (*result ? "" : result->error().message));
+  return **result;
+}
+
+Observation Player::Observe() {
+  Observation seen;
+  seen.ledger = *queue_->ReadLedger();
+  for (std::size_t destination = 0; destination < kDestinations; ++destination) {
+    const std::string name = kDestinationNames.at(destination);
+    const Result<std::vector<FrozenBatch>> frozen = queue_->FrozenBatches(name);
+    for (const FrozenBatch& batch : *frozen) {
+      std::string words = std::to_string(batch.id) + " " + batch.idempotency_key + " " + batch.body;
+      for (const Member& member : batch.members) {
+        words += " " + std::to_string(member.sequence) + "." + std::to_string(member.first_record) + "+" +
+                 std::to_string(member.records);
+      }
+      seen.frozen[destination].push_back(std::move(words));
+    }
+    for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+      seen.waiting[{destination, lane}] = queue_->Waiting(name, lane).messages;
+      const Result<Pending> pending = queue_->Peek(name, lane, 10'000, 1ULL << 30U);
+      seen.pending[{destination, lane}] = pending ? *pending : Pending();
+    }
+  }
+  const Result<std::vector<DeadLetter>> letters = queue_->DeadLetters(10'000, 0);
+  Require(letters.has_value(), "dead letters cannot be read");
+  for (const DeadLetter& letter : *letters) {
+    seen.dead.push_back(letter.destination + " " + Letter(letter.lane) + std::to_string(letter.sequence) + "." +
+                        std::to_string(letter.record) + " " + letter.message.payload);
+  }
+  std::sort(seen.dead.begin(), seen.dead.end());
+  seen.quarantined = queue_->Snapshot().quarantined;
+  return seen;
+}
+
+void Player::OpenAndCompare(Found found) {
+  Result<std::unique_ptr<Queue>> opened = Open(options_, clock_);
+  Require(opened.has_value(), opened ? "" : opened.error().message);
+  queue_ = *std::move(opened);
+  using How = StartReport::How;
+  const bool journal = queue_->start().journal_error.empty();
+  const How expected = found == Found::kNew || found == Found::kAfterPowerCut || !journal ? How::kWithoutJournal
+                       : found == Found::kAfterCrash                                      ? How::kRecovered
+                                                                                          : How::kClean;
+  Require(queue_->start().problem.empty(), queue_->start().problem);
+  Require(found == Found::kNew || found == Found::kAfterEnd || queue_->start().how == expected, "found another way");
+  const Observation seen = Observe();
+  const std::uint32_t first = found == Found::kAfterPowerCut ? shared_.folded
+                              : found == Found::kAfterCrash  ? shared_.safe
+                                                             : shared_.moments - 1;
+  std::string difference;
+  std::uint32_t last = shared_.moments;
+  while (last > first) {
+    const std::string why = Compare(shared_.moment[last - 1], seen);
+    if (why.empty()) {
+      shared_.moments = 1;
+      shared_.moment[0] = shared_.moment[last - 1];
+      shared_.safe = shared_.folded = 0;
+      Verify();
+      return;
+    }
+    difference += difference.empty() ? why : "";
+    --last;
+  }
+  Fail("after opening (" + std::to_string(static_cast<int>(found)) + "): " + difference);
+}
+
+void Player::Verify() {
+  const Result<std::vector<std::string>> gaps = queue_->VerifyLedger();
+  Require(gaps.has_value(), gaps ? "" : gaps.error().message);
+  Require(gaps->empty(), gaps->empty() ? "" : "verify: " + gaps->front());
+  shared_.folded = shared_.safe = shared_.moments - 1;
+}
+
+void Player::Live(Found found, End end, unsigned steps) {
+  OpenAndCompare(found);
+  for (unsigned step = 0; step < steps; ++step) {
+    Step();
+    const std::string difference = CompareLedger(now(), *queue_->ReadLedger());
+    Require(difference.empty(), "step " + std::to_string(step) + ": " + difference);
+  }
+  if (end == End::kCrash) {
+    _exit(0);
+  }
+  if (end == End::kCrashInFold) {
+    std::thread([this] { (void)queue_->VerifyLedger().has_value(); }).detach();
+    std::this_thread::sleep_for(std::chrono::microseconds(Random(2'000)));  // any moment of it is a good one
+    _exit(0);
+  }
+  queue_.reset();
+  shared_.safe = shared_.folded = shared_.moments - 1;
+}
+
+void Player::Step() {
+  switch (Random(16)) {
+    case 0:
+      return CountOnArrival();
+    case 1:
+      return OneIn(2) ? Reconfigure() : Verify();
+    case 2:
+      return Advance(static_cast<std::int64_t>(Random(OneIn(4) ? 7'200'000'000 : 70'000'000)));
+    case 3:
+      return PeekAndCompare();
+    case 4:
+      return Replay();
+    case 5:
+    case 6:
+    case 7:
+      return Freeze();
+    case 8:
+    case 9:
+    case 10:
+      return Settle();
+    default:
+      return Append();
+  }
+}
+
+void Player::Append() {
+  Model next = now();
+  if (next.messages == kMaxMessages) {
+    return;
+  }
+  Message& message = next.message[next.messages++];
+  message = Message{};
+  message.serial = ++shared_.serial;
+  message.stream = static_cast<std::uint8_t>(Random(kStreams));
+  message.records = static_cast<std::uint8_t>(1 + Random(kMaxRecords));
+  message.padding = static_cast<std::uint16_t>(OneIn(4) ? Random(4'000) : Random(50));
+  for (std::size_t destination = 0; destination < kDestinations; ++destination) {
+    message.Put(destination, next.Wants(message.stream, destination) ? At::kPending : At::kNotFor);
+  }
+  RawMessage raw;
+  raw.stream = *queue_->Stream(kStreamNames.at(message.stream));
+  raw.topic = "a/b";
+  message.hour = HourOf(clock_.Wall());
+  raw.payload = message.Payload();
+  raw.received_at = clock_.Wall();
+  const Result<Sequence> sequence = queue_->Append(raw);
+  Require(sequence.has_value(), sequence ? "" : sequence.error().message);
+  Sequence& highest = shared_.highest[static_cast<std::size_t>(message.lane())];
+  Require(*sequence > highest, "number " + std::to_string(*sequence) + " was given before");
+  highest = message.sequence = *sequence;
+  Commit(next, true);
+  if (options_.strict) {
+    shared_.folded = shared_.moments - 1;
+  }
+}
+
+void Player::CountOnArrival() {
+  Model next = now();
+  const std::size_t stream = Random(kStreams);
+  const StreamId id = *queue_->Stream(kStreamNames.at(stream));
+  const bool drop = OneIn(2);
+  for (std::size_t destination = 0; destination < kDestinations; ++destination) {
+    if (next.Wants(stream, destination)) {
+      ++(drop ? next.dropped : next.quarantined)[stream][destination];
+    }
+  }
+  if (drop) {
+    queue_->CountDropped(id, "retained_repeat");
+    Commit(next, false);
+    return;
+  }
+  ++next.quarantine_rows;
+  RawMessage raw;
+  raw.stream = id;
+  raw.payload = "too large";
+  raw.received_at = clock_.Wall();
+  Require(queue_->Quarantine(raw, "payload_too_large", "").has_value(), "quarantine refused");
+  Commit(next, true);
+}
+
+void Player::PeekAndCompare() {
+  const std::size_t destination = Random(kDestinations);
+  const auto lane = static_cast<Lane>(Random(3));
+  const Result<Pending> pending = queue_->Peek(kDestinationNames.at(destination), lane, 1 + Random(20), 5'000);
+  if (pending) {
+    const std::string difference = ComparePending(now(), destination, lane, *pending);
+    Require(difference.empty(), "peek: " + difference);
+  }
+}
+
+void Player::AddMessage(Batch& batch, std::uint16_t message, std::uint8_t first, std::uint8_t records) {
+  batch.part[batch.parts++] = Part{message, first, records};
+}
+
+std::unique_ptr<FrozenBatch> Player::Build(const Model& model, Batch& batch, std::size_t destination, Lane lane) {
+  batch.destination = static_cast<std::uint8_t>(destination);
+  batch.lane = lane;
+  batch.key = ++shared_.serial;
+  auto built = std::make_unique<FrozenBatch>();
+  built->destination = kDestinationNames.at(destination);
+  built->lane = lane;
+  built->idempotency_key = batch.Key();
+  built->body = batch.Body();
+  built->replayed = batch.replayed;
+  built->created_at = built->oldest_at = clock_.Wall();
+  for (std::uint16_t i = 0; i < batch.parts; ++i) {
+    const Part& part = batch.part[i];
+    const Message& message = model.message[part.message];
+    built->members.push_back(Member{message.sequence, *queue_->Stream(kStreamNames.at(message.stream)),
+                                    part.first_record, part.records, message.records, message.hour});
+    built->records += part.records;
+  }
+  return built;
+}
+
+void Player::Freeze() {
+  const std::size_t destination = Random(kDestinations);
+  const auto lane = static_cast<Lane>(Random(3));
+  const Result<Pending> pending =
+      queue_->Peek(kDestinationNames.at(destination), lane, 1 + Random(kMaxParts / 4), 1ULL << 30U);
+  if (!pending || pending->messages.empty()) {
+    return;
+  }
+  Model next = now();
+  std::vector<std::uint16_t> waiting = next.Pending(destination, lane);
+  waiting.resize(pending->messages.size());
+  FreezeRequest request{kDestinationNames.at(destination), lane, pending->from, pending->through, {}, {}};
+  Batch batches[2] = {};
+  for (const std::uint16_t index : waiting) {
+    Message& message = next.message[index];
+    if (OneIn(6)) {
+      const bool kept = OneIn(2);
+      const Outcome outcome = kept ? Outcome::kQuarantined : OneIn(2) ? Outcome::kDropped : Outcome::kDeduplicated;
+      message.Put(destination, kept                           ? At::kQuarantined
+                               : outcome == Outcome::kDropped ? At::kDropped
+                                                              : At::kDeduplicated);
+      request.resolutions.push_back(Resolution{message.sequence, outcome, "reason", "detail", std::nullopt});
+      continue;
+    }
+    message.Put(destination, At::kFrozen);
+    const std::uint8_t cut = OneIn(4) ? static_cast<std::uint8_t>(Random(message.records)) : 0;
+    if (cut > 0) {
+      AddMessage(batches[0], index, 0, cut);
+    }
+    AddMessage(batches[cut > 0 ? 1 : Random(2)], index, cut, static_cast<std::uint8_t>(message.records - cut));
+  }
+  std::vector<Batch*> made;
+  for (Batch& batch : batches) {
+    Batch* place = next.FreeBatch();
+    if (batch.parts == 0) {
+      continue;
+    }
+    if (place == nullptr) {
+      return;
+    }
+    *place = batch;
+    place->id = -1;
+    request.batches.push_back(Build(next, *place, destination, lane));
+    made.push_back(place);
+  }
+  std::optional<Result<Ids>> frozen;
+  queue_->Freeze(std::move(request), [&](Result<Ids> ids) { frozen = std::move(ids); });
+  const Ids ids = Await(frozen, "freeze");
+  Require(ids.size() == made.size(), "freeze: number of batches");
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    made[i]->id = ids[i];
+  }
+  Commit(next, true);
+}
+
+// Every record of the part is delivered, dead or in `later`.
+void Player::SettlePart(Model& next, const Batch& batch, const Part& part, unsigned manner, Settlement& settlement,
+                        Batch& later) {
+  Message& message = next.message[part.message];
+  for (std::uint8_t i = 0; i < part.records; ++i) {
+    const auto record = static_cast<std::uint8_t>(part.first_record + i);
+    const std::uint64_t fate = manner == 0 ? 0 : Random(manner + 1);
+    At& at = message.at[batch.destination][record];
+    if (fate == 1) {
+      at = At::kDead;
+      settlement.dead.push_back(DeadRecord{message.sequence, record, "rejected", "no", "", 400});
+    } else if (fate == 2 && later.parts < kMaxParts) {
+      AddMessage(later, part.message, record, 1);
+    } else {
+      at = At::kDelivered;
+    }
+  }
+}
+
+void Player::Settle() {
+  Model next = now();
+  std::vector<Batch*> live;
+  for (Batch& batch : next.batch) {
+    if (batch.id != 0) {
+      live.push_back(&batch);
+    }
+  }
+  if (live.empty()) {
+    return;
+  }
+  Batch* place = live[Random(live.size())];
+  const Batch batch = *place;
+  Settlement settlement;
+  settlement.batch = batch.id;
+  Batch later{};
+  later.replayed = batch.replayed;
+  const auto manner = static_cast<unsigned>(Random(3));
+  for (std::uint16_t i = 0; i < batch.parts; ++i) {
+    SettlePart(next, batch, batch.part[i], manner, settlement, later);
+  }
+  place->id = 0;
+  if (later.parts > 0) {
+    *place = later;
+    settlement.successors.push_back(Build(next, *place, batch.destination, batch.lane));
+  }
+  std::optional<Result<Ids>> settled;
+  queue_->Settle(std::move(settlement), [&](Result<Ids> ids) { settled = std::move(ids); });
+  const Ids ids = Await(settled, "settle");
+  Require(ids.size() == (later.parts > 0 ? 1U : 0U), "settle: number of successors");
+  if (later.parts > 0) {
+    place->id = ids.front();
+  }
+  Commit(next, true);
+}
+
+void Player::Replay() {
+  const Result<std::vector<DeadLetter>> letters = queue_->DeadLetters(100, 0);
+  Require(letters.has_value(), "dead letters cannot be read");
+  Model next = now();
+  Batch* place = next.FreeBatch();
+  if (letters->empty() || place == nullptr) {
+    return;
+  }
+  const DeadLetter& first = (*letters)[Random(letters->size())];
+  const std::size_t destination = first.destination == kDestinationNames[0] ? 0 : 1;
+  Batch batch{};
+  batch.id = -1;
+  batch.replayed = true;
+  std::vector<std::pair<std::pair<std::uint16_t, std::uint8_t>, std::int64_t>> chosen;
+  for (const DeadLetter& letter : *letters) {
+    if (letter.destination != first.destination || letter.lane != first.lane || (letter.id != first.id && OneIn(2)) ||
+        chosen.size() == kMaxParts) {
+      continue;
+    }
+    for (std::uint16_t i = 0; i < next.messages; ++i) {
+      if (next.message[i].lane() == letter.lane && next.message[i].sequence == letter.sequence) {
+        chosen.push_back({{i, static_cast<std::uint8_t>(letter.record)}, letter.id});
+      }
+    }
+  }
+  std::sort(chosen.begin(), chosen.end());
+  std::vector<std::int64_t> ids;
+  for (const auto& [what, id] : chosen) {
+    AddMessage(batch, what.first, what.second, 1);
+    next.message[what.first].at[destination][what.second] = At::kFrozen;
+    ids.push_back(id);
+  }
+  *place = batch;
+  std::optional<Result<BatchId>> replayed;
+  queue_->ReplayDead(ids, Build(next, *place, destination, first.lane),
+                     [&](Result<BatchId> id) { replayed = std::move(id); });
+  place->id = Await(replayed, "replay");
+  Commit(next, true);
+}
+
+void Player::Reconfigure() {
+  Model next = now();
+  (OneIn(2) ? next.configuration.lake : next.configuration.telemetry_to_lake) ^= true;
+  Status done = queue_->Reconfigure(Streams(next.configuration), Destinations(next.configuration));
+  Require(done.has_value(), done ? "" : done.error().message);
+  Commit(next, true);
+  shared_.folded = shared_.moments - 1;
+}
+
+}  // namespace packhorse::queue::model

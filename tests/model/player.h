@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model.h"
+#include "support/manual_clock.h"
+
+namespace packhorse::queue::model {
+
+constexpr std::size_t kMaxMoments = 400;
+
+// What outlives the process under test: lies in memory shared with the one that watches.
+struct Shared {
+  std::uint32_t moments;  // states of the model, one per step that moved something
+  std::uint32_t safe;     // the newest of them that a crash must not undo
+  std::uint32_t folded;   // likewise a power cut
+  std::uint32_t serial;   // of messages and batches
+  Sequence highest[3];    // number that was given, by lane
+  std::int64_t clock;     // microseconds
+  char failure[2048];     // empty: none
+  Model moment[kMaxMoments];
+};
+
+enum class Found : std::uint8_t { kNew, kAfterEnd, kAfterCrash, kAfterPowerCut };
+enum class End : std::uint8_t { kOrderly, kCrash, kCrashInFold };
+
+// One process: opens the queue, compares it with what it must hold, does random things to both, and ends.
+class Player {
+ public:
+  Player(Shared& shared, Options options, std::uint64_t seed);
+  // Returns only after an orderly end.
+  void Live(Found found, End end, unsigned steps);
+
+ private:
+  using Ids = std::vector<BatchId>;
+
+  std::uint64_t Random(std::uint64_t below) {
+    return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random_);
+  }
+  bool OneIn(std::uint64_t chances) { return Random(chances) == 0; }
+  Model& now() { return shared_.moment[shared_.moments - 1]; }
+  // The state as it is becomes the past; changes go into the copy.
+  void Commit(const Model& next, bool waited);
+  [[noreturn]] void Fail(const std::string& what);
+  void Require(bool holds, const std::string& what) {
+    if (!holds) {
+      Fail(what);
+    }
+  }
+  void Advance(std::int64_t microseconds);
+
+  void OpenAndCompare(Found found);
+  Observation Observe();
+  void Step();
+  void Append();
+  void CountOnArrival();
+  void PeekAndCompare();
+  void Freeze();
+  void Settle();
+  void Replay();
+  void Reconfigure();
+  void Verify();
+  std::unique_ptr<FrozenBatch> Build(const Model& model, Batch& batch, std::size_t destination, Lane lane);
+  void AddMessage(Batch& batch, std::uint16_t message, std::uint8_t first, std::uint8_t records);
+  void SettlePart(Model& next, const Batch& batch, const Part& part, unsigned manner, Settlement& settlement,
+                  Batch& later);
+  template <typename T>
+  T Await(std::optional<Result<T>>& result, const char* what);
+
+  Shared& shared_;
+  Options options_;
+  std::mt19937_64 random_;
+  test::ManualClock clock_;
+  std::unique_ptr<Queue> queue_;
+};
+
+}  // namespace packhorse::queue::model
