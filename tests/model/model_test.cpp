@@ -85,7 +85,7 @@ void RunSequence(std::uint64_t seed) {
 
 TEST(QueueModel, RandomHistoriesWithCrashesAndPowerCutsEqualTheModel) {
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
-  const std::uint64_t sequences = FromEnvironment("PACKHORSE_SEQUENCES", 60);
+  const std::uint64_t sequences = FromEnvironment("PACKHORSE_SEQUENCES", 40);
   // What counts is which bytes were written, not that a disk has them: crashes of processes lose no page.
   if (std::filesystem::is_directory("/dev/shm")) {
     setenv("TMPDIR", "/dev/shm", 0);
