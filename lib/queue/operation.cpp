@@ -222,6 +222,7 @@ class In {
     return batch;
   }
   std::string_view Rest() const { return bytes_.rest(); }
+  void TakeRest() { bytes_.Take(bytes_.rest().size()); }
   void Spoil() { good_ = false; }
   unsigned Byte() { return bytes_.Byte(); }
   bool ok() const { return good_ && bytes_.ok(); }
@@ -243,6 +244,7 @@ ArrivalOp GetArrival(In& in) {
   } else {
     in.Spoil();
   }
+  in.TakeRest();
   return op;
 }
 
@@ -396,7 +398,7 @@ Result<Operation> DecodeOperation(std::string_view bytes) {
       operation = Operation(GetGiveUp(in));
       break;
   }
-  if (!in.ok()) {
+  if (!in.ok() || !in.Rest().empty()) {
     return Error{ErrorCode::kCorrupt, "journal: an operation does not hold"};
   }
   return operation;

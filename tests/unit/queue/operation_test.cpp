@@ -1,0 +1,167 @@
+#include "queue/operation.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "queue/message_codec.h"
+
+namespace packhorse::queue {
+namespace {
+
+const WallTime kNow{std::chrono::microseconds(1'795'162'531'500'000)};
+
+RawMessage MakeMessage() {
+  RawMessage message;
+  message.stream = 3;
+  message.topic = "site/a";
+  message.payload = std::string("raw\0bytes", 9);
+  message.received_at = kNow;
+  message.boot_time = std::chrono::seconds(5);
+  message.qos = 1;
+  message.content_type = "text/plain";
+  message.user_properties = {{"a", "1"}, {"a", ""}};
+  return message;
+}
+
+BatchPtr MakeBatch(BatchId id) {
+  auto batch = std::make_shared<FrozenBatch>();
+  batch->id = id;
+  batch->destination = "cloud";
+  batch->lane = Lane::kBulk;
+  batch->idempotency_key = "key-" + std::to_string(id);
+  batch->trace_id = "0123456789abcdef0123456789abcdef";
+  batch->contract = "packhorse-ingest@1.0";
+  batch->content_type = "application/json";
+  batch->content_encoding = "gzip";
+  batch->path = "/v1";
+  batch->body = std::string("\x1f\x8b\0", 3);
+  batch->uncompressed_bytes = 300;
+  batch->records = 4;
+  batch->members = {Member{7, 3, 1, 2, 3, 498'656}, Member{9, 4, 0, 2, 2, 498'657}};
+  batch->replayed = true;
+  batch->created_at = kNow;
+  batch->oldest_at = kNow - std::chrono::seconds(3);
+  return batch;
+}
+
+// One of each kind, every field filled.
+std::vector<Operation> Samples() {
+  CountOp count;
+  count.changes[LedgerKey{498'656, 3, 2, 12, "retained_repeat"}] = LedgerCount{5, -6};
+  count.changes[LedgerKey{0, 0, 0, 2, ""}] = LedgerCount{1, 0};
+  const FreezeOp freeze{2,
+                        Lane::kBulk,
+                        11,
+                        900,
+                        3,
+                        {Ending{8, 3, 498'656, Outcome::kQuarantined, "not_json", "at byte 3", "stored form"}},
+                        {MakeBatch(21), MakeBatch(22)},
+                        kNow};
+  const SettleOp settle{21,
+                        {Burial{DeadRecord{7, 1, "rejected", "too old", "req-1", 422}, 3, 3, "stored form"}},
+                        {MakeBatch(23)},
+                        207,
+                        "req-1",
+                        4,
+                        true,
+                        kNow};
+  const ReplayOp replay{2,
+                        {DeadKey{Lane::kBulk, 7, 2, 1}, DeadKey{Lane::kBulk, 9, 2, 0}},
+                        {{7, Outcome::kRejected}, {9, Outcome::kDelivered}},
+                        MakeBatch(24)};
+  return {ArrivalOp{Lane::kUrgent, 1ULL << 40U, MakeMessage(), "too_large", "300 bytes"},
+          count,
+          freeze,
+          settle,
+          replay,
+          SplitOp{2, Lane::kNormal, 77, 12},
+          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}}};
+}
+
+TEST(OperationTest, EveryKindRoundTrips) {
+  for (const Operation& operation : Samples()) {
+    const std::string bytes = EncodeOperation(operation);
+    const Result<Operation> read = DecodeOperation(bytes);
+    ASSERT_TRUE(read) << operation.index();
+    EXPECT_EQ(read->index(), operation.index());
+    EXPECT_EQ(EncodeOperation(*read), bytes) << operation.index();
+  }
+}
+
+TEST(OperationTest, FieldsComeBackInTheirPlaces) {
+  const std::vector<Operation> samples = Samples();
+  const auto arrival = std::get<ArrivalOp>(*DecodeOperation(EncodeOperation(samples[0])));
+  EXPECT_EQ(arrival.lane, Lane::kUrgent);
+  EXPECT_EQ(arrival.sequence, 1ULL << 40U);
+  EXPECT_EQ(arrival.reason, "too_large");
+  EXPECT_EQ(arrival.detail, "300 bytes");
+  EXPECT_EQ(arrival.message.payload, MakeMessage().payload);
+  EXPECT_EQ(arrival.message.user_properties, MakeMessage().user_properties);
+  const auto freeze = std::get<FreezeOp>(*DecodeOperation(EncodeOperation(samples[2])));
+  ASSERT_EQ(freeze.batches.size(), 2U);
+  EXPECT_EQ(freeze.batches[1]->idempotency_key, "key-22");
+  EXPECT_EQ(freeze.batches[1]->body, MakeBatch(22)->body);
+  EXPECT_EQ(freeze.batches[1]->members[0].total_records, 3U);
+  EXPECT_TRUE(freeze.batches[1]->replayed);
+  EXPECT_EQ(freeze.endings[0].detail, "at byte 3");
+  const auto settle = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[3])));
+  EXPECT_EQ(settle.burials[0].record.http_status, 422);
+  EXPECT_EQ(settle.burials[0].message, "stored form");
+  EXPECT_TRUE(settle.possible_duplicate);
+  const auto replay = std::get<ReplayOp>(*DecodeOperation(EncodeOperation(samples[4])));
+  EXPECT_EQ(replay.letters, std::get<ReplayOp>(samples[4]).letters);
+}
+
+TEST(OperationTest, EveryTruncationIsCorrupt) {
+  for (const Operation& operation : Samples()) {
+    const std::string bytes = EncodeOperation(operation);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      const Result<Operation> read = DecodeOperation(std::string_view(bytes).substr(0, size));
+      ASSERT_FALSE(read) << "kind " << operation.index() << ", " << size << " of " << bytes.size() << " bytes";
+      ASSERT_EQ(read.error().code, ErrorCode::kCorrupt);
+    }
+  }
+}
+
+TEST(OperationTest, BytesBehindTheLastFieldAreCorrupt) {
+  for (const Operation& operation : Samples()) {
+    EXPECT_FALSE(DecodeOperation(EncodeOperation(operation) + '\0')) << operation.index();
+  }
+}
+
+TEST(OperationTest, UnknownKindLaneOrOutcomeIsCorrupt) {
+  EXPECT_FALSE(DecodeOperation(std::string(40, '\0')));
+  EXPECT_FALSE(DecodeOperation(std::string(40, '\x08')));
+  std::string bytes = EncodeOperation(SplitOp{2, Lane::kNormal, 77, 12});
+  bytes[2] = 3;  // kind, destination, lane
+  EXPECT_FALSE(DecodeOperation(bytes));
+}
+
+TEST(OperationTest, ChangedAndRandomBytesNeverCrash) {
+  std::mt19937 random(1);
+  const auto byte = [&] { return static_cast<char>(random() & 0xFFU); };
+  for (const Operation& operation : Samples()) {
+    const std::string bytes = EncodeOperation(operation);
+    for (int i = 0; i < 2'000; ++i) {
+      std::string changed = bytes;
+      changed[random() % changed.size()] = byte();
+      const Result<Operation> read = DecodeOperation(changed);
+      if (read) {
+        EXPECT_FALSE(EncodeOperation(*read).empty());
+      }
+    }
+  }
+  for (int i = 0; i < 10'000; ++i) {
+    std::string bytes(1, static_cast<char>(1 + random() % 7));
+    for (std::size_t size = random() % 60; size > 0; --size) {
+      bytes += byte();
+    }
+    (void)DecodeOperation(bytes).has_value();
+  }
+}
+
+}  // namespace
+}  // namespace packhorse::queue
