@@ -1,0 +1,161 @@
+// Every single write and sync of a queue's life fails once: nothing acknowledged is lost, and it goes on by itself.
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "faulty_vfs.h"
+#include "queue/queue.h"
+#include "support/manual_clock.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::queue {
+namespace {
+
+using test::FaultyVfs;
+
+// More than a life has writes and syncs: the loop ends before.
+constexpr int kMaxCalls = 500;
+
+class Life {
+ public:
+  explicit Life(bool strict) {
+    options_.path = dir_ / "queue.db";
+    options_.runtime_dir = dir_ / "run";
+    options_.strict = strict;
+    options_.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
+    options_.destinations = {"cloud"};
+    Reopen();
+  }
+  void Reopen() {
+    queue_.reset();
+    Result<std::unique_ptr<Queue>> opened = Open(options_, clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    queue_ = *std::move(opened);
+  }
+  void Append() {
+    RawMessage message;
+    message.stream = *queue_->Stream("telemetry");
+    message.payload = "message";
+    message.received_at = clock_.Wall();
+    const Result<Sequence> sequence = queue_->Append(message);
+    ASSERT_TRUE(sequence);
+    ASSERT_GT(*sequence, last_);
+    last_ = *sequence;
+    ++appended_;
+  }
+  // Freezes what waits and settles it.
+  void Deliver() {
+    Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 100, 1ULL << 20U);
+    ASSERT_TRUE(pending) << pending.error().message;
+    FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+    auto batch = std::make_unique<FrozenBatch>();
+    batch->destination = "cloud";
+    batch->idempotency_key = "key-" + std::to_string(last_);
+    for (const StoredMessage& stored : pending->messages) {
+      batch->members.push_back(Member{stored.sequence, stored.message.stream, 0, 1, 1, 0});
+      ++batch->records;
+    }
+    const std::uint64_t messages = batch->members.size();
+    request.batches.push_back(std::move(batch));
+    Settlement settlement;
+    settlement.batch = Await([&](auto done) { queue_->Freeze(std::move(request), done); }).front();
+    static_cast<void>(Await([&](auto done) { queue_->Settle(std::move(settlement), done); }));
+    delivered_ += messages;
+  }
+  // The new destination is one for which nothing was received so far. A refusal leaves everything as it was.
+  bool AddDestination() {
+    const std::vector<StreamOptions> streams = {{"telemetry", Lane::kNormal, {"cloud", "lake"}}};
+    if (!queue_->Reconfigure(streams, {"cloud", "lake"})) {
+      return false;
+    }
+    options_.streams = streams;
+    options_.destinations = {"cloud", "lake"};
+    return true;
+  }
+  void Verify() const {
+    const Result<std::vector<std::string>> gaps = queue_->VerifyLedger();
+    ASSERT_TRUE(gaps) << gaps.error().message;
+    ASSERT_TRUE(gaps->empty()) << gaps->front();
+    const Result<Ledger> ledger = queue_->ReadLedger();
+    const LedgerRow row = ledger->rows.empty() ? LedgerRow() : ledger->rows.front();
+    ASSERT_EQ(row.received, appended_);
+    ASSERT_EQ(row.delivered, delivered_);
+    ASSERT_EQ(row.pending, appended_ - delivered_);
+  }
+  void Play() {
+    Append();
+    Append();
+    Verify();
+    Deliver();
+    Append();
+    if (!AddDestination()) {
+      Append();
+      Verify();
+      ASSERT_TRUE(AddDestination());
+    }
+    Append();
+    clock_.Advance(std::chrono::minutes(2));
+    Verify();
+    Deliver();
+    Verify();
+  }
+
+ private:
+  using Ids = std::vector<BatchId>;
+  template <typename Call>
+  Ids Await(Call call) {
+    std::optional<Result<Ids>> answer;
+    call([&](Result<Ids> ids) { answer = std::move(ids); });
+    EXPECT_TRUE(test::WaitFor([&] {
+      queue_->Poll();
+      return answer.has_value();
+    }));
+    EXPECT_TRUE(*answer);
+    return *answer ? **answer : Ids{0};
+  }
+
+  test::TempDir dir_;
+  test::ManualClock clock_;
+  Options options_;
+  std::unique_ptr<Queue> queue_;
+  Sequence last_ = 0;
+  std::uint64_t appended_ = 0;
+  std::uint64_t delivered_ = 0;
+};
+
+void FailEveryCall(bool strict, int code) {
+  FaultyVfs::Install();
+  int n = 1;
+  for (; n < kMaxCalls; ++n) {
+    SCOPED_TRACE("call " + std::to_string(n) + " failed");
+    Life life(strict);
+    FaultyVfs::FailNth(n, code);
+    life.Play();
+    const bool failed = FaultyVfs::Failed();
+    FaultyVfs::Heal();
+    if (::testing::Test::HasFatalFailure()) {
+      return;
+    }
+    life.Reopen();
+    life.Append();
+    life.Verify();
+    if (!failed) {
+      break;
+    }
+  }
+  EXPECT_LT(n, kMaxCalls);
+  EXPECT_GT(n, 5);
+}
+
+TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothing) { FailEveryCall(false, SQLITE_IOERR_WRITE); }
+TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothingInModeStrict) { FailEveryCall(true, SQLITE_IOERR_WRITE); }
+TEST(Fault, FullDiskAtEveryWriteLosesNothing) { FailEveryCall(false, SQLITE_FULL); }
+
+}  // namespace
+}  // namespace packhorse::queue
