@@ -33,7 +33,6 @@ void Player::Commit(const Model& next, bool waited) {
   shared_.moment[shared_.moments++] = next;
   if (waited) {
     shared_.safe = shared_.moments - 1;
-    // Without a journal, and for arrivals in mode strict, waiting is for the disk: tested as "safe" all the same.
   }
 }
 
