@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 namespace packhorse {
@@ -112,7 +113,11 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsi
 
 bool OnTmpfs(const std::string& path) {
   struct statfs info {};
-  return statfs(path.c_str(), &info) == 0 && (info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC);
+  if (statfs(path.c_str(), &info) != 0) {
+    return false;
+  }
+  const auto type = static_cast<std::uint32_t>(info.f_type);  // a signed word whose width differs by architecture
+  return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
 }
 
 }  // namespace packhorse

@@ -145,7 +145,9 @@ Result<std::vector<Ending>> QueueImpl::EndingsOf(const FreezeRequest& request) {
 void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
   Result<std::vector<Ending>> endings = EndingsOf(request);
   const std::lock_guard lock(mutex_);
-  const auto refuse = [&](Error error) { CompleteLocked([done, error = error.With("freeze")] { done(error); }); };
+  const auto refuse = [&](const Error& error) {
+    CompleteLocked([done, error = error.With("freeze")] { done(error); });
+  };
   if (!endings) {
     refuse(endings.error());
     return;
