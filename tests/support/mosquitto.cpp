@@ -88,4 +88,15 @@ std::string Mosquitto::tls_url(const std::string& host) const {
 }
 std::string Mosquitto::Log() const { return ReadAll(dir_ / "mosquitto.log"); }
 
+bool Mosquitto::WaitForAcknowledgements(int count) const {
+  return WaitFor([&] {
+    int seen = 0;
+    const std::string log = Log();
+    for (std::size_t at = 0; (at = log.find("Received PUBACK from", at)) != std::string::npos; ++at) {
+      ++seen;
+    }
+    return seen >= count;
+  });
+}
+
 }  // namespace packhorse::test

@@ -47,6 +47,10 @@ class Mosquitto {
   void RenewServerKey() { certificates_->RenewServer(); }  // takes effect at the next start
   // What it logged so far: connections, subscriptions and every packet.
   std::string Log() const;
+  // Until it has taken `count` PUBACKs since it was made. One that is still on its way when the broker stops is lost,
+  // and what it was for comes again: tests that count messages over a restart wait for this first. False after the
+  // usual wait.
+  bool WaitForAcknowledgements(int count) const;
   std::string folder() const { return dir_.path(); }
 
  private:

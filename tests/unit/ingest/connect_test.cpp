@@ -129,6 +129,7 @@ TEST(Connect, SessionOutlivesARestartOfTheBroker) {
   ASSERT_TRUE(bridge.WaitConnected());
   ASSERT_TRUE(Publish(broker, {"a/x", "before"}));
   ASSERT_TRUE(bridge.queue().WaitForCount(1));
+  ASSERT_TRUE(broker.WaitForAcknowledgements(1));
   broker.Stop();
   EXPECT_TRUE(bridge.WaitDown("Connection refused"));
   broker.Start();

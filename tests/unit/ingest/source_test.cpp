@@ -177,6 +177,7 @@ TEST(Source, RetainedMessageComesOnceWithMqtt5EvenAfterAReconnect) {
   Bridge bridge(SourceOptionsFor({broker.url()}));
   ASSERT_TRUE(bridge.queue().WaitForCount(1));
   EXPECT_TRUE(bridge.queue().Messages().at(0).retained);
+  ASSERT_TRUE(broker.WaitForAcknowledgements(1));
   broker.Restart();
   ASSERT_TRUE(bridge.WaitConnected(2));
   ASSERT_TRUE(Publish(broker, {"a/x", "live"}));
@@ -208,6 +209,7 @@ TEST(Source, RetainedRepeatsOf311AreDropped) {
   ASSERT_TRUE(bridge.WaitConnected());
   EXPECT_EQ(bridge.status().protocol, "3.1.1");
   ASSERT_TRUE(bridge.queue().WaitForCount(1));
+  ASSERT_TRUE(broker.WaitForAcknowledgements(1));
   broker.Restart();
   ASSERT_TRUE(bridge.WaitConnected(2));
   EXPECT_TRUE(bridge.status().session_present);
