@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "queue/values.h"
+#include "queue/where.h"
 #include "record/raw_message.h"
 
 namespace packhorse::queue {
@@ -135,6 +137,8 @@ class Queue {
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
   virtual Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) = 0;
+  // What became of a message, per destination; of one of its records where `record` says which.
+  virtual Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) = 0;
   virtual Result<Ledger> ReadLedger() = 0;
   // Recounts pending from the stored messages and compares with the counters: the full check of P3. One line per gap.
   virtual Result<std::vector<std::string>> VerifyLedger() = 0;

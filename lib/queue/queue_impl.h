@@ -55,6 +55,7 @@ class QueueImpl final : public Queue {
   void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                   std::function<void(Result<BatchId>)> done) override;
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) override;
+  Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) override;

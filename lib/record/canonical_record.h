@@ -97,4 +97,13 @@ struct CanonicalRecord {
 // several.
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index);
 
+// The parts of a record id; none when the text is not one.
+struct RecordKey {
+  std::string queue_id;
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  std::optional<std::uint32_t> index;
+};
+std::optional<RecordKey> ParseRecordId(std::string_view text);
+
 }  // namespace packhorse

@@ -1,4 +1,6 @@
 #include <array>
+#include <charconv>
+#include <vector>
 
 #include "record/canonical_record.h"
 #include "record/outcome.h"
@@ -63,6 +65,46 @@ std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, st
     id += std::to_string(*index);
   }
   return id;
+}
+
+namespace {
+
+// A number that takes the whole text, in its shortest form.
+template <typename T>
+bool ReadNumber(std::string_view text, T& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && (text.size() == 1 || text.front() != '0');
+}
+
+std::optional<Lane> LaneOfLetter(std::string_view letter) {
+  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+    if (letter.size() == 1 && letter.front() == Letter(lane)) {
+      return lane;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<RecordKey> ParseRecordId(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (std::size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.')) {
+    parts.push_back(text.substr(0, dot));
+    text.remove_prefix(dot + 1);
+  }
+  parts.push_back(text);
+  const std::optional<Lane> lane = parts.size() < 3 ? std::nullopt : LaneOfLetter(parts[1]);
+  RecordKey key;
+  if (!lane || parts.size() > 4 || parts[0].empty() || !ReadNumber(parts[2], key.sequence)) {
+    return std::nullopt;
+  }
+  key.queue_id = parts[0];
+  key.lane = *lane;
+  if (parts.size() == 4 && !ReadNumber(parts[3], key.index.emplace())) {
+    return std::nullopt;
+  }
+  return key;
 }
 
 }  // namespace packhorse

@@ -41,6 +41,26 @@ Result<DeadLetter> LetterFromRow(const Statement& row) {
   return letter;
 }
 
+constexpr const char* kQuarantineColumns =
+    "SELECT lane, sequence, coalesce(streams.name, ''), at, reason, detail, message FROM quarantine"
+    " LEFT JOIN streams ON streams.id = quarantine.stream";
+
+Result<QuarantinedMessage> QuarantinedFromRow(const Statement& row) {
+  QuarantinedMessage message;
+  message.lane = static_cast<Lane>(row.Int(0));
+  message.sequence = static_cast<Sequence>(row.Int(1));
+  message.stream = row.Text(2);
+  message.at = FromMicros(row.Int(3));
+  message.reason = row.Text(4);
+  message.detail = row.Text(5);
+  Result<StoredMessage> stored = DecodeMessage(row.Blob(6), message.sequence);
+  if (!stored) {
+    return stored.error();
+  }
+  message.message = std::move(stored->message);
+  return message;
+}
+
 // Reads all rows of a prepared, bound statement through `convert`.
 template <typename T, typename Convert>
 Result<std::vector<T>> Collect(Statement& statement, Convert convert) {
@@ -213,29 +233,36 @@ Result<DeadLetter> Reader::FindDeadLetter(std::int64_t id) {
   return std::move(letters->front());
 }
 
+Result<std::vector<DeadLetter>> Reader::DeadLettersAt(Lane lane, Sequence sequence) {
+  // Naming the destinations lets SQLite use the key, which begins with them.
+  Result<Statement> rows =
+      db_.Prepare(std::string(kDeadColumns) +
+                  " WHERE dead.destination IN (SELECT id FROM destinations) AND lane = ? AND sequence = ?"
+                  " AND replaying = 0 ORDER BY dead.id");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(Number(lane), sequence);
+  return Collect<DeadLetter>(*rows, LetterFromRow);
+}
+
 Result<std::vector<QuarantinedMessage>> Reader::Quarantined(std::size_t limit, Sequence after) {
-  Result<Statement> rows = db_.Prepare(
-      "SELECT lane, sequence, coalesce(streams.name, ''), at, reason, detail, message FROM quarantine"
-      " LEFT JOIN streams ON streams.id = quarantine.stream WHERE sequence > ? ORDER BY sequence LIMIT ?");
+  Result<Statement> rows =
+      db_.Prepare(std::string(kQuarantineColumns) + " WHERE sequence > ? ORDER BY sequence, lane LIMIT ?");
   if (!rows) {
     return rows.error();
   }
   rows->Bind(after, limit);
-  return Collect<QuarantinedMessage>(*rows, [](const Statement& row) -> Result<QuarantinedMessage> {
-    QuarantinedMessage message;
-    message.lane = static_cast<Lane>(row.Int(0));
-    message.sequence = static_cast<Sequence>(row.Int(1));
-    message.stream = row.Text(2);
-    message.at = FromMicros(row.Int(3));
-    message.reason = row.Text(4);
-    message.detail = row.Text(5);
-    Result<StoredMessage> stored = DecodeMessage(row.Blob(6), message.sequence);
-    if (!stored) {
-      return stored.error();
-    }
-    message.message = std::move(stored->message);
-    return message;
-  });
+  return Collect<QuarantinedMessage>(*rows, QuarantinedFromRow);
+}
+
+Result<std::vector<QuarantinedMessage>> Reader::QuarantinedAt(Lane lane, Sequence sequence) {
+  Result<Statement> rows = db_.Prepare(std::string(kQuarantineColumns) + " WHERE lane = ? AND sequence = ?");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(Number(lane), sequence);
+  return Collect<QuarantinedMessage>(*rows, QuarantinedFromRow);
 }
 
 }  // namespace packhorse::queue

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,11 @@ class Reader {
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after);
+  // Of one message: its dead letters that are not on their way again, oldest first; what of it is in quarantine.
+  Result<std::vector<DeadLetter>> DeadLettersAt(Lane lane, Sequence sequence);
+  Result<std::vector<QuarantinedMessage>> QuarantinedAt(Lane lane, Sequence sequence);
+  // As Queue::Where(), of what is committed; without the letters' record ids.
+  Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record);
   // Records of a message that are dead letters and not on their way again.
   Result<std::vector<std::uint32_t>> DeadRecords(DestinationId destination, Lane lane, Sequence sequence);
   // The key of a dead letter that is not on its way again.

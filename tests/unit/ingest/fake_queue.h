@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -138,6 +139,7 @@ class FakeQueue final : public queue::Queue {
     done(Missing());
   }
   Result<std::vector<queue::QuarantinedMessage>> Quarantined(std::size_t, Sequence) override { return Missing(); }
+  Result<queue::Whereabouts> Where(Lane, Sequence, std::optional<std::uint32_t>) override { return Missing(); }
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
   Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
   Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<std::string>) override { return Missing(); }

@@ -98,6 +98,19 @@ TEST(RecordId, HasAnIndexOnlyWhenOneMessageGaveSeveralRecords) {
   EXPECT_EQ(RecordId("k3f9", Lane::kBulk, 7, 12), "k3f9.b.7.12");
 }
 
+TEST(RecordId, ReadsBackWhatItWroteAndNothingElse) {
+  const auto key = ParseRecordId("k3f9.b.7.12");
+  ASSERT_TRUE(key);
+  EXPECT_EQ(RecordId(key->queue_id, key->lane, key->sequence, key->index), "k3f9.b.7.12");
+  EXPECT_EQ(ParseRecordId("k3f9.u.18446744073709551615")->sequence, 18'446'744'073'709'551'615ULL);
+  EXPECT_EQ(ParseRecordId("k3f9.n.1")->index, std::nullopt);
+  for (const char* text :
+       {"", ".", "...", "k3f9", "k3f9.n", "k3f9.n.", ".n.1", "k3f9.x.1", "k3f9.nn.1", "k3f9.n.01", "k3f9.n.-1",
+        "k3f9.n.1.", "k3f9.n.1.a", "k3f9.n.1.2.3", "k3f9.n.1 ", "k3f9.n.18446744073709551616", "k3f9.n.1.4294967296"}) {
+    EXPECT_FALSE(ParseRecordId(text)) << text;
+  }
+}
+
 TEST(RecordId, TheLargestSequenceKeepsAllItsDigits) {
   EXPECT_EQ(RecordId("q", Lane::kNormal, 18'446'744'073'709'551'615ULL, 4'294'967'295U),
             "q.n.18446744073709551615.4294967295");

@@ -1,0 +1,20 @@
+#include "queue/queue_impl.h"
+
+namespace packhorse::queue {
+
+Result<Whereabouts> QueueImpl::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) {
+  if (Status folded = store_->Barrier(); !folded) {
+    return folded.error();
+  }
+  Result<Whereabouts> found = reader_.Where(lane, sequence, record);
+  if (found) {
+    for (Place& place : found->places) {
+      for (DeadLetter& letter : place.dead) {
+        letter.record_id = IdOf(letter);
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace packhorse::queue

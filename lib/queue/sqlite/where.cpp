@@ -1,0 +1,297 @@
+// What became of one message: everything that the database says about its number.
+
+#include "queue/where.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "queue/message_codec.h"
+#include "queue/sqlite/reader.h"
+#include "queue/sqlite/rows.h"
+
+namespace packhorse::queue {
+namespace {
+
+constexpr std::size_t kShownBatches = 10;  // of the log, per destination
+
+class Search {
+ public:
+  Search(Database& db, Reader& reader, std::optional<std::uint32_t> record, Whereabouts& found)
+      : db_(db), reader_(reader), record_(record), found_(found) {}
+
+  Status Run() {
+    if (Status numbered = ReadNumber(); !numbered || !found_.given) {
+      return numbered;
+    }
+    for (const auto step :
+         {&Search::ReadLog, &Search::ReadMessage, &Search::ReadLetters, &Search::ReadBatches,
+          &Search::ReadSubscriptions, &Search::ReadWaiting, &Search::ReadSettled, &Search::ReadNames}) {
+      if (Status done = (this->*step)(); !done) {
+        return done;
+      }
+    }
+    for (auto& [id, place] : places_) {
+      if (Status judged = Judge(id, place); !judged) {
+        return judged;
+      }
+      found_.places.push_back(std::move(place));
+    }
+    std::sort(found_.places.begin(), found_.places.end(),
+              [](const Place& a, const Place& b) { return a.destination < b.destination; });
+    return {};
+  }
+
+ private:
+  template <typename Visit, typename... Args>
+  Status Each(const char* sql, Visit visit, Args... args) {
+    Result<Statement> rows = db_.Prepare(sql);
+    if (!rows) {
+      return rows.error();
+    }
+    rows->Bind(args...);
+    return rows->ForEach([&] { visit(*rows); });
+  }
+
+  int lane() const { return Number(found_.lane); }
+  Sequence sequence() const { return found_.sequence; }
+
+  Status ReadNumber() {
+    Status read = Each(
+        "SELECT next_sequence FROM lanes WHERE lane = ?",
+        [&](const Statement& row) { found_.last = static_cast<Sequence>(row.Int(0)) - 1; }, lane());
+    found_.given = sequence() > 0 && sequence() <= found_.last;
+    return read;
+  }
+
+  Status ReadLog() {
+    return Each("SELECT count(*), coalesce(min(settled_at), 0) FROM settled", [&](const Statement& row) {
+      found_.logged_batches = static_cast<std::uint64_t>(row.Int(0));
+      found_.logged_since = FromMicros(row.Int(1));
+    });
+  }
+
+  Status ReadMessage() {
+    const Result<StoredMessage> stored = reader_.Message(found_.lane, sequence());
+    if (stored) {
+      Keep(stored->message);
+    } else if (stored.error().code != ErrorCode::kNotFound) {
+      return stored.error();
+    }
+    Result<std::vector<QuarantinedMessage>> quarantined = reader_.QuarantinedAt(found_.lane, sequence());
+    if (!quarantined) {
+      return quarantined.error();
+    }
+    found_.quarantined = *std::move(quarantined);
+    if (!found_.quarantined.empty()) {
+      Keep(found_.quarantined.front().message);
+    }
+    return {};
+  }
+
+  void Keep(const RawMessage& message) {
+    stream_ = message.stream;
+    found_.topic = message.topic;
+    found_.received_at = message.received_at;
+  }
+
+  Status ReadLetters() {
+    Result<std::vector<DeadLetter>> letters = reader_.DeadLettersAt(found_.lane, sequence());
+    if (!letters) {
+      return letters.error();
+    }
+    std::map<std::string, DestinationId> ids;
+    Status named =
+        Each("SELECT name, id FROM destinations", [&](const Statement& row) { ids[row.Text(0)] = row.Int(1); });
+    for (DeadLetter& letter : *letters) {
+      if (!record_ || letter.record == *record_) {
+        places_[ids[letter.destination]].dead.push_back(std::move(letter));
+      }
+    }
+    return named;
+  }
+
+  Status ReadBatches() {
+    Status damage;
+    Status read = Each(
+        "SELECT destination, idempotency_key, trace_id, created_at, records, replayed, members FROM batches"
+        " WHERE lane = ? AND first_sequence <= ? ORDER BY id",
+        [&](const Statement& row) {
+          const Result<std::vector<Member>> members = DecodeMembers(row.Blob(6));
+          if (!members) {
+            damage = members.error();
+            return;
+          }
+          const auto member = std::find_if(members->begin(), members->end(), [&](const Member& each) {
+            return each.sequence == sequence() &&
+                   (!record_ || (*record_ >= each.first_record && *record_ < each.first_record + each.records));
+          });
+          if (member != members->end()) {
+            stream_ = member->stream;
+            places_[row.Int(0)].batches.push_back(CarryingBatch{row.Text(1), row.Text(2), FromMicros(row.Int(3)),
+                                                                static_cast<std::uint32_t>(row.Int(4)),
+                                                                row.Int(5) != 0});
+          }
+        },
+        lane(), sequence());
+    return read ? damage : read;
+  }
+
+  // Where its stream is known, the destinations that were to get it are known too.
+  Status ReadSubscriptions() {
+    if (!stream_) {
+      return {};
+    }
+    return Each(
+        "SELECT destination FROM subscriptions WHERE stream = ? AND lane = ? AND from_sequence <= ?3"
+        " AND (through_sequence IS NULL OR through_sequence >= ?3)",
+        [&](const Statement& row) {
+          subscribed_.insert(row.Int(0));
+          places_[row.Int(0)];
+        },
+        *stream_, lane(), sequence());
+  }
+
+  Status ReadWaiting() {
+    return Each(
+        "SELECT destination FROM pending WHERE lane = ? AND from_sequence <= ?2"
+        " AND (through_sequence IS NULL OR through_sequence >= ?2)",
+        [&](const Statement& row) {
+          if (subscribed_.contains(row.Int(0))) {
+            waiting_.insert(row.Int(0));
+          }
+        },
+        lane(), sequence());
+  }
+
+  Status ReadSettled() {
+    return Each(
+        "SELECT destination, idempotency_key, trace_id, first_sequence, last_sequence, messages, records, dead,"
+        " settled_at, http_status, provider_request_id, attempts, possible_duplicate FROM settled"
+        " WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2 ORDER BY id DESC",
+        [&](const Statement& row) {
+          const DestinationId id = row.Int(0);
+          if (waiting_.contains(id) || !found_.quarantined.empty() || (stream_ && !places_.contains(id))) {
+            return;  // such a batch only passed by
+          }
+          SettledBatch batch{row.Text(1),
+                             row.Text(2),
+                             static_cast<Sequence>(row.Int(3)),
+                             static_cast<Sequence>(row.Int(4)),
+                             static_cast<std::uint64_t>(row.Int(5)),
+                             static_cast<std::uint64_t>(row.Int(6)),
+                             static_cast<std::uint64_t>(row.Int(7)),
+                             FromMicros(row.Int(8)),
+                             static_cast<int>(row.Int(9)),
+                             row.Text(10),
+                             static_cast<std::uint32_t>(row.Int(11)),
+                             row.Int(12) != 0};
+          Place& place = places_[id];
+          const bool known = !place.batches.empty() || !place.dead.empty();
+          if (place.settled.size() < kShownBatches && (batch.whole() || !known)) {
+            place.settled.push_back(std::move(batch));
+          }
+        },
+        lane(), sequence());
+  }
+
+  Status ReadNames() {
+    if (stream_) {
+      Status named = Each(
+          "SELECT name FROM streams WHERE id = ?", [&](const Statement& row) { found_.stream = row.Text(0); },
+          *stream_);
+      if (!named) {
+        return named;
+      }
+    }
+    return Each("SELECT id, name FROM destinations", [&](const Statement& row) {
+      const auto place = places_.find(row.Int(0));
+      if (place != places_.end()) {
+        place->second.destination = row.Text(1);
+      }
+    });
+  }
+
+  Status Judge(DestinationId id, Place& place) {
+    if (waiting_.contains(id)) {
+      place.state = PlaceState::kWaiting;
+    } else if (!place.batches.empty()) {
+      place.state = PlaceState::kInBatch;
+    } else if (!place.dead.empty()) {
+      place.state = PlaceState::kRejected;
+    } else if (!found_.quarantined.empty()) {
+      place.state = PlaceState::kQuarantined;
+    } else if (!place.settled.empty()) {
+      return JudgeByLog(place);
+    }
+    return {};
+  }
+
+  // The newest batch of the log decides: what it refused is a dead letter, as long as letters are kept.
+  Status JudgeByLog(Place& place) {
+    const SettledBatch& newest = place.settled.front();
+    place.certain = newest.whole();
+    std::uint64_t letters = 0;
+    Status counted = newest.dead == 0
+                         ? Status()
+                         : Each(
+                               "SELECT count(*) FROM dead WHERE batch_key = ?",
+                               [&](const Statement& row) { letters = static_cast<std::uint64_t>(row.Int(0)); },
+                               std::string_view(newest.idempotency_key));
+    if (letters == newest.dead) {
+      place.state = PlaceState::kDelivered;  // its own letter would have been found
+    } else if (newest.dead == newest.records) {
+      place.state = PlaceState::kRejected;
+    }
+    return counted;
+  }
+
+  Database& db_;
+  Reader& reader_;
+  const std::optional<std::uint32_t> record_;
+  Whereabouts& found_;
+  std::optional<StreamId> stream_;
+  std::map<DestinationId, Place> places_;
+  std::set<DestinationId> subscribed_;
+  std::set<DestinationId> waiting_;
+};
+
+}  // namespace
+
+std::string_view Name(PlaceState state) {
+  switch (state) {
+    case PlaceState::kWaiting:
+      return "waiting";
+    case PlaceState::kInBatch:
+      return "in_batch";
+    case PlaceState::kRejected:
+      return "rejected";
+    case PlaceState::kQuarantined:
+      return "quarantined";
+    case PlaceState::kDelivered:
+      return "delivered";
+    case PlaceState::kEnded:
+      break;
+  }
+  return "ended";
+}
+
+Result<Whereabouts> Reader::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) {
+  // One read transaction: everything below sees the same commit.
+  if (Status begun = db_.Execute("BEGIN"); !begun) {
+    return begun.error();
+  }
+  Whereabouts found;
+  found.lane = lane;
+  found.sequence = sequence;
+  Status searched = Search(db_, *this, record, found).Run();
+  Status ended = db_.Execute("COMMIT");
+  if (!searched || !ended) {
+    return searched ? ended.error() : searched.error();
+  }
+  return found;
+}
+
+}  // namespace packhorse::queue
