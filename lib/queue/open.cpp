@@ -34,29 +34,6 @@ Status MakeParent(const std::string& path) {
   return {};
 }
 
-Result<std::string> MetaText(Database& db, const char* key) {
-  Result<Statement> query = db.Prepare("SELECT value FROM meta WHERE key = ?");
-  if (!query) {
-    return query.error();
-  }
-  const Result<bool> row = query->Bind(std::string_view(key)).Step();
-  if (!row) {
-    return row.error();
-  }
-  if (!*row) {
-    return Error{ErrorCode::kCorrupt, std::string("the queue has no ") + key};
-  }
-  return query->Text(0);
-}
-
-Result<std::uint64_t> MetaNumber(Database& db, const char* key) {
-  const Result<std::string> text = MetaText(db, key);
-  if (!text) {
-    return text.error();
-  }
-  return std::strtoull(text->c_str(), nullptr, 10);
-}
-
 Status LoadLanes(Database& db, Index& index) {
   Result<Statement> rows =
       db.Prepare("SELECT lane, reserved_through, next_sequence, segments, messages, payload_bytes FROM lanes");
@@ -159,24 +136,6 @@ Status CountWaiting(Database& db, Reader& reader, Index& index) {
   return {};
 }
 
-Status LoadIndex(Database& db, Reader& reader, Index& index) {
-  if (Status configured = LoadConfiguration(db, {}, index); !configured) {
-    return configured;
-  }
-  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled}) {
-    if (Status loaded = load(db, index); !loaded) {
-      return loaded;
-    }
-  }
-  const Result<std::int64_t> dead = db.QueryInt("SELECT count(*) FROM dead");
-  const Result<std::int64_t> quarantined = db.QueryInt("SELECT count(*) FROM quarantine");
-  if (!dead || !quarantined) {
-    return dead ? quarantined.error() : dead.error();
-  }
-  index.SetKept(*dead, *quarantined);
-  return CountWaiting(db, reader, index);
-}
-
 // Brings the index from where the database is to where the process was when it ended.
 Result<Position> ReplayJournal(const Journal::Options& journal, Position position, Index& index, MonoTime now,
                                StartReport& report) {
@@ -246,6 +205,47 @@ Status FirstFold(Opened& opened, const Options& options, std::uint64_t epoch) {
 }
 
 }  // namespace
+
+Result<std::string> MetaText(Database& db, const char* key) {
+  Result<Statement> query = db.Prepare("SELECT value FROM meta WHERE key = ?");
+  if (!query) {
+    return query.error();
+  }
+  const Result<bool> row = query->Bind(std::string_view(key)).Step();
+  if (!row) {
+    return row.error();
+  }
+  if (!*row) {
+    return Error{ErrorCode::kCorrupt, std::string("the queue has no ") + key};
+  }
+  return query->Text(0);
+}
+
+Result<std::uint64_t> MetaNumber(Database& db, const char* key) {
+  const Result<std::string> text = MetaText(db, key);
+  if (!text) {
+    return text.error();
+  }
+  return std::strtoull(text->c_str(), nullptr, 10);
+}
+
+Status LoadIndex(Database& db, Reader& reader, Index& index) {
+  if (Status configured = LoadConfiguration(db, {}, index); !configured) {
+    return configured;
+  }
+  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled}) {
+    if (Status loaded = load(db, index); !loaded) {
+      return loaded;
+    }
+  }
+  const Result<std::int64_t> dead = db.QueryInt("SELECT count(*) FROM dead");
+  const Result<std::int64_t> quarantined = db.QueryInt("SELECT count(*) FROM quarantine");
+  if (!dead || !quarantined) {
+    return dead ? quarantined.error() : dead.error();
+  }
+  index.SetKept(*dead, *quarantined);
+  return CountWaiting(db, reader, index);
+}
 
 Result<LockFile> LockFile::Take(const std::string& path) {
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

@@ -36,6 +36,12 @@ struct Opened {
   StartReport report;
 };
 
+// What the database says of itself under this key; kCorrupt when it has none.
+Result<std::string> MetaText(Database& db, const char* key);
+Result<std::uint64_t> MetaNumber(Database& db, const char* key);
+// Fills an empty index with the state that the database is at. Reads only.
+Status LoadIndex(Database& db, Reader& reader, Index& index);
+
 Result<Opened> OpenQueue(const Options& options, const Clock& clock);
 
 }  // namespace packhorse::queue

@@ -130,6 +130,21 @@ Status TuneWriter(Database& db) {
       "PRAGMA journal_size_limit = 8388608; PRAGMA wal_autocheckpoint = 1000; PRAGMA foreign_keys = OFF");
 }
 
+Status CheckCurrent(Database& db) {
+  if (Status known = CheckFormat(db); !known) {
+    return known;
+  }
+  const Result<std::int64_t> version = db.QueryInt("PRAGMA user_version");
+  if (!version) {
+    return version.error();
+  }
+  if (*version < static_cast<std::int64_t>(kMigrations.size())) {
+    return Error{ErrorCode::kUnsupported,
+                 "an older release wrote the queue: packhorsed brings it up to date when it starts"};
+  }
+  return {};
+}
+
 Status PrepareSchema(Database& db) {
   const Result<std::int64_t> version = db.QueryInt("PRAGMA user_version");
   if (!version) {

@@ -15,6 +15,9 @@ inline constexpr std::int64_t kApplicationId = 0x50414B48;  // "PAKH"
 // format major is newer; a newer minor of the same major opens as it is.
 Status PrepareSchema(Database& db);
 
+// Whether a database can be read as it is: a queue of this release's format or a newer minor. Reads only.
+Status CheckCurrent(Database& db);
+
 // Settings of the writing connection, once per connection.
 Status TuneWriter(Database& db);
 

@@ -1,0 +1,210 @@
+#include "queue/file_view.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "queue/journal.h"
+#include "queue/open.h"
+#include "queue/sqlite/schema.h"
+#include "record/canonical_record.h"
+
+namespace packhorse::queue {
+namespace {
+
+std::uint64_t FileBytes(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+// SQLite's own words for a file that is missing or forbidden are the same: the system knows better.
+Status CheckAccess(const std::string& path) {
+  if (access(path.c_str(), R_OK) != 0) {
+    return ErrnoError("read " + path, errno);
+  }
+  return {};
+}
+
+// A database with a write-ahead log needs its -shm file, also for reading; who may not write the folder cannot make it.
+Error Explain(const Error& error, const std::string& path) {
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  if (access((path + "-shm").c_str(), R_OK) != 0 && access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+    return Error{ErrorCode::kPermissionDenied,
+                 error.message + "; SQLite must be able to write " + path + "-shm for that: try again with sudo"};
+  }
+  return error;
+}
+
+Result<FileView::Unfolded> ReadUnfolded(Database& db, const std::string& queue_id, const std::string& runtime_dir) {
+  const Result<std::uint64_t> clean = MetaNumber(db, "clean");
+  const Result<std::uint64_t> position = MetaNumber(db, "position");
+  const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
+  for (const auto* number : {&clean, &position, &epoch}) {
+    if (!*number) {
+      return number->error();
+    }
+  }
+  FileView::Unfolded unfolded;
+  if (*clean != 0) {
+    return unfolded;
+  }
+  const auto count = [&](Position, std::string_view bytes) -> Status {
+    ++unfolded.operations;
+    unfolded.bytes += bytes.size();
+    return {};
+  };
+  const Result<Journal::Left> left =
+      Journal::Read(Journal::Options{runtime_dir, 0, queue_id, BootId(), *epoch}, *position, count);
+  if (!left) {
+    unfolded.problem = left.error().message;
+  }
+  return unfolded;
+}
+
+}  // namespace
+
+Result<FileView> FileView::Open(const std::string& path, const std::string& runtime_dir) {
+  if (Status readable = CheckAccess(path); !readable) {
+    return readable.error();
+  }
+  Result<Database> db = Database::Open(path, Database::Mode::kReadOnly);
+  if (!db) {
+    return Explain(db.error(), path);
+  }
+  if (Status known = CheckCurrent(*db); !known) {
+    return Explain(known.error(), path);
+  }
+  Result<Reader> reader = Reader::Open(path);
+  if (!reader) {
+    return reader.error();
+  }
+  Result<std::string> queue_id = MetaText(*db, "queue_id");
+  if (!queue_id) {
+    return queue_id.error();
+  }
+  FileView view(path, *std::move(queue_id), *std::move(reader));
+  if (Status loaded = LoadIndex(*db, view.reader_, *view.index_); !loaded) {
+    return loaded.error();
+  }
+  Result<Unfolded> unfolded = ReadUnfolded(*db, view.queue_id_, runtime_dir);
+  if (!unfolded) {
+    return unfolded.error();
+  }
+  view.unfolded_ = *std::move(unfolded);
+  return view;
+}
+
+void FileView::SetRecordId(DeadLetter& letter) const {
+  letter.record_id = RecordId(queue_id_, letter.lane, letter.sequence,
+                              letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
+}
+
+Result<std::vector<DeadLetter>> FileView::DeadLetters(std::size_t limit, std::int64_t after_id) {
+  Result<std::vector<DeadLetter>> letters = reader_.DeadLetters(limit, after_id);
+  if (letters) {
+    for (DeadLetter& letter : *letters) {
+      SetRecordId(letter);
+    }
+  }
+  return letters;
+}
+
+Result<DeadLetter> FileView::FindDeadLetter(std::int64_t id) {
+  Result<DeadLetter> letter = reader_.FindDeadLetter(id);
+  if (letter) {
+    SetRecordId(*letter);
+  }
+  return letter;
+}
+
+Result<Whereabouts> FileView::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) {
+  Result<Whereabouts> found = reader_.Where(lane, sequence, record);
+  if (found) {
+    for (Place& place : found->places) {
+      for (DeadLetter& letter : place.dead) {
+        SetRecordId(letter);
+      }
+    }
+  }
+  return found;
+}
+
+Result<std::optional<WallTime>> FileView::OldestWaiting(DestinationId destination, Lane lane) {
+  std::optional<WallTime> oldest;
+  const Index::Backlog* backlog = index_->FindBacklog(destination, lane);
+  if (backlog == nullptr) {
+    return oldest;
+  }
+  const auto range = std::find_if(backlog->ranges.begin(), backlog->ranges.end(),
+                                  [](const Index::Range& each) { return each.waiting > 0; });
+  if (range == backlog->ranges.end()) {
+    return oldest;
+  }
+  const auto visit = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+    SegmentReader messages(plain, first);
+    while (!messages.AtEnd() && !oldest) {
+      const Result<SegmentReader::Head> head = messages.Next();
+      if (!head) {
+        return head.error();
+      }
+      if (head->sequence >= range->from && index_->Subscribed(destination, head->stream, lane, head->sequence)) {
+        oldest = messages.received_at();
+      }
+    }
+    return !oldest;
+  };
+  if (Status visited = reader_.VisitSegments(lane, range->from, visit); !visited) {
+    return visited.error();
+  }
+  return oldest;
+}
+
+Result<std::vector<FileView::Backlog>> FileView::Backlogs() {
+  std::vector<Backlog> backlogs;
+  for (const std::string& name : index_->Destinations()) {
+    const DestinationId id = *index_->FindDestination(name);
+    Backlog backlog{name, 0, {}};
+    std::optional<WallTime> oldest = index_->OldestUnsettled(id);
+    for (const Lane lane : kAllLanes) {
+      backlog.pending += index_->PendingMessages(id, lane);
+      const Result<std::optional<WallTime>> waiting = OldestWaiting(id, lane);
+      if (!waiting) {
+        return waiting.error();
+      }
+      if (*waiting && (!oldest || **waiting < *oldest)) {
+        oldest = *waiting;
+      }
+    }
+    backlog.oldest_at = oldest.value_or(WallTime{});
+    backlogs.push_back(std::move(backlog));
+  }
+  return backlogs;
+}
+
+Result<Stats> FileView::Snapshot() {
+  const Result<std::vector<Backlog>> backlogs = Backlogs();
+  if (!backlogs) {
+    return backlogs.error();
+  }
+  const auto count = [](std::int64_t number) { return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0)); };
+  const Held held = index_->held();
+  Stats stats;
+  stats.queue_id = queue_id_;
+  stats.bytes = FileBytes(path_) + FileBytes(path_ + "-wal");
+  stats.messages = count(held.messages);
+  stats.segments = count(held.segments);
+  stats.payload_bytes_stored = count(held.payload_bytes);
+  stats.dead_letters = count(index_->dead());
+  stats.quarantined = count(index_->quarantined());
+  for (const Backlog& backlog : *backlogs) {
+    if (backlog.oldest_at != WallTime{} && (stats.oldest_at == WallTime{} || backlog.oldest_at < stats.oldest_at)) {
+      stats.oldest_at = backlog.oldest_at;
+    }
+  }
+  return stats;
+}
+
+}  // namespace packhorse::queue

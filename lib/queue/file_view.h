@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "queue/index.h"
+#include "queue/queue.h"
+#include "queue/sqlite/reader.h"
+
+namespace packhorse::queue {
+
+// A queue that no daemon holds open, as it stands in its database: for looking only. Changes nothing and takes no lock;
+// should a daemon start meanwhile, both work. What only the journal has is counted but not taken in. Not thread-safe.
+class FileView {
+ public:
+  // What happened after the last fold; nothing after an orderly end.
+  struct Unfolded {
+    std::uint64_t operations = 0;
+    std::uint64_t bytes = 0;
+    std::string problem;  // why the journal could not be read
+  };
+  struct Backlog {
+    std::string destination;
+    std::uint64_t pending = 0;  // messages, in batches too
+    WallTime oldest_at{};       // epoch when nothing is pending
+  };
+
+  // kNotFound without a file; kPermissionDenied when SQLite may not read it; kUnsupported for another format.
+  static Result<FileView> Open(const std::string& path, const std::string& runtime_dir);
+
+  const std::string& queue_id() const { return queue_id_; }
+  const Unfolded& unfolded() const { return unfolded_; }
+
+  Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
+  Result<DeadLetter> FindDeadLetter(std::int64_t id);
+  Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) {
+    return reader_.Quarantined(limit, after);
+  }
+  Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record);
+  Ledger ReadLedger() const { return index_->BuildLedger(); }
+  Result<std::vector<std::string>> VerifyLedger() { return reader_.Verify(); }
+  Result<std::vector<Backlog>> Backlogs();
+  // Of a queue at rest: nothing is at risk or failing.
+  Result<Stats> Snapshot();
+
+ private:
+  FileView(std::string path, std::string queue_id, Reader reader)
+      : path_(std::move(path)),
+        queue_id_(std::move(queue_id)),
+        reader_(std::move(reader)),
+        index_(std::make_unique<Index>(0)) {}
+  Result<std::optional<WallTime>> OldestWaiting(DestinationId destination, Lane lane);
+  void SetRecordId(DeadLetter& letter) const;
+
+  std::string path_;
+  std::string queue_id_;
+  Reader reader_;
+  std::unique_ptr<Index> index_;
+  Unfolded unfolded_;
+};
+
+}  // namespace packhorse::queue
