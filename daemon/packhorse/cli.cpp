@@ -28,7 +28,9 @@ constexpr char kExamples[] =
     "  packhorse check                       every mistake in /etc/packhorse/packhorse.json\n"
     "  packhorse tail --device th-01         messages of one device as they arrive\n"
     "  packhorse ledger --check              where every message went, recounted\n"
+    "  packhorse where k3f9ab2c.n.1001       what became of one message\n"
     "  packhorse dead list                   what a cloud API refused, and why\n"
+    "  packhorse queue quarantine            what could not be decoded, and why\n"
     "  packhorse pause cloud --for 2h        no uploads for two hours; nothing is lost\n"
     "  packhorse decode --topic site/a/dev/th-01/telemetry < payload.json\n"
     "                                        what the bridge makes of a payload\n"
@@ -44,6 +46,9 @@ struct Arguments {
   std::string duration;
   bool check_ledger = false;
   std::int64_t dead_id = 0;
+  std::string record_id;
+  QuarantineOptions quarantine;
+  PeekOptions peek;
   DeadListOptions dead_list;
   DeadReplayOptions dead_replay;
   TailOptions tail;
@@ -71,6 +76,18 @@ void AddLookCommands(CLI::App& app, Arguments& a) {
   CLI::App* queue = app.add_subcommand("queue", "The store-and-forward queue");
   queue->require_subcommand(1);
   Add(*queue, a, "stats", "How much waits, how large it is, how old", [&a] { return ShowQueueStats(a.globals); });
+  CLI::App* quarantine = Add(*queue, a, "quarantine", "Messages that could not be decoded, oldest first, and why",
+                             [&a] { return ShowQuarantine(a.globals, a.quarantine); });
+  quarantine->add_option("--limit", a.quarantine.limit, "At most so many, default 100")->check(CLI::Range(1, 1000));
+  quarantine->add_option("--after", a.quarantine.after, "Only those with a larger number");
+  CLI::App* peek =
+      Add(*queue, a, "peek", "The messages that wait, the next first", [&a] { return PeekQueue(a.globals, a.peek); });
+  peek->add_option("--destination", a.peek.destination, "Only for this one, default all");
+  peek->add_option("--lane", a.peek.lane, "Only this one")->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+  peek->add_option("--limit", a.peek.limit, "At most so many of each, default 10")->check(CLI::Range(1, 1000));
+  CLI::App* where = Add(app, a, "where", "What became of one message, per destination",
+                        [&a] { return ShowWhere(a.globals, a.record_id); });
+  where->add_option("RECORD_ID", a.record_id, "As the cloud or a list shows it: queue.lane.number[.index]")->required();
   Add(app, a, "version", "Versions of this program and of the running daemon", [&a] { return ShowVersion(a.globals); });
 }
 

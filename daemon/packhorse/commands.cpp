@@ -26,7 +26,7 @@ int Show(const Globals& globals, const std::string& command, const Json& args,
   if (!reply.ok()) {
     return reply.exit_code;
   }
-  PrintOut(globals.json ? reply.json : view(reply.json));
+  PrintOut(globals.json ? reply.json : FromFileText(reply.json, Style::Detect()) + view(reply.json));
   return exit_code ? exit_code(reply.json) : kExitFine;
 }
 
@@ -62,6 +62,26 @@ int ShowLedger(const Globals& globals, bool check) {
 
 int ShowEvents(const Globals& globals) {
   return Show(globals, "events", {}, [](const std::string& json) { return EventsText(json, Style::Detect(), Now()); });
+}
+
+int ShowWhere(const Globals& globals, const std::string& record_id) {
+  return Show(
+      globals, "where", Json({{"record_id", record_id}}),
+      [](const std::string& json) { return WhereText(json, Style::Detect(), Now()); },
+      [](const std::string& json) { return FineIf(WhereKnown(json)); });
+}
+
+int ShowQuarantine(const Globals& globals, const QuarantineOptions& options) {
+  return Show(globals, "queue_quarantine", Json({{"limit", options.limit}, {"after", options.after}}),
+              [](const std::string& json) { return QuarantineText(json, Style::Detect(), Now()); });
+}
+
+int PeekQueue(const Globals& globals, const PeekOptions& options) {
+  Json args = ForDestination(options.destination);
+  args["lane"] = options.lane;
+  args["limit"] = options.limit;
+  return Show(globals, "queue_peek", args,
+              [](const std::string& json) { return PeekText(json, Style::Detect(), Now()); });
 }
 
 int ShowVersion(const Globals& globals) {

@@ -18,6 +18,22 @@ int ShowEvents(const Globals& globals);
 int ShowVersion(const Globals& globals);
 int Reload(const Globals& globals);
 
+// Exit code 1 when nothing is known of the record.
+int ShowWhere(const Globals& globals, const std::string& record_id);
+
+struct QuarantineOptions {
+  std::int64_t limit = 100;
+  std::int64_t after = 0;
+};
+int ShowQuarantine(const Globals& globals, const QuarantineOptions& options);
+
+struct PeekOptions {
+  std::string destination;  // empty: all
+  std::string lane;         // empty: all
+  std::int64_t limit = 10;
+};
+int PeekQueue(const Globals& globals, const PeekOptions& options);
+
 struct DeadListOptions {
   std::int64_t limit = 100;
   std::int64_t after = 0;

@@ -240,6 +240,16 @@ std::string Wrap(std::string_view text, std::string_view lead, std::size_t inden
   return out + '\n';
 }
 
+std::string Field(const std::string& name, const std::string& value) {
+  constexpr std::size_t kColumn = 16;
+  if (value.empty()) {
+    return "";
+  }
+  std::string lead = "  " + name;
+  lead.resize(std::max(kColumn, lead.size() + 1), ' ');
+  return Wrap(value, lead, kColumn);
+}
+
 std::string Table::Text(const Style& style) const {
   std::vector<std::size_t> widths(rows_.front().size(), 0);
   std::vector<bool> right(widths.size(), rows_.size() > 1);

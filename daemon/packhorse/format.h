@@ -55,6 +55,9 @@ std::string Printable(std::string_view text);
 // Breaks at spaces; every line begins with `indent` spaces, the first one with `lead`. Ends with a line feed.
 std::string Wrap(std::string_view text, std::string_view lead, std::size_t indent, std::size_t width = 80);
 
+// "  name        value", wrapped below the value; nothing for an empty value.
+std::string Field(const std::string& name, const std::string& value);
+
 // Columns as wide as their widest cell, two spaces apart; numbers (cells of digits and ',') to the right. Escape
 // sequences of colours do not count.
 class Table {

@@ -1,9 +1,12 @@
 #include "packhorse/globals.h"
 
 #include <cstdio>
+#include <optional>
+#include <utility>
 
 #include "common/load.h"
 #include "config/config.h"
+#include "packhorse/from_file.h"
 
 namespace packhorse::cli {
 namespace {
@@ -17,7 +20,8 @@ void HintsForUnreachable(const Globals& globals) {
     Hint("elsewhere:  --config FILE or --socket PATH names another daemon");
   }
   Hint("What is not yet delivered is safe in the queue on the disk until it runs");
-  Hint("again. Queue, ledger and dead letters are shown by the running daemon only.");
+  Hint("again. Without it, ledger, where, queue stats, queue quarantine, dead list and dead");
+  Hint("show read the queue's file that the configuration names.");
 }
 
 }  // namespace
@@ -56,7 +60,14 @@ int Report(const Globals& globals, const Error& error, bool while_connecting) {
 Reply Ask(const Globals& globals, const std::string& command, const std::string& args) {
   auto client = control::Connect(SocketPath(globals));
   if (!client) {
-    return {Report(globals, client.error(), true), ""};
+    std::optional<Result<std::string>> from_file = AnswerFromFile(globals, client.error(), command, args);
+    if (!from_file) {
+      return {Report(globals, client.error(), true), ""};
+    }
+    if (!*from_file) {
+      return {Report(globals, from_file->error(), false), ""};
+    }
+    return {kExitFine, std::move(*from_file).value()};
   }
   Result<std::string> answer = (*client)->Ask(command, args);
   if (!answer) {

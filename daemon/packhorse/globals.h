@@ -26,7 +26,8 @@ std::string ConfigFile(const Globals& globals);
 // one, else the default; so that `reload` and `status` work while the file is being mended.
 std::string SocketPath(const Globals& globals);
 
-// Asks the daemon once and hands back its JSON answer; on failure the message is printed and `exit_code` set.
+// Asks the daemon once and hands back its JSON answer; where none runs, what can be read from the queue's file
+// (from_file.h). On failure the message is printed and `exit_code` set.
 struct Reply {
   int exit_code = kExitFine;
   std::string json;

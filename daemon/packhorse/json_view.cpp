@@ -78,4 +78,9 @@ std::string JsonView::Shown() const {
   return Printable(text ? Text() : Node(node_)->dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
+std::string When(const JsonView& time, WallTime now) {
+  const auto value = time.Time();
+  return value ? SinceText(*value, now) : "-";
+}
+
 }  // namespace packhorse::cli

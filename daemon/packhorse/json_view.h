@@ -37,4 +37,7 @@ class JsonView {
   const void* node_;  // into document_, may be null
 };
 
+// A moment as people like to read it; "-" when there is none.
+std::string When(const JsonView& time, WallTime now);
+
 }  // namespace packhorse::cli

@@ -6,22 +6,6 @@
 namespace packhorse::cli {
 namespace {
 
-std::string When(const JsonView& time, WallTime now) {
-  const auto value = time.Time();
-  return value ? SinceText(*value, now) : "-";
-}
-
-// "  name        value", wrapped below the value; nothing for an empty value.
-std::string Field(const std::string& name, const std::string& value) {
-  constexpr std::size_t kColumn = 16;
-  if (value.empty()) {
-    return "";
-  }
-  std::string lead = "  " + name;
-  lead.resize(std::max(kColumn, lead.size() + 1), ' ');
-  return Wrap(value, lead, kColumn);
-}
-
 std::string Join(const std::vector<JsonView>& items) {
   std::string text;
   for (const JsonView& item : items) {

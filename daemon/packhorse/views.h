@@ -19,6 +19,13 @@ bool LedgerBalanced(const std::string& json);
 std::string EventsText(const std::string& json, const Style& style, WallTime now);
 std::string DeadListText(const std::string& json, const Style& style, WallTime now);
 std::string DeadLetterText(const std::string& json, const Style& style, WallTime now);
+std::string QuarantineText(const std::string& json, const Style& style, WallTime now);
+std::string PeekText(const std::string& json, const Style& style, WallTime now);
+std::string WhereText(const std::string& json, const Style& style, WallTime now);
+// Whether anything is known of the record.
+bool WhereKnown(const std::string& json);
+// What stands above an answer that was read from the file of a stopped daemon; else empty.
+std::string FromFileText(const std::string& json, const Style& style);
 std::string ReplayText(const std::string& json);
 bool ReplayComplete(const std::string& json);
 std::string ReloadText(const std::string& json, const Style& style);

@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "base/version.h"
+#include "common/queue_json.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 
@@ -89,46 +90,6 @@ Json DestinationJson(const delivery::DestinationStatus& status) {
           {"last_error", status.last_error}};
 }
 
-Json QueueJson(const Parts& parts, const queue::Stats& stats) {
-  return {{"id", stats.queue_id},
-          {"path", parts.config.queue.path},
-          {"bytes", stats.bytes},
-          {"max_bytes", parts.config.queue.max_bytes},
-          {"records", stats.messages},
-          {"messages", stats.messages},
-          {"oldest_at", Time(stats.oldest_at)},
-          {"at_risk", stats.at_risk},
-          {"payload_bytes", stats.payload_bytes_stored},
-          {"segments", stats.segments},
-          {"dead_letters", stats.dead_letters},
-          {"quarantined", stats.quarantined},
-          {"commits", stats.commits},
-          {"journal_bytes", stats.journal_bytes},
-          {"last_error", stats.last_error},
-          {"failing_since", Time(stats.failing_since)}};
-}
-
-Json CountsJson(const queue::LedgerRow& row) {
-  return {{"received", row.received},
-          {"delivered", row.delivered},
-          {"rejected", row.rejected},
-          {"quarantined", row.quarantined},
-          {"deduplicated", row.deduplicated},
-          {"expired", row.expired},
-          {"dropped", row.dropped},
-          {"pending", row.pending},
-          {"records_delivered", row.records_delivered},
-          {"records_rejected", row.records_rejected},
-          {"balanced", row.Balanced()}};
-}
-
-Json TotalJson(const queue::Ledger& ledger) {
-  Json total = CountsJson(ledger.Total());
-  total["unrouted"] = ledger.unrouted;
-  total["balanced"] = ledger.Balanced();
-  return total;
-}
-
 Json EventJson(const health::Event& event) {
   return {{"id", event.id},
           {"severity", health::Name(event.severity)},
@@ -140,53 +101,25 @@ Json EventJson(const health::Event& event) {
           {"count", event.count}};
 }
 
-Json DeadJson(const queue::DeadLetter& letter) {
-  return {{"id", letter.id},
-          {"record_id", letter.record_id},
-          {"destination", letter.destination},
-          {"stream", letter.stream},
-          {"lane", Name(letter.lane)},
-          {"sequence", letter.sequence},
-          {"died_at", Time(letter.died_at)},
-          {"reason", letter.reason},
-          {"detail", letter.detail},
-          {"http_status", letter.http_status},
-          {"provider_request_id", letter.provider_request_id},
-          {"batch_key", letter.batch_key},
-          {"topic", letter.message.topic},
-          {"server_received_at", Time(letter.message.received_at)},
-          {"payload_bytes", letter.message.payload.size()}};
-}
-
-std::string Hex(const std::string& bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 15U];
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string StatusJson(const Parts& parts, const Condition& condition, const queue::Ledger& ledger) {
   const Verdict verdict = Judge(condition);
-  Json status = {{"state", Name(verdict.state)},
-                 {"reasons", verdict.reasons},
-                 {"version", kVersion},
-                 {"pid", getpid()},
-                 {"started_at", Time(parts.started_at)},
-                 {"now", Time(parts.clock.Wall())},
-                 {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
-                 {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
-                 {"sources", Json::array()},
-                 {"streams", Json::array()},
-                 {"queue", QueueJson(parts, condition.queue)},
-                 {"destinations", Json::array()},
-                 {"ledger", TotalJson(ledger)},
-                 {"events", Json::array()}};
+  Json status = {
+      {"state", Name(verdict.state)},
+      {"reasons", verdict.reasons},
+      {"version", kVersion},
+      {"pid", getpid()},
+      {"started_at", Time(parts.started_at)},
+      {"now", Time(parts.clock.Wall())},
+      {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
+      {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
+      {"sources", Json::array()},
+      {"streams", Json::array()},
+      {"queue", Json::parse(QueueJson(parts.config.queue.path, parts.config.queue.max_bytes, condition.queue))},
+      {"destinations", Json::array()},
+      {"ledger", Json::parse(TotalJson(ledger))},
+      {"events", Json::array()}};
   for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {
     status["sources"].push_back(SourceJson(*parts.sources[i], condition.sources[i]));
   }
@@ -202,34 +135,12 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
   return Dump(status);
 }
 
-std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::string>& problems, bool checked) {
-  Json json = {{"balanced", ledger.Balanced() && problems.empty()},
-               {"checked", checked},
-               {"problems", problems},
-               {"total", TotalJson(ledger)},
-               {"rows", Json::array()}};
-  for (const queue::LedgerRow& row : ledger.rows) {
-    Json entry = {{"stream", row.stream}, {"destination", row.destination}};
-    entry.update(CountsJson(row));
-    entry["drop_reasons"] = Json::object();
-    for (const auto& [reason, count] : row.drop_reasons) {
-      entry["drop_reasons"][reason] = count;
-    }
-    json["rows"].push_back(std::move(entry));
-  }
-  return Dump(json);
-}
-
 std::string QueueStatsJson(const Parts& parts, const Condition& condition) {
-  Json json = QueueJson(parts, condition.queue);
-  json["destinations"] = Json::array();
+  std::vector<DestinationLoad> destinations;
   for (const delivery::DestinationStatus& destination : condition.destinations) {
-    json["destinations"].push_back({{"name", destination.name},
-                                    {"pending", destination.pending},
-                                    {"in_flight", destination.in_flight},
-                                    {"oldest_at", Time(destination.oldest_at)}});
+    destinations.push_back({destination.name, destination.pending, destination.in_flight, destination.oldest_at});
   }
-  return Dump(json);
+  return QueueStatsJson(parts.config.queue.path, parts.config.queue.max_bytes, condition.queue, destinations);
 }
 
 std::string EventsJson(const health::Events& events) {
@@ -255,23 +166,6 @@ std::string VersionJson(const Parts& parts) {
 
 std::string ReloadJson(const ReloadReport& report) {
   return Dump({{"applied", report.applied}, {"problems", report.problems}, {"changes", report.changes}});
-}
-
-std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more) {
-  Json json = {{"dead_letters", Json::array()}, {"more", more}};
-  for (const queue::DeadLetter& letter : letters) {
-    json["dead_letters"].push_back(DeadJson(letter));
-  }
-  return Dump(json);
-}
-
-std::string DeadLetterJson(const queue::DeadLetter& letter) {
-  Json json = DeadJson(letter);
-  const std::string& payload = letter.message.payload;
-  const bool text = IsValidUtf8(payload) && payload.find('\0') == std::string::npos;
-  json["payload_encoding"] = text ? "text" : "hex";
-  json["payload"] = text ? payload : Hex(payload);
-  return Dump(json);
 }
 
 }  // namespace packhorse::daemon

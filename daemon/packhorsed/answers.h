@@ -12,16 +12,12 @@
 namespace packhorse::daemon {
 
 // JSON texts of the control answers (public surface: members are added, never renamed). Times are RFC 3339 UTC, or null
-// where there is none; durations end in _ms, sizes in bytes. Payloads are only shown by `dead_show`.
+// where there is none; durations end in _ms, sizes in bytes. What the queue says of itself: common/queue_json.h.
 
 std::string StatusJson(const Parts& parts, const Condition& condition, const queue::Ledger& ledger);
-std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::string>& problems, bool checked);
 std::string QueueStatsJson(const Parts& parts, const Condition& condition);
 std::string EventsJson(const health::Events& events);
 std::string VersionJson(const Parts& parts);
 std::string ReloadJson(const ReloadReport& report);
-// `more`: there are further ones after the last.
-std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more);
-std::string DeadLetterJson(const queue::DeadLetter& letter);
 
 }  // namespace packhorse::daemon

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/queue_json.h"
 #include "health/log.h"
 #include "packhorsed/answers.h"
 #include "packhorsed/dead_replay.h"
@@ -14,6 +15,8 @@ namespace packhorse::daemon {
 namespace {
 
 constexpr std::int64_t kMaxListed = 1'000;
+// Payload that one look at the waiting messages reads, per destination and lane.
+constexpr std::uint64_t kPeekBytes = 4ULL << 20U;
 constexpr std::chrono::milliseconds kLongestPause = std::chrono::hours(24 * 30);
 
 // What a handler returns whose answer follows by SendReady().
@@ -30,6 +33,9 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"status", false, &Handlers::ShowStatus},
       {"ledger", false, &Handlers::ShowLedger},
       {"queue_stats", false, &Handlers::ShowQueueStats},
+      {"queue_quarantine", false, &Handlers::ListQuarantine},
+      {"queue_peek", false, &Handlers::PeekQueue},
+      {"where", false, &Handlers::ShowWhere},
       {"events", false, &Handlers::ShowEvents},
       {"version", false, &Handlers::ShowVersion},
       {"dead_list", false, &Handlers::ListDead},
@@ -101,6 +107,64 @@ control::Answer Handlers::ShowLedger(const control::Call&, const Args& args) {
 
 control::Answer Handlers::ShowQueueStats(const control::Call&, const Args&) {
   return QueueStatsJson(parts_, Observe(parts_, parts_.clock.Mono()));
+}
+
+control::Answer Handlers::ListQuarantine(const control::Call&, const Args& args) {
+  const auto limit = args.Integer("limit", 100, 1, kMaxListed);
+  const auto after = args.Integer("after", 0, 0, INT64_MAX);
+  if (!limit || !after) {
+    return !limit ? limit.error() : after.error();
+  }
+  const auto count = static_cast<std::size_t>(*limit);
+  auto messages = parts_.queue->Quarantined(count + 1, static_cast<Sequence>(*after));
+  if (!messages) {
+    return messages.error();
+  }
+  const bool more = CutPage(*messages, count);
+  return QuarantineJson(parts_.queue->id(), *messages, more);
+}
+
+control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
+  const auto chosen = Chosen(args);
+  const auto limit = args.Integer("limit", 10, 1, kMaxListed);
+  const auto only = args.Text("lane", "");
+  if (!chosen || !limit || !only) {
+    return !chosen ? chosen.error() : !limit ? limit.error() : only.error();
+  }
+  std::vector<Waiting> waiting;
+  for (const DestinationUnit* unit : *chosen) {
+    for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+      if (!only->empty() && *only != Name(lane)) {
+        continue;
+      }
+      const std::string& name = unit->config.name;
+      auto next = parts_.queue->Peek(name, lane, static_cast<std::size_t>(*limit), kPeekBytes);
+      if (!next) {
+        return next.error().With("read what waits for " + name);
+      }
+      const std::uint64_t messages = parts_.queue->Waiting(name, lane).messages;
+      if (messages > 0) {
+        waiting.push_back(Waiting{name, lane, messages, std::move(next->messages)});
+      }
+    }
+  }
+  return PeekJson(parts_.queue->id(), waiting, [this](StreamId id) { return parts_.queue->StreamName(id); });
+}
+
+control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
+  const auto text = args.Text("record_id", "");
+  if (!text) {
+    return text.error();
+  }
+  const Result<RecordKey> key = ReadRecordId(*text);
+  if (!key) {
+    return key.error();
+  }
+  if (Status ours = CheckOfQueue(*key, parts_.queue->id()); !ours) {
+    return ours.error();
+  }
+  const Result<queue::Whereabouts> found = parts_.queue->Where(key->lane, key->sequence, key->index);
+  return found ? control::Answer(WhereJson(*key, *found)) : control::Answer(found.error());
 }
 
 control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_.events); }

@@ -35,6 +35,9 @@ class Handlers {
   control::Answer ShowStatus(const control::Call& call, const Args& args);
   control::Answer ShowLedger(const control::Call& call, const Args& args);
   control::Answer ShowQueueStats(const control::Call& call, const Args& args);
+  control::Answer ListQuarantine(const control::Call& call, const Args& args);
+  control::Answer PeekQueue(const control::Call& call, const Args& args);
+  control::Answer ShowWhere(const control::Call& call, const Args& args);
   control::Answer ShowEvents(const control::Call& call, const Args& args);
   control::Answer ShowVersion(const control::Call& call, const Args& args);
   control::Answer ListDead(const control::Call& call, const Args& args);

@@ -25,7 +25,7 @@ Error Unreachable(const std::string& path, const Error& error) {
       return {ErrorCode::kUnavailable,
               start + "nobody listens there; it has ended without cleaning up (systemctl status packhorsed)"};
     case ErrorCode::kBusy:
-      return {ErrorCode::kUnavailable,
+      return {ErrorCode::kBusy,
               start + "it does not take further connections; it is overloaded or hangs (journalctl -u packhorsed)"};
     case ErrorCode::kPermissionDenied:
       return {ErrorCode::kPermissionDenied, start +

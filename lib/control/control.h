@@ -50,7 +50,8 @@ class Server {
 Result<std::unique_ptr<Server>> Listen(const std::string& path, std::function<Answer(const Call&)> handler);
 
 // Client side, blocking (at most 60 s for an answer, then kTimeout), for the CLI. kUnavailable with a helpful message
-// when the daemon is not there; kPermissionDenied tells which group to join.
+// when the daemon is not there; kBusy when it is there but takes no further connection; kPermissionDenied tells which
+// group to join.
 class Client {
  public:
   virtual ~Client() = default;

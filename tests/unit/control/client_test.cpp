@@ -127,7 +127,7 @@ TEST(Client, FullBacklogOfADaemonThatHangsIsExplained) {
   for (int i = 0; i < 10; ++i) {
     auto client = ConnectWithin(dir / "s", std::chrono::milliseconds(50));
     if (!client) {
-      EXPECT_EQ(client.error().code, ErrorCode::kUnavailable);
+      EXPECT_EQ(client.error().code, ErrorCode::kBusy);
       EXPECT_TRUE(Has(client.error().message, "hangs")) << client.error().message;
       return;
     }

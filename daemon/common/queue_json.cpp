@@ -1,0 +1,291 @@
+#include "common/queue_json.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/units.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Topics and provider texts come from outside; what is not UTF-8 in them must not make an answer impossible.
+std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json Time(WallTime time) { return time == WallTime{} ? Json() : Json(FormatUtc(time)); }
+
+// How much of a payload a list shows.
+constexpr std::size_t kBeginning = 200;
+
+Json CountsJson(const queue::LedgerRow& row) {
+  return {{"received", row.received},
+          {"delivered", row.delivered},
+          {"rejected", row.rejected},
+          {"quarantined", row.quarantined},
+          {"deduplicated", row.deduplicated},
+          {"expired", row.expired},
+          {"dropped", row.dropped},
+          {"pending", row.pending},
+          {"records_delivered", row.records_delivered},
+          {"records_rejected", row.records_rejected},
+          {"balanced", row.Balanced()}};
+}
+
+std::string Hex(const std::string& bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
+bool IsText(std::string_view payload) { return IsValidUtf8(payload) && payload.find('\0') == std::string_view::npos; }
+
+// The beginning of a payload: text without half a character at its end, else half as many bytes as hexadecimal digits.
+void PutBeginning(Json& json, const std::string& payload) {
+  std::string_view start = std::string_view(payload).substr(0, kBeginning);
+  const bool text = IsText(payload);
+  while (text && !IsValidUtf8(start)) {
+    start.remove_suffix(1);
+  }
+  json["payload_bytes"] = payload.size();
+  json["payload_encoding"] = text ? "text" : "hex";
+  json["payload_start"] = text ? std::string(start) : Hex(std::string(start.substr(0, kBeginning / 2)));
+}
+
+Json DeadJson(const queue::DeadLetter& letter) {
+  return {{"id", letter.id},
+          {"record_id", letter.record_id},
+          {"destination", letter.destination},
+          {"stream", letter.stream},
+          {"lane", Name(letter.lane)},
+          {"sequence", letter.sequence},
+          {"died_at", Time(letter.died_at)},
+          {"reason", letter.reason},
+          {"detail", letter.detail},
+          {"http_status", letter.http_status},
+          {"provider_request_id", letter.provider_request_id},
+          {"batch_key", letter.batch_key},
+          {"topic", letter.message.topic},
+          {"server_received_at", Time(letter.message.received_at)},
+          {"payload_bytes", letter.message.payload.size()}};
+}
+
+Json QuarantinedJson(const std::string& queue_id, const queue::QuarantinedMessage& entry) {
+  Json json = {{"record_id", RecordId(queue_id, entry.lane, entry.sequence, std::nullopt)},
+               {"stream", entry.stream},
+               {"lane", Name(entry.lane)},
+               {"sequence", entry.sequence},
+               {"at", Time(entry.at)},
+               {"reason", entry.reason},
+               {"detail", entry.detail},
+               {"topic", entry.message.topic},
+               {"server_received_at", Time(entry.message.received_at)}};
+  PutBeginning(json, entry.message.payload);
+  return json;
+}
+
+Json SettledJson(const queue::SettledBatch& batch) {
+  return {{"idempotency_key", batch.idempotency_key},
+          {"trace_id", batch.trace_id},
+          {"first_sequence", batch.first},
+          {"last_sequence", batch.last},
+          {"messages", batch.messages},
+          {"records", batch.records},
+          {"dead", batch.dead},
+          {"settled_at", Time(batch.at)},
+          {"http_status", batch.http_status},
+          {"provider_request_id", batch.provider_request_id},
+          {"attempts", batch.attempts},
+          {"possible_duplicate", batch.possible_duplicate}};
+}
+
+Json PlaceJson(const queue::Place& place) {
+  Json json = {{"name", place.destination}, {"state", Name(place.state)}, {"certain", place.certain},
+               {"batches", Json::array()},  {"dead", Json::array()},      {"settled", Json::array()}};
+  for (const queue::CarryingBatch& batch : place.batches) {
+    json["batches"].push_back({{"idempotency_key", batch.idempotency_key},
+                               {"trace_id", batch.trace_id},
+                               {"frozen_at", Time(batch.frozen_at)},
+                               {"records", batch.records},
+                               {"replayed", batch.replayed}});
+  }
+  for (const queue::DeadLetter& letter : place.dead) {
+    json["dead"].push_back(DeadJson(letter));
+  }
+  for (const queue::SettledBatch& batch : place.settled) {
+    json["settled"].push_back(SettledJson(batch));
+  }
+  return json;
+}
+
+Json Queue(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats) {
+  return {{"id", stats.queue_id},
+          {"path", path},
+          {"bytes", stats.bytes},
+          {"max_bytes", max_bytes},
+          {"records", stats.messages},
+          {"messages", stats.messages},
+          {"oldest_at", Time(stats.oldest_at)},
+          {"at_risk", stats.at_risk},
+          {"payload_bytes", stats.payload_bytes_stored},
+          {"segments", stats.segments},
+          {"dead_letters", stats.dead_letters},
+          {"quarantined", stats.quarantined},
+          {"commits", stats.commits},
+          {"journal_bytes", stats.journal_bytes},
+          {"last_error", stats.last_error},
+          {"failing_since", Time(stats.failing_since)}};
+}
+
+Json Total(const queue::Ledger& ledger) {
+  Json total = CountsJson(ledger.Total());
+  total["unrouted"] = ledger.unrouted;
+  total["balanced"] = ledger.Balanced();
+  return total;
+}
+
+}  // namespace
+
+std::string QueueJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats) {
+  return Dump(Queue(path, max_bytes, stats));
+}
+
+std::string QueueStatsJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats,
+                           const std::vector<DestinationLoad>& destinations) {
+  Json json = Queue(path, max_bytes, stats);
+  json["destinations"] = Json::array();
+  for (const DestinationLoad& destination : destinations) {
+    json["destinations"].push_back({{"name", destination.name},
+                                    {"pending", destination.pending},
+                                    {"in_flight", destination.in_flight},
+                                    {"oldest_at", Time(destination.oldest_at)}});
+  }
+  return Dump(json);
+}
+
+std::string TotalJson(const queue::Ledger& ledger) { return Dump(Total(ledger)); }
+
+std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::string>& problems, bool checked) {
+  Json json = {{"balanced", ledger.Balanced() && problems.empty()},
+               {"checked", checked},
+               {"problems", problems},
+               {"total", Total(ledger)},
+               {"rows", Json::array()}};
+  for (const queue::LedgerRow& row : ledger.rows) {
+    Json entry = {{"stream", row.stream}, {"destination", row.destination}};
+    entry.update(CountsJson(row));
+    entry["drop_reasons"] = Json::object();
+    for (const auto& [reason, count] : row.drop_reasons) {
+      entry["drop_reasons"][reason] = count;
+    }
+    json["rows"].push_back(std::move(entry));
+  }
+  return Dump(json);
+}
+
+std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more) {
+  Json json = {{"dead_letters", Json::array()}, {"more", more}};
+  for (const queue::DeadLetter& letter : letters) {
+    json["dead_letters"].push_back(DeadJson(letter));
+  }
+  return Dump(json);
+}
+
+std::string DeadLetterJson(const queue::DeadLetter& letter) {
+  Json json = DeadJson(letter);
+  const std::string& payload = letter.message.payload;
+  const bool text = IsText(payload);
+  json["payload_encoding"] = text ? "text" : "hex";
+  json["payload"] = text ? payload : Hex(payload);
+  return Dump(json);
+}
+
+std::string QuarantineJson(const std::string& queue_id, const std::vector<queue::QuarantinedMessage>& messages,
+                           bool more) {
+  Json json = {{"quarantined", Json::array()}, {"more", more}};
+  for (const queue::QuarantinedMessage& entry : messages) {
+    json["quarantined"].push_back(QuarantinedJson(queue_id, entry));
+  }
+  return Dump(json);
+}
+
+bool CutPage(std::vector<queue::QuarantinedMessage>& messages, std::size_t limit) {
+  if (messages.size() <= limit) {
+    return false;
+  }
+  const Sequence next = messages[limit].sequence;
+  messages.resize(limit);
+  while (messages.size() > 1 && messages.back().sequence == next) {
+    messages.pop_back();
+  }
+  return true;
+}
+
+std::string PeekJson(const std::string& queue_id, const std::vector<Waiting>& waiting, const StreamNames& stream_name) {
+  Json json = {{"waiting", Json::array()}};
+  for (const Waiting& part : waiting) {
+    Json next = Json::array();
+    for (const queue::StoredMessage& stored : part.next) {
+      Json entry = {{"record_id", RecordId(queue_id, part.lane, stored.sequence, std::nullopt)},
+                    {"stream", stream_name(stored.message.stream)},
+                    {"topic", stored.message.topic},
+                    {"server_received_at", Time(stored.message.received_at)}};
+      PutBeginning(entry, stored.message.payload);
+      next.push_back(std::move(entry));
+    }
+    json["waiting"].push_back({{"destination", part.destination},
+                               {"lane", Name(part.lane)},
+                               {"messages", part.messages},
+                               {"next", std::move(next)}});
+  }
+  return Dump(json);
+}
+
+Result<RecordKey> ReadRecordId(const std::string& text) {
+  std::optional<RecordKey> key = ParseRecordId(text);
+  if (!key) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "'" + text + "' is no record id; one looks like k3f9ab2c.n.1001 (queue, lane u, n or b, number)"};
+  }
+  return *std::move(key);
+}
+
+Status CheckOfQueue(const RecordKey& key, const std::string& queue_id) {
+  if (key.queue_id == queue_id) {
+    return {};
+  }
+  return Error{ErrorCode::kNotFound, "the record is of queue " + key.queue_id + ", but this is queue " + queue_id +
+                                         ": ask the gateway that has it (packhorse queue stats names its queue)"};
+}
+
+std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found) {
+  Json json = {{"record_id", RecordId(key.queue_id, key.lane, key.sequence, key.index)},
+               {"queue_id", key.queue_id},
+               {"lane", Name(key.lane)},
+               {"sequence", key.sequence},
+               {"record", key.index ? Json(*key.index) : Json()},
+               {"given", found.given},
+               {"last_sequence", found.last},
+               {"stream", found.stream},
+               {"topic", found.topic},
+               {"server_received_at", Time(found.received_at)},
+               {"quarantined", nullptr},
+               {"destinations", Json::array()},
+               {"log", {{"batches", found.logged_batches}, {"since", Time(found.logged_since)}}}};
+  if (!found.quarantined.empty()) {
+    json["quarantined"] = QuarantinedJson(key.queue_id, found.quarantined.front());
+  }
+  for (const queue::Place& place : found.places) {
+    json["destinations"].push_back(PlaceJson(place));
+  }
+  return Dump(json);
+}
+
+}  // namespace packhorse::daemon

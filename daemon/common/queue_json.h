@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "queue/queue.h"
+#include "record/canonical_record.h"
+
+namespace packhorse::daemon {
+
+// What the queue says of itself as JSON (public surface: members are added, never renamed), the same from the running
+// daemon and from the file of a stopped one. Times are RFC 3339 UTC, or null where there is none. Whole payloads are
+// only shown by DeadLetterJson(), their beginnings by lists.
+
+std::string QueueJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats);
+// Beside it what waits for one destination.
+struct DestinationLoad {
+  std::string name;
+  std::uint64_t pending = 0;
+  std::uint64_t in_flight = 0;
+  WallTime oldest_at{};
+};
+std::string QueueStatsJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats,
+                           const std::vector<DestinationLoad>& destinations);
+std::string TotalJson(const queue::Ledger& ledger);
+std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::string>& problems, bool checked);
+// `more`: there are further ones after the last.
+std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more);
+std::string DeadLetterJson(const queue::DeadLetter& letter);
+std::string QuarantineJson(const std::string& queue_id, const std::vector<queue::QuarantinedMessage>& messages,
+                           bool more);
+
+// Messages that wait in one lane of a destination, the next one first.
+struct Waiting {
+  std::string destination;
+  Lane lane = Lane::kNormal;
+  std::uint64_t messages = 0;  // how many wait
+  std::vector<queue::StoredMessage> next;
+};
+using StreamNames = std::function<std::string(StreamId)>;
+std::string PeekJson(const std::string& queue_id, const std::vector<Waiting>& waiting, const StreamNames& stream_name);
+
+// `key` is what was asked for. kNotFound when it is not of this queue.
+Status CheckOfQueue(const RecordKey& key, const std::string& queue_id);
+// kInvalidArgument when the text is no record id.
+Result<RecordKey> ReadRecordId(const std::string& text);
+std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found);
+
+// At most `limit` of what was read with one more than that, and whether there are more. All of one number stay
+// together: the next page begins behind it.
+bool CutPage(std::vector<queue::QuarantinedMessage>& messages, std::size_t limit);
+
+}  // namespace packhorse::daemon

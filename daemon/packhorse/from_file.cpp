@@ -1,0 +1,147 @@
+#include "packhorse/from_file.h"
+
+#include <array>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/load.h"
+#include "common/queue_json.h"
+#include "config/config.h"
+#include "queue/file_view.h"
+
+namespace packhorse::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using queue::FileView;
+
+struct Source {
+  FileView& view;
+  const config::Queue& config;
+  const Json& args;
+
+  std::uint64_t Number(const char* name) const { return args.value(name, std::uint64_t{0}); }
+};
+
+Result<std::string> Ledger(const Source& from) {
+  const bool check = from.args.value("check", false);
+  std::vector<std::string> problems;
+  if (check) {
+    Result<std::vector<std::string>> verified = from.view.VerifyLedger();
+    if (!verified) {
+      return verified.error();
+    }
+    problems = *std::move(verified);
+  }
+  return daemon::LedgerJson(from.view.ReadLedger(), problems, check);
+}
+
+Result<std::string> QueueStats(const Source& from) {
+  const Result<queue::Stats> stats = from.view.Snapshot();
+  const Result<std::vector<FileView::Backlog>> backlogs = from.view.Backlogs();
+  if (!stats || !backlogs) {
+    return stats ? backlogs.error() : stats.error();
+  }
+  std::vector<daemon::DestinationLoad> destinations;
+  for (const FileView::Backlog& backlog : *backlogs) {
+    destinations.push_back({backlog.destination, backlog.pending, 0, backlog.oldest_at});
+  }
+  return daemon::QueueStatsJson(from.config.path, from.config.max_bytes, *stats, destinations);
+}
+
+Result<std::string> Quarantine(const Source& from) {
+  const auto limit = static_cast<std::size_t>(from.Number("limit"));
+  Result<std::vector<queue::QuarantinedMessage>> messages = from.view.Quarantined(limit + 1, from.Number("after"));
+  if (!messages) {
+    return messages.error();
+  }
+  const bool more = daemon::CutPage(*messages, limit);
+  return daemon::QuarantineJson(from.view.queue_id(), *messages, more);
+}
+
+Result<std::string> DeadList(const Source& from) {
+  const auto limit = static_cast<std::size_t>(from.Number("limit"));
+  Result<std::vector<queue::DeadLetter>> letters =
+      from.view.DeadLetters(limit + 1, static_cast<std::int64_t>(from.Number("after")));
+  if (!letters) {
+    return letters.error();
+  }
+  const bool more = letters->size() > limit;
+  if (more) {
+    letters->pop_back();
+  }
+  return daemon::DeadListJson(*letters, more);
+}
+
+Result<std::string> DeadShow(const Source& from) {
+  const Result<queue::DeadLetter> letter = from.view.FindDeadLetter(static_cast<std::int64_t>(from.Number("id")));
+  return letter ? Result<std::string>(daemon::DeadLetterJson(*letter)) : Result<std::string>(letter.error());
+}
+
+Result<std::string> Where(const Source& from) {
+  const Result<RecordKey> key = daemon::ReadRecordId(from.args.value("record_id", ""));
+  if (!key) {
+    return key.error();
+  }
+  if (Status ours = daemon::CheckOfQueue(*key, from.view.queue_id()); !ours) {
+    return ours.error();
+  }
+  const Result<queue::Whereabouts> found = from.view.Where(key->lane, key->sequence, key->index);
+  return found ? Result<std::string>(daemon::WhereJson(*key, *found)) : Result<std::string>(found.error());
+}
+
+using Answer = Result<std::string> (*)(const Source&);
+constexpr std::array<std::pair<const char*, Answer>, 6> kAnswers = {{{"ledger", Ledger},
+                                                                     {"queue_stats", QueueStats},
+                                                                     {"queue_quarantine", Quarantine},
+                                                                     {"dead_list", DeadList},
+                                                                     {"dead_show", DeadShow},
+                                                                     {"where", Where}}};
+
+Answer Find(const std::string& command) {
+  for (const auto& [name, answer] : kAnswers) {
+    if (command == name) {
+      return answer;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<Result<std::string>> AnswerFromFile(const Globals& globals, const Error& unreachable,
+                                                  const std::string& command, const std::string& args) {
+  const Answer answer = Find(command);
+  const bool stopped = unreachable.code == ErrorCode::kUnavailable;
+  if (answer == nullptr || !stopped || (!globals.socket.empty() && globals.config_file.empty())) {
+    return std::nullopt;
+  }
+  const config::Loaded loaded = config::Load(ConfigFile(globals));
+  const config::Queue& config = loaded.config.queue;
+  if (config.path.empty()) {
+    return std::nullopt;
+  }
+  Result<FileView> view = FileView::Open(config.path, config.runtime_dir);
+  if (!view && view.error().code == ErrorCode::kNotFound) {
+    return std::nullopt;
+  }
+  if (!view) {
+    return Result<std::string>(
+        Error{ErrorCode::kUnavailable,
+              "packhorsed is not running, and its queue cannot be read without it: " + view.error().message});
+  }
+  const Json parsed = Json::parse(args, nullptr, false);
+  const Result<std::string> text = answer(Source{*view, config, parsed});
+  if (!text) {
+    return Result<std::string>(text.error());
+  }
+  Json json = Json::parse(*text);
+  json["from_file"] = {{"path", config.path},
+                       {"journal_operations", view->unfolded().operations},
+                       {"journal_bytes", view->unfolded().bytes},
+                       {"journal_problem", view->unfolded().problem}};
+  return Result<std::string>(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace packhorse::cli
