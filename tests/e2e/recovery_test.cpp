@@ -177,6 +177,25 @@ TEST(Recovery, PartialSuccessEndsWithOneDeadLetterThatCanBeReplayed) {
   EXPECT_EQ(site.Status()["ledger"]["delivered"], 10);
 }
 
+TEST(Recovery, WhereAnswersFromTheDaemonAndFromTheFileOfAStoppedOne) {
+  Site site;
+  site.StartBridge();
+  site.Publish(1);
+  ASSERT_TRUE(site.Settled(1));
+  const std::string id = json::parse(site.Cli({"queue", "stats", "--json"}).out)["id"];
+  const RunResult running = site.Cli({"where", id + ".n.1"});
+  EXPECT_EQ(running.exit_code, 0) << running.out << running.err;
+  EXPECT_NE(running.out.find("delivered"), std::string::npos) << running.out;
+  EXPECT_EQ(site.Cli({"where", id + ".n.2"}).exit_code, 1);
+  EXPECT_EQ(site.Cli({"where", "other.n.1"}).exit_code, 1);
+  EXPECT_EQ(site.Cli({"where", "nonsense"}).exit_code, 2);
+  EXPECT_EQ(site.StopBridge(), 0);
+  const RunResult stopped = site.Cli({"--config", site.Path("packhorse.json"), "where", id + ".n.1"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.out << stopped.err;
+  EXPECT_EQ(stopped.out.rfind("from the file ", 0), 0U) << stopped.out;
+  EXPECT_NE(stopped.out.find("delivered"), std::string::npos) << stopped.out;
+}
+
 TEST(Recovery, BrokenPayloadsAreQuarantinedAndTheRestArrives) {
   Site site;
   site.StartBridge();
