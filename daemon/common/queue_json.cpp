@@ -207,11 +207,11 @@ std::string DeadLetterJson(const queue::DeadLetter& letter) {
   return Dump(json);
 }
 
-std::string QuarantineJson(const std::string& queue_id, const std::vector<queue::QuarantinedMessage>& messages,
+std::string QuarantineJson(const queue::QueueIds& ids, const std::vector<queue::QuarantinedMessage>& messages,
                            bool more) {
   Json json = {{"quarantined", Json::array()}, {"more", more}};
   for (const queue::QuarantinedMessage& entry : messages) {
-    json["quarantined"].push_back(QuarantinedJson(queue_id, entry));
+    json["quarantined"].push_back(QuarantinedJson(ids.Of(entry.lane, entry.sequence), entry));
   }
   return Dump(json);
 }
@@ -228,15 +228,16 @@ bool CutPage(std::vector<queue::QuarantinedMessage>& messages, std::size_t limit
   return true;
 }
 
-std::string PeekJson(const std::string& queue_id, const std::vector<Waiting>& waiting, const StreamNames& stream_name) {
+std::string PeekJson(const queue::QueueIds& ids, const std::vector<Waiting>& waiting, const StreamNames& stream_name) {
   Json json = {{"waiting", Json::array()}};
   for (const Waiting& part : waiting) {
     Json next = Json::array();
     for (const queue::StoredMessage& stored : part.next) {
-      Json entry = {{"record_id", RecordId(queue_id, part.lane, stored.sequence, std::nullopt)},
-                    {"stream", stream_name(stored.message.stream)},
-                    {"topic", stored.message.topic},
-                    {"server_received_at", Time(stored.message.received_at)}};
+      Json entry = {
+          {"record_id", RecordId(ids.Of(part.lane, stored.sequence), part.lane, stored.sequence, std::nullopt)},
+          {"stream", stream_name(stored.message.stream)},
+          {"topic", stored.message.topic},
+          {"server_received_at", Time(stored.message.received_at)}};
       PutBeginning(entry, stored.message.payload);
       next.push_back(std::move(entry));
     }
@@ -257,12 +258,16 @@ Result<RecordKey> ReadRecordId(const std::string& text) {
   return *std::move(key);
 }
 
-Status CheckOfQueue(const RecordKey& key, const std::string& queue_id) {
-  if (key.queue_id == queue_id) {
+Status CheckOfQueue(const RecordKey& key, const queue::QueueIds& ids) {
+  const std::string& expected = ids.Of(key.lane, key.sequence);
+  if (key.queue_id == expected) {
     return {};
   }
-  return Error{ErrorCode::kNotFound, "the record is of queue " + key.queue_id + ", but this is queue " + queue_id +
-                                         ": ask the gateway that has it (packhorse queue stats names its queue)"};
+  std::string message = "the record is of queue " + key.queue_id + ", but this is queue " + ids.current();
+  if (expected != ids.current()) {
+    message += " (" + expected + " at that number)";
+  }
+  return Error{ErrorCode::kNotFound, message + ": ask the gateway that has it (packhorse queue stats names its queue)"};
 }
 
 std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found) {

@@ -30,7 +30,7 @@ std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::strin
 // `more`: there are further ones after the last.
 std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more);
 std::string DeadLetterJson(const queue::DeadLetter& letter);
-std::string QuarantineJson(const std::string& queue_id, const std::vector<queue::QuarantinedMessage>& messages,
+std::string QuarantineJson(const queue::QueueIds& ids, const std::vector<queue::QuarantinedMessage>& messages,
                            bool more);
 
 // Messages that wait in one lane of a destination, the next one first.
@@ -41,10 +41,10 @@ struct Waiting {
   std::vector<queue::StoredMessage> next;
 };
 using StreamNames = std::function<std::string(StreamId)>;
-std::string PeekJson(const std::string& queue_id, const std::vector<Waiting>& waiting, const StreamNames& stream_name);
+std::string PeekJson(const queue::QueueIds& ids, const std::vector<Waiting>& waiting, const StreamNames& stream_name);
 
 // `key` is what was asked for. kNotFound when it is not of this queue.
-Status CheckOfQueue(const RecordKey& key, const std::string& queue_id);
+Status CheckOfQueue(const RecordKey& key, const queue::QueueIds& ids);
 // kInvalidArgument when the text is no record id.
 Result<RecordKey> ReadRecordId(const std::string& text);
 std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found);

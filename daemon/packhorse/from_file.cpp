@@ -57,7 +57,7 @@ Result<std::string> Quarantine(const Source& from) {
     return messages.error();
   }
   const bool more = daemon::CutPage(*messages, limit);
-  return daemon::QuarantineJson(from.view.queue_id(), *messages, more);
+  return daemon::QuarantineJson(from.view.ids(), *messages, more);
 }
 
 Result<std::string> DeadList(const Source& from) {
@@ -84,7 +84,7 @@ Result<std::string> Where(const Source& from) {
   if (!key) {
     return key.error();
   }
-  if (Status ours = daemon::CheckOfQueue(*key, from.view.queue_id()); !ours) {
+  if (Status ours = daemon::CheckOfQueue(*key, from.view.ids()); !ours) {
     return ours.error();
   }
   const Result<queue::Whereabouts> found = from.view.Where(key->lane, key->sequence, key->index);

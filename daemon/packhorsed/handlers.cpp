@@ -121,7 +121,7 @@ control::Answer Handlers::ListQuarantine(const control::Call&, const Args& args)
     return messages.error();
   }
   const bool more = CutPage(*messages, count);
-  return QuarantineJson(parts_.queue->id(), *messages, more);
+  return QuarantineJson(parts_.queue->ids(), *messages, more);
 }
 
 control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
@@ -148,7 +148,7 @@ control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
       }
     }
   }
-  return PeekJson(parts_.queue->id(), waiting, [this](StreamId id) { return parts_.queue->StreamName(id); });
+  return PeekJson(parts_.queue->ids(), waiting, [this](StreamId id) { return parts_.queue->StreamName(id); });
 }
 
 control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
@@ -160,7 +160,7 @@ control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
   if (!key) {
     return key.error();
   }
-  if (Status ours = CheckOfQueue(*key, parts_.queue->id()); !ours) {
+  if (Status ours = CheckOfQueue(*key, parts_.queue->ids()); !ours) {
     return ours.error();
   }
   const Result<queue::Whereabouts> found = parts_.queue->Where(key->lane, key->sequence, key->index);

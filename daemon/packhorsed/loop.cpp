@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kCheckInterval{1};
+constexpr int kExitDamaged = 74;  // EX_IOERR: the unit starts the daemon again
 // Bytes that a control connection could not take yet have no descriptor to wait on; for a moment after each exchange
 // the loop looks every few milliseconds instead.
 constexpr milliseconds kControlBusy{1'000};
@@ -81,7 +82,7 @@ int Loop::Run() {
     Turn(parts_.clock.Mono() + kCheckInterval);
   }
   Shutdown();
-  return 0;
+  return exit_code_;
 }
 
 void Loop::Turn(MonoTime latest) {
@@ -141,6 +142,15 @@ void Loop::CheckEverySecond(MonoTime now) {
   const Condition condition = Observe(parts_, now);
   watch_.Check(condition);
   if (stopping_) {
+    return;
+  }
+  if (!condition.queue.damage.empty()) {
+    // Only a start can salvage: nothing may have the database open meanwhile. The journal keeps what is not in it.
+    health::Log(health::LogLevel::kError, "queue_damaged",
+                "the queue's database is damaged: ending, so that the next start salvages what can be read",
+                {{"because", condition.queue.damage}});
+    stopping_ = true;
+    exit_code_ = kExitDamaged;
     return;
   }
   const Verdict verdict = Judge(condition);

@@ -51,6 +51,7 @@ class Loop {
   MonoTime control_busy_until_{};
   bool reload_asked_ = false;  // by SIGHUP
   bool stopping_ = false;
+  int exit_code_ = 0;
 };
 
 }  // namespace packhorse::daemon

@@ -10,7 +10,9 @@
 #include "common/load.h"
 #include "contract/cloud_contract.h"
 #include "health/log.h"
+#include "packhorsed/machine.h"
 #include "packhorsed/same.h"
+#include "packhorsed/start_report.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -122,41 +124,6 @@ ingest::SourceOptions ToOptions(const SourceUnit& unit) {
   options.reconnect_max = source.reconnect_max;
   options.retained_on_subscribe = unit.wants_retained;
   return options;
-}
-
-// What the state of the queue at the start means for what it holds.
-void ReportStart(Parts& parts) {
-  using How = queue::StartReport::How;
-  const queue::StartReport& start = parts.queue->start();
-  const WallTime now = parts.clock.Wall();
-  if (start.how == How::kRecovered) {
-    health::Log(health::LogLevel::kInfo, "queue_recovered",
-                "the last run ended without warning; the journal had everything that was under way",
-                {{"operations", std::to_string(start.operations)}});
-  }
-  if (start.how == How::kWithoutJournal) {
-    parts.events.Raise(health::Severity::kP1, "unclean_boot", "queue",
-                       "the last run ended without warning and there is no journal of it (a power cut, or the runtime "
-                       "directory is gone): acknowledged messages of its last seconds may be lost, and batches may be "
-                       "sent again" +
-                           (start.problem.empty() ? "" : " (" + start.problem + ")"),
-                       now);
-  }
-  if (start.strangers > 0) {
-    health::Log(health::LogLevel::kWarning, "journal_ignored",
-                "the journal in the runtime directory belongs to another queue, or to an older copy of this one",
-                {{"operations", std::to_string(start.strangers)}});
-  }
-  const std::string& directory = parts.config.queue.runtime_dir;
-  if (!start.journal_error.empty()) {
-    parts.events.Raise(health::Severity::kP2, "no_journal", "queue",
-                       "no journal in " + directory + " (" + start.journal_error +
-                           "): each message waits for the disk, as in mode strict",
-                       now);
-  } else if (!OnTmpfs(directory)) {
-    health::Log(health::LogLevel::kWarning, "journal_on_disk",
-                directory + " is not a tmpfs: the journal is written to the disk, which wears flash");
-  }
 }
 
 }  // namespace
@@ -349,6 +316,7 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
   options.runtime_dir = parts->config.queue.runtime_dir;
   options.strict = parts->config.queue.durability == config::Durability::kStrict;
   options.window = parts->config.queue.window;
+  options.machine = MachineFingerprint("/etc/machine-id");
   options.streams = QueueStreams(parts->config);
   options.destinations = DestinationNames(parts->config);
   options.wake = [wake = parts->uploader.get()] { wake->Wake(); };

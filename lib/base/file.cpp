@@ -102,6 +102,10 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsi
     unlink(temporary.c_str());
     return ErrnoError("rename to " + path, number);
   }
+  return SyncDirectoryOf(path);
+}
+
+Status SyncDirectoryOf(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
   const Fd dir(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -110,6 +114,13 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsi
   }
   return {};
 }
+
+std::uint64_t FileBytes(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 bool OnTmpfs(const std::string& path) {
   struct statfs info {};

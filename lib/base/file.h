@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,13 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
 
 // Replaces `path` by a file with these bytes and mode: temporary file, fsync, rename, fsync of the directory.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsigned mode);
+
+// Makes a rename or a removal in the directory of `path` last.
+Status SyncDirectoryOf(const std::string& path);
+
+// Size in bytes; 0 when there is no such file.
+std::uint64_t FileBytes(const std::string& path);
+bool Exists(const std::string& path);
 
 // Whether `path` lies on a file system in memory.
 bool OnTmpfs(const std::string& path);

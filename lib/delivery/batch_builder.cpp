@@ -175,7 +175,7 @@ Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending
       all = false;
       break;
     }
-    const contract::Decoded decoded = Decode(streams_, queue_.id(), lane, stored);
+    const contract::Decoded decoded = Decode(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored);
     if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
       request.resolutions.push_back(Resolve(stored, decoded));
       request.through = stored.sequence;
@@ -214,7 +214,7 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::F
     if (!stored) {
       return stored.error().With("rebuild a batch");
     }
-    contract::Decoded decoded = Decode(streams_, queue_.id(), from.lane, *stored);
+    contract::Decoded decoded = Decode(streams_, queue_.ids().Of(from.lane, stored->sequence), from.lane, *stored);
     if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
       return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
                                                     " no longer decodes to the records it had: the device " +
@@ -251,7 +251,8 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Replay(Lane lane,
 }
 
 std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {
-  return RecordId(queue_.id(), lane, member.sequence, member.total_records > 1 ? std::optional(record) : std::nullopt);
+  return RecordId(queue_.ids().Of(lane, member.sequence), lane, member.sequence,
+                  member.total_records > 1 ? std::optional(record) : std::nullopt);
 }
 
 std::vector<std::string> BatchBuilder::RecordIds(const queue::FrozenBatch& batch) const {

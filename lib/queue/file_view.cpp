@@ -1,12 +1,12 @@
 #include "queue/file_view.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "base/file.h"
 #include "queue/journal.h"
 #include "queue/open.h"
 #include "queue/sqlite/schema.h"
@@ -14,11 +14,6 @@
 
 namespace packhorse::queue {
 namespace {
-
-std::uint64_t FileBytes(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
-}
 
 // SQLite's own words for a file that is missing or forbidden are the same: the system knows better.
 Status CheckAccess(const std::string& path) {
@@ -81,15 +76,15 @@ Result<FileView> FileView::Open(const std::string& path, const std::string& runt
   if (!reader) {
     return reader.error();
   }
-  Result<std::string> queue_id = MetaText(*db, "queue_id");
-  if (!queue_id) {
-    return queue_id.error();
+  Result<QueueIds> ids = LoadIds(*db);
+  if (!ids) {
+    return ids.error();
   }
-  FileView view(path, *std::move(queue_id), *std::move(reader));
+  FileView view(path, *std::move(ids), *std::move(reader));
   if (Status loaded = LoadIndex(*db, view.reader_, *view.index_); !loaded) {
     return loaded.error();
   }
-  Result<Unfolded> unfolded = ReadUnfolded(*db, view.queue_id_, runtime_dir);
+  Result<Unfolded> unfolded = ReadUnfolded(*db, view.ids_.current(), runtime_dir);
   if (!unfolded) {
     return unfolded.error();
   }
@@ -98,7 +93,7 @@ Result<FileView> FileView::Open(const std::string& path, const std::string& runt
 }
 
 void FileView::SetRecordId(DeadLetter& letter) const {
-  letter.record_id = RecordId(queue_id_, letter.lane, letter.sequence,
+  letter.record_id = RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
                               letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
 }
 
@@ -192,7 +187,7 @@ Result<Stats> FileView::Snapshot() {
   const auto count = [](std::int64_t number) { return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0)); };
   const Held held = index_->held();
   Stats stats;
-  stats.queue_id = queue_id_;
+  stats.queue_id = ids_.current();
   stats.bytes = FileBytes(path_) + FileBytes(path_ + "-wal");
   stats.messages = count(held.messages);
   stats.segments = count(held.segments);

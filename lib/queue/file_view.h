@@ -33,7 +33,7 @@ class FileView {
   // kNotFound without a file; kPermissionDenied when SQLite may not read it; kUnsupported for another format.
   static Result<FileView> Open(const std::string& path, const std::string& runtime_dir);
 
-  const std::string& queue_id() const { return queue_id_; }
+  const QueueIds& ids() const { return ids_; }
   const Unfolded& unfolded() const { return unfolded_; }
 
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
@@ -49,16 +49,13 @@ class FileView {
   Result<Stats> Snapshot();
 
  private:
-  FileView(std::string path, std::string queue_id, Reader reader)
-      : path_(std::move(path)),
-        queue_id_(std::move(queue_id)),
-        reader_(std::move(reader)),
-        index_(std::make_unique<Index>(0)) {}
+  FileView(std::string path, QueueIds ids, Reader reader)
+      : path_(std::move(path)), ids_(std::move(ids)), reader_(std::move(reader)), index_(std::make_unique<Index>(0)) {}
   Result<std::optional<WallTime>> OldestWaiting(DestinationId destination, Lane lane);
   void SetRecordId(DeadLetter& letter) const;
 
   std::string path_;
-  std::string queue_id_;
+  QueueIds ids_;
   Reader reader_;
   std::unique_ptr<Index> index_;
   Unfolded unfolded_;

@@ -21,10 +21,6 @@ namespace packhorse::queue {
 // What is to be written into the database in one transaction: the sum of all operations since the last fold. Plain
 // values.
 
-inline constexpr std::size_t kLanes = 3;
-inline constexpr std::array kAllLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
-inline constexpr std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
-
 struct RangeRow {
   DestinationId destination = 0;
   Lane lane = Lane::kNormal;

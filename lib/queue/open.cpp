@@ -14,9 +14,11 @@
 
 #include "base/random.h"
 #include "queue/configuration.h"
+#include "queue/identity.h"
 #include "queue/message_codec.h"
 #include "queue/operation.h"
 #include "queue/sqlite/rows.h"
+#include "queue/sqlite/salvage.h"
 #include "queue/sqlite/schema.h"
 
 namespace packhorse::queue {
@@ -186,13 +188,16 @@ std::array<Sequence, kLanes> LastNumbers(const Index& index) {
 
 // Everything that was only in the journal goes into the database, with the configuration; from here on the journal's
 // entries carry `epoch`.
-Status FirstFold(Opened& opened, const Options& options, std::uint64_t epoch) {
+Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal, std::uint64_t epoch) {
   Index& index = *opened.index;
   const FoldWork work = index.TakeFold(opened.position);
   const std::array<Sequence, kLanes> last = LastNumbers(index);
   const auto change = [&](Database& db) -> Status {
     if (Status configured = ApplyConfiguration(db, options.streams, options.destinations, last); !configured) {
       return configured;
+    }
+    if (Status identified = WriteIdentity(db, renewal, options.machine, last); !identified) {
+      return identified;
     }
     return db.Execute("UPDATE meta SET value = '" + std::to_string(epoch) + "' WHERE key = 'epoch'");
   };
@@ -201,6 +206,11 @@ Status FirstFold(Opened& opened, const Options& options, std::uint64_t epoch) {
     return folded.error();
   }
   index.Folded(work, *folded);
+  Result<QueueIds> ids = LoadIds(opened.books.database());
+  if (!ids) {
+    return ids.error();
+  }
+  opened.ids = *std::move(ids);
   return LoadConfiguration(opened.books.database(), options.streams, index);
 }
 
@@ -268,14 +278,14 @@ namespace {
 
 // What the database says of itself.
 struct Meta {
-  std::string queue_id;
+  QueueIds ids;
   bool clean = false;
   Position position = 0;
   std::uint64_t epoch = 0;
 };
 
 Result<Meta> LoadMeta(Database& db) {
-  const Result<std::string> queue_id = MetaText(db, "queue_id");
+  Result<QueueIds> ids = LoadIds(db);
   const Result<std::uint64_t> clean = MetaNumber(db, "clean");
   const Result<std::uint64_t> position = MetaNumber(db, "position");
   const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
@@ -284,18 +294,18 @@ Result<Meta> LoadMeta(Database& db) {
       return number->error();
     }
   }
-  if (!queue_id) {
-    return queue_id.error();
+  if (!ids) {
+    return ids.error();
   }
-  return Meta{*queue_id, *clean != 0, *position, *epoch};
+  return Meta{*std::move(ids), *clean != 0, *position, *epoch};
 }
 
 // From the state of the database to the present, and a journal to go on with.
-Status BringForward(Opened& opened, const Meta& meta, const Options& options, const Clock& clock) {
+Status BringForward(Opened& opened, const Meta& meta, const Options& options, Doubts doubts, const Clock& clock) {
   StartReport& report = opened.report;
   report.how = meta.clean ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
   opened.position = meta.position;
-  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.queue_id, BootId(), meta.epoch};
+  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.ids.current(), BootId(), meta.epoch};
   if (!meta.clean) {
     const Result<Position> through = ReplayJournal(journal, meta.position, *opened.index, clock.Mono(), report);
     if (!through) {
@@ -306,9 +316,19 @@ Status BringForward(Opened& opened, const Meta& meta, const Options& options, co
   if (report.how == StartReport::How::kWithoutJournal) {
     SkipNumbers(*opened.index);
   }
+  doubts.log_missing = doubts.log_missing && report.how == StartReport::How::kWithoutJournal;
+  const Result<Renewal> renewal = DecideRenewal(opened.books.database(), doubts);
+  if (!renewal) {
+    return renewal.error();
+  }
   journal.epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
-  if (Status folded = FirstFold(opened, options, journal.epoch); !folded) {
+  if (Status folded = FirstFold(opened, options, *renewal, journal.epoch); !folded) {
     return folded;
+  }
+  if (!renewal->id.empty()) {
+    report.renewed_from = journal.queue_id;
+    report.renewed_because = renewal->because;
+    journal.queue_id = renewal->id;
   }
   Result<Journal> made = Journal::Create(journal, opened.position + 1);
   if (made) {
@@ -319,16 +339,9 @@ Status BringForward(Opened& opened, const Meta& meta, const Options& options, co
   return {};
 }
 
-}  // namespace
-
-Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
-  if (Status made = MakeParent(options.path); !made) {
-    return made.error();
-  }
-  Result<LockFile> lock = LockFile::Take(options.path + ".lock");
-  if (!lock) {
-    return lock.error();
-  }
+// The state of a queue whose lock is held.
+Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salvaged, const Clock& clock) {
+  const bool log_missing = FileBytes(options.path) > 0 && !Exists(options.path + "-wal");
   Result<Books> books = Books::Open(
       options.path, BooksLimits{options.max_settled_batches, options.max_dead_letters, options.max_quarantined});
   if (!books) {
@@ -346,19 +359,60 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (!meta) {
     return meta.error();
   }
-  Opened opened{*std::move(lock),
-                meta->queue_id,
+  Opened opened{std::nullopt,
+                meta->ids,
                 std::make_unique<Index>(options.cache_bytes),
                 *std::move(reader),
                 *std::move(books),
                 std::nullopt,
                 0,
                 StartReport{}};
+  opened.report.salvaged = salvaged;
   if (Status loaded = LoadIndex(opened.books.database(), opened.reader, *opened.index); !loaded) {
     return loaded.error();
   }
-  if (Status brought = BringForward(opened, *meta, options, clock); !brought) {
+  const Doubts doubts{options.machine, log_missing && !meta->clean, salvaged.has_value()};
+  if (Status brought = BringForward(opened, *meta, options, doubts, clock); !brought) {
     return brought.error();
+  }
+  return opened;
+}
+
+Result<Salvaged> SalvageFor(const Options& options, const std::string& because, const Clock& clock) {
+  return Salvage(options.path, because, options.streams, options.destinations, clock.Wall());
+}
+
+}  // namespace
+
+Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
+  if (Status made = MakeParent(options.path); !made) {
+    return made.error();
+  }
+  Result<LockFile> lock = LockFile::Take(options.path + ".lock");
+  if (!lock) {
+    return lock.error();
+  }
+  if (Status finished = FinishSalvage(options.path); !finished) {
+    return finished.error();
+  }
+  std::optional<Salvaged> salvaged;
+  if (const std::optional<std::string> because = NotedDamage(options.path)) {
+    Result<Salvaged> made = SalvageFor(options, *because, clock);
+    if (!made) {
+      return made.error();
+    }
+    salvaged = *std::move(made);
+  }
+  Result<Opened> opened = Load(options, salvaged, clock);
+  if (!opened && opened.error().code == ErrorCode::kCorrupt && !salvaged) {
+    Result<Salvaged> made = SalvageFor(options, opened.error().message, clock);
+    if (!made) {
+      return made.error();
+    }
+    opened = Load(options, *std::move(made), clock);
+  }
+  if (opened) {
+    opened->lock.emplace(*std::move(lock));
   }
   return opened;
 }

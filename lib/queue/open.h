@@ -26,8 +26,8 @@ class LockFile {
 
 // Everything that a queue is made of, as found on the disk and in the journal.
 struct Opened {
-  LockFile lock;
-  std::string queue_id;
+  std::optional<LockFile> lock;
+  QueueIds ids;
   std::unique_ptr<Index> index;
   Reader reader;
   Books books;
@@ -39,9 +39,11 @@ struct Opened {
 // What the database says of itself under this key; kCorrupt when it has none.
 Result<std::string> MetaText(Database& db, const char* key);
 Result<std::uint64_t> MetaNumber(Database& db, const char* key);
+Result<QueueIds> LoadIds(Database& db);
 // Fills an empty index with the state that the database is at. Reads only.
 Status LoadIndex(Database& db, Reader& reader, Index& index);
 
+// A damaged database is salvaged first (sqlite/salvage.h): kCorrupt only if that did not help.
 Result<Opened> OpenQueue(const Options& options, const Clock& clock);
 
 }  // namespace packhorse::queue

@@ -1,22 +1,16 @@
 #include "queue/queue.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <mutex>
 #include <optional>
 #include <tuple>
 #include <utility>
 
+#include "base/file.h"
 #include "queue/queue_impl.h"
 
 namespace packhorse::queue {
 namespace {
-
-std::uint64_t FileBytes(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
-}
 
 // Collects messages of one destination until a bound is reached.
 class PendingCollector {
@@ -65,7 +59,7 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
     : options_(std::move(options)),
       clock_(clock),
       lock_(std::move(opened.lock)),
-      queue_id_(std::move(opened.queue_id)),
+      ids_(std::move(opened.ids)),
       report_(std::move(opened.report)),
       index_(std::move(opened.index)),
       store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
@@ -172,7 +166,7 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
           return added;
         });
     if (!visited) {
-      return visited.error();
+      return Noted(Result<Pending>(visited.error()));
     }
     lock.lock();
   }
@@ -253,7 +247,7 @@ Result<StoredMessage> QueueImpl::Read(Lane lane, Sequence sequence) {
       return *std::move(found);
     }
   }
-  return reader_.Message(lane, sequence);
+  return Noted(reader_.Message(lane, sequence));
 }
 
 Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& destination) {
@@ -278,7 +272,7 @@ Result<std::vector<DeadLetter>> QueueImpl::DeadLetters(std::size_t limit, std::i
   if (Status folded = store_->Barrier(); !folded) {
     return folded.error();
   }
-  Result<std::vector<DeadLetter>> letters = reader_.DeadLetters(limit, after_id);
+  Result<std::vector<DeadLetter>> letters = Noted(reader_.DeadLetters(limit, after_id));
   if (letters) {
     for (DeadLetter& letter : *letters) {
       letter.record_id = IdOf(letter);
@@ -288,7 +282,7 @@ Result<std::vector<DeadLetter>> QueueImpl::DeadLetters(std::size_t limit, std::i
 }
 
 Result<DeadLetter> QueueImpl::FindDeadLetter(std::int64_t id) {
-  Result<DeadLetter> letter = reader_.FindDeadLetter(id);
+  Result<DeadLetter> letter = Noted(reader_.FindDeadLetter(id));
   if (letter) {
     letter->record_id = IdOf(*letter);
   }
@@ -299,7 +293,7 @@ Result<std::vector<QuarantinedMessage>> QueueImpl::Quarantined(std::size_t limit
   if (Status folded = store_->Barrier(); !folded) {
     return folded.error();
   }
-  return reader_.Quarantined(limit, after);
+  return Noted(reader_.Quarantined(limit, after));
 }
 
 Result<Ledger> QueueImpl::ReadLedger() {
@@ -311,12 +305,12 @@ Result<std::vector<std::string>> QueueImpl::VerifyLedger() {
   if (Status folded = store_->Barrier(); !folded) {
     return folded.error();
   }
-  return reader_.Verify();
+  return Noted(reader_.Verify());
 }
 
 Stats QueueImpl::Snapshot() {
   Stats stats;
-  stats.queue_id = queue_id_;
+  stats.queue_id = ids_.current();
   stats.bytes = FileBytes(options_.path) + FileBytes(options_.path + "-wal");
   std::vector<std::string> destinations;
   {
@@ -330,6 +324,7 @@ Stats QueueImpl::Snapshot() {
     stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
     stats.commits = store_->commits_locked();
     stats.journal_bytes = store_->journal_bytes_locked();
+    stats.damage = store_->damage_locked();
     stats.last_error = store_->last_error_locked();
     stats.failing_since = store_->failing_since_locked();
     destinations = index_->Destinations();

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "queue/queue_ids.h"
 #include "queue/values.h"
 #include "queue/where.h"
 #include "record/raw_message.h"
@@ -37,6 +38,8 @@ struct Options {
   bool strict = false;
   std::chrono::milliseconds window{2'000};
   std::uint64_t journal_bytes = 4ULL << 20U;  // of each of the two journal files
+  // What the queue id is bound to: another one on the same file means that the card was copied. Empty: not bound.
+  std::string machine;
   std::vector<StreamOptions> streams;
   std::vector<std::string> destinations;
   std::uint64_t cache_bytes =
@@ -62,6 +65,18 @@ struct Stats {
   std::uint64_t journal_bytes = 0;  // in use
   std::string last_error;           // of the store thread, empty when the last commit succeeded
   WallTime failing_since{};         // epoch when not failing
+  std::string damage;               // found in the database while it is open: a start anew salvages what is left
+};
+
+// What became of a damaged database.
+struct Salvaged {
+  std::string because;
+  std::string set_aside;  // where the damaged file is now
+  std::uint64_t segments_kept = 0;
+  std::uint64_t segments_lost = 0;   // that were found and did not hold
+  std::uint64_t messages_lost = 0;   // pending ones, once per destination: dropped as "damaged" in the ledger
+  std::vector<std::string> damaged;  // tables that could not be read whole
+  bool sent_again = false;           // what had been sent is not known any more: everything stored is pending again
 };
 
 // How the queue was found when it was opened.
@@ -76,6 +91,9 @@ struct StartReport {
   std::uint64_t strangers = 0;   // journal entries of another queue or another time, left alone
   std::string problem;           // why the journal could not be read to its end
   std::string journal_error;     // why there is no journal: everything waits for the disk
+  std::string renewed_from;      // the queue id until now; empty while it stays
+  std::string renewed_because;
+  std::optional<Salvaged> salvaged;
 };
 
 struct PendingStats {
@@ -102,7 +120,8 @@ class Queue {
   // Number of a configured stream. Any thread, after Open.
   virtual Result<StreamId> Stream(std::string_view name) const = 0;
   virtual std::string StreamName(StreamId id) const = 0;
-  virtual const std::string& id() const = 0;
+  virtual const QueueIds& ids() const = 0;
+  const std::string& id() const { return ids().current(); }
   virtual const StartReport& start() const = 0;
 
   // --- loop ---

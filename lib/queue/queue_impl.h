@@ -36,7 +36,7 @@ class QueueImpl final : public Queue {
 
   Result<StreamId> Stream(std::string_view name) const override;
   std::string StreamName(StreamId id) const override;
-  const std::string& id() const override { return queue_id_; }
+  const QueueIds& ids() const override { return ids_; }
   const StartReport& start() const override { return report_; }
 
   Result<Pending> Peek(const std::string& destination, Lane lane, std::size_t max_messages,
@@ -63,8 +63,17 @@ class QueueImpl final : public Queue {
   void Stop() override { store_->Stop(); }
 
  private:
+  // Passes the result on; damage that it tells of is noted for the next start.
+  template <typename T>
+  Result<T> Noted(Result<T> result) {
+    if (!result && result.error().code == ErrorCode::kCorrupt) {
+      const std::lock_guard lock(mutex_);
+      store_->NoteDamageLocked(result.error());
+    }
+    return result;
+  }
   std::string IdOf(const DeadLetter& letter) const {
-    return RecordId(queue_id_, letter.lane, letter.sequence,
+    return RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
                     letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
   }
   void CompleteLocked(std::function<void()> completion);
@@ -78,8 +87,8 @@ class QueueImpl final : public Queue {
 
   const Options options_;
   const Clock& clock_;
-  const LockFile lock_;
-  const std::string queue_id_;
+  const std::optional<LockFile> lock_;
+  const QueueIds ids_;
   const StartReport report_;
   mutable std::mutex mutex_;
   std::unique_ptr<Index> index_;                   // guarded by mutex_

@@ -6,7 +6,7 @@ Result<Whereabouts> QueueImpl::Where(Lane lane, Sequence sequence, std::optional
   if (Status folded = store_->Barrier(); !folded) {
     return folded.error();
   }
-  Result<Whereabouts> found = reader_.Where(lane, sequence, record);
+  Result<Whereabouts> found = Noted(reader_.Where(lane, sequence, record));
   if (found) {
     for (Place& place : found->places) {
       for (DeadLetter& letter : place.dead) {

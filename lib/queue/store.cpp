@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "queue/sqlite/salvage.h"
+
 namespace packhorse::queue {
 namespace {
 
@@ -249,7 +251,17 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
   }
 }
 
+void Store::NoteDamageLocked(const Error& error) {
+  if (error.code != ErrorCode::kCorrupt || !damage_.empty()) {
+    return;
+  }
+  damage_ = error.message;
+  NoteDamage(books_.path(), damage_);
+  Wake();
+}
+
 void Store::NoteFailure(const Error& error) {
+  NoteDamageLocked(error);
   if (last_error_.empty()) {
     failing_since_ = clock_.Wall();
   }

@@ -51,6 +51,9 @@ class Store {
   void Stop();
 
   // REQUIRES: mutex held.
+  const std::string& damage_locked() const { return damage_; }
+  // Notes that the database does not hold what it should; the first finding stays.
+  void NoteDamageLocked(const Error& error);
   const std::string& last_error_locked() const { return last_error_; }
   WallTime failing_since_locked() const { return failing_since_; }
   std::uint64_t commits_locked() const { return commits_; }
@@ -103,6 +106,7 @@ class Store {
   MonoTime next_bounded_{};
   std::deque<Waiter> waiters_;
   std::string bytes_;  // reused
+  std::string damage_;
   std::string last_error_;
   WallTime failing_since_{};
   unsigned failures_ = 0;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +16,10 @@
 namespace packhorse::queue {
 
 // What goes into the queue and comes out of it. Plain values.
+
+inline constexpr std::size_t kLanes = 3;
+inline constexpr std::array kAllLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
+inline constexpr std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
 
 struct StoredMessage {
   Sequence sequence = 0;

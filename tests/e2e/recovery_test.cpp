@@ -196,6 +196,37 @@ TEST(Recovery, WhereAnswersFromTheDaemonAndFromTheFileOfAStoppedOne) {
   EXPECT_NE(stopped.out.find("delivered"), std::string::npos) << stopped.out;
 }
 
+TEST(Recovery, DamagedDatabaseEndsTheDaemonAndTheNextStartSavesWhatIsLeft) {
+  Site site;
+  site.StartBridge();
+  const std::string before = json::parse(site.Cli({"queue", "stats", "--json"}).out)["id"];
+  site.KillCloud();
+  for (int i = 0; i < 3; ++i) {
+    site.Publish(50);
+    EXPECT_EQ(site.StopBridge(), 0);  // each end makes rows of its own
+    site.StartBridge();
+  }
+  EXPECT_EQ(site.StopBridge(), 0);
+  const std::string middle = "(SELECT id FROM segments ORDER BY id LIMIT 1 OFFSET 1)";
+  const RunResult harmed =
+      test::Run({"sqlite3", site.Path("queue.db"),
+                 "DELETE FROM batches; UPDATE segments SET blob = zeroblob(9) WHERE id = " + middle});
+  ASSERT_EQ(harmed.exit_code, 0) << harmed.err;
+  site.StartCloud();
+  site.LaunchBridge();
+  EXPECT_EQ(site.bridge().Wait(20s), 74) << site.BridgeLog();
+  site.StartBridge();
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["ledger"]["pending"] == 0; }));
+  const json ledger = site.Status()["ledger"];
+  EXPECT_EQ(ledger["received"], 150) << ledger;
+  EXPECT_EQ(ledger["dropped"], 150 - site.CloudRecords()) << ledger;
+  EXPECT_LT(site.CloudRecords(), 150);
+  EXPECT_GE(site.CloudRecords(), 50);
+  EXPECT_NE(json::parse(site.Cli({"queue", "stats", "--json"}).out)["id"], before);
+  EXPECT_NE(site.BridgeLog().find("queue_salvaged"), std::string::npos);
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+}
+
 TEST(Recovery, BrokenPayloadsAreQuarantinedAndTheRestArrives) {
   Site site;
   site.StartBridge();

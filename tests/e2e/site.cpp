@@ -91,10 +91,14 @@ Site::~Site() {
 
 void Site::WriteConfig() const { WriteAll(dir_ / "packhorse.json", config_.dump(2)); }
 
-void Site::StartBridge(const std::map<std::string, std::string>& environment) {
+void Site::LaunchBridge(const std::map<std::string, std::string>& environment) {
   WriteConfig();
   bridge_.emplace(std::vector<std::string>{Bin("packhorsed"), "--config", dir_ / "packhorse.json"},
                   dir_ / "packhorsed.log", environment);
+}
+
+void Site::StartBridge(const std::map<std::string, std::string>& environment) {
+  LaunchBridge(environment);
   if (!WaitFor([&] { return BridgeConnected(); })) {
     throw std::runtime_error("the bridge did not connect: " + BridgeLog());
   }

@@ -28,6 +28,8 @@ class Site {
   void WriteConfig() const;
 
   void StartBridge(const std::map<std::string, std::string>& environment = {});
+  // Without waiting for it to connect.
+  void LaunchBridge(const std::map<std::string, std::string>& environment = {});
   int StopBridge(std::chrono::milliseconds grace = std::chrono::seconds(20)) { return bridge_->Stop(grace); }
   void KillBridge() { bridge_->Kill(); }
   Process& bridge() { return *bridge_; }

@@ -33,6 +33,7 @@ class Books {
   Result<FoldResult> Write(const FoldWork& work, const std::function<Status(Database&)>& change);
 
   Database& database() { return db_; }
+  const std::string& path() const { return path_; }
 
  private:
   Status Reopen();

@@ -33,8 +33,10 @@ Error SqliteError(sqlite3* db, int rc, std::string_view what) {
   std::string text(what);
   text += ": ";
   text += db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+  // All SQL is ours and fits the format that the file claims to have: what it misses was lost.
+  const bool incomplete = rc == SQLITE_ERROR && text.find(": no such ") != std::string::npos;
   text += " (SQLite " + std::to_string(db != nullptr ? sqlite3_extended_errcode(db) : rc) + ")";
-  return Error{CodeOf(rc), std::move(text)};
+  return Error{incomplete ? ErrorCode::kCorrupt : CodeOf(rc), std::move(text)};
 }
 
 }  // namespace
@@ -60,6 +62,15 @@ Statement& Statement::operator=(Statement&& other) noexcept {
   if (this != &other) {
     sqlite3_finalize(statement_);
     statement_ = std::exchange(other.statement_, nullptr);
+  }
+  return *this;
+}
+
+Statement& Statement::BindRow(const Statement& row) {
+  Reset();
+  const int parameters = sqlite3_bind_parameter_count(statement_);
+  for (int i = 0; i < parameters; ++i) {
+    sqlite3_bind_value(statement_, i + 1, sqlite3_column_value(row.statement_, i));
   }
   return *this;
 }
@@ -105,6 +116,8 @@ std::string_view Statement::Blob(int column) const {
   return bytes == nullptr ? std::string_view()
                           : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
+
+int Statement::columns() const { return sqlite3_column_count(statement_); }
 
 bool Statement::IsNull(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 

@@ -35,6 +35,8 @@ class Statement {
     (BindOne(++index, std::forward<Args>(args)), ...);
     return *this;
   }
+  // Binds the values of another statement's current row, one to each parameter.
+  Statement& BindRow(const Statement& row);
   // True while there is a row.
   Result<bool> Step();
   // Calls `visit` on this statement once per row.
@@ -59,6 +61,7 @@ class Statement {
   std::string Text(int column) const;
   std::string_view Blob(int column) const;  // valid until the next step
   bool IsNull(int column) const;
+  int columns() const;
 
  private:
   friend class Database;

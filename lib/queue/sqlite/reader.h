@@ -1,7 +1,9 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +14,14 @@
 #include "queue/sqlite/database.h"
 
 namespace packhorse::queue {
+
+// Whose messages are pending in a lane.
+struct StoredAccount {
+  StreamId stream = 0;
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  auto operator<=>(const StoredAccount&) const = default;
+};
 
 // Everything that is read from the disk, on a connection of its own. Sees what is committed. Loop thread.
 class Reader {
@@ -37,6 +47,8 @@ class Reader {
   // Compares the pending counters with what is stored, and the identity of P3. One line per gap. Reads every stored
   // message.
   Result<std::vector<std::string>> Verify();
+  // What is pending, counted from the stored messages and the frozen batches.
+  Result<std::map<StoredAccount, std::int64_t>> CountStored();
 
  private:
   explicit Reader(Database db) : db_(std::move(db)) {}

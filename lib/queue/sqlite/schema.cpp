@@ -55,9 +55,14 @@ ALTER TABLE lanes ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lanes ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0;
 UPDATE lanes SET (segments, messages, payload_bytes) = (SELECT count(*), coalesce(sum(s.messages), 0),
   coalesce(sum(s.payload_bytes), 0) FROM segments AS s WHERE s.id >> 60 = lanes.lane);
+)sql",
+    // 1.2: the machine that the queue id is bound to, and the ids that the queue had before.
+    R"sql(
+INSERT INTO meta VALUES ('machine', '');
+CREATE TABLE earlier_ids(id INTEGER PRIMARY KEY, queue_id TEXT NOT NULL, urgent INTEGER NOT NULL,
+  normal INTEGER NOT NULL, bulk INTEGER NOT NULL);
 )sql"};
 
-// Eight base-32 digits are 40 bits: two of a thousand queues share an id once in two million fleets.
 constexpr std::size_t kQueueIdDigits = 8;
 
 Status CheckFormat(Database& db) {
@@ -66,7 +71,7 @@ Status CheckFormat(Database& db) {
     return application.error();
   }
   if (*application != kApplicationId) {
-    return Error{ErrorCode::kCorrupt, "this file is a database, but not a Packhorse queue"};
+    return Error{ErrorCode::kUnsupported, "this file is a database, but not a Packhorse queue"};
   }
   Result<Statement> format = db.Prepare("SELECT value FROM meta WHERE key = 'format'");
   if (!format) {
@@ -91,10 +96,12 @@ Status Create(Database& db) {
 }
 
 Status WriteIdentity(Database& db) {
-  return db.Execute("INSERT OR IGNORE INTO meta VALUES ('queue_id', '" + RandomBase32(kQueueIdDigits) +
-                    "'), ('clean', '0');"
-                    "INSERT OR REPLACE INTO meta VALUES ('format', '" +
-                    std::to_string(kFormatMajor) + "." + std::to_string(kFormatMinor) + "')");
+  if (Status identified =
+          db.Execute("INSERT OR IGNORE INTO meta VALUES ('queue_id', '" + NewQueueId() + "'), ('clean', '1')");
+      !identified) {
+    return identified;
+  }
+  return WriteFormat(db);
 }
 
 Status Migrate(Database& db, std::int64_t version) {
@@ -121,6 +128,13 @@ Status Migrate(Database& db, std::int64_t version) {
 }
 
 }  // namespace
+
+Status WriteFormat(Database& db) {
+  return db.Execute("INSERT OR REPLACE INTO meta VALUES ('format', '" + std::to_string(kFormatMajor) + "." +
+                    std::to_string(kFormatMinor) + "')");
+}
+
+std::string NewQueueId() { return RandomBase32(kQueueIdDigits); }
 
 Status TuneWriter(Database& db) {
   // Deleted pages need no overwriting: payloads are not secrets, and it wears flash. 1000 frames of the write-ahead log

@@ -8,12 +8,18 @@
 namespace packhorse::queue {
 
 inline constexpr int kFormatMajor = 1;
-inline constexpr int kFormatMinor = 1;
+inline constexpr int kFormatMinor = 2;
 inline constexpr std::int64_t kApplicationId = 0x50414B48;  // "PAKH"
+
+// Eight base-32 digits are 40 bits: two of a thousand queues share an id once in two million fleets.
+std::string NewQueueId();
 
 // Makes a new database or brings an older one to this release's format, in one transaction. kUnsupported when its
 // format major is newer; a newer minor of the same major opens as it is.
 Status PrepareSchema(Database& db);
+
+// Notes this release's format.
+Status WriteFormat(Database& db);
 
 // Whether a database can be read as it is: a queue of this release's format or a newer minor. Reads only.
 Status CheckCurrent(Database& db);

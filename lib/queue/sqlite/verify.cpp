@@ -14,7 +14,7 @@
 namespace packhorse::queue {
 namespace {
 
-using Account = std::pair<StreamId, DestinationId>;
+using Counts = std::map<StoredAccount, std::int64_t>;
 
 struct Span {
   DestinationId destination;
@@ -49,7 +49,7 @@ Result<std::vector<Span>> ReadSpans(Database& db, const char* sql) {
 
 // Destinations whose pending ranges hold this message.
 void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<Span>& ranges,
-                  const std::vector<Span>& subscriptions, std::map<Account, std::int64_t>& counted) {
+                  const std::vector<Span>& subscriptions, Counts& counted) {
   for (const Span& range : ranges) {
     if (!range.Holds(lane, head.sequence)) {
       continue;
@@ -57,7 +57,7 @@ void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<
     for (const Span& subscription : subscriptions) {
       if (subscription.destination == range.destination && subscription.stream == head.stream &&
           subscription.Holds(lane, head.sequence)) {
-        ++counted[{head.stream, range.destination}];
+        ++counted[{head.stream, range.destination, lane}];
         break;
       }
     }
@@ -66,8 +66,8 @@ void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<
 
 // Messages that wait in pending ranges.
 Status CountRanges(Reader& reader, const std::vector<Span>& ranges, const std::vector<Span>& subscriptions,
-                   std::map<Account, std::int64_t>& counted) {
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+                   Counts& counted) {
+  for (const Lane lane : kAllLanes) {
     const auto visit = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
       SegmentReader messages(plain, first);
       while (!messages.AtEnd()) {
@@ -87,12 +87,12 @@ Status CountRanges(Reader& reader, const std::vector<Span>& ranges, const std::v
 }
 
 // Messages in frozen batches, each once.
-Status CountBatches(Database& db, std::map<Account, std::int64_t>& counted) {
+Status CountBatches(Database& db, Counts& counted) {
   Result<Statement> rows = db.Prepare("SELECT destination, lane, members FROM batches");
   if (!rows) {
     return rows.error();
   }
-  std::map<Account, std::set<std::pair<std::int64_t, Sequence>>> seen;
+  std::map<StoredAccount, std::set<Sequence>> seen;
   while (true) {
     const Result<bool> more = rows->Step();
     if (!more) {
@@ -106,7 +106,7 @@ Status CountBatches(Database& db, std::map<Account, std::int64_t>& counted) {
       return members.error();
     }
     for (const Member& member : *members) {
-      seen[{member.stream, rows->Int(0)}].emplace(rows->Int(1), member.sequence);
+      seen[{member.stream, rows->Int(0), static_cast<Lane>(rows->Int(1))}].insert(member.sequence);
     }
   }
   for (const auto& [account, messages] : seen) {
@@ -115,7 +115,7 @@ Status CountBatches(Database& db, std::map<Account, std::int64_t>& counted) {
   return {};
 }
 
-Status CompareLedger(Database& db, const std::map<Account, std::int64_t>& counted, std::vector<std::string>& gaps) {
+Status CompareLedger(Database& db, const Counts& counted, std::vector<std::string>& gaps) {
   Result<Statement> rows = db.Prepare(
       "SELECT ledger.stream, ledger.destination, coalesce(streams.name, ''), coalesce(destinations.name, ''),"
       " sum(CASE WHEN outcome = 0 THEN messages ELSE 0 END), sum(CASE WHEN outcome = 1 THEN messages ELSE 0 END),"
@@ -134,8 +134,11 @@ Status CompareLedger(Database& db, const std::map<Account, std::int64_t>& counte
       gaps.push_back(who + "received " + std::to_string(received) + ", but " + std::to_string(ended) + " ended and " +
                      std::to_string(pending) + " pending");
     }
-    const auto found = counted.find({static_cast<StreamId>(rows->Int(0)), rows->Int(1)});
-    const std::int64_t stored = found == counted.end() ? 0 : found->second;
+    std::int64_t stored = 0;
+    for (const Lane lane : kAllLanes) {
+      const auto found = counted.find({static_cast<StreamId>(rows->Int(0)), rows->Int(1), lane});
+      stored += found == counted.end() ? 0 : found->second;
+    }
     if (stored != pending) {
       gaps.push_back(who + std::to_string(pending) + " pending in the ledger, but " + std::to_string(stored) +
                      " stored");
@@ -145,33 +148,35 @@ Status CompareLedger(Database& db, const std::map<Account, std::int64_t>& counte
 
 }  // namespace
 
+Result<std::map<StoredAccount, std::int64_t>> Reader::CountStored() {
+  const Result<std::vector<Span>> ranges =
+      ReadSpans(db_, "SELECT destination, 0, lane, from_sequence, through_sequence FROM pending");
+  if (!ranges) {
+    return ranges.error();
+  }
+  const Result<std::vector<Span>> subscriptions =
+      ReadSpans(db_, "SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
+  if (!subscriptions) {
+    return subscriptions.error();
+  }
+  Counts counted;
+  if (Status ranged = CountRanges(*this, *ranges, *subscriptions, counted); !ranged) {
+    return ranged.error();
+  }
+  if (Status batched = CountBatches(db_, counted); !batched) {
+    return batched.error();
+  }
+  return counted;
+}
+
 Result<std::vector<std::string>> Reader::Verify() {
   // One read transaction: everything below sees the same commit.
   if (Status begun = db_.Execute("BEGIN"); !begun) {
     return begun.error();
   }
   std::vector<std::string> gaps;
-  const auto check = [&]() -> Status {
-    const Result<std::vector<Span>> ranges =
-        ReadSpans(db_, "SELECT destination, 0, lane, from_sequence, through_sequence FROM pending");
-    if (!ranges) {
-      return ranges.error();
-    }
-    const Result<std::vector<Span>> subscriptions =
-        ReadSpans(db_, "SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
-    if (!subscriptions) {
-      return subscriptions.error();
-    }
-    std::map<Account, std::int64_t> counted;
-    if (Status ranged = CountRanges(*this, *ranges, *subscriptions, counted); !ranged) {
-      return ranged;
-    }
-    if (Status batched = CountBatches(db_, counted); !batched) {
-      return batched;
-    }
-    return CompareLedger(db_, counted, gaps);
-  };
-  Status checked = check();
+  const Result<Counts> counted = CountStored();
+  Status checked = counted ? CompareLedger(db_, *counted, gaps) : Status(counted.error());
   Status ended = db_.Execute("COMMIT");
   if (!checked) {
     return checked.error().With("verify");

@@ -119,7 +119,7 @@ TEST_F(QueueViews, ListsShowTheBeginningOfAPayloadAndBinaryAsHex) {
   messages[0].message.payload = "{" + std::string(300, 'x') + "\xc3\xa9";
   messages[1].sequence = 8;
   messages[1].message.payload = std::string("\x00\xff", 2);
-  const std::string json = daemon::QuarantineJson("k3f9", messages, true);
+  const std::string json = daemon::QuarantineJson({"k3f9", {}}, messages, true);
   const std::string text = QuarantineText(json, plain, now);
   EXPECT_THAT(text, HasSubstr("k3f9.n.7"));
   EXPECT_THAT(text, HasSubstr("topic a/b"));
@@ -145,7 +145,7 @@ TEST_F(QueueViews, PeekShowsPerDestinationAndLaneWhatComesNext) {
   part.next[0].message.topic = "site/a";
   part.next[0].message.payload = "21.5";
   part.next[0].message.received_at = now;
-  const std::string json = daemon::PeekJson("k3f9", {part}, [](StreamId) { return "telemetry"; });
+  const std::string json = daemon::PeekJson({"k3f9", {}}, {part}, [](StreamId) { return "telemetry"; });
   const std::string text = PeekText(json, plain, now);
   EXPECT_THAT(text, HasSubstr("cloud, lane urgent: 1,234 waiting"));
   EXPECT_THAT(text, HasSubstr("k3f9.u.5  09:15:31 (0 s)  site/a\n      4 B: 21.5"));
@@ -164,8 +164,11 @@ TEST_F(QueueViews, RecordIdsOfOtherQueuesAndOtherTextsAreRefused) {
   EXPECT_EQ(daemon::ReadRecordId("42").error().code, ErrorCode::kInvalidArgument);
   const auto key = daemon::ReadRecordId("k3f9.n.1");
   ASSERT_TRUE(key);
-  EXPECT_TRUE(daemon::CheckOfQueue(*key, "k3f9"));
-  const Status other = daemon::CheckOfQueue(*key, "abcd");
+  EXPECT_TRUE(daemon::CheckOfQueue(*key, {"k3f9", {}}));
+  // A queue that was renewed knows its earlier numbers under their own id.
+  const queue::QueueIds renewed("abcd", {{"k3f9", {0, 100'000'000, 0}}});
+  EXPECT_TRUE(daemon::CheckOfQueue(*key, renewed));
+  const Status other = daemon::CheckOfQueue(*key, {"abcd", {}});
   EXPECT_EQ(other.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(other.error().message, HasSubstr("k3f9"));
 }

@@ -118,7 +118,7 @@ class FakeQueue final : public queue::Queue {
   // --- nothing that ingest calls ---
   Result<StreamId> Stream(std::string_view) const override { return Missing(); }
   std::string StreamName(StreamId) const override { return ""; }
-  const std::string& id() const override { return id_; }
+  const queue::QueueIds& ids() const override { return ids_; }
   const queue::StartReport& start() const override { return report_; }
   Result<queue::Pending> Peek(const std::string&, Lane, std::size_t, std::uint64_t) override { return Missing(); }
   queue::PendingStats Waiting(const std::string&, Lane) override { return {}; }
@@ -151,7 +151,7 @@ class FakeQueue final : public queue::Queue {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::string id_ = "test";
+  queue::QueueIds ids_{"test", {}};
   queue::StartReport report_;
   std::vector<RawMessage> messages_;
   std::vector<InQuarantine> quarantined_;

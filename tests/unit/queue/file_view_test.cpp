@@ -31,7 +31,7 @@ TEST_P(FileViewTest, ShowsAllOfAQueueThatEndedInOrder) {
   queue_.reset();
 
   FileView view = View();
-  EXPECT_EQ(view.queue_id(), id);
+  EXPECT_EQ(view.ids().current(), id);
   EXPECT_EQ(view.unfolded().operations, 0U);
   const Ledger ledger = view.ReadLedger();
   EXPECT_TRUE(ledger.Balanced());

@@ -364,13 +364,7 @@ TEST_P(QueueTest, NewerFormatMajorIsRefusedWithAClearMessage) {
   EXPECT_NE(opened.error().message.find("2.0"), std::string::npos);
 }
 
-TEST_P(QueueTest, ForeignFileIsRefused) {
-  queue_.reset();
-  test::WriteAll(dir_ / "queue.db", std::string(5000, 'x'));
-  const Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, ErrorCode::kCorrupt) << opened.error().message;
-}
+TEST_P(QueueTest, NewQueueIsNoAccident) { EXPECT_EQ(queue_->start().how, StartReport::How::kClean); }
 
 TEST_P(QueueTest, ConcurrentAppendsAllGetTheirOwnNumber) {
   std::vector<std::thread> threads;

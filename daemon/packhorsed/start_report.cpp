@@ -1,0 +1,73 @@
+#include "packhorsed/start_report.h"
+
+#include <string>
+
+#include "base/file.h"
+#include "health/log.h"
+
+namespace packhorse::daemon {
+namespace {
+
+void ReportSalvage(Parts& parts, const queue::Salvaged& salvaged, WallTime now) {
+  std::string text =
+      "the queue's database was damaged (" + salvaged.because + "): " + std::to_string(salvaged.segments_kept) +
+      " segments were kept, " + std::to_string(salvaged.segments_lost) + " found unreadable; " +
+      std::to_string(salvaged.messages_lost) +
+      " pending messages are lost and counted as dropped (damaged); the damaged file is kept as " + salvaged.set_aside;
+  if (salvaged.sent_again) {
+    text += "; what had been sent is not known any more: everything stored is sent again under the same record ids";
+  }
+  parts.events.Raise(health::Severity::kP0, "queue_salvaged", "queue", text, now);
+}
+
+void ReportJournal(Parts& parts, const queue::StartReport& start, WallTime now) {
+  const std::string& directory = parts.config.queue.runtime_dir;
+  if (!start.journal_error.empty()) {
+    parts.events.Raise(health::Severity::kP2, "no_journal", "queue",
+                       "no journal in " + directory + " (" + start.journal_error +
+                           "): each message waits for the disk, as in mode strict",
+                       now);
+  } else if (!OnTmpfs(directory)) {
+    health::Log(health::LogLevel::kWarning, "journal_on_disk",
+                directory + " is not a tmpfs: the journal is written to the disk, which wears flash");
+  }
+}
+
+}  // namespace
+
+void ReportStart(Parts& parts) {
+  using How = queue::StartReport::How;
+  const queue::StartReport& start = parts.queue->start();
+  const WallTime now = parts.clock.Wall();
+  if (start.how == How::kRecovered) {
+    health::Log(health::LogLevel::kInfo, "queue_recovered",
+                "the last run ended without warning; the journal had everything that was under way",
+                {{"operations", std::to_string(start.operations)}});
+  }
+  if (start.how == How::kWithoutJournal) {
+    parts.events.Raise(health::Severity::kP1, "unclean_boot", "queue",
+                       "the last run ended without warning and there is no journal of it (a power cut, or the runtime "
+                       "directory is gone): acknowledged messages of its last seconds may be lost, and batches may be "
+                       "sent again" +
+                           (start.problem.empty() ? "" : " (" + start.problem + ")"),
+                       now);
+  }
+  if (start.strangers > 0) {
+    health::Log(health::LogLevel::kWarning, "journal_ignored",
+                "the journal in the runtime directory belongs to another queue, or to an older copy of this one",
+                {{"operations", std::to_string(start.strangers)}});
+  }
+  if (start.salvaged) {
+    ReportSalvage(parts, *start.salvaged, now);
+  }
+  if (!start.renewed_from.empty()) {
+    parts.events.Raise(health::Severity::kP1, "queue_id_renewed", "queue",
+                       "the queue " + start.renewed_from + " goes on as " + parts.queue->id() + " (" +
+                           start.renewed_because +
+                           "), so that no record id is given twice; what was stored before keeps its record ids",
+                       now);
+  }
+  ReportJournal(parts, start, now);
+}
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,352 @@
+#include "queue/sqlite/salvage.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/file.h"
+#include "queue/configuration.h"
+#include "queue/ledger.h"
+#include "queue/message_codec.h"
+#include "queue/sqlite/copy_table.h"
+#include "queue/sqlite/reader.h"
+#include "queue/sqlite/rows.h"
+#include "queue/sqlite/schema.h"
+
+namespace packhorse::queue {
+namespace {
+
+constexpr std::size_t kMaxNoteBytes = 4'096;
+
+std::string Made(const std::string& path) { return path + ".salvage"; }
+std::string SetAside(const std::string& path) { return path + ".damaged"; }
+std::string Note(const std::string& path) { return path + ".damage"; }
+
+Status Rename(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError("rename " + from + " to " + to, errno);
+  }
+  return {};
+}
+
+void Remove(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+    unlink((path + suffix).c_str());
+  }
+}
+
+// Puts the new database in the place of the damaged one. Whatever of it is done stays done: FinishSalvage() goes on.
+Status Exchange(const std::string& path) {
+  for (const char* suffix : {"", "-wal"}) {
+    unlink((SetAside(path) + suffix).c_str());
+    if (Status aside = Rename(path + suffix, SetAside(path) + suffix); !aside) {
+      return aside;
+    }
+  }
+  unlink((path + "-shm").c_str());
+  if (Status placed = Rename(Made(path), path); !placed) {
+    return placed;
+  }
+  unlink(Note(path).c_str());
+  return SyncDirectoryOf(path);
+}
+
+Status SyncFile(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid() || fsync(fd.get()) != 0) {
+    return ErrnoError("sync " + path, errno);
+  }
+  return {};
+}
+
+bool SegmentHolds(const Statement& row) {
+  const Result<std::string> plain = OpenSegment(row.Blob(4));
+  if (!plain) {
+    return false;
+  }
+  SegmentReader messages(*plain, SegmentFirst(row.Int(0)));
+  while (!messages.AtEnd()) {
+    if (!messages.Next()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// In the order in which they are read. `holds` looks at a row as it is selected: the columns of the newest format.
+const std::vector<Table> kTables = {
+    {"meta", "key", nullptr},
+    {"lanes", "", nullptr},
+    {"streams", "", nullptr},
+    {"destinations", "", nullptr},
+    {"subscriptions", "destination DESC, stream DESC, lane DESC, from_sequence", nullptr},
+    {"segments", "", SegmentHolds},
+    {"pending", "", nullptr},
+    {"batches", "", [](const Statement& row) { return static_cast<bool>(DecodeMembers(row.Blob(13))); }},
+    {"partials", "destination DESC, lane DESC, sequence", nullptr},
+    {"dead", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(14), 1)); }},
+    {"quarantine", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(6), 1)); }},
+    {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
+    {"settled", "", nullptr},
+    {"earlier_ids", "", nullptr, true}};
+
+// Makes the copied rows a queue again.
+class Mending {
+ public:
+  Mending(Database& db, const std::vector<StreamOptions>& streams, const std::vector<std::string>& destinations,
+          Salvaged& report)
+      : db_(db), streams_(streams), destinations_(destinations), report_(report) {}
+
+  Status Run() {
+    const std::set<std::string> damaged(report_.damaged.begin(), report_.damaged.end());
+    if (damaged.contains("streams") || damaged.contains("destinations")) {
+      // Nobody knows any more whose messages these are.
+      if (Status emptied = Empty(); !emptied) {
+        return emptied;
+      }
+    }
+    for (const char* table : {"pending", "subscriptions", "batches", "partials"}) {
+      report_.sent_again = report_.sent_again || damaged.contains(table);
+    }
+    if (Status lanes = MendLanes(); !lanes) {
+      return lanes;
+    }
+    return report_.sent_again ? MakePending() : Status();
+  }
+
+ private:
+  Status Empty() {
+    report_.segments_lost += report_.segments_kept;
+    report_.segments_kept = 0;
+    return db_.Execute(
+        "DELETE FROM segments; DELETE FROM pending; DELETE FROM subscriptions; DELETE FROM batches;"
+        "DELETE FROM partials");
+  }
+
+  // Numbers go on behind everything that is there; what the lanes hold is counted anew.
+  Status MendLanes() {
+    std::string sql =
+        "INSERT OR IGNORE INTO lanes(lane, reserved_through, next_sequence) VALUES (0,0,1),(1,0,1),(2,0,1);";
+    for (const char* seen : {"SELECT max(last_sequence) FROM segments AS s WHERE s.id >> 60 = lanes.lane",
+                             "SELECT max(sequence) FROM dead WHERE dead.lane = lanes.lane",
+                             "SELECT max(sequence) FROM quarantine WHERE quarantine.lane = lanes.lane",
+                             "SELECT max(last_sequence) FROM settled WHERE settled.lane = lanes.lane",
+                             "SELECT max(from_sequence) - 1 FROM pending WHERE pending.lane = lanes.lane"}) {
+      sql += "UPDATE lanes SET reserved_through = max(reserved_through, coalesce((" + std::string(seen) + "), 0));";
+    }
+    sql +=
+        "UPDATE lanes SET next_sequence = max(next_sequence, reserved_through + 1);"
+        "UPDATE lanes SET (segments, messages, payload_bytes) = (SELECT count(*), coalesce(sum(s.messages), 0),"
+        " coalesce(sum(s.payload_bytes), 0) FROM segments AS s WHERE s.id >> 60 = lanes.lane);"
+        "UPDATE pending SET waiting = NULL";
+    return db_.Execute(sql);
+  }
+
+  // Everything stored waits for every destination that its stream has now.
+  Status MakePending() {
+    if (Status emptied =
+            db_.Execute("DELETE FROM pending; DELETE FROM subscriptions; DELETE FROM batches; DELETE FROM partials");
+        !emptied) {
+      return emptied;
+    }
+    if (Status configured = ApplyConfiguration(db_, streams_, destinations_, {0, 0, 0}); !configured) {
+      return configured;
+    }
+    return db_.Execute("UPDATE pending SET waiting = NULL");
+  }
+
+  Database& db_;
+  const std::vector<StreamOptions>& streams_;
+  const std::vector<std::string>& destinations_;
+  Salvaged& report_;
+};
+
+// The ledger after the loss: pending is what is stored, and received what is pending or ended.
+class Balancing {
+ public:
+  Balancing(Database& db, const std::map<StoredAccount, std::int64_t>& stored, WallTime now)
+      : db_(db), stored_(stored), hour_(HourOf(now)) {}
+
+  // The number of pending messages that are gone.
+  Result<std::uint64_t> Run() {
+    if (Status read = ReadLedger(); !read) {
+      return read.error();
+    }
+    if (Status cleared = db_.Execute("DELETE FROM ledger WHERE outcome = " + std::to_string(kLedgerPending));
+        !cleared) {
+      return cleared.error();
+    }
+    std::map<Account, std::int64_t> pending;
+    for (const auto& [account, messages] : stored_) {
+      pending[{account.stream, account.destination}] += messages;
+      unaccounted_.try_emplace({account.stream, account.destination}, 0);
+      if (Status written = Add(0, account.stream, account.destination, kLedgerPending,
+                               std::string(1, Letter(account.lane)), messages);
+          !written) {
+        return written.error();
+      }
+    }
+    std::uint64_t lost = 0;
+    for (const auto& [account, known] : unaccounted_) {
+      const std::int64_t gone = known - pending[account];
+      const bool dropped = gone > 0;
+      lost += dropped ? static_cast<std::uint64_t>(gone) : 0;
+      const int outcome = dropped ? LedgerCode(Outcome::kDropped) : kLedgerReceived;
+      if (gone == 0) {
+        continue;
+      }
+      if (Status written =
+              Add(hour_, account.first, account.second, outcome, dropped ? "damaged" : "", dropped ? gone : -gone);
+          !written) {
+        return written.error();
+      }
+    }
+    return lost;
+  }
+
+ private:
+  using Account = std::pair<StreamId, DestinationId>;
+
+  Status ReadLedger() {
+    Result<Statement> rows = db_.Prepare(
+        "SELECT stream, destination, sum(CASE WHEN outcome = 0 THEN messages WHEN outcome >= 10 THEN -messages ELSE 0"
+        " END) FROM ledger WHERE outcome <> 2 GROUP BY stream, destination");
+    if (!rows) {
+      return rows.error();
+    }
+    return rows->ForEach([&] { unaccounted_[{static_cast<StreamId>(rows->Int(0)), rows->Int(1)}] = rows->Int(2); });
+  }
+
+  Status Add(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
+             std::int64_t messages) {
+    Result<Statement> add = db_.Prepare(
+        "INSERT INTO ledger(hour, stream, destination, outcome, reason, messages, records) VALUES (?, ?, ?, ?, ?, ?, 0)"
+        " ON CONFLICT DO UPDATE SET messages = messages + excluded.messages");
+    return add ? add->Bind(hour, stream, destination, outcome, reason, messages).Run() : Status(add.error());
+  }
+
+  Database& db_;
+  const std::map<StoredAccount, std::int64_t>& stored_;
+  const std::int32_t hour_;
+  std::map<Account, std::int64_t> unaccounted_;  // received and not ended
+};
+
+// Copies what can be read of `from`, which may be unreadable altogether.
+Status CopyAll(const std::string& from, Database& to, Salvaged& report) {
+  Result<Database> damaged = Database::Open(from, Database::Mode::kReadOnly);
+  for (const Table& table : kTables) {
+    if (!damaged) {
+      report.damaged.emplace_back(table.name);
+      continue;
+    }
+    const Result<Copied> copied = CopyTable(*damaged, to, table);
+    if (!copied) {
+      return copied.error();
+    }
+    if (!copied->whole) {
+      report.damaged.emplace_back(table.name);
+    }
+    if (std::string_view(table.name) == "segments") {
+      report.segments_kept = copied->rows;
+      report.segments_lost = copied->lost;
+    }
+  }
+  return {};
+}
+
+Status Build(const std::string& path, const std::vector<StreamOptions>& streams,
+             const std::vector<std::string>& destinations, WallTime now, Salvaged& report) {
+  Result<Database> to = Database::Open(Made(path), Database::Mode::kReadWriteCreate);
+  if (!to) {
+    return to.error();
+  }
+  if (Status prepared = PrepareSchema(*to); !prepared) {
+    return prepared;
+  }
+  // One file to rename, synced as a whole at the end.
+  if (Status begun = to->Execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN"); !begun) {
+    return begun;
+  }
+  if (Status copied = CopyAll(path, *to, report); !copied) {
+    return copied;
+  }
+  if (Status formatted = WriteFormat(*to); !formatted) {
+    return formatted;
+  }
+  if (Status mended = Mending(*to, streams, destinations, report).Run(); !mended) {
+    return mended;
+  }
+  if (Status ended = to->Execute("COMMIT"); !ended) {
+    return ended;
+  }
+  Result<Reader> reader = Reader::Open(Made(path));
+  if (!reader) {
+    return reader.error();
+  }
+  const Result<std::map<StoredAccount, std::int64_t>> stored = reader->CountStored();
+  if (!stored) {
+    return stored.error();
+  }
+  if (Status begun = to->Execute("BEGIN"); !begun) {
+    return begun;
+  }
+  const Result<std::uint64_t> lost = Balancing(*to, *stored, now).Run();
+  if (!lost) {
+    return lost.error();
+  }
+  report.messages_lost = *lost;
+  return to->Execute("COMMIT");
+}
+
+}  // namespace
+
+Result<Salvaged> Salvage(const std::string& path, const std::string& because, const std::vector<StreamOptions>& streams,
+                         const std::vector<std::string>& destinations, WallTime now) {
+  Remove(Made(path));
+  Salvaged report;
+  report.because = because;
+  report.set_aside = SetAside(path);
+  Status done = Build(path, streams, destinations, now, report);
+  if (done) {
+    done = SyncFile(Made(path));
+  }
+  if (!done) {
+    Remove(Made(path));
+    return Error(done.error()).With("salvage " + path + " (" + because + ")");
+  }
+  if (Status exchanged = Exchange(path); !exchanged) {
+    return exchanged.error();
+  }
+  return report;
+}
+
+Status FinishSalvage(const std::string& path) {
+  if (!Exists(Made(path))) {
+    return {};
+  }
+  if (!Exists(path)) {
+    return Exchange(path);
+  }
+  Remove(Made(path));
+  return {};
+}
+
+void NoteDamage(const std::string& path, const std::string& because) {
+  // Should that fail too, the damage is found again.
+  (void)WriteFileAtomically(Note(path), because, 0600);
+}
+
+std::optional<std::string> NotedDamage(const std::string& path) {
+  Result<std::string> because = ReadFile(Note(path), kMaxNoteBytes);
+  if (!because && because.error().code == ErrorCode::kNotFound) {
+    return std::nullopt;
+  }
+  return because ? *std::move(because) : std::string("damage was noted");
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,278 @@
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "queue_fixture.h"
+
+// What a damaged, copied or beheaded database becomes at the next start.
+
+namespace packhorse::queue {
+namespace {
+
+class Damage : public QueueTest {
+ protected:
+  Options OptionsOn(const std::string& machine) const {
+    Options options = MakeOptions();
+    options.machine = machine;
+    return options;
+  }
+  void Start(const std::string& machine = "") {
+    Result<std::unique_ptr<Queue>> opened = Open(OptionsOn(machine), clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    queue_ = *std::move(opened);
+  }
+  void End() { queue_.reset(); }
+  std::string Path() const { return dir_ / "queue.db"; }
+
+  // As somebody with a database tool would.
+  void Execute(const std::string& sql) const {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(Path().c_str(), &db), SQLITE_OK);
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
+    sqlite3_free(error);
+    sqlite3_close(db);
+  }
+  std::int64_t Query(const std::string& sql) const {
+    sqlite3* db = nullptr;
+    sqlite3_stmt* statement = nullptr;
+    EXPECT_EQ(sqlite3_open(Path().c_str(), &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    EXPECT_EQ(sqlite3_step(statement), SQLITE_ROW);
+    const std::int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return value;
+  }
+  void Overwrite(std::size_t at, const std::string& bytes) const {
+    std::fstream file(Path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at));
+    file << bytes;
+  }
+
+  // `segments` rows with `each` messages, nothing sent yet.
+  void Fill(int segments, int each) {
+    for (int i = 0; i < segments; ++i) {
+      for (int j = 0; j < each; ++j) {
+        Append("{\"t\":" + std::to_string(i * each + j) + ",\"pad\":\"" + std::string(100, 'x') + "\"}");
+      }
+      ASSERT_TRUE(queue_->VerifyLedger());  // waits for a fold
+    }
+  }
+  std::set<Sequence> Waiting() {
+    const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 100'000, 1ULL << 30U);
+    EXPECT_TRUE(pending) << pending.error().message;
+    std::set<Sequence> numbers;
+    for (const StoredMessage& stored : pending->messages) {
+      numbers.insert(stored.sequence);
+    }
+    return numbers;
+  }
+};
+
+TEST_P(Damage, AnotherMachineGoesOnUnderANewIdAndWhatIsStoredKeepsItsRecordIds) {
+  End();
+  Start("machine a");
+  const std::string before = queue_->id();
+  EXPECT_EQ(queue_->start().renewed_from, "");
+  const Sequence old = Append("old");
+  End();
+  Start("machine b");
+  EXPECT_EQ(queue_->start().renewed_from, before);
+  EXPECT_NE(queue_->id(), before);
+  const Sequence fresh = Append("fresh");
+  EXPECT_GT(fresh, old);
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, old), before);
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, fresh), queue_->id());
+  const std::string second = queue_->id();
+  End();
+  Start("machine b");
+  EXPECT_EQ(queue_->start().renewed_from, "");
+  EXPECT_EQ(queue_->id(), second);
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, old), before);
+  ExpectVerified();
+}
+
+TEST_P(Damage, MachineWithoutAnIdChangesNothing) {
+  End();
+  Start("machine a");
+  const std::string id = queue_->id();
+  End();
+  Start("");
+  EXPECT_EQ(queue_->id(), id);
+  End();
+  Start("machine a");
+  EXPECT_EQ(queue_->id(), id);
+}
+
+TEST_P(Damage, OnlyTheNewestEarlierIdsAreKept) {
+  for (int i = 0; i < 20; ++i) {
+    End();
+    Start("machine " + std::to_string(i));
+    Append("one of each");
+  }
+  End();
+  EXPECT_EQ(Query("SELECT count(*) FROM earlier_ids"), static_cast<std::int64_t>(QueueIds::kMaxEarlier));
+}
+
+TEST_P(Damage, MissingWriteAheadLogMeansANewId) {
+  const std::string before = queue_->id();
+  Append("in the database");
+  End();
+  Execute("UPDATE meta SET value = '0' WHERE key = 'clean'");  // closing removes the log
+  std::filesystem::remove_all(dir_ / "run");
+  Start();
+  EXPECT_EQ(queue_->start().how, StartReport::How::kWithoutJournal);
+  EXPECT_EQ(queue_->start().renewed_from, before);
+  ExpectVerified();
+}
+
+TEST_P(Damage, SegmentWithABrokenByteIsLostAloneAndCounted) {
+  Fill(5, 40);
+  const std::string before = queue_->id();
+  End();
+  Execute(
+      "UPDATE segments SET blob = CAST(substr(blob, 1, length(blob) - 1) || 'x' AS BLOB) WHERE id = (SELECT id FROM"
+      " segments ORDER BY id LIMIT 1 OFFSET 2)");
+  const std::int64_t lost = Query("SELECT messages FROM segments ORDER BY id LIMIT 1 OFFSET 2");
+  const std::int64_t all = Query("SELECT sum(messages) FROM segments");
+  ASSERT_EQ(all, 200);
+  Start();
+  const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 1'000, 1ULL << 30U);
+  ASSERT_FALSE(pending);
+  EXPECT_EQ(pending.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(queue_->Snapshot().damage, "");
+  const Sequence meanwhile = Append("meanwhile");
+  End();
+  Start();
+  ASSERT_TRUE(queue_->start().salvaged);
+  const Salvaged& salvaged = *queue_->start().salvaged;
+  EXPECT_EQ(salvaged.segments_lost, 1U);
+  EXPECT_EQ(salvaged.messages_lost, static_cast<std::uint64_t>(lost));
+  EXPECT_EQ(salvaged.damaged, std::vector<std::string>{"segments"});
+  EXPECT_FALSE(salvaged.sent_again);
+  EXPECT_TRUE(Exists(salvaged.set_aside));
+  EXPECT_EQ(queue_->start().renewed_from, before);
+  EXPECT_EQ(queue_->Snapshot().damage, "");
+  const std::set<Sequence> waiting = Waiting();
+  EXPECT_EQ(waiting.size(), 200U - static_cast<std::size_t>(lost) + 1);
+  EXPECT_TRUE(waiting.contains(meanwhile));
+  EXPECT_EQ(Row().dropped, static_cast<std::uint64_t>(lost));
+  EXPECT_EQ(Row().received, 201U);
+  ExpectVerified();
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, meanwhile), before);
+  EXPECT_GT(Append("goes on"), meanwhile);
+  End();
+  Start();
+  EXPECT_FALSE(queue_->start().salvaged);
+}
+
+class DamagedPages : public Damage {};
+
+TEST_P(DamagedPages, PagesOfRubbishCostOnlyWhatTheyHeld) {
+  Fill(12, 40);
+  End();
+  Execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE");
+  const auto pages = FileBytes(Path()) / 4096;
+  ASSERT_GT(pages, 15U);
+  std::size_t salvages = 0;
+  for (std::size_t page = 2; page <= pages; ++page) {
+    SCOPED_TRACE("page " + std::to_string(page));
+    const Result<std::string> sound = ReadFile(Path(), 1U << 30U);
+    ASSERT_TRUE(sound);
+    Overwrite((page - 1) * 4096, std::string(4096, '\xA5'));
+    Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    queue_ = *std::move(opened);
+    (void)queue_->Peek("cloud", Lane::kNormal, 100'000, 1ULL << 30U);
+    (void)queue_->VerifyLedger();
+    if (!queue_->Snapshot().damage.empty()) {
+      End();
+      Start();
+    }
+    salvages += queue_->start().salvaged ? 1U : 0U;
+    const LedgerRow row = Row();
+    EXPECT_EQ(row.pending, Waiting().size());
+    EXPECT_GE(row.received, row.pending);
+    ExpectVerified();
+    const Sequence next = Append("goes on");
+    EXPECT_EQ(*Waiting().rbegin(), next);
+    End();
+    for (const char* suffix : {"", "-wal", "-shm", ".damaged", ".damaged-wal", ".damage"}) {
+      std::remove((Path() + suffix).c_str());
+    }
+    std::ofstream(Path(), std::ios::binary) << *sound;
+  }
+  EXPECT_GT(salvages, 10U);
+}
+
+TEST_P(Damage, FileThatIsNoDatabaseIsSetAsideAndTheQueueBeginsAnew) {
+  Append("gone");
+  End();
+  std::remove((Path() + "-wal").c_str());
+  std::ofstream(Path(), std::ios::binary) << std::string(8'192, '\x5A');
+  Start();
+  ASSERT_TRUE(queue_->start().salvaged);
+  EXPECT_EQ(FileBytes(queue_->start().salvaged->set_aside), 8'192U);
+  Append("goes on");
+  ExpectVerified();
+}
+
+TEST_P(Damage, LostRangesMeanThatEverythingStoredIsSentAgainUnderItsIds) {
+  Fill(2, 30);
+  FreezeNext(10);
+  const std::string before = queue_->id();
+  End();
+  Execute("PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'pending'");
+  Start();
+  ASSERT_TRUE(queue_->start().salvaged);
+  EXPECT_TRUE(queue_->start().salvaged->sent_again);
+  EXPECT_EQ(Waiting().size(), 60U);
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, 1), before);
+  ExpectVerified();
+}
+
+TEST_P(Damage, InterruptedSalvageIsEndedOrBegunAnew) {
+  Fill(1, 10);
+  End();
+  const Result<std::string> sound = ReadFile(Path(), 1U << 30U);
+  ASSERT_TRUE(sound);
+  // Before the renames: what was made so far is thrown away.
+  std::ofstream(Path() + ".salvage", std::ios::binary) << "half";
+  Start();
+  EXPECT_FALSE(Exists(Path() + ".salvage"));
+  EXPECT_EQ(Waiting().size(), 10U);
+  End();
+  // Between them: the new file takes its place, and the old log is not taken for its own.
+  std::ofstream(Path() + ".salvage", std::ios::binary) << *sound;
+  std::remove(Path().c_str());
+  std::ofstream(Path() + "-wal", std::ios::binary) << "of the damaged one";
+  Start();
+  EXPECT_TRUE(Exists(Path() + ".damaged-wal"));
+  EXPECT_EQ(Waiting().size(), 10U);
+  ExpectVerified();
+}
+
+TEST_P(Damage, DatabaseOfSomethingElseIsLeftAlone) {
+  End();
+  std::remove(Path().c_str());
+  std::remove((Path() + "-wal").c_str());
+  Execute("CREATE TABLE notes(text)");
+  const Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(Query("SELECT count(*) FROM notes"), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Window, DamagedPages, ::testing::Values(Mode::kWindow), NameOf);
+INSTANTIATE_TEST_SUITE_P(Modes, Damage, ::testing::Values(Mode::kWindow, Mode::kStrict, Mode::kWithoutJournal), NameOf);
+
+}  // namespace
+}  // namespace packhorse::queue
