@@ -3,6 +3,8 @@
 #include <sys/timex.h>
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -16,6 +18,16 @@ std::chrono::nanoseconds Read(clockid_t id) {
   return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
 }
 
+// Asking the kernel whether its clock is disciplined costs as much as storing a message, and it changes its mind within
+// seconds: the answer is good for this long.
+constexpr auto kDisciplineHolds = std::chrono::milliseconds(100);
+
+bool KernelClockDisciplined() {
+  timex query{};
+  const int state = adjtimex(&query);
+  return state >= 0 && state != TIME_ERROR && (static_cast<unsigned>(query.status) & STA_UNSYNC) == 0U;
+}
+
 class RealClock final : public Clock {
  public:
   WallTime Wall() const override {
@@ -24,10 +36,17 @@ class RealClock final : public Clock {
   MonoTime Mono() const override { return MonoTime(Read(CLOCK_MONOTONIC)); }
   std::chrono::nanoseconds Boot() const override { return Read(CLOCK_BOOTTIME); }
   bool Synchronized() const override {
-    timex query{};
-    const int state = adjtimex(&query);
-    return state >= 0 && state != TIME_ERROR && (static_cast<unsigned>(query.status) & STA_UNSYNC) == 0U;
+    const std::int64_t now = Mono().time_since_epoch().count();
+    if (now >= ask_again_.load(std::memory_order_acquire)) {
+      disciplined_.store(KernelClockDisciplined(), std::memory_order_relaxed);
+      ask_again_.store(now + std::chrono::nanoseconds(kDisciplineHolds).count(), std::memory_order_release);
+    }
+    return disciplined_.load(std::memory_order_relaxed);
   }
+
+ private:
+  mutable std::atomic<std::int64_t> ask_again_{0};  // nanoseconds of Mono()
+  mutable std::atomic<bool> disciplined_{false};
 };
 
 struct Fields {

@@ -30,11 +30,12 @@ class Clock {
   virtual MonoTime Mono() const = 0;
   // CLOCK_BOOTTIME: nanoseconds since boot, suspend included.
   virtual std::chrono::nanoseconds Boot() const = 0;
-  // Whether the kernel says that the wall clock is disciplined (adjtimex, STA_UNSYNC clear).
+  // Whether the kernel says that the wall clock is disciplined (adjtimex, STA_UNSYNC clear), or did a tenth of a second
+  // ago.
   virtual bool Synchronized() const = 0;
 };
 
-// The machine's clocks. Process-wide, immutable.
+// The machine's clocks. Process-wide.
 const Clock& SystemClock();
 
 // /proc/sys/kernel/random/boot_id without the line feed; "unknown" where it cannot be read.
