@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory.h"
 #include "base/units.h"
 #include "base/version.h"
 #include "common/load.h"
@@ -134,6 +135,7 @@ int Main(const CommandLine& command_line) {
   umask(0077);
   config::Loaded loaded = LoadConfiguration(command_line.config_file);
   if (command_line.mode == CommandLine::Mode::kRun) {
+    TuneMemory();
     Notifier notifier = Notifier::FromEnvironment();
     if (loaded.ok()) {
       return Serve(command_line.config_file, std::move(loaded), notifier);
