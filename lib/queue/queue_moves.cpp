@@ -19,16 +19,17 @@ Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, s
 
 // Messages that a freeze takes out of the pending range.
 std::uint64_t MessagesOf(const FreezeRequest& request) {
-  std::set<Sequence> sequences;
+  std::vector<Sequence> sequences;
   for (const auto& batch : request.batches) {
     for (const Member& member : batch->members) {
-      sequences.insert(member.sequence);
+      sequences.push_back(member.sequence);
     }
   }
   for (const Resolution& resolution : request.resolutions) {
-    sequences.insert(resolution.sequence);
+    sequences.push_back(resolution.sequence);
   }
-  return sequences.size();
+  std::sort(sequences.begin(), sequences.end());
+  return static_cast<std::uint64_t>(std::unique(sequences.begin(), sequences.end()) - sequences.begin());
 }
 
 bool HasMembers(const std::vector<std::unique_ptr<FrozenBatch>>& batches) {
@@ -37,24 +38,24 @@ bool HasMembers(const std::vector<std::unique_ptr<FrozenBatch>>& batches) {
 
 // What a settlement says about one member of the batch.
 struct MemberTally {
-  std::uint32_t records = 0;
   std::set<std::uint32_t> dead;
   std::uint32_t moved = 0;  // records that are in a successor
 };
 
 // Every record of the batch is delivered, dead, or in exactly one successor, and nothing else is named.
 Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, const Settlement& settlement) {
-  std::map<std::pair<Sequence, std::uint32_t>, MemberTally> tallies;  // by sequence and first record
-  for (const Member& member : unsettled.batch->members) {
-    tallies[{member.sequence, member.first_record}].records = member.records;
-  }
+  const std::vector<Member>& members = unsettled.batch->members;
+  std::vector<MemberTally> tallies(members.size());
   const auto find = [&](Sequence sequence, std::uint32_t record) -> MemberTally* {
-    auto it = tallies.upper_bound({sequence, record});
-    if (it == tallies.begin()) {
+    const auto after =
+        std::upper_bound(members.begin(), members.end(), std::pair(sequence, record),
+                         [](const auto& at, const Member& m) { return at < std::pair(m.sequence, m.first_record); });
+    if (after == members.begin()) {
       return nullptr;
     }
-    --it;
-    return it->first.first == sequence && record < it->first.second + it->second.records ? &it->second : nullptr;
+    const auto member = after - 1;
+    const bool inside = member->sequence == sequence && record < member->first_record + member->records;
+    return inside ? &tallies[static_cast<std::size_t>(member - members.begin())] : nullptr;
   };
   for (const DeadRecord& record : settlement.dead) {
     MemberTally* tally = find(record.sequence, record.record);
@@ -71,8 +72,9 @@ Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, co
       tally->moved += member.records;
     }
   }
-  for (const Member& member : unsettled.batch->members) {
-    const MemberTally& tally = tallies.at({member.sequence, member.first_record});
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const Member& member = members[i];
+    const MemberTally& tally = tallies[i];
     if (tally.dead.size() + tally.moved > member.records) {
       return Refused("a settlement names more records than the batch has");
     }
