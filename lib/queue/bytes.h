@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,11 +12,18 @@ namespace packhorse::queue {
 // bytes. Pure functions; any thread.
 
 inline void PutVarint(std::string& out, std::uint64_t value) {
+  if (value < 0x80) {
+    out += static_cast<char>(static_cast<unsigned char>(value));
+    return;
+  }
+  std::array<char, 10> bytes{};  // appended at once: every message has two times of eight bytes
+  std::size_t size = 0;
   while (value >= 0x80) {
-    out += static_cast<char>(static_cast<unsigned char>(value | 0x80U));
+    bytes[size++] = static_cast<char>(static_cast<unsigned char>(value | 0x80U));
     value >>= 7U;
   }
-  out += static_cast<char>(static_cast<unsigned char>(value));
+  bytes[size++] = static_cast<char>(static_cast<unsigned char>(value));
+  out.append(bytes.data(), size);
 }
 
 inline void PutSigned(std::string& out, std::int64_t value) {
@@ -28,10 +36,15 @@ inline void PutText(std::string& out, std::string_view text) {
 }
 
 // Fixed width, little endian: for headers that are read before anything is known of what follows.
-inline void PutFixed32(std::string& out, std::uint32_t value) {
+inline void SetFixed32(std::string& out, std::size_t at, std::uint32_t value) {
   for (unsigned i = 0; i < 4; ++i) {
-    out += static_cast<char>(static_cast<unsigned char>(value >> (8U * i)));
+    out[at + i] = static_cast<char>(static_cast<unsigned char>(value >> (8U * i)));
   }
+}
+
+inline void PutFixed32(std::string& out, std::uint32_t value) {
+  out.append(4, '\0');
+  SetFixed32(out, out.size() - 4, value);
 }
 
 inline void PutFixed64(std::string& out, std::uint64_t value) {

@@ -56,14 +56,11 @@ bool DecodeHeader(std::string_view bytes, Header& header) {
 
 // The checksum covers position and bytes, so that a left-over entry of an earlier use of the file never fits.
 void PutEntry(std::string& out, Position position, std::string_view bytes) {
-  out.clear();
-  PutFixed32(out, static_cast<std::uint32_t>(bytes.size()));
-  PutFixed32(out, 0);
+  out.assign(8, '\0');  // length and checksum, which come last
   PutFixed64(out, position);
   out += bytes;
-  std::string crc;
-  PutFixed32(crc, Crc32c(std::string_view(out).substr(8)));
-  out.replace(4, 4, crc);
+  SetFixed32(out, 0, static_cast<std::uint32_t>(bytes.size()));
+  SetFixed32(out, 4, Crc32c(std::string_view(out).substr(8)));
 }
 
 // Takes one entry with this position off the front; false when it does not hold.

@@ -45,6 +45,44 @@ bool AppendCompressed(std::string& out, std::string_view plain) {
   return smaller;
 }
 
+// What the message before it in the segment leaves to subtract.
+struct Before {
+  Sequence sequence = 0;  // this one's, counted from the segment's first
+  std::int64_t received = 0;
+  std::int64_t boot = 0;
+};
+
+struct Texts {
+  std::string_view topic;
+  std::string_view payload;
+  std::string_view content_type;
+};
+
+// `head` without its texts; `properties` is a range of pairs of texts.
+template <typename Properties>
+void PutMessage(std::string& out, const Before& before, const RawMessage& head, const Texts& texts,
+                const Properties& properties) {
+  const bool extended = !texts.content_type.empty() || !properties.empty();
+  PutVarint(out, before.sequence);
+  PutVarint(out, head.stream);
+  const unsigned flags = (head.qos & 3U) | (head.retained ? kRetained : 0U) | (head.redelivered ? kRedelivered : 0U) |
+                         (static_cast<unsigned>(head.clock) << kClockShift) | (extended ? kHasProperties : 0U);
+  out += static_cast<char>(static_cast<unsigned char>(flags));
+  PutSigned(out, head.received_at.time_since_epoch().count() - before.received);
+  PutSigned(out, head.boot_time.count() - before.boot);
+  PutText(out, texts.topic);
+  PutText(out, texts.payload);
+  if (!extended) {
+    return;
+  }
+  PutText(out, texts.content_type);
+  PutVarint(out, properties.size());
+  for (const auto& [name, value] : properties) {
+    PutText(out, name);
+    PutText(out, value);
+  }
+}
+
 Error Damaged(std::string_view what) {
   return Error{ErrorCode::kCorrupt, "segment: " + std::string(what) + " does not hold"};
 }
@@ -52,48 +90,27 @@ Error Damaged(std::string_view what) {
 }  // namespace
 
 void SegmentEncoder::Add(Sequence sequence, const RawMessage& message) {
-  std::vector<std::pair<std::string_view, std::string_view>> properties(message.user_properties.begin(),
-                                                                        message.user_properties.end());
-  AddFields(sequence, Fields{message, message.topic, message.payload, message.content_type, properties});
+  PutMessage(plain_, {sequence - first_, received_before_, boot_before_}, message,
+             Texts{message.topic, message.payload, message.content_type}, message.user_properties);
+  Count(sequence, message, message.payload.size());
 }
 
 void SegmentEncoder::AddCurrent(Sequence sequence, const SegmentReader& reader) {
-  AddFields(sequence, Fields{reader.head_, reader.topic_, reader.payload_, reader.content_type_, reader.properties_});
+  PutMessage(plain_, {sequence - first_, received_before_, boot_before_}, reader.head_,
+             Texts{reader.topic_, reader.payload_, reader.content_type_}, reader.properties_);
+  Count(sequence, reader.head_, reader.payload_.size());
 }
 
-void SegmentEncoder::AddFields(Sequence sequence, const Fields& fields) {
-  const RawMessage& head = fields.head;
-  const std::int64_t received = head.received_at.time_since_epoch().count();
-  const std::int64_t boot = head.boot_time.count();
-  const bool properties = !fields.content_type.empty() || !fields.properties.empty();
-  PutVarint(plain_, sequence - first_);
-  PutVarint(plain_, head.stream);
-  const unsigned flags = (head.qos & 3U) | (head.retained ? kRetained : 0U) | (head.redelivered ? kRedelivered : 0U) |
-                         (static_cast<unsigned>(head.clock) << kClockShift) | (properties ? kHasProperties : 0U);
-  plain_ += static_cast<char>(static_cast<unsigned char>(flags));
-  PutSigned(plain_, received - received_before_);
-  PutSigned(plain_, boot - boot_before_);
-  PutText(plain_, fields.topic);
-  PutText(plain_, fields.payload);
-  if (properties) {
-    PutText(plain_, fields.content_type);
-    PutVarint(plain_, fields.properties.size());
-    for (const auto& [name, value] : fields.properties) {
-      PutText(plain_, name);
-      PutText(plain_, value);
-    }
-  }
-  received_before_ = received;
-  boot_before_ = boot;
+void SegmentEncoder::Count(Sequence sequence, const RawMessage& head, std::size_t payload_bytes) {
+  received_before_ = head.received_at.time_since_epoch().count();
+  boot_before_ = head.boot_time.count();
   last_ = sequence;
-  payload_bytes_ += fields.payload.size();
+  payload_bytes_ += payload_bytes;
   ++messages_;
 }
 
 void AppendMessage(std::string& out, const RawMessage& message) {
-  SegmentEncoder encoder(0);
-  encoder.Add(0, message);
-  out += encoder.plain();
+  PutMessage(out, {}, message, Texts{message.topic, message.payload, message.content_type}, message.user_properties);
 }
 
 std::string SegmentEncoder::Finish() const {

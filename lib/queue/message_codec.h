@@ -31,14 +31,7 @@ class SegmentEncoder {
   std::string Finish() const;
 
  private:
-  struct Fields {
-    const RawMessage& head;  // everything but the texts
-    std::string_view topic;
-    std::string_view payload;
-    std::string_view content_type;
-    const std::vector<std::pair<std::string_view, std::string_view>>& properties;
-  };
-  void AddFields(Sequence sequence, const Fields& fields);
+  void Count(Sequence sequence, const RawMessage& head, std::size_t payload_bytes);
 
   Sequence first_;
   Sequence last_ = 0;
