@@ -230,7 +230,7 @@ FoldWork Index::TakeFold(Position through) {
       part.numbers.reserved_through = part.numbers.next + kNumberBlock;
     }
     part.low_water = LowWater(lane);
-    open_[At(lane)].reset();
+    CloseSegment(lane);
     std::deque<RamSegmentPtr> kept;
     for (RamSegmentPtr& segment : cache_[At(lane)]) {
       if (!segment->stored) {

@@ -160,6 +160,7 @@ class Index {
   void SaveRange(DestinationId destination, Lane lane, const Range& range, bool gone);
   void CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages);
   const Hot& HotFor(StreamId stream, Lane lane, std::int32_t hour);
+  void CloseSegment(Lane lane);
   RamSegment& OpenSegment(Lane lane, Sequence sequence, MonoTime now);
   void DropCached(Lane lane);
   void Evict();

@@ -95,9 +95,18 @@ const Index::Hot& Index::HotFor(StreamId stream, Lane lane, std::int32_t hour) {
   return hot_;
 }
 
+// A text grows by doubling: without giving back what is left over, the cache would hold up to twice its bytes.
+void Index::CloseSegment(Lane lane) {
+  if (RamSegmentPtr& open = open_[At(lane)]) {
+    open->messages.Close();
+    open.reset();
+  }
+}
+
 RamSegment& Index::OpenSegment(Lane lane, Sequence sequence, MonoTime now) {
   RamSegmentPtr& open = open_[At(lane)];
   if (!open || now - open->born >= kSegmentAge || open->messages.plain().size() >= kSegmentBytes) {
+    CloseSegment(lane);
     open = std::make_shared<RamSegment>(sequence, now);
     cache_[At(lane)].push_back(open);
   }

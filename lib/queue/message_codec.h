@@ -22,6 +22,9 @@ class SegmentEncoder {
   void Add(Sequence sequence, const RawMessage& message);
   // The message on which `reader` stands, without a copy of its texts.
   void AddCurrent(Sequence sequence, const SegmentReader& reader);
+  // Room for that many bytes at once, and: no more messages come, the room that is left over goes back.
+  void Reserve(std::size_t bytes) { plain_.reserve(bytes); }
+  void Close() { plain_.shrink_to_fit(); }
   std::uint64_t payload_bytes() const { return payload_bytes_; }
   std::uint32_t messages() const { return messages_; }
   Sequence first() const { return first_; }

@@ -12,6 +12,8 @@ namespace {
 
 // Plain bytes of one segment row: what reading a backlog holds in memory at a time.
 constexpr std::size_t kSegmentPlainBytes = 1U << 20U;
+// The message that goes over that is usually smaller than this.
+constexpr std::size_t kSegmentSlack = 64U << 10U;
 // Segments that one fold removes at most, so that its time is bounded.
 constexpr std::int64_t kTrimRows = 5'000;
 
@@ -155,6 +157,10 @@ Status Books::InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held
 // What is in memory in many small pieces becomes few rows of the messages that somebody still needs.
 Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
   std::optional<SegmentEncoder> encoder;
+  std::size_t left = 0;  // bytes to come, at most
+  for (const RamSegmentPtr& segment : work.lanes[At(lane)].segments) {
+    left += segment->messages.plain().size();
+  }
   for (const RamSegmentPtr& segment : work.lanes[At(lane)].segments) {
     SegmentReader reader(segment->messages.plain(), segment->messages.first());
     while (!reader.AtEnd()) {
@@ -176,9 +182,11 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
       }
       if (!encoder) {
         encoder.emplace(head->sequence);
+        encoder->Reserve(std::min(left, kSegmentPlainBytes + kSegmentSlack));
       }
       encoder->AddCurrent(head->sequence, reader);
     }
+    left -= segment->messages.plain().size();
   }
   return encoder ? InsertSegment(lane, *encoder, held) : Status();
 }
