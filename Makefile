@@ -105,7 +105,7 @@ cross:
 nightly: ci
 	@LINT_TESTS=1 $(MAKE) lint
 	$(MAKE) fuzz FUZZ_SECONDS=600
-	$(MAKE) bench
+	$(MAKE) bench BENCH_BACKLOG=10000000
 	$(MAKE) soak
 
 clean:

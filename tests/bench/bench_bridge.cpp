@@ -7,7 +7,6 @@
 #include <sqlite3.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <thread>
@@ -23,7 +22,7 @@ namespace {
 constexpr std::chrono::minutes kPatience{15};
 
 std::string Configuration(const Broker& broker, int cloud_port, const std::string& directory,
-                          const RuntimeDir& runtime) {
+                          const test::TempDir& runtime) {
   return R"({ "gateway": { "id": "bench" },
   "sources": [ { "name": "plant", "urls": [")" +
          broker.url() + R"("], "client_id": "bench-bridge" } ],
@@ -63,10 +62,9 @@ bool Subscribed(const std::string& directory) {
 void Bridge(const Arguments& arguments, const std::string& directory) {
   const Broker broker(directory);
   const int cloud_port = test::FreePort();
-  const RuntimeDir runtime;
+  const test::TempDir runtime(kInMemory);
   const bool outage = arguments.mode == "outage" || arguments.mode.starts_with("down-");
-  const std::size_t dash = arguments.mode.find('-');
-  const std::uint64_t rate = dash == std::string::npos ? 0 : std::strtoull(&arguments.mode[dash + 1], nullptr, 10);
+  const std::uint64_t rate = RateOf(arguments.mode);
   std::optional<test::Process> cloud;
   if (!outage) {
     cloud.emplace(StartCloud(cloud_port, directory));

@@ -1,6 +1,9 @@
 // From a real broker into the queue, against a subscriber that only counts. The publisher is a process of its own.
-//   raw        Paho C++, QoS 1, MQTT 5, the callback adds one: the raw limit of broker and library on this machine
-//   packhorse  Source, Intake and Queue in mode strict: each message synced to the disk before its acknowledgement
+//   raw               Paho C++, QoS 1, MQTT 5, the callback adds one: the raw limit of broker and library on this
+//   machine raw-RATE          the same at that many messages a second: the raw limit of bench_bridge at that rate
+//   packhorse         Source, Intake and Queue in mode window
+//   packhorse-strict  the same in mode strict: each message synced to the disk before its acknowledgement
+// With BENCH_SYNC_MS=10 every sync takes ten milliseconds longer, as on a memory card.
 #include <mqtt/async_client.h>
 
 #include <atomic>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/topic.h"
 #include "bench/load.h"
 #include "bench/meter.h"
@@ -34,7 +38,7 @@ class Counter : public mqtt::callback {
   std::atomic<std::uint64_t> count_{0};
 };
 
-void Raw(std::uint64_t messages, const std::string& directory) {
+void Raw(const std::string& mode, std::uint64_t messages, const std::string& directory) {
   const Broker broker(directory);
   Counter counter;
   mqtt::async_client client("tcp://127.0.0.1:" + std::to_string(broker.port()), "bench-raw",
@@ -45,15 +49,15 @@ void Raw(std::uint64_t messages, const std::string& directory) {
   client.subscribe(kFilter, 1)->wait();
 
   const Usage before = Measure();
-  const test::Process publisher = StartPublisher(broker.port(), messages, 0, directory);
+  const test::Process publisher = StartPublisher(broker.port(), messages, RateOf(mode), directory);
   if (!test::WaitFor([&] { return counter.count() >= messages; }, kPatience)) {
     Fail("only " + std::to_string(counter.count()) + " messages came");
   }
-  Print("ingest/raw-subscriber", messages, before, Measure());
+  Print("ingest/" + mode, messages, before, Measure());
   client.disconnect()->wait();
 }
 
-std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const RuntimeDir& runtime, bool strict) {
+std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const test::TempDir& runtime, bool strict) {
   queue::Options options;
   options.path = directory + "/queue.db";
   options.runtime_dir = runtime.path();
@@ -81,7 +85,7 @@ std::vector<ingest::Route> Routes(const queue::Queue& queue) {
 
 void Packhorse(std::uint64_t messages, const std::string& directory, bool strict) {
   const Broker broker(directory);
-  const RuntimeDir runtime;
+  const test::TempDir runtime(kInMemory);
   const auto queue = OpenQueue(directory, runtime, strict);
   ingest::Intake intake(Routes(*queue), {}, *queue, SystemClock());
   ingest::SourceOptions options;
@@ -115,10 +119,12 @@ void Packhorse(std::uint64_t messages, const std::string& directory, bool strict
 
 int main(int argc, char** argv) {
   using namespace packhorse::bench;
-  const Arguments arguments = ParseArguments(argc, argv, "bench_ingest raw|packhorse|packhorse-strict MESSAGES");
+  const Arguments arguments =
+      ParseArguments(argc, argv, "bench_ingest raw|raw-RATE|packhorse|packhorse-strict MESSAGES");
+  packhorse::TuneMemory();
   const packhorse::test::TempDir directory;
-  if (arguments.mode == "raw") {
-    Raw(arguments.messages, directory.path());
+  if (arguments.mode == "raw" || (arguments.mode.starts_with("raw-") && RateOf(arguments.mode) > 0)) {
+    Raw(arguments.mode, arguments.messages, directory.path());
   } else if (arguments.mode == "packhorse" || arguments.mode == "packhorse-strict") {
     Packhorse(arguments.messages, directory.path(), arguments.mode == "packhorse-strict");
   } else {

@@ -1,6 +1,7 @@
 // The queue against bare SQLite on the same disk.
 //   raw-insert      one row per message, one synced commit per message (WAL, synchronous=FULL): the raw limit of
 //                   append-strict
+//   raw-batches     500 rows per synced commit: the raw limit of append, which also syncs many at a time
 //   raw-drain       500 rows read and deleted per commit: the raw limit of drain
 //   append          Queue::Append, one caller, mode window: journal, memory, folds
 //   append-strict   the same in mode strict: what each acknowledged message costs when it waits for the disk
@@ -18,6 +19,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "bench/meter.h"
 #include "queue/queue.h"
 #include "support/temp_dir.h"
@@ -68,8 +70,7 @@ class RawTable {
   void Commit() { Execute(database_, "COMMIT"); }
 
   void Insert(std::uint64_t number) {
-    const std::string topic = Topic(number);
-    const std::string payload = Payload(number);
+    const auto& [topic, payload] = traffic_.At(number);
     sqlite3_bind_int64(insert_, 1, static_cast<sqlite3_int64>(number));
     sqlite3_bind_text(insert_, 2, topic.data(), static_cast<int>(topic.size()), SQLITE_STATIC);
     sqlite3_bind_blob(insert_, 3, payload.data(), static_cast<int>(payload.size()), SQLITE_STATIC);
@@ -103,6 +104,7 @@ class RawTable {
   sqlite3_stmt* insert_ = nullptr;
   sqlite3_stmt* select_ = nullptr;
   sqlite3_stmt* remove_ = nullptr;
+  const Traffic traffic_;
 };
 
 void RawInsert(std::uint64_t messages, const std::string& directory) {
@@ -112,6 +114,21 @@ void RawInsert(std::uint64_t messages, const std::string& directory) {
     table.Insert(i);  // a statement outside a transaction is one
   }
   Print("queue/raw-insert", messages, before, Measure());
+}
+
+void RawBatches(std::uint64_t messages, const std::string& directory) {
+  RawTable table(directory + "/raw.db");
+  const Usage before = Measure();
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    if (i % kBatch == 0) {
+      table.Begin();
+    }
+    table.Insert(i);
+    if (i % kBatch == kBatch - 1 || i + 1 == messages) {
+      table.Commit();
+    }
+  }
+  Print("queue/raw-batches", messages, before, Measure());
 }
 
 void Fill(RawTable& table, std::uint64_t messages) {
@@ -141,7 +158,8 @@ void RawDrain(std::uint64_t messages, const std::string& directory) {
 // Counts the calls of Options::wake, so that the loop can wait for the next one.
 std::atomic<std::uint32_t> wakes{0};
 
-std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const RuntimeDir& runtime, bool strict = false) {
+std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const test::TempDir& runtime,
+                                        bool strict = false) {
   queue::Options options;
   options.path = directory + "/queue.db";
   options.runtime_dir = runtime.path();
@@ -159,7 +177,7 @@ std::unique_ptr<queue::Queue> OpenQueue(const std::string& directory, const Runt
   return std::move(opened).value();
 }
 
-void AppendAll(queue::Queue& queue, std::uint64_t messages) {
+void AppendAll(queue::Queue& queue, const Traffic& traffic, std::uint64_t messages) {
   const auto stream = queue.Stream("telemetry");
   if (!stream) {
     Fail(stream.error().message);
@@ -167,8 +185,8 @@ void AppendAll(queue::Queue& queue, std::uint64_t messages) {
   for (std::uint64_t i = 0; i < messages; ++i) {
     RawMessage message;
     message.stream = *stream;
-    message.topic = Topic(i);
-    message.payload = Payload(i);
+    message.topic = traffic.At(i).topic;
+    message.payload = traffic.At(i).payload;
     message.received_at = SystemClock().Wall();
     message.boot_time = SystemClock().Boot();
     message.qos = 1;
@@ -180,10 +198,11 @@ void AppendAll(queue::Queue& queue, std::uint64_t messages) {
 }
 
 void Append(std::uint64_t messages, const std::string& directory, bool strict) {
-  const RuntimeDir runtime;
+  const test::TempDir runtime(kInMemory);
+  const Traffic traffic;
   const auto queue = OpenQueue(directory, runtime, strict);
   const Usage before = Measure();
-  AppendAll(*queue, messages);
+  AppendAll(*queue, traffic, messages);
   queue->Stop();
   Print(strict ? "queue/append-strict" : "queue/append", messages, before, Measure());
 }
@@ -255,9 +274,9 @@ void TakeAll(queue::Queue& queue, std::uint64_t messages) {
 }
 
 void Drain(std::uint64_t messages, const std::string& directory) {
-  const RuntimeDir runtime;
+  const test::TempDir runtime(kInMemory);
   const auto queue = OpenQueue(directory, runtime);
-  AppendAll(*queue, messages);
+  AppendAll(*queue, Traffic(), messages);
   const Usage before = Measure();
   TakeAll(*queue, messages);
   Print("queue/drain", messages, before, Measure());
@@ -265,10 +284,10 @@ void Drain(std::uint64_t messages, const std::string& directory) {
 }
 
 void Read(std::uint64_t messages, const std::string& directory) {
-  const RuntimeDir runtime;
+  const test::TempDir runtime(kInMemory);
   {
     const auto queue = OpenQueue(directory, runtime);
-    AppendAll(*queue, messages);
+    AppendAll(*queue, Traffic(), messages);
     queue->Stop();
   }
   const auto queue = OpenQueue(directory, runtime);
@@ -289,30 +308,37 @@ std::uint64_t ResidentKib() {
   return kib;
 }
 
+// Appends to a short backlog and to a long one; then opens the long one.
 void Backlog(std::uint64_t messages, const std::string& directory) {
-  const RuntimeDir runtime;
-  constexpr std::uint64_t kProbe = 10'000;
-  std::uint64_t empty = 0;
-  double few = 0;
+  constexpr std::uint64_t kShort = 10'000;
+  constexpr std::uint64_t kProbe = 40'000;  // enough for several folds
+  if (messages < kShort + 2 * kProbe) {
+    Fail("backlog: at least " + std::to_string(kShort + 2 * kProbe) + " messages");
+  }
+  const test::TempDir runtime(kInMemory);
+  const Traffic traffic;
+  double cost[2] = {};
+  std::uint64_t resident[2] = {};
   {
     const auto queue = OpenQueue(directory, runtime);
-    const Usage before = Measure();
-    AppendAll(*queue, kProbe);
-    few = (Measure().cpu_seconds - before.cpu_seconds) * 1e6 / kProbe;
-    empty = ResidentKib();
-    AppendAll(*queue, messages - 2 * kProbe);
-    const Usage full = Measure();
-    AppendAll(*queue, kProbe);
-    std::printf(
-        "backlog messages=%llu cpu_us_at_start=%.2f cpu_us_at_end=%.2f rss_kib_at_start=%llu rss_kib_at_end=%llu\n",
-        static_cast<unsigned long long>(messages), few, (Measure().cpu_seconds - full.cpu_seconds) * 1e6 / kProbe,
-        static_cast<unsigned long long>(empty), static_cast<unsigned long long>(ResidentKib()));
+    const auto probe = [&](std::size_t which) {
+      const Usage before = Measure();
+      AppendAll(*queue, traffic, kProbe);
+      cost[which] = (Measure().cpu_seconds - before.cpu_seconds) * 1e6 / kProbe;
+      resident[which] = ResidentKib();
+    };
+    AppendAll(*queue, traffic, kShort);
+    probe(0);
+    AppendAll(*queue, traffic, messages - kShort - 2 * kProbe);
+    probe(1);
     queue->Stop();
   }
   const auto begin = std::chrono::steady_clock::now();
   const auto queue = OpenQueue(directory, runtime);
   const auto took = std::chrono::steady_clock::now() - begin;
-  std::printf("backlog messages=%llu start_ms=%.1f\n", static_cast<unsigned long long>(messages),
+  std::printf("name=queue/backlog messages=%llu cpu_us_short=%.2f cpu_us_long=%.2f growth_kib=%lld start_ms=%.1f\n",
+              static_cast<unsigned long long>(messages), cost[0], cost[1],
+              static_cast<long long>(resident[1]) - static_cast<long long>(resident[0]),
               std::chrono::duration<double, std::milli>(took).count());
   queue->Stop();
 }
@@ -323,10 +349,14 @@ void Backlog(std::uint64_t messages, const std::string& directory) {
 int main(int argc, char** argv) {
   using namespace packhorse::bench;
   const Arguments arguments = ParseArguments(
-      argc, argv, "bench_queue raw-insert|raw-fill|raw-drain|append|append-strict|drain|read|backlog MESSAGES");
+      argc, argv,
+      "bench_queue raw-insert|raw-batches|raw-fill|raw-drain|append|append-strict|drain|read|backlog MESSAGES");
+  packhorse::TuneMemory();
   const packhorse::test::TempDir directory;
   if (arguments.mode == "raw-insert") {
     RawInsert(arguments.messages, directory.path());
+  } else if (arguments.mode == "raw-batches") {
+    RawBatches(arguments.messages, directory.path());
   } else if (arguments.mode == "raw-drain") {
     RawDrain(arguments.messages, directory.path());
   } else if (arguments.mode == "raw-fill") {

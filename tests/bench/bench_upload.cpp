@@ -65,7 +65,7 @@ void Raw(std::uint64_t messages, const std::string& url) {
   for (std::uint64_t sent = 0; sent < messages; sent += kBatch) {
     curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Content-Encoding: gzip");
-    headers = curl_slist_append(headers, ("Idempotency-Key: raw-" + std::to_string(sent)).c_str());
+    headers = curl_slist_append(headers, ("Idempotency-Key: \"raw-" + std::to_string(sent) + "\"").c_str());
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
     const CURLcode code = curl_easy_perform(handle);
     long status = 0;
@@ -75,7 +75,7 @@ void Raw(std::uint64_t messages, const std::string& url) {
       Fail(std::string("bare curl: ") + curl_easy_strerror(code) + ", status " + std::to_string(status));
     }
   }
-  Print("upload/raw-curl", messages, before, Measure());
+  Print("upload/raw", messages, before, Measure());
   curl_easy_cleanup(handle);
 }
 
@@ -93,7 +93,7 @@ void Packhorse(std::uint64_t messages, const std::string& url) {
     request.path = "/v1/telemetry";
     request.headers = {{"Content-Type", "application/json"},
                        {"Content-Encoding", "gzip"},
-                       {"Idempotency-Key", "packhorse-" + std::to_string(sent)}};
+                       {"Idempotency-Key", "\"packhorse-" + std::to_string(sent) + "\""}};
     request.body = body;
     bool done = false;
     (*uploader)->Send(endpoint, std::move(request), [&done](const upload::Response& response) {

@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
+#include <vector>
 
 namespace packhorse::bench {
 
@@ -20,26 +20,31 @@ struct Usage {
 // Of a running process; `self` for this one. Missing numbers (process gone, no permission) stay 0.
 Usage Measure(const std::string& pid = "self");
 
-// Prints one line for the report: name=... messages=... per_second=... cpu_us=... written=... rss_kib=...
+// Prints one line for the report: name=... messages=... per_second=... cpu_us=... written=... payload=... rss_kib=...,
+// all but the first two and the last per message.
 void Print(const std::string& name, std::uint64_t messages, const Usage& before, const Usage& after);
 
 // A JSON payload of about 200 bytes as a sensor sends it; differs with `number`.
 std::string Payload(std::uint64_t number);
 // Topic of one of 200 devices.
 std::string Topic(std::uint64_t number);
-
-// A new folder on a tmpfs, for journals; removed when destroyed.
-class RuntimeDir {
+// Many of both, made beforehand, so that making them is not measured. They repeat only after more than what one row of
+// the queue holds: its compression would see the first ones again.
+class Traffic {
  public:
-  RuntimeDir();
-  ~RuntimeDir();
-  RuntimeDir(const RuntimeDir&) = delete;
-  RuntimeDir& operator=(const RuntimeDir&) = delete;
-  const std::string& path() const { return path_; }
+  struct Item {
+    std::string topic;
+    std::string payload;
+  };
+  Traffic();
+  const Item& At(std::uint64_t number) const { return items_[number % items_.size()]; }
 
  private:
-  std::string path_;
+  std::vector<Item> items_;
 };
+
+// Where a tmpfs is, for journals.
+inline constexpr char kInMemory[] = "/dev/shm";
 
 // Command line of every benchmark: `PROGRAM MODE MESSAGES`. Files are written below $TMPDIR, which must be on the disk
 // that is to be measured, not in memory.
@@ -47,6 +52,8 @@ struct Arguments {
   std::string mode;
   std::uint64_t messages = 0;
 };
+// The number behind the last dash of a mode: messages per second; 0 (as fast as it goes) when there is none.
+std::uint64_t RateOf(const std::string& mode);
 // Prints `usage` and exits with 2 when they do not fit.
 Arguments ParseArguments(int argc, char** argv, const std::string& usage);
 

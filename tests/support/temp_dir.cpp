@@ -9,9 +9,18 @@
 
 namespace packhorse::test {
 
-TempDir::TempDir() {
+namespace {
+
+std::string Base() {
   const char* base = std::getenv("TMPDIR");
-  path_ = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/packhorse.XXXXXX";
+  return base != nullptr && *base != '\0' ? base : "/tmp";
+}
+
+}  // namespace
+
+TempDir::TempDir() : TempDir(Base()) {}
+
+TempDir::TempDir(const std::string& parent) : path_(parent + "/packhorse.XXXXXX") {
   if (mkdtemp(path_.data()) == nullptr || chmod(path_.c_str(), 0755) != 0) {
     throw std::runtime_error("cannot make " + path_);
   }

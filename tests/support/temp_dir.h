@@ -4,10 +4,13 @@
 
 namespace packhorse::test {
 
-// A fresh folder below $TMPDIR (or /tmp), removed with everything in it at the end. Mode 0755.
+// A fresh folder, removed with everything in it at the end. Mode 0755.
 class TempDir {
  public:
+  // Below $TMPDIR, or /tmp.
   TempDir();
+  // Below a folder that exists, say one in memory.
+  explicit TempDir(const std::string& parent);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
