@@ -206,9 +206,9 @@ Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams
     if (!*more) {
       break;
     }
-    index.AddSubscription(Index::Subscription{
-        subscriptions->Int(0), static_cast<StreamId>(subscriptions->Int(1)), static_cast<Lane>(subscriptions->Int(2)),
-        static_cast<Sequence>(subscriptions->Int(3)), Through(*subscriptions, 4)});
+    index.AddSubscription(Subscription{subscriptions->Int(0), static_cast<StreamId>(subscriptions->Int(1)),
+                                       static_cast<Lane>(subscriptions->Int(2)),
+                                       static_cast<Sequence>(subscriptions->Int(3)), Through(*subscriptions, 4)});
   }
   Result<Statement> ranges = db.Prepare(
       "SELECT id, destination, lane, from_sequence, through_sequence, coalesce(waiting, 0) FROM pending"

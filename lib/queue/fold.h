@@ -30,6 +30,15 @@ struct RangeRow {
   bool gone = false;
 };
 
+// A destination gets the stream's messages of [from, through] in that lane; no `through`: open end.
+struct Subscription {
+  DestinationId destination = 0;
+  StreamId stream = 0;
+  Lane lane = Lane::kNormal;
+  Sequence from = 1;
+  std::optional<Sequence> through;
+};
+
 struct BatchRow {
   DestinationId destination = 0;
   BatchPtr batch;  // null: settled, the row goes
@@ -143,6 +152,8 @@ struct FoldWork {
   std::shared_ptr<const Changes> changes;
   std::array<PerLane, kLanes> lanes;
   std::vector<NeededSpan> needed;
+  // These subscriptions and the changed ranges, which are all there are, take the place of those of the database.
+  std::optional<std::vector<Subscription>> configuration;
   bool clean = false;    // the last one of an orderly end
   bool bounded = false;  // also trims tables that only grow
 };
@@ -152,6 +163,7 @@ struct FoldResult {
   std::array<Held, kLanes> held;  // differences
   std::int64_t dead_removed = 0;
   std::int64_t quarantine_removed = 0;
+  bool changed = false;  // something else went in with it: the `change` of Books::Write()
 };
 
 }  // namespace packhorse::queue

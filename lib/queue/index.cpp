@@ -243,6 +243,14 @@ FoldWork Index::TakeFold(Position through) {
     }
     cache_[At(lane)] = std::move(kept);
   }
+  if (std::exchange(restore_, false)) {
+    work.configuration = subscriptions_;
+    for (const auto& [key, backlog] : backlogs_) {
+      for (const Range& range : backlog.ranges) {
+        SaveRange(key.first, key.second, range, false);
+      }
+    }
+  }
   work.changes = std::exchange(changes_, std::make_shared<Changes>());
   hot_ = {};
   return work;

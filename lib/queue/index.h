@@ -34,13 +34,6 @@ class Index {
     std::optional<Sequence> through;  // none: open end
     std::uint64_t waiting = 0;        // messages in it
   };
-  struct Subscription {
-    DestinationId destination = 0;
-    StreamId stream = 0;
-    Lane lane = Lane::kNormal;
-    Sequence from = 1;
-    std::optional<Sequence> through;
-  };
   struct Unsettled {
     DestinationId destination = 0;
     BatchPtr batch;
@@ -94,6 +87,8 @@ class Index {
 
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
+  // The next fold makes the database have the configuration that is here.
+  void RestoreConfiguration() { restore_ = true; }
   // Everything up to `through` as one piece of work; what follows collects anew.
   FoldWork TakeFold(Position through);
   void Folded(const FoldWork& work, const FoldResult& result);
@@ -188,6 +183,7 @@ class Index {
   BatchId next_batch_ = 1;
   std::int64_t next_range_ = 1;
   Hot hot_;
+  bool restore_ = false;
   std::shared_ptr<Changes> changes_;
 };
 

@@ -240,6 +240,9 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
     const Result<FoldResult> result = books_.Write(work, nullptr);
     lock.lock();
     if (result) {
+      if (result->changed) {
+        index_.RestoreConfiguration();  // who asked for the change of FoldNow() was told that it failed
+      }
       EndFold(work, *result);
       return true;
     }
@@ -278,7 +281,10 @@ Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const std::function<St
   FoldWork work = BeginFold(false);
   const Result<FoldResult> result = books_.Write(work, change);
   if (!result) {
-    unwritten_ = std::move(work);  // without the change; the store thread sees to it
+    // Without the change; the store thread sees to it. Until then a crash may find the change in the database: nothing
+    // that happens from here on is safe in the journal, which knows nothing of it.
+    unwritten_ = std::move(work);
+    gap_ = gap_ || books_.in_doubt();
     NoteFailure(result.error());
     work_.notify_one();
     return result.error();

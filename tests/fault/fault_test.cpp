@@ -89,6 +89,21 @@ class Life {
     ASSERT_EQ(row.delivered, delivered_);
     ASSERT_EQ(row.pending, appended_ - delivered_);
   }
+  // Takes effect at once for the messages that follow, or not at all.
+  void AddDestinationWhileIdle() {
+    ASSERT_TRUE(test::WaitFor([&] { return queue_->Snapshot().last_error.empty(); }));
+    const bool added = AddDestination();
+    Append();
+    ASSERT_EQ(queue_->Waiting("lake", Lane::kNormal).messages, added ? 1U : 0U);
+    Verify();
+    Append();
+    ASSERT_EQ(queue_->Waiting("lake", Lane::kNormal).messages, added ? 2U : 0U);
+    Verify();
+    if (!added) {
+      ASSERT_TRUE(AddDestination());
+    }
+  }
+  std::uint64_t StoredMessages() const { return queue_->Snapshot().messages; }
   void Play() {
     Append();
     Append();
@@ -152,6 +167,34 @@ void FailEveryCall(bool strict, int code) {
   }
   std::cout << n - 1 << " calls failed, one in each life\n";
   EXPECT_LT(n, kMaxCalls);
+  EXPECT_GT(n, 5);
+}
+
+// A fold without operations does not move the position: whether it is in shows elsewhere.
+TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas) {
+  FaultyVfs::Install();
+  int n = 1;
+  for (; n < kMaxCalls; ++n) {
+    SCOPED_TRACE("call " + std::to_string(n) + " failed");
+    Life life(false);
+    life.Append();
+    life.Append();
+    life.Verify();
+    FaultyVfs::FailNth(n, SQLITE_IOERR_WRITE);
+    life.AddDestinationWhileIdle();
+    const bool failed = FaultyVfs::Failed();
+    FaultyVfs::Heal();
+    ASSERT_FALSE(::testing::Test::HasFatalFailure());
+    ASSERT_EQ(life.StoredMessages(), 4U);
+    life.Reopen();
+    ASSERT_EQ(life.StoredMessages(), 4U);
+    life.Append();
+    life.Verify();
+    ASSERT_FALSE(::testing::Test::HasFatalFailure());
+    if (!failed) {
+      break;
+    }
+  }
   EXPECT_GT(n, 5);
 }
 

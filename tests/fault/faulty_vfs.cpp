@@ -40,6 +40,13 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
   return Fails() ? SQLITE_IOERR_TRUNCATE : g_tables[kTable].real->xTruncate(file, size);
 }
 
+// The last that SQLite asks of a file in a commit: it fails when the commit is in already.
+template <std::size_t kTable>
+int FileControl(sqlite3_file* file, int op, void* argument) {
+  const bool fails = op == SQLITE_FCNTL_COMMIT_PHASETWO && Fails();
+  return fails ? SQLITE_IOERR : g_tables[kTable].real->xFileControl(file, op, argument);
+}
+
 template <std::size_t kTable>
 void Replace(sqlite3_file* file) {
   Table& table = g_tables[kTable];
@@ -49,6 +56,7 @@ void Replace(sqlite3_file* file) {
     table.ours.xWrite = Write<kTable>;
     table.ours.xSync = Sync<kTable>;
     table.ours.xTruncate = Truncate<kTable>;
+    table.ours.xFileControl = FileControl<kTable>;
   }
   file->pMethods = &table.ours;
 }

@@ -2,12 +2,13 @@
 
 namespace packhorse::test {
 
-// A file system for SQLite, the default one of this process once installed, whose writes and syncs fail on demand.
-// Thread-safe.
+// A file system for SQLite, the default one of this process once installed, whose writes, syncs and commits fail on
+// demand. Thread-safe.
 class FaultyVfs {
  public:
   static void Install();
-  // The n-th write, sync or truncation from now on fails with this SQLite result code, once.
+  // The n-th write, sync, truncation or end of a commit from now on fails, once: a write with this SQLite result code,
+  // the end of a commit when the commit is in.
   static void FailNth(int n, int code);
   static void Heal();
   // Whether the fault of the last FailNth() has happened.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/random.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
@@ -58,24 +59,31 @@ Status Books::Reopen() {
     return fresh.error();
   }
   db_ = std::move(fresh->db_);
-  doubtful_ = false;
+  broken_ = false;
   return {};
 }
 
 Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status(Database&)>& change) {
-  if (doubtful_) {
+  if (broken_) {
     if (Status reopened = Reopen(); !reopened) {
       return reopened.error();
     }
-    const Result<std::int64_t> position = db_.QueryInt("SELECT value FROM meta WHERE key = 'position'");
-    if (!position) {
-      return position.error();
+  }
+  if (in_doubt_) {
+    // Not by the position: a fold without operations does not move it.
+    const Result<std::int64_t> fold = db_.QueryInt("SELECT value FROM meta WHERE key = 'fold'");
+    if (!fold) {
+      broken_ = true;
+      return fold.error();
     }
-    if (static_cast<Position>(*position) == work.through && !change && !work.clean) {
-      return last_result_;  // the commit that seemed to fail is in
+    in_doubt_ = false;
+    if (static_cast<std::uint64_t>(*fold) == fold_) {
+      return last_result_;
     }
   }
   FoldResult result;
+  result.changed = change != nullptr;
+  fold_ = RandomSeed() >> 1U;  // SQLite's integers are signed
   const auto transact = [&]() -> Status {
     if (Status begun = Run("BEGIN IMMEDIATE"); !begun) {
       return begun;
@@ -89,13 +97,15 @@ Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status
       }
     }
     last_result_ = result;
+    in_doubt_ = true;
     return Run("COMMIT");
   };
   Status done = transact();
   if (done) {
+    in_doubt_ = false;
     return result;
   }
-  doubtful_ = done.error().code == ErrorCode::kIo;
+  broken_ = in_doubt_ || done.error().code == ErrorCode::kIo;
   if (db_.in_transaction()) {
     // Whatever ROLLBACK answers, the connection is out of the transaction afterwards.
     static_cast<void>(db_.Execute("ROLLBACK"));
@@ -106,6 +116,11 @@ Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status
 Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
   for (const Lane lane : kAllLanes) {
     if (Status written = WriteLane(lane, work, result); !written) {
+      return written;
+    }
+  }
+  if (work.configuration) {
+    if (Status written = WriteConfiguration(*work.configuration); !written) {
       return written;
     }
   }
@@ -124,8 +139,10 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
       return bounded;
     }
   }
-  return Run("UPDATE meta SET value = CASE key WHEN 'position' THEN ?1 ELSE ?2 END WHERE key IN ('position', 'clean')",
-             work.through, work.clean ? 1 : 0);
+  return Run(
+      "INSERT INTO meta VALUES ('position', ?), ('clean', ?), ('fold', ?) ON CONFLICT DO UPDATE SET value = "
+      "excluded.value",
+      work.through, work.clean ? 1 : 0, fold_);
 }
 
 Status Books::WriteLane(Lane lane, const FoldWork& work, FoldResult& result) {
@@ -227,6 +244,23 @@ Status Books::WriteLedger(const Changes& changes) {
             delta.records);
     if (!counted) {
       return counted;
+    }
+  }
+  return {};
+}
+
+// The ranges follow: all of them are among the changes.
+Status Books::WriteConfiguration(const std::vector<Subscription>& subscriptions) {
+  if (Status emptied = db_.Execute("DELETE FROM subscriptions; DELETE FROM pending"); !emptied) {
+    return emptied;
+  }
+  for (const Subscription& each : subscriptions) {
+    Status written = each.through ? Run("INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?)", each.destination,
+                                        each.stream, Number(each.lane), each.from, *each.through)
+                                  : Run("INSERT INTO subscriptions VALUES (?, ?, ?, ?, NULL)", each.destination,
+                                        each.stream, Number(each.lane), each.from);
+    if (!written) {
+      return written;
     }
   }
   return {};

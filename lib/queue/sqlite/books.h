@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "queue/fold.h"
@@ -29,9 +30,12 @@ class Books {
   static Result<Books> Open(const std::string& path, BooksLimits limits);
 
   // All of it or nothing. With `change`, in one transaction with it. After a failed write or sync nothing is assumed of
-  // what the connection holds: the next call opens a new one and looks at which position the database is.
+  // what the connection holds: the next call opens a new one. When the commit itself seemed to fail, the next call must
+  // be with the same work (with or without the change): it looks whether the commit is in, and then answers for it.
   Result<FoldResult> Write(const FoldWork& work, const std::function<Status(Database&)>& change);
 
+  // Whether what the last call was to write may be in although it failed.
+  bool in_doubt() const { return in_doubt_; }
   Database& database() { return db_; }
   const std::string& path() const { return path_; }
 
@@ -43,6 +47,7 @@ class Books {
   Status WriteSegments(Lane lane, const FoldWork& work, Held& held);
   Status Trim(Lane lane, Sequence low_water, Held& held);
   Status WriteLedger(const Changes& changes);
+  Status WriteConfiguration(const std::vector<Subscription>& subscriptions);
   Status WriteRanges(const Changes& changes);
   Status WriteBatches(const Changes& changes);
   Status InsertBatch(DestinationId destination, const FrozenBatch& batch);
@@ -60,8 +65,10 @@ class Books {
   BooksLimits limits_;
   Database db_;
   std::map<const char*, Statement> statements_;
-  bool doubtful_ = false;   // a write or a sync failed
-  FoldResult last_result_;  // of the last transaction that came as far as its commit
+  bool broken_ = false;     // a write or a sync failed: the connection is not used again
+  bool in_doubt_ = false;   // the last commit seemed to fail
+  std::uint64_t fold_ = 0;  // number of the last attempt, in the database if its commit is
+  FoldResult last_result_;  // what it did
 };
 
 }  // namespace packhorse::queue

@@ -22,6 +22,8 @@ struct Span {
   Lane lane;
   Sequence from;
   std::optional<Sequence> through;
+  std::optional<std::int64_t> waiting;  // as the range says
+  std::int64_t found = 0;
   bool Holds(Lane at, Sequence sequence) const {
     return lane == at && sequence >= from && (!through || sequence <= *through);
   }
@@ -34,10 +36,17 @@ Result<std::vector<Span>> ReadSpans(Database& db, const char* sql) {
   }
   std::vector<Span> spans;
   Status read = rows->ForEach([&] {
-    Span span{rows->Int(0), static_cast<StreamId>(rows->Int(1)), static_cast<Lane>(rows->Int(2)),
-              static_cast<Sequence>(rows->Int(3)), std::nullopt};
+    Span span{rows->Int(0),
+              static_cast<StreamId>(rows->Int(1)),
+              static_cast<Lane>(rows->Int(2)),
+              static_cast<Sequence>(rows->Int(3)),
+              std::nullopt,
+              std::nullopt};
     if (!rows->IsNull(4)) {
       span.through = static_cast<Sequence>(rows->Int(4));
+    }
+    if (!rows->IsNull(5)) {
+      span.waiting = rows->Int(5);
     }
     spans.push_back(span);
   });
@@ -48,9 +57,9 @@ Result<std::vector<Span>> ReadSpans(Database& db, const char* sql) {
 }
 
 // Destinations whose pending ranges hold this message.
-void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<Span>& ranges,
+void CountMessage(const SegmentReader::Head& head, Lane lane, std::vector<Span>& ranges,
                   const std::vector<Span>& subscriptions, Counts& counted) {
-  for (const Span& range : ranges) {
+  for (Span& range : ranges) {
     if (!range.Holds(lane, head.sequence)) {
       continue;
     }
@@ -58,6 +67,7 @@ void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<
       if (subscription.destination == range.destination && subscription.stream == head.stream &&
           subscription.Holds(lane, head.sequence)) {
         ++counted[{head.stream, range.destination, lane}];
+        ++range.found;
         break;
       }
     }
@@ -65,8 +75,7 @@ void CountMessage(const SegmentReader::Head& head, Lane lane, const std::vector<
 }
 
 // Messages that wait in pending ranges.
-Status CountRanges(Reader& reader, const std::vector<Span>& ranges, const std::vector<Span>& subscriptions,
-                   Counts& counted) {
+Status CountRanges(Reader& reader, std::vector<Span>& ranges, const std::vector<Span>& subscriptions, Counts& counted) {
   for (const Lane lane : kAllLanes) {
     const auto visit = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
       SegmentReader messages(plain, first);
@@ -115,7 +124,39 @@ Status CountBatches(Database& db, Counts& counted) {
   return {};
 }
 
-Status CompareLedger(Database& db, const Counts& counted, std::vector<std::string>& gaps) {
+Result<Counts> CountAll(Reader& reader, Database& db, std::vector<Span>& ranges) {
+  Result<std::vector<Span>> pending =
+      ReadSpans(db, "SELECT destination, 0, lane, from_sequence, through_sequence, waiting FROM pending");
+  if (!pending) {
+    return pending.error();
+  }
+  ranges = *std::move(pending);
+  const Result<std::vector<Span>> subscriptions =
+      ReadSpans(db, "SELECT destination, stream, lane, from_sequence, through_sequence, NULL FROM subscriptions");
+  if (!subscriptions) {
+    return subscriptions.error();
+  }
+  Counts counted;
+  if (Status ranged = CountRanges(reader, ranges, *subscriptions, counted); !ranged) {
+    return ranged.error();
+  }
+  if (Status batched = CountBatches(db, counted); !batched) {
+    return batched.error();
+  }
+  return counted;
+}
+
+void CompareRanges(const std::vector<Span>& ranges, std::vector<std::string>& gaps) {
+  for (const Span& range : ranges) {
+    if (range.waiting && *range.waiting != range.found) {
+      gaps.push_back("destination " + std::to_string(range.destination) + ", lane " + Letter(range.lane) + ", from " +
+                     std::to_string(range.from) + ": " + std::to_string(*range.waiting) + " said to wait, but " +
+                     std::to_string(range.found) + " stored");
+    }
+  }
+}
+
+Status CompareLedger(Database& db, Counts counted, std::vector<std::string>& gaps) {
   Result<Statement> rows = db.Prepare(
       "SELECT ledger.stream, ledger.destination, coalesce(streams.name, ''), coalesce(destinations.name, ''),"
       " sum(CASE WHEN outcome = 0 THEN messages ELSE 0 END), sum(CASE WHEN outcome = 1 THEN messages ELSE 0 END),"
@@ -125,7 +166,7 @@ Status CompareLedger(Database& db, const Counts& counted, std::vector<std::strin
   if (!rows) {
     return rows.error();
   }
-  return rows->ForEach([&] {
+  Status read = rows->ForEach([&] {
     const std::string who = "stream " + rows->Text(2) + ", destination " + rows->Text(3) + ": ";
     const std::int64_t received = rows->Int(4);
     const std::int64_t pending = rows->Int(5);
@@ -136,37 +177,26 @@ Status CompareLedger(Database& db, const Counts& counted, std::vector<std::strin
     }
     std::int64_t stored = 0;
     for (const Lane lane : kAllLanes) {
-      const auto found = counted.find({static_cast<StreamId>(rows->Int(0)), rows->Int(1), lane});
-      stored += found == counted.end() ? 0 : found->second;
+      const auto account = counted.extract(StoredAccount{static_cast<StreamId>(rows->Int(0)), rows->Int(1), lane});
+      stored += account ? account.mapped() : 0;
     }
     if (stored != pending) {
       gaps.push_back(who + std::to_string(pending) + " pending in the ledger, but " + std::to_string(stored) +
                      " stored");
     }
   });
+  for (const auto& [account, stored] : counted) {
+    gaps.push_back("stream " + std::to_string(account.stream) + ", destination " + std::to_string(account.destination) +
+                   ": " + std::to_string(stored) + " stored, but none in the ledger");
+  }
+  return read;
 }
 
 }  // namespace
 
 Result<std::map<StoredAccount, std::int64_t>> Reader::CountStored() {
-  const Result<std::vector<Span>> ranges =
-      ReadSpans(db_, "SELECT destination, 0, lane, from_sequence, through_sequence FROM pending");
-  if (!ranges) {
-    return ranges.error();
-  }
-  const Result<std::vector<Span>> subscriptions =
-      ReadSpans(db_, "SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
-  if (!subscriptions) {
-    return subscriptions.error();
-  }
-  Counts counted;
-  if (Status ranged = CountRanges(*this, *ranges, *subscriptions, counted); !ranged) {
-    return ranged.error();
-  }
-  if (Status batched = CountBatches(db_, counted); !batched) {
-    return batched.error();
-  }
-  return counted;
+  std::vector<Span> ranges;
+  return CountAll(*this, db_, ranges);
 }
 
 Result<std::vector<std::string>> Reader::Verify() {
@@ -175,7 +205,9 @@ Result<std::vector<std::string>> Reader::Verify() {
     return begun.error();
   }
   std::vector<std::string> gaps;
-  const Result<Counts> counted = CountStored();
+  std::vector<Span> ranges;
+  const Result<Counts> counted = CountAll(*this, db_, ranges);
+  CompareRanges(ranges, gaps);
   Status checked = counted ? CompareLedger(db_, *counted, gaps) : Status(counted.error());
   Status ended = db_.Execute("COMMIT");
   if (!checked) {
