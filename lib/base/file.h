@@ -35,7 +35,7 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
 // Replaces `path` by a file with these bytes and mode: temporary file, fsync, rename, fsync of the directory.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsigned mode);
 
-// Makes a rename or a removal in the directory of `path` last.
+// Makes it last that `path` was made, renamed or removed in its directory.
 Status SyncDirectoryOf(const std::string& path);
 
 // Size in bytes; 0 when there is no such file.

@@ -105,6 +105,15 @@ void Index::SetKept(std::int64_t dead, std::int64_t quarantined) {
   quarantined_ = quarantined;
 }
 
+void Index::ForgetWaiting() {
+  for (auto& [key, backlog] : backlogs_) {
+    for (Range& range : backlog.ranges) {
+      range.waiting = 0;
+      SaveRange(key.first, key.second, range, false);
+    }
+  }
+}
+
 void Index::CountWaiting(Lane lane, Sequence sequence, StreamId stream) {
   for (auto& [key, backlog] : backlogs_) {
     if (key.second != lane || !Subscribed(key.first, stream, lane, sequence)) {

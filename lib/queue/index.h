@@ -58,7 +58,8 @@ class Index {
   void SetHeld(Lane lane, Held held) { held_[At(lane)] = held; }
   void SetKept(std::int64_t dead, std::int64_t quarantined);
   void SetStoredThrough(Lane lane, Sequence last) { stored_through_[At(lane)] = last; }
-  // A stored message, where the database does not know how many wait in each range.
+  // Where the database does not know how many messages wait in each range: all of them are counted anew, one by one.
+  void ForgetWaiting();
   void CountWaiting(Lane lane, Sequence sequence, StreamId stream);
   // Forgets names, subscriptions and ranges, to be filled again from the database.
   void ClearConfiguration();

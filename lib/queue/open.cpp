@@ -24,16 +24,22 @@
 namespace packhorse::queue {
 namespace {
 
+// The folder of the queue. A new queue must not vanish with it, also when it was made by a process that ended there.
 Status MakeParent(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos || slash == 0) {
     return {};
   }
   const std::string parent = path.substr(0, slash);
-  if (mkdir(parent.c_str(), 0750) != 0 && errno != EEXIST) {
+  const bool made = mkdir(parent.c_str(), 0750) == 0;
+  if (!made && errno != EEXIST) {
     return ErrnoError("make directory " + parent, errno);
   }
-  return {};
+  if (!made && Exists(path)) {
+    return {};
+  }
+  Status synced = SyncDirectoryOf(parent);
+  return made ? synced : Status();  // one that was there may lie where we cannot read
 }
 
 Status LoadLanes(Database& db, Index& index) {
@@ -119,6 +125,7 @@ Status CountWaiting(Database& db, Reader& reader, Index& index) {
   if (!unknown || *unknown == 0) {
     return unknown ? Status() : Status(unknown.error());
   }
+  index.ForgetWaiting();
   for (const Lane lane : kAllLanes) {
     const auto count = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
       SegmentReader messages(plain, first);
