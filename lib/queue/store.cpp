@@ -18,6 +18,8 @@ constexpr auto kBoundInterval = 600s;
 constexpr auto kLook = 500ms;
 constexpr auto kRetryFirst = 100ms;
 constexpr auto kRetryMax = 2'000ms;
+// How often the last fold is tried: what only the journal has is gone when the machine goes down next.
+constexpr unsigned kLastTries = 3;
 // Longer than this nobody waits for a fold that the disk does not take.
 constexpr auto kPatience = 3s;
 // A journal file that is filled to this part is folded; arrivals may fill three quarters.
@@ -235,6 +237,7 @@ void Store::EndFold(const FoldWork& work, const FoldResult& result) {
 }
 
 bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work) {
+  unsigned last_tries = 0;
   while (true) {
     lock.unlock();
     const Result<FoldResult> result = books_.Write(work, nullptr);
@@ -248,7 +251,11 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
     }
     NoteFailure(result.error());
     const auto wait = std::min<std::chrono::milliseconds>(kRetryFirst * (1 << std::min(failures_ - 1, 5U)), kRetryMax);
-    if (stopping_ || work_.wait_for(lock, wait, [&] { return stopping_; })) {
+    if (!stopping_) {
+      work_.wait_for(lock, wait, [&] { return stopping_; });
+    } else if (++last_tries < kLastTries) {
+      work_.wait_for(lock, kRetryFirst);
+    } else {
       return false;
     }
   }

@@ -103,6 +103,7 @@ class Life {
       ASSERT_TRUE(AddDestination());
     }
   }
+  StartReport::How Found() const { return queue_->start().how; }
   std::uint64_t StoredMessages() const { return queue_->Snapshot().messages; }
   void Play() {
     Append();
@@ -196,6 +197,18 @@ TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas
     }
   }
   EXPECT_GT(n, 5);
+}
+
+TEST(Fault, LastFoldThatFailsOnceIsTriedAgainBeforeTheEnd) {
+  FaultyVfs::Install();
+  Life life(false);
+  life.Append();
+  FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+  life.Reopen();
+  EXPECT_TRUE(FaultyVfs::Failed());
+  FaultyVfs::Heal();
+  EXPECT_EQ(life.Found(), StartReport::How::kClean);
+  life.Verify();
 }
 
 TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothing) { FailEveryCall(false, SQLITE_IOERR_WRITE); }
