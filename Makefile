@@ -104,6 +104,8 @@ cross:
 
 nightly: ci
 	@LINT_TESTS=1 $(MAKE) lint
+	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test
+	PACKHORSE_SEQUENCES=10000 build/bin/model_test
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) bench BENCH_BACKLOG=10000000
 	$(MAKE) soak

@@ -1,17 +1,16 @@
 // Random histories of a queue, over several processes that end well, crash or lose their power, against a model.
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <new>
 #include <random>
 
 #include "player.h"
+#include "shared_memory.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::queue::model {
@@ -21,19 +20,6 @@ std::uint64_t FromEnvironment(const char* name, std::uint64_t fallback) {
   const char* text = std::getenv(name);
   return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
-
-// Memory that this process and its children share.
-class SharedMemory {
- public:
-  SharedMemory() : memory_(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
-  ~SharedMemory() { munmap(memory_, sizeof(Shared)); }
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-  Shared& operator*() const { return *static_cast<Shared*>(memory_); }
-
- private:
-  void* memory_;
-};
 
 // One process of the queue. False when something was not as the model says.
 bool RunLife(Shared& shared, const Options& options, std::uint64_t seed, Found found, End end, unsigned steps) {

@@ -26,6 +26,9 @@ void Player::Fail(const std::string& what) {
 void Player::Advance(std::int64_t microseconds) {
   shared_.clock += microseconds;
   clock_.Advance(std::chrono::microseconds(microseconds));
+  if (std::chrono::microseconds(microseconds) >= options_.window && OneIn(8)) {
+    Require(test::WaitFor([&] { return queue_->Snapshot().at_risk == 0; }), "still at risk when the window is over");
+  }
 }
 
 void Player::Commit(const Model& next, bool waited) {
@@ -78,7 +81,49 @@ Observation Player::Observe() {
   return seen;
 }
 
+// The history begins anew here. What is missing was at risk.
+void Player::Matched(const Model& moment, const Shared::Cut& cut) {
+  if (cut.happened) {
+    const Model& before = shared_.moment[cut.at_risk_at];
+    std::uint32_t missing = 0;
+    for (std::uint16_t i = moment.messages; i < before.messages; ++i) {
+      const auto needed = [&](std::size_t destination) {
+        return before.message[i].Is(destination, At::kPending) || before.message[i].Is(destination, At::kFrozen);
+      };
+      missing += needed(0) || needed(1) ? 1U : 0U;
+    }
+    Require(missing <= cut.at_risk, std::to_string(missing) + " messages are missing, " + std::to_string(cut.at_risk) +
+                                        " were said to be at risk");
+    for (std::uint16_t i = 0; i < moment.messages; ++i) {
+      const Message& message = moment.message[i];
+      if (message.Is(0, At::kNotFor) && message.Is(1, At::kNotFor)) {
+        continue;  // for nobody: whether the queue knows of it does not show
+      }
+      Sequence& highest = shared_.highest[static_cast<std::size_t>(message.lane())];
+      highest = std::max(highest, message.sequence);
+    }
+  }
+  const Configuration configuration = now().configuration;
+  shared_.moments = 1;
+  shared_.moment[0] = moment;
+  shared_.moment[0].configuration = configuration;
+  shared_.safe = shared_.folded = shared_.at_risk = shared_.at_risk_at = 0;
+  if (shared_.cut.happened) {  // while the queue was being opened
+    shared_.cut.folded = shared_.cut.at_risk = shared_.cut.at_risk_at = 0;
+  }
+}
+
+void Player::NoteRisk() {
+  shared_.at_risk_at = shared_.moments - 1;
+  shared_.at_risk = static_cast<std::uint32_t>(queue_->Snapshot().at_risk);
+}
+
 void Player::OpenAndCompare(Found found) {
+  const Shared::Cut cut = std::exchange(shared_.cut, Shared::Cut());
+  if (cut.happened) {
+    std::copy(std::begin(cut.highest), std::end(cut.highest), std::begin(shared_.highest));
+  }
+  shared_.step = 0;
   Result<std::unique_ptr<Queue>> opened = Open(options_, clock_);
   Require(opened.has_value(), opened ? "" : opened.error().message);
   queue_ = *std::move(opened);
@@ -88,19 +133,19 @@ void Player::OpenAndCompare(Found found) {
                        : found == Found::kAfterCrash                                      ? How::kRecovered
                                                                                           : How::kClean;
   Require(queue_->start().problem.empty(), queue_->start().problem);
-  Require(found == Found::kNew || found == Found::kAfterEnd || queue_->start().how == expected, "found another way");
+  Require(found == Found::kNew || found == Found::kAfterEnd || cut.happened || queue_->start().how == expected,
+          "found another way");
   const Observation seen = Observe();
-  const std::uint32_t first = found == Found::kAfterPowerCut ? shared_.folded
-                              : found == Found::kAfterCrash  ? shared_.safe
-                                                             : shared_.moments - 1;
+  const std::uint32_t first = cut.happened                     ? cut.folded
+                              : found == Found::kAfterPowerCut ? shared_.folded
+                              : found == Found::kAfterCrash    ? shared_.safe
+                                                               : shared_.moments - 1;
   std::string difference;
   std::uint32_t last = shared_.moments;
   while (last > first) {
     const std::string why = Compare(shared_.moment[last - 1], seen);
     if (why.empty()) {
-      shared_.moments = 1;
-      shared_.moment[0] = shared_.moment[last - 1];
-      shared_.safe = shared_.folded = 0;
+      Matched(shared_.moment[last - 1], cut);
       Verify();
       return;
     }
@@ -120,11 +165,15 @@ void Player::Verify() {
 void Player::Live(Found found, End end, unsigned steps) {
   OpenAndCompare(found);
   for (unsigned step = 0; step < steps; ++step) {
+    shared_.step = step + 1;
     Step();
     const std::string difference = CompareLedger(now(), *queue_->ReadLedger());
     Require(difference.empty(), "step " + std::to_string(step) + ": " + difference);
+    NoteRisk();
+    after_step_(false);
   }
   if (end == End::kCrash) {
+    after_step_(true);
     _exit(0);
   }
   if (end == End::kCrashInFold) {
@@ -134,6 +183,9 @@ void Player::Live(Found found, End end, unsigned steps) {
   }
   queue_.reset();
   shared_.safe = shared_.folded = shared_.moments - 1;
+  shared_.at_risk = 0;
+  shared_.at_risk_at = shared_.moments - 1;
+  after_step_(true);
 }
 
 void Player::Step() {
@@ -405,6 +457,9 @@ void Player::Reconfigure() {
   Model next = now();
   (OneIn(2) ? next.configuration.lake : next.configuration.telemetry_to_lake) ^= true;
   Status done = queue_->Reconfigure(Streams(next.configuration), Destinations(next.configuration));
+  if (!done && shared_.disk_fails) {
+    return;
+  }
   Require(done.has_value(), done ? "" : done.error().message);
   Commit(next, true);
   shared_.folded = shared_.moments - 1;

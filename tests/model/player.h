@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -21,7 +22,19 @@ struct Shared {
   std::uint32_t serial;   // of messages and batches
   Sequence highest[3];    // number that was given, by lane
   std::int64_t clock;     // microseconds
-  char failure[2048];     // empty: none
+  std::uint32_t step;     // of the process, from 1; 0: it opens the queue
+  std::uint32_t at_risk;  // messages, as the queue says, after the step that made the moment `at_risk_at`
+  std::uint32_t at_risk_at;
+  // As it was when the power was cut: the process may have gone on for a while and did not know.
+  struct Cut {
+    bool happened;
+    std::uint32_t folded;
+    std::uint32_t at_risk;
+    std::uint32_t at_risk_at;
+    Sequence highest[3];
+  } cut;
+  bool disk_fails;     // a new configuration may be refused
+  char failure[2048];  // empty: none
   Model moment[kMaxMoments];
 };
 
@@ -32,6 +45,8 @@ enum class End : std::uint8_t { kOrderly, kCrash, kCrashInFold };
 class Player {
  public:
   Player(Shared& shared, Options options, std::uint64_t seed);
+  // Called after every step, and at the end with `last`: the process may end in it.
+  void AfterStep(std::function<void(bool last)> call) { after_step_ = std::move(call); }
   // Returns only after an orderly end.
   void Live(Found found, End end, unsigned steps);
 
@@ -54,6 +69,8 @@ class Player {
   void Advance(std::int64_t microseconds);
 
   void OpenAndCompare(Found found);
+  void Matched(const Model& moment, const Shared::Cut& cut);
+  void NoteRisk();
   Observation Observe();
   void Step();
   void Append();
@@ -74,6 +91,7 @@ class Player {
   Shared& shared_;
   Options options_;
   std::mt19937_64 random_;
+  std::function<void(bool)> after_step_ = [](bool) {};
   test::ManualClock clock_;
   std::unique_ptr<Queue> queue_;
 };
