@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/text.h"
+
 namespace packhorse::cli {
 namespace {
 
@@ -206,14 +208,12 @@ std::string HumaniseTimes(std::string_view sentence, WallTime now) {
 }
 
 std::string Printable(std::string_view text) {
-  std::string safe(text);
-  std::replace_if(
-      safe.begin(), safe.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == '\x7f'; }, '?');
-  // C1 controls (U+0080 to U+009F) act on some terminals like an escape character.
-  for (std::size_t i = 0; i + 1 < safe.size(); ++i) {
-    if (safe[i] == '\xc2' && static_cast<unsigned char>(safe[i + 1]) < 0xA0U) {
-      safe.replace(i, 2, "?");
-    }
+  std::string safe;
+  while (!text.empty()) {
+    const Character character = FirstCharacter(text);
+    const bool shows = character.valid && !ActsOnReader(character.point);
+    safe += shows ? text.substr(0, character.bytes) : "?";
+    text.remove_prefix(character.bytes);
   }
   return safe;
 }

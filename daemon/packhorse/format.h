@@ -49,7 +49,8 @@ std::string SinceText(WallTime since, WallTime now);
 std::optional<WallTime> ParseTime(std::string_view text);
 // Every "since <RFC 3339>" in a sentence of the daemon as people like to read it.
 std::string HumaniseTimes(std::string_view sentence, WallTime now);
-// What a device or a provider sent, safe for a terminal: control characters become '?'.
+// What a device or a provider sent, safe for a terminal: what a terminal acts on (base/text.h), and what is not UTF-8,
+// becomes '?'.
 std::string Printable(std::string_view text);
 
 // Breaks at spaces; every line begins with `indent` spaces, the first one with `lead`. Ends with a line feed.

@@ -1,10 +1,10 @@
 #include "delivery/batch_builder.h"
 
-#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "base/random.h"
+#include "queue/ledger.h"
 
 namespace packhorse::delivery {
 namespace {
@@ -12,10 +12,6 @@ namespace {
 // 26 base-32 digits are 130 random bits, as many as a ULID or UUID shows.
 constexpr std::size_t kKeyDigits = 26;
 constexpr std::size_t kTraceBytes = 16;
-
-std::int32_t HourOf(WallTime time) {
-  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
-}
 
 queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::Decoded& decoded) {
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
@@ -59,7 +55,7 @@ struct BatchBuilder::Draft {
 
   void Add(const queue::StoredMessage& stored, RecordRange range, std::uint32_t total) {
     batch->members.push_back(queue::Member{stored.sequence, stored.message.stream, range.first, range.count, total,
-                                           HourOf(stored.message.received_at)});
+                                           queue::HourOf(stored.message.received_at)});
     batch->records += range.count;
     if (batch->members.size() == 1 || stored.message.received_at < batch->oldest_at) {
       batch->oldest_at = stored.message.received_at;
@@ -239,9 +235,10 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Replay(Lane lane,
   like.trace_id = RandomHex(kTraceBytes);
   std::map<std::pair<Sequence, std::uint32_t>, queue::Member> sorted;
   for (const queue::DeadLetter& letter : letters) {
-    sorted[{letter.sequence, letter.record}] = queue::Member{letter.sequence,      letter.message.stream,
-                                                             letter.record,        1,
-                                                             letter.total_records, HourOf(letter.message.received_at)};
+    sorted[{letter.sequence, letter.record}] =
+        queue::Member{letter.sequence,      letter.message.stream,
+                      letter.record,        1,
+                      letter.total_records, queue::HourOf(letter.message.received_at)};
   }
   std::vector<queue::Member> members;
   for (const auto& [key, member] : sorted) {

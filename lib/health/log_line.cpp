@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace packhorse::health {
@@ -49,21 +50,21 @@ std::string Fit(const Attempt& attempt) {
   return text;
 }
 
-// JSON leaves DEL and the C1 controls as they are; a terminal may act on them. They only occur within strings.
-std::string EscapeLateControls(const std::string& json) {
+// JSON leaves everything above the C0 controls as it is; a terminal may act on some of it. That only occurs within
+// strings. REQUIRES: valid UTF-8.
+std::string EscapeLateControls(std::string_view json) {
   std::string out;
   out.reserve(json.size());
-  for (std::size_t at = 0; at < json.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(json[at]);
-    const auto next = at + 1 < json.size() ? static_cast<unsigned char>(json[at + 1]) : 0U;
-    if (byte == 0x7FU || (byte == 0xC2U && next >= 0x80U && next < 0xA0U)) {
+  while (!json.empty()) {
+    const Character character = FirstCharacter(json);
+    if (character.point >= 0x7FU && ActsOnReader(character.point)) {
       std::array<char, 8> text{};
-      std::snprintf(text.data(), text.size(), "\\u%04x", byte == 0x7FU ? byte : next);
+      std::snprintf(text.data(), text.size(), "\\u%04x", static_cast<unsigned>(character.point & 0xFFFFU));
       out += text.data();
-      at += byte == 0x7FU ? 0 : 1;
     } else {
-      out += json[at];
+      out += json.substr(0, character.bytes);
     }
+    json.remove_prefix(character.bytes);
   }
   return out;
 }
@@ -84,48 +85,10 @@ std::string JsonAttempt(const LogLine& line, const Budget& budget) {
   return EscapeLateControls(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-void AppendHex(unsigned char byte, std::string& out) {
-  std::array<char, 5> text{};
-  std::snprintf(text.data(), text.size(), "\\x%02x", static_cast<unsigned>(byte));
-  out += text.data();
-}
-
-std::size_t SequenceLength(unsigned char lead) {
-  if (lead < 0x80U) {
-    return 1;
-  }
-  return lead >= 0xF0U ? 4 : lead >= 0xE0U ? 3 : 2;
-}
-
-// Printable UTF-8: control characters (C0, C1, DEL) as \n, \t, \x1b, invalid bytes as U+FFFD.
-void AppendPrintable(std::string_view text, bool quoted, std::string& out) {
-  for (std::size_t at = 0; at < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    const std::string_view piece = text.substr(at, SequenceLength(byte));
-    if (byte == '\n' || byte == '\t') {
-      out += byte == '\n' ? "\\n" : "\\t";
-    } else if (byte < 0x20U || byte == 0x7FU) {
-      AppendHex(byte, out);
-    } else if (!IsValidUtf8(piece)) {
-      out += "\xEF\xBF\xBD";
-      ++at;
-      continue;
-    } else if (byte == 0xC2U && static_cast<unsigned char>(piece[1]) < 0xA0U) {
-      AppendHex(static_cast<unsigned char>(piece[1]), out);
-    } else {
-      if (quoted && (byte == '"' || byte == '\\')) {
-        out += '\\';
-      }
-      out += piece;
-    }
-    at += piece.size();
-  }
-}
-
 void AppendValue(std::string_view value, std::string& out) {
   const bool quoted = value.empty() || value.find_first_of(" \"=\\") != std::string_view::npos;
   out += quoted ? "\"" : "";
-  AppendPrintable(value, quoted, out);
+  AppendPrintable(out, value, quoted ? "\"\\" : "");
   out += quoted ? "\"" : "";
 }
 
@@ -134,12 +97,12 @@ std::string TextAttempt(const LogLine& line, const Budget& budget) {
   text += ' ';
   text += Name(line.level);
   text += ' ';
-  AppendPrintable(Shorten(line.event, budget.name), false, text);
+  AppendPrintable(text, Shorten(line.event, budget.name));
   text += ": ";
-  AppendPrintable(Shorten(line.message, budget.message), false, text);
+  AppendPrintable(text, Shorten(line.message, budget.message));
   for (const auto& [key, value] : Fields(line)) {
     text += ' ';
-    AppendPrintable(Shorten(key, budget.name), false, text);
+    AppendPrintable(text, Shorten(key, budget.name));
     text += '=';
     AppendValue(Shorten(value, budget.field), text);
   }

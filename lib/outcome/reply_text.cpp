@@ -1,11 +1,9 @@
 #include "outcome/reply_text.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
-#include <cstdio>
 #include <utility>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace packhorse::outcome {
@@ -19,42 +17,6 @@ bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') |
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'; }
 
 char LowerChar(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::size_t SequenceLength(unsigned char lead) {
-  if (lead < 0x80U) {
-    return 1;
-  }
-  return lead >= 0xF0U ? 4 : lead >= 0xE0U ? 3 : 2;
-}
-
-std::uint32_t CodePoint(std::string_view valid) {
-  auto value = static_cast<std::uint32_t>(static_cast<unsigned char>(valid[0]));
-  if (valid.size() > 1) {
-    value &= 0xFFU >> (valid.size() + 1);
-  }
-  for (const char c : valid.substr(1)) {
-    value = (value << 6U) | (static_cast<unsigned char>(c) & 0x3FU);
-  }
-  return value;
-}
-
-// C0 and C1 controls, line and paragraph separators, and the marks that reverse text on a terminal.
-bool MustEscape(std::uint32_t point) {
-  return point < 0x20U || (point >= 0x7FU && point <= 0x9FU) || point == 0x2028U || point == 0x2029U ||
-         point == 0x200EU || point == 0x200FU || (point >= 0x202AU && point <= 0x202EU) ||
-         (point >= 0x2066U && point <= 0x2069U);
-}
-
-void AppendEscaped(std::uint32_t point, std::string& out) {
-  if (point == '\n' || point == '\r' || point == '\t') {
-    out += '\\';
-    out += point == '\n' ? 'n' : point == '\r' ? 'r' : 't';
-    return;
-  }
-  std::array<char, 12> text{};
-  std::snprintf(text.data(), text.size(), point < 0x100U ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(point));
-  out += text.data();
-}
 
 // RFC 6750 section 2.1 and RFC 7235: the characters of a token68.
 bool IsCredentialChar(char c) { return IsAlnum(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos; }
@@ -197,21 +159,7 @@ std::string OneLine(std::string_view text, std::size_t max_bytes) {
   text = Trim(text).substr(0, max_bytes + 8);
   std::string out;
   out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::string_view piece = text.substr(at, SequenceLength(static_cast<unsigned char>(text[at])));
-    if (!IsValidUtf8(piece)) {
-      out += "\xEF\xBF\xBD";  // U+FFFD
-      ++at;
-      continue;
-    }
-    const std::uint32_t point = CodePoint(piece);
-    if (MustEscape(point)) {
-      AppendEscaped(point, out);
-    } else {
-      out += piece;
-    }
-    at += piece.size();
-  }
+  AppendPrintable(out, text);
   MaskCredentials(out);
   return Shorten(out, max_bytes);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -21,7 +22,9 @@ inline constexpr int kLedgerUnrouted = 2;  // stream and destination 0
 inline constexpr int LedgerCode(Outcome outcome) { return 10 + static_cast<int>(outcome); }
 
 // Hours since the epoch, of server_received_at.
-std::int32_t HourOf(WallTime time);
+inline std::int32_t HourOf(WallTime time) {
+  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
+}
 
 struct LedgerKey {
   std::int32_t hour;

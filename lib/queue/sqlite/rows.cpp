@@ -1,6 +1,5 @@
 #include "queue/sqlite/rows.h"
 
-#include <chrono>
 #include <vector>
 
 #include "queue/message_codec.h"
@@ -10,10 +9,6 @@ namespace packhorse::queue {
 const char* const kBatchColumns =
     "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
     " members, replayed, created_at, oldest_at, body, destination";
-
-std::int32_t HourOf(WallTime time) {
-  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
-}
 
 Result<FrozenBatch> BatchFromRow(const Statement& row) {
   FrozenBatch batch;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue/ledger.h"
 #include "queue/queue.h"
 #include "support/manual_clock.h"
 #include "support/process.h"
@@ -71,10 +72,8 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
     batch->content_type = "application/json";
     batch->path = "/v1/telemetry";
     for (const StoredMessage& stored : messages) {
-      batch->members.push_back(
-          Member{stored.sequence, stored.message.stream, 0, records_each, records_each,
-                 static_cast<std::int32_t>(
-                     std::chrono::floor<std::chrono::hours>(stored.message.received_at).time_since_epoch().count())});
+      batch->members.push_back(Member{stored.sequence, stored.message.stream, 0, records_each, records_each,
+                                      HourOf(stored.message.received_at)});
       batch->records += records_each;
       batch->body += stored.message.payload;
     }
