@@ -1,5 +1,6 @@
 #include "common/queue_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -41,6 +42,24 @@ std::string Hex(const std::string& bytes) {
     const auto byte = static_cast<unsigned char>(c);
     text += kDigits[byte >> 4U];
     text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
+// RFC 4648 section 4.
+std::string Base64(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::string_view group = bytes.substr(at, 3);
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      bits = (bits << 8U) | (i < group.size() ? static_cast<unsigned char>(group[i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      text += i <= group.size() ? kDigits[(bits >> (18U - 6U * i)) & 63U] : '=';
+    }
   }
   return text;
 }
@@ -121,6 +140,27 @@ Json PlaceJson(const queue::Place& place) {
   }
   for (const queue::SettledBatch& batch : place.settled) {
     json["settled"].push_back(SettledJson(batch));
+  }
+  return json;
+}
+
+Json StoredEntry(const queue::StoredMessages& from, Lane lane, const queue::StoredMessage& stored) {
+  const RawMessage& message = stored.message;
+  Json json = {{"record_id", RecordId(from.ids().Of(lane, stored.sequence), lane, stored.sequence, std::nullopt)},
+               {"stream", from.StreamName(message.stream)},
+               {"lane", Name(lane)},
+               {"sequence", stored.sequence},
+               {"server_received_at", Time(message.received_at)},
+               {"gateway_clock", Name(message.clock)},
+               {"topic", message.topic},
+               {"qos", message.qos},
+               {"retained", message.retained},
+               {"redelivered", message.redelivered}};
+  if (!message.content_type.empty()) {
+    json["content_type"] = message.content_type;
+  }
+  for (const auto& [name, value] : message.user_properties) {
+    json["user_properties"].push_back(Json::array({name, value}));
   }
   return json;
 }
@@ -289,6 +329,62 @@ std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found) {
   }
   for (const queue::Place& place : found.places) {
     json["destinations"].push_back(PlaceJson(place));
+  }
+  return Dump(json);
+}
+
+std::string CheckJson(const std::string& queue_id, const queue::CheckReport& report) {
+  return Dump({{"ok", report.problem_count == 0},
+               {"queue_id", queue_id},
+               {"segments", report.segments},
+               {"messages", report.messages},
+               {"payload_bytes", report.payload_bytes},
+               {"batches", report.batches},
+               {"dead_letters", report.dead_letters},
+               {"quarantined", report.quarantined},
+               {"problem_count", report.problem_count},
+               {"problems", report.problems}});
+}
+
+std::string StoredJson(const queue::StoredMessages& stored, const queue::StoredPage& page,
+                       std::size_t max_entry_bytes) {
+  // Put together from texts, so that the length of each is known.
+  std::string text = "{\"next\":" + (page.next ? Json(queue::Format(*page.next)).dump() : "null") + ",\"messages\":[";
+  const char* comma = "";
+  for (const auto& [lane, message] : page.messages) {
+    Json entry = StoredEntry(stored, lane, message);
+    const std::string& payload = message.message.payload;
+    const bool is_text = IsText(payload);
+    entry["payload_encoding"] = is_text ? "text" : "base64";
+    entry["payload"] = is_text ? payload : Base64(payload);
+    std::string line = Dump(entry);
+    if (line.size() > max_entry_bytes) {
+      entry["payload"] = nullptr;
+      entry["payload_left_out"] = payload.size();
+      line = Dump(entry);
+    }
+    text += comma + line;
+    comma = ",";
+  }
+  return text + "]}";
+}
+
+bool FlushOutcome::complete() const {
+  return folded &&
+         std::all_of(destinations.begin(), destinations.end(), [](const Part& part) { return part.complete; });
+}
+
+std::string FlushJson(const FlushOutcome& outcome) {
+  Json json = {{"complete", outcome.complete()},
+               {"folded", outcome.folded},
+               {"waited_ms", outcome.waited.count()},
+               {"destinations", Json::array()}};
+  for (const FlushOutcome::Part& part : outcome.destinations) {
+    json["destinations"].push_back({{"name", part.name},
+                                    {"complete", part.complete},
+                                    {"state", part.state},
+                                    {"reason", part.reason},
+                                    {"pending", part.pending}});
   }
   return Dump(json);
 }

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "queue/check.h"
 #include "queue/queue.h"
+#include "queue/stored.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::daemon {
@@ -40,6 +43,8 @@ struct Waiting {
   std::uint64_t messages = 0;  // how many wait
   std::vector<queue::StoredMessage> next;
 };
+// Payload that one look reads of them, per destination and lane.
+inline constexpr std::uint64_t kPeekBytes = 4ULL << 20U;
 using StreamNames = std::function<std::string(StreamId)>;
 std::string PeekJson(const queue::QueueIds& ids, const std::vector<Waiting>& waiting, const StreamNames& stream_name);
 
@@ -48,6 +53,28 @@ Status CheckOfQueue(const RecordKey& key, const queue::QueueIds& ids);
 // kInvalidArgument when the text is no record id.
 Result<RecordKey> ReadRecordId(const std::string& text);
 std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found);
+
+std::string CheckJson(const std::string& queue_id, const queue::CheckReport& report);
+
+// A page of stored messages with their whole payloads, base64 where they are no text; `next` says where the next page
+// begins. A payload that would make its message longer than `max_entry_bytes` is left out, and the message says so.
+std::string StoredJson(const queue::StoredMessages& stored, const queue::StoredPage& page, std::size_t max_entry_bytes);
+
+// What `packhorse flush` has brought about.
+struct FlushOutcome {
+  struct Part {
+    std::string name;
+    std::string state;
+    std::string reason;
+    std::uint64_t pending = 0;
+    bool complete = false;  // nothing of what waited at the beginning is pending
+  };
+  bool folded = false;  // everything is in the database
+  std::chrono::milliseconds waited{0};
+  std::vector<Part> destinations;
+  bool complete() const;
+};
+std::string FlushJson(const FlushOutcome& outcome);
 
 // At most `limit` of what was read with one more than that, and whether there are more. All of one number stay
 // together: the next page begins behind it.

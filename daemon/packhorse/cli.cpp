@@ -49,6 +49,8 @@ struct Arguments {
   std::string record_id;
   QuarantineOptions quarantine;
   PeekOptions peek;
+  ExportOptions queue_export;
+  std::string flush_timeout = "30s";
   DeadListOptions dead_list;
   DeadReplayOptions dead_replay;
   TailOptions tail;
@@ -73,6 +75,13 @@ void AddLookCommands(CLI::App& app, Arguments& a) {
                          [&a] { return ShowLedger(a.globals, a.check_ledger); });
   ledger->add_flag("--check", a.check_ledger, "Recount from the stored messages; exit code 1 when it does not balance");
   Add(app, a, "events", "What is wrong now, and what was", [&a] { return ShowEvents(a.globals); });
+  CLI::App* where = Add(app, a, "where", "What became of one message, per destination",
+                        [&a] { return ShowWhere(a.globals, a.record_id); });
+  where->add_option("RECORD_ID", a.record_id, "As the cloud or a list shows it: queue.lane.number[.index]")->required();
+  Add(app, a, "version", "Versions of this program and of the running daemon", [&a] { return ShowVersion(a.globals); });
+}
+
+void AddQueueCommands(CLI::App& app, Arguments& a) {
   CLI::App* queue = app.add_subcommand("queue", "The store-and-forward queue");
   queue->require_subcommand(1);
   Add(*queue, a, "stats", "How much waits, how large it is, how old", [&a] { return ShowQueueStats(a.globals); });
@@ -80,15 +89,20 @@ void AddLookCommands(CLI::App& app, Arguments& a) {
                              [&a] { return ShowQuarantine(a.globals, a.quarantine); });
   quarantine->add_option("--limit", a.quarantine.limit, "At most so many, default 100")->check(CLI::Range(1, 1000));
   quarantine->add_option("--after", a.quarantine.after, "Only those with a larger number");
+  Add(*queue, a, "verify", "Check all of it and count again; exit code 1 when something is wrong",
+      [&a] { return VerifyQueue(a.globals); });
+  CLI::App* out = Add(*queue, a, "export", "Stored messages as JSON lines, oldest first in each lane",
+                      [&a] { return ExportQueue(a.globals, a.queue_export); });
+  out->add_option("--stream", a.queue_export.stream, "Only this stream");
+  out->add_option("--lane", a.queue_export.lane, "Only this one")->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+  out->add_option("--from", a.queue_export.from, "Arrived at this time (RFC 3339) or later");
+  out->add_option("--to", a.queue_export.to, "Arrived before this time");
+  out->add_option("--limit", a.queue_export.limit, "At most so many, default all")->check(CLI::PositiveNumber);
   CLI::App* peek =
       Add(*queue, a, "peek", "The messages that wait, the next first", [&a] { return PeekQueue(a.globals, a.peek); });
   peek->add_option("--destination", a.peek.destination, "Only for this one, default all");
   peek->add_option("--lane", a.peek.lane, "Only this one")->check(CLI::IsMember({"urgent", "normal", "bulk"}));
   peek->add_option("--limit", a.peek.limit, "At most so many of each, default 10")->check(CLI::Range(1, 1000));
-  CLI::App* where = Add(app, a, "where", "What became of one message, per destination",
-                        [&a] { return ShowWhere(a.globals, a.record_id); });
-  where->add_option("RECORD_ID", a.record_id, "As the cloud or a list shows it: queue.lane.number[.index]")->required();
-  Add(app, a, "version", "Versions of this program and of the running daemon", [&a] { return ShowVersion(a.globals); });
 }
 
 void AddDeadCommands(CLI::App& app, Arguments& a) {
@@ -119,9 +133,11 @@ void AddChangeCommands(CLI::App& app, Arguments& a) {
   CLI::App* resume = Add(app, a, "resume", "Go on after a pause; a held destination tries at once",
                          [&a] { return Resume(a.globals, a.destination); });
   resume->add_option("DESTINATION", a.destination, "Only this one, default all");
-  CLI::App* flush = Add(app, a, "flush", "Send what waits without waiting for full batches",
-                        [&a] { return Flush(a.globals, a.destination); });
+  CLI::App* flush =
+      Add(app, a, "flush", "Send what waits now, and write all to the disk; exit code 0 when that is done",
+          [&a] { return Flush(a.globals, a.destination, a.flush_timeout); });
   flush->add_option("DESTINATION", a.destination, "Only this one, default all");
+  flush->add_option("--timeout", a.flush_timeout, "Wait at most so long, default 30s; exit code 1 then");
 }
 
 void AddLocalCommands(CLI::App& app, Arguments& a) {
@@ -152,6 +168,7 @@ void Define(CLI::App& app, Arguments& arguments) {
   app.add_option("--socket", arguments.globals.socket, "Control socket, default the one of the configuration");
   app.add_flag("--json", arguments.globals.json, "JSON instead of text");
   AddLookCommands(app, arguments);
+  AddQueueCommands(app, arguments);
   AddDeadCommands(app, arguments);
   AddChangeCommands(app, arguments);
   AddLocalCommands(app, arguments);

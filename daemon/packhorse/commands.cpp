@@ -1,5 +1,6 @@
 #include "packhorse/commands.h"
 
+#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "base/units.h"
 #include "base/version.h"
 #include "common/load.h"
+#include "packhorse/ask.h"
 #include "packhorse/views.h"
 
 namespace packhorse::cli {
@@ -15,14 +17,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::chrono::hours kLongestFlush{1};
+// A large queue on a slow card takes its time.
+constexpr std::chrono::hours kVerifyPatience{1};
+
 WallTime Now() { return SystemClock().Wall(); }
 
 // Asks, shows the answer as JSON or by `view`, and lets `exit_code` judge it.
 int Show(const Globals& globals, const std::string& command, const Json& args,
          const std::function<std::string(const std::string&)>& view,
-         const std::function<int(const std::string&)>& exit_code = {}) {
-  const Reply reply =
-      Ask(globals, command, args.is_null() ? "{}" : args.dump(-1, ' ', false, Json::error_handler_t::replace));
+         const std::function<int(const std::string&)>& exit_code = {}, std::chrono::milliseconds patience = kPatience) {
+  const Reply reply = Ask(globals, command,
+                          args.is_null() ? "{}" : args.dump(-1, ' ', false, Json::error_handler_t::replace), patience);
   if (!reply.ok()) {
     return reply.exit_code;
   }
@@ -57,7 +63,7 @@ int ShowLedger(const Globals& globals, bool check) {
   return Show(
       globals, "ledger", Json({{"check", check}}),
       [](const std::string& json) { return LedgerText(json, Style::Detect()); },
-      [](const std::string& json) { return FineIf(LedgerBalanced(json)); });
+      [](const std::string& json) { return FineIf(LedgerBalanced(json)); }, check ? kVerifyPatience : kPatience);
 }
 
 int ShowEvents(const Globals& globals) {
@@ -69,6 +75,12 @@ int ShowWhere(const Globals& globals, const std::string& record_id) {
       globals, "where", Json({{"record_id", record_id}}),
       [](const std::string& json) { return WhereText(json, Style::Detect(), Now()); },
       [](const std::string& json) { return FineIf(WhereKnown(json)); });
+}
+
+int VerifyQueue(const Globals& globals) {
+  return Show(
+      globals, "queue_verify", {}, [](const std::string& json) { return VerifyText(json, Style::Detect()); },
+      [](const std::string& json) { return FineIf(VerifyOk(json)); }, kVerifyPatience);
 }
 
 int ShowQuarantine(const Globals& globals, const QuarantineOptions& options) {
@@ -151,10 +163,18 @@ int Resume(const Globals& globals, const std::string& destination) {
               [&](const std::string&) { return NameOrAll(destination) + ": resumed"; });
 }
 
-int Flush(const Globals& globals, const std::string& destination) {
-  return Show(globals, "flush", ForDestination(destination), [&](const std::string&) {
-    return NameOrAll(destination) + ": what waits is sent without waiting for a full batch";
-  });
+int Flush(const Globals& globals, const std::string& destination, const std::string& timeout) {
+  const auto parsed = ParseDuration(timeout);
+  if (!parsed || *parsed > kLongestFlush) {
+    std::fprintf(stderr, "packhorse: --timeout must be a duration like 500ms, 30s or 5m, at most 1h, not '%s'\n",
+                 Printable(timeout).c_str());
+    return kExitUsage;
+  }
+  Json args = ForDestination(destination);
+  args["timeout_ms"] = parsed->count();
+  return Show(
+      globals, "flush", args, [](const std::string& json) { return FlushText(json, Style::Detect()); },
+      [](const std::string& json) { return FineIf(FlushComplete(json)); }, *parsed + kPatience);
 }
 
 int Tail(const Globals& globals, const TailOptions& options) {

@@ -21,6 +21,19 @@ int Reload(const Globals& globals);
 // Exit code 1 when nothing is known of the record.
 int ShowWhere(const Globals& globals, const std::string& record_id);
 
+// Exit code 1 when something is wrong.
+int VerifyQueue(const Globals& globals);
+
+struct ExportOptions {
+  std::string stream;      // empty: all
+  std::string lane;        // empty: all
+  std::string from;        // RFC 3339, of arrival, included; empty: from the beginning
+  std::string to;          // likewise, not included; empty: to the end
+  std::int64_t limit = 0;  // 0: all
+};
+// Stored messages as JSON lines, whatever `globals` say (export.cpp). Exit code 1 when not all of it could be written.
+int ExportQueue(const Globals& globals, const ExportOptions& options);
+
 struct QuarantineOptions {
   std::int64_t limit = 100;
   std::int64_t after = 0;
@@ -51,7 +64,8 @@ int DeadReplay(const Globals& globals, const DeadReplayOptions& options);
 // `duration` as in the configuration ("2h"), empty: until resumed. An empty destination means all.
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration);
 int Resume(const Globals& globals, const std::string& destination);
-int Flush(const Globals& globals, const std::string& destination);
+// Exit code 1 when something of what waited is still pending after `timeout` (a duration as in the configuration).
+int Flush(const Globals& globals, const std::string& destination, const std::string& timeout);
 
 struct TailOptions {
   std::string stream;

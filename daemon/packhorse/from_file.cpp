@@ -5,10 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/export.h"
 #include "common/load.h"
 #include "common/queue_json.h"
 #include "config/config.h"
-#include "queue/file_view.h"
+#include "queue/check.h"
 
 namespace packhorse::cli {
 namespace {
@@ -28,11 +29,11 @@ Result<std::string> Ledger(const Source& from) {
   const bool check = from.args.value("check", false);
   std::vector<std::string> problems;
   if (check) {
-    Result<std::vector<std::string>> verified = from.view.VerifyLedger();
-    if (!verified) {
-      return verified.error();
+    Result<queue::CheckReport> report = queue::CheckAll(from.config.path);
+    if (!report) {
+      return report.error();
     }
-    problems = *std::move(verified);
+    problems = std::move(report->problems);
   }
   return daemon::LedgerJson(from.view.ReadLedger(), problems, check);
 }
@@ -48,6 +49,46 @@ Result<std::string> QueueStats(const Source& from) {
     destinations.push_back({backlog.destination, backlog.pending, 0, backlog.oldest_at});
   }
   return daemon::QueueStatsJson(from.config.path, from.config.max_bytes, *stats, destinations);
+}
+
+Result<std::string> QueueVerify(const Source& from) {
+  const Result<queue::CheckReport> report = queue::CheckAll(from.config.path);
+  return report ? Result<std::string>(daemon::CheckJson(from.view.ids().current(), *report))
+                : Result<std::string>(report.error());
+}
+
+Result<std::string> QueueExport(const Source& from) {
+  daemon::ExportArguments arguments;
+  arguments.stream = from.args.value("stream", "");
+  arguments.lane = from.args.value("lane", "");
+  arguments.at = from.args.value("at", "");
+  arguments.from_us = from.args.value("from_us", std::int64_t{0});
+  arguments.to_us = from.args.value("to_us", std::int64_t{0});
+  arguments.limit = from.args.value("limit", std::int64_t{0});
+  const Result<daemon::ExportRequest> request = daemon::ReadExportRequest(arguments);
+  return request ? daemon::ReadExportPage(from.config.path, *request, SIZE_MAX) : Result<std::string>(request.error());
+}
+
+Result<std::string> QueuePeek(const Source& from) {
+  const std::string only = from.args.value("destination", "");
+  const std::string lane_name = from.args.value("lane", "");
+  std::vector<daemon::Waiting> waiting;
+  for (const std::string& name : only.empty() ? from.view.Destinations() : std::vector<std::string>{only}) {
+    for (const Lane lane : queue::kAllLanes) {
+      if (!lane_name.empty() && lane_name != Name(lane)) {
+        continue;
+      }
+      Result<FileView::Waiting> next =
+          from.view.Peek(name, lane, static_cast<std::size_t>(from.Number("limit")), daemon::kPeekBytes);
+      if (!next) {
+        return next.error();
+      }
+      if (next->messages > 0) {
+        waiting.push_back({name, lane, next->messages, std::move(next->next)});
+      }
+    }
+  }
+  return daemon::PeekJson(from.view.ids(), waiting, [&](StreamId id) { return from.view.StreamName(id); });
 }
 
 Result<std::string> Quarantine(const Source& from) {
@@ -92,8 +133,11 @@ Result<std::string> Where(const Source& from) {
 }
 
 using Answer = Result<std::string> (*)(const Source&);
-constexpr std::array<std::pair<const char*, Answer>, 6> kAnswers = {{{"ledger", Ledger},
+constexpr std::array<std::pair<const char*, Answer>, 9> kAnswers = {{{"ledger", Ledger},
                                                                      {"queue_stats", QueueStats},
+                                                                     {"queue_verify", QueueVerify},
+                                                                     {"queue_export", QueueExport},
+                                                                     {"queue_peek", QueuePeek},
                                                                      {"queue_quarantine", Quarantine},
                                                                      {"dead_list", DeadList},
                                                                      {"dead_show", DeadShow},
@@ -110,15 +154,14 @@ Answer Find(const std::string& command) {
 
 }  // namespace
 
-std::optional<Result<std::string>> AnswerFromFile(const Globals& globals, const Error& unreachable,
-                                                  const std::string& command, const std::string& args) {
-  const Answer answer = Find(command);
+std::optional<Result<QueueFile>> QueueFile::Open(const Globals& globals, const Error& unreachable,
+                                                 const std::string& command) {
   const bool stopped = unreachable.code == ErrorCode::kUnavailable;
-  if (answer == nullptr || !stopped || (!globals.socket.empty() && globals.config_file.empty())) {
+  if (Find(command) == nullptr || !stopped || (!globals.socket.empty() && globals.config_file.empty())) {
     return std::nullopt;
   }
-  const config::Loaded loaded = config::Load(ConfigFile(globals));
-  const config::Queue& config = loaded.config.queue;
+  config::Loaded loaded = config::Load(ConfigFile(globals));
+  config::Queue& config = loaded.config.queue;
   if (config.path.empty()) {
     return std::nullopt;
   }
@@ -127,21 +170,25 @@ std::optional<Result<std::string>> AnswerFromFile(const Globals& globals, const 
     return std::nullopt;
   }
   if (!view) {
-    return Result<std::string>(
+    return Result<QueueFile>(
         Error{ErrorCode::kUnavailable,
               "packhorsed is not running, and its queue cannot be read without it: " + view.error().message});
   }
+  return Result<QueueFile>(QueueFile(std::move(config), *std::move(view)));
+}
+
+Result<std::string> QueueFile::Ask(const std::string& command, const std::string& args) {
   const Json parsed = Json::parse(args, nullptr, false);
-  const Result<std::string> text = answer(Source{*view, config, parsed});
+  const Result<std::string> text = Find(command)(Source{view_, config_, parsed});
   if (!text) {
-    return Result<std::string>(text.error());
+    return text.error();
   }
   Json json = Json::parse(*text);
-  json["from_file"] = {{"path", config.path},
-                       {"journal_operations", view->unfolded().operations},
-                       {"journal_bytes", view->unfolded().bytes},
-                       {"journal_problem", view->unfolded().problem}};
-  return Result<std::string>(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  json["from_file"] = {{"path", config_.path},
+                       {"journal_operations", view_.unfolded().operations},
+                       {"journal_bytes", view_.unfolded().bytes},
+                       {"journal_problem", view_.unfolded().problem}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace packhorse::cli

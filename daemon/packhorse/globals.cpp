@@ -1,12 +1,9 @@
 #include "packhorse/globals.h"
 
 #include <cstdio>
-#include <optional>
-#include <utility>
 
 #include "common/load.h"
 #include "config/config.h"
-#include "packhorse/from_file.h"
 
 namespace packhorse::cli {
 namespace {
@@ -20,8 +17,8 @@ void HintsForUnreachable(const Globals& globals) {
     Hint("elsewhere:  --config FILE or --socket PATH names another daemon");
   }
   Hint("What is not yet delivered is safe in the queue on the disk until it runs");
-  Hint("again. Without it, ledger, where, queue stats, queue quarantine, dead list and dead");
-  Hint("show read the queue's file that the configuration names.");
+  Hint("again. Without it, ledger, where, queue, dead list and dead show read the queue's");
+  Hint("file that the configuration names.");
 }
 
 }  // namespace
@@ -55,25 +52,6 @@ int Report(const Globals& globals, const Error& error, bool while_connecting) {
     default:
       return kExitProblem;
   }
-}
-
-Reply Ask(const Globals& globals, const std::string& command, const std::string& args) {
-  auto client = control::Connect(SocketPath(globals));
-  if (!client) {
-    std::optional<Result<std::string>> from_file = AnswerFromFile(globals, client.error(), command, args);
-    if (!from_file) {
-      return {Report(globals, client.error(), true), ""};
-    }
-    if (!*from_file) {
-      return {Report(globals, from_file->error(), false), ""};
-    }
-    return {kExitFine, std::move(*from_file).value()};
-  }
-  Result<std::string> answer = (*client)->Ask(command, args);
-  if (!answer) {
-    return {Report(globals, answer.error(), false), ""};
-  }
-  return {kExitFine, std::move(answer).value()};
 }
 
 void PrintOut(const std::string& text) {

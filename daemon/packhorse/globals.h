@@ -1,10 +1,8 @@
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "base/result.h"
-#include "control/control.h"
 
 namespace packhorse::cli {
 
@@ -25,15 +23,6 @@ std::string ConfigFile(const Globals& globals);
 // Where the daemon listens. A configuration that cannot be read or has mistakes is no obstacle: its socket, if it names
 // one, else the default; so that `reload` and `status` work while the file is being mended.
 std::string SocketPath(const Globals& globals);
-
-// Asks the daemon once and hands back its JSON answer; where none runs, what can be read from the queue's file
-// (from_file.h). On failure the message is printed and `exit_code` set.
-struct Reply {
-  int exit_code = kExitFine;
-  std::string json;
-  bool ok() const { return exit_code == kExitFine; }
-};
-Reply Ask(const Globals& globals, const std::string& command, const std::string& args = "{}");
 
 // Prints "packhorse: <message>" and what to do next to standard error; answers the exit code for this error.
 int Report(const Globals& globals, const Error& error, bool while_connecting);

@@ -175,6 +175,61 @@ std::string QuarantineText(const std::string& json, const Style& style, WallTime
   return text + "  try a payload: packhorse decode --topic TOPIC < payload\n";
 }
 
+bool VerifyOk(const std::string& json) { return JsonView(json)["ok"].Flag(); }
+
+std::string VerifyText(const std::string& json, const Style& style) {
+  const JsonView report(json);
+  const auto count = [&](const char* name, const char* one, const char* many) {
+    const std::uint64_t number = report[name].Count();
+    return Grouped(number) + " " + (number == 1 ? one : many);
+  };
+  std::string text =
+      Wrap("looked at " + count("segments", "segment", "segments") + " with " +
+               count("messages", "message", "messages") + " (" + FormatBytes(report["payload_bytes"].Count()) + "), " +
+               count("batches", "batch", "batches") + ", " + count("dead_letters", "dead letter", "dead letters") +
+               " and " + count("quarantined", "message", "messages") + " in quarantine, and counted all again",
+           "", 2);
+  const std::vector<JsonView> problems = report["problems"].Items();
+  for (const JsonView& problem : problems) {
+    text += Wrap(problem.Shown(), style.Bad("  ! "), 4);
+  }
+  if (report["problem_count"].Count() > problems.size()) {
+    text += "  ... and " + Grouped(report["problem_count"].Count() - problems.size()) + " more\n";
+  }
+  if (VerifyOk(json)) {
+    return text + style.Good("  no problem found") + "\n";
+  }
+  return text + Wrap(
+                    "keep a copy of the queue's folder before anything else; see queue_damaged and ledger_mismatch in "
+                    "RUNBOOK.md",
+                    "  > ", 4);
+}
+
+bool FlushComplete(const std::string& json) { return JsonView(json)["complete"].Flag(); }
+
+std::string FlushText(const std::string& json, const Style& style) {
+  const JsonView flush(json);
+  std::string text;
+  for (const JsonView& part : flush["destinations"].Items()) {
+    const std::string name = part["name"].Shown();
+    if (part["complete"].Flag()) {
+      text += style.Good("  " + name) + ": nothing of what waited is pending any more\n";
+      continue;
+    }
+    const std::string state = part["state"].Text();
+    std::string line = name + ": " + Grouped(part["pending"].Count()) + " still pending";
+    line +=
+        state == "ok" ? " after " + Span(std::chrono::seconds(flush["waited_ms"].Count() / 1'000)) : ", it is " + state;
+    line += part["reason"].Text().empty() ? "" : ": " + part["reason"].Shown();
+    line += state == "paused" ? "; go on: packhorse resume " + name : "";
+    text += Wrap(line, style.Bad("  ! "), 4);
+  }
+  if (!flush["folded"].Flag()) {
+    text += Wrap("not everything is on the disk yet: packhorse status says why", style.Bad("  ! "), 4);
+  }
+  return text;
+}
+
 std::string PeekText(const std::string& json, const Style& style, WallTime now) {
   std::string text;
   for (const JsonView& part : JsonView(json)["waiting"].Items()) {

@@ -20,6 +20,10 @@ std::string EventsText(const std::string& json, const Style& style, WallTime now
 std::string DeadListText(const std::string& json, const Style& style, WallTime now);
 std::string DeadLetterText(const std::string& json, const Style& style, WallTime now);
 std::string QuarantineText(const std::string& json, const Style& style, WallTime now);
+std::string VerifyText(const std::string& json, const Style& style);
+bool VerifyOk(const std::string& json);
+std::string FlushText(const std::string& json, const Style& style);
+bool FlushComplete(const std::string& json);
 std::string PeekText(const std::string& json, const Style& style, WallTime now);
 std::string WhereText(const std::string& json, const Style& style, WallTime now);
 // Whether anything is known of the record.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/export.h"
 #include "common/queue_json.h"
 #include "health/log.h"
 #include "packhorsed/answers.h"
@@ -15,9 +16,12 @@ namespace packhorse::daemon {
 namespace {
 
 constexpr std::int64_t kMaxListed = 1'000;
-// Payload that one look at the waiting messages reads, per destination and lane.
-constexpr std::uint64_t kPeekBytes = 4ULL << 20U;
 constexpr std::chrono::milliseconds kLongestPause = std::chrono::hours(24 * 30);
+// A client waits at most a minute for an answer, unless it knows better.
+constexpr std::chrono::milliseconds kFlushTimeout = std::chrono::seconds(30);
+constexpr std::chrono::milliseconds kLongestFlush = std::chrono::hours(1);
+// A longer line would not fit what the control socket holds for a client.
+constexpr std::size_t kExportEntryBytes = 8U << 20U;
 
 // What a handler returns whose answer follows by SendReady().
 Error Later() { return Error{ErrorCode::kBusy, ""}; }
@@ -26,13 +30,16 @@ std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_stri
 
 }  // namespace
 
-Handlers::Handlers(Parts& parts, Reloader& reloader, Tail& tail) : parts_(parts), reloader_(reloader), tail_(tail) {}
+Handlers::Handlers(Parts& parts, Reloader& reloader, Tail& tail)
+    : parts_(parts), reloader_(reloader), tail_(tail), long_calls_(parts) {}
 
 const std::vector<Handlers::Command>& Handlers::Commands() {
   static const std::vector<Command> commands = {
       {"status", false, &Handlers::ShowStatus},
       {"ledger", false, &Handlers::ShowLedger},
       {"queue_stats", false, &Handlers::ShowQueueStats},
+      {"queue_verify", false, &Handlers::VerifyQueue},
+      {"queue_export", false, &Handlers::ExportQueue},
       {"queue_quarantine", false, &Handlers::ListQuarantine},
       {"queue_peek", false, &Handlers::PeekQueue},
       {"where", false, &Handlers::ShowWhere},
@@ -69,10 +76,12 @@ control::Answer Handlers::Handle(const control::Call& call) {
   return (this->*command->handler)(call, *args);
 }
 
-void Handlers::SendReady(control::Server& server) {
+MonoTime Handlers::Serve(control::Server& server, MonoTime now) {
+  const MonoTime next = long_calls_.Step(now, ready_);
   for (const auto& [connection, answer] : std::exchange(ready_, {})) {
     server.AnswerLater(connection, answer);
   }
+  return next;
 }
 
 control::Answer Handlers::ShowStatus(const control::Call&, const Args&) {
@@ -81,32 +90,70 @@ control::Answer Handlers::ShowStatus(const control::Call&, const Args&) {
   if (!ledger) {
     return ledger.error().With("read the ledger");
   }
-  condition.ledger_balanced = ledger->Balanced();
+  condition.ledger_balanced = condition.ledger_balanced && ledger->Balanced();
   return StatusJson(parts_, condition, *ledger);
 }
 
-control::Answer Handlers::ShowLedger(const control::Call&, const Args& args) {
+control::Answer Handlers::ShowLedger(const control::Call& call, const Args& args) {
   const Result<bool> check = args.Flag("check");
   if (!check) {
     return check.error();
   }
-  const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
-  if (!ledger) {
-    return ledger.error().With("read the ledger");
+  const auto answer = [this, checked = *check](const std::vector<std::string>& problems) -> control::Answer {
+    const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+    return ledger ? control::Answer(LedgerJson(*ledger, problems, checked)) : ledger.error().With("read the ledger");
+  };
+  if (!*check) {
+    return answer({});
   }
-  std::vector<std::string> problems;
-  if (*check) {
-    Result<std::vector<std::string>> verified = parts_.queue->VerifyLedger();
-    if (!verified) {
-      return verified.error().With("verify the ledger");
-    }
-    problems = std::move(verified).value();
-  }
-  return LedgerJson(*ledger, problems, *check);
+  Status begun = long_calls_.Verify(
+      call.connection, [answer](const queue::CheckReport& report) { return answer(report.problems); },
+      parts_.clock.Mono());
+  return begun ? Later() : begun.error();
 }
 
 control::Answer Handlers::ShowQueueStats(const control::Call&, const Args&) {
   return QueueStatsJson(parts_, Observe(parts_, parts_.clock.Mono()));
+}
+
+control::Answer Handlers::VerifyQueue(const control::Call& call, const Args&) {
+  Status begun = long_calls_.Verify(
+      call.connection, [this](const queue::CheckReport& report) { return CheckJson(parts_.queue->id(), report); },
+      parts_.clock.Mono());
+  return begun ? Later() : begun.error();
+}
+
+control::Answer Handlers::ExportQueue(const control::Call& call, const Args& args) {
+  const auto stream = args.Text("stream", "");
+  const auto lane = args.Text("lane", "");
+  const auto place = args.Text("at", "");
+  const auto from = args.Integer("from_us", 0, INT64_MIN, INT64_MAX);
+  const auto to = args.Integer("to_us", 0, INT64_MIN, INT64_MAX);
+  const auto limit = args.Integer("limit", 0, 0, INT64_MAX);
+  for (const auto* text : {&stream, &lane, &place}) {
+    if (!*text) {
+      return text->error();
+    }
+  }
+  for (const auto* number : {&from, &to, &limit}) {
+    if (!*number) {
+      return number->error();
+    }
+  }
+  Result<ExportRequest> request = ReadExportRequest({*stream, *lane, *from, *to, *place, *limit});
+  if (!request) {
+    return request.error();
+  }
+  const std::string& path = parts_.config.queue.path;
+  if (request->at) {
+    return ReadExportPage(path, *request, kExportEntryBytes);
+  }
+  // The first page: what is only in the journal comes first into the database.
+  long_calls_.AfterFold(
+      call.connection,
+      [path, request = *std::move(request)](bool) { return ReadExportPage(path, request, kExportEntryBytes); },
+      parts_.clock.Mono());
+  return Later();
 }
 
 control::Answer Handlers::ListQuarantine(const control::Call&, const Args& args) {
@@ -294,15 +341,18 @@ control::Answer Handlers::Resume(const control::Call&, const Args& args) {
   return Done(chosen->size());
 }
 
-control::Answer Handlers::Flush(const control::Call&, const Args& args) {
+control::Answer Handlers::Flush(const control::Call& call, const Args& args) {
   const auto chosen = Chosen(args);
-  if (!chosen) {
-    return chosen.error();
+  const auto timeout = args.Integer("timeout_ms", kFlushTimeout.count(), 0, kLongestFlush.count());
+  if (!chosen || !timeout) {
+    return !chosen ? chosen.error() : timeout.error();
   }
-  for (DestinationUnit* unit : *chosen) {
-    unit->destination->Flush();
+  std::vector<std::string> names;
+  for (const DestinationUnit* unit : *chosen) {
+    names.push_back(unit->config.name);
   }
-  return Done(chosen->size());
+  long_calls_.Flush(call.connection, std::move(names), std::chrono::milliseconds(*timeout), parts_.clock.Mono());
+  return Later();
 }
 
 }  // namespace packhorse::daemon

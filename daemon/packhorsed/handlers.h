@@ -7,6 +7,7 @@
 
 #include "control/control.h"
 #include "packhorsed/args.h"
+#include "packhorsed/long_calls.h"
 #include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
 #include "packhorsed/wiring.h"
@@ -20,8 +21,9 @@ class Handlers {
   Handlers(Parts& parts, Reloader& reloader, Tail& tail);
 
   control::Answer Handle(const control::Call& call);
-  // Sends the answers that took longer than their call. Each turn, after Server::Serve().
-  void SendReady(control::Server& server);
+  // Goes on with the calls that take longer than a turn, and sends the answers that are ready. Each turn, after
+  // Server::Serve(). When to be called next.
+  MonoTime Serve(control::Server& server, MonoTime now);
 
  private:
   using Handler = control::Answer (Handlers::*)(const control::Call& call, const Args& args);
@@ -35,6 +37,8 @@ class Handlers {
   control::Answer ShowStatus(const control::Call& call, const Args& args);
   control::Answer ShowLedger(const control::Call& call, const Args& args);
   control::Answer ShowQueueStats(const control::Call& call, const Args& args);
+  control::Answer VerifyQueue(const control::Call& call, const Args& args);
+  control::Answer ExportQueue(const control::Call& call, const Args& args);
   control::Answer ListQuarantine(const control::Call& call, const Args& args);
   control::Answer PeekQueue(const control::Call& call, const Args& args);
   control::Answer ShowWhere(const control::Call& call, const Args& args);
@@ -55,7 +59,8 @@ class Handlers {
   Parts& parts_;
   Reloader& reloader_;
   Tail& tail_;
-  std::vector<std::pair<std::uint64_t, control::Answer>> ready_;  // by connection
+  LongCalls long_calls_;
+  LongCalls::Ready ready_;
 };
 
 }  // namespace packhorse::daemon

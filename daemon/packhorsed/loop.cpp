@@ -118,7 +118,7 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   for (DestinationUnit& unit : parts_.destinations) {
     next = std::min(next, unit.destination->Step(now));
   }
-  handlers_.SendReady(*server_);
+  next = std::min(next, handlers_.Serve(*server_, now));
   tail_.Serve(*server_, now);
   if (tail_.following() || now < control_busy_until_) {
     next = std::min(next, now + kControlTurn);

@@ -3,10 +3,13 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/units.h"
 #include "health/log.h"
 
 namespace packhorse::daemon {
 namespace {
+
+constexpr std::size_t kGapBytes = 1'000;  // of the ledger's gaps in an event
 
 void ReportSalvage(Parts& parts, const queue::Salvaged& salvaged, WallTime now) {
   std::string text =
@@ -51,6 +54,14 @@ void ReportStart(Parts& parts) {
                        "sent again" +
                            (start.problem.empty() ? "" : " (" + start.problem + ")"),
                        now);
+  }
+  if (!start.ledger_gaps.empty()) {
+    std::string gaps;
+    for (const std::string& gap : start.ledger_gaps) {
+      gaps += (gaps.empty() ? "" : "; ") + gap;
+    }
+    parts.events.Raise(health::Severity::kP1, "ledger_mismatch", "queue",
+                       "the ledger did not balance when the queue was opened: " + Shorten(gaps, kGapBytes), now);
   }
   if (start.strangers > 0) {
     health::Log(health::LogLevel::kWarning, "journal_ignored",

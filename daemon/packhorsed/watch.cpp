@@ -82,7 +82,7 @@ Verdict Judge(const Condition& condition) {
                       FormatBytes(condition.queue.bytes) + " of " + FormatBytes(condition.max_queue_bytes));
   }
   if (!condition.ledger_balanced) {
-    reasons.emplace_back("the ledger does not balance: run `packhorse ledger --check`");
+    reasons.emplace_back("the ledger does not balance: run `packhorse queue verify`");
   }
   if (condition.reload_refused) {
     reasons.push_back("the configuration file was changed but refused" + Since(condition.reload_refused_since) +
@@ -112,6 +112,9 @@ Condition Observe(const Parts& parts, MonoTime now) {
     if (event.name == "config_reload_refused") {
       condition.reload_refused = true;
       condition.reload_refused_since = event.since;
+    }
+    if (event.name == "ledger_mismatch") {
+      condition.ledger_balanced = false;
     }
   }
   return condition;

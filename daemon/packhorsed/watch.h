@@ -36,7 +36,7 @@ struct Verdict {
 // should.
 Verdict Judge(const Condition& condition);
 
-// Everything but the ledger, which costs a query.
+// Everything but the present ledger, which costs a query; that of the start is in it.
 Condition Observe(const Parts& parts, MonoTime now);
 
 // Raises and resolves the events of sources, store and long outages (docs/RUNBOOK.md has a section for each; the ones

@@ -127,34 +127,53 @@ Result<Whereabouts> FileView::Where(Lane lane, Sequence sequence, std::optional<
   return found;
 }
 
-Result<std::optional<WallTime>> FileView::OldestWaiting(DestinationId destination, Lane lane) {
-  std::optional<WallTime> oldest;
+Status FileView::ForEachWaiting(DestinationId destination, Lane lane, const VisitWaiting& visit) {
   const Index::Backlog* backlog = index_->FindBacklog(destination, lane);
-  if (backlog == nullptr) {
-    return oldest;
+  if (backlog == nullptr || backlog->waiting() == 0) {
+    return {};
   }
-  const auto range = std::find_if(backlog->ranges.begin(), backlog->ranges.end(),
-                                  [](const Index::Range& each) { return each.waiting > 0; });
-  if (range == backlog->ranges.end()) {
-    return oldest;
-  }
-  const auto visit = [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
-    SegmentReader messages(plain, first);
-    while (!messages.AtEnd() && !oldest) {
-      const Result<SegmentReader::Head> head = messages.Next();
-      if (!head) {
-        return head.error();
-      }
-      if (head->sequence >= range->from && index_->Subscribed(destination, head->stream, lane, head->sequence)) {
-        oldest = messages.received_at();
-      }
-    }
-    return !oldest;
+  const std::vector<Index::Range>& ranges = backlog->ranges;
+  const auto first_range =
+      std::find_if(ranges.begin(), ranges.end(), [](const auto& each) { return each.waiting > 0; });
+  const auto waits = [&](const SegmentReader::Head& head) {
+    return std::any_of(first_range, ranges.end(),
+                       [&](const Index::Range& range) {
+                         return head.sequence >= range.from && (!range.through || head.sequence <= *range.through);
+                       }) &&
+           index_->Subscribed(destination, head.stream, lane, head.sequence);
   };
-  if (Status visited = reader_.VisitSegments(lane, range->from, visit); !visited) {
-    return visited.error();
+  return reader_.VisitSegments(lane, first_range->from,
+                               [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+                                 SegmentReader messages(plain, first);
+                                 while (!messages.AtEnd()) {
+                                   const Result<SegmentReader::Head> head = messages.Next();
+                                   if (!head) {
+                                     return head.error();
+                                   }
+                                   if (waits(*head) && !visit(head->sequence, messages)) {
+                                     return false;
+                                   }
+                                 }
+                                 return true;
+                               });
+}
+
+Result<FileView::Waiting> FileView::Peek(const std::string& destination, Lane lane, std::size_t max_messages,
+                                         std::uint64_t max_bytes) {
+  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  if (!id) {
+    return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\" in the queue"};
   }
-  return oldest;
+  Waiting waiting;
+  const Index::Backlog* backlog = index_->FindBacklog(*id, lane);
+  waiting.messages = backlog == nullptr ? 0 : backlog->waiting();
+  std::uint64_t bytes = 0;
+  Status visited = ForEachWaiting(*id, lane, [&](Sequence sequence, const SegmentReader& at) {
+    waiting.next.push_back(StoredMessage{sequence, at.Take()});
+    bytes += at.payload().size();
+    return waiting.next.size() < max_messages && bytes < max_bytes;
+  });
+  return visited ? Result<Waiting>(std::move(waiting)) : Result<Waiting>(visited.error());
 }
 
 Result<std::vector<FileView::Backlog>> FileView::Backlogs() {
@@ -165,12 +184,12 @@ Result<std::vector<FileView::Backlog>> FileView::Backlogs() {
     std::optional<WallTime> oldest = index_->OldestUnsettled(id);
     for (const Lane lane : kAllLanes) {
       backlog.pending += index_->PendingMessages(id, lane);
-      const Result<std::optional<WallTime>> waiting = OldestWaiting(id, lane);
-      if (!waiting) {
-        return waiting.error();
-      }
-      if (*waiting && (!oldest || **waiting < *oldest)) {
-        oldest = *waiting;
+      Status visited = ForEachWaiting(id, lane, [&](Sequence, const SegmentReader& at) {
+        oldest = oldest ? std::min(*oldest, at.received_at()) : at.received_at();
+        return false;  // the first one is the oldest
+      });
+      if (!visited) {
+        return visited.error();
       }
     }
     backlog.oldest_at = oldest.value_or(WallTime{});

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,15 +44,25 @@ class FileView {
   }
   Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record);
   Ledger ReadLedger() const { return index_->BuildLedger(); }
-  Result<std::vector<std::string>> VerifyLedger() { return reader_.Verify(); }
   Result<std::vector<Backlog>> Backlogs();
+  std::vector<std::string> Destinations() const { return index_->Destinations(); }
+  std::string StreamName(StreamId id) const { return index_->StreamName(id); }
+  // Messages of this lane that are in no batch yet: how many, and the next ones as Queue::Peek() gives them.
+  // kNotFound when the queue has no such destination.
+  struct Waiting {
+    std::uint64_t messages = 0;
+    std::vector<StoredMessage> next;
+  };
+  Result<Waiting> Peek(const std::string& destination, Lane lane, std::size_t max_messages, std::uint64_t max_bytes);
   // Of a queue at rest: nothing is at risk or failing.
   Result<Stats> Snapshot();
 
  private:
   FileView(std::string path, QueueIds ids, Reader reader)
       : path_(std::move(path)), ids_(std::move(ids)), reader_(std::move(reader)), index_(std::make_unique<Index>(0)) {}
-  Result<std::optional<WallTime>> OldestWaiting(DestinationId destination, Lane lane);
+  // Calls `visit` with the waiting messages, the next one first, until it returns false.
+  using VisitWaiting = std::function<bool(Sequence sequence, const SegmentReader& at)>;
+  Status ForEachWaiting(DestinationId destination, Lane lane, const VisitWaiting& visit);
   void SetRecordId(DeadLetter& letter) const;
 
   std::string path_;

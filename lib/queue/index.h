@@ -116,6 +116,11 @@ class Index {
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
   std::optional<WallTime> OldestUnsettled(DestinationId destination) const;
   Ledger BuildLedger() const;
+  // Where the counters contradict the identity of P3, or each other (index_counts.cpp). One line each.
+  std::vector<std::string> LedgerGaps() const;
+  // Whether nothing up to this number waits for the destination, in a batch or not. A number that was never this
+  // destination's may hold it up until the next one that is moves.
+  bool SettledThrough(DestinationId destination, Lane lane, Sequence through) const;
   Held held() const;
   std::int64_t dead() const { return dead_; }
   std::int64_t quarantined() const { return quarantined_; }

@@ -62,6 +62,7 @@ class SegmentReader {
   // The message that Next() stood on. REQUIRES: a successful Next() before.
   RawMessage Take() const;
   WallTime received_at() const { return head_.received_at; }
+  std::string_view payload() const { return payload_; }
 
  private:
   friend class SegmentEncoder;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "queue/check.h"
 #include "queue/queue_impl.h"
 
 namespace packhorse::queue {
@@ -53,6 +54,11 @@ class PendingCollector {
   std::uint64_t bytes_ = 0;
 };
 
+StartReport WithGaps(StartReport report, const Index& index) {
+  report.ledger_gaps = index.LedgerGaps();
+  return report;
+}
+
 }  // namespace
 
 QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
@@ -60,7 +66,7 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       clock_(clock),
       lock_(std::move(opened.lock)),
       ids_(std::move(opened.ids)),
-      report_(std::move(opened.report)),
+      report_(WithGaps(std::move(opened.report), *opened.index)),
       index_(std::move(opened.index)),
       store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
                                      opened.position,
@@ -83,6 +89,28 @@ void QueueImpl::Poll() {
   for (const std::function<void()>& completion : ready) {
     completion();
   }
+}
+
+void QueueImpl::Fold(std::function<void(const Status&)> done) {
+  const std::lock_guard lock(mutex_);
+  store_->WhenFoldedLocked(
+      [this, done = std::move(done)](const Status& status) { CompleteLocked([done, status] { done(status); }); });
+}
+
+Queue::LastNumbers QueueImpl::Last() {
+  const std::lock_guard lock(mutex_);
+  LastNumbers last{};
+  for (const Lane lane : kAllLanes) {
+    last.at(At(lane)) = index_->last(lane);
+  }
+  return last;
+}
+
+bool QueueImpl::SettledThrough(const std::string& destination, const LastNumbers& last) {
+  const std::lock_guard lock(mutex_);
+  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  return !id || std::all_of(kAllLanes.begin(), kAllLanes.end(),
+                            [&](Lane lane) { return index_->SettledThrough(*id, lane, last.at(At(lane))); });
 }
 
 Result<StreamId> QueueImpl::Stream(std::string_view name) const {
@@ -305,7 +333,14 @@ Result<std::vector<std::string>> QueueImpl::VerifyLedger() {
   if (Status folded = store_->Barrier(); !folded) {
     return folded.error();
   }
-  return Noted(reader_.Verify());
+  Result<CheckReport> report = Noted(CheckAll(options_.path));
+  if (!report) {
+    return report.error();
+  }
+  if (!report->damage.empty()) {
+    NoteDamage(report->damage);
+  }
+  return std::move(report->problems);
 }
 
 Stats QueueImpl::Snapshot() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -94,6 +95,8 @@ struct StartReport {
   std::string renewed_from;      // the queue id until now; empty while it stays
   std::string renewed_because;
   std::optional<Salvaged> salvaged;
+  // Where the counters of the ledger contradict themselves or each other: one line each.
+  std::vector<std::string> ledger_gaps;
 };
 
 struct PendingStats {
@@ -145,6 +148,14 @@ class Queue {
   virtual void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // Frozen batches of a destination in the order in which they must be sent. After a restart they carry maybe_sent.
   virtual Result<std::vector<FrozenBatch>> FrozenBatches(const std::string& destination) = 0;
+  // Brings everything so far into the database without waiting until a fold is due; `done` runs in Poll() when that is
+  // so, with an error only when the queue stops before.
+  virtual void Fold(std::function<void(const Status&)> done) = 0;
+  // The last number that each lane has given: urgent, normal, bulk.
+  using LastNumbers = std::array<Sequence, 3>;
+  virtual LastNumbers Last() = 0;
+  // Whether nothing up to these numbers waits for this destination any more, in a batch or not.
+  virtual bool SettledThrough(const std::string& destination, const LastNumbers& last) = 0;
   // Runs the completions that wait.
   virtual void Poll() = 0;
 
@@ -159,8 +170,12 @@ class Queue {
   // What became of a message, per destination; of one of its records where `record` says which.
   virtual Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) = 0;
   virtual Result<Ledger> ReadLedger() = 0;
-  // Recounts pending from the stored messages and compares with the counters: the full check of P3. One line per gap.
+  // Recounts pending from the stored messages and compares with the counters, and all that Check (check.h) looks at
+  // beside: the full check of P3. One line per gap, at most 100. Reads every stored message before it answers.
   virtual Result<std::vector<std::string>> VerifyLedger() = 0;
+
+  // Damage that a check has found: noted, as if it had been met while reading, for the next start to salvage.
+  virtual void NoteDamage(const std::string& because) = 0;
 
   // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts at now; one that
   // is gone keeps its backlog until it is configured again (its messages stay pending and visible).

@@ -48,6 +48,9 @@ class QueueImpl final : public Queue {
   void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
   void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) override;
   Result<std::vector<FrozenBatch>> FrozenBatches(const std::string& destination) override;
+  void Fold(std::function<void(const Status&)> done) override;
+  LastNumbers Last() override;
+  bool SettledThrough(const std::string& destination, const LastNumbers& last) override;
   void Poll() override;
 
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) override;
@@ -58,6 +61,10 @@ class QueueImpl final : public Queue {
   Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
+  void NoteDamage(const std::string& because) override {
+    const std::lock_guard lock(mutex_);
+    store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
+  }
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) override;
   Stats Snapshot() override;
   void Stop() override { store_->Stop(); }

@@ -123,7 +123,24 @@ void Store::PostLocked(const Operation& operation, std::function<void(const Stat
     finished(Status());
     return;
   }
-  waiters_.push_back(Waiter{needed, std::move(finished)});
+  WaitForFoldLocked(needed, std::move(finished));
+}
+
+void Store::WhenFoldedLocked(std::function<void(const Status&)> finished) {
+  if (folded_ >= position_) {
+    finished(Status());
+  } else if (stopped_) {
+    finished(Error{ErrorCode::kUnavailable, "the queue is stopped"});
+  } else {
+    WaitForFoldLocked(position_, std::move(finished));
+  }
+}
+
+// REQUIRES: not stopped, position not folded. Waiters stand in the order of their positions.
+void Store::WaitForFoldLocked(Position position, std::function<void(const Status&)> finished) {
+  const auto behind = std::upper_bound(waiters_.begin(), waiters_.end(), position,
+                                       [](Position at, const Waiter& waiter) { return at < waiter.position; });
+  waiters_.insert(behind, Waiter{position, std::move(finished)});
   fold_asked_ = true;
   work_.notify_one();
 }

@@ -44,6 +44,9 @@ class Store {
   // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the
   // process: now or after the next fold; with an error only when the store stops before that. REQUIRES: mutex held.
   void PostLocked(const Operation& operation, std::function<void(const Status&)> finished);
+  // Calls `finished` (with the mutex held) once the database is at the present position; folds for that at once. With
+  // an error only when the store stops before. REQUIRES: mutex held.
+  void WhenFoldedLocked(std::function<void(const Status&)> finished);
   // Folds what there is; with `change`, in one transaction with it. Holds the mutex all the while: for rare things.
   Status FoldNow(std::unique_lock<std::mutex>& lock, const std::function<Status(Database&)>& change);
   // Waits until everything that was posted is in the database; kUnavailable when that takes longer.
@@ -81,6 +84,7 @@ class Store {
   // before a crash can no longer lose it: 0 when the journal is enough.
   Position Record(std::string_view bytes);
   void FailWaiters(const Error& error);
+  void WaitForFoldLocked(Position position, std::function<void(const Status&)> finished);
   void Wake() const {
     if (options_.wake) {
       options_.wake();

@@ -44,9 +44,6 @@ class Reader {
   Result<std::vector<std::uint32_t>> DeadRecords(DestinationId destination, Lane lane, Sequence sequence);
   // The key of a dead letter that is not on its way again.
   Result<DeadKey> FindDeadKey(std::int64_t id);
-  // Compares the pending counters with what is stored, and the identity of P3. One line per gap. Reads every stored
-  // message.
-  Result<std::vector<std::string>> Verify();
   // What is pending, counted from the stored messages and the frozen batches.
   Result<std::map<StoredAccount, std::int64_t>> CountStored();
 

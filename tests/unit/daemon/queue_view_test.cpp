@@ -173,5 +173,48 @@ TEST_F(QueueViews, RecordIdsOfOtherQueuesAndOtherTextsAreRefused) {
   EXPECT_THAT(other.error().message, HasSubstr("k3f9"));
 }
 
+TEST_F(QueueViews, VerifySaysWhatItLookedAtAndThatAllIsWell) {
+  queue::CheckReport report;
+  report.segments = 1;
+  report.messages = 12'345;
+  const std::string json = daemon::CheckJson("k3f9", report);
+  EXPECT_TRUE(VerifyOk(json));
+  EXPECT_THAT(VerifyText(json, plain), HasSubstr("1 segment with 12,345 messages"));
+  EXPECT_THAT(VerifyText(json, plain), HasSubstr("no problem found"));
+}
+
+TEST_F(QueueViews, VerifyNamesProblemsAndHowManyMoreThereAre) {
+  queue::CheckReport report;
+  report.problems = {"segment 7 of lane normal does not decode: \x1b[2J"};
+  report.problem_count = 3;
+  const std::string json = daemon::CheckJson("k3f9", report);
+  EXPECT_FALSE(VerifyOk(json));
+  EXPECT_THAT(VerifyText(json, plain), HasSubstr("! segment 7 of lane normal"));
+  EXPECT_THAT(VerifyText(json, plain), HasSubstr("and 2 more"));
+  EXPECT_THAT(VerifyText(json, plain), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(QueueViews, FlushSaysPerDestinationWhatIsStillPendingAndWhy) {
+  daemon::FlushOutcome outcome;
+  outcome.folded = true;
+  outcome.waited = std::chrono::seconds(30);
+  outcome.destinations = {{"archive", "ok", "", 7, true},
+                          {"cloud", "held", "HTTP 404 Not Found", 1'234, false},
+                          {"slow", "ok", "", 5, false},
+                          {"quiet", "paused", "", 6, false}};
+  const std::string json = daemon::FlushJson(outcome);
+  EXPECT_FALSE(FlushComplete(json));
+  const std::string text = FlushText(json, plain);
+  EXPECT_THAT(text, HasSubstr("archive: nothing of what waited is pending any more"));
+  EXPECT_THAT(text, HasSubstr("cloud: 1,234 still pending, it is held: HTTP 404 Not Found"));
+  EXPECT_THAT(text, HasSubstr("slow: 5 still pending after 30 s"));
+  EXPECT_THAT(text, HasSubstr("packhorse resume quiet"));
+  outcome.destinations.resize(1);
+  EXPECT_TRUE(FlushComplete(daemon::FlushJson(outcome)));
+  outcome.folded = false;
+  EXPECT_FALSE(FlushComplete(daemon::FlushJson(outcome)));
+  EXPECT_THAT(FlushText(daemon::FlushJson(outcome), plain), HasSubstr("not everything is on the disk yet"));
+}
+
 }  // namespace
 }  // namespace packhorse::cli

@@ -131,6 +131,9 @@ class FakeQueue final : public queue::Queue {
     done(Missing());
   }
   Result<std::vector<queue::FrozenBatch>> FrozenBatches(const std::string&) override { return Missing(); }
+  void Fold(std::function<void(const Status&)>) override {}
+  LastNumbers Last() override { return {}; }
+  bool SettledThrough(const std::string&, const LastNumbers&) override { return false; }
   void Poll() override {}
   Result<std::vector<queue::DeadLetter>> DeadLetters(std::size_t, std::int64_t) override { return Missing(); }
   Result<queue::DeadLetter> FindDeadLetter(std::int64_t) override { return Missing(); }
@@ -142,6 +145,7 @@ class FakeQueue final : public queue::Queue {
   Result<queue::Whereabouts> Where(Lane, Sequence, std::optional<std::uint32_t>) override { return Missing(); }
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
   Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
+  void NoteDamage(const std::string&) override {}
   Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<std::string>) override { return Missing(); }
   WallTime OldestPending(const std::string&) override { return {}; }
   queue::Stats Snapshot() override { return {}; }

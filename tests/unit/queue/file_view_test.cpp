@@ -37,7 +37,12 @@ TEST_P(FileViewTest, ShowsAllOfAQueueThatEndedInOrder) {
   EXPECT_TRUE(ledger.Balanced());
   EXPECT_EQ(ledger.Total().received, 3U);
   EXPECT_EQ(ledger.Total().pending, 1U);
-  EXPECT_TRUE(view.VerifyLedger()->empty());
+  const Result<FileView::Waiting> next = view.Peek("cloud", Lane::kNormal, 10, 1'000);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->messages, 1U);
+  ASSERT_EQ(next->next.size(), 1U);
+  EXPECT_EQ(next->next[0].message.payload, "c");
+  EXPECT_EQ(view.Peek("nowhere", Lane::kNormal, 10, 1'000).error().code, ErrorCode::kNotFound);
   const Result<Stats> stats = view.Snapshot();
   ASSERT_TRUE(stats);
   EXPECT_EQ(stats->messages, 1U);

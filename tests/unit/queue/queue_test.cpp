@@ -388,6 +388,31 @@ TEST_P(QueueTest, ConcurrentAppendsAllGetTheirOwnNumber) {
   ExpectVerified();
 }
 
+TEST_P(QueueTest, SettledThroughLooksAtWhatWaitedThenAndNotAtWhatCameLater) {
+  EXPECT_TRUE(queue_->SettledThrough("cloud", queue_->Last()));
+  Append("a");
+  const Queue::LastNumbers last = queue_->Last();
+  EXPECT_EQ(last, (Queue::LastNumbers{0, 1, 0}));
+  EXPECT_FALSE(queue_->SettledThrough("cloud", last));
+  const BatchId batch = FreezeNext(1);
+  EXPECT_FALSE(queue_->SettledThrough("cloud", last));
+  Append("later");
+  ASSERT_TRUE(Settle(Delivered(batch)));
+  EXPECT_TRUE(queue_->SettledThrough("cloud", last));
+  EXPECT_FALSE(queue_->SettledThrough("cloud", queue_->Last()));
+}
+
+TEST_P(QueueTest, FoldBringsEverythingIntoTheDatabaseAndSaysWhen) {
+  for (int i = 0; i < 3; ++i) {
+    Append("a");
+    std::optional<Status> folded;
+    queue_->Fold([&](const Status& status) { folded = status; });
+    EXPECT_TRUE(Await(folded));
+    EXPECT_EQ(queue_->Snapshot().at_risk, 0U);
+  }
+  EXPECT_EQ(queue_->Snapshot().messages, 3U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, QueueTest, ::testing::Values(Mode::kWindow, Mode::kStrict, Mode::kWithoutJournal),
                          NameOf);
 

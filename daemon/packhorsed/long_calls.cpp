@@ -1,0 +1,143 @@
+#include "packhorsed/long_calls.h"
+
+#include <algorithm>
+
+#include "common/queue_json.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What one turn of the loop reads of a queue that is being checked.
+constexpr std::uint64_t kCheckBytes = 1ULL << 20U;
+// A disk that takes longer is in trouble: what is asked then answers without it.
+constexpr std::chrono::seconds kFoldPatience{3};
+// How often a job that waits for something looks; what it waits for mostly wakes the loop anyway.
+constexpr milliseconds kLook{50};
+
+bool Sends(limit::GateState state) { return state != limit::GateState::kHeld && state != limit::GateState::kPaused; }
+
+}  // namespace
+
+struct LongCalls::Flushing {
+  std::vector<std::string> destinations;
+  queue::Queue::LastNumbers last{};
+  std::shared_ptr<const bool> folded;
+  MonoTime begun{};
+  MonoTime deadline{};
+};
+
+std::shared_ptr<const bool> LongCalls::BeginFold() {
+  auto folded = std::make_shared<bool>(false);
+  parts_.queue->Fold([folded](const Status& status) { *folded = static_cast<bool>(status); });
+  return folded;
+}
+
+void LongCalls::Flush(std::uint64_t connection, std::vector<std::string> destinations, milliseconds timeout,
+                      MonoTime now) {
+  for (DestinationUnit& unit : parts_.destinations) {
+    if (std::find(destinations.begin(), destinations.end(), unit.config.name) != destinations.end()) {
+      unit.destination->Flush();
+    }
+  }
+  const Flushing flushing{std::move(destinations), parts_.queue->Last(), BeginFold(), now, now + timeout};
+  jobs_.push_back({connection, [this, flushing](MonoTime at) { return StepFlush(flushing, at); }});
+}
+
+std::optional<control::Answer> LongCalls::StepFlush(const Flushing& flushing, MonoTime now) const {
+  FlushOutcome outcome;
+  outcome.folded = *flushing.folded;
+  bool wait = !outcome.folded;
+  for (const std::string& name : flushing.destinations) {
+    const auto unit = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+                                   [&](const DestinationUnit& each) { return each.config.name == name; });
+    FlushOutcome::Part part;
+    part.name = name;
+    part.complete = parts_.queue->SettledThrough(name, flushing.last);
+    if (unit == parts_.destinations.end()) {
+      part.state = "removed";  // by a reload meanwhile
+    } else {
+      const delivery::DestinationStatus status = unit->destination->Snapshot(now);
+      part.state = limit::Name(status.state);
+      part.reason = status.reason;
+      part.pending = status.pending;
+      wait = wait || (!part.complete && Sends(status.state));
+    }
+    outcome.destinations.push_back(std::move(part));
+  }
+  if (wait && now < flushing.deadline) {
+    return std::nullopt;
+  }
+  outcome.waited = std::chrono::duration_cast<milliseconds>(now - flushing.begun);
+  return control::Answer(FlushJson(outcome));
+}
+
+struct LongCalls::Checking {
+  std::function<control::Answer(const queue::CheckReport&)> answer;
+  std::shared_ptr<const bool> folded;
+  MonoTime deadline{};                  // for the fold
+  std::unique_ptr<queue::Check> check;  // null: not begun
+};
+
+Status LongCalls::Verify(std::uint64_t connection, std::function<control::Answer(const queue::CheckReport&)> answer,
+                         MonoTime now) {
+  if (verifying_) {
+    return Error{ErrorCode::kBusy, "the queue is being checked already; ask again when that has ended"};
+  }
+  verifying_ = true;
+  auto checking = std::make_shared<Checking>();
+  checking->answer = std::move(answer);
+  checking->folded = BeginFold();
+  checking->deadline = now + kFoldPatience;
+  jobs_.push_back({connection, [this, checking](MonoTime at) { return StepCheck(*checking, at); }});
+  return {};
+}
+
+std::optional<control::Answer> LongCalls::StepCheck(Checking& checking, MonoTime now) {
+  if (checking.check == nullptr) {
+    if (!*checking.folded && now < checking.deadline) {
+      return std::nullopt;
+    }
+    Result<std::unique_ptr<queue::Check>> begun = queue::Check::Begin(parts_.config.queue.path);
+    if (!begun) {
+      verifying_ = false;
+      return control::Answer(begun.error().With("verify the queue"));
+    }
+    checking.check = *std::move(begun);
+    reading_ = true;
+  }
+  if (!checking.check->Step(kCheckBytes)) {
+    return std::nullopt;
+  }
+  verifying_ = false;
+  reading_ = false;
+  const queue::CheckReport& report = checking.check->report();
+  if (!report.damage.empty()) {
+    parts_.queue->NoteDamage(report.damage);
+  }
+  return checking.answer(report);
+}
+
+void LongCalls::AfterFold(std::uint64_t connection, std::function<control::Answer(bool folded)> answer, MonoTime now) {
+  const std::shared_ptr<const bool> folded = BeginFold();
+  const MonoTime deadline = now + kFoldPatience;
+  jobs_.push_back(
+      {connection, [answer = std::move(answer), folded, deadline](MonoTime at) -> std::optional<control::Answer> {
+         return *folded || at >= deadline ? std::optional(answer(*folded)) : std::nullopt;
+       }});
+}
+
+MonoTime LongCalls::Step(MonoTime now, Ready& ready) {
+  for (auto job = jobs_.begin(); job != jobs_.end();) {
+    if (std::optional<control::Answer> answer = job->step(now)) {
+      ready.emplace_back(job->connection, *std::move(answer));
+      job = jobs_.erase(job);
+    } else {
+      ++job;
+    }
+  }
+  return jobs_.empty() ? MonoTime::max() : reading_ ? now : now + kLook;
+}
+
+}  // namespace packhorse::daemon

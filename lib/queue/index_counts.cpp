@@ -1,0 +1,74 @@
+// What the counters of the index say of each other.
+
+#include <algorithm>
+#include <set>
+
+#include "queue/index.h"
+
+namespace packhorse::queue {
+namespace {
+
+std::string Sum(const LedgerRow& row) {
+  std::string text;
+  std::uint64_t sum = 0;
+  const auto add = [&](const char* name, std::uint64_t count) {
+    text += (text.empty() ? "" : " + ") + std::string(name) + " " + std::to_string(count);
+    sum += count;
+  };
+  add("delivered", row.delivered);
+  add("rejected", row.rejected);
+  add("quarantined", row.quarantined);
+  add("deduplicated", row.deduplicated);
+  add("expired", row.expired);
+  add("dropped", row.dropped);
+  add("pending", row.pending);
+  return text + " = " + std::to_string(sum);
+}
+
+}  // namespace
+
+std::vector<std::string> Index::LedgerGaps() const {
+  std::vector<std::string> gaps;
+  const Ledger ledger = BuildLedger();
+  for (const LedgerRow& row : ledger.rows) {
+    if (!row.Balanced()) {
+      gaps.push_back("stream " + row.stream + ", destination " + row.destination + ": received " +
+                     std::to_string(row.received) + ", but " + Sum(row));
+    }
+  }
+  for (const auto& [id, name] : destinations_) {
+    for (const Lane lane : kAllLanes) {
+      const Backlog* backlog = FindBacklog(id, lane);
+      const std::uint64_t waiting = backlog == nullptr ? 0 : backlog->waiting();
+      std::set<Sequence> in_batches;
+      for (const auto& [batch_id, unsettled] : unsettled_) {
+        for (const Member& member : unsettled.batch->members) {
+          if (unsettled.destination == id && unsettled.batch->lane == lane) {
+            in_batches.insert(member.sequence);
+          }
+        }
+      }
+      const std::uint64_t pending = PendingMessages(id, lane);
+      if (pending != waiting + in_batches.size()) {
+        gaps.push_back("destination " + name + ", lane " + std::string(Name(lane)) + ": " + std::to_string(pending) +
+                       " pending, but " + std::to_string(waiting) + " waiting and " +
+                       std::to_string(in_batches.size()) + " in batches");
+      }
+    }
+  }
+  return gaps;
+}
+
+bool Index::SettledThrough(DestinationId destination, Lane lane, Sequence through) const {
+  const Backlog* backlog = FindBacklog(destination, lane);
+  const bool waits =
+      backlog != nullptr && std::any_of(backlog->ranges.begin(), backlog->ranges.end(),
+                                        [&](const Range& range) { return range.waiting > 0 && range.from <= through; });
+  return !waits && std::none_of(unsettled_.begin(), unsettled_.end(), [&](const auto& entry) {
+    const Unsettled& unsettled = entry.second;
+    return unsettled.destination == destination && unsettled.batch->lane == lane &&
+           unsettled.batch->members.front().sequence <= through;
+  });
+}
+
+}  // namespace packhorse::queue

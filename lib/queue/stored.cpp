@@ -1,0 +1,175 @@
+#include "queue/stored.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "queue/open.h"
+#include "queue/sqlite/schema.h"
+
+namespace packhorse::queue {
+namespace {
+
+// Fills a page, message by message.
+class PageFiller {
+ public:
+  PageFiller(StoredPage& page, const StoredFilter& filter, std::optional<StreamId> stream, const PageBounds& bounds)
+      : page_(page), filter_(filter), stream_(stream), bounds_(bounds) {}
+
+  // Whether the page can take more; when not, it says where the next one begins.
+  Result<bool> AddSegment(const StoredPlace& from, Sequence first, const std::string& plain) {
+    scanned_ += plain.size();
+    SegmentReader reader(plain, first);
+    while (!reader.AtEnd()) {
+      const Result<SegmentReader::Head> head = reader.Next();
+      if (!head) {
+        return head.error();
+      }
+      if (head->sequence < from.sequence || !Wanted(*head, reader)) {
+        continue;
+      }
+      if (head->sequence > from.through.at(At(from.lane))) {
+        return false;
+      }
+      if (page_.messages.size() >= bounds_.messages || bytes_ >= bounds_.bytes) {
+        return EndAt(from, head->sequence);
+      }
+      bytes_ += reader.payload().size();
+      page_.messages.emplace_back(from.lane, StoredMessage{head->sequence, reader.Take()});
+    }
+    return scanned_ < bounds_.scanned;
+  }
+
+  Result<bool> EndAt(const StoredPlace& from, Sequence sequence) {
+    page_.next = StoredPlace{from.lane, sequence, from.through};
+    return false;
+  }
+
+ private:
+  bool Wanted(const SegmentReader::Head& head, const SegmentReader& reader) const {
+    return (!stream_ || head.stream == *stream_) && reader.received_at() >= filter_.from &&
+           (!filter_.to || reader.received_at() < *filter_.to);
+  }
+
+  StoredPage& page_;
+  const StoredFilter& filter_;
+  std::optional<StreamId> stream_;
+  const PageBounds& bounds_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t scanned_ = 0;
+};
+
+}  // namespace
+
+std::string Format(const StoredPlace& place) {
+  std::string text(1, Letter(place.lane));
+  text += "." + std::to_string(place.sequence);
+  for (const Sequence last : place.through) {
+    text += "." + std::to_string(last);
+  }
+  return text;
+}
+
+std::optional<StoredPlace> ParseStoredPlace(std::string_view text) {
+  StoredPlace place;
+  const auto lane = std::find_if(kAllLanes.begin(), kAllLanes.end(),
+                                 [&](Lane each) { return !text.empty() && text.front() == Letter(each); });
+  if (lane == kAllLanes.end()) {
+    return std::nullopt;
+  }
+  place.lane = *lane;
+  text.remove_prefix(1);
+  const auto number = [&](Sequence& value) {
+    if (text.empty() || text.front() != '.') {
+      return false;
+    }
+    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), value);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return error == std::errc();
+  };
+  if (!number(place.sequence) || !std::all_of(place.through.begin(), place.through.end(), number) || !text.empty()) {
+    return std::nullopt;
+  }
+  return place;
+}
+
+Result<StoredMessages> StoredMessages::Open(const std::string& path) {
+  Result<Database> db = Database::Open(path, Database::Mode::kReadOnly);
+  if (!db) {
+    return db.error();
+  }
+  if (Status known = CheckCurrent(*db); !known) {
+    return known.error();
+  }
+  Result<Reader> reader = Reader::Open(path);
+  if (!reader) {
+    return reader.error();
+  }
+  Result<QueueIds> ids = LoadIds(*db);
+  if (!ids) {
+    return ids.error();
+  }
+  StoredMessages stored(*std::move(db), *std::move(reader));
+  stored.ids_ = *std::move(ids);
+  Result<Statement> rows = stored.db_.Prepare("SELECT id, name FROM streams");
+  if (!rows) {
+    return rows.error();
+  }
+  Status read = rows->ForEach([&] { stored.streams_[static_cast<StreamId>(rows->Int(0))] = rows->Text(1); });
+  return read ? Result<StoredMessages>(std::move(stored)) : Result<StoredMessages>(read.error());
+}
+
+std::string StoredMessages::StreamName(StreamId id) const {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? "" : found->second;
+}
+
+Result<StoredPlace> StoredMessages::First() {
+  StoredPlace place;
+  Result<Statement> rows = db_.Prepare("SELECT lane, next_sequence FROM lanes WHERE lane BETWEEN 0 AND 2");
+  if (!rows) {
+    return rows.error();
+  }
+  Status read = rows->ForEach(
+      [&] { place.through.at(static_cast<std::size_t>(rows->Int(0))) = static_cast<Sequence>(rows->Int(1)) - 1; });
+  return read ? Result<StoredPlace>(place) : Result<StoredPlace>(read.error());
+}
+
+Result<StoredPage> StoredMessages::Read(const StoredFilter& filter, const StoredPlace& from, const PageBounds& bounds) {
+  std::optional<StreamId> stream;
+  if (!filter.stream.empty()) {
+    const auto found =
+        std::find_if(streams_.begin(), streams_.end(), [&](const auto& each) { return each.second == filter.stream; });
+    if (found == streams_.end()) {
+      return Error{ErrorCode::kNotFound, "no stream \"" + filter.stream + "\" in the queue"};
+    }
+    stream = found->first;
+  }
+  StoredPage page;
+  PageFiller filler(page, filter, stream, bounds);
+  StoredPlace place = from;
+  for (const Lane lane : kAllLanes) {
+    if (lane < from.lane || (filter.lane && lane != *filter.lane)) {
+      continue;
+    }
+    place.lane = lane;
+    place.sequence = lane == from.lane ? from.sequence : 0;
+    Status visited = reader_.VisitSegments(
+        lane, place.sequence, [&](Sequence first, Sequence last, const std::string& plain) -> Result<bool> {
+          if (first > place.through.at(At(lane))) {
+            return false;
+          }
+          const Result<bool> more = filler.AddSegment(place, first, plain);
+          return !more || *more || page.next || last >= place.through.at(At(lane)) ? more
+                                                                                   : filler.EndAt(place, last + 1);
+        });
+    if (!visited) {
+      return visited.error();
+    }
+    if (page.next) {
+      return page;
+    }
+  }
+  return page;
+}
+
+}  // namespace packhorse::queue

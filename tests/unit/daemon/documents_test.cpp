@@ -1,0 +1,74 @@
+// What the documents tell people to type exists.
+
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "packhorse/cli.h"
+#include "support/process.h"
+
+namespace packhorse::cli {
+namespace {
+
+// `packhorse queue verify`, at the beginning of a line or within backquotes.
+std::set<std::string> CommandsIn(const std::string& file) {
+  const std::string text = test::ReadAll(std::string(SOURCE_DIR) + "/" + file);
+  const std::regex pattern("(?:`|\\n)(?:sudo )?packhorse ((?:queue |dead )?[a-z]+)");
+  std::set<std::string> commands;
+  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) {
+    commands.insert((*match)[1]);
+  }
+  return commands;
+}
+
+int ExitCodeOfHelp(const std::string& command) {
+  std::vector<std::string> words = {"packhorse"};
+  for (std::size_t at = 0; at <= command.size();) {
+    const std::size_t end = std::min(command.find(' ', at), command.size());
+    words.push_back(command.substr(at, end - at));
+    at = end + 1;
+  }
+  words.emplace_back("--help");
+  std::vector<char*> argv;
+  for (std::string& word : words) {
+    argv.push_back(word.data());
+  }
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const int exit_code = Main(static_cast<int>(argv.size()), argv.data());
+  const std::string help = testing::internal::GetCapturedStdout();
+  testing::internal::GetCapturedStderr();
+  return exit_code == 0 && help.empty() ? -1 : exit_code;
+}
+
+TEST(Documents, EveryCommandThatTheyNameExists) {
+  std::set<std::string> all;
+  for (const char* file : {"docs/RUNBOOK.md", "README.md", "docs/ARCHITECTURE.md"}) {
+    for (const std::string& command : CommandsIn(file)) {
+      EXPECT_EQ(ExitCodeOfHelp(command), 0) << file << " names `packhorse " << command << "`";
+      all.insert(command);
+    }
+  }
+  for (const char* command : {"status", "queue verify", "queue export", "flush", "dead list"}) {
+    EXPECT_EQ(all.count(command), 1U) << command << " is not explained";
+  }
+  EXPECT_NE(ExitCodeOfHelp("nonsense"), 0);
+}
+
+TEST(Documents, TheManualPageHasEveryCommandOfTheHelp) {
+  const std::string page = test::ReadAll(std::string(SOURCE_DIR) + "/docs/man/packhorse.1");
+  for (const char* command :
+       {"status", "check", "tail", "decode", "where", "queue stats", "queue quarantine", "queue peek", "queue verify",
+        "queue export", "dead", "ledger", "events", "pause", "resume", "flush", "reload", "version"}) {
+    EXPECT_NE(page.find(command), std::string::npos) << command;
+    if (std::string(command) != "dead") {
+      EXPECT_EQ(ExitCodeOfHelp(command), 0) << command;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace packhorse::cli

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/load.h"
+#include "packhorsed/wiring.h"
+#include "support/manual_clock.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::daemon {
+
+// The objects of a daemon as its configuration makes them, with a queue in a temporary folder; nothing is connected,
+// and nothing is sent because nobody drives the uploads.
+class PartsTest : public ::testing::Test {
+ protected:
+  PartsTest() {
+    const std::string text = R"({"gateway":{"id":"gw-1"},
+      "sources":[{"name":"plant","urls":["mqtt://127.0.0.1:1"],"client_id":"packhorse-test"}],
+      "streams":[{"name":"telemetry","source":"plant","topics":["site/{site}/dev/{device}/+"],
+                  "contract":"generic-json@1","destinations":["cloud"]}],
+      "destinations":[{"name":"cloud","contract":"packhorse-ingest@1","url":"http://127.0.0.1:1"}],
+      "queue":{"path":")" + (dir_ / "queue.db") +
+                             R"(","runtime_dir":")" + (dir_ / "run") + R"("},
+      "control":{"socket":")" +
+                             (dir_ / "control.sock") + R"("}})";
+    test::WriteAll(file_, text);
+    Start();
+  }
+
+  void Start() {
+    config::Loaded loaded = LoadConfiguration(file_);
+    ASSERT_TRUE(loaded.ok()) << config::Describe(loaded.problems.front());
+    Result<std::unique_ptr<Parts>> parts = Assemble(file_, std::move(loaded.config), clock_);
+    ASSERT_TRUE(parts) << parts.error().message;
+    parts_ = *std::move(parts);
+  }
+
+  void Stop() { parts_.reset(); }
+
+  Sequence Append(const std::string& payload) {
+    RawMessage message;
+    message.stream = *parts_->queue->Stream("telemetry");
+    message.topic = "site/a/dev/17/telemetry";
+    message.payload = payload;
+    message.received_at = clock_.Wall();
+    const Result<Sequence> sequence = parts_->queue->Append(std::move(message));
+    EXPECT_TRUE(sequence) << sequence.error().message;
+    return sequence.value_or(0);
+  }
+
+  test::TempDir dir_;
+  std::string file_ = dir_ / "packhorse.json";
+  test::ManualClock clock_;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace packhorse::daemon
