@@ -69,7 +69,8 @@ Status UpdateSubscriptions(Database& db, const std::set<Key>& wanted, const std:
     }
     // One that was closed and opened again without a message between continues.
     Result<Statement> add = db.Prepare(
-        "INSERT INTO subscriptions VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET through_sequence = NULL");
+        "INSERT INTO subscriptions(destination, stream, lane, from_sequence, through_sequence) VALUES"
+        " (?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET through_sequence = NULL");
     if (!add) {
       return add.error();
     }

@@ -15,6 +15,13 @@ namespace {
 constexpr std::size_t kSegmentPlainBytes = 1U << 20U;
 // The message that goes over that is usually smaller than this.
 constexpr std::size_t kSegmentSlack = 64U << 10U;
+// Statements name their columns and change only those: a later minor of the format may have more.
+constexpr const char* kSaveRange =
+    "INSERT INTO pending(id, destination, lane, from_sequence, through_sequence, waiting) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT(id) DO UPDATE SET from_sequence = excluded.from_sequence,"
+    " through_sequence = excluded.through_sequence, waiting = excluded.waiting";
+constexpr const char* kAddSubscription =
+    "INSERT INTO subscriptions(destination, stream, lane, from_sequence, through_sequence) VALUES (?, ?, ?, ?, ?)";
 // Segments that one fold removes at most, so that its time is bounded.
 constexpr std::int64_t kTrimRows = 5'000;
 
@@ -167,8 +174,9 @@ Status Books::InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held
   held.messages += segment.messages();
   held.payload_bytes += static_cast<std::int64_t>(segment.payload_bytes());
   const std::string blob = segment.Finish();
-  return Run("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", SegmentKey(lane, segment.first()), segment.last(),
-             segment.messages(), segment.payload_bytes(), Statement::AsBlob(blob));
+  return Run("INSERT INTO segments(id, last_sequence, messages, payload_bytes, blob) VALUES (?, ?, ?, ?, ?)",
+             SegmentKey(lane, segment.first()), segment.last(), segment.messages(), segment.payload_bytes(),
+             Statement::AsBlob(blob));
 }
 
 // What is in memory in many small pieces becomes few rows of the messages that somebody still needs.
@@ -238,8 +246,9 @@ Status Books::WriteLedger(const Changes& changes) {
       continue;
     }
     Status counted =
-        Run("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "messages = messages + excluded.messages, records = records + excluded.records",
+        Run("INSERT INTO ledger(hour, stream, destination, outcome, reason, messages, records)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET messages = messages + excluded.messages,"
+            " records = records + excluded.records",
             key.hour, key.stream, key.destination, key.outcome, std::string_view(key.reason), delta.messages,
             delta.records);
     if (!counted) {
@@ -255,10 +264,9 @@ Status Books::WriteConfiguration(const std::vector<Subscription>& subscriptions)
     return emptied;
   }
   for (const Subscription& each : subscriptions) {
-    Status written = each.through ? Run("INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?)", each.destination,
-                                        each.stream, Number(each.lane), each.from, *each.through)
-                                  : Run("INSERT INTO subscriptions VALUES (?, ?, ?, ?, NULL)", each.destination,
-                                        each.stream, Number(each.lane), each.from);
+    Status written =
+        each.through ? Run(kAddSubscription, each.destination, each.stream, Number(each.lane), each.from, *each.through)
+                     : Run(kAddSubscription, each.destination, each.stream, Number(each.lane), each.from, nullptr);
     if (!written) {
       return written;
     }
@@ -272,11 +280,9 @@ Status Books::WriteRanges(const Changes& changes) {
     if (range.gone) {
       written = Run("DELETE FROM pending WHERE id = ?", id);
     } else if (range.through) {
-      written = Run("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?)", id, range.destination,
-                    Number(range.lane), range.from, *range.through, range.waiting);
+      written = Run(kSaveRange, id, range.destination, Number(range.lane), range.from, *range.through, range.waiting);
     } else {
-      written = Run("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, NULL, ?)", id, range.destination,
-                    Number(range.lane), range.from, range.waiting);
+      written = Run(kSaveRange, id, range.destination, Number(range.lane), range.from, nullptr, range.waiting);
     }
     if (!written) {
       return written;
@@ -314,11 +320,13 @@ Status Books::InsertBatch(DestinationId destination, const FrozenBatch& batch) {
 
 Status Books::WritePartials(const Changes& changes) {
   for (const auto& [key, partial] : changes.partials) {
-    Status written = partial.settled == 0
-                         ? Run("DELETE FROM partials WHERE destination = ? AND lane = ? AND sequence = ?",
-                               key.destination, Number(key.lane), key.sequence)
-                         : Run("INSERT OR REPLACE INTO partials VALUES (?, ?, ?, ?, ?)", key.destination,
-                               Number(key.lane), key.sequence, partial.settled, static_cast<int>(partial.worst));
+    Status written =
+        partial.settled == 0
+            ? Run("DELETE FROM partials WHERE destination = ? AND lane = ? AND sequence = ?", key.destination,
+                  Number(key.lane), key.sequence)
+            : Run("INSERT INTO partials(destination, lane, sequence, settled, worst) VALUES (?, ?, ?, ?, ?)"
+                  " ON CONFLICT DO UPDATE SET settled = excluded.settled, worst = excluded.worst",
+                  key.destination, Number(key.lane), key.sequence, partial.settled, static_cast<int>(partial.worst));
     if (!written) {
       return written;
     }
@@ -358,8 +366,10 @@ Status Books::WriteDead(const Changes& changes) {
 Status Books::WriteQuarantine(const Changes& changes, FoldResult& result) {
   for (const auto& [key, row] : changes.quarantine) {
     Status kept =
-        Run("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)", Number(key.first), key.second, row.stream,
-            Micros(row.at), std::string_view(row.reason), std::string_view(row.detail), Statement::AsBlob(row.message));
+        Run("INSERT OR IGNORE INTO quarantine(lane, sequence, stream, at, reason, detail, message)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            Number(key.first), key.second, row.stream, Micros(row.at), std::string_view(row.reason),
+            std::string_view(row.detail), Statement::AsBlob(row.message));
     if (!kept) {
       return kept;
     }
