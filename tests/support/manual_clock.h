@@ -1,31 +1,33 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 
 #include "base/clock.h"
 
 namespace packhorse::test {
 
-// A clock that only moves when told. Not thread-safe.
+// A clock that only moves when told: by one thread, while others may look.
 class ManualClock final : public Clock {
  public:
   WallTime Wall() const override { return wall_; }
   MonoTime Mono() const override { return mono_; }
-  std::chrono::nanoseconds Boot() const override { return mono_.time_since_epoch(); }
+  std::chrono::nanoseconds Boot() const override { return mono_.load().time_since_epoch(); }
   bool Synchronized() const override { return synchronized_; }
 
   void Advance(std::chrono::microseconds by) {
-    wall_ += by;
-    mono_ += by;
+    StepWall(by);
+    mono_ = mono_.load() + by;
   }
-  void StepWall(std::chrono::microseconds by) { wall_ += by; }
+  void StepWall(std::chrono::microseconds by) { wall_ = wall_.load() + by; }
   void SetWall(WallTime wall) { wall_ = wall; }
   void SetSynchronized(bool synchronized) { synchronized_ = synchronized; }
 
  private:
-  WallTime wall_{std::chrono::microseconds(1'795'162'531'500'000)};  // 2026-11-20T08:15:31.500000Z
-  MonoTime mono_{std::chrono::seconds(1'000)};
-  bool synchronized_ = true;
+  std::atomic<WallTime> wall_{
+      WallTime(std::chrono::microseconds(1'795'162'531'500'000))};  // 2026-11-20T08:15:31.500000Z
+  std::atomic<MonoTime> mono_{MonoTime(std::chrono::seconds(1'000))};
+  std::atomic<bool> synchronized_{true};
 };
 
 }  // namespace packhorse::test

@@ -97,7 +97,7 @@ Status Create(Database& db) {
 
 Status WriteIdentity(Database& db) {
   if (Status identified =
-          db.Execute("INSERT OR IGNORE INTO meta VALUES ('queue_id', '" + NewQueueId() + "'), ('clean', '1')");
+          db.Execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('queue_id', '" + NewQueueId() + "'), ('clean', '1')");
       !identified) {
     return identified;
   }
@@ -130,7 +130,7 @@ Status Migrate(Database& db, std::int64_t version) {
 }  // namespace
 
 Status WriteFormat(Database& db) {
-  return db.Execute("INSERT OR REPLACE INTO meta VALUES ('format', '" + std::to_string(kFormatMajor) + "." +
+  return db.Execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('format', '" + std::to_string(kFormatMajor) + "." +
                     std::to_string(kFormatMinor) + "')");
 }
 

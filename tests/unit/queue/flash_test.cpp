@@ -1,0 +1,166 @@
+// Kind to flash (P12) and small (P14): what is written, and what is held, in relation to what arrives. Counted, not
+// timed: bytes that SQLite hands to the file system, bytes that the allocator has given out.
+
+#include <malloc.h>
+
+#include <array>
+#include <cstdio>
+
+#include "counting_vfs.h"
+#include "queue_fixture.h"
+
+namespace packhorse::queue {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Flash : public QueueTest {
+ protected:
+  Flash() {
+    queue_.reset();
+    test::CountingVfs::Install();
+    Reopen();
+  }
+
+  // Telemetry of about 200 bytes whose numbers differ from message to message.
+  std::string Telemetry() {
+    const int step = static_cast<int>(number_ * 7'919 % 1'000);
+    std::array<char, 320> text{};
+    const int length = std::snprintf(
+        text.data(), text.size(),
+        R"({"ts":%llu,"seq":%llu,"temperature":%d.%02d,"humidity":%d.%d,"pressure":10%02d.%d,"battery":{"voltage":3.%03d,)"
+        R"("percent":%d},"vibration":[0.%03d,1.%03d,0.%03d],"firmware":"1.4.2","ok":true,"site":"a"})",
+        1'795'162'531'500ULL + number_, static_cast<unsigned long long>(number_), 18 + step / 100, step % 100,
+        40 + step / 50, step % 10, step / 10, step % 7, step, step % 101, step, step * 3 % 1'000, step * 7 % 1'000);
+    ++number_;
+    return {text.data(), static_cast<std::size_t>(length)};
+  }
+
+  void Arrive(int messages) {
+    for (int i = 0; i < messages; ++i) {
+      const std::string payload = Telemetry();
+      arrived_bytes_ += payload.size() + Message("").topic.size();
+      Append(payload);
+      clock_.Advance(100us);
+    }
+  }
+
+  // All that waits, in batches of 500 with a body as gzip makes it.
+  void Deliver() {
+    while (queue_->Waiting("cloud", Lane::kNormal).messages > 0) {
+      const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 500, 1ULL << 30U);
+      ASSERT_TRUE(pending);
+      FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+      request.batches.push_back(MakeBatch(pending->messages));
+      request.batches.front()->body.resize(request.batches.front()->body.size() / 6);
+      std::optional<Result<std::vector<BatchId>>> frozen;
+      queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
+      const Result<std::vector<BatchId>> ids = Await(frozen);
+      ASSERT_TRUE(ids);
+      ASSERT_TRUE(Settle(Delivered(ids->front())));
+    }
+  }
+
+  // As the window and the minute bring it about, without waiting for them.
+  void Fold() {
+    std::optional<Status> folded;
+    queue_->Fold([&](const Status& status) { folded = status; });
+    EXPECT_TRUE(test::WaitFor([&] {
+      queue_->Poll();
+      return folded.has_value();
+    }));
+    EXPECT_TRUE(folded && *folded);
+  }
+
+  // Bytes written per byte that arrives (topic and payload) while `work` runs, with what SQLite puts off until the
+  // queue is closed.
+  template <typename Work>
+  double WrittenPerByte(Work work) {
+    arrived_bytes_ = 0;
+    const std::uint64_t before = test::CountingVfs::BytesWritten();
+    work();
+    queue_.reset();
+    const auto written = static_cast<double>(test::CountingVfs::BytesWritten() - before);
+    Reopen();
+    return written / static_cast<double>(arrived_bytes_);
+  }
+
+  std::uint64_t number_ = 0;
+  std::uint64_t arrived_bytes_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, Flash, ::testing::Values(Mode::kWindow), NameOf);
+
+TEST_P(Flash, WhileTheLinkIsUpAlmostNothingIsWritten) {
+  const double written = WrittenPerByte([this] {
+    for (int minute = 0; minute < 4; ++minute) {
+      for (int second = 0; second < 12; ++second) {
+        Arrive(500);
+        Deliver();
+      }
+      Fold();
+    }
+  });
+  EXPECT_LT(written, 0.1);
+  EXPECT_EQ(Row().pending, 0U);
+  EXPECT_EQ(Row().delivered, 24'000U);
+}
+
+TEST_P(Flash, WhileTheLinkIsDownLessIsWrittenThanArrives) {
+  const double fast = WrittenPerByte([this] {
+    for (int window = 0; window < 3; ++window) {
+      Arrive(10'000);  // 5,000 a second
+      Fold();
+    }
+  });
+  EXPECT_LT(fast, 0.35);
+  const double slow = WrittenPerByte([this] {
+    for (int window = 0; window < 50; ++window) {
+      Arrive(200);  // 100 a second
+      Fold();
+    }
+  });
+  EXPECT_LT(slow, 1.0);
+  EXPECT_EQ(Row().pending, 40'000U);
+}
+
+TEST_P(Flash, MemoryDoesNotGrowWithTheBacklog) {
+  const auto fill = [this](int thousands) {
+    for (int i = 0; i < thousands; ++i) {
+      Arrive(1'000);
+      if (i % 4 == 3) {
+        Fold();
+      }
+    }
+    Fold();
+  };
+  const auto held = [] { return static_cast<double>(mallinfo2().uordblks); };
+  fill(60);  // more than SQLite's and our own caches hold
+  const double small = held();
+  fill(60);
+  const double large = held();
+  EXPECT_EQ(Row().pending, 120'000U);
+  EXPECT_LT(large - small, 256.0 * 1024) << "for 60,000 messages more";
+}
+
+TEST_P(Flash, OpeningReadsNoMoreOfALongBacklog) {
+  const auto reopen = [this] {
+    queue_.reset();
+    const std::uint64_t before = test::CountingVfs::BytesRead();
+    Reopen();
+    return static_cast<double>(test::CountingVfs::BytesRead() - before);
+  };
+  Arrive(10'000);
+  Fold();
+  const double small = reopen();
+  for (int i = 0; i < 9; ++i) {
+    Arrive(10'000);
+    Fold();
+  }
+  const double large = reopen();
+  EXPECT_EQ(Row().pending, 100'000U);
+  EXPECT_LT(large, 2 * small + 65'536);
+}
+
+}  // namespace
+}  // namespace packhorse::queue
