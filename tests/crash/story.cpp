@@ -170,7 +170,8 @@ void Story::Tell() {
   Settle(false);
   Fold();
   Enter(Stage::kFilling);
-  Append(static_cast<int>(options_.journal_bytes / 1'000), 1'000);
+  // More than both files hold: the fold has to be done within this stage.
+  Append(static_cast<int>(2 * options_.journal_bytes / 1'000), 1'000);
   Enter(Stage::kEnding);
   queue_.reset();
   Enter(Stage::kOver);

@@ -49,7 +49,7 @@ TEST(QueueTools, FlushVerifyExportAndPeekWithTheDaemonAndWithItsFile) {
   json other = site.config();
   other["control"]["socket"] = site.Path("other.sock");
   WriteAll(site.Path("other.json"), other.dump());
-  const RunResult second = Run({Site::Bin("packhorsed"), "--config", site.Path("other.json")});
+  const RunResult second = test::Run({Site::Bin("packhorsed"), "--config", site.Path("other.json")});
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_NE((second.out + second.err).find("in use by process " + std::to_string(site.bridge().pid())),
             std::string::npos)
@@ -67,9 +67,9 @@ TEST(QueueTools, FlushVerifyExportAndPeekWithTheDaemonAndWithItsFile) {
   EXPECT_EQ(site.Cli({"--config", config, "flush"}).exit_code, 3);
 
   // What must never happen shows at once.
-  ASSERT_EQ(
-      Run({"sqlite3", site.Path("queue.db"), "UPDATE ledger SET messages = messages + 7 WHERE outcome = 0"}).exit_code,
-      0);
+  ASSERT_EQ(test::Run({"sqlite3", site.Path("queue.db"), "UPDATE ledger SET messages = messages + 7 WHERE outcome = 0"})
+                .exit_code,
+            0);
   EXPECT_EQ(site.Cli({"--config", config, "queue", "verify"}).exit_code, 1);
   site.StartBridge();
   const json status = site.Status();
