@@ -19,6 +19,7 @@ constexpr auto kFreezeRetry = 1s;
 constexpr auto kIdle = 3600s;
 constexpr std::uint32_t kRetryFloorPerMinute = 30;
 constexpr std::size_t kSpanBytes = 8;
+constexpr double kBackfillShare = 0.5;
 
 constexpr std::array kLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
 
@@ -36,7 +37,8 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       builder_(BuilderOptionsOf(options_), around_.queue, around_.streams, around_.clock),
       gate_(options_.gate, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
-      limits_(options_.limits) {}
+      limits_(options_.limits),
+      turns_(kBackfillShare) {}
 
 Status DestinationImpl::Start() {
   Result<std::vector<queue::FrozenBatch>> batches = around_.queue.FrozenBatches(options_.name);
@@ -47,14 +49,14 @@ Status DestinationImpl::Start() {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
     active->batch = std::move(batch);
-    LaneOf(*active).line.push_back(std::move(active));
+    LineOf(*active).line.push_back(std::move(active));
   }
   return {};
 }
 
 bool DestinationImpl::idle() const {
-  return in_flight_ == 0 && std::all_of(lanes_.begin(), lanes_.end(), [](const LaneState& lane) {
-           return !lane.freezing && std::all_of(lane.line.begin(), lane.line.end(), [](const ActivePtr& active) {
+  return in_flight_ == 0 && std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
+           return !state.freezing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
              return active->state == Active::State::kReady;
            });
          });
@@ -64,9 +66,10 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   gate_.Tick(now);
   limits_.SetFactor(gate_.RampFactor(now));
   MonoTime next = now + kIdle;
-  for (const Lane lane : kLanes) {
-    next = std::min(next, StepLane(lane, now));
+  for (std::size_t i = 0; i < batch::kLines; ++i) {
+    next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
+  next = std::min(next, SendInTurn(now));
   if (flush_ && std::all_of(kLanes.begin(), kLanes.end(),
                             [&](Lane lane) { return around_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;
@@ -74,28 +77,59 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   return next;
 }
 
-MonoTime DestinationImpl::StepLane(Lane lane, MonoTime now) {
-  LaneState& state = lanes_[static_cast<std::size_t>(lane)];
+MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
+  LineState& state = StateOf(at);
   MonoTime next = now + kIdle;
   const bool open = gate_.state() == limit::GateState::kOk;
   if (!draining_ && !state.freezing && state.line.size() < (open ? kLineLength : 1)) {
-    next = FreezeWhenDue(lane, now);
+    next = FreezeWhenDue(at, now);
   }
   if (state.line.empty() && !state.suspects.empty() && !state.freezing) {
     // Nothing else to try: whether the other side has come to its senses.
     state.line.push_back(std::move(state.suspects.front()));
     state.suspects.pop_front();
   }
-  for (const ActivePtr& active : state.line) {
+  return next;
+}
+
+DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
+  for (const ActivePtr& active : line.line) {
     if (active->state == Active::State::kReady) {
-      next = std::min(next, SendWhenAllowed(active, now));
-      break;
+      return active;
     }
     if (active->state == Active::State::kSending || active->has_successors) {
       break;
     }
   }
-  return next;
+  return nullptr;
+}
+
+MonoTime DestinationImpl::SendInTurn(MonoTime now) {
+  MonoTime next = now + kIdle;
+  while (true) {
+    batch::Ready ready{};
+    for (std::size_t i = 0; i < batch::kLines; ++i) {
+      if (const ActivePtr head = HeadOf(lines_.at(i))) {
+        const MonoTime at = ReadyAt(*head, now);
+        ready.at(i) = at <= now;
+        next = at > now ? std::min(next, at) : next;
+      }
+    }
+    const std::optional<batch::Line> turn = turns_.Next(ready);
+    if (!turn || in_flight_ >= gate_.MaxInFlight(kMaxInFlight)) {
+      return next;
+    }
+    if (!gate_.MaySend(now)) {
+      return gate_.NextSend(now).value_or(now + kIdle);
+    }
+    // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
+    const ActivePtr head = HeadOf(StateOf(*turn));
+    if (const MonoTime at = AdmittedAt(*head, now); at > now) {
+      return std::min(next, at);
+    }
+    Send(head, now);
+    turns_.Took(*turn, ready);
+  }
 }
 
 batch::Options DestinationImpl::BatchLimits() const {
@@ -108,8 +142,12 @@ batch::Options DestinationImpl::BatchLimits() const {
   return limits;
 }
 
-MonoTime DestinationImpl::FreezeWhenDue(Lane lane, MonoTime now) {
-  LaneState& state = lanes_[static_cast<std::size_t>(lane)];
+MonoTime DestinationImpl::FreezeWhenDue(batch::Line at, MonoTime now) {
+  if (at.backlog) {
+    return now + kIdle;
+  }
+  const Lane lane = at.lane;
+  LineState& state = StateOf(at);
   const queue::PendingStats waiting = around_.queue.Waiting(options_.name, lane);
   if (waiting.messages == 0) {
     state.oldest_seen.reset();
@@ -130,12 +168,13 @@ MonoTime DestinationImpl::FreezeWhenDue(Lane lane, MonoTime now) {
     around_.queue.WakeAt(options_.name, lane, batch::FullAt(limits, mean_record_bytes_));
     return decision.next.value_or(now + kIdle);
   }
-  StartFreeze(lane, now);
+  StartFreeze(at, now);
   return now + kIdle;
 }
 
-void DestinationImpl::StartFreeze(Lane lane, MonoTime now) {
-  LaneState& state = lanes_[static_cast<std::size_t>(lane)];
+void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
+  const Lane lane = at.lane;
+  LineState& state = StateOf(at);
   const batch::Options limits = BatchLimits();
   const Result<queue::Pending> pending = around_.queue.Peek(options_.name, lane, limits.max_records, kPeekBytes);
   Result<queue::FreezeRequest> request =
@@ -163,22 +202,22 @@ void DestinationImpl::StartFreeze(Lane lane, MonoTime now) {
     frozen.push_back(std::move(active));
   }
   state.freezing = true;
-  around_.queue.Freeze(*std::move(request), [this, lane, frozen, alive = std::weak_ptr<bool>(alive_)](
+  around_.queue.Freeze(*std::move(request), [this, at, frozen, alive = std::weak_ptr<bool>(alive_)](
                                                 const Result<std::vector<queue::BatchId>>& ids) {
     if (alive.expired()) {
       return;
     }
-    LaneState& lane_state = lanes_[static_cast<std::size_t>(lane)];
-    lane_state.freezing = false;
-    lane_state.oldest_seen.reset();
+    LineState& line_state = StateOf(at);
+    line_state.freezing = false;
+    line_state.oldest_seen.reset();
     if (!ids) {
       last_error_ = ids.error().message;
-      lane_state.freeze_not_before = around_.clock.Mono() + kFreezeRetry;
+      line_state.freeze_not_before = around_.clock.Mono() + kFreezeRetry;
       return;
     }
     for (std::size_t i = 0; i < frozen.size(); ++i) {
       frozen[i]->batch.id = (*ids)[i];
-      lane_state.line.push_back(frozen[i]);
+      line_state.line.push_back(frozen[i]);
     }
   });
 }
@@ -187,27 +226,19 @@ limit::Cost DestinationImpl::CostOf(const Active& active) const {
   return limit::Cost{1, active.batch.records, active.batch.body.size()};
 }
 
-MonoTime DestinationImpl::SendWhenAllowed(const ActivePtr& active, MonoTime now) {
-  if (in_flight_ >= gate_.MaxInFlight(kMaxInFlight)) {
-    return now + kIdle;
-  }
-  if (!gate_.MaySend(now)) {
-    return gate_.NextSend(now).value_or(now + kIdle);
-  }
-  MonoTime at = std::max(now, active->not_before);
-  if (active->attempts > 0 && gate_.state() == limit::GateState::kRetrying) {
-    at = std::max(at, budget_.NextRetry(now));
-  }
-  const limit::Cost cost = CostOf(*active);
-  at = std::max(at, limits_.NextAdmission(cost, now));
+MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
+  const MonoTime at = std::max(now, active.not_before);
+  return active.attempts > 0 && gate_.state() == limit::GateState::kRetrying ? std::max(at, budget_.NextRetry(now))
+                                                                             : at;
+}
+
+MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
+  const limit::Cost cost = CostOf(active);
+  MonoTime at = limits_.NextAdmission(cost, now);
   if (around_.shared != nullptr) {
     at = std::max(at, around_.shared->NextAdmission(cost, now));
   }
-  if (at > now) {
-    return at;
-  }
-  Send(active, now);
-  return now + kIdle;
+  return at;
 }
 
 std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const queue::FrozenBatch& batch) const {
@@ -265,8 +296,8 @@ void DestinationImpl::Nudge(MonoTime now) {
       around_.events.Resolve("secret_unreadable", options_.name, around_.clock.Wall());
     }
   }
-  for (LaneState& lane : lanes_) {
-    for (const ActivePtr& active : lane.line) {
+  for (const LineState& state : lines_) {
+    for (const ActivePtr& active : state.line) {
       active->other_credential_tried = false;
       active->credentials_refreshed = false;
     }
@@ -317,7 +348,7 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
         const std::uint32_t records = active->batch.records;
         if (!alive.expired()) {
           active->batch.id = *id;
-          LaneOf(*active).line.push_back(active);
+          LineOf(*active).line.push_back(active);
         }
         done(records);
       });

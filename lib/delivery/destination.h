@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "batch/turns.h"
 #include "delivery/batch_builder.h"
 #include "delivery/delivery.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::delivery {
 
-// A frozen batch on its way. Owned by its lane's line; a callback that is still out shares it, so that the bytes being
+// A frozen batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
 struct Active {
   enum class State : std::uint8_t { kReady, kSending, kSettling };
@@ -50,7 +51,7 @@ class DestinationImpl final : public Destination {
 
  private:
   using ActivePtr = std::shared_ptr<Active>;
-  struct LaneState {
+  struct LineState {
     std::deque<ActivePtr> line;      // in the order in which they must be sent
     std::deque<ActivePtr> suspects;  // single records that were refused while nothing else was accepted
     bool freezing = false;
@@ -59,11 +60,16 @@ class DestinationImpl final : public Destination {
   };
 
   // Each returns when it wants to be called again.
-  MonoTime StepLane(Lane lane, MonoTime now);
-  MonoTime FreezeWhenDue(Lane lane, MonoTime now);
-  MonoTime SendWhenAllowed(const ActivePtr& active, MonoTime now);
+  MonoTime PrepareLine(batch::Line at, MonoTime now);
+  MonoTime FreezeWhenDue(batch::Line at, MonoTime now);
+  MonoTime SendInTurn(MonoTime now);
+  // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
+  MonoTime ReadyAt(const Active& active, MonoTime now) const;
+  MonoTime AdmittedAt(const Active& active, MonoTime now) const;
+  // The batch of a line that goes next; null while its line has to wait for another one's reply.
+  static ActivePtr HeadOf(const LineState& line);
 
-  void StartFreeze(Lane lane, MonoTime now);
+  void StartFreeze(batch::Line at, MonoTime now);
   batch::Options BatchLimits() const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
@@ -86,7 +92,8 @@ class DestinationImpl final : public Destination {
   void OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
                  const Result<std::vector<queue::BatchId>>& ids);
   queue::Settlement SettlementOf(const Active& active, const outcome::Verdict& verdict, int status) const;
-  LaneState& LaneOf(const Active& active) { return lanes_[static_cast<std::size_t>(active.batch.lane)]; }
+  LineState& LineOf(const Active& active) { return lines_[batch::IndexOf({active.batch.lane, false})]; }
+  LineState& StateOf(batch::Line at) { return lines_[batch::IndexOf(at)]; }
   void BurySuspects(MonoTime now);
 
   Options options_;
@@ -96,7 +103,8 @@ class DestinationImpl final : public Destination {
   limit::Gate gate_;
   limit::RetryBudget budget_;
   limit::RateLimit limits_;
-  std::array<LaneState, 3> lanes_;
+  std::array<LineState, batch::kLines> lines_;
+  batch::Turns turns_;
   std::uint32_t in_flight_ = 0;
   bool flush_ = false;
   bool draining_ = false;

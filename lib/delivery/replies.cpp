@@ -229,26 +229,26 @@ void DestinationImpl::OnRefused(const ActivePtr& active, const outcome::Verdict&
     return;
   }
   // Is it the record, or is it us? The next ones tell.
-  LaneState& lane = LaneOf(*active);
-  lane.suspects.push_back(active);
-  lane.line.erase(std::find(lane.line.begin(), lane.line.end(), active));
-  if (lane.suspects.size() >= kSuspectsBeforeHold) {
+  LineState& line = LineOf(*active);
+  line.suspects.push_back(active);
+  line.line.erase(std::find(line.line.begin(), line.line.end(), active));
+  if (line.suspects.size() >= kSuspectsBeforeHold) {
     Hold("every record is refused: " + verdict.reason, now);
-    for (auto it = lane.suspects.rbegin(); it != lane.suspects.rend(); ++it) {
-      lane.line.push_front(*it);
+    for (auto it = line.suspects.rbegin(); it != line.suspects.rend(); ++it) {
+      line.line.push_front(*it);
     }
-    lane.suspects.clear();
+    line.suspects.clear();
     return;
   }
   gate_.Record(limit::Effect::kTransient, verdict.reason, std::nullopt, now, around_.clock.Wall());
 }
 
 void DestinationImpl::BurySuspects(MonoTime now) {
-  for (LaneState& lane : lanes_) {
+  for (LineState& line : lines_) {
     std::deque<ActivePtr> suspects;
-    suspects.swap(lane.suspects);
+    suspects.swap(line.suspects);
     for (const ActivePtr& suspect : suspects) {
-      lane.line.push_front(suspect);
+      line.line.push_front(suspect);
       outcome::Verdict verdict;
       verdict.reason = "refused while other records were accepted";
       verdict.problem_detail = last_error_;
@@ -331,8 +331,8 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
 
 void DestinationImpl::OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
                                 const Result<std::vector<queue::BatchId>>& ids) {
-  LaneState& lane = LaneOf(*active);
-  auto at = std::find(lane.line.begin(), lane.line.end(), active);
+  LineState& line = LineOf(*active);
+  auto at = std::find(line.line.begin(), line.line.end(), active);
   if (!ids) {
     // Its outcome is known but could not be written: sent again it is a recognisable duplicate, not a loss.
     active->state = Active::State::kReady;
@@ -341,13 +341,13 @@ void DestinationImpl::OnSettled(const ActivePtr& active, std::vector<ActivePtr> 
     Hold("settle: " + ids.error().message, around_.clock.Mono());
     return;
   }
-  if (at != lane.line.end()) {
-    at = lane.line.erase(at);
+  if (at != line.line.end()) {
+    at = line.line.erase(at);
   }
   for (std::size_t i = 0; i < successors.size(); ++i) {
     successors[i]->batch.id = (*ids)[i];
     successors[i]->may_have_arrived = active->may_have_arrived;
-    at = lane.line.insert(at, successors[i]) + 1;
+    at = line.line.insert(at, successors[i]) + 1;
   }
 }
 

@@ -147,7 +147,8 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
     }
   }
   return Run(
-      "INSERT INTO meta(key, value) VALUES ('position', ?), ('clean', ?), ('fold', ?) ON CONFLICT DO UPDATE SET value = "
+      "INSERT INTO meta(key, value) VALUES ('position', ?), ('clean', ?), ('fold', ?) ON CONFLICT DO UPDATE SET value "
+      "= "
       "excluded.value",
       work.through, work.clean ? 1 : 0, fold_);
 }

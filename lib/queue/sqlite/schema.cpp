@@ -96,8 +96,8 @@ Status Create(Database& db) {
 }
 
 Status WriteIdentity(Database& db) {
-  if (Status identified =
-          db.Execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('queue_id', '" + NewQueueId() + "'), ('clean', '1')");
+  if (Status identified = db.Execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('queue_id', '" + NewQueueId() +
+                                     "'), ('clean', '1')");
       !identified) {
     return identified;
   }

@@ -72,14 +72,16 @@ class DeliveryTest : public ::testing::Test {
     queue::Options options;
     options.path = dir_ / "queue.db";
     options.runtime_dir = dir_ / "run";
-    options.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
+    options.streams = queue_streams_;
     options.destinations = {"cloud"};
     Result<std::unique_ptr<queue::Queue>> opened = queue::Open(options, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     queue_ = *std::move(opened);
     streams_.clear();
-    streams_[*queue_->Stream("telemetry")] = StreamBinding{
-        "telemetry", {*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1"), true};
+    for (const queue::StreamOptions& stream : queue_streams_) {
+      streams_[*queue_->Stream(stream.name)] = StreamBinding{
+          stream.name, {*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1"), true};
+    }
     Rebuild();
   }
 
@@ -100,9 +102,9 @@ class DeliveryTest : public ::testing::Test {
     destination_ = *std::move(made);
   }
 
-  void Append(const std::string& payload) {
+  void Append(const std::string& payload, const std::string& stream = "telemetry") {
     RawMessage message;
-    message.stream = *queue_->Stream("telemetry");
+    message.stream = *queue_->Stream(stream);
     message.topic = "dev/17";
     message.payload = payload;
     message.received_at = clock_.Wall();
@@ -165,6 +167,7 @@ class DeliveryTest : public ::testing::Test {
   health::Events events_;
   FakeUploader uploader_;
   Streams streams_;
+  std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
   std::uint32_t max_records_ = 100;
   std::unique_ptr<auth::Credentials> credentials_;
