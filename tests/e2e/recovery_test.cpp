@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "site.h"
@@ -15,6 +16,12 @@ using nlohmann::json;
 
 // Reasons of the status in one line.
 std::string Reasons(const json& status) { return status["reasons"].dump(); }
+
+// How long the other side stays away.
+std::chrono::seconds Outage(std::chrono::seconds usual) {
+  const char* asked = std::getenv("PACKHORSE_OUTAGE_SECONDS");
+  return asked == nullptr ? usual : std::chrono::seconds(std::atoi(asked));
+}
 
 TEST(Recovery, MessagesArriveInTheCloudEachOnce) {
   Site site;
@@ -37,7 +44,7 @@ TEST(Recovery, CloudGoneThenBackLosesNothingAndSaysSinceWhen) {
   EXPECT_EQ(status["state"], "degraded");
   EXPECT_NE(Reasons(status).find("cloud"), std::string::npos) << status;
   EXPECT_FALSE(site.Destination()["since"].get<std::string>().empty());
-  std::this_thread::sleep_for(12s);
+  std::this_thread::sleep_for(Outage(12s));
   site.StartCloud();
   // A probe at most every five seconds notices the return.
   ASSERT_TRUE(site.Settled(500, 20s));
@@ -59,9 +66,9 @@ TEST(Recovery, BrokerRestartedAndGoneForAWhileLosesNothingAcknowledged) {
   const json status = site.Status();
   EXPECT_NE(status["state"], "ok");
   EXPECT_NE(Reasons(status).find("plant"), std::string::npos) << status;
-  std::this_thread::sleep_for(8s);
+  std::this_thread::sleep_for(Outage(8s));
   site.broker().Start();
-  ASSERT_TRUE(WaitFor([&] { return site.BridgeConnected(); }));
+  ASSERT_TRUE(WaitFor([&] { return site.BridgeConnected(); }, 70s));  // the default of `reconnect_max` is a minute
   site.Publish(200);
   ASSERT_TRUE(site.Settled(600));
   // The broker may have sent some of them twice: 600 received is not yet all 600 of them.
