@@ -103,7 +103,7 @@ cross:
 	@cross/build.sh $(ARCH)
 
 nightly: ci
-	@LINT_TESTS=1 $(MAKE) lint
+	@LINT_DEEP=1 $(MAKE) lint
 	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test
 	PACKHORSE_SEQUENCES=10000 build/bin/model_test
 	PACKHORSE_OUTAGE_SECONDS=60 build/bin/e2e_test --gtest_filter='*Gone*'

@@ -162,6 +162,7 @@ class Index {
   void CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages);
   const Hot& HotFor(StreamId stream, Lane lane, std::int32_t hour);
   void CloseSegment(Lane lane);
+  std::uint64_t InBatches(DestinationId destination, Lane lane) const;
   RamSegment& OpenSegment(Lane lane, Sequence sequence, MonoTime now);
   void DropCached(Lane lane);
   void Evict();

@@ -27,6 +27,20 @@ std::string Sum(const LedgerRow& row) {
 
 }  // namespace
 
+// A message of which several batches carry records counts once.
+std::uint64_t Index::InBatches(DestinationId destination, Lane lane) const {
+  std::set<Sequence> messages;
+  for (const auto& [id, unsettled] : unsettled_) {
+    if (unsettled.destination != destination || unsettled.batch->lane != lane) {
+      continue;
+    }
+    for (const Member& member : unsettled.batch->members) {
+      messages.insert(member.sequence);
+    }
+  }
+  return messages.size();
+}
+
 std::vector<std::string> Index::LedgerGaps() const {
   std::vector<std::string> gaps;
   const Ledger ledger = BuildLedger();
@@ -40,19 +54,12 @@ std::vector<std::string> Index::LedgerGaps() const {
     for (const Lane lane : kAllLanes) {
       const Backlog* backlog = FindBacklog(id, lane);
       const std::uint64_t waiting = backlog == nullptr ? 0 : backlog->waiting();
-      std::set<Sequence> in_batches;
-      for (const auto& [batch_id, unsettled] : unsettled_) {
-        for (const Member& member : unsettled.batch->members) {
-          if (unsettled.destination == id && unsettled.batch->lane == lane) {
-            in_batches.insert(member.sequence);
-          }
-        }
-      }
+      const std::uint64_t in_batches = InBatches(id, lane);
       const std::uint64_t pending = PendingMessages(id, lane);
-      if (pending != waiting + in_batches.size()) {
+      if (pending != waiting + in_batches) {
         gaps.push_back("destination " + name + ", lane " + std::string(Name(lane)) + ": " + std::to_string(pending) +
-                       " pending, but " + std::to_string(waiting) + " waiting and " +
-                       std::to_string(in_batches.size()) + " in batches");
+                       " pending, but " + std::to_string(waiting) + " waiting and " + std::to_string(in_batches) +
+                       " in batches");
       }
     }
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# clang-tidy over the product's source files; with LINT_TESTS=1 over the tests as well (nightly: it doubles the time). A
-# file that passed is not checked again until it, a header of ours that it includes, its compile command or the
-# configuration changes: build/lint/passed/ holds one empty file per passed state.
+# clang-tidy over the product's source files; with LINT_DEEP=1 (nightly) over the tests as well, and with the path-sensitive
+# analyzer, which takes two thirds of the time. A file that passed is not checked again until it, a header of ours that it
+# includes, its compile command or the configuration changes: build/lint/passed/ holds one empty file per passed state.
 set -euo pipefail
 
 passed=$PWD/build/lint/passed
@@ -19,7 +19,9 @@ ninja -C build -t deps 2>/dev/null | awk -v root="$PWD/" '
     if (source == "") source = path
     print source "\t" path }' | sort -u > "$includes" || true
 
-base=$(cat .clang-tidy tests/.clang-tidy <(clang-tidy --version) | sha256sum)
+checks='-clang-analyzer-*'
+[ "${LINT_DEEP:-0}" = 0 ] || checks=
+base=$(echo "$checks" | cat - .clang-tidy tests/.clang-tidy <(clang-tidy --version) | sha256sum)
 commands=build/lint/compile_commands.json
 
 # state FILE: a hash of everything that its result depends on; empty when that is not known.
@@ -32,7 +34,7 @@ state() {
 
 check() {
   local file=$1 key=$2 output
-  if output=$(clang-tidy --quiet -p build/lint "$file" 2>&1); then
+  if output=$(clang-tidy --quiet -p build/lint --checks="$checks" "$file" 2>&1); then
     [ "$key" = - ] || touch "$passed/$key"
   else
     printf '%s\n' "$output" | grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -header-filter' || true
@@ -40,14 +42,14 @@ check() {
   fi
 }
 export -f check
-export passed
+export passed checks
 
 work=build/lint/work
 : > "$work"
 total=0
 while read -r file; do
   [ -f "$file" ] || continue
-  case $file in tests/*) [ "${LINT_TESTS:-0}" = 1 ] || continue ;; esac
+  case $file in tests/*) [ "${LINT_DEEP:-0}" = 1 ] || continue ;; esac
   total=$((total + 1))
   key=$(state "$file")
   if [ -z "$key" ] || [ ! -e "$passed/$key" ]; then
