@@ -238,7 +238,8 @@ std::string Story::CheckMessages() {
       ++places[member.sequence];
     }
   }
-  for (const DeadLetter& letter : *queue_->DeadLetters(10, 0)) {
+  const std::vector<DeadLetter> letters = *queue_->DeadLetters(10, 0);
+  for (const DeadLetter& letter : letters) {
     ++places[letter.sequence];
   }
   for (const auto& [sequence, times] : places) {
