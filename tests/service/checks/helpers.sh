@@ -88,6 +88,8 @@ in_cloud() {
 }
 all_in_cloud() { equal "$(in_cloud)" "$published"; }
 pending_is() { status_is .ledger.pending "$1"; }
+# The broker acknowledges to a device before it has handed the message on; only what has been handed on can be sent or kept.
+has_arrived() { within 10 status_is .ledger.received "$published"; }
 # Everything that was ever published is in the cloud, and the ledger says the same, recounted.
 accounted_for() {
   within 20 all_in_cloud

@@ -11,6 +11,7 @@ stopped_within() {
 check "it starts" systemctl start packhorsed
 check "it is healthy" within 10 healthy
 publish 200 || true
+check "it has received them" has_arrived
 check "it stops in time" stopped_within 12
 check "the status text says that it stopped" equal "$(property StatusText)" 'stopped, not yet delivered: 0'
 check "what had arrived was still sent" all_in_cloud
