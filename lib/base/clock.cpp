@@ -43,6 +43,7 @@ class RealClock final : public Clock {
     }
     return disciplined_.load(std::memory_order_relaxed);
   }
+  std::string BootId() const override { return packhorse::BootId(); }
 
  private:
   mutable std::atomic<std::int64_t> ask_again_{0};  // nanoseconds of Mono()
@@ -80,11 +81,29 @@ const Clock& SystemClock() {
   return clock;
 }
 
+WallTime WallAtBoot(const Clock& clock) {
+  // The two clocks cannot be read at once. Whoever is interrupted in between tries again.
+  constexpr auto kClose = std::chrono::microseconds(50);
+  constexpr int kTries = 10;
+  WallTime best{};
+  auto shortest = std::chrono::nanoseconds::max();
+  for (int i = 0; i < kTries && shortest > kClose; ++i) {
+    const std::chrono::nanoseconds before = clock.Boot();
+    const WallTime wall = clock.Wall();
+    const std::chrono::nanoseconds took = clock.Boot() - before;
+    if (took < shortest) {
+      shortest = took;
+      best = wall - std::chrono::duration_cast<std::chrono::microseconds>(before + took / 2);
+    }
+  }
+  return best;
+}
+
 std::string BootId() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;
   if (!std::getline(file, id) || id.empty()) {
-    return "unknown";
+    return std::string(kUnknownBoot);
   }
   return id;
 }

@@ -33,12 +33,19 @@ class Clock {
   // Whether the kernel says that the wall clock is disciplined (adjtimex, STA_UNSYNC clear), or did a tenth of a second
   // ago.
   virtual bool Synchronized() const = 0;
+  // Which boot Boot() counts from: see the function below.
+  virtual std::string BootId() const = 0;
 };
+
+// What the wall clock would have shown at Boot() == 0, as it goes now: changes only when the wall clock is set or
+// steered, so that two of them say by how much.
+WallTime WallAtBoot(const Clock& clock);
 
 // The machine's clocks. Process-wide.
 const Clock& SystemClock();
 
-// /proc/sys/kernel/random/boot_id without the line feed; "unknown" where it cannot be read.
+// /proc/sys/kernel/random/boot_id without the line feed; kUnknownBoot where it cannot be read.
+inline constexpr std::string_view kUnknownBoot = "unknown";
 std::string BootId();
 
 // RFC 3339, UTC, `Z`, always six fraction digits: the one form that is emitted for received times.

@@ -127,6 +127,7 @@ CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext
   record.stream = context.stream;
   record.device_id = DeviceId(context.pattern, message.topic);
   record.server_received_at = message.received_at;
+  record.server_received_at_raw = message.received_at_raw;
   record.gateway_clock = message.clock;
   record.contract = name_;
   record.topic = message.topic;

@@ -23,6 +23,7 @@ constexpr unsigned kRetained = 1U << 2U;
 constexpr unsigned kRedelivered = 1U << 3U;
 constexpr unsigned kClockShift = 4;
 constexpr unsigned kHasProperties = 1U << 6U;
+constexpr unsigned kHasRawStamp = 1U << 7U;
 
 // Damaged bytes may hold any numbers; adding them must stay defined.
 std::int64_t AddWrapping(std::int64_t a, std::int64_t b) {
@@ -66,20 +67,23 @@ void PutMessage(std::string& out, const Before& before, const RawMessage& head, 
   PutVarint(out, before.sequence);
   PutVarint(out, head.stream);
   const unsigned flags = (head.qos & 3U) | (head.retained ? kRetained : 0U) | (head.redelivered ? kRedelivered : 0U) |
-                         (static_cast<unsigned>(head.clock) << kClockShift) | (extended ? kHasProperties : 0U);
+                         (static_cast<unsigned>(head.clock) << kClockShift) | (extended ? kHasProperties : 0U) |
+                         (head.received_at_raw ? kHasRawStamp : 0U);
   out += static_cast<char>(static_cast<unsigned char>(flags));
   PutSigned(out, head.received_at.time_since_epoch().count() - before.received);
   PutSigned(out, head.boot_time.count() - before.boot);
   PutText(out, texts.topic);
   PutText(out, texts.payload);
-  if (!extended) {
-    return;
+  if (extended) {
+    PutText(out, texts.content_type);
+    PutVarint(out, properties.size());
+    for (const auto& [name, value] : properties) {
+      PutText(out, name);
+      PutText(out, value);
+    }
   }
-  PutText(out, texts.content_type);
-  PutVarint(out, properties.size());
-  for (const auto& [name, value] : properties) {
-    PutText(out, name);
-    PutText(out, value);
+  if (head.received_at_raw) {
+    PutSigned(out, (*head.received_at_raw - head.received_at).count());
   }
 }
 
@@ -176,6 +180,10 @@ Result<SegmentReader::Head> SegmentReader::Next() {
       const std::string_view name = in.Text();
       properties_.emplace_back(name, in.Text());
     }
+  }
+  head_.received_at_raw.reset();
+  if ((flags & kHasRawStamp) != 0) {
+    head_.received_at_raw = WallTime(std::chrono::microseconds(AddWrapping(received_, in.Signed())));
   }
   if (!in.ok()) {
     rest_ = {};

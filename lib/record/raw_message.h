@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,7 @@ struct RawMessage {
   WallTime received_at{};                // taken before anything else, UTC
   std::chrono::nanoseconds boot_time{};  // CLOCK_BOOTTIME at the same moment
   ClockState clock = ClockState::kUnsynchronized;
+  std::optional<WallTime> received_at_raw;  // the stamp before its correction; only when `clock` is kRecovered
   std::uint8_t qos = 0;
   bool retained = false;
   bool redelivered = false;                                          // MQTT DUP flag

@@ -30,6 +30,9 @@ RawMessage MessageOf(const Golden& golden) {
       message.clock = state;
     }
   }
+  if (golden.head.count("received_at_raw") > 0) {
+    message.received_at_raw = ToWallTime(HeadOf(golden, "received_at_raw"));
+  }
   message.retained = HeadOf(golden, "retained") == "yes";
   message.redelivered = HeadOf(golden, "redelivered") == "yes";
   return message;
@@ -78,10 +81,7 @@ std::string RenderGolden(const Golden& golden) {
   contract::Decoded decoded = (*device)->Decode(MessageOf(golden), context);
   EXPECT_EQ(decoded.kind, contract::Decoded::Kind::kRecords) << decoded.detail;
   std::vector<std::string> rendered;
-  for (CanonicalRecord& record : decoded.records) {
-    if (golden.head.count("received_at_raw") > 0) {
-      record.server_received_at_raw = ToWallTime(HeadOf(golden, "received_at_raw"));
-    }
+  for (const CanonicalRecord& record : decoded.records) {
     rendered.push_back((*cloud)->RenderRecord(record));
   }
   contract::BatchHeader header;

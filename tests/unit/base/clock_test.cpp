@@ -56,6 +56,12 @@ TEST(SystemClock, WallTimeIsTheSystemsTime) {
   EXPECT_LT(difference, seconds(30));
 }
 
+TEST(SystemClock, WallAtBootIsTheWallTimeLessTheBootTime) {
+  const Clock& clock = SystemClock();
+  const auto expected = clock.Wall() - std::chrono::duration_cast<microseconds>(clock.Boot());
+  EXPECT_LT(std::chrono::abs(WallAtBoot(clock) - expected), seconds(5));
+}
+
 TEST(BootId, IsOneLineAndTheSameEachTime) {
   const std::string id = BootId();
   EXPECT_FALSE(id.empty());

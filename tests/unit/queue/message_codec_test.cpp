@@ -39,6 +39,27 @@ TEST(MessageCodec, ManyMessagesComeBackInOrderWithTheirTimes) {
   EXPECT_TRUE(reader.AtEnd());
 }
 
+TEST(MessageCodec, CorrectedStampComesBackWithTheOriginalAndTheNextMessageWithoutOne) {
+  RawMessage corrected = Message("one");
+  corrected.clock = ClockState::kRecovered;
+  corrected.received_at_raw = WallTime(std::chrono::microseconds(90'000'001));
+  corrected.content_type = "text/plain";
+  SegmentEncoder encoder(7);
+  encoder.Add(7, corrected);
+  encoder.Add(8, Message("two"));
+  SegmentReader reader(encoder.plain(), 7);
+  ASSERT_TRUE(reader.Next());
+  RawMessage message = reader.Take();
+  EXPECT_EQ(message.received_at, corrected.received_at);
+  EXPECT_EQ(message.received_at_raw, corrected.received_at_raw);
+  EXPECT_EQ(message.clock, ClockState::kRecovered);
+  EXPECT_EQ(message.content_type, "text/plain");
+  ASSERT_TRUE(reader.Next());
+  message = reader.Take();
+  EXPECT_EQ(message.received_at, corrected.received_at);
+  EXPECT_FALSE(message.received_at_raw);
+}
+
 TEST(MessageCodec, TypicalSegmentIsSmallerThanItsPayloads) {
   SegmentEncoder encoder(1);
   for (Sequence i = 1; i <= 200; ++i) {
