@@ -118,6 +118,10 @@ Result<DeadLetter> FileView::FindDeadLetter(std::int64_t id) {
 Result<Whereabouts> FileView::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) {
   Result<Whereabouts> found = reader_.Where(lane, sequence, record);
   if (found) {
+    if (Result<StoredMessage> stored = reader_.Message(lane, sequence); stored && found->received_at != WallTime{}) {
+      index_->boots().Correct(lane, sequence, stored->message);
+      found->received_at = stored->message.received_at;  // as it goes out
+    }
     for (Place& place : found->places) {
       for (DeadLetter& letter : place.dead) {
         SetRecordId(letter);
@@ -170,6 +174,7 @@ Result<FileView::Waiting> FileView::Peek(const std::string& destination, Lane la
   std::uint64_t bytes = 0;
   Status visited = ForEachWaiting(*id, lane, [&](Sequence sequence, const SegmentReader& at) {
     waiting.next.push_back(StoredMessage{sequence, at.Take()});
+    index_->boots().Correct(lane, sequence, waiting.next.back().message);
     bytes += at.payload().size();
     return waiting.next.size() < max_messages && bytes < max_bytes;
   });
@@ -184,8 +189,10 @@ Result<std::vector<FileView::Backlog>> FileView::Backlogs() {
     std::optional<WallTime> oldest = index_->OldestUnsettled(id);
     for (const Lane lane : kAllLanes) {
       backlog.pending += index_->PendingMessages(id, lane);
-      Status visited = ForEachWaiting(id, lane, [&](Sequence, const SegmentReader& at) {
-        oldest = oldest ? std::min(*oldest, at.received_at()) : at.received_at();
+      Status visited = ForEachWaiting(id, lane, [&](Sequence sequence, const SegmentReader& at) {
+        RawMessage message = at.Take();
+        index_->boots().Correct(lane, sequence, message);
+        oldest = oldest ? std::min(*oldest, message.received_at) : message.received_at;
         return false;  // the first one is the oldest
       });
       if (!visited) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "queue/boots.h"
 #include "queue/journal.h"
 #include "queue/ledger.h"
 #include "queue/message_codec.h"
@@ -98,12 +99,13 @@ struct Changes {
   std::map<DeadKey, DeadRow> dead;
   std::map<std::pair<Lane, Sequence>, QuarantineRow> quarantine;
   std::vector<SettledRow> settled;
+  BootChanges boots;
   // Dead letters and quarantine hold bytes that are nowhere else: written within the window.
   std::optional<MonoTime> kept_since;
 
   bool empty() const {
     return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
-           quarantine.empty() && settled.empty();
+           quarantine.empty() && settled.empty() && boots.empty();
   }
 };
 

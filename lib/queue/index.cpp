@@ -260,6 +260,7 @@ FoldWork Index::TakeFold(Position through) {
       }
     }
   }
+  boots_.Forget({work.lanes[0].low_water, work.lanes[1].low_water, work.lanes[2].low_water}, changes_->boots);
   work.changes = std::exchange(changes_, std::make_shared<Changes>());
   hot_ = {};
   return work;

@@ -40,8 +40,8 @@ class Index {
   };
   struct Backlog {
     std::vector<Range> ranges;  // ascending
-    Sequence oldest_for = 0;    // sequence for which oldest_at was looked up
-    WallTime oldest_at{};
+    Sequence oldest_for = 0;    // sequence for which `oldest` was looked up
+    StoredMessage oldest;       // without its payload
     std::uint64_t wake_at = 1;  // messages waiting at which the loop wants to know
     std::uint64_t waiting() const;
   };
@@ -58,6 +58,8 @@ class Index {
   void SetHeld(Lane lane, Held held) { held_[At(lane)] = held; }
   void SetKept(std::int64_t dead, std::int64_t quarantined);
   void SetStoredThrough(Lane lane, Sequence last) { stored_through_[At(lane)] = last; }
+  void AddBoot(Boot boot) { boots_.Add(std::move(boot)); }
+  void BeginBoot(const Boots::Now& now);
   // Where the database does not know how many messages wait in each range: all of them are counted anew, one by one.
   void ForgetWaiting();
   void CountWaiting(Lane lane, Sequence sequence, StreamId stream);
@@ -85,6 +87,12 @@ class Index {
   Status Check(const Operation& operation) const;
   BatchId TakeBatchId() { return next_batch_++; }
   std::int64_t TakeRangeId() { return next_range_++; }
+
+  // --- clocks ---
+  const Boots& boots() const { return boots_; }
+  void ReleaseClock() { boots_.Release(); }
+  // How many of a destination's messages in a lane wait for a stamp that is still open; at most the newest range's.
+  std::uint64_t Withheld(DestinationId destination, Lane lane, std::optional<Sequence> open_from) const;
 
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
@@ -151,6 +159,7 @@ class Index {
   void Apply(const ReplayOp& op, MonoTime now);
   void Apply(const SplitOp& op, MonoTime now);
   void Apply(const GiveUpOp& op, MonoTime now);
+  void Apply(const ClockOp& op, MonoTime now);
   void Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
              std::int64_t messages, std::int64_t records);
   void Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTime now);
@@ -191,6 +200,7 @@ class Index {
   std::int64_t next_range_ = 1;
   Hot hot_;
   bool restore_ = false;
+  Boots boots_;
   std::shared_ptr<Changes> changes_;
 };
 

@@ -355,6 +355,8 @@ void Index::Apply(const GiveUpOp& op, MonoTime /*now*/) {
   DropCached(op.lane);
 }
 
+void Index::Apply(const ClockOp& op, MonoTime /*now*/) { boots_.Apply(op, changes_->boots); }
+
 Status Index::Check(const Operation& operation) const {
   const auto refuse = [](const char* what) {
     return Error{ErrorCode::kCorrupt, std::string("journal: ") + what + " does not fit the database"};
@@ -375,6 +377,9 @@ Status Index::Check(const Operation& operation) const {
   }
   if (const auto* given = std::get_if<GiveUpOp>(&operation)) {
     return has_range(given->destination, given->lane, given->range) ? Status() : refuse("an expiry");
+  }
+  if (const auto* clock = std::get_if<ClockOp>(&operation)) {
+    return boots_.Check(*clock) ? Status() : refuse("a clock");
   }
   return {};
 }

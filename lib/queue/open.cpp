@@ -17,6 +17,7 @@
 #include "queue/identity.h"
 #include "queue/message_codec.h"
 #include "queue/operation.h"
+#include "queue/sqlite/boots.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/salvage.h"
 #include "queue/sqlite/schema.h"
@@ -119,6 +120,17 @@ Status LoadUnsettled(Database& db, Index& index) {
   });
 }
 
+Status LoadBoots(Database& db, Index& index) {
+  Result<std::vector<Boot>> boots = ReadBoots(db);
+  if (!boots) {
+    return boots.error();
+  }
+  for (Boot& boot : *boots) {
+    index.AddBoot(std::move(boot));
+  }
+  return {};
+}
+
 // Format 1.0 did not say how many messages wait in each range: they are counted, once.
 Status CountWaiting(Database& db, Reader& reader, Index& index) {
   const Result<std::int64_t> unknown = db.QueryInt("SELECT count(*) FROM pending WHERE waiting IS NULL");
@@ -218,6 +230,7 @@ Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal,
     return ids.error();
   }
   opened.ids = *std::move(ids);
+  index.ReleaseClock();
   return LoadConfiguration(opened.books.database(), options.streams, index);
 }
 
@@ -250,7 +263,7 @@ Status LoadIndex(Database& db, Reader& reader, Index& index) {
   if (Status configured = LoadConfiguration(db, {}, index); !configured) {
     return configured;
   }
-  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled}) {
+  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots}) {
     if (Status loaded = load(db, index); !loaded) {
       return loaded;
     }
@@ -312,7 +325,7 @@ Status BringForward(Opened& opened, const Meta& meta, const Options& options, Do
   StartReport& report = opened.report;
   report.how = meta.clean ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
   opened.position = meta.position;
-  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.ids.current(), BootId(), meta.epoch};
+  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.ids.current(), clock.BootId(), meta.epoch};
   if (!meta.clean) {
     const Result<Position> through = ReplayJournal(journal, meta.position, *opened.index, clock.Mono(), report);
     if (!through) {
@@ -328,6 +341,8 @@ Status BringForward(Opened& opened, const Meta& meta, const Options& options, Do
   if (!renewal) {
     return renewal.error();
   }
+  const bool forgot = report.how == StartReport::How::kWithoutJournal && clock.Boot() >= options.clock_wait;
+  opened.index->BeginBoot({clock.BootId(), clock.Boot(), WallAtBoot(clock), clock.Synchronized(), forgot});
   journal.epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
   if (Status folded = FirstFold(opened, options, *renewal, journal.epoch); !folded) {
     return folded;

@@ -9,7 +9,7 @@
 namespace packhorse::queue {
 namespace {
 
-enum class Kind : std::uint8_t { kArrival = 1, kCount, kFreeze, kSettle, kReplay, kSplit, kGiveUp };
+enum class Kind : std::uint8_t { kArrival = 1, kCount, kFreeze, kSettle, kReplay, kSplit, kGiveUp, kClock };
 
 // More than one operation may hold; guards the memory that damaged bytes can ask for.
 constexpr std::uint64_t kMaxItems = 1ULL << 20U;
@@ -149,6 +149,18 @@ void Put(std::string& out, const GiveUpOp& op) {
     PutVarint(out, count.stream);
     PutSigned(out, count.received_hour);
     PutVarint(out, count.messages);
+  }
+}
+
+void Put(std::string& out, const ClockOp& op) {
+  PutKind(out, Kind::kClock);
+  PutSigned(out, op.boot);
+  PutLane(out, op.lane);
+  PutVarint(out, op.as_stamped);
+  PutFlag(out, op.learnt.has_value());
+  if (op.learnt) {
+    PutTime(out, op.learnt->wall_at_boot);
+    PutSigned(out, op.learnt->at.count());
   }
 }
 
@@ -354,6 +366,18 @@ GiveUpOp GetGiveUp(In& in) {
   return op;
 }
 
+ClockOp GetClock(In& in) {
+  ClockOp op;
+  op.boot = in.Signed();
+  op.lane = in.ReadLane();
+  op.as_stamped = in.Number();
+  if (in.Flag()) {
+    const WallTime wall_at_boot = in.Time();
+    op.learnt = ClockOp::Learnt{wall_at_boot, std::chrono::nanoseconds(in.Signed())};
+  }
+  return op;
+}
+
 }  // namespace
 
 void EncodeArrival(std::string& out, Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
@@ -396,6 +420,9 @@ Result<Operation> DecodeOperation(std::string_view bytes) {
       break;
     case Kind::kGiveUp:
       operation = Operation(GetGiveUp(in));
+      break;
+    case Kind::kClock:
+      operation = Operation(GetClock(in));
       break;
   }
   if (!in.ok() || !in.Rest().empty()) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -120,7 +122,19 @@ struct GiveUpOp {
   std::vector<Count> counts;
 };
 
-using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp>;
+// What this boot's stamps are worth is decided, for some of its messages or for all that are left (boots.h).
+struct ClockOp {
+  struct Learnt {
+    WallTime wall_at_boot{};        // what the clock, now right, would have shown when the machine started
+    std::chrono::nanoseconds at{};  // boot-time clock: stamps taken until then are corrected
+  };
+  std::int64_t boot = 0;
+  Lane lane = Lane::kNormal;
+  Sequence as_stamped = 0;  // the lane's messages up to here keep their stamps; 0: none
+  std::optional<Learnt> learnt;
+};
+
+using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp, ClockOp>;
 
 std::string EncodeOperation(const Operation& operation);
 // The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.

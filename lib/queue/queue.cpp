@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "queue/check.h"
 #include "queue/queue_impl.h"
+#include "queue/sqlite/rows.h"
 
 namespace packhorse::queue {
 namespace {
@@ -133,9 +134,11 @@ PendingStats QueueImpl::Waiting(const std::string& destination, Lane lane) {
     return {};
   }
   PendingStats stats;
-  stats.messages = index_->backlog(*id, lane).waiting();
+  const std::uint64_t waiting = index_->backlog(*id, lane).waiting();
+  stats.withheld = index_->Withheld(*id, lane, WithheldFromLocked(lane));
+  stats.messages = waiting - stats.withheld;
   const std::uint64_t all = index_->PendingMessages(*id, lane);
-  stats.frozen_messages = all > stats.messages ? all - stats.messages : 0;
+  stats.frozen_messages = all > waiting ? all - waiting : 0;
   return stats;
 }
 
@@ -147,13 +150,18 @@ void QueueImpl::WakeAt(const std::string& destination, Lane lane, std::uint64_t 
   }
   Index::Backlog& backlog = index_->backlog(*id, lane);
   backlog.wake_at = messages;
-  if (backlog.waiting() >= messages) {
+  if (backlog.waiting() - index_->Withheld(*id, lane, WithheldFromLocked(lane)) >= messages) {
     Wake();  // they came in between
   }
 }
 
 Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::size_t max_messages,
                                 std::uint64_t max_bytes) {
+  return Look(destination, lane, max_messages, max_bytes, false);
+}
+
+Result<Pending> QueueImpl::Look(const std::string& destination, Lane lane, std::size_t max_messages,
+                                std::uint64_t max_bytes, bool withheld_too) {
   std::unique_lock lock(mutex_);
   const std::optional<DestinationId> id = index_->FindDestination(destination);
   if (!id) {
@@ -162,11 +170,12 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
   const std::vector<Index::Range>& ranges = index_->backlog(*id, lane).ranges;
   const auto found = std::find_if(ranges.begin(), ranges.end(), [](const auto& each) { return each.waiting > 0; });
   Pending pending;
-  if (found == ranges.end()) {
+  const Sequence end = withheld_too ? kMaxSequence : WithheldFromLocked(lane).value_or(kMaxSequence);
+  if (found == ranges.end() || found->from >= end) {
     return pending;
   }
   const Index::Range range = *found;
-  const Sequence limit = std::min(range.through.value_or(index_->last(lane)), index_->last(lane));
+  const Sequence limit = std::min({range.through.value_or(kMaxSequence), index_->last(lane), end - 1});
   pending.from = range.from;
   pending.through = range.from - 1;
   bool complete = false;
@@ -212,6 +221,7 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::
   if (more) {
     pending.through = limit;  // also past numbers that were never used
   }
+  CorrectLocked(lane, pending.messages);
   return pending;
 }
 
@@ -228,19 +238,22 @@ WallTime QueueImpl::OldestPending(const std::string& destination) {
       continue;
     }
     const Sequence from = backlog.ranges.front().from;
-    WallTime at = backlog.oldest_at;
+    StoredMessage first = backlog.oldest;
     if (backlog.oldest_for != from) {
       lock.unlock();
-      const Result<Pending> first = Peek(destination, lane, 1, 1);
+      Result<Pending> pending = Look(destination, lane, 1, 1, true);
       lock.lock();
-      if (!first || first->messages.empty()) {
+      if (!pending || pending->messages.empty()) {
         continue;
       }
-      at = first->messages.front().message.received_at;
+      first = std::move(pending->messages.front());
+      first.message.payload.clear();
       Index::Backlog& known = index_->backlog(*id, lane);
       known.oldest_for = from;
-      known.oldest_at = at;
+      known.oldest = first;
     }
+    index_->boots().Correct(lane, first.sequence, first.message);
+    const WallTime at = index_->boots().Arrived(lane, first.sequence, first.message, clock_);
     if (!oldest || at < *oldest) {
       oldest = at;
     }
@@ -272,10 +285,16 @@ Result<StoredMessage> QueueImpl::Read(Lane lane, Sequence sequence) {
   {
     const std::lock_guard lock(mutex_);
     if (std::optional<StoredMessage> found = FindInMemoryLocked(lane, sequence)) {
+      index_->boots().Correct(lane, sequence, found->message);
       return *std::move(found);
     }
   }
-  return Noted(reader_.Message(lane, sequence));
+  Result<StoredMessage> stored = Noted(reader_.Message(lane, sequence));
+  if (stored) {
+    const std::lock_guard lock(mutex_);
+    index_->boots().Correct(lane, sequence, stored->message);
+  }
+  return stored;
 }
 
 Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& destination) {

@@ -41,6 +41,9 @@ struct Options {
   std::uint64_t journal_bytes = 4ULL << 20U;  // of each of the two journal files
   // What the queue id is bound to: another one on the same file means that the card was copied. Empty: not bound.
   std::string machine;
+  // Messages that came before this boot's clock was right wait for that until the machine has run for so long; after
+  // that they go out as they were stamped.
+  std::chrono::milliseconds clock_wait{std::chrono::minutes(2)};
   std::vector<StreamOptions> streams;
   std::vector<std::string> destinations;
   std::uint64_t cache_bytes =
@@ -101,7 +104,20 @@ struct StartReport {
 
 struct PendingStats {
   std::uint64_t messages = 0;         // not frozen yet
+  std::uint64_t withheld = 0;         // besides: they wait for the clock, behind all the others
   std::uint64_t frozen_messages = 0;  // in batches that are not settled
+};
+
+// What this boot's clock means for the stamps of messages that came before it was right.
+struct BootClock {
+  enum class State : std::uint8_t {
+    kAwaited,    // not right yet: such messages wait, until clock_wait is over
+    kLearnt,     // they are corrected
+    kAsStamped,  // there are none
+  };
+  State state = State::kAsStamped;
+  bool withholds = false;              // messages of this boot may not go out now
+  std::chrono::microseconds offset{};  // of kLearnt: by how much the clock was put right since the queue was opened
 };
 
 class Queue {
@@ -129,7 +145,8 @@ class Queue {
 
   // --- loop ---
   // The next pending messages of a destination's lane, oldest first, at most `max_messages` and about `max_bytes` of
-  // payload, at least one if there is one. Does not move anything.
+  // payload, at least one if there is one. Does not move anything. Stamps are as they go out; messages whose stamp is
+  // still open are withheld (BootClock).
   virtual Result<Pending> Peek(const std::string& destination, Lane lane, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
   // What of a destination's lane is pending and not frozen; cheap.
@@ -158,6 +175,10 @@ class Queue {
   virtual bool SettledThrough(const std::string& destination, const LastNumbers& last) = 0;
   // Runs the completions that wait.
   virtual void Poll() = 0;
+  virtual BootClock ClockOfBoot() const = 0;
+  // The boot's clock is right for the first time: what waits for it is corrected by what it shows now, as soon as that
+  // is on the disk. kInvalidArgument when it is not right, or was before.
+  virtual Status LearnClock() = 0;
 
   virtual Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) = 0;
   virtual Result<DeadLetter> FindDeadLetter(std::int64_t id) = 0;

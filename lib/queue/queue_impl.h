@@ -52,6 +52,8 @@ class QueueImpl final : public Queue {
   LastNumbers Last() override;
   bool SettledThrough(const std::string& destination, const LastNumbers& last) override;
   void Poll() override;
+  BootClock ClockOfBoot() const override;
+  Status LearnClock() override;
 
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) override;
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
@@ -83,6 +85,15 @@ class QueueImpl final : public Queue {
     return RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
                     letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
   }
+  // As Peek(), also of messages that are withheld.
+  Result<Pending> Look(const std::string& destination, Lane lane, std::size_t max_messages, std::uint64_t max_bytes,
+                       bool withheld_too);
+  // --- queue_clock.cpp ---
+  // First number that may not go out now.
+  std::optional<Sequence> WithheldFromLocked(Lane lane) const;
+  // What goes out up to `through` keeps its stamp, unless that is decided; an error while it has to wait for it.
+  Status DecideStampsLocked(Lane lane, Sequence through);
+  void CorrectLocked(Lane lane, std::vector<StoredMessage>& messages) const;
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.

@@ -172,6 +172,10 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
     refuse(Refused("more messages than wait, or a batch without members"));
     return;
   }
+  if (Status decided = DecideStampsLocked(request.lane, request.through); !decided) {
+    refuse(decided.error());
+    return;
+  }
   FreezeOp op{*id, request.lane, range->id, request.through, messages, *std::move(endings), {}, clock_.Wall()};
   std::vector<BatchId> ids;
   for (auto& batch : request.batches) {

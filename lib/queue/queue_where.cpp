@@ -8,6 +8,9 @@ Result<Whereabouts> QueueImpl::Where(Lane lane, Sequence sequence, std::optional
   }
   Result<Whereabouts> found = Noted(reader_.Where(lane, sequence, record));
   if (found) {
+    if (const Result<StoredMessage> stored = Read(lane, sequence); stored && found->received_at != WallTime{}) {
+      found->received_at = stored->message.received_at;  // as it goes out
+    }
     for (Place& place : found->places) {
       for (DeadLetter& letter : place.dead) {
         letter.record_id = IdOf(letter);

@@ -111,13 +111,16 @@ Result<Sequence> Store::Append(const RawMessage& message, std::string_view reaso
   return sequence;
 }
 
-void Store::PostLocked(const Operation& operation, std::function<void(const Status&)> finished) {
+void Store::PostLocked(const Operation& operation, std::function<void(const Status&)> finished, bool power_cut) {
   if (stopped_) {
     finished(Error{ErrorCode::kUnavailable, "the queue is stopped"});
     return;
   }
-  const Position needed = Record(EncodeOperation(operation));
+  Position needed = Record(EncodeOperation(operation));
   ++position_;
+  if (power_cut) {
+    needed = position_;
+  }
   index_.Apply(operation, clock_.Mono());
   if (needed == 0) {
     finished(Status());

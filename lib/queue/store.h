@@ -42,8 +42,9 @@ class Store {
   // Blocks until the arrival is safe, or until Stop(). A reason: into quarantine.
   Result<Sequence> Append(const RawMessage& message, std::string_view reason, std::string_view detail);
   // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the
-  // process: now or after the next fold; with an error only when the store stops before that. REQUIRES: mutex held.
-  void PostLocked(const Operation& operation, std::function<void(const Status&)> finished);
+  // process: now or after the next fold; with an error only when the store stops before that. `power_cut`: safe from a
+  // power cut too, hence after the next fold in any case. REQUIRES: mutex held.
+  void PostLocked(const Operation& operation, std::function<void(const Status&)> finished, bool power_cut = false);
   // Calls `finished` (with the mutex held) once the database is at the present position; folds for that at once. With
   // an error only when the store stops before. REQUIRES: mutex held.
   void WhenFoldedLocked(std::function<void(const Status&)> finished);

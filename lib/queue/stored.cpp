@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "queue/open.h"
+#include "queue/sqlite/boots.h"
 #include "queue/sqlite/schema.h"
 
 namespace packhorse::queue {
@@ -12,8 +13,9 @@ namespace {
 // Fills a page, message by message.
 class PageFiller {
  public:
-  PageFiller(StoredPage& page, const StoredFilter& filter, std::optional<StreamId> stream, const PageBounds& bounds)
-      : page_(page), filter_(filter), stream_(stream), bounds_(bounds) {}
+  PageFiller(StoredPage& page, const StoredFilter& filter, std::optional<StreamId> stream, const Boots& boots,
+             const PageBounds& bounds)
+      : page_(page), filter_(filter), stream_(stream), boots_(boots), bounds_(bounds) {}
 
   // Whether the page can take more; when not, it says where the next one begins.
   Result<bool> AddSegment(const StoredPlace& from, Sequence first, const std::string& plain) {
@@ -24,7 +26,12 @@ class PageFiller {
       if (!head) {
         return head.error();
       }
-      if (head->sequence < from.sequence || !Wanted(*head, reader)) {
+      if (head->sequence < from.sequence || (stream_ && head->stream != *stream_)) {
+        continue;
+      }
+      RawMessage message = reader.Take();
+      boots_.Correct(from.lane, head->sequence, message);
+      if (!InTime(message)) {
         continue;
       }
       if (head->sequence > from.through.at(At(from.lane))) {
@@ -34,7 +41,7 @@ class PageFiller {
         return EndAt(from, head->sequence);
       }
       bytes_ += reader.payload().size();
-      page_.messages.emplace_back(from.lane, StoredMessage{head->sequence, reader.Take()});
+      page_.messages.emplace_back(from.lane, StoredMessage{head->sequence, std::move(message)});
     }
     return scanned_ < bounds_.scanned;
   }
@@ -45,14 +52,14 @@ class PageFiller {
   }
 
  private:
-  bool Wanted(const SegmentReader::Head& head, const SegmentReader& reader) const {
-    return (!stream_ || head.stream == *stream_) && reader.received_at() >= filter_.from &&
-           (!filter_.to || reader.received_at() < *filter_.to);
+  bool InTime(const RawMessage& message) const {
+    return message.received_at >= filter_.from && (!filter_.to || message.received_at < *filter_.to);
   }
 
   StoredPage& page_;
   const StoredFilter& filter_;
   std::optional<StreamId> stream_;
+  const Boots& boots_;
   const PageBounds& bounds_;
   std::uint64_t bytes_ = 0;
   std::uint64_t scanned_ = 0;
@@ -110,6 +117,13 @@ Result<StoredMessages> StoredMessages::Open(const std::string& path) {
   }
   StoredMessages stored(*std::move(db), *std::move(reader));
   stored.ids_ = *std::move(ids);
+  Result<std::vector<Boot>> boots = ReadBoots(stored.db_);
+  if (!boots) {
+    return boots.error();
+  }
+  for (Boot& boot : *boots) {
+    stored.boots_.Add(std::move(boot));
+  }
   Result<Statement> rows = stored.db_.Prepare("SELECT id, name FROM streams");
   if (!rows) {
     return rows.error();
@@ -145,7 +159,7 @@ Result<StoredPage> StoredMessages::Read(const StoredFilter& filter, const Stored
     stream = found->first;
   }
   StoredPage page;
-  PageFiller filler(page, filter, stream, bounds);
+  PageFiller filler(page, filter, stream, boots_, bounds);
   StoredPlace place = from;
   for (const Lane lane : kAllLanes) {
     if (lane < from.lane || (filter.lane && lane != *filter.lane)) {

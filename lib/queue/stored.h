@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "queue/boots.h"
 #include "queue/queue_ids.h"
 #include "queue/sqlite/reader.h"
 
@@ -65,6 +66,7 @@ class StoredMessages {
   Database db_;
   Reader reader_;
   QueueIds ids_;
+  Boots boots_;
   std::map<StreamId, std::string> streams_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "queue/message_codec.h"
+#include "queue/sqlite/boots.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
 
@@ -139,6 +140,9 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
     }
   }
   if (Status written = WriteQuarantine(changes, result); !written) {
+    return written;
+  }
+  if (Status written = WriteBoots(db_, changes.boots); !written) {
     return written;
   }
   if (work.bounded) {

@@ -93,7 +93,8 @@ const std::vector<Table> kTables = {
     {"quarantine", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(6), 1)); }},
     {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
     {"settled", "", nullptr},
-    {"earlier_ids", "", nullptr, true}};
+    {"earlier_ids", "", nullptr, true},
+    {"boots", "", nullptr, true}};
 
 // Makes the copied rows a queue again.
 class Mending {

@@ -61,6 +61,13 @@ UPDATE lanes SET (segments, messages, payload_bytes) = (SELECT count(*), coalesc
 INSERT INTO meta VALUES ('machine', '');
 CREATE TABLE earlier_ids(id INTEGER PRIMARY KEY, queue_id TEXT NOT NULL, urgent INTEGER NOT NULL,
   normal INTEGER NOT NULL, bulk INTEGER NOT NULL);
+)sql",
+    // 1.3: what the stamps of each boot's messages are worth.
+    R"sql(
+CREATE TABLE boots(id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, begun INTEGER NOT NULL, wall_then INTEGER NOT NULL,
+  state INTEGER NOT NULL, wall_at_boot INTEGER NOT NULL, learnt INTEGER NOT NULL,
+  from_urgent INTEGER NOT NULL, from_normal INTEGER NOT NULL, from_bulk INTEGER NOT NULL,
+  as_stamped_urgent INTEGER NOT NULL, as_stamped_normal INTEGER NOT NULL, as_stamped_bulk INTEGER NOT NULL);
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;

@@ -123,6 +123,8 @@ class FakeQueue final : public queue::Queue {
   Result<queue::Pending> Peek(const std::string&, Lane, std::size_t, std::uint64_t) override { return Missing(); }
   queue::PendingStats Waiting(const std::string&, Lane) override { return {}; }
   void WakeAt(const std::string&, Lane, std::uint64_t) override {}
+  queue::BootClock ClockOfBoot() const override { return {}; }
+  Status LearnClock() override { return Missing(); }
   Result<queue::StoredMessage> Read(Lane, Sequence) override { return Missing(); }
   void Freeze(queue::FreezeRequest, std::function<void(Result<std::vector<queue::BatchId>>)> done) override {
     done(Missing());

@@ -78,7 +78,9 @@ std::vector<Operation> Samples() {
           settle,
           replay,
           SplitOp{2, Lane::kNormal, 77, 12},
-          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}}};
+          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}},
+          ClockOp{7, Lane::kBulk, 40, std::nullopt},
+          ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}}};
 }
 
 TEST(OperationTest, EveryKindRoundTrips) {

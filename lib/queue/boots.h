@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "queue/operation.h"
+#include "queue/values.h"
+
+namespace packhorse::queue {
+
+// What is known of the wall clock that stamped the messages of one boot of the machine. Plain value.
+struct Boot {
+  enum class State : std::uint8_t {
+    kAwaited,    // the clock was not right when the boot began, and has not been since
+    kLearnt,     // then it was: stamps from before are corrected
+    kAsStamped,  // it was right from the start, or the boot ended before it was: stamps stay as they are
+  };
+  std::int64_t number = 0;
+  std::string boot_id;
+  std::chrono::nanoseconds begun{};           // boot-time clock when the queue was first opened in this boot
+  WallTime wall_then{};                       // WallAtBoot() at that moment
+  std::array<Sequence, kLanes> from{};        // its messages are these and the later ones, up to the next boot
+  std::array<Sequence, kLanes> as_stamped{};  // messages up to here keep their stamps, whatever is learnt later
+  State state = State::kAwaited;
+  // Of kLearnt: WallAtBoot() of the clock once it was right, and when that was by the boot-time clock.
+  WallTime wall_at_boot{};
+  std::chrono::nanoseconds learnt{};
+};
+
+// Rows that changed; none: the row goes.
+using BootChanges = std::map<std::int64_t, std::optional<Boot>>;
+
+// Which stamps of the queue's messages are to be corrected, and which may not be shown yet. What a message's stamp
+// becomes is decided once, in this order: released as it is (the first time somebody could no longer wait), or by the
+// boot's state. Nothing here depends on the time at which it is asked. Not thread-safe: the index's owner holds a lock.
+class Boots {
+ public:
+  // When a boot is begun.
+  struct Now {
+    std::string boot_id;
+    std::chrono::nanoseconds boot{};
+    WallTime wall_at_boot{};
+    bool synchronized = false;
+    bool forgot = false;  // which messages were released in this boot may be forgotten: all of them are taken to be
+  };
+
+  void Add(Boot boot) { boots_.push_back(std::move(boot)); }  // ascending; when opening
+  // Goes on with the newest boot when it is this one, else begins another, whose messages have the numbers from `next`.
+  void Begin(const Now& now, const std::array<Sequence, kLanes>& next, BootChanges& changes);
+  // Whether the operation decides what is still open.
+  Status Check(const ClockOp& op) const;
+  void Apply(const ClockOp& op, BootChanges& changes);
+  // Drops the oldest boots of which no message at or above the low water is left.
+  void Forget(const std::array<Sequence, kLanes>& low_water, BootChanges& changes);
+  // What was learnt is on the disk: only now may it be shown, for a power cut would take it back.
+  void Release() { released_ = true; }
+
+  const Boot* current() const { return boots_.empty() ? nullptr : &boots_.back(); }
+  std::size_t size() const { return boots_.size(); }
+  // First number whose stamp is open, or decided but not released; none when there is no such.
+  std::optional<Sequence> OpenFrom(Lane lane) const;
+  // The stamp as it is to be shown.
+  void Correct(Lane lane, Sequence sequence, RawMessage& message) const;
+  // When the message, corrected before, came by the wall clock as it goes now: for its age. Of a message of this boot
+  // that is told by the boot-time clock, wherever the wall clock has been set since.
+  WallTime Arrived(Lane lane, Sequence sequence, const RawMessage& message, const Clock& clock) const;
+
+ private:
+  const Boot* Find(Lane lane, Sequence sequence) const;
+
+  std::vector<Boot> boots_;  // ascending; the last is this one
+  bool released_ = true;
+};
+
+}  // namespace packhorse::queue
