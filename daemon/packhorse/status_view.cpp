@@ -52,6 +52,19 @@ std::string AgeText(WallTime since, WallTime now) {
   return Span(std::chrono::duration_cast<std::chrono::seconds>(now - since));
 }
 
+// Nothing while the clock is as it should be.
+std::string ClockLine(const JsonView& status) {
+  if (status["boot_clock"]["withholds"].Flag()) {
+    return Wrap("the gateway's clock is not right yet; what arrived since the machine started waits for it, a while",
+                "  CLOCK  ", 9);
+  }
+  if (status["clock"].Text() == "unsynchronized") {
+    return Wrap("the kernel does not know the gateway's clock to be right: is a time service running? (timedatectl)",
+                "  CLOCK  ", 9);
+  }
+  return "";
+}
+
 std::string SourceLines(const JsonView& status, const Style& style, WallTime now) {
   Table table({"SOURCE", "STATE", "FOR", "RECEIVED", "UNROUTED", "BROKER"});
   for (const JsonView& source : status["sources"].Items()) {
@@ -151,6 +164,7 @@ std::string StatusText(const std::string& json, const Style& style, WallTime now
   for (const std::string& hint : Hints(status)) {
     text += Wrap(hint, "  > ", 4);
   }
+  text += ClockLine(status);
   text += "\n" + SourceLines(status, style, now) + "\n" + StreamLines(status, style) + "\n" +
           QueueLine(status["queue"], now) + "\n" + DestinationLines(status, style, now) + "\n" +
           LedgerLine(status["ledger"], style);

@@ -90,6 +90,17 @@ Json DestinationJson(const delivery::DestinationStatus& status) {
           {"last_error", status.last_error}};
 }
 
+// How the clock of this boot of the machine began.
+Json BootClockJson(const queue::BootClock& clock) {
+  using State = queue::BootClock::State;
+  const bool learnt = clock.state == State::kLearnt;
+  return {{"state", learnt                           ? "learnt"
+                    : clock.state == State::kAwaited ? "awaited"
+                                                     : "as_stamped"},
+          {"withholds", clock.withholds},
+          {"offset_ms", learnt ? Json(std::chrono::floor<std::chrono::milliseconds>(clock.offset).count()) : Json()}};
+}
+
 Json EventJson(const health::Event& event) {
   return {{"id", event.id},
           {"severity", health::Name(event.severity)},
@@ -113,6 +124,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
       {"started_at", Time(parts.started_at)},
       {"now", Time(parts.clock.Wall())},
       {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
+      {"boot_clock", BootClockJson(parts.queue->ClockOfBoot())},
       {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
       {"sources", Json::array()},
       {"streams", Json::array()},

@@ -60,7 +60,8 @@ Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
       reloader_(parts),
       tail_(parts),
       handlers_(parts, reloader_, tail_),
-      watch_(parts) {}
+      watch_(parts),
+      clock_watch_(*parts.queue, parts.events, parts.clock) {}
 
 Status Loop::Start() {
   auto server = control::Listen(parts_.config.control.socket,
@@ -139,6 +140,7 @@ void Loop::CheckEverySecond(MonoTime now) {
       StartSource(parts_, *unit, now);
     }
   }
+  clock_watch_.Look();
   const Condition condition = Observe(parts_, now);
   watch_.Check(condition);
   if (stopping_) {

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "control/control.h"
+#include "delivery/clock_watch.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/notify.h"
 #include "packhorsed/reload.h"
@@ -46,6 +47,7 @@ class Loop {
   Tail tail_;
   Handlers handlers_;
   Watch watch_;
+  delivery::ClockWatch clock_watch_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime control_busy_until_{};

@@ -56,6 +56,9 @@ void KeepUntilRestart(const config::Config& old, config::Config& next, std::vect
   };
   keep("/queue/path", old.queue.path, next.queue.path);
   keep("/queue/runtime_dir", old.queue.runtime_dir, next.queue.runtime_dir);
+  std::string clock_wait = FormatDuration(next.queue.clock_wait);
+  keep("/queue/clock_wait", FormatDuration(old.queue.clock_wait), clock_wait);
+  next.queue.clock_wait = old.queue.clock_wait;
   keep("/control/socket", old.control.socket, next.control.socket);
 }
 

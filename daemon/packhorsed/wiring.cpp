@@ -317,6 +317,7 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
   options.strict = parts->config.queue.durability == config::Durability::kStrict;
   options.window = parts->config.queue.window;
   options.machine = MachineFingerprint("/etc/machine-id");
+  options.clock_wait = parts->config.queue.clock_wait;
   options.streams = QueueStreams(parts->config);
   options.destinations = DestinationNames(parts->config);
   options.wake = [wake = parts->uploader.get()] { wake->Wake(); };

@@ -144,6 +144,7 @@ Queue BindQueue(const Node& node) {
   queue.overflow = Text(node, "overflow");
   queue.durability = Choice(kModes, Text(node["durability"], "mode"));
   queue.window = Duration(node["durability"], "window");
+  queue.clock_wait = Duration(node, "clock_wait");
   return queue;
 }
 

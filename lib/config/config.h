@@ -79,6 +79,7 @@ struct Queue {
   std::string overflow;  // drop_oldest, drop_newest, block
   Durability durability = Durability::kStrict;
   std::chrono::milliseconds window{};
+  std::chrono::milliseconds clock_wait{};
 };
 
 // Never more than `count` of `unit` in any interval of length `per`.

@@ -29,7 +29,7 @@ std::string Configuration(const Broker& broker, int cloud_port, const std::strin
   "streams": [ { "name": "telemetry", "source": "plant", "topics": ["site/{site}/dev/{device}/telemetry"],
                  "contract": "generic-json@1", "destinations": ["cloud"] } ],
   "queue": { "path": ")" +
-         directory + R"(/queue.db", "runtime_dir": ")" + runtime.path() + R"(" },
+         directory + R"(/queue.db", "runtime_dir": ")" + runtime.path() + R"(", "clock_wait": "0s" },
   "destinations": [ { "name": "cloud", "contract": "packhorse-ingest@1", "url": "http://127.0.0.1:)" +
          std::to_string(cloud_port) + R"(", "auth": { "type": "none" },
                       "batch": { "max_records": 500, "max_bytes": "1MiB", "max_age": "500ms" },

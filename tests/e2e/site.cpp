@@ -60,7 +60,7 @@ json ExampleConfig(const Mosquitto& broker, int cloud_port, const Site& site) {
                  {"topics", {"site/{site}/dev/{device}/+"}},
                  {"contract", "generic-json@1"},
                  {"destinations", {"cloud"}}}}},
-              {"queue", {{"path", site.Path("queue.db")}, {"runtime_dir", site.Path("run")}}},
+              {"queue", {{"path", site.Path("queue.db")}, {"runtime_dir", site.Path("run")}, {"clock_wait", "0s"}}},
               {"destinations",
                {{{"name", "cloud"},
                  {"contract", "packhorse-ingest@1"},

@@ -128,7 +128,7 @@ void Stage::WriteConfiguration() const {
   configuration["streams"] = nlohmann::ordered_json::array({stream("telemetry", "site/{site}/dev/{device}/telemetry"),
                                                             stream("buffered", "site/{site}/dev/{device}/batch")});
   configuration["destinations"] = nlohmann::ordered_json::array({destination});
-  configuration["queue"] = {{"path", Path("queue.db")}, {"runtime_dir", Path("run")}};
+  configuration["queue"] = {{"path", Path("queue.db")}, {"runtime_dir", Path("run")}, {"clock_wait", "0s"}};
   configuration["control"] = {{"socket", Path("run/control.sock")}};
   configuration["log"] = {{"level", "info"}, {"format", "text"}};
   test::WriteAll(Path("packhorse.json"), configuration.dump(2) + "\n");

@@ -44,6 +44,15 @@ TEST_F(Views, StatusSaysFirstWhatIsWrongAndThenWhatToDo) {
   EXPECT_THAT(text, HasSubstr("received 1,234 = delivered 1,200 + pending 34"));
 }
 
+TEST_F(Views, StatusTellsOfAClockThatIsNotRight) {
+  EXPECT_THAT(StatusText(R"({"clock":"synchronized","boot_clock":{"withholds":false}})", plain, now),
+              Not(HasSubstr("CLOCK")));
+  EXPECT_THAT(StatusText(R"({"clock":"unsynchronized","boot_clock":{"withholds":false}})", plain, now),
+              HasSubstr("timedatectl"));
+  EXPECT_THAT(StatusText(R"({"clock":"unsynchronized","boot_clock":{"withholds":true}})", plain, now),
+              HasSubstr("waits for it"));
+}
+
 TEST_F(Views, ATokenThatIsRefusedGetsItsOwnHint) {
   const std::string json = R"({"destinations":[{"name":"cloud","state":"held","reason":"HTTP 401 Unauthorized"}]})";
   EXPECT_THAT(StatusText(json, plain, now), HasSubstr("check its token or key"));

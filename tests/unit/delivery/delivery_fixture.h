@@ -108,6 +108,8 @@ class DeliveryTest : public ::testing::Test {
     message.topic = "dev/17";
     message.payload = payload;
     message.received_at = clock_.Wall();
+    message.boot_time = clock_.Boot();
+    message.clock = clock_.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
     message.qos = 1;
     ASSERT_TRUE(queue_->Append(std::move(message)));
   }

@@ -190,8 +190,10 @@ class Life {
   void Render() {
     const std::string& destination = kNames.at(Random(2));
     const Lane lane = Random(3) == 0 ? Lane::kUrgent : Lane::kNormal;
-    const bool withholds = queue_->ClockOfBoot().withholds;
     const Result<Pending> pending = queue_->Peek(destination, lane, 1 + Random(5), 1'000'000);
+    // Now, hence also while it was read. Once the time is learnt, what had been let go before is shown as before.
+    const BootClock boot_clock = queue_->ClockOfBoot();
+    const bool awaits = boot_clock.withholds && boot_clock.state == BootClock::State::kAwaited;
     Require(pending.has_value(), pending ? "" : pending.error().message);
     if (pending->messages.empty()) {
       return;
@@ -201,7 +203,7 @@ class Life {
     batch->lane = lane;
     batch->idempotency_key = "key";
     for (const StoredMessage& stored : pending->messages) {
-      const bool open = withholds && arrived_.at({static_cast<int>(lane), stored.sequence}).boot == world_.boot;
+      const bool open = awaits && arrived_.at({static_cast<int>(lane), stored.sequence}).boot == world_.boot;
       Require(!open, "shown before it was decided");
       batch->members.push_back(Member{stored.sequence, stored.message.stream, 0, 1, 1, 0});
     }
@@ -227,7 +229,8 @@ class Life {
 
   // A batch is split: its messages are read and rendered once more.
   void ReadAgain() {
-    for (const FrozenBatch& batch : *queue_->FrozenBatches(kNames.at(Random(2)))) {
+    const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches(kNames.at(Random(2)));
+    for (const FrozenBatch& batch : *batches) {
       for (const Member& member : batch.members) {
         const Result<StoredMessage> stored = queue_->Read(batch.lane, member.sequence);
         Require(stored.has_value(), stored ? "" : stored.error().message);
