@@ -209,7 +209,7 @@ Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, RawMess
   if (!sequence) {
     return sequence.error();
   }
-  if (listener && *listener) {
+  if (listener && *listener && *sequence > 0) {  // 0: dropped
     (*listener)(*sequence, *copy);
   }
   return {};

@@ -80,7 +80,7 @@ Result<FileView> FileView::Open(const std::string& path, const std::string& runt
   if (!ids) {
     return ids.error();
   }
-  FileView view(path, *std::move(ids), *std::move(reader));
+  FileView view(*std::move(ids), *std::move(reader));
   if (Status loaded = LoadIndex(*db, view.reader_, *view.index_); !loaded) {
     return loaded.error();
   }
@@ -214,7 +214,12 @@ Result<Stats> FileView::Snapshot() {
   const Held held = index_->held();
   Stats stats;
   stats.queue_id = ids_.current();
-  stats.bytes = FileBytes(path_) + FileBytes(path_ + "-wal");
+  const Result<std::uint64_t> bytes = reader_.BytesInUse();
+  if (!bytes) {
+    return bytes.error();
+  }
+  stats.bytes = *bytes;
+  stats.most_waiting = index_->MostWaiting();
   stats.messages = count(held.messages);
   stats.segments = count(held.segments);
   stats.payload_bytes_stored = count(held.payload_bytes);

@@ -58,14 +58,13 @@ class FileView {
   Result<Stats> Snapshot();
 
  private:
-  FileView(std::string path, QueueIds ids, Reader reader)
-      : path_(std::move(path)), ids_(std::move(ids)), reader_(std::move(reader)), index_(std::make_unique<Index>(0)) {}
+  FileView(QueueIds ids, Reader reader)
+      : ids_(std::move(ids)), reader_(std::move(reader)), index_(std::make_unique<Index>(0)) {}
   // Calls `visit` with the waiting messages, the next one first, until it returns false.
   using VisitWaiting = std::function<bool(Sequence sequence, const SegmentReader& at)>;
   Status ForEachWaiting(DestinationId destination, Lane lane, const VisitWaiting& visit);
   void SetRecordId(DeadLetter& letter) const;
 
-  std::string path_;
   QueueIds ids_;
   Reader reader_;
   std::unique_ptr<Index> index_;

@@ -146,8 +146,7 @@ struct Held {
 
 struct FoldWork {
   struct PerLane {
-    Numbers numbers;  // reserved_through: as it is to be afterwards
-    Sequence low_water = 0;
+    Numbers numbers;                      // reserved_through: as it is to be afterwards
     std::vector<RamSegmentPtr> segments;  // not stored yet, and needed by somebody
   };
   Position through = 0;

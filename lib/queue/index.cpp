@@ -194,6 +194,23 @@ bool Index::Subscribed(DestinationId destination, StreamId stream, Lane lane, Se
   });
 }
 
+std::vector<Subscription> Index::SubscriptionsOf(DestinationId destination, Lane lane) const {
+  std::vector<Subscription> found;
+  for (const Subscription& subscription : subscriptions_) {
+    if (subscription.destination == destination && subscription.lane == lane) {
+      found.push_back(subscription);
+    }
+  }
+  return found;
+}
+
+bool Index::Holds(const std::vector<Subscription>& subscriptions, StreamId stream, Sequence sequence) {
+  return std::any_of(subscriptions.begin(), subscriptions.end(), [&](const Subscription& subscription) {
+    return subscription.stream == stream && sequence >= subscription.from &&
+           (!subscription.through || sequence <= *subscription.through);
+  });
+}
+
 // --- memory ---
 
 void Index::Evict() {
@@ -238,7 +255,6 @@ FoldWork Index::TakeFold(Position through) {
     if (part.numbers.next + kNumberBlock / 2 > part.numbers.reserved_through) {
       part.numbers.reserved_through = part.numbers.next + kNumberBlock;
     }
-    part.low_water = LowWater(lane);
     CloseSegment(lane);
     std::deque<RamSegmentPtr> kept;
     for (RamSegmentPtr& segment : cache_[At(lane)]) {
@@ -260,7 +276,7 @@ FoldWork Index::TakeFold(Position through) {
       }
     }
   }
-  boots_.Forget({work.lanes[0].low_water, work.lanes[1].low_water, work.lanes[2].low_water}, changes_->boots);
+  boots_.Forget({LowWater(Lane::kUrgent), LowWater(Lane::kNormal), LowWater(Lane::kBulk)}, changes_->boots);
   work.changes = std::exchange(changes_, std::make_shared<Changes>());
   hot_ = {};
   return work;
@@ -374,6 +390,13 @@ const Index::Unsettled* Index::FindUnsettled(BatchId id) const {
   return found == unsettled_.end() ? nullptr : &found->second;
 }
 
+bool Index::Frozen(Lane lane, Sequence first, Sequence last) const {
+  return std::any_of(unsettled_.begin(), unsettled_.end(), [&](const auto& each) {
+    const FrozenBatch& batch = *each.second.batch;
+    return batch.lane == lane && batch.members.front().sequence <= last && batch.members.back().sequence >= first;
+  });
+}
+
 Partial Index::FindPartial(const PartialKey& key, bool& exists) const {
   const auto found = partials_.find(key);
   exists = found != partials_.end();
@@ -419,6 +442,22 @@ std::uint64_t Index::PendingMessages(DestinationId destination, Lane lane) const
     }
   }
   return pending < 0 ? 0 : static_cast<std::uint64_t>(pending);
+}
+
+std::map<DestinationId, std::uint64_t> Index::Waiting() const {
+  std::map<DestinationId, std::uint64_t> waiting;
+  for (const auto& [key, backlog] : backlogs_) {
+    waiting[key.first] += backlog.waiting();
+  }
+  return waiting;
+}
+
+std::uint64_t Index::MostWaiting() const {
+  std::uint64_t most = 0;
+  for (const auto& [destination, messages] : Waiting()) {
+    most = std::max(most, messages);
+  }
+  return most;
 }
 
 std::optional<WallTime> Index::OldestUnsettled(DestinationId destination) const {

@@ -77,6 +77,10 @@ class Index {
   // Destinations that get the stream's next message in this lane.
   std::vector<DestinationId> Recipients(StreamId stream, Lane lane) const;
   bool Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const;
+  // To ask without the lock which messages of the lane a destination gets.
+  std::vector<Subscription> SubscriptionsOf(DestinationId destination, Lane lane) const;
+  // Whether subscriptions of one destination and lane hold the message.
+  static bool Holds(const std::vector<Subscription>& subscriptions, StreamId stream, Sequence sequence);
 
   // --- operations (index_apply.cpp) ---
   // Whether the loop wants to know.
@@ -110,9 +114,12 @@ class Index {
 
   // --- questions ---
   Backlog& backlog(DestinationId destination, Lane lane) { return backlogs_[{destination, lane}]; }
+  const std::map<std::pair<DestinationId, Lane>, Backlog>& backlogs() const { return backlogs_; }
   const Backlog* FindBacklog(DestinationId destination, Lane lane) const;
   const std::map<BatchId, Unsettled>& unsettled() const { return unsettled_; }
   const Unsettled* FindUnsettled(BatchId id) const;
+  // Whether a frozen batch reaches into [first, last], so that these messages are still needed as they are.
+  bool Frozen(Lane lane, Sequence first, Sequence last) const;
   Partial FindPartial(const PartialKey& key, bool& exists) const;
   Sequence last(Lane lane) const { return numbers_[At(lane)].next - 1; }
   Sequence stored_through(Lane lane) const { return stored_through_[At(lane)]; }
@@ -122,6 +129,8 @@ class Index {
   // them is missing.
   std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
+  std::map<DestinationId, std::uint64_t> Waiting() const;  // messages in ranges
+  std::uint64_t MostWaiting() const;                       // for one destination
   std::optional<WallTime> OldestUnsettled(DestinationId destination) const;
   Ledger BuildLedger() const;
   // Where the counters contradict the identity of P3, or each other (index_counts.cpp). One line each.

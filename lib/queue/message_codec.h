@@ -63,6 +63,7 @@ class SegmentReader {
   RawMessage Take() const;
   WallTime received_at() const { return head_.received_at; }
   std::string_view payload() const { return payload_; }
+  ClockState clock() const { return head_.clock; }
 
  private:
   friend class SegmentEncoder;

@@ -20,8 +20,7 @@ class PendingCollector {
   PendingCollector(Pending& pending, std::size_t max_messages, std::uint64_t max_bytes)
       : pending_(pending), max_messages_(max_messages), max_bytes_(max_bytes) {}
 
-  template <typename Wanted>
-  Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const Wanted& wanted) {
+  Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const std::vector<Subscription>& wanted) {
     SegmentReader reader(plain, first);
     while (!reader.AtEnd()) {
       const Result<SegmentReader::Head> head = reader.Next();
@@ -34,7 +33,7 @@ class PendingCollector {
       if (head->sequence <= pending_.through) {
         continue;
       }
-      if (wanted(*head)) {
+      if (Index::Holds(wanted, head->stream, head->sequence)) {
         StoredMessage stored{head->sequence, reader.Take()};
         bytes_ += stored.message.payload.size();
         const bool first_message = pending_.messages.empty();
@@ -69,6 +68,7 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       ids_(std::move(opened.ids)),
       report_(WithGaps(std::move(opened.report), *opened.index)),
       index_(std::move(opened.index)),
+      limits_(options_.limits),
       store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
                                      opened.position,
                                      StoreOptions{options_.strict, options_.window, [this] { Wake(); }})),
@@ -178,51 +178,62 @@ Result<Pending> QueueImpl::Look(const std::string& destination, Lane lane, std::
   const Sequence limit = std::min({range.through.value_or(kMaxSequence), index_->last(lane), end - 1});
   pending.from = range.from;
   pending.through = range.from - 1;
-  bool complete = false;
-  const auto cached = index_->Cached(lane, range.from, complete);
-  const auto wanted = [&](const SegmentReader::Head& head) {
-    return index_->Subscribed(*id, head.stream, lane, head.sequence);
-  };
+  const std::vector<Subscription> wanted = index_->SubscriptionsOf(*id, lane);
   PendingCollector collector(pending, max_messages, max_bytes);
   bool more = true;
-  if (!complete) {
-    // Older than what is in memory: from the disk, without holding the lock for it.
-    lock.unlock();
-    const auto wanted_locked = [&](const SegmentReader::Head& head) {
-      const std::lock_guard relock(mutex_);
-      return wanted(head);
-    };
-    Status visited = reader_.VisitSegments(
-        lane, range.from, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
-          // One row holds what were many segments in memory: it may end beyond the first of those that still are.
-          if (first > limit || (!cached.empty() && first >= cached.front()->messages.first())) {
-            return false;
-          }
-          const Result<bool> added = collector.Add(plain, first, limit, wanted_locked);
-          more = added && *added;
-          return added;
-        });
-    if (!visited) {
-      return Noted(Result<Pending>(visited.error()));
-    }
-    lock.lock();
-  }
-  for (const RamSegmentPtr& segment : cached) {
-    const SegmentEncoder& messages = segment->messages;
-    if (!more || messages.first() > limit) {
-      break;
-    }
-    const Result<bool> added = collector.Add(messages.plain(), messages.first(), limit, wanted);
-    if (!added) {
-      return added.error();
-    }
-    more = *added;
+  Status visited =
+      VisitMessages(lock, lane, range.from, limit, [&](std::string_view plain, Sequence first) -> Result<bool> {
+        const Result<bool> added = collector.Add(plain, first, limit, wanted);
+        more = added && *added;
+        return added;
+      });
+  if (!visited) {
+    return visited.error();
   }
   if (more) {
     pending.through = limit;  // also past numbers that were never used
   }
   CorrectLocked(lane, pending.messages);
   return pending;
+}
+
+Status QueueImpl::VisitMessages(std::unique_lock<std::mutex>& lock, Lane lane, Sequence from, Sequence limit,
+                                const VisitPlain& visit) {
+  bool complete = false;
+  bool more = true;
+  const auto cached = index_->Cached(lane, from, complete);
+  if (!complete) {
+    lock.unlock();
+    Status visited =
+        reader_.VisitSegments(lane, from, [&](Sequence first, Sequence, const std::string& plain) -> Result<bool> {
+          // One row holds what were many segments in memory: it may end beyond the first of those that still are.
+          if (first > limit || (!cached.empty() && first >= cached.front()->messages.first())) {
+            return false;
+          }
+          const Result<bool> go_on = visit(plain, first);
+          more = go_on && *go_on;
+          return go_on;
+        });
+    lock.lock();
+    if (!visited) {
+      if (visited.error().code == ErrorCode::kCorrupt) {
+        store_->NoteDamageLocked(visited.error());
+      }
+      return visited;
+    }
+  }
+  for (const RamSegmentPtr& segment : cached) {
+    const SegmentEncoder& messages = segment->messages;
+    if (!more || messages.first() > limit) {
+      break;
+    }
+    const Result<bool> go_on = visit(messages.plain(), messages.first());
+    if (!go_on) {
+      return go_on.error();
+    }
+    more = *go_on;
+  }
+  return {};
 }
 
 WallTime QueueImpl::OldestPending(const std::string& destination) {
@@ -365,7 +376,8 @@ Result<std::vector<std::string>> QueueImpl::VerifyLedger() {
 Stats QueueImpl::Snapshot() {
   Stats stats;
   stats.queue_id = ids_.current();
-  stats.bytes = FileBytes(options_.path) + FileBytes(options_.path + "-wal");
+  const Result<std::uint64_t> bytes = reader_.BytesInUse();
+  stats.bytes = bytes ? *bytes : 0;
   std::vector<std::string> destinations;
   {
     const std::lock_guard lock(mutex_);
@@ -376,6 +388,8 @@ Stats QueueImpl::Snapshot() {
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
     stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
     stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
+    stats.most_waiting = index_->MostWaiting();
+    stats.full = full_;
     stats.commits = store_->commits_locked();
     stats.journal_bytes = store_->journal_bytes_locked();
     stats.damage = store_->damage_locked();
@@ -399,6 +413,9 @@ bool Ledger::Balanced() const {
 LedgerRow Ledger::Total() const {
   LedgerRow total;
   for (const LedgerRow& row : rows) {
+    if (row.stream.starts_with(kOwnStreams)) {
+      continue;
+    }
     total.received += row.received;
     total.delivered += row.delivered;
     total.rejected += row.rejected;

@@ -31,6 +31,23 @@ struct StreamOptions {
   std::vector<std::string> destinations;  // names; each message counts once per destination
 };
 
+// How much a queue may keep, and how long. 0: no limit.
+struct Limits {
+  enum class Overflow : std::uint8_t {
+    kDropOldest,  // over a limit the oldest messages are dropped: first bulk, then normal, then urgent ones
+    kDropNewest,  // over a limit arrivals are dropped
+    kBlock,       // over a limit arrivals are not taken: the caller's affair, see Stats::full
+  };
+  // Of the database's pages in use. Its write-ahead log (at most 8 MiB) and what has not been folded yet (at most the
+  // journal) come on top.
+  std::uint64_t max_bytes = 0;
+  std::uint64_t max_messages = 0;  // that wait for one destination
+  std::chrono::milliseconds max_age{0};
+  std::array<Overflow, 3> overflow{};  // of the lanes urgent, normal and bulk
+
+  bool operator==(const Limits&) const = default;
+};
+
 struct Options {
   std::string path = "/var/lib/packhorse/queue.db";
   std::string runtime_dir = "/run/packhorse";  // a tmpfs: holds the intake journal
@@ -48,6 +65,7 @@ struct Options {
   std::vector<std::string> destinations;
   std::uint64_t cache_bytes =
       4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
+  Limits limits;
   std::uint32_t max_settled_batches = 10'000;  // rows kept of the log of settled batches
   std::uint32_t max_dead_letters = 100'000;    // the oldest go first
   std::uint32_t max_quarantined = 100'000;     // likewise
@@ -58,7 +76,9 @@ struct Options {
 struct Stats {
   std::string queue_id;
   std::uint64_t messages = 0;              // stored and still needed
-  std::uint64_t bytes = 0;                 // database and WAL on the disk
+  std::uint64_t bytes = 0;                 // pages of the database in use: what counts against Limits::max_bytes
+  std::uint64_t most_waiting = 0;          // messages that wait for the destination for which most do
+  std::string full;                        // the limit that is reached: "max_bytes", "max_records"; empty: none
   std::uint64_t payload_bytes_stored = 0;  // of the segments that are kept
   std::uint64_t segments = 0;
   WallTime oldest_at{};       // received_at of the oldest message still needed; epoch when there is none
@@ -102,6 +122,22 @@ struct StartReport {
   std::vector<std::string> ledger_gaps;
 };
 
+// Messages that ended because of a limit.
+struct GivenUp {
+  Outcome outcome = Outcome::kDropped;  // or kExpired
+  std::string reason;                   // as in the ledger: "max_age", "max_bytes" or "max_records"
+  std::string destination;
+  Lane lane = Lane::kNormal;
+  Sequence first = 0;  // 0: they ended on arrival and have no numbers
+  Sequence last = 0;
+  std::uint64_t messages = 0;
+};
+
+struct LimitReport {
+  std::vector<GivenUp> given_up;  // since the last call
+  std::optional<Error> problem;   // why not everything could be looked at; the next call tries again
+};
+
 struct PendingStats {
   std::uint64_t messages = 0;         // not frozen yet
   std::uint64_t withheld = 0;         // besides: they wait for the clock, behind all the others
@@ -126,8 +162,11 @@ class Queue {
 
   // Makes `message` safe and returns its number: in mode strict after a synced commit, else once it is in the journal.
   // Blocks while it is not, also when the journal is full because the disk refuses; fails only once Stop() was called.
-  // The caller must not acknowledge after a failure.
+  // The caller must not acknowledge after a failure. 0: the queue is full and drops what comes (kDropNewest); the
+  // message is counted and may be acknowledged.
   virtual Result<Sequence> Append(RawMessage message) = 0;
+  // Stores a message of the daemon's own without waiting; false when there is no number for it right now. Loop.
+  virtual bool TryAppend(const RawMessage& message) = 0;
   // Counts a message of `stream` that ends on arrival (a retained repeat, a message over the size limit) without
   // storing it. Ingest thread. Not synced by itself.
   virtual void CountDropped(StreamId stream, std::string_view reason) = 0;
@@ -201,6 +240,14 @@ class Queue {
   // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts at now; one that
   // is gone keeps its backlog until it is configured again (its messages stay pending and visible).
   virtual Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) = 0;
+
+  // Replaces Options::limits.
+  virtual void SetLimits(const Limits& limits) = 0;
+  // Gives up what is older than max_age and, over the other limits, what the overflow policies say. To be called about
+  // once a second: each call does a bounded piece of work (64 segments or 50 ms), and up to that the queue may be over
+  // its limits for a moment. Messages in frozen batches stay. Nothing expires while the wall clock is not synchronised,
+  // and a message that was stamped while it was not expires only together with one that came after it.
+  virtual LimitReport EnforceLimits(MonoTime now) = 0;
 
   virtual Stats Snapshot() = 0;
 

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "queue/index.h"
+#include "queue/limits.h"
 #include "queue/open.h"
 #include "queue/queue.h"
 #include "queue/sqlite/reader.h"
@@ -26,7 +30,8 @@ class QueueImpl final : public Queue {
   QueueImpl(Options options, const Clock& clock, Opened opened);
   ~QueueImpl() override { store_->Stop(); }
 
-  Result<Sequence> Append(RawMessage message) override { return store_->Append(message, "", ""); }
+  Result<Sequence> Append(RawMessage message) override;
+  bool TryAppend(const RawMessage& message) override;
   Status Quarantine(RawMessage message, std::string_view reason, std::string_view detail) override {
     const Result<Sequence> kept = store_->Append(message, reason, detail);
     return kept ? Status() : Status(kept.error());
@@ -68,6 +73,8 @@ class QueueImpl final : public Queue {
     store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
   }
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) override;
+  void SetLimits(const Limits& limits) override;
+  LimitReport EnforceLimits(MonoTime now) override;
   Stats Snapshot() override;
   void Stop() override { store_->Stop(); }
 
@@ -94,6 +101,37 @@ class QueueImpl final : public Queue {
   // What goes out up to `through` keeps its stamp, unless that is decided; an error while it has to wait for it.
   Status DecideStampsLocked(Lane lane, Sequence through);
   void CorrectLocked(Lane lane, std::vector<StoredMessage>& messages) const;
+  struct PendingRange {
+    DestinationId destination = 0;
+    Lane lane = Lane::kNormal;
+    Index::Range range;
+  };
+  // The first message of a range that begins at `from` came then: no need to look before it is too old.
+  struct Stays {
+    Sequence from = 0;
+    WallTime received_at{};
+  };
+  using VisitPlain = std::function<Result<bool>(std::string_view plain, Sequence first)>;
+
+  // Calls `visit` with the segments that hold messages of [from, limit], oldest first, until it returns false: what is
+  // on the disk without the lock, what is in memory with it.
+  Status VisitMessages(std::unique_lock<std::mutex>& lock, Lane lane, Sequence from, Sequence limit,
+                       const VisitPlain& visit);
+  void CountDroppedLocked(StreamId stream, std::int32_t hour, std::string_view reason);
+  // --- queue_limits.cpp ---
+  std::vector<PendingRange> PendingLocked() const;  // ranges in which messages wait
+  void ReportRefused(std::vector<GivenUp>& given_up);
+  Status Expire(Budget& budget, std::vector<GivenUp>& given_up);
+  Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
+  Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
+  // Folds what there is; the size is not looked at before that is done.
+  void MeasureAfterFold();
+  void SetFull(std::string_view limit);
+  Status DropOldest(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
+  Result<std::uint64_t> DropOldestOf(Lane lane, std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
+  Status GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Sequence limit,
+                std::string_view reason, GiveUpWalk& walk, std::vector<GivenUp>& given_up);
+
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.
@@ -112,6 +150,18 @@ class QueueImpl final : public Queue {
   std::unique_ptr<Index> index_;                   // guarded by mutex_
   std::deque<std::function<void()>> completions_;  // guarded by mutex_
   std::atomic<bool> woken_{false};                 // since the last Poll(): one wake-up is enough
+  std::string full_;                               // guarded by mutex_: the limit that is reached, empty: none
+  std::string refused_because_;                    // guarded by mutex_: the last such limit
+  // Guarded by mutex_: arrivals dropped since the last report.
+  std::map<std::pair<DestinationId, Lane>, std::uint64_t> refused_;
+  std::atomic<std::uint8_t> refusing_{0};  // a bit for each lane whose arrivals are dropped: set by the loop
+  Limits limits_;                          // loop thread, as what follows
+  std::map<std::int64_t, Stays> stays_;    // by range
+  Position measure_after_ = 0;             // once this is folded the size says how full the queue is
+  // Size before the last fold that was to make room.
+  std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();
+  bool folds_help_ = true;
+  MonoTime next_fold_{};
   std::unique_ptr<Store> store_;
   Reader reader_;  // loop thread; closed before the writer, which then folds the write-ahead log in
 };

@@ -102,8 +102,11 @@ BatchPtr QueueImpl::AssignLocked(std::unique_ptr<FrozenBatch> batch) {
 
 void QueueImpl::CountDropped(StreamId stream, std::string_view reason) {
   const std::lock_guard lock(mutex_);
+  CountDroppedLocked(stream, HourOf(clock_.Wall()), reason);
+}
+
+void QueueImpl::CountDroppedLocked(StreamId stream, std::int32_t hour, std::string_view reason) {
   CountOp op;
-  const std::int32_t hour = HourOf(clock_.Wall());
   for (const DestinationId destination : index_->Recipients(stream, index_->LaneOf(stream))) {
     op.changes[LedgerKey{hour, stream, destination, kLedgerReceived, ""}].messages += 1;
     op.changes[LedgerKey{hour, stream, destination, LedgerCode(Outcome::kDropped), std::string(reason)}].messages += 1;

@@ -148,6 +148,11 @@ void Store::WaitForFoldLocked(Position position, std::function<void(const Status
   work_.notify_one();
 }
 
+void Store::AskFoldLocked() {
+  fold_asked_ = true;
+  work_.notify_one();
+}
+
 bool Store::JournalFills() const {
   return journal_ && journal_->active_bytes() > journal_->file_bytes() / kFillDivisor * kFillParts;
 }

@@ -54,7 +54,12 @@ class Store {
   Status Barrier();
   void Stop();
 
+  // What was posted so far goes into the database as soon as the disk takes it. REQUIRES: mutex held.
+  void AskFoldLocked();
+
   // REQUIRES: mutex held.
+  Position position_locked() const { return position_; }
+  Position folded_locked() const { return folded_; }
   const std::string& damage_locked() const { return damage_; }
   // Notes that the database does not hold what it should; the first finding stays.
   void NoteDamageLocked(const Error& error);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -137,6 +138,10 @@ struct QuarantinedMessage {
   std::string detail;
   RawMessage message;
 };
+
+// Streams of the daemon's own records, which no device sent, begin with this; a configuration cannot name one so. They
+// are counted like any other, but apart: Ledger::Total() leaves them out.
+inline constexpr std::string_view kOwnStreams = "gaps/";
 
 // One row of the ledger, totals since the queue was made. Messages and records each fulfil the identity of product.md
 // P3.

@@ -11,7 +11,7 @@ std::string Words(const LedgerRow& row) {
   for (const auto& [name, count] :
        {std::pair("received", row.received), std::pair("delivered", row.delivered), std::pair("rejected", row.rejected),
         std::pair("quarantined", row.quarantined), std::pair("deduplicated", row.deduplicated),
-        std::pair("dropped", row.dropped), std::pair("pending", row.pending),
+        std::pair("expired", row.expired), std::pair("dropped", row.dropped), std::pair("pending", row.pending),
         std::pair("records", row.records_delivered), std::pair("refused", row.records_rejected)}) {
     words += std::string(" ") + name + "=" + std::to_string(count);
   }
@@ -35,6 +35,8 @@ void CountMessage(const Message& message, std::size_t destination, LedgerRow& ro
     ++row.quarantined;
   } else if (message.Is(destination, At::kDropped)) {
     ++row.dropped;
+  } else if (message.Is(destination, At::kExpired)) {
+    ++row.expired;
   } else if (message.Is(destination, At::kDeduplicated)) {
     ++row.deduplicated;
   } else {

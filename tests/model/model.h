@@ -32,6 +32,7 @@ enum class At : std::uint8_t {
   kDead,
   kQuarantined,
   kDropped,
+  kExpired,
   kDeduplicated
 };
 

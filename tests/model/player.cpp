@@ -189,7 +189,7 @@ void Player::Live(Found found, End end, unsigned steps) {
 }
 
 void Player::Step() {
-  switch (Random(16)) {
+  switch (Random(17)) {
     case 0:
       return CountOnArrival();
     case 1:
@@ -208,6 +208,8 @@ void Player::Step() {
     case 9:
     case 10:
       return Settle();
+    case 11:
+      return GiveUp();
     default:
       return Append();
   }
@@ -266,6 +268,49 @@ void Player::CountOnArrival() {
   raw.received_at = clock_.Wall();
   Require(queue_->Quarantine(raw, "payload_too_large", "").has_value(), "quarantine refused");
   Commit(next, true);
+}
+
+// What is over a limit goes, the oldest first, and the report says what that was.
+void Player::GiveUp() {
+  Limits limits;
+  switch (Random(3)) {
+    case 0:
+      limits.max_messages = 1 + Random(40);
+      break;
+    case 1:
+      limits.max_age = std::chrono::milliseconds(1 + Random(20'000'000));
+      break;
+    default:
+      limits.max_bytes = 1;
+  }
+  queue_->SetLimits(limits);
+  const std::int32_t oldest_hour = HourOf(clock_.Wall() - limits.max_age);
+  for (int call = 0; call < 3; ++call) {
+    const LimitReport report = queue_->EnforceLimits(clock_.Mono());
+    Require(!report.problem, report.problem ? report.problem->message : "");
+    for (const GivenUp& given_up : report.given_up) {
+      Model next = now();
+      const std::size_t destination = given_up.destination == kDestinationNames[0] ? 0 : 1;
+      const At at = given_up.outcome == Outcome::kExpired ? At::kExpired : At::kDropped;
+      std::uint64_t messages = 0;
+      for (const std::uint16_t index : next.Pending(destination, given_up.lane)) {
+        Message& message = next.message[index];
+        if (message.sequence > given_up.last) {
+          break;
+        }
+        Require(messages > 0 || message.sequence == given_up.first, "given up: not from the oldest on");
+        Require(at == At::kDropped || message.hour <= oldest_hour, "given up: too young");
+        message.Put(destination, at);
+        ++messages;
+      }
+      Require(messages == given_up.messages, "given up: another number of messages");
+      Commit(next, false);  // each is an operation of its own
+    }
+    if (limits.max_bytes > 0) {
+      Verify();  // its fold shows what is free
+    }
+  }
+  queue_->SetLimits({});
 }
 
 void Player::PeekAndCompare() {

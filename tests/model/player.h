@@ -79,6 +79,7 @@ class Player {
   void Freeze();
   void Settle();
   void Replay();
+  void GiveUp();
   void Reconfigure();
   void Verify();
   std::unique_ptr<FrozenBatch> Build(const Model& model, Batch& batch, std::size_t destination, Lane lane);

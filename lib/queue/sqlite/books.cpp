@@ -26,6 +26,27 @@ constexpr const char* kAddSubscription =
 // Segments that one fold removes at most, so that its time is bounded.
 constexpr std::int64_t kTrimRows = 5'000;
 
+// What no span covers of a lane, ascending: segments that lie wholly within are of no use to anybody.
+std::vector<std::pair<Sequence, Sequence>> GapsBetween(Lane lane, const std::vector<NeededSpan>& needed) {
+  std::vector<std::pair<Sequence, Sequence>> spans;
+  for (const NeededSpan& span : needed) {
+    if (span.lane == lane) {
+      spans.emplace_back(span.from, span.through);
+    }
+  }
+  std::sort(spans.begin(), spans.end());
+  std::vector<std::pair<Sequence, Sequence>> gaps;
+  Sequence next = 0;
+  for (const auto& [from, through] : spans) {
+    if (from > next) {
+      gaps.emplace_back(next, from - 1);
+    }
+    next = std::max(next, through + 1);
+  }
+  gaps.emplace_back(next, kMaxSequence);
+  return gaps;
+}
+
 }  // namespace
 
 Result<Books> Books::Open(const std::string& path, BooksLimits limits) {
@@ -163,7 +184,7 @@ Status Books::WriteLane(Lane lane, const FoldWork& work, FoldResult& result) {
   if (Status written = WriteSegments(lane, work, held); !written) {
     return written;
   }
-  if (Status trimmed = Trim(lane, part.low_water, held); !trimmed) {
+  if (Status trimmed = Trim(lane, work.needed, held); !trimmed) {
     return trimmed;
   }
   return Run(
@@ -221,19 +242,29 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
   return encoder ? InsertSegment(lane, *encoder, held) : Status();
 }
 
-Status Books::Trim(Lane lane, Sequence low_water, Held& held) {
-  // Segments do not overlap, so those before the low water are the first of the lane.
+Status Books::Trim(Lane lane, const std::vector<NeededSpan>& needed, Held& held) {
+  std::int64_t rows = kTrimRows;
+  for (const auto& [from, through] : GapsBetween(lane, needed)) {
+    if (Status trimmed = TrimGap(lane, from, through, rows, held); !trimmed || rows == 0) {
+      return trimmed;
+    }
+  }
+  return {};
+}
+
+Status Books::TrimGap(Lane lane, Sequence from, Sequence through, std::int64_t& rows, Held& held) {
+  // Segments do not overlap, so those that end within the gap come before the one that does not.
   const Result<Statement*> found =
-      Use("SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence < ?"
+      Use("SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence <= ?"
           " ORDER BY id LIMIT ?");
   if (!found) {
     return found.error();
   }
-  const Sequence bound = low_water == 0 ? 0 : low_water - 1;
-  Statement& row = (*found)->Bind(SegmentKey(lane, 0), SegmentKey(lane, bound), low_water, kTrimRows);
+  Statement& row = (*found)->Bind(SegmentKey(lane, from), SegmentKey(lane, through), through, rows);
   std::optional<std::int64_t> last;
   Status read = row.ForEach([&] {
     last = row.Int(0);
+    --rows;
     --held.segments;
     held.messages -= row.Int(1);
     held.payload_bytes -= row.Int(2);
@@ -242,7 +273,7 @@ Status Books::Trim(Lane lane, Sequence low_water, Held& held) {
   if (!read || !last) {
     return read;
   }
-  return Run("DELETE FROM segments WHERE id BETWEEN ? AND ?", SegmentKey(lane, 0), *last);
+  return Run("DELETE FROM segments WHERE id BETWEEN ? AND ?", SegmentKey(lane, from), *last);
 }
 
 Status Books::WriteLedger(const Changes& changes) {

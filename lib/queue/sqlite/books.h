@@ -45,7 +45,9 @@ class Books {
   Status WriteLane(Lane lane, const FoldWork& work, FoldResult& result);
   Status InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held);
   Status WriteSegments(Lane lane, const FoldWork& work, Held& held);
-  Status Trim(Lane lane, Sequence low_water, Held& held);
+  Status Trim(Lane lane, const std::vector<NeededSpan>& needed, Held& held);
+  // Removes the oldest segments that lie within [from, through], at most `rows`, and takes them off `rows`.
+  Status TrimGap(Lane lane, Sequence from, Sequence through, std::int64_t& rows, Held& held);
   Status WriteLedger(const Changes& changes);
   Status WriteConfiguration(const std::vector<Subscription>& subscriptions);
   Status WriteRanges(const Changes& changes);

@@ -1,5 +1,6 @@
 #include "queue/sqlite/reader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -138,6 +139,33 @@ Status Reader::VisitSegments(Lane lane, Sequence from, const Visit& visit) {
       return {};
     }
   }
+}
+
+Result<std::vector<Reader::SegmentSize>> Reader::Segments(Lane lane, Sequence from, std::size_t limit) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT id, last_sequence, length(blob) FROM segments WHERE id BETWEEN"
+      " coalesce((SELECT max(id) FROM segments WHERE id BETWEEN ?1 AND ?2), ?2) AND ?3 AND last_sequence >= ?4"
+      " ORDER BY id LIMIT ?5");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, from), SegmentKey(lane, kMaxSequence), from, limit);
+  return Collect<SegmentSize>(*rows, [](const Statement& row) -> Result<SegmentSize> {
+    return SegmentSize{SegmentFirst(row.Int(0)), static_cast<Sequence>(row.Int(1)),
+                       static_cast<std::uint64_t>(row.Int(2))};
+  });
+}
+
+Result<std::uint64_t> Reader::BytesInUse() {
+  const Result<std::int64_t> pages = db_.QueryInt("PRAGMA page_count");
+  const Result<std::int64_t> unused = db_.QueryInt("PRAGMA freelist_count");
+  const Result<std::int64_t> page_bytes = db_.QueryInt("PRAGMA page_size");
+  for (const auto* number : {&pages, &unused, &page_bytes}) {
+    if (!*number) {
+      return number->error();
+    }
+  }
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(*pages - *unused, 0) * *page_bytes);
 }
 
 Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {

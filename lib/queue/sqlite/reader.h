@@ -31,6 +31,15 @@ class Reader {
   // Calls `visit` with the plain bytes of the segments that end at or after `from`, in order, until it returns false.
   using Visit = std::function<Result<bool>(Sequence first, Sequence last, const std::string& plain)>;
   Status VisitSegments(Lane lane, Sequence from, const Visit& visit);
+  struct SegmentSize {
+    Sequence first = 0;
+    Sequence last = 0;
+    std::uint64_t bytes = 0;
+  };
+  // The segments that end at or after `from`, oldest first, at most `limit`.
+  Result<std::vector<SegmentSize>> Segments(Lane lane, Sequence from, std::size_t limit);
+  // Pages that hold something. The file itself keeps its size, and fills them again.
+  Result<std::uint64_t> BytesInUse();
   Result<StoredMessage> Message(Lane lane, Sequence sequence);
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);

@@ -150,6 +150,9 @@ class FakeQueue final : public queue::Queue {
   void NoteDamage(const std::string&) override {}
   Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<std::string>) override { return Missing(); }
   WallTime OldestPending(const std::string&) override { return {}; }
+  void SetLimits(const queue::Limits&) override {}
+  bool TryAppend(const RawMessage&) override { return false; }
+  queue::LimitReport EnforceLimits(MonoTime) override { return {}; }
   queue::Stats Snapshot() override { return {}; }
 
  private:

@@ -52,6 +52,7 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
     message.payload = payload;
     message.received_at = clock_.Wall();
     message.boot_time = clock_.Boot();
+    message.clock = clock_.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
     message.qos = 1;
     return message;
   }

@@ -1,0 +1,294 @@
+// Expiry and quota: what the loop asks for once a second.
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "queue/limits.h"
+#include "queue/queue_impl.h"
+
+namespace packhorse::queue {
+namespace {
+
+// Where no message of a range has a known age it is looked at again after this long.
+constexpr auto kLookAgain = std::chrono::minutes(1);
+// While the queue is over max_bytes, what is delivered must leave the disk soon, but not at the price of a sync a
+// second.
+constexpr auto kFoldWhileOver = std::chrono::seconds(10);
+// The least important goes first.
+constexpr std::array kDropOrder = {Lane::kBulk, Lane::kNormal, Lane::kUrgent};
+
+std::uint8_t Bit(Lane lane) { return static_cast<std::uint8_t>(1U << At(lane)); }
+
+bool DropsOldest(const Limits& limits, Lane lane) {
+  return limits.overflow.at(At(lane)) == Limits::Overflow::kDropOldest;
+}
+
+}  // namespace
+
+Result<Sequence> QueueImpl::Append(RawMessage message) {
+  if (refusing_.load() != 0) {
+    const std::lock_guard lock(mutex_);
+    const Lane lane = index_->LaneOf(message.stream);
+    if ((refusing_.load() & Bit(lane)) != 0) {
+      CountDroppedLocked(message.stream, HourOf(message.received_at), full_);
+      for (const DestinationId destination : index_->Recipients(message.stream, lane)) {
+        ++refused_[{destination, lane}];
+      }
+      return Sequence{0};
+    }
+  }
+  return store_->Append(message, "", "");
+}
+
+bool QueueImpl::TryAppend(const RawMessage& message) {
+  const std::lock_guard lock(mutex_);
+  const Lane lane = index_->LaneOf(message.stream);
+  const Numbers& numbers = index_->numbers(lane);
+  if (numbers.next > numbers.reserved_through) {
+    store_->AskFoldLocked();
+    return false;
+  }
+  store_->PostLocked(ArrivalOp{lane, numbers.next, message, "", ""}, [](const Status&) {});
+  return true;
+}
+
+void QueueImpl::SetLimits(const Limits& limits) {
+  limits_ = limits;
+  stays_.clear();
+  SetFull("");
+}
+
+LimitReport QueueImpl::EnforceLimits(MonoTime now) {
+  LimitReport report;
+  Budget budget(clock_, now);
+  const auto note = [&](const Status& status) {
+    if (!status && !report.problem) {
+      report.problem = status.error().With("limits of the queue");
+    }
+  };
+  ReportRefused(report.given_up);
+  note(Expire(budget, report.given_up));
+  note(BoundMessages(budget, report.given_up));
+  note(BoundBytes(now, budget, report.given_up));
+  return report;
+}
+
+void QueueImpl::ReportRefused(std::vector<GivenUp>& given_up) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, messages] : std::exchange(refused_, {})) {
+    given_up.push_back(
+        GivenUp{Outcome::kDropped, refused_because_, index_->DestinationName(key.first), key.second, 0, 0, messages});
+  }
+}
+
+std::vector<QueueImpl::PendingRange> QueueImpl::PendingLocked() const {
+  std::vector<PendingRange> pending;
+  for (const auto& [key, backlog] : index_->backlogs()) {
+    for (const Index::Range& range : backlog.ranges) {
+      if (range.waiting > 0) {
+        pending.push_back(PendingRange{key.first, key.second, range});
+      }
+    }
+  }
+  return pending;
+}
+
+// Only the loop takes from a range in which messages wait, so that it is still as it was when the lock was given up.
+Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Sequence limit,
+                         std::string_view reason, GiveUpWalk& walk, std::vector<GivenUp>& given_up) {
+  Status visited =
+      VisitMessages(lock, pending.lane, pending.range.from, limit,
+                    [&](std::string_view plain, Sequence first) -> Result<bool> { return walk.Add(plain, first); });
+  if (!visited || walk.messages() == 0) {
+    return visited;
+  }
+  const Outcome outcome = reason == kMaxAge ? Outcome::kExpired : Outcome::kDropped;
+  store_->PostLocked(GiveUpOp{pending.destination, pending.lane, pending.range.id, walk.through(), outcome,
+                              std::string(reason), walk.counts()},
+                     [](const Status&) {});
+  given_up.push_back(GivenUp{outcome, std::string(reason), index_->DestinationName(pending.destination), pending.lane,
+                             walk.first(), walk.through(), walk.messages()});
+  return {};
+}
+
+Status QueueImpl::Expire(Budget& budget, std::vector<GivenUp>& given_up) {
+  // A clock that is not right must not make everything old at once.
+  if (limits_.max_age <= std::chrono::milliseconds(0) || !clock_.Synchronized()) {
+    return {};
+  }
+  const WallTime cutoff = clock_.Wall() - limits_.max_age;
+  std::unique_lock lock(mutex_);
+  const std::vector<PendingRange> ranges = PendingLocked();
+  std::erase_if(stays_, [&](const auto& known) {
+    return std::none_of(ranges.begin(), ranges.end(), [&](const auto& each) { return each.range.id == known.first; });
+  });
+  for (const PendingRange& pending : ranges) {
+    const auto stays = stays_.find(pending.range.id);
+    if (stays != stays_.end() && stays->second.from == pending.range.from && stays->second.received_at > cutoff) {
+      continue;
+    }
+    if (budget.spent()) {
+      break;
+    }
+    const Sequence last = index_->last(pending.lane);
+    const Sequence limit = std::min(pending.range.through.value_or(last), last);
+    GiveUpWalk walk(index_->SubscriptionsOf(pending.destination, pending.lane), {pending.range.from, limit, cutoff},
+                    budget);
+    if (Status posted = GiveUp(lock, pending, limit, kMaxAge, walk, given_up); !posted) {
+      return posted;
+    }
+    if (!walk.cut_short()) {
+      const Sequence from = walk.messages() > 0 ? walk.through() + 1 : pending.range.from;
+      stays_[pending.range.id] = Stays{from, walk.stays().value_or(cutoff + kLookAgain)};
+    }
+  }
+  return {};
+}
+
+Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) {
+  if (limits_.max_messages == 0) {
+    return {};
+  }
+  std::unique_lock lock(mutex_);
+  std::map<DestinationId, std::uint64_t> excess = index_->Waiting();
+  for (auto& [destination, messages] : excess) {
+    messages = ExcessMessages(limits_, messages);
+  }
+  std::vector<PendingRange> ranges = PendingLocked();
+  for (const Lane lane : kDropOrder) {
+    for (const PendingRange& each : ranges) {
+      std::uint64_t& messages = excess[each.destination];
+      if (each.lane != lane || !DropsOldest(limits_, lane) || messages == 0 || budget.spent()) {
+        continue;
+      }
+      const Sequence last = index_->last(lane);
+      const Sequence limit = std::min(each.range.through.value_or(last), last);
+      GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, std::nullopt, messages},
+                      budget);
+      if (Status posted = GiveUp(lock, each, limit, kMaxRecords, walk, given_up); !posted) {
+        return posted;
+      }
+      messages -= walk.messages();
+    }
+  }
+  return {};
+}
+
+Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up) {
+  Fill fill;
+  {
+    const std::lock_guard lock(mutex_);
+    // What was given up or delivered takes its space until it is folded.
+    if (store_->folded_locked() < measure_after_) {
+      return {};
+    }
+    fill.messages = index_->MostWaiting();
+  }
+  const Result<std::uint64_t> bytes = reader_.BytesInUse();
+  if (!bytes) {
+    return bytes.error();
+  }
+  fill.bytes = *bytes;
+  const std::uint64_t excess = ExcessBytes(limits_, fill.bytes);
+  if (excess == 0) {
+    folds_help_ = true;
+    measured_ = std::numeric_limits<std::uint64_t>::max();
+  } else if (now >= next_fold_ || (folds_help_ && fill.bytes < measured_)) {
+    // First without what was delivered; as long as that helps nothing has to be dropped.
+    next_fold_ = now + kFoldWhileOver;
+    folds_help_ = true;
+    measured_ = fill.bytes;
+    MeasureAfterFold();
+    return {};
+  } else {
+    folds_help_ = false;
+  }
+  SetFull(Full(limits_, fill, !full_.empty()));
+  return excess == 0 ? Status() : DropOldest(excess, budget, given_up);
+}
+
+void QueueImpl::MeasureAfterFold() {
+  const std::lock_guard lock(mutex_);
+  measure_after_ = store_->position_locked();
+  store_->AskFoldLocked();
+}
+
+void QueueImpl::SetFull(std::string_view limit) {
+  const std::lock_guard lock(mutex_);
+  full_ = limit;
+  std::uint8_t refusing = 0;
+  for (const Lane lane : kAllLanes) {
+    if (!limit.empty() && limits_.overflow.at(At(lane)) == Limits::Overflow::kDropNewest) {
+      refusing |= Bit(lane);
+      refused_because_ = limit;
+    }
+  }
+  refusing_.store(refusing);
+}
+
+Status QueueImpl::DropOldest(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up) {
+  const std::size_t before = given_up.size();
+  Status done;
+  for (const Lane lane : kDropOrder) {
+    if (excess == 0 || budget.spent() || !done) {
+      break;
+    }
+    if (!DropsOldest(limits_, lane)) {
+      continue;
+    }
+    const Result<std::uint64_t> freed = DropOldestOf(lane, excess, budget, given_up);
+    if (freed) {
+      excess -= std::min(excess, *freed);
+    } else {
+      done = freed.error();
+    }
+  }
+  if (given_up.size() > before) {
+    MeasureAfterFold();
+  }
+  return done;
+}
+
+// Gives up the oldest stored segments of a lane, whole, for everybody; returns the bytes that the next fold frees.
+Result<std::uint64_t> QueueImpl::DropOldestOf(Lane lane, std::uint64_t excess, Budget& budget,
+                                              std::vector<GivenUp>& given_up) {
+  std::unique_lock lock(mutex_);
+  std::vector<PendingRange> pending = PendingLocked();
+  std::erase_if(pending, [&](const PendingRange& each) { return each.lane != lane; });
+  if (pending.empty()) {
+    return std::uint64_t{0};
+  }
+  const Sequence oldest = std::min_element(pending.begin(), pending.end(), [](const auto& a, const auto& b) {
+                            return a.range.from < b.range.from;
+                          })->range.from;
+  lock.unlock();
+  const Result<std::vector<Reader::SegmentSize>> segments = reader_.Segments(lane, oldest, budget.segments_left());
+  lock.lock();
+  if (!segments) {
+    return segments.error();
+  }
+  std::uint64_t freed = 0;
+  Sequence through = 0;
+  for (const Reader::SegmentSize& segment : *segments) {
+    if (freed >= excess) {
+      break;
+    }
+    through = segment.last;
+    freed += index_->Frozen(lane, segment.first, segment.last) ? 0 : segment.bytes;
+  }
+  for (const PendingRange& each : pending) {
+    if (each.range.from > through) {
+      continue;
+    }
+    const Sequence limit = std::min(each.range.through.value_or(through), through);
+    GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, std::nullopt}, budget);
+    if (Status posted = GiveUp(lock, each, limit, kMaxBytes, walk, given_up); !posted) {
+      return posted.error();
+    }
+  }
+  return freed;
+}
+
+}  // namespace packhorse::queue
