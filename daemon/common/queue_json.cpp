@@ -1,6 +1,8 @@
 #include "common/queue_json.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -165,11 +167,26 @@ Json StoredEntry(const queue::StoredMessages& from, Lane lane, const queue::Stor
   return json;
 }
 
-Json Queue(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats) {
+Json OverflowJson(const config::Queue& config) {
+  constexpr std::array kNames = {"drop_oldest", "drop_newest", "block"};
+  Json overflow;
+  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+    overflow[std::string(Name(lane))] =
+        kNames.at(static_cast<std::size_t>(config.overflow.at(static_cast<std::size_t>(lane))));
+  }
+  return overflow;
+}
+
+Json Queue(const config::Queue& config, const queue::Stats& stats) {
   return {{"id", stats.queue_id},
-          {"path", path},
+          {"path", config.path},
           {"bytes", stats.bytes},
-          {"max_bytes", max_bytes},
+          {"max_bytes", config.max_bytes},
+          {"waiting", stats.most_waiting},
+          {"max_records", config.max_records},
+          {"max_age_s", std::chrono::duration_cast<std::chrono::seconds>(config.max_age).count()},
+          {"overflow", OverflowJson(config)},
+          {"full", stats.full},
           {"records", stats.messages},
           {"messages", stats.messages},
           {"oldest_at", Time(stats.oldest_at)},
@@ -193,13 +210,11 @@ Json Total(const queue::Ledger& ledger) {
 
 }  // namespace
 
-std::string QueueJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats) {
-  return Dump(Queue(path, max_bytes, stats));
-}
+std::string QueueJson(const config::Queue& config, const queue::Stats& stats) { return Dump(Queue(config, stats)); }
 
-std::string QueueStatsJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats,
+std::string QueueStatsJson(const config::Queue& config, const queue::Stats& stats,
                            const std::vector<DestinationLoad>& destinations) {
-  Json json = Queue(path, max_bytes, stats);
+  Json json = Queue(config, stats);
   json["destinations"] = Json::array();
   for (const DestinationLoad& destination : destinations) {
     json["destinations"].push_back({{"name", destination.name},

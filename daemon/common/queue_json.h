@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "queue/check.h"
 #include "queue/queue.h"
 #include "queue/stored.h"
@@ -18,7 +19,7 @@ namespace packhorse::daemon {
 // daemon and from the file of a stopped one. Times are RFC 3339 UTC, or null where there is none. Whole payloads are
 // only shown by DeadLetterJson(), their beginnings by lists.
 
-std::string QueueJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats);
+std::string QueueJson(const config::Queue& config, const queue::Stats& stats);
 // Beside it what waits for one destination.
 struct DestinationLoad {
   std::string name;
@@ -26,7 +27,7 @@ struct DestinationLoad {
   std::uint64_t in_flight = 0;
   WallTime oldest_at{};
 };
-std::string QueueStatsJson(const std::string& path, std::uint64_t max_bytes, const queue::Stats& stats,
+std::string QueueStatsJson(const config::Queue& config, const queue::Stats& stats,
                            const std::vector<DestinationLoad>& destinations);
 std::string TotalJson(const queue::Ledger& ledger);
 std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::string>& problems, bool checked);

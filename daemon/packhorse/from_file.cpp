@@ -48,7 +48,7 @@ Result<std::string> QueueStats(const Source& from) {
   for (const FileView::Backlog& backlog : *backlogs) {
     destinations.push_back({backlog.destination, backlog.pending, 0, backlog.oldest_at});
   }
-  return daemon::QueueStatsJson(from.config.path, from.config.max_bytes, *stats, destinations);
+  return daemon::QueueStatsJson(from.config, *stats, destinations);
 }
 
 Result<std::string> QueueVerify(const Source& from) {

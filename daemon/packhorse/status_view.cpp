@@ -95,6 +95,9 @@ std::string QueueLine(const JsonView& queue, WallTime now) {
   if (queue["max_bytes"].Count() > 0) {
     text += " of " + FormatBytes(queue["max_bytes"].Count());
   }
+  if (!queue["full"].Text().empty()) {
+    text += " (full: " + queue["full"].Shown() + ")";
+  }
   if (const auto oldest = queue["oldest_at"].Time()) {
     text += ", oldest " + AgeText(*oldest, now);
   }

@@ -23,6 +23,26 @@ std::string ValueText(const JsonView& value) {
   return value["value"].Shown() + (unit.empty() ? "" : " " + unit);
 }
 
+// "1 GiB (12 % used), 30 days; then drop_oldest"
+std::string LimitsText(const JsonView& queue) {
+  const auto used = [](std::uint64_t part, std::uint64_t whole) {
+    return whole == 0 ? std::string() : " (" + std::to_string(part * 100 / whole) + " % used)";
+  };
+  const std::uint64_t bytes = queue["max_bytes"].Count();
+  const std::uint64_t messages = queue["max_records"].Count();
+  std::string text = FormatBytes(bytes) + used(queue["bytes"].Count(), bytes);
+  if (messages > 0) {
+    text += ", " + Grouped(messages) + " messages for a destination" + used(queue["waiting"].Count(), messages);
+  }
+  text += ", " + FormatDuration(std::chrono::seconds(queue["max_age_s"].Count()));
+  const JsonView overflow = queue["overflow"];
+  const std::string normal = overflow["normal"].Shown();
+  const bool same = overflow["urgent"].Shown() == normal && overflow["bulk"].Shown() == normal;
+  return text + "; when full " +
+         (same ? normal
+               : "urgent " + overflow["urgent"].Shown() + ", normal " + normal + ", bulk " + overflow["bulk"].Shown());
+}
+
 }  // namespace
 
 std::string QueueText(const std::string& json, const Style& style, WallTime now) {
@@ -37,6 +57,7 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
   text += Field("size", FormatBytes(queue["bytes"].Count()) + " of " + FormatBytes(queue["max_bytes"].Count()) +
                             " on the disk, " + Grouped(queue["segments"].Count()) + " segments with " +
                             FormatBytes(queue["payload_bytes"].Count()));
+  text += Field("limits", LimitsText(queue));
   text += Field("at risk", Grouped(queue["at_risk"].Count()) + " messages, should the power fail now");
   text += Field("dead letters", Grouped(queue["dead_letters"].Count()));
   text += Field("quarantined", Grouped(queue["quarantined"].Count()));

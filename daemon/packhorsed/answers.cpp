@@ -116,22 +116,21 @@ Json EventJson(const health::Event& event) {
 
 std::string StatusJson(const Parts& parts, const Condition& condition, const queue::Ledger& ledger) {
   const Verdict verdict = Judge(condition);
-  Json status = {
-      {"state", Name(verdict.state)},
-      {"reasons", verdict.reasons},
-      {"version", kVersion},
-      {"pid", getpid()},
-      {"started_at", Time(parts.started_at)},
-      {"now", Time(parts.clock.Wall())},
-      {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
-      {"boot_clock", BootClockJson(parts.queue->ClockOfBoot())},
-      {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
-      {"sources", Json::array()},
-      {"streams", Json::array()},
-      {"queue", Json::parse(QueueJson(parts.config.queue.path, parts.config.queue.max_bytes, condition.queue))},
-      {"destinations", Json::array()},
-      {"ledger", Json::parse(TotalJson(ledger))},
-      {"events", Json::array()}};
+  Json status = {{"state", Name(verdict.state)},
+                 {"reasons", verdict.reasons},
+                 {"version", kVersion},
+                 {"pid", getpid()},
+                 {"started_at", Time(parts.started_at)},
+                 {"now", Time(parts.clock.Wall())},
+                 {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
+                 {"boot_clock", BootClockJson(parts.queue->ClockOfBoot())},
+                 {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
+                 {"sources", Json::array()},
+                 {"streams", Json::array()},
+                 {"queue", Json::parse(QueueJson(parts.config.queue, condition.queue))},
+                 {"destinations", Json::array()},
+                 {"ledger", Json::parse(TotalJson(ledger))},
+                 {"events", Json::array()}};
   for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {
     status["sources"].push_back(SourceJson(*parts.sources[i], condition.sources[i]));
   }
@@ -152,7 +151,7 @@ std::string QueueStatsJson(const Parts& parts, const Condition& condition) {
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     destinations.push_back({destination.name, destination.pending, destination.in_flight, destination.oldest_at});
   }
-  return QueueStatsJson(parts.config.queue.path, parts.config.queue.max_bytes, condition.queue, destinations);
+  return QueueStatsJson(parts.config.queue, condition.queue, destinations);
 }
 
 std::string EventsJson(const health::Events& events) {

@@ -61,7 +61,8 @@ Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
       tail_(parts),
       handlers_(parts, reloader_, tail_),
       watch_(parts),
-      clock_watch_(*parts.queue, parts.events, parts.clock) {}
+      clock_watch_(*parts.queue, parts.events, parts.clock),
+      limits_(parts) {}
 
 Status Loop::Start() {
   auto server = control::Listen(parts_.config.control.socket,
@@ -135,13 +136,14 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
 }
 
 void Loop::CheckEverySecond(MonoTime now) {
-  for (const auto& unit : parts_.sources) {
-    if (!unit->source && now >= unit->retry_at && !stopping_) {
-      StartSource(parts_, *unit, now);
-    }
+  if (!stopping_) {
+    limits_.Enforce(now);
   }
   clock_watch_.Look();
   const Condition condition = Observe(parts_, now);
+  if (!stopping_) {
+    limits_.HoldSources(condition.queue, now);
+  }
   watch_.Check(condition);
   if (stopping_) {
     return;
@@ -211,6 +213,7 @@ void Loop::Shutdown() {
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
   parts_.uploader->Abort();
+  limits_.Flush(parts_.clock.Mono());
   const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   parts_.queue->Stop();

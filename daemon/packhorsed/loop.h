@@ -8,6 +8,7 @@
 #include "control/control.h"
 #include "delivery/clock_watch.h"
 #include "packhorsed/handlers.h"
+#include "packhorsed/limit_keeper.h"
 #include "packhorsed/notify.h"
 #include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
@@ -48,6 +49,7 @@ class Loop {
   Handlers handlers_;
   Watch watch_;
   delivery::ClockWatch clock_watch_;
+  LimitKeeper limits_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime control_busy_until_{};

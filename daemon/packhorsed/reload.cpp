@@ -156,6 +156,11 @@ Status Reloader::Apply(Next& next, MonoTime now) {
     return replaced;
   }
   NoteStreamChanges(parts_.config, next.config, next.changes);
+  const queue::Limits limits = QueueLimits(next.config.queue);
+  if (limits != QueueLimits(parts_.config.queue)) {
+    parts_.queue->SetLimits(limits);
+    next.changes.emplace_back("the limits of the queue changed");
+  }
   parts_.config = next.config;
   ReplaceSources(next, now);
   return health::ConfigureLog(next.config.log.level, next.config.log.format);

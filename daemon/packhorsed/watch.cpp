@@ -25,11 +25,22 @@ std::string Since(WallTime since) {
 
 std::string Because(const std::string& reason) { return reason.empty() ? "" : ": " + reason; }
 
+std::uint64_t Percent(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<std::uint64_t>(100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+// Of the limit that is nearer.
 std::uint64_t PercentFull(const Condition& condition) {
-  return condition.max_queue_bytes == 0
-             ? 0
-             : static_cast<std::uint64_t>(100.0 * static_cast<double>(condition.queue.bytes) /
-                                          static_cast<double>(condition.max_queue_bytes));
+  return std::max(Percent(condition.queue.bytes, condition.max_queue_bytes),
+                  Percent(condition.queue.most_waiting, condition.max_queue_messages));
+}
+
+std::string HowFull(const Condition& condition) {
+  const std::uint64_t bytes = Percent(condition.queue.bytes, condition.max_queue_bytes);
+  return bytes >= Percent(condition.queue.most_waiting, condition.max_queue_messages)
+             ? FormatBytes(condition.queue.bytes) + " of " + FormatBytes(condition.max_queue_bytes) + " (max_bytes)"
+             : std::to_string(condition.queue.most_waiting) + " of " + std::to_string(condition.max_queue_messages) +
+                   " messages (max_records)";
 }
 
 bool CanDeliver(const delivery::DestinationStatus& destination) {
@@ -78,8 +89,7 @@ Verdict Judge(const Condition& condition) {
   }
   AddSourceReasons(condition, reasons);
   if (PercentFull(condition) >= kFullPercent) {
-    reasons.push_back("the queue is " + std::to_string(PercentFull(condition)) + " % full: " +
-                      FormatBytes(condition.queue.bytes) + " of " + FormatBytes(condition.max_queue_bytes));
+    reasons.push_back("the queue is " + std::to_string(PercentFull(condition)) + " % full: " + HowFull(condition));
   }
   if (!condition.ledger_balanced) {
     reasons.emplace_back("the ledger does not balance: run `packhorse queue verify`");
@@ -108,6 +118,7 @@ Condition Observe(const Parts& parts, MonoTime now) {
   }
   condition.queue = parts.queue->Snapshot();
   condition.max_queue_bytes = parts.config.queue.max_bytes;
+  condition.max_queue_messages = parts.config.queue.max_records;
   for (const health::Event& event : parts.events.Open()) {
     if (event.name == "config_reload_refused") {
       condition.reload_refused = true;
@@ -178,7 +189,7 @@ void Watch::CheckStore(const Condition& condition, WallTime now) {
   const std::uint64_t percent = PercentFull(condition);
   if (percent >= kFullPercent || percent < kRoomyPercent) {
     Set(percent >= kFullPercent, health::Severity::kP1, "queue_nearly_full", "",
-        std::to_string(percent) + " % of max_bytes (" + FormatBytes(condition.max_queue_bytes) + ") are in use", now);
+        std::to_string(percent) + " % full: " + HowFull(condition), now);
   }
 }
 

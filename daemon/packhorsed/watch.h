@@ -19,7 +19,8 @@ struct Condition {
   std::vector<ingest::SourceStatus> sources;
   std::vector<delivery::DestinationStatus> destinations;
   queue::Stats queue;
-  std::uint64_t max_queue_bytes = 0;
+  std::uint64_t max_queue_bytes = 0;     // 0: no limit
+  std::uint64_t max_queue_messages = 0;  // likewise
   bool ledger_balanced = true;
   bool reload_refused = false;
   WallTime reload_refused_since{};

@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "common/load.h"
 #include "contract/cloud_contract.h"
+#include "contract/gap_contract.h"
 #include "health/log.h"
 #include "packhorsed/machine.h"
 #include "packhorsed/same.h"
@@ -137,10 +138,30 @@ Parts::~Parts() {
   }
 }
 
+std::string GapStream(const std::string& destination) { return std::string(queue::kOwnStreams) + destination; }
+
+queue::Limits QueueLimits(const config::Queue& config) {
+  queue::Limits limits;
+  limits.max_bytes = config.max_bytes;
+  limits.max_messages = config.max_records;
+  limits.max_age = config.max_age;
+  const auto policy = [](config::Overflow overflow) {
+    using Overflow = queue::Limits::Overflow;
+    return overflow == config::Overflow::kDropOldest   ? Overflow::kDropOldest
+           : overflow == config::Overflow::kDropNewest ? Overflow::kDropNewest
+                                                       : Overflow::kBlock;
+  };
+  std::transform(config.overflow.begin(), config.overflow.end(), limits.overflow.begin(), policy);
+  return limits;
+}
+
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
   std::vector<queue::StreamOptions> streams;
   for (const config::Stream& stream : config.streams) {
     streams.push_back({stream.name, stream.lane, stream.destinations});
+  }
+  for (const config::Destination& destination : config.destinations) {
+    streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}});
   }
   return streams;
 }
@@ -152,6 +173,27 @@ std::vector<std::string> DestinationNames(const config::Config& config) {
   }
   return names;
 }
+
+namespace {
+
+Status BindGapStreams(Parts& parts, const config::Config& config) {
+  const auto contract = contract::MakeGapContract();
+  if (!contract) {
+    return contract.error();
+  }
+  for (const config::Destination& destination : config.destinations) {
+    const std::string name = GapStream(destination.name);
+    const Result<StreamId> id = parts.queue->Stream(name);
+    if (!id) {
+      return id.error();
+    }
+    parts.streams.insert_or_assign(*id, delivery::StreamBinding{name, {}, *contract, false});
+    parts.lanes.insert_or_assign(*id, Lane::kUrgent);
+  }
+  return {};
+}
+
+}  // namespace
 
 Status BindStreams(Parts& parts, const config::Config& config) {
   Result<std::vector<BoundStream>> bound = BindStreams(config);
@@ -168,7 +210,7 @@ Status BindStreams(Parts& parts, const config::Config& config) {
                                      entry.stream->retained == config::RetainedPolicy::kState});
     parts.lanes.insert_or_assign(*id, entry.stream->lane);
   }
-  return {};
+  return BindGapStreams(parts, config);
 }
 
 void SetSharedLimits(Parts& parts, const config::Config& config) {
@@ -318,6 +360,7 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
   options.window = parts->config.queue.window;
   options.machine = MachineFingerprint("/etc/machine-id");
   options.clock_wait = parts->config.queue.clock_wait;
+  options.limits = QueueLimits(parts->config.queue);
   options.streams = QueueStreams(parts->config);
   options.destinations = DestinationNames(parts->config);
   options.wake = [wake = parts->uploader.get()] { wake->Wake(); };

@@ -70,6 +70,9 @@ struct Parts {
 // Opens the queue and builds everything; starts nothing that receives.
 Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config, const Clock& clock);
 
+queue::Limits QueueLimits(const config::Queue& config);
+// The stream in which a destination is told what it will not get.
+std::string GapStream(const std::string& destination);
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config);
 std::vector<std::string> DestinationNames(const config::Config& config);
 

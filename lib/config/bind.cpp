@@ -136,12 +136,20 @@ Stream BindStream(const Node& node, const Node& root) {
 Queue BindQueue(const Node& node) {
   static constexpr std::array<std::pair<std::string_view, Durability>, 2> kModes = {
       {{"strict", Durability::kStrict}, {"window", Durability::kWindow}}};
+  static constexpr std::array<std::pair<std::string_view, Overflow>, 3> kOverflows = {
+      {{"drop_oldest", Overflow::kDropOldest}, {"drop_newest", Overflow::kDropNewest}, {"block", Overflow::kBlock}}};
+  static constexpr std::array<std::string_view, 3> kLanes = {"urgent", "normal", "bulk"};
   Queue queue;
   queue.path = Text(node, "path");
   queue.runtime_dir = WithoutSlash(Text(node, "runtime_dir"));
   queue.max_bytes = Count<std::uint64_t>(node, "max_bytes");
   queue.max_age = Duration(node, "max_age");
-  queue.overflow = Text(node, "overflow");
+  queue.max_records = Count<std::uint64_t>(node, "max_records");
+  const Node& of_lanes = node["lane_overflow"];
+  for (std::size_t lane = 0; lane < kLanes.size(); ++lane) {
+    const bool own = of_lanes[kLanes.at(lane)].usable();
+    queue.overflow.at(lane) = Choice(kOverflows, own ? Text(of_lanes, kLanes.at(lane)) : Text(node, "overflow"));
+  }
   queue.durability = Choice(kModes, Text(node["durability"], "mode"));
   queue.window = Duration(node["durability"], "window");
   queue.clock_wait = Duration(node, "clock_wait");

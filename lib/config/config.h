@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,9 @@ struct Stream {
   std::vector<std::string> destinations;
 };
 
+// What happens over a limit of the queue: "drop_oldest", "drop_newest", "block".
+enum class Overflow { kDropOldest, kDropNewest, kBlock };
+
 enum class Durability { kWindow, kStrict };
 
 struct Queue {
@@ -76,7 +80,8 @@ struct Queue {
   std::string runtime_dir;
   std::uint64_t max_bytes = 0;
   std::chrono::milliseconds max_age{};
-  std::string overflow;  // drop_oldest, drop_newest, block
+  std::uint64_t max_records = 0;       // messages per destination; 0: no limit
+  std::array<Overflow, 3> overflow{};  // of the lanes urgent, normal and bulk
   Durability durability = Durability::kStrict;
   std::chrono::milliseconds window{};
   std::chrono::milliseconds clock_wait{};

@@ -102,7 +102,11 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_EQ(cloud.connect_timeout, seconds(10));
   EXPECT_EQ(loaded.config.queue.path, "/var/lib/packhorse/queue.db");
   EXPECT_EQ(loaded.config.queue.runtime_dir, "/run/packhorse");
-  EXPECT_EQ(loaded.config.queue.overflow, "drop_oldest");
+  EXPECT_EQ(loaded.config.queue.max_bytes, 1ULL << 30U);
+  EXPECT_EQ(loaded.config.queue.max_records, 0U);
+  EXPECT_EQ(loaded.config.queue.max_age, std::chrono::hours(24 * 30));
+  EXPECT_EQ(loaded.config.queue.overflow,
+            (std::array{Overflow::kDropOldest, Overflow::kDropOldest, Overflow::kDropOldest}));
   EXPECT_EQ(loaded.config.queue.durability, Durability::kWindow);
   EXPECT_EQ(loaded.config.control.socket, "/run/packhorse/control.sock");
   EXPECT_EQ(loaded.config.metrics_listen, "");

@@ -98,6 +98,10 @@ TEST(Judge, RefusedSubscriptionsFullQueueLedgerAndReloadDegrade) {
   EXPECT_EQ(verdict.state, State::kDegraded);
   EXPECT_THAT(verdict.reasons, ElementsAre(HasSubstr("secret/#"), HasSubstr("80 % full"), HasSubstr("balance"),
                                            HasSubstr("refused since 2026-11-20T08:12:01Z")));
+  condition.queue.bytes = 10;
+  condition.max_queue_messages = 100;
+  condition.queue.most_waiting = 81;
+  EXPECT_THAT(Judge(condition).reasons, testing::Contains(HasSubstr("81 % full: 81 of 100 messages")));
   condition = Well();
   condition.queue.bytes = 799'999;
   EXPECT_EQ(Judge(condition).state, State::kOk);

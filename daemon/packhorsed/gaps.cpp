@@ -1,0 +1,74 @@
+#include "packhorsed/gaps.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr std::chrono::seconds kCollect{10};
+
+}  // namespace
+
+void Gaps::Add(const queue::GivenUp& given_up, MonoTime now) {
+  const auto [found, fresh] = gaps_.try_emplace(Key{given_up.destination, given_up.lane, given_up.reason});
+  Gap& gap = found->second;
+  if (fresh) {
+    gap = Gap{given_up.outcome, given_up.first, given_up.last, given_up.messages, now};
+    return;
+  }
+  gap.messages += given_up.messages;
+  if (given_up.first > 0) {
+    gap.first = gap.first == 0 ? given_up.first : std::min(gap.first, given_up.first);
+    gap.last = std::max(gap.last, given_up.last);
+  }
+}
+
+void Gaps::Store(MonoTime now, bool all) {
+  if (gaps_.empty()) {
+    return;
+  }
+  const std::set<std::string> untold = all ? std::set<std::string>() : Untold();
+  std::erase_if(gaps_, [&](const auto& each) {
+    const bool due = now - each.second.since >= kCollect && !untold.contains(std::get<0>(each.first));
+    return (all || due) && Store(each.first, each.second);
+  });
+}
+
+std::set<std::string> Gaps::Untold() const {
+  std::set<std::string> untold;
+  if (const Result<queue::Ledger> ledger = parts_.queue->ReadLedger()) {
+    for (const queue::LedgerRow& row : ledger->rows) {
+      if (row.pending > 0 && row.stream == GapStream(row.destination)) {
+        untold.insert(row.destination);
+      }
+    }
+  }
+  return untold;
+}
+
+// False: the queue has no room for it right now.
+bool Gaps::Store(const Key& key, const Gap& gap) {
+  const auto& [destination, lane, reason] = key;
+  const Result<StreamId> stream = parts_.queue->Stream(GapStream(destination));
+  if (!stream) {
+    return true;  // the destination is no longer configured: there is nobody to tell
+  }
+  nlohmann::ordered_json text = {
+      {"messages", gap.messages}, {"outcome", Name(gap.outcome)}, {"reason", reason}, {"lane", Name(lane)}};
+  if (gap.first > 0) {
+    text["first_sequence"] = gap.first;
+    text["last_sequence"] = gap.last;
+  }
+  RawMessage message;
+  message.stream = *stream;
+  message.payload = text.dump();
+  message.received_at = parts_.clock.Wall();
+  message.boot_time = parts_.clock.Boot();
+  message.clock = parts_.clock.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
+  return parts_.queue->TryAppend(message);
+}
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "packhorsed/wiring.h"
+#include "queue/queue.h"
+
+namespace packhorse::daemon {
+
+// Tells each cloud what it will not get: a record of kind gap per destination, lane and reason, at most one every ten
+// seconds, in a stream of the destination's own (GapStream) and counted there. While earlier ones wait to be delivered
+// everything further is collected, or else they would themselves fill a queue that is full. What a crash of the process
+// loses is what was collected; the ledger has the counts all the same. Loop thread.
+class Gaps {
+ public:
+  explicit Gaps(Parts& parts) : parts_(parts) {}
+
+  void Add(const queue::GivenUp& given_up, MonoTime now);
+  // Stores what has been collected for long enough; `all`: what there is.
+  void Store(MonoTime now, bool all);
+
+ private:
+  using Key = std::tuple<std::string, Lane, std::string>;  // destination, lane, reason
+  struct Gap {
+    Outcome outcome = Outcome::kDropped;
+    Sequence first = 0;  // 0: ended on arrival, without a number
+    Sequence last = 0;
+    std::uint64_t messages = 0;
+    MonoTime since{};
+  };
+  // Destinations that have not been told the last.
+  std::set<std::string> Untold() const;
+  bool Store(const Key& key, const Gap& gap);
+
+  Parts& parts_;
+  std::map<Key, Gap> gaps_;
+};
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,80 @@
+#include "packhorsed/limit_keeper.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/units.h"
+#include "health/log.h"
+
+namespace packhorse::daemon {
+namespace {
+
+// After this long without another one the event is over.
+constexpr std::chrono::seconds kQuiet{60};
+constexpr std::chrono::milliseconds kSourceStop{1'000};
+constexpr const char* kFailing = "limits_not_enforced";
+
+std::string What(const queue::GivenUp& given_up) {
+  std::string text =
+      given_up.reason + ": " + std::to_string(given_up.messages) + " in lane " + std::string(Name(given_up.lane));
+  text += given_up.first == 0 ? " turned away on arrival"
+                              : ", numbers " + std::to_string(given_up.first) + " to " + std::to_string(given_up.last);
+  return text + ", for destination '" + given_up.destination + "'";
+}
+
+}  // namespace
+
+void LimitKeeper::Report(const queue::GivenUp& given_up, MonoTime now) {
+  const bool expired = given_up.outcome == Outcome::kExpired;
+  const std::string name = expired ? "messages_expired" : "messages_dropped";
+  health::Log(health::LogLevel::kWarning, name + "_range", What(given_up));
+  Loss& loss = losses_[{name, given_up.destination}];
+  loss.messages += given_up.messages;
+  loss.last = now;
+  parts_.events.Raise(expired ? health::Severity::kP2 : health::Severity::kP1, name, given_up.destination,
+                      std::to_string(loss.messages) + (expired ? " messages expired" : " messages dropped") +
+                          " so far; the last: " + What(given_up),
+                      parts_.clock.Wall());
+}
+
+void LimitKeeper::Enforce(MonoTime now) {
+  const queue::LimitReport report = parts_.queue->EnforceLimits(now);
+  for (const queue::GivenUp& given_up : report.given_up) {
+    Report(given_up, now);
+    gaps_.Add(given_up, now);
+  }
+  gaps_.Store(now, false);
+  const WallTime wall = parts_.clock.Wall();
+  std::erase_if(losses_, [&](const auto& each) {
+    const bool over = now - each.second.last >= kQuiet;
+    if (over) {
+      parts_.events.Resolve(each.first.first, each.first.second, wall);
+    }
+    return over;
+  });
+  if (report.problem) {
+    parts_.events.Raise(health::Severity::kP1, kFailing, "", report.problem->message, wall);
+  } else {
+    parts_.events.Resolve(kFailing, "", wall);
+  }
+}
+
+void LimitKeeper::HoldSources(const queue::Stats& stats, MonoTime now) {
+  const auto& overflow = parts_.config.queue.overflow;
+  const bool block =
+      !stats.full.empty() && std::find(overflow.begin(), overflow.end(), config::Overflow::kBlock) != overflow.end();
+  for (const auto& unit : parts_.sources) {
+    if (block && unit->source) {
+      unit->source->Stop(kSourceStop);
+      unit->source.reset();
+      unit->error = "the queue is full (" + stats.full + "): the broker keeps what comes until there is room";
+      unit->since = parts_.clock.Wall();
+      health::Log(health::LogLevel::kWarning, "source_blocked", unit->error, {{"source", unit->config.name}});
+    } else if (!block && !unit->source && now >= unit->retry_at) {
+      StartSource(parts_, *unit, now);
+    }
+  }
+}
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "packhorsed/gaps.h"
+#include "packhorsed/wiring.h"
+#include "queue/queue.h"
+
+namespace packhorse::daemon {
+
+// Keeps the queue within its limits, and says what that costs: a line in the log for each range that goes, an event per
+// destination while it goes on (docs/RUNBOOK.md: messages_dropped, messages_expired). Loop thread.
+class LimitKeeper {
+ public:
+  explicit LimitKeeper(Parts& parts) : parts_(parts), gaps_(parts) {}
+
+  // To be called once a second.
+  void Enforce(MonoTime now);
+  // Before the end: stores what the clouds have to be told and have not been yet.
+  void Flush(MonoTime now) { gaps_.Store(now, true); }
+  // Takes the sources off their brokers while the queue is full and is to block, and lets them come back when there is
+  // room. A clean disconnect: the broker keeps the session and what comes for it, within its own limits.
+  void HoldSources(const queue::Stats& stats, MonoTime now);
+
+ private:
+  // What an open event has counted.
+  struct Loss {
+    std::uint64_t messages = 0;
+    MonoTime last{};
+  };
+  void Report(const queue::GivenUp& given_up, MonoTime now);
+
+  Parts& parts_;
+  Gaps gaps_;
+  std::map<std::pair<std::string, std::string>, Loss> losses_;  // by event and destination
+};
+
+}  // namespace packhorse::daemon

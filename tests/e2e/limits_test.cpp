@@ -1,0 +1,103 @@
+// A queue that reaches its limits, on real parts: what goes is counted and told, what stays arrives.
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "site.h"
+
+namespace packhorse::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+// About 4 KB that hardly compress.
+std::string LargePayload(int seq) {
+  std::minstd_rand random(static_cast<unsigned>(seq));
+  json payload = {{"seq", seq}};
+  for (int i = 0; i < 20; ++i) {
+    std::string text(200, ' ');
+    for (char& each : text) {
+      each = static_cast<char>('0' + random() % 64);
+    }
+    payload["a" + std::to_string(i)] = std::move(text);
+  }
+  return payload.dump();
+}
+
+bool HasEvent(const Site& site, const std::string& name) {
+  const json events = json::parse(site.Cli({"events", "--json"}).out);
+  for (const json& event : events["recent"]) {
+    if (event["name"] == name) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(QueueLimits, CloudGoneOverMaxBytesDropsTheOldestAndDeliversTheRest) {
+  constexpr int kMessages = 2'000;  // about 6 MB on the disk, in segments of up to 1 MiB
+  Site site;
+  site.config()["queue"]["max_bytes"] = "4MiB";
+  site.StartBridge();
+  site.KillCloud();
+  std::vector<MqttMessage> messages;
+  for (int seq = 1; seq <= kMessages; ++seq) {
+    messages.push_back(MqttMessage{"site/a/dev/17/telemetry", LargePayload(seq)});
+  }
+  MqttClient client(site.broker().port());
+  ASSERT_EQ(client.Publish(messages), messages.size());
+  json status;
+  ASSERT_TRUE(WaitFor(
+      [&] {
+        std::this_thread::sleep_for(200ms);
+        status = site.Status();
+        return status["ledger"]["received"] == kMessages && status["ledger"]["dropped"] > 0 &&
+               status["queue"]["bytes"] < 4U << 20U;
+      },
+      60s))
+      << status["ledger"] << status["queue"];
+  EXPECT_NE(status["reasons"].dump().find("% full"), std::string::npos) << status["reasons"];
+  EXPECT_EQ(status["ledger"]["balanced"], true);
+  EXPECT_TRUE(HasEvent(site, "messages_dropped"));
+  EXPECT_TRUE(HasEvent(site, "queue_nearly_full"));
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+  site.StartCloud();
+  ASSERT_TRUE(site.Settled(kMessages));
+  const json ledger = site.Status()["ledger"];
+  EXPECT_EQ(ledger["delivered"].get<int>() + ledger["dropped"].get<int>(), kMessages) << ledger;
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE kind <> 'gap'"), ledger["delivered"].get<std::int64_t>());
+  EXPECT_TRUE(WaitFor(
+      [&] {
+        std::this_thread::sleep_for(200ms);
+        return site.Cloud(
+                   "SELECT sum(json_extract(measurements, '$.messages.value')) FROM records WHERE kind = 'gap'") ==
+               ledger["dropped"].get<std::int64_t>();
+      },
+      30s))
+      << "the cloud was not told of every message that it will not get";
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE json_extract(measurements, '$.seq.value') = 2000"), 1);
+}
+
+TEST(QueueLimits, FullQueueThatBlocksLeavesTheRestToTheBrokerAndLosesNothing) {
+  Site site;
+  site.config()["queue"]["max_records"] = 100;
+  site.config()["queue"]["overflow"] = "block";
+  site.config()["destinations"][0]["batch"]["max_records"] = 10;
+  site.StartBridge();
+  site.KillCloud();
+  site.Publish(200);
+  ASSERT_TRUE(WaitFor([&] { return !site.BridgeConnected(); }));
+  EXPECT_NE(site.Status()["reasons"].dump().find("the queue is full (max_records)"), std::string::npos);
+  site.Publish(300);
+  site.StartCloud();
+  ASSERT_TRUE(site.Settled(500));
+  EXPECT_TRUE(site.BridgeConnected());
+  EXPECT_EQ(site.Status()["ledger"]["dropped"], 0);
+  EXPECT_EQ(site.CloudRecords(), 500);
+}
+
+}  // namespace
+}  // namespace packhorse::test

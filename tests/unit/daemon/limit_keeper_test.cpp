@@ -1,0 +1,118 @@
+#include "packhorsed/limit_keeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/manual_clock.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+config::Config OneStreamToTheCloud() {
+  config::Config config;
+  config.streams.resize(1);
+  config.streams[0].name = "telemetry";
+  config.streams[0].destinations = {"cloud"};
+  config.destinations.resize(1);
+  config.destinations[0].name = "cloud";
+  config.queue.max_records = 10;
+  return config;
+}
+
+// A queue of at most ten messages, without its surroundings.
+class LimitKeeperTest : public testing::Test {
+ protected:
+  LimitKeeperTest() {
+    queue::Options options;
+    options.path = dir / "queue.db";
+    options.runtime_dir = dir / "run";
+    options.streams = QueueStreams(parts.config);
+    options.destinations = DestinationNames(parts.config);
+    options.limits = QueueLimits(parts.config.queue);
+    parts.queue = *queue::Open(std::move(options), clock);
+  }
+
+  void Append(int count) {
+    for (int i = 0; i < count; ++i) {
+      RawMessage message;
+      message.stream = *parts.queue->Stream("telemetry");
+      message.payload = "{}";
+      message.received_at = clock.Wall();
+      ASSERT_TRUE(parts.queue->Append(message));
+    }
+  }
+  void EnforceAfter(std::chrono::seconds time) {
+    clock.Advance(time);
+    keeper.Enforce(clock.Mono());
+  }
+  std::vector<std::string> Open() {
+    std::vector<std::string> names;
+    for (const health::Event& event : parts.events.Open()) {
+      names.push_back(event.name + ":" + event.subject);
+    }
+    return names;
+  }
+  std::vector<std::string> GapRecords() {
+    std::vector<std::string> payloads;
+    const Result<queue::Pending> pending = parts.queue->Peek("cloud", Lane::kUrgent, 100, 1U << 20U);
+    for (const queue::StoredMessage& stored : pending->messages) {
+      payloads.push_back(stored.message.payload);
+    }
+    return payloads;
+  }
+
+  test::TempDir dir;
+  test::ManualClock clock;
+  Parts parts{"", OneStreamToTheCloud(), clock};
+  LimitKeeper keeper{parts};
+};
+
+TEST_F(LimitKeeperTest, DropsAreOneEventThatCountsAndEndsAfterAQuietMinute) {
+  Append(15);
+  EnforceAfter(1s);
+  Append(2);
+  EnforceAfter(1s);
+  ASSERT_THAT(Open(), ElementsAre("messages_dropped:cloud"));
+  EXPECT_THAT(parts.events.Open().front().message,
+              HasSubstr("7 messages dropped so far; the last: max_records: 2 in lane normal, numbers 6 to 7"));
+  EnforceAfter(59s);  // its gap record takes a place in the queue
+  ASSERT_THAT(Open(), ElementsAre("messages_dropped:cloud"));
+  EnforceAfter(1s);
+  EnforceAfter(60s);
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
+TEST_F(LimitKeeperTest, TheCloudIsToldOnceForWhatGoesWithinTenSeconds) {
+  Append(15);
+  EnforceAfter(1s);
+  Append(2);
+  EnforceAfter(9s);
+  EXPECT_THAT(GapRecords(), IsEmpty());
+  EnforceAfter(1s);
+  EXPECT_THAT(GapRecords(), ElementsAre(R"({"messages":7,"outcome":"dropped","reason":"max_records","lane":"normal",)"
+                                        R"("first_sequence":1,"last_sequence":7})"));
+}
+
+TEST_F(LimitKeeperTest, WhileTheCloudHasNotBeenToldTheNextGapIsCollectedUntilTheEnd) {
+  Append(15);
+  EnforceAfter(1s);
+  EnforceAfter(10s);
+  ASSERT_EQ(GapRecords().size(), 1U);
+  for (int i = 0; i < 100; ++i) {
+    Append(1);
+    EnforceAfter(10s);
+  }
+  EXPECT_EQ(GapRecords().size(), 1U);
+  keeper.Flush(clock.Mono());
+  ASSERT_EQ(GapRecords().size(), 2U);
+  EXPECT_THAT(GapRecords().back(), HasSubstr(R"("messages":101,)"));
+}
+
+}  // namespace
+}  // namespace packhorse::daemon
