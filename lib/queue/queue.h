@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "queue/options.h"
 #include "queue/queue_ids.h"
 #include "queue/values.h"
 #include "queue/where.h"
@@ -24,54 +25,6 @@ namespace packhorse::queue {
 //
 // Threads: Append() from the ingest thread; everything that says "loop" from the loop thread only; Stop() from any.
 // One internal store thread owns the writing connection and groups whatever is waiting into one commit.
-
-struct StreamOptions {
-  std::string name;
-  Lane lane = Lane::kNormal;
-  std::vector<std::string> destinations;  // names; each message counts once per destination
-};
-
-// How much a queue may keep, and how long. 0: no limit.
-struct Limits {
-  enum class Overflow : std::uint8_t {
-    kDropOldest,  // over a limit the oldest messages are dropped: first bulk, then normal, then urgent ones
-    kDropNewest,  // over a limit arrivals are dropped
-    kBlock,       // over a limit arrivals are not taken: the caller's affair, see Stats::full
-  };
-  // Of the database's pages in use. Its write-ahead log (at most 8 MiB) and what has not been folded yet (at most the
-  // journal) come on top.
-  std::uint64_t max_bytes = 0;
-  std::uint64_t max_messages = 0;  // that wait for one destination
-  std::chrono::milliseconds max_age{0};
-  std::array<Overflow, 3> overflow{};  // of the lanes urgent, normal and bulk
-
-  bool operator==(const Limits&) const = default;
-};
-
-struct Options {
-  std::string path = "/var/lib/packhorse/queue.db";
-  std::string runtime_dir = "/run/packhorse";  // a tmpfs: holds the intake journal
-  // Strict: an acknowledged message is on the disk. Else at most `window` later; until then the journal keeps it safe
-  // from everything but a power cut.
-  bool strict = false;
-  std::chrono::milliseconds window{2'000};
-  std::uint64_t journal_bytes = 4ULL << 20U;  // of each of the two journal files
-  // What the queue id is bound to: another one on the same file means that the card was copied. Empty: not bound.
-  std::string machine;
-  // Messages that came before this boot's clock was right wait for that until the machine has run for so long; after
-  // that they go out as they were stamped.
-  std::chrono::milliseconds clock_wait{std::chrono::minutes(2)};
-  std::vector<StreamOptions> streams;
-  std::vector<std::string> destinations;
-  std::uint64_t cache_bytes =
-      4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
-  Limits limits;
-  std::uint32_t max_settled_batches = 10'000;  // rows kept of the log of settled batches
-  std::uint32_t max_dead_letters = 100'000;    // the oldest go first
-  std::uint32_t max_quarantined = 100'000;     // likewise
-  // Called from the store thread when completions wait for Poll(); must not block.
-  std::function<void()> wake;
-};
 
 struct Stats {
   std::string queue_id;
