@@ -1,7 +1,6 @@
 #include "common/queue_json.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -168,11 +167,14 @@ Json StoredEntry(const queue::StoredMessages& from, Lane lane, const queue::Stor
 }
 
 Json OverflowJson(const config::Queue& config) {
-  constexpr std::array kNames = {"drop_oldest", "drop_newest", "block"};
   Json overflow;
   for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    overflow[std::string(Name(lane))] =
-        kNames.at(static_cast<std::size_t>(config.overflow.at(static_cast<std::size_t>(lane))));
+    const config::Overflow policy = config.overflow.at(static_cast<std::size_t>(lane));
+    for (const auto& [name, value] : config::kOverflows) {
+      if (value == policy) {
+        overflow[std::string(Name(lane))] = name;
+      }
+    }
   }
   return overflow;
 }

@@ -91,7 +91,7 @@ std::string StreamLines(const JsonView& status, const Style& style) {
 
 std::string QueueLine(const JsonView& queue, WallTime now) {
   std::string text = Grouped(queue["messages"].Count()) + (queue["messages"].Count() == 1 ? " message" : " messages") +
-                     " waiting, " + FormatBytes(queue["bytes"].Count());
+                     " stored, " + FormatBytes(queue["bytes"].Count());
   if (queue["max_bytes"].Count() > 0) {
     text += " of " + FormatBytes(queue["max_bytes"].Count());
   }

@@ -53,7 +53,7 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
                  style.Bad("  ! "), 4);
   }
   text += Field("messages",
-                Grouped(queue["messages"].Count()) + " waiting, oldest received " + When(queue["oldest_at"], now));
+                Grouped(queue["messages"].Count()) + " stored, oldest received " + When(queue["oldest_at"], now));
   text += Field("size", FormatBytes(queue["bytes"].Count()) + " of " + FormatBytes(queue["max_bytes"].Count()) +
                             " on the disk, " + Grouped(queue["segments"].Count()) + " segments with " +
                             FormatBytes(queue["payload_bytes"].Count()));

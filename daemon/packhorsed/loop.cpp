@@ -62,7 +62,7 @@ Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
       handlers_(parts, reloader_, tail_),
       watch_(parts),
       clock_watch_(*parts.queue, parts.events, parts.clock),
-      limits_(parts) {}
+      limit_keeper_(parts) {}
 
 Status Loop::Start() {
   auto server = control::Listen(parts_.config.control.socket,
@@ -137,12 +137,12 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
 
 void Loop::CheckEverySecond(MonoTime now) {
   if (!stopping_) {
-    limits_.Enforce(now);
+    limit_keeper_.Enforce(now);
   }
   clock_watch_.Look();
   const Condition condition = Observe(parts_, now);
   if (!stopping_) {
-    limits_.HoldSources(condition.queue, now);
+    limit_keeper_.HoldSources(condition.queue, now);
   }
   watch_.Check(condition);
   if (stopping_) {
@@ -213,7 +213,7 @@ void Loop::Shutdown() {
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
   parts_.uploader->Abort();
-  limits_.Flush(parts_.clock.Mono());
+  limit_keeper_.Flush(parts_.clock.Mono());
   const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   parts_.queue->Stop();

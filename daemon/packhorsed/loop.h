@@ -49,7 +49,7 @@ class Loop {
   Handlers handlers_;
   Watch watch_;
   delivery::ClockWatch clock_watch_;
-  LimitKeeper limits_;
+  LimitKeeper limit_keeper_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime control_busy_until_{};

@@ -1,8 +1,10 @@
 #include "packhorsed/reload.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "base/units.h"
@@ -47,19 +49,24 @@ void TakeOverPause(const DestinationUnit& old, DestinationUnit& successor, MonoT
 
 // What cannot change while the process runs keeps its value, and the operator is told.
 void KeepUntilRestart(const config::Config& old, config::Config& next, std::vector<std::string>& warnings) {
-  const auto keep = [&warnings](const char* path, const std::string& before, std::string& after) {
+  const auto keep = [&warnings](const char* path, const auto& before, auto& after, const auto& text) {
     if (before != after) {
-      warnings.push_back(std::string(path) + ": " + after +
-                         " takes effect with the next restart; until then it stays " + before);
+      warnings.push_back(std::string(path) + ": " + text(after) +
+                         " takes effect with the next restart; until then it stays " + text(before));
       after = before;
     }
   };
-  keep("/queue/path", old.queue.path, next.queue.path);
-  keep("/queue/runtime_dir", old.queue.runtime_dir, next.queue.runtime_dir);
-  std::string clock_wait = FormatDuration(next.queue.clock_wait);
-  keep("/queue/clock_wait", FormatDuration(old.queue.clock_wait), clock_wait);
-  next.queue.clock_wait = old.queue.clock_wait;
-  keep("/control/socket", old.control.socket, next.control.socket);
+  const auto as_it_is = [](const std::string& value) { return value; };
+  const auto duration = [](std::chrono::milliseconds value) { return FormatDuration(value); };
+  const auto mode = [](config::Durability value) {
+    return std::string(value == config::Durability::kStrict ? "strict" : "window");
+  };
+  keep("/queue/path", old.queue.path, next.queue.path, as_it_is);
+  keep("/queue/runtime_dir", old.queue.runtime_dir, next.queue.runtime_dir, as_it_is);
+  keep("/queue/clock_wait", old.queue.clock_wait, next.queue.clock_wait, duration);
+  keep("/queue/durability/mode", old.queue.durability, next.queue.durability, mode);
+  keep("/queue/durability/window", old.queue.window, next.queue.window, duration);
+  keep("/control/socket", old.control.socket, next.control.socket, as_it_is);
 }
 
 void NoteStreamChanges(const config::Config& old, const config::Config& next, std::vector<std::string>& changes) {

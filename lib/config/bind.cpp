@@ -136,9 +136,6 @@ Stream BindStream(const Node& node, const Node& root) {
 Queue BindQueue(const Node& node) {
   static constexpr std::array<std::pair<std::string_view, Durability>, 2> kModes = {
       {{"strict", Durability::kStrict}, {"window", Durability::kWindow}}};
-  static constexpr std::array<std::pair<std::string_view, Overflow>, 3> kOverflows = {
-      {{"drop_oldest", Overflow::kDropOldest}, {"drop_newest", Overflow::kDropNewest}, {"block", Overflow::kBlock}}};
-  static constexpr std::array<std::string_view, 3> kLanes = {"urgent", "normal", "bulk"};
   Queue queue;
   queue.path = Text(node, "path");
   queue.runtime_dir = WithoutSlash(Text(node, "runtime_dir"));
@@ -146,9 +143,10 @@ Queue BindQueue(const Node& node) {
   queue.max_age = Duration(node, "max_age");
   queue.max_records = Count<std::uint64_t>(node, "max_records");
   const Node& of_lanes = node["lane_overflow"];
-  for (std::size_t lane = 0; lane < kLanes.size(); ++lane) {
-    const bool own = of_lanes[kLanes.at(lane)].usable();
-    queue.overflow.at(lane) = Choice(kOverflows, own ? Text(of_lanes, kLanes.at(lane)) : Text(node, "overflow"));
+  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+    const bool own = of_lanes[Name(lane)].usable();
+    queue.overflow.at(static_cast<std::size_t>(lane)) =
+        Choice(kOverflows, own ? Text(of_lanes, Name(lane)) : Text(node, "overflow"));
   }
   queue.durability = Choice(kModes, Text(node["durability"], "mode"));
   queue.window = Duration(node["durability"], "window");

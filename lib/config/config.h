@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -70,8 +72,10 @@ struct Stream {
   std::vector<std::string> destinations;
 };
 
-// What happens over a limit of the queue: "drop_oldest", "drop_newest", "block".
+// What happens over a limit of the queue, with its names.
 enum class Overflow { kDropOldest, kDropNewest, kBlock };
+inline constexpr std::array<std::pair<std::string_view, Overflow>, 3> kOverflows = {
+    {{"drop_oldest", Overflow::kDropOldest}, {"drop_newest", Overflow::kDropNewest}, {"block", Overflow::kBlock}}};
 
 enum class Durability { kWindow, kStrict };
 

@@ -35,12 +35,13 @@ std::string Way(microseconds difference) {
 
 void ClockWatch::Look() {
   const bool synchronized = clock_.Synchronized();
+  const WallTime wall_at_boot = WallAtBoot(clock_);
   if (synchronized && queue_.ClockOfBoot().state == queue::BootClock::State::kAwaited) {
     Learn();
   } else {
-    CheckStep();
+    CheckStep(wall_at_boot);
   }
-  wall_at_boot_ = WallAtBoot(clock_);
+  wall_at_boot_ = wall_at_boot;
   CheckSteered(synchronized);
 }
 
@@ -69,11 +70,8 @@ void ClockWatch::CheckSteered(bool synchronized) {
                 clock_.Wall());
 }
 
-void ClockWatch::CheckStep() {
-  if (!wall_at_boot_) {
-    return;
-  }
-  const microseconds step = WallAtBoot(clock_) - *wall_at_boot_;
+void ClockWatch::CheckStep(WallTime wall_at_boot) {
+  const microseconds step = wall_at_boot - wall_at_boot_.value_or(wall_at_boot);
   if (step <= -kStep || step >= kStep) {
     Tell(health::Severity::kP3, "clock_stepped",
          "the gateway's clock was put " + Way(step) + "; records that arrived before keep their stamps");

@@ -21,7 +21,7 @@ class ClockWatch {
  private:
   void Learn();
   void CheckSteered(bool synchronized);
-  void CheckStep();
+  void CheckStep(WallTime wall_at_boot);
   // A moment, not a state: told once, and closed at once.
   void Tell(health::Severity severity, const char* name, std::string message);
 

@@ -38,6 +38,11 @@ struct Subscription {
   Lane lane = Lane::kNormal;
   Sequence from = 1;
   std::optional<Sequence> through;
+
+  // Of a message in this lane.
+  bool Holds(StreamId other, Sequence sequence) const {
+    return other == stream && sequence >= from && (!through || sequence <= *through);
+  }
 };
 
 struct BatchRow {

@@ -189,8 +189,7 @@ std::vector<DestinationId> Index::Recipients(StreamId stream, Lane lane) const {
 
 bool Index::Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const {
   return std::any_of(subscriptions_.begin(), subscriptions_.end(), [&](const Subscription& subscription) {
-    return subscription.destination == destination && subscription.stream == stream && subscription.lane == lane &&
-           sequence >= subscription.from && (!subscription.through || sequence <= *subscription.through);
+    return subscription.destination == destination && subscription.lane == lane && subscription.Holds(stream, sequence);
   });
 }
 
@@ -205,10 +204,8 @@ std::vector<Subscription> Index::SubscriptionsOf(DestinationId destination, Lane
 }
 
 bool Index::Holds(const std::vector<Subscription>& subscriptions, StreamId stream, Sequence sequence) {
-  return std::any_of(subscriptions.begin(), subscriptions.end(), [&](const Subscription& subscription) {
-    return subscription.stream == stream && sequence >= subscription.from &&
-           (!subscription.through || sequence <= *subscription.through);
-  });
+  return std::any_of(subscriptions.begin(), subscriptions.end(),
+                     [&](const Subscription& subscription) { return subscription.Holds(stream, sequence); });
 }
 
 // --- memory ---

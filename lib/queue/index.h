@@ -58,7 +58,7 @@ class Index {
   void SetHeld(Lane lane, Held held) { held_[At(lane)] = held; }
   void SetKept(std::int64_t dead, std::int64_t quarantined);
   void SetStoredThrough(Lane lane, Sequence last) { stored_through_[At(lane)] = last; }
-  void AddBoot(Boot boot) { boots_.Add(std::move(boot)); }
+  void SetBoots(Boots boots) { boots_ = std::move(boots); }
   void BeginBoot(const Boots::Now& now);
   // Where the database does not know how many messages wait in each range: all of them are counted anew, one by one.
   void ForgetWaiting();

@@ -121,13 +121,11 @@ Status LoadUnsettled(Database& db, Index& index) {
 }
 
 Status LoadBoots(Database& db, Index& index) {
-  Result<std::vector<Boot>> boots = ReadBoots(db);
+  Result<Boots> boots = ReadBoots(db);
   if (!boots) {
     return boots.error();
   }
-  for (Boot& boot : *boots) {
-    index.AddBoot(std::move(boot));
-  }
+  index.SetBoots(*std::move(boots));
   return {};
 }
 

@@ -117,13 +117,11 @@ Result<StoredMessages> StoredMessages::Open(const std::string& path) {
   }
   StoredMessages stored(*std::move(db), *std::move(reader));
   stored.ids_ = *std::move(ids);
-  Result<std::vector<Boot>> boots = ReadBoots(stored.db_);
+  Result<Boots> boots = ReadBoots(stored.db_);
   if (!boots) {
     return boots.error();
   }
-  for (Boot& boot : *boots) {
-    stored.boots_.Add(std::move(boot));
-  }
+  stored.boots_ = *std::move(boots);
   Result<Statement> rows = stored.db_.Prepare("SELECT id, name FROM streams");
   if (!rows) {
     return rows.error();

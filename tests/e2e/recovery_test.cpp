@@ -284,5 +284,17 @@ TEST(Recovery, BadConfigurationOnReloadIsRefusedAndTheOldOneStays) {
   EXPECT_EQ(site.CloudRecords(), 20);
 }
 
+TEST(Recovery, WhatOnlyARestartCanChangeIsSaidOnReload) {
+  Site site;
+  site.StartBridge();
+  site.config()["queue"]["durability"] = {{"mode", "strict"}, {"window", "5s"}};
+  site.WriteConfig();
+  const RunResult reload = site.Cli({"reload"});
+  EXPECT_EQ(reload.exit_code, 0) << reload.err;
+  const std::string said = reload.out + reload.err;
+  EXPECT_NE(said.find("/queue/durability/mode: strict takes effect with the next restart"), std::string::npos) << said;
+  EXPECT_NE(said.find("/queue/durability/window: 5s takes effect"), std::string::npos) << said;
+}
+
 }  // namespace
 }  // namespace packhorse::test

@@ -8,14 +8,14 @@
 
 namespace packhorse::queue {
 
-Result<std::vector<Boot>> ReadBoots(Database& db) {
+Result<Boots> ReadBoots(Database& db) {
   Result<Statement> rows = db.Prepare(
       "SELECT id, boot_id, begun, wall_then, state, wall_at_boot, learnt, from_urgent, from_normal, from_bulk,"
       " as_stamped_urgent, as_stamped_normal, as_stamped_bulk FROM boots ORDER BY id");
   if (!rows) {
     return rows.error();
   }
-  std::vector<Boot> boots;
+  Boots boots;
   Status read = rows->ForEach([&] {
     Boot boot;
     boot.number = rows->Int(0);
@@ -29,9 +29,9 @@ Result<std::vector<Boot>> ReadBoots(Database& db) {
       boot.from[At(lane)] = static_cast<Sequence>(rows->Int(7 + Number(lane)));
       boot.as_stamped[At(lane)] = static_cast<Sequence>(rows->Int(10 + Number(lane)));
     }
-    boots.push_back(std::move(boot));
+    boots.Add(std::move(boot));
   });
-  return read ? Result<std::vector<Boot>>(std::move(boots)) : Result<std::vector<Boot>>(read.error());
+  return read ? Result<Boots>(std::move(boots)) : Result<Boots>(read.error());
 }
 
 Status WriteBoots(Database& db, const BootChanges& changes) {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include "base/result.h"
 #include "queue/boots.h"
 #include "queue/sqlite/database.h"
@@ -10,7 +8,7 @@ namespace packhorse::queue {
 
 // The table `boots`. One thread at a time.
 
-Result<std::vector<Boot>> ReadBoots(Database& db);
+Result<Boots> ReadBoots(Database& db);
 // Within the transaction that is open.
 Status WriteBoots(Database& db, const BootChanges& changes);
 
