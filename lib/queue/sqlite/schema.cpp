@@ -1,12 +1,20 @@
 #include "queue/sqlite/schema.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <string>
 
 #include "base/random.h"
 
 namespace packhorse::queue {
 namespace {
+
+// A fold of a slow stream changes about ten pages whatever their size, most of them for a few bytes: smaller pages
+// write less (decision 0008). Databases of earlier releases keep theirs of 4096.
+constexpr int kPageBytes = 2048;
+// Of the write-ahead log, before SQLite copies it back.
+constexpr std::int64_t kLogBytes = 4LL << 20U;
 
 // Numbered migrations: the n-th brings user_version from n to n + 1. A released one is never edited.
 constexpr std::array kMigrations = {
@@ -144,11 +152,16 @@ Status WriteFormat(Database& db) {
 std::string NewQueueId() { return RandomBase32(kQueueIdDigits); }
 
 Status TuneWriter(Database& db) {
-  // Deleted pages need no overwriting: payloads are not secrets, and it wears flash. 1000 frames of the write-ahead log
-  // are about 4 MiB; SQLite then copies them back.
+  const Result<std::int64_t> page_bytes = db.QueryInt("PRAGMA page_size");
+  if (!page_bytes) {
+    return page_bytes.error();
+  }
+  // Deleted pages need no overwriting: payloads are not secrets, and it wears flash.
   return db.Execute(
       "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;"
-      "PRAGMA journal_size_limit = 8388608; PRAGMA wal_autocheckpoint = 1000; PRAGMA foreign_keys = OFF");
+      "PRAGMA journal_size_limit = 8388608; PRAGMA foreign_keys = OFF;"
+      "PRAGMA wal_autocheckpoint = " +
+      std::to_string(kLogBytes / std::max<std::int64_t>(*page_bytes, 1)));
 }
 
 Status CheckCurrent(Database& db) {
@@ -176,9 +189,11 @@ Status PrepareSchema(Database& db) {
     return tables.error();
   }
   if (*version == 0 && *tables == 0) {
-    // Before the first table, or it has no effect; lets trimmed segments give their pages back.
-    if (Status vacuum = db.Execute("PRAGMA auto_vacuum = INCREMENTAL"); !vacuum) {
-      return vacuum;
+    // Before the first table, or it has no effect; auto_vacuum lets trimmed segments give their pages back.
+    if (Status laid_out =
+            db.Execute("PRAGMA page_size = " + std::to_string(kPageBytes) + "; PRAGMA auto_vacuum = INCREMENTAL");
+        !laid_out) {
+      return laid_out;
     }
   } else if (Status known = CheckFormat(db); !known) {
     return known;

@@ -180,14 +180,17 @@ TEST_P(DamagedPages, PagesOfRubbishCostOnlyWhatTheyHeld) {
   Fill(12, 40);
   End();
   Execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE");
-  const auto pages = FileBytes(Path()) / 4096;
+  // Big endian in the header of the file (SQLite file format, section 1.3.2).
+  const std::string header = ReadFile(Path(), 1U << 30U)->substr(16, 2);
+  const std::size_t page_bytes = static_cast<unsigned char>(header[0]) * 256U + static_cast<unsigned char>(header[1]);
+  const auto pages = FileBytes(Path()) / page_bytes;
   ASSERT_GT(pages, 15U);
   std::size_t salvages = 0;
   for (std::size_t page = 2; page <= pages; ++page) {
     SCOPED_TRACE("page " + std::to_string(page));
     const Result<std::string> sound = ReadFile(Path(), 1U << 30U);
     ASSERT_TRUE(sound);
-    Overwrite((page - 1) * 4096, std::string(4096, '\xA5'));
+    Overwrite((page - 1) * page_bytes, std::string(page_bytes, '\xA5'));
     Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     queue_ = *std::move(opened);
