@@ -1,17 +1,16 @@
 // kill -9 of the queue, one row per state, and at every single call of a history.
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
-#include <optional>
 
+#include "another_process.h"
 #include "old_queue.h"
+#include "queue/sqlite/database.h"
 #include "story.h"
 #include "support/temp_dir.h"
 #include "system_calls.h"
@@ -68,64 +67,12 @@ constexpr Row kRows[] = {
     {"LogHalfCopiedBack", Stage::kEnding, InDatabase, 2, true},
 };
 
-// What the process was told, in memory that outlives it.
-class Memory {
- public:
-  Memory() : told_(mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
-  ~Memory() { munmap(told_, sizeof(Told)); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  Told& operator*() const { return *static_cast<Told*>(told_); }
-
- private:
-  void* told_;
-};
-
 [[noreturn]] void KillAt(const SystemCall& call, bool half) {
   if (half) {
     static_cast<void>(!pwrite(call.fd, call.bytes.data(), call.bytes.size() / 2, static_cast<off_t>(call.offset)));
   }
   kill(getpid(), SIGKILL);
   _exit(1);
-}
-
-// How a process ended: 0 well, 1 with a complaint, 128 + a signal.
-int InAnotherProcess(const std::function<void()>& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    work();
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-Options OptionsIn(const test::TempDir& dir, bool strict) {
-  Options options;
-  options.path = dir / "var/queue.db";
-  options.runtime_dir = dir / "run";
-  options.strict = strict;
-  options.journal_bytes = 64U << 10U;
-  options.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
-  options.destinations = {"cloud"};
-  return options;
-}
-
-void ExpectWhole(Told& told, Options options) {
-  if (told.lake) {
-    options.streams.front().destinations.emplace_back("lake");
-    options.destinations.emplace_back("lake");
-  }
-  EXPECT_EQ(InAnotherProcess([&] {
-              const std::string wrong = Story(told, options).Check();
-              if (!wrong.empty()) {
-                std::cerr << wrong << std::endl;
-                _exit(1);
-              }
-            }),
-            0);
 }
 
 using Condition = std::function<bool(const Told& told, const SystemCall& call)>;
@@ -169,8 +116,7 @@ INSTANTIATE_TEST_SUITE_P(State, KillTable, ::testing::ValuesIn(kRows),
 
 TEST(Kill9, AtEveryCallOfAHistoryNothingToldIsLost) {
   setenv("TMPDIR", "/dev/shm", 0);
-  const char* every = std::getenv("PACKHORSE_EVERY");  // 1: each of them
-  const int step = every == nullptr ? 3 : std::atoi(every);
+  const int step = EveryNth(3);
   int kills = 0;
   for (const bool half : {false, true}) {
     for (int n = 1;; n += step) {
@@ -193,6 +139,28 @@ TEST(Kill9, AtEveryCallOfAHistoryNothingToldIsLost) {
   }
   std::cout << kills << " kills\n";
   EXPECT_GT(kills, 50);
+}
+
+// The next process finds that many messages pending, and in the ledger so many that were lost.
+void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lost = 0) {
+  EXPECT_EQ(InAnotherProcess([&] {
+              test::ManualClock clock;
+              Result<std::unique_ptr<Queue>> queue = Open(options, clock);
+              if (!queue) {
+                std::cerr << queue.error().message << std::endl;
+                _exit(1);
+              }
+              const std::size_t found = (*queue)->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.size();
+              const std::vector<std::string> gaps = *(*queue)->VerifyLedger();
+              const std::uint64_t dropped = (*queue)->ReadLedger()->Total().dropped;
+              const bool whole = found == messages && gaps.empty() && dropped == lost;
+              if (!whole) {
+                std::cerr << found << " messages, " << dropped << " lost" << (gaps.empty() ? "" : "; " + gaps.front())
+                          << std::endl;
+              }
+              _exit(whole ? 0 : 1);
+            }),
+            0);
 }
 
 // The file of an older release is brought up to date in one transaction.
@@ -224,25 +192,68 @@ TEST(Kill9, AtEveryCallOfAMigrationTheOldMessagesStay) {
       continue;
     }
     ++kills;
-    EXPECT_EQ(InAnotherProcess([&] {
-                test::ManualClock clock;
-                Result<std::unique_ptr<Queue>> queue = Open(options, clock);
-                if (!queue) {
-                  std::cerr << queue.error().message << std::endl;
-                  _exit(1);
-                }
-                const std::size_t messages = (*queue)->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.size();
-                const std::vector<std::string> gaps = *(*queue)->VerifyLedger();
-                const bool whole = messages == kMessages && gaps.empty();
-                if (!whole) {
-                  std::cerr << messages << " messages" << (gaps.empty() ? "" : "; " + gaps.front()) << std::endl;
-                }
-                _exit(whole ? 0 : 1);
-              }),
-              0);
+    ExpectStored(options, kMessages);
     ASSERT_FALSE(HasFailure());
   }
   EXPECT_GT(kills, 10);
+}
+
+// Five segments with a message each; the first is broken, and somebody has noticed.
+void MakeDamagedQueue(const Options& options) {
+  ASSERT_EQ(InAnotherProcess([&] {
+              test::ManualClock clock;
+              const std::unique_ptr<Queue> queue = *Open(options, clock);
+              for (int i = 0; i < 5; ++i) {
+                RawMessage message;
+                message.stream = *queue->Stream("telemetry");
+                message.received_at = clock.Wall();
+                static_cast<void>(queue->Append(std::move(message)));
+                static_cast<void>(queue->VerifyLedger());  // waits for a fold
+              }
+              queue->NoteDamage("a segment is broken");
+              queue->Stop();
+              Result<Database> database = Database::Open(options.path, Database::Mode::kReadWriteCreate);
+              const Status broken = database->Execute(
+                  "UPDATE segments SET blob = zeroblob(length(blob)) WHERE id = (SELECT min(id) FROM segments)");
+              _exit(broken ? 0 : 1);
+            }),
+            0);
+}
+
+TEST(Kill9, AtEveryCallOfASalvageWhatIsReadableStaysAndWhatIsNotIsCounted) {
+  setenv("TMPDIR", "/dev/shm", 0);
+  const int step = EveryNth(4);
+  int kills = 0;
+  bool half = false;
+  for (int n = 1;; n += step) {
+    SCOPED_TRACE("call " + std::to_string(n) + (half ? ", half of it done" : ""));
+    const test::TempDir dir;
+    const Memory memory;
+    const Options options = OptionsIn(dir, false);
+    ASSERT_NO_FATAL_FAILURE(MakeDamagedQueue(options));
+    int calls = 0;
+    const auto there = [&](const Told&, const SystemCall& call) {
+      return (!half || call.kind == CallKind::kWrite) && ++calls == n;
+    };
+    const auto open = [&] {
+      test::ManualClock clock;
+      _exit(Open(options, clock) ? 0 : 1);
+    };
+    const bool killed = KillWhere(there, *memory, dir, half, open);
+    ExpectStored(options, 4, 1);
+    ASSERT_FALSE(HasFailure());
+    if (!killed && half) {
+      break;
+    }
+    if (!killed) {
+      half = true;
+      n = 1 - step;
+      continue;
+    }
+    ++kills;
+  }
+  std::cout << kills << " kills\n";
+  EXPECT_GT(kills, 30);
 }
 
 }  // namespace
