@@ -16,7 +16,7 @@ packages := tests/support/packages.sh
 no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R)
 has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 
-.PHONY: help run test ci ci-rest build bench lint asan tsan fuzz soak nightly deb service-test cross clean configure-tests
+.PHONY: help run test ci ci-rest build bench lint asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
 
 help:
 	@cat <<'TEXT'
@@ -26,6 +26,7 @@ help:
 	make lint                format, clang-tidy, size limits, wording
 	make asan | tsan         unit tests under AddressSanitizer+UBSan | threaded ones under ThreadSanitizer
 	make fuzz                each fuzz target for FUZZ_SECONDS=60
+	make mutants             breaks each promise on purpose, in a copy, and expects its tests to fail
 	make bench               rates and costs against the raw limits of this machine, into build/bench/report.md
 	make deb                 Debian package, into build/deb
 	make service-test        the package in a container with a systemd of its own: install, faults, upgrade, removal (root)
@@ -85,6 +86,10 @@ fuzz:
 	cmake --build --preset fuzz --parallel $(JOBS) --target fuzzers
 	tests/fuzz/run.sh build/fuzz/bin $(FUZZ_SECONDS)
 
+mutants:
+	@$(packages) mutants
+	tests/mutants/run.sh
+
 bench:
 	@$(packages) bench
 	tests/bench/run.sh
@@ -109,6 +114,7 @@ nightly: ci
 	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test
 	PACKHORSE_SEQUENCES=10000 build/bin/model_test
 	PACKHORSE_OUTAGE_SECONDS=60 build/bin/e2e_test --gtest_filter='*Gone*'
+	$(MAKE) mutants
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) bench BENCH_BACKLOG=10000000
 	$(MAKE) soak

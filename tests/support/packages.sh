@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: packages.sh SET...      sets: build test lint bench sanitize fuzz deb service cross
+# Usage: packages.sh SET...      sets: build test lint bench sanitize fuzz mutants deb service cross
 #
 # Installs the Debian packages that the named sets lack. When nothing is missing apt is not asked at all, so that a
 # second run costs nothing and works without a network. On other systems it prints the list and goes on: whoever builds
@@ -19,10 +19,11 @@ package_set() {
     bench) package_set test; echo valgrind ;;
     sanitize) package_set test ;;
     fuzz) package_set test; echo clang libclang-rt-14-dev ;;
+    mutants) package_set test; echo patch ;;
     deb) package_set build; echo dpkg-dev debhelper fakeroot lintian ;;
     service) package_set test; package_set deb; echo mmdebstrap systemd-container procps ca-certificates ;;
     cross) echo mmdebstrap ca-certificates ;;
-    *) echo "packages.sh: unknown set '$1'; there are build test lint bench sanitize fuzz deb service cross" >&2; exit 2 ;;
+    *) echo "packages.sh: unknown set '$1'; there are build test lint bench sanitize fuzz mutants deb service cross" >&2; exit 2 ;;
   esac
 }
 

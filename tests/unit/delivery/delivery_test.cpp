@@ -41,6 +41,25 @@ TEST_F(DeliveryTest, TransientFailureIsRetriedWithIdenticalBytesAndKeyAfterBacko
   EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kOk);
 }
 
+TEST_F(DeliveryTest, BatchesOfALaneGoInTheOrderOfArrivalAlsoAfterAFailure) {
+  max_records_ = 1;
+  Rebuild();
+  for (const char* n : {"1", "2", "3"}) {
+    Append("{\"n\":" + std::string(n) + "}");
+  }
+  Next().done(Reply(503));
+  EXPECT_FALSE(SendsNow());  // the second is frozen meanwhile
+  clock_.Advance(2s);
+  std::string order;
+  for (int i = 0; i < 3; ++i) {
+    const FakeUploader::Sent sent = Next();
+    order += sent.body.substr(sent.body.find("\"n\":{\"value\":") + 13, 1);
+    Accept(sent);
+  }
+  EXPECT_EQ(order, "123");
+  EXPECT_TRUE(Settled(3));
+}
+
 TEST_F(DeliveryTest, RestartSendsTheSameBytesUnderTheSameKey) {
   Append(R"({"a":1})");
   const FakeUploader::Sent first = Next();
