@@ -112,6 +112,20 @@ std::string LatencyOf(const JsonView& destination, const char* name) {
   return value ? Latency(*value) : "-";
 }
 
+// How long what an outage left will take; nothing while there is none.
+std::string BacklogLine(const JsonView& destination) {
+  const std::uint64_t messages = destination["backlog"].Count();
+  if (messages == 0) {
+    return "";
+  }
+  const auto eta = destination["backlog_eta_s"].Number();
+  return "    " + destination["name"].Shown() + ": backlog of " + Grouped(messages) +
+         (messages == 1 ? " message, " : " messages, ") +
+         (eta ? "gone in about " + Span(std::chrono::seconds(static_cast<std::int64_t>(*eta)))
+              : "time unknown: none of it went in the last minute") +
+         "\n";
+}
+
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
   Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
@@ -126,6 +140,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
     if (const auto wait = destination["next_attempt_in_ms"].Number(); wait && destination["state"].Text() != "ok") {
       text += "    " + destination["name"].Shown() + ": next attempt in " + Latency(std::max(*wait, 0.0)) + "\n";
     }
+    text += BacklogLine(destination);
   }
   return text;
 }

@@ -76,6 +76,8 @@ Json DestinationJson(const delivery::DestinationStatus& status) {
           {"pending", status.pending},
           {"in_flight", status.in_flight},
           {"oldest_at", Time(status.oldest_at)},
+          {"backlog", status.backlog},
+          {"backlog_eta_s", status.backlog_eta ? Json(status.backlog_eta->count()) : Json()},
           {"next_attempt_in_ms", std::move(next)},
           {"p50_ms", Milliseconds(status.p50)},
           {"p95_ms", Milliseconds(status.p95)},

@@ -258,6 +258,9 @@ Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gat
   options.gate.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;
   options.gzip = destination.compression == "gzip";
+  options.live_first = destination.order == "live_first";
+  options.backfill_share = destination.backfill_share;
+  options.backfill_after = destination.backfill_after;
 
   const auto shared = parts.shared_limits.find(destination.shared_limit);
   delivery::Surroundings surroundings{*parts.queue,  *parts.uploader,

@@ -201,6 +201,8 @@ Destination BindDestination(const Node& node) {
   destination.limits = BindLimits(node["limits"]);
   destination.shared_limit = Text(node, "shared");
   destination.order = Text(node, "order");
+  destination.backfill_share = node["backfill_share"].number;
+  destination.backfill_after = Duration(node, "backfill_after");
   destination.compression = Text(node, "compression");
   destination.timeout = Duration(node, "timeout");
   destination.connect_timeout = Duration(node, "connect_timeout");

@@ -131,6 +131,8 @@ struct Destination {
   std::vector<Limit> limits;
   std::string shared_limit;  // name in Config::shared_limits, or empty
   std::string order = "fifo";
+  double backfill_share = 0;  // of order live_first
+  std::chrono::milliseconds backfill_after{};
   std::string compression = "gzip";  // gzip, none
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds connect_timeout{};

@@ -63,7 +63,18 @@ struct BatchBuilder::Draft {
   }
 };
 
-BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane) const {
+// Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
+std::string BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const queue::FrozenBatch& batch) const {
+  if (batch.created_at - received_at >= options_.backfill_after) {
+    record.flags = record.flags | Flag::kBackfilled;
+  }
+  if (batch.replayed) {
+    record.flags = record.flags | Flag::kReplayed;
+  }
+  return options_.contract->RenderRecord(record);
+}
+
+BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at) const {
   Draft draft;
   draft.batch = std::make_unique<queue::FrozenBatch>();
   draft.batch->destination = options_.destination;
@@ -71,7 +82,7 @@ BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane) const {
   draft.batch->idempotency_key = RandomBase32(kKeyDigits);
   draft.batch->trace_id = RandomHex(kTraceBytes);
   draft.batch->contract = options_.contract->name();
-  draft.batch->created_at = clock_.Wall();
+  draft.batch->created_at = created_at;
   return draft;
 }
 
@@ -107,7 +118,8 @@ class BatchBuilder::Assembly {
         limits_(limits),
         envelope_(builder.options_.contract->EnvelopeBytes(builder.Header(request.lane, std::string(kKeyDigits, '0')))),
         filler_(limits, envelope_),
-        draft_(builder.NewDraft(request.lane)) {}
+        created_at_(builder.clock_.Wall()),
+        draft_(builder.NewDraft(request.lane, created_at_)) {}
 
   // Whether the message's records still fit beside what is there.
   bool HasRoom(const std::vector<std::string>& records) const {
@@ -136,6 +148,7 @@ class BatchBuilder::Assembly {
     draft_.Add(stored, range, total);
     return {};
   }
+  const queue::FrozenBatch& batch() const { return *draft_.batch; }
   bool full() const { return filler_.full() || !request_.batches.empty(); }
   // Turns what is there into a batch of the request.
   Status Close() {
@@ -147,7 +160,7 @@ class BatchBuilder::Assembly {
       return batch.error();
     }
     request_.batches.push_back(*std::move(batch));
-    draft_ = builder_.NewDraft(request_.lane);
+    draft_ = builder_.NewDraft(request_.lane, created_at_);
     filler_ = batch::Filler(limits_, envelope_);
     return {};
   }
@@ -158,6 +171,7 @@ class BatchBuilder::Assembly {
   const batch::Options& limits_;
   std::uint64_t envelope_;
   batch::Filler filler_;
+  WallTime created_at_;
   Draft draft_;
 };
 
@@ -180,7 +194,7 @@ Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending
     std::vector<std::string> rendered;
     rendered.reserve(decoded.records.size());
     for (const CanonicalRecord& record : decoded.records) {
-      rendered.push_back(options_.contract->RenderRecord(record));
+      rendered.push_back(Render(record, stored.message.received_at, assembly.batch()));
     }
     if (!assembly.HasRoom(rendered)) {
       all = false;
@@ -202,7 +216,7 @@ Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending
 
 Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::FrozenBatch& from,
                                                                   const std::vector<queue::Member>& members) const {
-  Draft draft = NewDraft(from.lane);
+  Draft draft = NewDraft(from.lane, from.created_at);
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   for (const queue::Member& member : members) {
@@ -217,10 +231,7 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::F
                                                     "contract or the streams were changed"};
     }
     for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
-      if (from.replayed) {
-        decoded.records[i].flags = decoded.records[i].flags | Flag::kReplayed;
-      }
-      draft.records.push_back(options_.contract->RenderRecord(decoded.records[i]));
+      draft.records.push_back(Render(std::move(decoded.records[i]), stored->message.received_at, *draft.batch));
     }
     draft.Add(*stored, RecordRange{member.first_record, member.records}, member.total_records);
   }
@@ -232,6 +243,7 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Replay(Lane lane,
   queue::FrozenBatch like;
   like.lane = lane;
   like.replayed = true;
+  like.created_at = clock_.Wall();
   like.trace_id = RandomHex(kTraceBytes);
   std::map<std::pair<Sequence, std::uint32_t>, queue::Member> sorted;
   for (const queue::DeadLetter& letter : letters) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,6 +30,7 @@ struct BuilderOptions {
   std::map<std::string, std::string> gateway_attributes;
   std::shared_ptr<const contract::CloudContract> contract;
   bool gzip = true;
+  std::chrono::milliseconds backfill_after{};  // records that waited for so long are flagged
 };
 
 class BatchBuilder {
@@ -57,7 +59,9 @@ class BatchBuilder {
   class Assembly;
   Result<std::unique_ptr<queue::FrozenBatch>> Finish(Draft draft) const;
   contract::BatchHeader Header(Lane lane, const std::string& key) const;
-  Draft NewDraft(Lane lane) const;
+  Draft NewDraft(Lane lane, WallTime created_at) const;
+  // As the cloud gets it: with what is known only when it is sent.
+  std::string Render(CanonicalRecord record, WallTime received_at, const queue::FrozenBatch& batch) const;
 
   BuilderOptions options_;
   queue::Queue& queue_;

@@ -51,6 +51,9 @@ struct Options {
   limit::GateOptions gate;
   double retry_budget = 0.1;
   bool gzip = true;
+  bool live_first = false;                            // else the oldest first
+  double backfill_share = 0.5;                        // batch::Turns
+  std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late
 };
 
 // What `status` shows of a destination.
@@ -63,7 +66,10 @@ struct DestinationStatus {
   std::optional<std::chrono::milliseconds> next_attempt_in;
   std::uint64_t pending = 0;    // messages not settled, in flight included
   std::uint64_t in_flight = 0;  // messages in frozen batches
-  WallTime oldest_at{};         // received_at of the oldest pending message; epoch when none
+  // Messages of an outage that are still to be sent: live_first: of the backlog; else all, once they are late.
+  std::uint64_t backlog = 0;
+  std::optional<std::chrono::seconds> backlog_eta;  // at the rate of the last minute; none: nothing went
+  WallTime oldest_at{};                             // received_at of the oldest pending message; epoch when none
   // Since start:
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;

@@ -19,12 +19,12 @@ constexpr auto kFreezeRetry = 1s;
 constexpr auto kIdle = 3600s;
 constexpr std::uint32_t kRetryFloorPerMinute = 30;
 constexpr std::size_t kSpanBytes = 8;
-constexpr double kBackfillShare = 0.5;
 
 constexpr std::array kLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
 
 BuilderOptions BuilderOptionsOf(const Options& options) {
-  return BuilderOptions{options.name, options.gateway_id, options.gateway_attributes, options.contract, options.gzip};
+  return BuilderOptions{options.name,     options.gateway_id, options.gateway_attributes,
+                        options.contract, options.gzip,       options.backfill_after};
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       gate_(options_.gate, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
-      turns_(kBackfillShare) {}
+      turns_(options_.backfill_share) {}
 
 Status DestinationImpl::Start() {
   Result<std::vector<queue::FrozenBatch>> batches = around_.queue.FrozenBatches(options_.name);
@@ -65,6 +65,7 @@ bool DestinationImpl::idle() const {
 MonoTime DestinationImpl::Step(MonoTime now) {
   gate_.Tick(now);
   limits_.SetFactor(gate_.RampFactor(now));
+  SplitAfterOutage();
   MonoTime next = now + kIdle;
   for (std::size_t i = 0; i < batch::kLines; ++i) {
     next = std::min(next, PrepareLine(batch::LineAt(i), now));
@@ -75,6 +76,23 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     flush_ = false;
   }
   return next;
+}
+
+void DestinationImpl::SplitAfterOutage() {
+  const bool away = gate_.state() != limit::GateState::kOk;
+  if (options_.live_first && was_away_ && !away) {
+    for (const Lane lane : kLanes) {
+      around_.queue.Split(options_.name, lane, options_.backfill_after);
+    }
+  }
+  was_away_ = away;
+}
+
+queue::LanePart DestinationImpl::PartOf(batch::Line at) const {
+  if (!options_.live_first) {
+    return at.lane;
+  }
+  return {at.lane, at.backlog ? queue::Part::kBacklog : queue::Part::kLive};
 }
 
 MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
@@ -143,15 +161,15 @@ batch::Options DestinationImpl::BatchLimits() const {
 }
 
 MonoTime DestinationImpl::FreezeWhenDue(batch::Line at, MonoTime now) {
-  if (at.backlog) {
+  if (at.backlog && !options_.live_first) {
     return now + kIdle;
   }
-  const Lane lane = at.lane;
+  const queue::LanePart part = PartOf(at);
   LineState& state = StateOf(at);
-  const queue::PendingStats waiting = around_.queue.Waiting(options_.name, lane);
+  const queue::PendingStats waiting = around_.queue.Waiting(options_.name, part);
   if (waiting.messages == 0) {
     state.oldest_seen.reset();
-    around_.queue.WakeAt(options_.name, lane, 1);
+    WakeAt(part, 1);
     return now + kIdle;
   }
   if (!state.oldest_seen) {
@@ -163,20 +181,27 @@ MonoTime DestinationImpl::FreezeWhenDue(batch::Line at, MonoTime now) {
   const auto bytes = static_cast<std::uint64_t>(static_cast<double>(waiting.messages) * mean_record_bytes_);
   const batch::Options limits = BatchLimits();
   const batch::Decision decision =
-      batch::Decide(limits, batch::Waiting{waiting.messages, bytes, *state.oldest_seen}, flush_, now);
+      batch::Decide(limits, batch::Waiting{waiting.messages, bytes, *state.oldest_seen}, flush_ || at.backlog, now);
   if (!decision.due) {
-    around_.queue.WakeAt(options_.name, lane, batch::FullAt(limits, mean_record_bytes_));
+    WakeAt(part, batch::FullAt(limits, mean_record_bytes_));
     return decision.next.value_or(now + kIdle);
   }
   StartFreeze(at, now);
   return now + kIdle;
 }
 
+// Nothing arrives in a backlog.
+void DestinationImpl::WakeAt(queue::LanePart part, std::uint64_t messages) {
+  if (part.part != queue::Part::kBacklog) {
+    around_.queue.WakeAt(options_.name, part, messages);
+  }
+}
+
 void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
   const Lane lane = at.lane;
   LineState& state = StateOf(at);
   const batch::Options limits = BatchLimits();
-  const Result<queue::Pending> pending = around_.queue.Peek(options_.name, lane, limits.max_records, kPeekBytes);
+  const Result<queue::Pending> pending = around_.queue.Peek(options_.name, PartOf(at), limits.max_records, kPeekBytes);
   Result<queue::FreezeRequest> request =
       pending ? builder_.Build(lane, *pending, limits) : Result<queue::FreezeRequest>(pending.error());
   if (!request) {
@@ -197,6 +222,7 @@ void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
   for (const auto& batch : request->batches) {
     auto active = std::make_shared<Active>();
     active->batch = *batch;
+    active->backlog = at.backlog;
     mean_record_bytes_ =
         0.8 * mean_record_bytes_ + 0.2 * static_cast<double>(batch->uncompressed_bytes) / std::max(1U, batch->records);
     frozen.push_back(std::move(active));
@@ -354,6 +380,25 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
       });
 }
 
+std::uint64_t DestinationImpl::BacklogMessages(const DestinationStatus& status) const {
+  if (!options_.live_first) {
+    const bool late = around_.clock.Wall() - status.oldest_at >= options_.backfill_after;
+    return late ? status.pending : 0;
+  }
+  std::uint64_t messages = 0;
+  for (std::size_t i = 0; i < batch::kLines; ++i) {
+    const batch::Line at = batch::LineAt(i);
+    if (!at.backlog) {
+      continue;
+    }
+    messages += around_.queue.Waiting(options_.name, PartOf(at)).messages;
+    for (const ActivePtr& active : StateOf(at).line) {
+      messages += active->batch.members.size();
+    }
+  }
+  return messages;
+}
+
 DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   DestinationStatus status;
   status.name = options_.name;
@@ -372,6 +417,8 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
     }
   }
   status.oldest_at = around_.queue.OldestPending(options_.name);
+  status.backlog = BacklogMessages(status);
+  status.backlog_eta = status.backlog > 0 ? drained_.Eta(status.backlog, now) : std::nullopt;
   status.requests = requests_;
   status.retries = retries_;
   status.possible_duplicates = possible_duplicates_;

@@ -12,6 +12,7 @@
 #include "batch/turns.h"
 #include "delivery/batch_builder.h"
 #include "delivery/delivery.h"
+#include "delivery/drain_rate.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::delivery {
@@ -25,6 +26,7 @@ struct Active {
   std::uint32_t attempts = 0;
   std::uint32_t deviations = 0;   // replies that were a success but none
   bool may_have_arrived = false;  // an attempt ended without a known outcome
+  bool backlog = false;           // of the line of the backlog; after a restart all go in the other
   bool has_successors = false;    // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
@@ -60,6 +62,8 @@ class DestinationImpl final : public Destination {
   };
 
   // Each returns when it wants to be called again.
+  // What an outage left becomes the backlog as soon as it is over.
+  void SplitAfterOutage();
   MonoTime PrepareLine(batch::Line at, MonoTime now);
   MonoTime FreezeWhenDue(batch::Line at, MonoTime now);
   MonoTime SendInTurn(MonoTime now);
@@ -69,6 +73,10 @@ class DestinationImpl final : public Destination {
   // The batch of a line that goes next; null while its line has to wait for another one's reply.
   static ActivePtr HeadOf(const LineState& line);
 
+  queue::LanePart PartOf(batch::Line at) const;
+  void WakeAt(queue::LanePart part, std::uint64_t messages);
+  // Of a status that is otherwise complete.
+  std::uint64_t BacklogMessages(const DestinationStatus& status) const;
   void StartFreeze(batch::Line at, MonoTime now);
   batch::Options BatchLimits() const;
   void Send(const ActivePtr& active, MonoTime now);
@@ -92,7 +100,8 @@ class DestinationImpl final : public Destination {
   void OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
                  const Result<std::vector<queue::BatchId>>& ids);
   queue::Settlement SettlementOf(const Active& active, const outcome::Verdict& verdict, int status) const;
-  LineState& LineOf(const Active& active) { return lines_[batch::IndexOf({active.batch.lane, false})]; }
+  LineState& LineOf(const Active& active) { return lines_[batch::IndexOf({active.batch.lane, active.backlog})]; }
+  const LineState& StateOf(batch::Line at) const { return lines_[batch::IndexOf(at)]; }
   LineState& StateOf(batch::Line at) { return lines_[batch::IndexOf(at)]; }
   void BurySuspects(MonoTime now);
 
@@ -105,6 +114,8 @@ class DestinationImpl final : public Destination {
   limit::RateLimit limits_;
   std::array<LineState, batch::kLines> lines_;
   batch::Turns turns_;
+  DrainRate drained_;     // of what Snapshot() calls the backlog
+  bool was_away_ = true;  // since the last cut; before the start too
   std::uint32_t in_flight_ = 0;
   bool flush_ = false;
   bool draining_ = false;

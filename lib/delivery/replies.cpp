@@ -117,6 +117,9 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const outcome::Verdic
   accepted_something_ = true;
   last_success_at_ = around_.clock.Wall();
   records_delivered_ += active->batch.records;
+  if (active->backlog || !options_.live_first) {
+    drained_.Record(active->batch.members.size(), now);
+  }
   Settle(active, SettlementOf(*active, verdict, status), now);
   BurySuspects(now);
 }
@@ -319,6 +322,7 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
     auto successor = std::make_shared<Active>();
     successor->batch = *batch;
     successor->not_before = now;
+    successor->backlog = active->backlog;
     successors.push_back(std::move(successor));
   }
   around_.queue.Settle(std::move(settlement), [this, active, successors, alive = std::weak_ptr<bool>(alive_)](

@@ -26,6 +26,11 @@ bool Needed(const std::vector<NeededSpan>& spans, Lane lane, const RamSegment& s
   return std::any_of(spans.begin(), spans.end(), [&](const NeededSpan& span) { return Needs(span, lane, segment); });
 }
 
+// What is live waits in the open range.
+bool IsOf(Part part, const Index::Range& range) {
+  return part == Part::kAll || (part == Part::kLive) == !range.through.has_value();
+}
+
 // How many of a segment's messages somebody needs.
 std::uint64_t CountNeeded(const std::vector<NeededSpan>& spans, Lane lane, const RamSegment& segment) {
   const bool whole = std::any_of(spans.begin(), spans.end(), [&](const NeededSpan& span) {
@@ -57,12 +62,18 @@ bool NeededSpan::Holds(Lane other, Sequence sequence, StreamId stream) const {
   return lane == other && sequence >= from && sequence <= through && Contains(streams, stream);
 }
 
-std::uint64_t Index::Backlog::waiting() const {
+std::uint64_t Index::Backlog::waiting(Part part, Sequence from) const {
   std::uint64_t sum = 0;
   for (const Range& range : ranges) {
-    sum += range.waiting;
+    sum += IsOf(part, range) && range.from >= from ? range.waiting : 0;
   }
   return sum;
+}
+
+const Index::Range* Index::Backlog::First(Part part) const {
+  const auto first = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const Range& range) { return IsOf(part, range) && range.waiting > 0; });
+  return first == ranges.end() ? nullptr : &*first;
 }
 
 // --- filled when opening ---

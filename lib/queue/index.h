@@ -42,8 +42,10 @@ class Index {
     std::vector<Range> ranges;  // ascending
     Sequence oldest_for = 0;    // sequence for which `oldest` was looked up
     StoredMessage oldest;       // without its payload
-    std::uint64_t wake_at = 1;  // messages waiting at which the loop wants to know
-    std::uint64_t waiting() const;
+    std::uint64_t wake_at = 1;  // messages of wake_part waiting at which the loop wants to know
+    Part wake_part = Part::kAll;
+    std::uint64_t waiting(Part part = Part::kAll, Sequence from = 0) const;  // in ranges that begin at `from` or later
+    const Range* First(Part part) const;                                     // in which messages wait; null: in none
   };
 
   // --- filled when opening ---
@@ -96,7 +98,7 @@ class Index {
   const Boots& boots() const { return boots_; }
   void ReleaseClock() { boots_.Release(); }
   // How many of a destination's messages in a lane wait for a stamp that is still open; at most the newest range's.
-  std::uint64_t Withheld(DestinationId destination, Lane lane, std::optional<Sequence> open_from) const;
+  std::uint64_t Withheld(DestinationId destination, LanePart of, std::optional<Sequence> open_from) const;
 
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
@@ -176,6 +178,8 @@ class Index {
                 std::string_view reason);
   void SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op);
   void Freeze(DestinationId destination, const BatchPtr& batch);
+  // Forgets the ranges before the open one in which nothing waits.
+  void DropEmptyRanges(DestinationId destination, Lane lane);
   void SaveRange(DestinationId destination, Lane lane, const Range& range, bool gone);
   void CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages);
   const Hot& HotFor(StreamId stream, Lane lane, std::int32_t hour);

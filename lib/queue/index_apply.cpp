@@ -140,14 +140,10 @@ bool Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
     wanted = true;
     ++count.total_pending->messages;
     ++count.pending->messages;
-    const std::uint64_t waiting = count.backlog->waiting();
-    wake = wake || waiting + 1 == count.backlog->wake_at;
-    if (waiting == 0) {
+    wake = wake || count.backlog->waiting(count.backlog->wake_part) + 1 == count.backlog->wake_at;
+    if (count.backlog->waiting() == 0) {
       // What was before is settled: the range begins here.
-      while (ranges.size() > 1) {
-        SaveRange(count.destination, lane, ranges.front(), true);
-        ranges.erase(ranges.begin());
-      }
+      DropEmptyRanges(count.destination, lane);
       ranges.back().from = std::max(ranges.back().from, sequence);
     }
     ++ranges.back().waiting;
@@ -161,6 +157,16 @@ bool Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
     }
   }
   return wake;
+}
+
+void Index::DropEmptyRanges(DestinationId destination, Lane lane) {
+  std::erase_if(backlog(destination, lane).ranges, [&](const Range& range) {
+    const bool empty = range.through && range.waiting == 0;
+    if (empty) {
+      SaveRange(destination, lane, range, true);
+    }
+    return empty;
+  });
 }
 
 void Index::SaveRange(DestinationId destination, Lane lane, const Range& range, bool gone) {
@@ -337,6 +343,7 @@ void Index::Apply(const SplitOp& op, MonoTime /*now*/) {
   if (ranges.empty() || ranges.back().through || ranges.back().from >= op.at) {
     return;
   }
+  DropEmptyRanges(op.destination, op.lane);
   ranges.back().through = op.at - 1;
   SaveRange(op.destination, op.lane, ranges.back(), false);
   AddRange(op.destination, op.lane, Range{op.range, op.at, std::nullopt, 0});

@@ -12,14 +12,9 @@ void Index::BeginBoot(const Boots::Now& now) {
   boots_.Begin(now, next, changes_->boots);
 }
 
-std::uint64_t Index::Withheld(DestinationId destination, Lane lane, std::optional<Sequence> open_from) const {
-  const Backlog* backlog = FindBacklog(destination, lane);
-  std::uint64_t messages = 0;
-  for (std::size_t i = 0; open_from && backlog != nullptr && i < backlog->ranges.size(); ++i) {
-    const Range& range = backlog->ranges[i];
-    messages += range.from >= *open_from ? range.waiting : 0;
-  }
-  return messages;
+std::uint64_t Index::Withheld(DestinationId destination, LanePart of, std::optional<Sequence> open_from) const {
+  const Backlog* backlog = FindBacklog(destination, of.lane);
+  return open_from && backlog != nullptr ? backlog->waiting(of.part, *open_from) : 0;
 }
 
 }  // namespace packhorse::queue

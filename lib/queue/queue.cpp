@@ -127,51 +127,53 @@ std::string QueueImpl::StreamName(StreamId id) const {
   return index_->StreamName(id);
 }
 
-PendingStats QueueImpl::Waiting(const std::string& destination, Lane lane) {
+PendingStats QueueImpl::Waiting(const std::string& destination, LanePart of) {
   const std::lock_guard lock(mutex_);
   const std::optional<DestinationId> id = index_->FindDestination(destination);
   if (!id) {
     return {};
   }
   PendingStats stats;
-  const std::uint64_t waiting = index_->backlog(*id, lane).waiting();
-  stats.withheld = index_->Withheld(*id, lane, WithheldFromLocked(lane));
-  stats.messages = waiting - stats.withheld;
-  const std::uint64_t all = index_->PendingMessages(*id, lane);
+  const Index::Backlog& backlog = index_->backlog(*id, of.lane);
+  stats.withheld = index_->Withheld(*id, of, WithheldFromLocked(of.lane));
+  stats.messages = backlog.waiting(of.part) - stats.withheld;
+  const std::uint64_t waiting = backlog.waiting();
+  const std::uint64_t all = index_->PendingMessages(*id, of.lane);
   stats.frozen_messages = all > waiting ? all - waiting : 0;
   return stats;
 }
 
-void QueueImpl::WakeAt(const std::string& destination, Lane lane, std::uint64_t messages) {
+void QueueImpl::WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) {
   const std::lock_guard lock(mutex_);
   const std::optional<DestinationId> id = index_->FindDestination(destination);
   if (!id) {
     return;
   }
-  Index::Backlog& backlog = index_->backlog(*id, lane);
+  Index::Backlog& backlog = index_->backlog(*id, of.lane);
   backlog.wake_at = messages;
-  if (backlog.waiting() - index_->Withheld(*id, lane, WithheldFromLocked(lane)) >= messages) {
+  backlog.wake_part = of.part;
+  if (backlog.waiting(of.part) - index_->Withheld(*id, of, WithheldFromLocked(of.lane)) >= messages) {
     Wake();  // they came in between
   }
 }
 
-Result<Pending> QueueImpl::Peek(const std::string& destination, Lane lane, std::size_t max_messages,
+Result<Pending> QueueImpl::Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                 std::uint64_t max_bytes) {
-  return Look(destination, lane, max_messages, max_bytes, false);
+  return Look(destination, of, max_messages, max_bytes, false);
 }
 
-Result<Pending> QueueImpl::Look(const std::string& destination, Lane lane, std::size_t max_messages,
+Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, std::size_t max_messages,
                                 std::uint64_t max_bytes, bool withheld_too) {
+  const Lane lane = of.lane;
   std::unique_lock lock(mutex_);
   const std::optional<DestinationId> id = index_->FindDestination(destination);
   if (!id) {
     return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\" in the queue"};
   }
-  const std::vector<Index::Range>& ranges = index_->backlog(*id, lane).ranges;
-  const auto found = std::find_if(ranges.begin(), ranges.end(), [](const auto& each) { return each.waiting > 0; });
+  const Index::Range* found = index_->backlog(*id, lane).First(of.part);
   Pending pending;
   const Sequence end = withheld_too ? kMaxSequence : WithheldFromLocked(lane).value_or(kMaxSequence);
-  if (found == ranges.end() || found->from >= end) {
+  if (found == nullptr || found->from >= end) {
     return pending;
   }
   const Index::Range range = *found;
@@ -236,36 +238,42 @@ Status QueueImpl::VisitMessages(std::unique_lock<std::mutex>& lock, Lane lane, S
   return {};
 }
 
-WallTime QueueImpl::OldestPending(const std::string& destination) {
+std::optional<WallTime> QueueImpl::OldestWaiting(const std::string& destination, LanePart of) {
   std::unique_lock lock(mutex_);
   const std::optional<DestinationId> id = index_->FindDestination(destination);
-  if (!id) {
-    return {};
+  const Index::Range* range = id ? index_->backlog(*id, of.lane).First(of.part) : nullptr;
+  if (range == nullptr) {
+    return std::nullopt;
   }
-  std::optional<WallTime> oldest = index_->OldestUnsettled(*id);
+  const Sequence from = range->from;
+  StoredMessage first = index_->backlog(*id, of.lane).oldest;
+  if (index_->backlog(*id, of.lane).oldest_for != from) {
+    lock.unlock();
+    Result<Pending> pending = Look(destination, of, 1, 1, true);
+    lock.lock();
+    if (!pending || pending->messages.empty()) {
+      return std::nullopt;
+    }
+    first = std::move(pending->messages.front());
+    first.message.payload.clear();
+    Index::Backlog& known = index_->backlog(*id, of.lane);
+    known.oldest_for = from;
+    known.oldest = first;
+  }
+  index_->boots().Correct(of.lane, first.sequence, first.message);
+  return index_->boots().Arrived(of.lane, first.sequence, first.message, clock_);
+}
+
+WallTime QueueImpl::OldestPending(const std::string& destination) {
+  std::optional<WallTime> oldest;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::optional<DestinationId> id = index_->FindDestination(destination);
+    oldest = id ? index_->OldestUnsettled(*id) : std::nullopt;
+  }
   for (const Lane lane : kAllLanes) {
-    const Index::Backlog& backlog = index_->backlog(*id, lane);
-    if (backlog.waiting() == 0) {
-      continue;
-    }
-    const Sequence from = backlog.ranges.front().from;
-    StoredMessage first = backlog.oldest;
-    if (backlog.oldest_for != from) {
-      lock.unlock();
-      Result<Pending> pending = Look(destination, lane, 1, 1, true);
-      lock.lock();
-      if (!pending || pending->messages.empty()) {
-        continue;
-      }
-      first = std::move(pending->messages.front());
-      first.message.payload.clear();
-      Index::Backlog& known = index_->backlog(*id, lane);
-      known.oldest_for = from;
-      known.oldest = first;
-    }
-    index_->boots().Correct(lane, first.sequence, first.message);
-    const WallTime at = index_->boots().Arrived(lane, first.sequence, first.message, clock_);
-    if (!oldest || at < *oldest) {
+    const std::optional<WallTime> at = OldestWaiting(destination, lane);
+    if (at && (!oldest || *at < *oldest)) {
       oldest = at;
     }
   }

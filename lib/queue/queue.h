@@ -139,13 +139,17 @@ class Queue {
   // The next pending messages of a destination's lane, oldest first, at most `max_messages` and about `max_bytes` of
   // payload, at least one if there is one. Does not move anything. Stamps are as they go out; messages whose stamp is
   // still open are withheld (BootClock).
-  virtual Result<Pending> Peek(const std::string& destination, Lane lane, std::size_t max_messages,
+  virtual Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
   // What of a destination's lane is pending and not frozen; cheap.
-  virtual PendingStats Waiting(const std::string& destination, Lane lane) = 0;
+  virtual PendingStats Waiting(const std::string& destination, LanePart of) = 0;
   // Wakes the loop once that many messages wait; until then arrivals in this lane do not. Without it each first one
   // does.
-  virtual void WakeAt(const std::string& destination, Lane lane, std::uint64_t messages) = 0;
+  virtual void WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) = 0;
+  // Cuts what waits behind the last cut when the oldest of it came at least `age` ago: all of it is backlog then, and
+  // what comes is live. At most kMaxBacklogs cuts stand at a time; with as many it does nothing. Whether it cut.
+  virtual bool Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) = 0;
+  static constexpr std::size_t kMaxBacklogs = 8;
   // received_at of the oldest message that a destination has not settled; epoch when there is none.
   virtual WallTime OldestPending(const std::string& destination) = 0;
   // One stored message, for a split or for showing. kNotFound once its segment is gone.

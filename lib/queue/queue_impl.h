@@ -44,10 +44,11 @@ class QueueImpl final : public Queue {
   const QueueIds& ids() const override { return ids_; }
   const StartReport& start() const override { return report_; }
 
-  Result<Pending> Peek(const std::string& destination, Lane lane, std::size_t max_messages,
+  Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                        std::uint64_t max_bytes) override;
-  PendingStats Waiting(const std::string& destination, Lane lane) override;
-  void WakeAt(const std::string& destination, Lane lane, std::uint64_t messages) override;
+  PendingStats Waiting(const std::string& destination, LanePart of) override;
+  void WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) override;
+  bool Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) override;
   WallTime OldestPending(const std::string& destination) override;
   Result<StoredMessage> Read(Lane lane, Sequence sequence) override;
   void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
@@ -93,8 +94,10 @@ class QueueImpl final : public Queue {
                     letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
   }
   // As Peek(), also of messages that are withheld.
-  Result<Pending> Look(const std::string& destination, Lane lane, std::size_t max_messages, std::uint64_t max_bytes,
+  Result<Pending> Look(const std::string& destination, LanePart of, std::size_t max_messages, std::uint64_t max_bytes,
                        bool withheld_too);
+  // When the oldest message came that waits there, withheld ones too; none when nothing waits or it cannot be read.
+  std::optional<WallTime> OldestWaiting(const std::string& destination, LanePart of);
   // --- queue_clock.cpp ---
   // First number that may not go out now.
   std::optional<Sequence> WithheldFromLocked(Lane lane) const;

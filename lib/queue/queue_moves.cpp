@@ -190,6 +190,24 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
   });
 }
 
+bool QueueImpl::Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) {
+  const std::optional<WallTime> oldest = OldestWaiting(destination, {lane, Part::kLive});
+  if (!oldest || clock_.Wall() - *oldest < age) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  const std::vector<Index::Range>& ranges = index_->backlog(*id, lane).ranges;
+  const auto backlogs = std::count_if(ranges.begin(), ranges.end(), [](const Index::Range& range) {
+    return range.through.has_value() && range.waiting > 0;
+  });
+  if (static_cast<std::size_t>(backlogs) >= kMaxBacklogs) {
+    return false;
+  }
+  store_->PostLocked(SplitOp{*id, lane, index_->last(lane) + 1, index_->TakeRangeId()}, [](const Status&) {});
+  return true;
+}
+
 Result<std::vector<Burial>> QueueImpl::BurialsOf(const Settlement& settlement, const FrozenBatch& batch) {
   std::vector<Burial> burials;
   for (const DeadRecord& record : settlement.dead) {

@@ -22,6 +22,16 @@ inline constexpr std::size_t kLanes = 3;
 inline constexpr std::array kAllLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
 inline constexpr std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
 
+// Which of the messages that wait for a destination in a lane: all of them or, once Queue::Split() has cut them, those
+// behind the cut (live) or before it (backlog).
+enum class Part : std::uint8_t { kAll, kLive, kBacklog };
+struct LanePart {
+  // NOLINTNEXTLINE(google-explicit-constructor): a lane alone means all of it.
+  constexpr LanePart(Lane of, Part which = Part::kAll) : lane(of), part(which) {}
+  Lane lane;
+  Part part;
+};
+
 struct StoredMessage {
   Sequence sequence = 0;
   RawMessage message;
@@ -57,8 +67,8 @@ struct FrozenBatch {
   std::vector<Member> members;  // ascending
   bool replayed = false;        // made of dead letters
   bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
-  WallTime created_at{};
-  WallTime oldest_at{};  // received_at of its oldest message
+  WallTime created_at{};        // of a part or remainder of another batch: when that one was made
+  WallTime oldest_at{};         // received_at of its oldest message
 };
 
 // A message that ends without an upload to this destination.
