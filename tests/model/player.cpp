@@ -197,7 +197,7 @@ void Player::Step() {
     case 2:
       return Advance(static_cast<std::int64_t>(Random(OneIn(4) ? 7'200'000'000 : 70'000'000)));
     case 3:
-      return PeekAndCompare();
+      return OneIn(2) ? Split() : PeekAndCompare();
     case 4:
       return Replay();
     case 5:
@@ -313,6 +313,13 @@ void Player::GiveUp() {
   queue_->SetLimits({});
 }
 
+// Changes nothing of what is pending, only in which order it may be taken.
+void Player::Split() {
+  const std::size_t destination = Random(kDestinations);
+  const auto age = std::chrono::milliseconds(Random(100'000));
+  (void)queue_->Split(kDestinationNames.at(destination), static_cast<Lane>(Random(3)), age);
+}
+
 void Player::PeekAndCompare() {
   const std::size_t destination = Random(kDestinations);
   const auto lane = static_cast<Lane>(Random(3));
@@ -351,13 +358,15 @@ std::unique_ptr<FrozenBatch> Player::Build(const Model& model, Batch& batch, std
 void Player::Freeze() {
   const std::size_t destination = Random(kDestinations);
   const auto lane = static_cast<Lane>(Random(3));
+  const auto part = static_cast<queue::Part>(Random(3));
   const Result<Pending> pending =
-      queue_->Peek(kDestinationNames.at(destination), lane, 1 + Random(kMaxParts / 4), 1ULL << 30U);
+      queue_->Peek(kDestinationNames.at(destination), {lane, part}, 1 + Random(kMaxParts / 4), 1ULL << 30U);
   if (!pending || pending->messages.empty()) {
     return;
   }
   Model next = now();
   std::vector<std::uint16_t> waiting = next.Pending(destination, lane);
+  std::erase_if(waiting, [&](std::uint16_t index) { return next.message[index].sequence < pending->from; });
   waiting.resize(pending->messages.size());
   FreezeRequest request{kDestinationNames.at(destination), lane, pending->from, pending->through, {}, {}};
   Batch batches[2] = {};

@@ -75,6 +75,7 @@ class Player {
   void Step();
   void Append();
   void CountOnArrival();
+  void Split();
   void PeekAndCompare();
   void Freeze();
   void Settle();

@@ -95,6 +95,7 @@ class DeliveryTest : public ::testing::Test {
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
     options.gzip = false;
+    options.live_first = live_first_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(credentials_),
                         Surroundings{*queue_, uploader_, events_, clock_, streams_, nullptr});
@@ -172,6 +173,7 @@ class DeliveryTest : public ::testing::Test {
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
   std::uint32_t max_records_ = 100;
+  bool live_first_ = false;
   std::unique_ptr<auth::Credentials> credentials_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;

@@ -93,8 +93,8 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
   }
 
   // Freezes up to `count` pending messages as one batch.
-  BatchId FreezeNext(std::size_t count, std::uint32_t records_each = 1) {
-    Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, count, 1ULL << 30U);
+  BatchId FreezeNext(std::size_t count, std::uint32_t records_each = 1, Part part = Part::kAll) {
+    Result<Pending> pending = queue_->Peek("cloud", {Lane::kNormal, part}, count, 1ULL << 30U);
     EXPECT_TRUE(pending);
     FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
     request.batches.push_back(MakeBatch(pending->messages, records_each));

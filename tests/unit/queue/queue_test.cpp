@@ -388,6 +388,48 @@ TEST_P(QueueTest, ConcurrentAppendsAllGetTheirOwnNumber) {
   ExpectVerified();
 }
 
+TEST_P(QueueTest, WhatIsCutOffIsBacklogAndWhatComesIsLive) {
+  const LanePart backlog{Lane::kNormal, Part::kBacklog};
+  const LanePart live{Lane::kNormal, Part::kLive};
+  Append("a");
+  Append("b");
+  clock_.Advance(std::chrono::minutes(10));
+  EXPECT_FALSE(queue_->Split("cloud", Lane::kNormal, std::chrono::minutes(11)));
+  EXPECT_TRUE(queue_->Split("cloud", Lane::kNormal, std::chrono::minutes(10)));
+  Append("c");
+  Append("d");
+  Reopen();
+  EXPECT_EQ(queue_->Waiting("cloud", backlog).messages, 2U);
+  EXPECT_EQ(queue_->Waiting("cloud", live).messages, 2U);
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 4U);
+  const BatchId first = FreezeNext(1, 1, Part::kLive);
+  EXPECT_EQ(queue_->FrozenBatches("cloud")->front().body, "c");
+  EXPECT_TRUE(Settle(Delivered(first)));
+  EXPECT_EQ(queue_->Peek("cloud", live, 10, 1'000)->messages.front().message.payload, "d");
+  EXPECT_EQ(queue_->Peek("cloud", backlog, 10, 1'000)->messages.size(), 2U);
+  EXPECT_EQ(queue_->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.front().message.payload, "a");
+  EXPECT_TRUE(Settle(Delivered(FreezeNext(10))));
+  EXPECT_EQ(queue_->Waiting("cloud", backlog).messages, 0U);
+  EXPECT_EQ(queue_->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.front().message.payload, "d");
+  EXPECT_TRUE(queue_->VerifyLedger()->empty());
+}
+
+TEST_P(QueueTest, CutsStayBoundedWhileNothingOfTheBacklogGoes) {
+  const auto outage = [&] {
+    Append("m");
+    clock_.Advance(std::chrono::hours(1));
+    return queue_->Split("cloud", Lane::kNormal, std::chrono::hours(1));
+  };
+  for (std::size_t i = 0; i < Queue::kMaxBacklogs; ++i) {
+    EXPECT_TRUE(outage());
+  }
+  EXPECT_FALSE(outage());
+  EXPECT_TRUE(Settle(Delivered(FreezeNext(1))));
+  EXPECT_TRUE(outage());
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, Queue::kMaxBacklogs + 1);
+  EXPECT_EQ(queue_->Peek("cloud", Lane::kNormal, 1, 1)->messages.front().sequence, 2U);
+}
+
 TEST_P(QueueTest, SettledThroughLooksAtWhatWaitedThenAndNotAtWhatCameLater) {
   EXPECT_TRUE(queue_->SettledThrough("cloud", queue_->Last()));
   Append("a");
