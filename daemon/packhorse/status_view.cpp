@@ -142,6 +142,9 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
     }
     text += BacklogLine(destination);
   }
+  for (const auto& [name, messages] : status["left_behind"].Members()) {
+    text += "    " + name + ": not configured any more, keeps " + Grouped(messages.Count()) + " unsent\n";
+  }
   return text;
 }
 

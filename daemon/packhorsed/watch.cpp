@@ -105,6 +105,14 @@ Verdict Judge(const Condition& condition) {
   return verdict;
 }
 
+std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition) {
+  std::map<std::string, std::uint64_t> left = condition.queue.pending;
+  for (const delivery::DestinationStatus& destination : condition.destinations) {
+    left.erase(destination.name);
+  }
+  return left;
+}
+
 Condition Observe(const Parts& parts, MonoTime now) {
   Condition condition;
   for (const auto& unit : parts.sources) {
@@ -142,6 +150,7 @@ void Watch::Check(const Condition& condition) {
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     CheckDestination(destination, now);
   }
+  CheckLeftBehind(condition, now);
   // What was removed by a reload cannot heal any more.
   for (const health::Event& event : parts_.events.Open()) {
     const auto named = [&](const auto& status) { return status.name == event.subject; };
@@ -190,6 +199,23 @@ void Watch::CheckStore(const Condition& condition, WallTime now) {
   if (percent >= kFullPercent || percent < kRoomyPercent) {
     Set(percent >= kFullPercent, health::Severity::kP1, "queue_nearly_full", "",
         std::to_string(percent) + " % full: " + HowFull(condition), now);
+  }
+}
+
+void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
+  const std::map<std::string, std::uint64_t> left = LeftBehind(condition);
+  for (const auto& [name, messages] : left) {
+    Set(true, health::Severity::kP2, "backlog_left_behind", name,
+        std::to_string(messages) + " messages wait for destination '" + name +
+            "', which is not in the configuration any more: they are kept and not sent. To send them configure it "
+            "again "
+            "under this name; else they end by queue.max_age or queue.max_bytes",
+        now);
+  }
+  for (const health::Event& event : parts_.events.Open()) {
+    if (event.name == "backlog_left_behind" && !left.contains(event.subject)) {
+      parts_.events.Resolve(event.name, event.subject, now);
+    }
   }
 }
 

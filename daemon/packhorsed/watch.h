@@ -37,6 +37,9 @@ struct Verdict {
 // should.
 Verdict Judge(const Condition& condition);
 
+// Messages by destination of those that are not in the configuration any more: kept, but not sent.
+std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition);
+
 // Everything but the present ledger, which costs a query; that of the start is in it.
 Condition Observe(const Parts& parts, MonoTime now);
 
@@ -50,6 +53,7 @@ class Watch {
  private:
   void CheckSource(const ingest::SourceStatus& source, WallTime now);
   void CheckStore(const Condition& condition, WallTime now);
+  void CheckLeftBehind(const Condition& condition, WallTime now);
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now);
   // Raises while `bad`, resolves when not.
   void Set(bool bad, health::Severity severity, const char* name, const std::string& subject, std::string message,

@@ -97,7 +97,8 @@ class Index {
   // --- clocks ---
   const Boots& boots() const { return boots_; }
   void ReleaseClock() { boots_.Release(); }
-  // How many of a destination's messages in a lane wait for a stamp that is still open; at most the newest range's.
+  // How many of a destination's messages in a lane wait for a stamp that is still open: those in ranges that begin
+  // behind it.
   std::uint64_t Withheld(DestinationId destination, LanePart of, std::optional<Sequence> open_from) const;
 
   // --- folding ---
@@ -131,6 +132,7 @@ class Index {
   // them is missing.
   std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
+  std::map<std::string, std::uint64_t> Pending() const;    // messages by destination, where there are any
   std::map<DestinationId, std::uint64_t> Waiting() const;  // messages in ranges
   std::uint64_t MostWaiting() const;                       // for one destination
   std::optional<WallTime> OldestUnsettled(DestinationId destination) const;

@@ -66,6 +66,16 @@ std::vector<std::string> Index::LedgerGaps() const {
   return gaps;
 }
 
+std::map<std::string, std::uint64_t> Index::Pending() const {
+  std::map<std::string, std::uint64_t> pending;
+  for (const auto& [key, count] : totals_) {
+    if (key.outcome == kLedgerPending && count.messages > 0) {
+      pending[DestinationName(key.destination)] += static_cast<std::uint64_t>(count.messages);
+    }
+  }
+  return pending;
+}
+
 bool Index::SettledThrough(DestinationId destination, Lane lane, Sequence through) const {
   const Backlog* backlog = FindBacklog(destination, lane);
   const bool waits =

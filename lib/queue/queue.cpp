@@ -404,6 +404,7 @@ Stats QueueImpl::Snapshot() {
     stats.last_error = store_->last_error_locked();
     stats.failing_since = store_->failing_since_locked();
     destinations = index_->Destinations();
+    stats.pending = index_->Pending();
   }
   for (const std::string& destination : destinations) {
     const WallTime oldest = OldestPending(destination);

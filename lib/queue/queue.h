@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,11 +29,12 @@ namespace packhorse::queue {
 
 struct Stats {
   std::string queue_id;
-  std::uint64_t messages = 0;              // stored and still needed
-  std::uint64_t bytes = 0;                 // pages of the database in use: what counts against Limits::max_bytes
-  std::uint64_t most_waiting = 0;          // messages that wait for the destination for which most do
-  std::string full;                        // the limit that is reached: "max_bytes", "max_records"; empty: none
-  std::uint64_t payload_bytes_stored = 0;  // of the segments that are kept
+  std::uint64_t messages = 0;                    // stored and still needed
+  std::uint64_t bytes = 0;                       // pages of the database in use: what counts against Limits::max_bytes
+  std::uint64_t most_waiting = 0;                // messages that wait for the destination for which most do
+  std::map<std::string, std::uint64_t> pending;  // messages by destination, of those for which there are any
+  std::string full;                              // the limit that is reached: "max_bytes", "max_records"; empty: none
+  std::uint64_t payload_bytes_stored = 0;        // of the segments that are kept
   std::uint64_t segments = 0;
   WallTime oldest_at{};       // received_at of the oldest message still needed; epoch when there is none
   std::uint64_t at_risk = 0;  // acknowledged messages that a power cut would cost right now

@@ -184,6 +184,24 @@ TEST_F(WatchTest, RetryingBecomesAnEventAfterFiveMinutes) {
   EXPECT_THAT(Open(), ElementsAre("destination_retrying:cloud"));
 }
 
+TEST_F(WatchTest, BacklogOfADestinationThatIsGoneIsToldUntilItIsBackOrEmpty) {
+  condition.queue.pending = {{"cloud", 5}, {"lake", 7}};
+  watch.Check(At(std::chrono::seconds(0)));
+  watch.Check(At(std::chrono::seconds(1)));
+  EXPECT_THAT(Open(), ElementsAre("backlog_left_behind:lake"));
+  EXPECT_THAT(parts.events.Open()[0].message, HasSubstr("7 messages wait for destination 'lake'"));
+  condition.destinations.push_back(condition.destinations[0]);
+  condition.destinations[1].name = "lake";
+  watch.Check(At(std::chrono::seconds(2)));
+  EXPECT_THAT(Open(), IsEmpty());
+  condition.destinations.pop_back();
+  watch.Check(At(std::chrono::seconds(3)));
+  EXPECT_THAT(Open(), ElementsAre("backlog_left_behind:lake"));
+  condition.queue.pending.erase("lake");
+  watch.Check(At(std::chrono::seconds(4)));
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
 TEST_F(WatchTest, EventsOfWhatAReloadRemovedAreClosed) {
   condition.sources[0].state = ingest::SourceState::kDown;
   condition.sources[0].since = start - std::chrono::hours(1);

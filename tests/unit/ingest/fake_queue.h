@@ -120,7 +120,9 @@ class FakeQueue final : public queue::Queue {
   std::string StreamName(StreamId) const override { return ""; }
   const queue::QueueIds& ids() const override { return ids_; }
   const queue::StartReport& start() const override { return report_; }
-  Result<queue::Pending> Peek(const std::string&, queue::LanePart, std::size_t, std::uint64_t) override { return Missing(); }
+  Result<queue::Pending> Peek(const std::string&, queue::LanePart, std::size_t, std::uint64_t) override {
+    return Missing();
+  }
   queue::PendingStats Waiting(const std::string&, queue::LanePart) override { return {}; }
   void WakeAt(const std::string&, queue::LanePart, std::uint64_t) override {}
   bool Split(const std::string&, Lane, std::chrono::milliseconds) override { return false; }
