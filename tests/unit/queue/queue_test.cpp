@@ -307,6 +307,7 @@ TEST_P(QueueTest, RemovedDestinationKeepsItsBacklogUntilItComesBack) {
   clock_.Advance(std::chrono::seconds(1));
   Append("again");
   EXPECT_EQ(Row("telemetry", "cloud").pending, 1U);
+  EXPECT_EQ(queue_->Snapshot().pending.at("cloud"), 1U);
   ASSERT_TRUE(queue_->Reconfigure({{"telemetry", Lane::kNormal, {"cloud"}}}, {"cloud"}));
   Append("for cloud");
   Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 10, 1000);
