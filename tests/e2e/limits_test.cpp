@@ -94,7 +94,8 @@ TEST(QueueLimits, FullQueueThatBlocksLeavesTheRestToTheBrokerAndLosesNothing) {
   site.Publish(300);
   site.StartCloud();
   ASSERT_TRUE(site.Settled(500));
-  EXPECT_TRUE(site.BridgeConnected());
+  // A session that goes on gets its messages before its subscription is confirmed.
+  EXPECT_TRUE(WaitFor([&] { return site.BridgeConnected(); }));
   EXPECT_EQ(site.Status()["ledger"]["dropped"], 0);
   EXPECT_EQ(site.CloudRecords(), 500);
 }
