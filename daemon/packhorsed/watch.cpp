@@ -207,9 +207,8 @@ void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
   for (const auto& [name, messages] : left) {
     Set(true, health::Severity::kP2, "backlog_left_behind", name,
         std::to_string(messages) + " messages wait for destination '" + name +
-            "', which is not in the configuration any more: they are kept and not sent. To send them configure it "
-            "again "
-            "under this name; else they end by queue.max_age or queue.max_bytes",
+            "', which is not in the configuration any more: they are kept and not sent. To send them configure it again"
+            " under this name; else they end by queue.max_age or queue.max_bytes",
         now);
   }
   for (const health::Event& event : parts_.events.Open()) {

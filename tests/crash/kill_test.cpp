@@ -163,39 +163,40 @@ void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lo
             0);
 }
 
+// Kills the opening of the queue that `make` makes at each `step`-th call, before it and with half of a write done;
+// what the next process must find says `expect`. How often it was killed.
+int KillOpening(int step, const std::function<void(const Options&)>& make,
+                const std::function<void(const Options&)>& expect) {
+  setenv("TMPDIR", "/dev/shm", 0);
+  int kills = 0;
+  for (const bool half : {false, true}) {
+    bool killed = true;
+    for (int n = 1; killed && !::testing::Test::HasFailure(); n += step) {
+      SCOPED_TRACE("call " + std::to_string(n) + (half ? ", half of it done" : ""));
+      const test::TempDir dir;
+      const Memory memory;
+      const Options options = OptionsIn(dir, false);
+      make(options);
+      int calls = 0;
+      const auto there = [&](const Told&, const SystemCall& call) {
+        return (!half || call.kind == CallKind::kWrite) && ++calls == n;
+      };
+      killed = KillWhere(there, *memory, dir, half, [&] {
+        test::ManualClock clock;
+        _exit(Open(options, clock) ? 0 : 1);
+      });
+      expect(options);
+      kills += killed ? 1 : 0;
+    }
+  }
+  std::cout << kills << " kills\n";
+  return kills;
+}
+
 // The file of an older release is brought up to date in one transaction.
 TEST(Kill9, AtEveryCallOfAMigrationTheOldMessagesStay) {
-  setenv("TMPDIR", "/dev/shm", 0);
-  constexpr std::size_t kMessages = 3;
-  int kills = 0;
-  bool half = false;
-  for (int n = 1;; ++n) {
-    SCOPED_TRACE("call " + std::to_string(n) + (half ? ", half of it done" : ""));
-    const test::TempDir dir;
-    const Memory memory;
-    const Options options = OptionsIn(dir, false);
-    test::MakeQueueOfFormat10(options.path, static_cast<int>(kMessages));
-    int calls = 0;
-    const auto there = [&](const Told&, const SystemCall& call) {
-      return (!half || call.kind == CallKind::kWrite) && ++calls == n;
-    };
-    const auto open = [&] {
-      test::ManualClock clock;
-      _exit(Open(options, clock) ? 0 : 1);
-    };
-    if (!KillWhere(there, *memory, dir, half, open)) {
-      if (half) {
-        break;
-      }
-      half = true;
-      n = 0;
-      continue;
-    }
-    ++kills;
-    ExpectStored(options, kMessages);
-    ASSERT_FALSE(HasFailure());
-  }
-  EXPECT_GT(kills, 10);
+  const auto make = [](const Options& options) { test::MakeQueueOfFormat10(options.path, 3); };
+  EXPECT_GT(KillOpening(1, make, [](const Options& options) { ExpectStored(options, 3); }), 10);
 }
 
 // Five segments with a message each; the first is broken, and somebody has noticed.
@@ -221,39 +222,8 @@ void MakeDamagedQueue(const Options& options) {
 }
 
 TEST(Kill9, AtEveryCallOfASalvageWhatIsReadableStaysAndWhatIsNotIsCounted) {
-  setenv("TMPDIR", "/dev/shm", 0);
-  const int step = EveryNth(4);
-  int kills = 0;
-  bool half = false;
-  for (int n = 1;; n += step) {
-    SCOPED_TRACE("call " + std::to_string(n) + (half ? ", half of it done" : ""));
-    const test::TempDir dir;
-    const Memory memory;
-    const Options options = OptionsIn(dir, false);
-    ASSERT_NO_FATAL_FAILURE(MakeDamagedQueue(options));
-    int calls = 0;
-    const auto there = [&](const Told&, const SystemCall& call) {
-      return (!half || call.kind == CallKind::kWrite) && ++calls == n;
-    };
-    const auto open = [&] {
-      test::ManualClock clock;
-      _exit(Open(options, clock) ? 0 : 1);
-    };
-    const bool killed = KillWhere(there, *memory, dir, half, open);
-    ExpectStored(options, 4, 1);
-    ASSERT_FALSE(HasFailure());
-    if (!killed && half) {
-      break;
-    }
-    if (!killed) {
-      half = true;
-      n = 1 - step;
-      continue;
-    }
-    ++kills;
-  }
-  std::cout << kills << " kills\n";
-  EXPECT_GT(kills, 30);
+  EXPECT_GT(KillOpening(EveryNth(4), MakeDamagedQueue, [](const Options& options) { ExpectStored(options, 4, 1); }),
+            30);
 }
 
 }  // namespace

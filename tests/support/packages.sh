@@ -15,7 +15,7 @@ package_set() {
       package_set build
       echo libgtest-dev libgmock-dev libcpp-httplib-dev libvalijson-dev libsimdjson-dev mosquitto mosquitto-clients \
         nginx openssl sqlite3 curl ;;
-    lint) package_set test; echo clang-format clang-tidy clang ;;
+    lint) package_set test; echo clang-format clang-tidy clang patch ;;
     bench) package_set test; echo valgrind ;;
     sanitize) package_set test ;;
     fuzz) package_set test; echo clang libclang-rt-14-dev ;;
