@@ -116,6 +116,20 @@ TEST_P(QueueTest, FreezeMovesTheRangeAndSurvivesReopenWithTheSameBytesAndKey) {
   ExpectVerified();
 }
 
+TEST_P(QueueTest, AfterARestartBatchesComeInTheOrderOfTheirMessages) {
+  Append("old");
+  ASSERT_TRUE(queue_->Split("cloud", Lane::kNormal, std::chrono::milliseconds(0)));
+  Append("new");
+  FreezeNext(1, 1, Part::kLive);
+  FreezeNext(1, 1, Part::kBacklog);
+  Reopen();
+  const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
+  ASSERT_TRUE(batches);
+  ASSERT_EQ(batches->size(), 2U);
+  EXPECT_EQ(batches->front().body, "old");
+  EXPECT_EQ(batches->back().body, "new");
+}
+
 TEST_P(QueueTest, SettledBatchIsDeliveredAndItsSegmentsAreTrimmed) {
   for (int i = 0; i < 4; ++i) {
     Append("p");
