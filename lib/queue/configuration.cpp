@@ -184,6 +184,14 @@ Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& stream
   return UpdateRanges(db, destination_ids, last);
 }
 
+void SetRetention(const std::vector<StreamOptions>& streams, Index& index) {
+  for (const StreamOptions& stream : streams) {
+    if (const std::optional<StreamId> id = index.FindStream(stream.name)) {
+      index.retained().Set(*id, stream.retain_delivered);
+    }
+  }
+}
+
 Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams, Index& index) {
   index.ClearConfiguration();
   if (Status named = LoadNames(db, index); !named) {
@@ -194,6 +202,7 @@ Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams
       index.SetLane(*id, stream.lane);
     }
   }
+  SetRetention(streams, index);
   Result<Statement> subscriptions =
       db.Prepare("SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
   if (!subscriptions) {

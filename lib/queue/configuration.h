@@ -16,7 +16,11 @@ namespace packhorse::queue {
 Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
                           const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last);
 
-// Fills the index with names, subscriptions and ranges as they are on the disk, and with the streams' lanes.
+// Tells the index how long messages of these streams stay; names that it does not know are left out.
+void SetRetention(const std::vector<StreamOptions>& streams, Index& index);
+
+// Fills the index with names, subscriptions and ranges as they are on the disk, with the streams' lanes and how long
+// their messages stay.
 Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams, Index& index);
 
 }  // namespace packhorse::queue

@@ -93,6 +93,7 @@ struct SettledRow {
   std::string provider_request_id;
   std::uint32_t attempts = 0;
   bool possible_duplicate = false;
+  ReplayId replay = 0;
 };
 
 // Rows that changed since the last fold, as they are now.
@@ -104,13 +105,14 @@ struct Changes {
   std::map<DeadKey, DeadRow> dead;
   std::map<std::pair<Lane, Sequence>, QuarantineRow> quarantine;
   std::vector<SettledRow> settled;
+  std::map<ReplayId, std::optional<Replay>> replays;  // none: the row goes
   BootChanges boots;
   // Dead letters and quarantine hold bytes that are nowhere else: written within the window.
   std::optional<MonoTime> kept_since;
 
   bool empty() const {
     return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
-           quarantine.empty() && settled.empty() && boots.empty();
+           quarantine.empty() && settled.empty() && replays.empty() && boots.empty();
   }
 };
 
@@ -142,6 +144,9 @@ struct NeededSpan {
   bool Holds(Lane other, Sequence sequence, StreamId stream) const;
 };
 
+// For how long messages of these streams are kept once they are stored.
+using Retention = std::map<StreamId, std::chrono::milliseconds>;
+
 // What the segments of the database hold.
 struct Held {
   std::int64_t segments = 0;
@@ -158,6 +163,11 @@ struct FoldWork {
   std::shared_ptr<const Changes> changes;
   std::array<PerLane, kLanes> lanes;
   std::vector<NeededSpan> needed;
+  // How long messages of which streams stay although nobody needs them; and from when on that counts: none while the
+  // clock is not right.
+  Retention retention;
+  std::optional<WallTime> now;
+  std::uint64_t release_bytes = 0;  // of what is only kept so, that is to go before its time
   // These subscriptions and the changed ranges, which are all there are, take the place of those of the database.
   std::optional<std::vector<Subscription>> configuration;
   bool clean = false;    // the last one of an orderly end
@@ -169,7 +179,9 @@ struct FoldResult {
   std::array<Held, kLanes> held;  // differences
   std::int64_t dead_removed = 0;
   std::int64_t quarantine_removed = 0;
-  bool changed = false;  // something else went in with it: the `change` of Books::Write()
+  std::array<Held, kLanes> retained;             // in segments that nobody needs, kept for replays; bytes as stored
+  std::array<Sequence, kLanes> retained_from{};  // where the first segment that is to be kept begins; 0: none is
+  bool changed = false;                          // something else went in with it: the `change` of Books::Write()
 };
 
 }  // namespace packhorse::queue

@@ -142,6 +142,7 @@ void Index::CountWaiting(Lane lane, Sequence sequence, StreamId stream) {
 
 void Index::ClearConfiguration() {
   subscriptions_.clear();
+  retained_.Clear();
   hot_ = {};
   for (auto& [key, backlog] : backlogs_) {
     backlog.ranges.clear();
@@ -241,6 +242,9 @@ void Index::DropCached(Lane lane) {
   auto& cache = cache_[At(lane)];
   const Sequence low = LowWater(lane);
   while (!cache.empty() && cache.front()->messages.last() < low) {
+    if (retained_.IsToBeStored(*cache.front())) {
+      break;  // goes to the disk first
+    }
     if (cache.front()->stored) {
       cached_bytes_ -= Cost(*cache.front());
     }
@@ -256,7 +260,8 @@ void Index::DropCached(Lane lane) {
 FoldWork Index::TakeFold(Position through) {
   FoldWork work;
   work.through = through;
-  work.needed = Needed();
+  work.needed = NeededOrRetained();
+  retained_.TakeFold(work);
   for (const Lane lane : kAllLanes) {
     FoldWork::PerLane& part = work.lanes[At(lane)];
     part.numbers = numbers_[At(lane)];
@@ -284,8 +289,9 @@ FoldWork Index::TakeFold(Position through) {
       }
     }
   }
-  boots_.Forget({LowWater(Lane::kUrgent), LowWater(Lane::kNormal), LowWater(Lane::kBulk)}, changes_->boots);
+  boots_.Forget({LowestKept(Lane::kUrgent), LowestKept(Lane::kNormal), LowestKept(Lane::kBulk)}, changes_->boots);
   work.changes = std::exchange(changes_, std::make_shared<Changes>());
+  folding_ = work.changes;
   hot_ = {};
   return work;
 }
@@ -311,6 +317,8 @@ void Index::Folded(const FoldWork& work, const FoldResult& result) {
       }
     }
   }
+  retained_.Folded(work, result);
+  folding_.reset();
   dead_ -= result.dead_removed;
   quarantined_ -= result.quarantine_removed;
   Evict();
@@ -361,7 +369,7 @@ std::optional<MonoTime> Index::OldestUnstored() const {
         continue;
       }
       if (!known) {
-        spans = Needed();
+        spans = NeededOrRetained();
         known = true;
       }
       if (queue::Needed(spans, lane, *segment)) {
@@ -394,8 +402,9 @@ const Index::Backlog* Index::FindBacklog(DestinationId destination, Lane lane) c
 }
 
 const Index::Unsettled* Index::FindUnsettled(BatchId id) const {
-  const auto found = unsettled_.find(id);
-  return found == unsettled_.end() ? nullptr : &found->second;
+  const std::map<BatchId, Unsettled>& batches = id < 0 ? replays_.batches() : unsettled_;
+  const auto found = batches.find(id);
+  return found == batches.end() ? nullptr : &found->second;
 }
 
 bool Index::Frozen(Lane lane, Sequence first, Sequence last) const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,8 @@
 #include "queue/ledger.h"
 #include "queue/operation.h"
 #include "queue/queue.h"
+#include "queue/replays.h"
+#include "queue/retained.h"
 
 namespace packhorse::queue {
 
@@ -34,10 +37,7 @@ class Index {
     std::optional<Sequence> through;  // none: open end
     std::uint64_t waiting = 0;        // messages in it
   };
-  struct Unsettled {
-    DestinationId destination = 0;
-    BatchPtr batch;
-  };
+  using Unsettled = BatchRow;
   struct Backlog {
     std::vector<Range> ranges;  // ascending
     Sequence oldest_for = 0;    // sequence for which `oldest` was looked up
@@ -101,6 +101,19 @@ class Index {
   // behind it.
   std::uint64_t Withheld(DestinationId destination, LanePart of, std::optional<Sequence> open_from) const;
 
+  // --- replays (index_replay.cpp) ---
+  Replays& replays() { return replays_; }
+  const Replays& replays() const { return replays_; }
+  Retained& retained() { return retained_; }
+  const Retained& retained() const { return retained_; }
+  // Whether the message waits in a range of the destination, or is about to be written down as refused by it or as
+  // quarantined.
+  bool Busy(DestinationId destination, Lane lane, Sequence sequence, StreamId stream) const;
+  // Messages that are in batches for the destination, those of replays apart.
+  std::set<Sequence> InBatches(DestinationId destination, Lane lane) const;
+  // Whether the stream has or had subscriptions in that lane.
+  bool WasIn(StreamId stream, Lane lane) const;
+
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
   // The next fold makes the database have the configuration that is here.
@@ -128,6 +141,8 @@ class Index {
   Sequence stored_through(Lane lane) const { return stored_through_[At(lane)]; }
   // Nothing below it is needed by any destination.
   Sequence LowWater(Lane lane) const;
+  // Nothing below it is needed or kept for replays.
+  Sequence LowestKept(Lane lane) const;
   // Segments in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first of
   // them is missing.
   std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
@@ -173,6 +188,14 @@ class Index {
   void Apply(const SplitOp& op, MonoTime now);
   void Apply(const GiveUpOp& op, MonoTime now);
   void Apply(const ClockOp& op, MonoTime now);
+  void Apply(const ReplayStateOp& op, MonoTime now);
+  void Apply(const ReplayFreezeOp& op, MonoTime now);
+  // Whether a settlement says so of a record: else it is dead, or in a successor.
+  static bool IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record);
+  void SettleReplay(const Unsettled& settled, const SettleOp& op);
+  void ForgetBatch(DestinationId destination, BatchId id);
+  // Needed(), and what is to be stored for replays.
+  std::vector<NeededSpan> NeededOrRetained() const;
   void Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
              std::int64_t messages, std::int64_t records);
   void Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTime now);
@@ -186,7 +209,6 @@ class Index {
   void CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages);
   const Hot& HotFor(StreamId stream, Lane lane, std::int32_t hour);
   void CloseSegment(Lane lane);
-  std::uint64_t InBatches(DestinationId destination, Lane lane) const;
   RamSegment& OpenSegment(Lane lane, Sequence sequence, MonoTime now);
   void DropCached(Lane lane);
   void Evict();
@@ -207,6 +229,8 @@ class Index {
   std::array<RamSegmentPtr, kLanes> open_;         // the newest of cache_, while messages may be added; else null
   std::array<Sequence, kLanes> stored_through_{};  // last sequence that a segment of the database holds
   std::array<Held, kLanes> held_;
+  Retained retained_;
+  Replays replays_;
   std::uint64_t cached_bytes_ = 0;  // of stored segments
   LedgerChanges totals_;            // hour is always 0
   std::int64_t dead_ = 0;
@@ -217,6 +241,7 @@ class Index {
   bool restore_ = false;
   Boots boots_;
   std::shared_ptr<Changes> changes_;
+  std::shared_ptr<const Changes> folding_;  // on their way into the database
 };
 
 }  // namespace packhorse::queue

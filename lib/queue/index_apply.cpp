@@ -30,7 +30,8 @@ SettledRow LogRow(DestinationId destination, const FrozenBatch& batch, const Set
                     op.http_status,
                     op.provider_request_id,
                     op.attempts,
-                    op.possible_duplicate};
+                    op.possible_duplicate,
+                    batch.replay};
 }
 
 bool Carries(const FrozenBatch& batch, Sequence sequence, std::uint32_t record) {
@@ -47,6 +48,12 @@ bool IsBuried(const SettleOp& op, Sequence sequence, std::uint32_t record) {
 }
 
 }  // namespace
+
+bool Index::IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record) {
+  return !IsBuried(op, sequence, record) &&
+         std::none_of(op.successors.begin(), op.successors.end(),
+                      [&](const BatchPtr& successor) { return Carries(*successor, sequence, record); });
+}
 
 void Index::Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
                   std::int64_t messages, std::int64_t records) {
@@ -228,8 +235,7 @@ void Index::SettleMember(const Unsettled& unsettled, const Member& member, const
   for (std::uint32_t record = member.first_record; record < member.first_record + member.records; ++record) {
     if (!op.burials.empty() && IsBuried(op, member.sequence, record)) {
       ++dead;
-    } else if (std::none_of(op.successors.begin(), op.successors.end(),
-                            [&](const BatchPtr& successor) { return Carries(*successor, member.sequence, record); })) {
+    } else if (IsDelivered(op, member.sequence, record)) {
       ++delivered;
       if (unsettled.batch->replayed) {
         changes_->dead[DeadKey{unsettled.batch->lane, member.sequence, unsettled.destination, record}] =
@@ -267,12 +273,27 @@ void Index::SettleMember(const Unsettled& unsettled, const Member& member, const
   }
 }
 
+// Frozen and settled between two folds: the database never hears of it.
+void Index::ForgetBatch(DestinationId destination, BatchId id) {
+  const auto changed = changes_->batches.find(id);
+  if (changed != changes_->batches.end() && changed->second.batch) {
+    changes_->batches.erase(changed);
+  } else {
+    changes_->batches[id] = BatchRow{destination, nullptr};
+  }
+}
+
 void Index::Apply(const SettleOp& op, MonoTime now) {
-  const auto found = unsettled_.find(op.batch);
-  if (found == unsettled_.end()) {
+  const Unsettled* found = FindUnsettled(op.batch);
+  if (found == nullptr) {
     return;
   }
-  const Unsettled unsettled = found->second;
+  const Unsettled unsettled = *found;
+  changes_->settled.push_back(LogRow(unsettled.destination, *unsettled.batch, op));
+  if (unsettled.batch->replay != 0) {
+    SettleReplay(unsettled, op);
+    return;
+  }
   for (const Member& member : unsettled.batch->members) {
     SettleMember(unsettled, member, op);
   }
@@ -286,14 +307,7 @@ void Index::Apply(const SettleOp& op, MonoTime now) {
   for (const BatchPtr& successor : op.successors) {
     Freeze(unsettled.destination, successor);
   }
-  changes_->settled.push_back(LogRow(unsettled.destination, *unsettled.batch, op));
-  // Frozen and settled between two folds: the database never hears of it.
-  const auto changed = changes_->batches.find(op.batch);
-  if (changed != changes_->batches.end() && changed->second.batch) {
-    changes_->batches.erase(changed);
-  } else {
-    changes_->batches[op.batch] = BatchRow{unsettled.destination, nullptr};
-  }
+  ForgetBatch(unsettled.destination, op.batch);
   const Lane lane = unsettled.batch->lane;
   unsettled_.erase(op.batch);
   DropCached(lane);
@@ -381,6 +395,9 @@ Status Index::Check(const Operation& operation) const {
   }
   if (const auto* settle = std::get_if<SettleOp>(&operation)) {
     return FindUnsettled(settle->batch) != nullptr ? Status() : refuse("a settlement");
+  }
+  if (const auto* frozen = std::get_if<ReplayFreezeOp>(&operation)) {
+    return replays_.Find(frozen->replay) != nullptr ? Status() : refuse("a replay");
   }
   if (const auto* given = std::get_if<GiveUpOp>(&operation)) {
     return has_range(given->destination, given->lane, given->range) ? Status() : refuse("an expiry");

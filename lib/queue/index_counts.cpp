@@ -28,7 +28,7 @@ std::string Sum(const LedgerRow& row) {
 }  // namespace
 
 // A message of which several batches carry records counts once.
-std::uint64_t Index::InBatches(DestinationId destination, Lane lane) const {
+std::set<Sequence> Index::InBatches(DestinationId destination, Lane lane) const {
   std::set<Sequence> messages;
   for (const auto& [id, unsettled] : unsettled_) {
     if (unsettled.destination != destination || unsettled.batch->lane != lane) {
@@ -38,7 +38,7 @@ std::uint64_t Index::InBatches(DestinationId destination, Lane lane) const {
       messages.insert(member.sequence);
     }
   }
-  return messages.size();
+  return messages;
 }
 
 std::vector<std::string> Index::LedgerGaps() const {
@@ -54,7 +54,7 @@ std::vector<std::string> Index::LedgerGaps() const {
     for (const Lane lane : kAllLanes) {
       const Backlog* backlog = FindBacklog(id, lane);
       const std::uint64_t waiting = backlog == nullptr ? 0 : backlog->waiting();
-      const std::uint64_t in_batches = InBatches(id, lane);
+      const std::uint64_t in_batches = InBatches(id, lane).size();
       const std::uint64_t pending = PendingMessages(id, lane);
       if (pending != waiting + in_batches) {
         gaps.push_back("destination " + name + ", lane " + std::string(Name(lane)) + ": " + std::to_string(pending) +

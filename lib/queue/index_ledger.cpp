@@ -52,6 +52,9 @@ Ledger Index::BuildLedger() const {
       row.received += static_cast<std::uint64_t>(count.messages);
     } else if (key.outcome == kLedgerPending) {
       row.pending += static_cast<std::uint64_t>(count.messages);
+    } else if (key.outcome == kLedgerReplayed) {
+      row.replayed += static_cast<std::uint64_t>(count.messages);
+      row.records_replayed += static_cast<std::uint64_t>(count.records);
     } else {
       AddOutcome(row, key.outcome, key.reason, count);
     }

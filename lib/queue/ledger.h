@@ -19,6 +19,7 @@ using DestinationId = std::int64_t;
 inline constexpr int kLedgerReceived = 0;
 inline constexpr int kLedgerPending = 1;   // hour 0, the reason is the lane's letter
 inline constexpr int kLedgerUnrouted = 2;  // stream and destination 0
+inline constexpr int kLedgerReplayed = 3;  // delivered again: outside the identity
 inline constexpr int LedgerCode(Outcome outcome) { return 10 + static_cast<int>(outcome); }
 
 // Hours since the epoch, of server_received_at.

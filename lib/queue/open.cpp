@@ -18,6 +18,7 @@
 #include "queue/message_codec.h"
 #include "queue/operation.h"
 #include "queue/sqlite/boots.h"
+#include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/salvage.h"
 #include "queue/sqlite/schema.h"
@@ -261,7 +262,7 @@ Status LoadIndex(Database& db, Reader& reader, Index& index) {
   if (Status configured = LoadConfiguration(db, {}, index); !configured) {
     return configured;
   }
-  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots}) {
+  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays}) {
     if (Status loaded = load(db, index); !loaded) {
       return loaded;
     }
@@ -321,6 +322,7 @@ Result<Meta> LoadMeta(Database& db) {
 // From the state of the database to the present, and a journal to go on with.
 Status BringForward(Opened& opened, const Meta& meta, const Options& options, Doubts doubts, const Clock& clock) {
   StartReport& report = opened.report;
+  SetRetention(options.streams, *opened.index);  // before what is only in the journal could be let go
   report.how = meta.clean ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
   opened.position = meta.position;
   Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.ids.current(), clock.BootId(), meta.epoch};

@@ -134,7 +134,24 @@ struct ClockOp {
   std::optional<Learnt> learnt;
 };
 
-using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp, ClockOp>;
+// A replay of what was delivered begins, or ends before its time: as it is to be. Without the names of `what`.
+struct ReplayStateOp {
+  Replay replay;
+};
+
+// Messages of the replay up to `through` go into batches, or are skipped.
+struct ReplayFreezeOp {
+  ReplayId replay = 0;
+  Lane lane = Lane::kNormal;
+  Sequence through = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t skipped = 0;
+  std::vector<BatchPtr> batches;  // with their ids
+  WallTime at{};
+};
+
+using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp, ClockOp,
+                               ReplayStateOp, ReplayFreezeOp>;
 
 std::string EncodeOperation(const Operation& operation);
 // The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.

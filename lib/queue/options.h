@@ -17,6 +17,8 @@ struct StreamOptions {
   std::string name;
   Lane lane = Lane::kNormal;
   std::vector<std::string> destinations;  // names; each message counts once per destination
+  // Messages stay readable for a replay so long after they were stored, delivered or not; 0: until nobody needs them.
+  std::chrono::milliseconds retain_delivered{0};
 };
 
 // How much a queue may keep, and how long. 0: no limit.

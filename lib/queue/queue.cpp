@@ -320,10 +320,12 @@ Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& des
   std::vector<FrozenBatch> batches;
   const std::lock_guard lock(mutex_);
   const std::optional<DestinationId> id = index_->FindDestination(destination);
-  for (const auto& [batch_id, unsettled] : index_->unsettled()) {
-    if (id && unsettled.destination == *id) {
-      batches.push_back(*unsettled.batch);
-      batches.back().maybe_sent = true;
+  for (const auto* frozen : {&index_->unsettled(), &index_->replays().batches()}) {
+    for (const auto& [batch_id, unsettled] : *frozen) {
+      if (id && unsettled.destination == *id) {
+        batches.push_back(*unsettled.batch);
+        batches.back().maybe_sent = true;
+      }
     }
   }
   const auto before = [](const FrozenBatch& a, const FrozenBatch& b) {
@@ -391,7 +393,11 @@ Stats QueueImpl::Snapshot() {
     const std::lock_guard lock(mutex_);
     const Held held = index_->held();
     stats.at_risk = index_->Unstored();
-    stats.messages = static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages, 0)) + stats.at_risk;
+    const Held retained = index_->retained().held();
+    stats.messages =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages - retained.messages, 0)) + stats.at_risk;
+    stats.retained_messages = static_cast<std::uint64_t>(retained.messages);
+    stats.retained_bytes = static_cast<std::uint64_t>(retained.payload_bytes);
     stats.segments = static_cast<std::uint64_t>(std::max<std::int64_t>(held.segments, 0));
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
     stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
@@ -435,6 +441,8 @@ LedgerRow Ledger::Total() const {
     total.pending += row.pending;
     total.records_delivered += row.records_delivered;
     total.records_rejected += row.records_rejected;
+    total.replayed += row.replayed;
+    total.records_replayed += row.records_replayed;
   }
   return total;
 }

@@ -30,6 +30,8 @@ namespace packhorse::queue {
 struct Stats {
   std::string queue_id;
   std::uint64_t messages = 0;                    // stored and still needed
+  std::uint64_t retained_messages = 0;           // stored besides, in segments that are only kept for replays
+  std::uint64_t retained_bytes = 0;              // of those segments
   std::uint64_t bytes = 0;                       // pages of the database in use: what counts against Limits::max_bytes
   std::uint64_t most_waiting = 0;                // messages that wait for the destination for which most do
   std::map<std::string, std::uint64_t> pending;  // messages by destination, of those for which there are any
@@ -185,6 +187,23 @@ class Queue {
   // from rejected to pending.
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
+  // Begins to send messages of a stream with retain_delivered again: all of that time that are stored, except what is
+  // pending, refused or quarantined. `done` gets it once no crash can lose it; kInvalidArgument says why it makes no
+  // sense, kLimitExceeded that kMaxReplays run already.
+  virtual void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) = 0;
+  static constexpr std::size_t kMaxReplays = 16;
+  // What is frozen already still goes. kNotFound when no such replay runs.
+  virtual void CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) = 0;
+  // The newest kMaxReplays, oldest first.
+  virtual std::vector<Replay> Replays() = 0;
+  // The replay from which the destination takes the next messages, and its rate; cheap.
+  struct ReplayTurn {
+    ReplayId id = 0;
+    std::uint32_t rate = 0;
+  };
+  virtual std::optional<ReplayTurn> NextReplay(const std::string& destination) = 0;
+  // As Peek(), of a bounded piece of what is stored: a part without messages only moves on. Freeze() takes it.
+  virtual Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) = 0;
   virtual Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) = 0;
   // What became of a message, per destination; of one of its records where `record` says which.
   virtual Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) = 0;
@@ -202,7 +221,8 @@ class Queue {
 
   // Replaces Options::limits.
   virtual void SetLimits(const Limits& limits) = 0;
-  // Gives up what is older than max_age and, over the other limits, what the overflow policies say. To be called about
+  // Gives up what is older than max_age and, over the other limits, what the overflow policies say; over max_bytes what
+  // is only kept for replays goes first. To be called about
   // once a second: each call does a bounded piece of work (64 segments or 50 ms), and up to that the queue may be over
   // its limits for a moment. Messages in frozen batches stay. Nothing expires while the wall clock is not synchronised,
   // and a message that was stamped while it was not expires only together with one that came after it.

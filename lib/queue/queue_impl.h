@@ -65,6 +65,11 @@ class QueueImpl final : public Queue {
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
   void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                   std::function<void(Result<BatchId>)> done) override;
+  void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) override;
+  void CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) override;
+  std::vector<Replay> Replays() override;
+  std::optional<ReplayTurn> NextReplay(const std::string& destination) override;
+  Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) override;
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) override;
   Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) override;
   Result<Ledger> ReadLedger() override;
@@ -127,13 +132,26 @@ class QueueImpl final : public Queue {
   Status Expire(Budget& budget, std::vector<GivenUp>& given_up);
   Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
   Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
-  // Folds what there is; the size is not looked at before that is done.
-  void MeasureAfterFold();
+  // Folds what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at
+  // before that is done.
+  void MeasureAfterFold(std::uint64_t release = 0);
   void SetFull(std::string_view limit);
   Status DropOldest(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
   Result<std::uint64_t> DropOldestOf(Lane lane, std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
   Status GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Sequence limit,
                 std::string_view reason, GiveUpWalk& walk, std::vector<GivenUp>& given_up);
+
+  // --- queue_replay.cpp ---
+  Result<Replay> NewReplayLocked(const ReplayRequest& request);
+  Result<std::optional<StoredMessage>> FirstStored(Lane lane, Sequence through);
+  Status FindBeginning(Replay& replay);
+  void PostReplayLocked(const Replay& replay, std::function<void(Result<Replay>)> done);
+  Replay NamedLocked(Replay replay) const;
+  template <typename Skips>
+  static void Skip(ReplayPart& part, Skips skips);
+  void SkipBusyLocked(const Replay& replay, ReplayPart& part) const;
+  Status SkipEnded(const Replay& replay, ReplayPart& part);
+  void FreezeReplay(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done);
 
   void CompleteLocked(std::function<void()> completion);
   void Wake();

@@ -181,7 +181,7 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
   {
     const std::lock_guard lock(mutex_);
     // What was given up or delivered takes its space until it is folded.
-    if (store_->folded_locked() < measure_after_) {
+    if (store_->folded_locked() < measure_after_ || index_->retained().releases()) {
       return {};
     }
     fill.messages = index_->MostWaiting();
@@ -196,11 +196,11 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
     folds_help_ = true;
     measured_ = std::numeric_limits<std::uint64_t>::max();
   } else if (now >= next_fold_ || (folds_help_ && fill.bytes < measured_)) {
-    // First without what was delivered; as long as that helps nothing has to be dropped.
+    // First without what was delivered, kept for replays or not; as long as that helps nothing has to be dropped.
     next_fold_ = now + kFoldWhileOver;
     folds_help_ = true;
     measured_ = fill.bytes;
-    MeasureAfterFold();
+    MeasureAfterFold(excess);
     return {};
   } else {
     folds_help_ = false;
@@ -209,8 +209,11 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
   return excess == 0 ? Status() : DropOldest(excess, budget, given_up);
 }
 
-void QueueImpl::MeasureAfterFold() {
+void QueueImpl::MeasureAfterFold(std::uint64_t release) {
   const std::lock_guard lock(mutex_);
+  if (index_->retained().held().segments > 0) {
+    index_->retained().Release(release);
+  }
   measure_after_ = store_->position_locked();
   store_->AskFoldLocked();
 }

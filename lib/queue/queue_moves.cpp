@@ -96,7 +96,7 @@ void QueueImpl::CompleteLocked(std::function<void()> completion) {
 }
 
 BatchPtr QueueImpl::AssignLocked(std::unique_ptr<FrozenBatch> batch) {
-  batch->id = index_->TakeBatchId();
+  batch->id = batch->replay != 0 ? index_->replays().TakeBatchId() : index_->TakeBatchId();
   return BatchPtr(std::move(batch));
 }
 
@@ -148,6 +148,10 @@ Result<std::vector<Ending>> QueueImpl::EndingsOf(const FreezeRequest& request) {
 }
 
 void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
+  if (request.replay != 0) {
+    FreezeReplay(std::move(request), std::move(done));
+    return;
+  }
   Result<std::vector<Ending>> endings = EndingsOf(request);
   const std::lock_guard lock(mutex_);
   const auto refuse = [&](const Error& error) {
@@ -211,6 +215,10 @@ bool QueueImpl::Split(const std::string& destination, Lane lane, std::chrono::mi
 Result<std::vector<Burial>> QueueImpl::BurialsOf(const Settlement& settlement, const FrozenBatch& batch) {
   std::vector<Burial> burials;
   for (const DeadRecord& record : settlement.dead) {
+    if (batch.replay != 0) {
+      burials.push_back(Burial{record, 0, 0, ""});  // counted only
+      continue;
+    }
     const Result<StoredMessage> stored = Read(batch.lane, record.sequence);
     if (!stored) {
       return stored.error().With("dead letter");

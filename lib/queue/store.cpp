@@ -161,7 +161,7 @@ bool Store::FoldDue() const {
   if (unwritten_) {
     return true;
   }
-  if (position_ == folded_) {
+  if (position_ == folded_ && !index_.retained().releases()) {
     return false;
   }
   if (fold_asked_ || urgent_ > 0 || index_.ReservationRunsLow()) {
@@ -222,6 +222,7 @@ void Store::Run() {
 FoldWork Store::BeginFold(bool clean) {
   FoldWork work = index_.TakeFold(position_);
   const MonoTime now = clock_.Mono();
+  work.now = clock_.Synchronized() ? std::optional(clock_.Wall()) : std::nullopt;
   work.clean = clean;
   if (now >= next_bounded_) {
     next_bounded_ = now + kBoundInterval;

@@ -47,7 +47,8 @@ struct Member {
   std::int32_t received_hour = 0;  // server_received_at in hours since the epoch: the ledger's hour
 };
 
-using BatchId = std::int64_t;
+using BatchId = std::int64_t;   // of replays: negative
+using ReplayId = std::int64_t;  // from 1
 
 // A batch is frozen before its first attempt and never changes: every attempt sends these bytes under this key, also
 // after a restart. A split or a remainder is a new batch with a new key.
@@ -66,9 +67,13 @@ struct FrozenBatch {
   std::uint32_t records = 0;
   std::vector<Member> members;  // ascending
   bool replayed = false;        // made of dead letters
+  ReplayId replay = 0;          // of this replay, outside the ledger's identity; 0: of none
   bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
   WallTime created_at{};        // of a part or remainder of another batch: when that one was made
   WallTime oldest_at{};         // received_at of its oldest message
+
+  // Sent again on request, hence flagged.
+  bool again() const { return replayed || replay != 0; }
 };
 
 // A message that ends without an upload to this destination.
@@ -91,6 +96,9 @@ struct FreezeRequest {
   // Empty when every message of the range was resolved; several when one message has more records than a batch may
   // hold.
   std::vector<std::unique_ptr<FrozenBatch>> batches;
+  // Of a replay: which, and how many messages up to `through` are not to be sent. What is resolved counts with those.
+  ReplayId replay = 0;
+  std::uint64_t skipped = 0;
 };
 
 // A record that the destination refused on its own merits.
@@ -119,6 +127,49 @@ struct Pending {
   Sequence from = 0;                    // where the range starts
   std::vector<StoredMessage> messages;  // ascending, only streams of this destination
   Sequence through = 0;                 // last sequence looked at; >= the last message's
+};
+
+// What of a stream is to be sent to a destination again.
+struct ReplayRequest {
+  std::string stream;
+  std::string destination;
+  WallTime from{};           // of server_received_at, included
+  WallTime to{};             // not included
+  std::uint32_t rate = 100;  // messages a second, at most
+};
+
+// A replay and how far it is. Its batches lie outside the ledger's identity: no message ends a second time.
+struct Replay {
+  enum class State : std::uint8_t { kRunning, kDone, kCancelled };
+  ReplayId id = 0;
+  ReplayRequest what;
+  StreamId stream = 0;
+  std::int64_t destination = 0;
+  State state = State::kRunning;
+  WallTime asked_at{};
+  WallTime ended_at{};  // epoch while it runs
+  // It looks at the lanes one after the other, at what each held when it was asked for.
+  Lane lane = Lane::kUrgent;
+  Sequence next = 1;
+  std::array<Sequence, kLanes> first{1, 1, 1};
+  std::array<Sequence, kLanes> through{};
+  std::uint64_t messages = 0;   // in batches so far
+  std::uint64_t skipped = 0;    // pending, refused or undecodable: not sent again
+  std::uint64_t records = 0;    // in batches so far
+  std::uint64_t delivered = 0;  // of these records
+  std::uint64_t refused = 0;    // by the destination
+
+  bool looked_through() const { return lane == Lane::kBulk && next > through.back(); }
+  double progress() const;  // 0 to 1: of the numbers to look at
+};
+// Stable lower-case name: "running".
+std::string_view Name(Replay::State state);
+
+// The next messages of a replay, at least none.
+struct ReplayPart {
+  Lane lane = Lane::kNormal;
+  Pending pending;
+  std::vector<Sequence> skipped;  // ascending: of that time, but not to be sent
 };
 
 struct DeadLetter {
@@ -168,6 +219,8 @@ struct LedgerRow {
   std::uint64_t pending = 0;
   std::uint64_t records_delivered = 0;
   std::uint64_t records_rejected = 0;
+  std::uint64_t replayed = 0;  // messages delivered again by a replay, besides
+  std::uint64_t records_replayed = 0;
   std::vector<std::pair<std::string, std::uint64_t>> drop_reasons;
 
   bool Balanced() const {

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/boots.h"
+#include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
 
@@ -23,30 +24,6 @@ constexpr const char* kSaveRange =
     " through_sequence = excluded.through_sequence, waiting = excluded.waiting";
 constexpr const char* kAddSubscription =
     "INSERT INTO subscriptions(destination, stream, lane, from_sequence, through_sequence) VALUES (?, ?, ?, ?, ?)";
-// Segments that one fold removes at most, so that its time is bounded.
-constexpr std::int64_t kTrimRows = 5'000;
-
-// What no span covers of a lane, ascending: segments that lie wholly within are of no use to anybody.
-std::vector<std::pair<Sequence, Sequence>> GapsBetween(Lane lane, const std::vector<NeededSpan>& needed) {
-  std::vector<std::pair<Sequence, Sequence>> spans;
-  for (const NeededSpan& span : needed) {
-    if (span.lane == lane) {
-      spans.emplace_back(span.from, span.through);
-    }
-  }
-  std::sort(spans.begin(), spans.end());
-  std::vector<std::pair<Sequence, Sequence>> gaps;
-  Sequence next = 0;
-  for (const auto& [from, through] : spans) {
-    if (from > next) {
-      gaps.emplace_back(next, from - 1);
-    }
-    next = std::max(next, through + 1);
-  }
-  gaps.emplace_back(next, kMaxSequence);
-  return gaps;
-}
-
 }  // namespace
 
 Result<Books> Books::Open(const std::string& path, BooksLimits limits) {
@@ -134,6 +111,7 @@ Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status
     in_doubt_ = false;
     return result;
   }
+  trimmer_.Forget();
   broken_ = in_doubt_ || done.error().code == ErrorCode::kIo;
   if (db_.in_transaction()) {
     // Whatever ROLLBACK answers, the connection is out of the transaction afterwards.
@@ -143,10 +121,8 @@ Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status
 }
 
 Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
-  for (const Lane lane : kAllLanes) {
-    if (Status written = WriteLane(lane, work, result); !written) {
-      return written;
-    }
+  if (Status written = WriteLanes(work, result); !written) {
+    return written;
   }
   if (work.configuration) {
     if (Status written = WriteConfiguration(*work.configuration); !written) {
@@ -166,6 +142,9 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
   if (Status written = WriteBoots(db_, changes.boots); !written) {
     return written;
   }
+  if (Status written = WriteReplays(db_, changes); !written) {
+    return written;
+  }
   if (work.bounded) {
     if (Status bounded = WriteBounds(result); !bounded) {
       return bounded;
@@ -178,21 +157,29 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
       work.through, work.clean ? 1 : 0, fold_);
 }
 
-Status Books::WriteLane(Lane lane, const FoldWork& work, FoldResult& result) {
-  const FoldWork::PerLane& part = work.lanes[At(lane)];
-  Held& held = result.held[At(lane)];
-  if (Status written = WriteSegments(lane, work, held); !written) {
-    return written;
+Status Books::WriteLanes(const FoldWork& work, FoldResult& result) {
+  for (const Lane lane : kAllLanes) {
+    if (Status written = WriteSegments(lane, work, result.held[At(lane)]); !written) {
+      return written;
+    }
   }
-  if (Status trimmed = Trim(lane, work.needed, held); !trimmed) {
+  if (Status trimmed = trimmer_.Trim(db_, work, result); !trimmed) {
     return trimmed;
   }
-  return Run(
-      "UPDATE lanes SET reserved_through = ?1, next_sequence = ?2, segments = segments + ?3, messages = messages + ?4,"
-      " payload_bytes = payload_bytes + ?5 WHERE lane = ?6 AND (reserved_through <> ?1 OR next_sequence <> ?2 OR ?3 <> "
-      "0"
-      " OR ?4 <> 0)",
-      part.numbers.reserved_through, part.numbers.next, held.segments, held.messages, held.payload_bytes, Number(lane));
+  for (const Lane lane : kAllLanes) {
+    const Numbers& numbers = work.lanes[At(lane)].numbers;
+    const Held& held = result.held[At(lane)];
+    Status counted = Run(
+        "UPDATE lanes SET reserved_through = ?1, next_sequence = ?2, segments = segments + ?3, messages = messages + "
+        "?4,"
+        " payload_bytes = payload_bytes + ?5 WHERE lane = ?6 AND (reserved_through <> ?1 OR next_sequence <> ?2 OR ?3"
+        " <> 0 OR ?4 <> 0)",
+        numbers.reserved_through, numbers.next, held.segments, held.messages, held.payload_bytes, Number(lane));
+    if (!counted) {
+      return counted;
+    }
+  }
+  return {};
 }
 
 Status Books::InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held) {
@@ -208,10 +195,23 @@ Status Books::InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held
 // What is in memory in many small pieces becomes few rows of the messages that somebody still needs.
 Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
   std::optional<SegmentEncoder> encoder;
-  std::size_t left = 0;  // bytes to come, at most
+  std::chrono::milliseconds keep{0};  // the longest of its streams
+  std::size_t left = 0;               // bytes to come, at most
   for (const RamSegmentPtr& segment : work.lanes[At(lane)].segments) {
     left += segment->messages.plain().size();
   }
+  const auto insert = [&]() -> Status {
+    if (!encoder) {
+      return {};
+    }
+    Status inserted = InsertSegment(lane, *encoder, held);
+    if (inserted && keep > std::chrono::milliseconds(0)) {
+      inserted = Trimmer::Retain(db_, work, lane, encoder->first(), keep);
+    }
+    encoder.reset();
+    keep = {};
+    return inserted;
+  };
   for (const RamSegmentPtr& segment : work.lanes[At(lane)].segments) {
     SegmentReader reader(segment->messages.plain(), segment->messages.first());
     while (!reader.AtEnd()) {
@@ -226,54 +226,22 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
         continue;
       }
       if (encoder && encoder->plain().size() >= kSegmentPlainBytes) {
-        if (Status inserted = InsertSegment(lane, *encoder, held); !inserted) {
+        if (Status inserted = insert(); !inserted) {
           return inserted;
         }
-        encoder.reset();
       }
       if (!encoder) {
         encoder.emplace(head->sequence);
         encoder->Reserve(std::min(left, kSegmentPlainBytes + kSegmentSlack));
       }
       encoder->AddCurrent(head->sequence, reader);
+      if (const auto kept = work.retention.find(head->stream); kept != work.retention.end()) {
+        keep = std::max(keep, kept->second);
+      }
     }
     left -= segment->messages.plain().size();
   }
-  return encoder ? InsertSegment(lane, *encoder, held) : Status();
-}
-
-Status Books::Trim(Lane lane, const std::vector<NeededSpan>& needed, Held& held) {
-  std::int64_t rows = kTrimRows;
-  for (const auto& [from, through] : GapsBetween(lane, needed)) {
-    if (Status trimmed = TrimGap(lane, from, through, rows, held); !trimmed || rows == 0) {
-      return trimmed;
-    }
-  }
-  return {};
-}
-
-Status Books::TrimGap(Lane lane, Sequence from, Sequence through, std::int64_t& rows, Held& held) {
-  // Segments do not overlap, so those that end within the gap come before the one that does not.
-  const Result<Statement*> found =
-      Use("SELECT id, messages, payload_bytes FROM segments WHERE id BETWEEN ? AND ? AND last_sequence <= ?"
-          " ORDER BY id LIMIT ?");
-  if (!found) {
-    return found.error();
-  }
-  Statement& row = (*found)->Bind(SegmentKey(lane, from), SegmentKey(lane, through), through, rows);
-  std::optional<std::int64_t> last;
-  Status read = row.ForEach([&] {
-    last = row.Int(0);
-    --rows;
-    --held.segments;
-    held.messages -= row.Int(1);
-    held.payload_bytes -= row.Int(2);
-  });
-  row.Reset();
-  if (!read || !last) {
-    return read;
-  }
-  return Run("DELETE FROM segments WHERE id BETWEEN ? AND ?", SegmentKey(lane, from), *last);
+  return insert();
 }
 
 Status Books::WriteLedger(const Changes& changes) {
@@ -329,7 +297,11 @@ Status Books::WriteRanges(const Changes& changes) {
 
 Status Books::WriteBatches(const Changes& changes) {
   for (const auto& [id, row] : changes.batches) {
-    Status written = row.batch ? InsertBatch(row.destination, *row.batch) : Run("DELETE FROM batches WHERE id = ?", id);
+    const bool of_replay = id < 0;
+    Status written = of_replay && row.batch ? InsertReplayBatch(db_, row.destination, *row.batch)
+                     : of_replay            ? DeleteReplayBatch(db_, id)
+                     : row.batch            ? InsertBatch(row.destination, *row.batch)
+                                            : Run("DELETE FROM batches WHERE id = ?", id);
     if (!written) {
       return written;
     }
@@ -419,11 +391,11 @@ Status Books::WriteSettled(const Changes& changes) {
     Status logged =
         Run("INSERT INTO settled(idempotency_key, destination, lane, first_sequence, last_sequence, messages, records, "
             "dead,"
-            " settled_at, http_status, provider_request_id, trace_id, attempts, possible_duplicate)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " settled_at, http_status, provider_request_id, trace_id, attempts, possible_duplicate, replay)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             std::string_view(row.idempotency_key), row.destination, Number(row.lane), row.first, row.last, row.messages,
             row.records, row.dead, Micros(row.at), row.http_status, std::string_view(row.provider_request_id),
-            std::string_view(row.trace_id), row.attempts, row.possible_duplicate ? 1 : 0);
+            std::string_view(row.trace_id), row.attempts, row.possible_duplicate ? 1 : 0, row.replay);
     if (!logged) {
       return logged;
     }

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "queue/fold.h"
 #include "queue/sqlite/database.h"
+#include "queue/sqlite/trim.h"
 
 namespace packhorse::queue {
 
@@ -42,12 +43,9 @@ class Books {
  private:
   Status Reopen();
   Status WriteAll(const FoldWork& work, FoldResult& result);
-  Status WriteLane(Lane lane, const FoldWork& work, FoldResult& result);
+  Status WriteLanes(const FoldWork& work, FoldResult& result);
   Status InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held);
   Status WriteSegments(Lane lane, const FoldWork& work, Held& held);
-  Status Trim(Lane lane, const std::vector<NeededSpan>& needed, Held& held);
-  // Removes the oldest segments that lie within [from, through], at most `rows`, and takes them off `rows`.
-  Status TrimGap(Lane lane, Sequence from, Sequence through, std::int64_t& rows, Held& held);
   Status WriteLedger(const Changes& changes);
   Status WriteConfiguration(const std::vector<Subscription>& subscriptions);
   Status WriteRanges(const Changes& changes);
@@ -71,6 +69,7 @@ class Books {
   bool in_doubt_ = false;   // the last commit seemed to fail
   std::uint64_t fold_ = 0;  // number of the last attempt, in the database if its commit is
   FoldResult last_result_;  // what it did
+  Trimmer trimmer_;
 };
 
 }  // namespace packhorse::queue

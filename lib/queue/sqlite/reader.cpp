@@ -204,6 +204,19 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   return DecodeMessage(dead->Blob(0), sequence);
 }
 
+Result<std::set<Sequence>> Reader::Ended(DestinationId destination, Lane lane, Sequence from, Sequence through) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT sequence FROM dead WHERE destination = ?1 AND lane = ?2 AND sequence BETWEEN ?3 AND ?4"
+      " UNION ALL SELECT sequence FROM quarantine WHERE lane = ?2 AND sequence BETWEEN ?3 AND ?4");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(destination, Number(lane), from, through);
+  std::set<Sequence> ended;
+  Status read = rows->ForEach([&] { ended.insert(static_cast<Sequence>(rows->Int(0))); });
+  return read ? Result<std::set<Sequence>>(std::move(ended)) : read.error();
+}
+
 Result<std::vector<std::uint32_t>> Reader::DeadRecords(DestinationId destination, Lane lane, Sequence sequence) {
   Result<Statement> rows =
       db_.Prepare("SELECT record FROM dead WHERE destination = ? AND lane = ? AND sequence = ? AND replaying = 0");

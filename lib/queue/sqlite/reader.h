@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ class Reader {
   Result<std::vector<QuarantinedMessage>> QuarantinedAt(Lane lane, Sequence sequence);
   // As Queue::Where(), of what is committed; without the letters' record ids.
   Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record);
+  // Messages of [from, through] of which the destination refused something, or that are in quarantine.
+  Result<std::set<Sequence>> Ended(DestinationId destination, Lane lane, Sequence from, Sequence through);
   // Records of a message that are dead letters and not on their way again.
   Result<std::vector<std::uint32_t>> DeadRecords(DestinationId destination, Lane lane, Sequence sequence);
   // The key of a dead letter that is not on its way again.

@@ -10,6 +10,10 @@ const char* const kBatchColumns =
     "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
     " members, replayed, created_at, oldest_at, body, destination";
 
+const char* const kReplayBatchColumns =
+    "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
+    " members, replay, created_at, oldest_at, body, destination";
+
 Result<FrozenBatch> BatchFromRow(const Statement& row) {
   FrozenBatch batch;
   batch.id = row.Int(0);

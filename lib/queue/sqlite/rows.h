@@ -25,6 +25,8 @@ inline int Number(Lane lane) { return static_cast<int>(lane); }
 
 // A row of `batches` in the column order of kBatchColumns.
 extern const char* const kBatchColumns;
+// Likewise of `replay_batches`, where the replay stands in the place of `replayed`.
+extern const char* const kReplayBatchColumns;
 Result<FrozenBatch> BatchFromRow(const Statement& row);
 
 }  // namespace packhorse::queue

@@ -94,7 +94,10 @@ const std::vector<Table> kTables = {
     {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
     {"settled", "", nullptr},
     {"earlier_ids", "", nullptr, true},
-    {"boots", "", nullptr, true}};
+    {"boots", "", nullptr, true},
+    {"retained", "", nullptr, true},
+    {"replays", "", nullptr, true},
+    {"replay_batches", "", [](const Statement& row) { return static_cast<bool>(DecodeMembers(row.Blob(12))); }, true}};
 
 // Makes the copied rows a queue again.
 class Mending {

@@ -76,6 +76,24 @@ CREATE TABLE boots(id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, begun INTEGER 
   state INTEGER NOT NULL, wall_at_boot INTEGER NOT NULL, learnt INTEGER NOT NULL,
   from_urgent INTEGER NOT NULL, from_normal INTEGER NOT NULL, from_bulk INTEGER NOT NULL,
   as_stamped_urgent INTEGER NOT NULL, as_stamped_normal INTEGER NOT NULL, as_stamped_bulk INTEGER NOT NULL);
+)sql",
+    // 1.4: segments that stay for replays although nobody needs them, and the replays.
+    R"sql(
+CREATE TABLE retained(id INTEGER PRIMARY KEY, keep_ms INTEGER NOT NULL, until INTEGER);
+CREATE INDEX retained_until ON retained(until);
+CREATE TABLE replays(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, destination INTEGER NOT NULL,
+  from_at INTEGER NOT NULL, to_at INTEGER NOT NULL, rate INTEGER NOT NULL, state INTEGER NOT NULL,
+  asked_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, lane INTEGER NOT NULL, next_sequence INTEGER NOT NULL,
+  first_urgent INTEGER NOT NULL, first_normal INTEGER NOT NULL, first_bulk INTEGER NOT NULL,
+  through_urgent INTEGER NOT NULL, through_normal INTEGER NOT NULL, through_bulk INTEGER NOT NULL,
+  messages INTEGER NOT NULL, skipped INTEGER NOT NULL, records INTEGER NOT NULL, delivered INTEGER NOT NULL,
+  refused INTEGER NOT NULL);
+CREATE TABLE replay_batches(id INTEGER PRIMARY KEY, replay INTEGER NOT NULL, destination INTEGER NOT NULL,
+  lane INTEGER NOT NULL, idempotency_key TEXT NOT NULL, trace_id TEXT NOT NULL, contract TEXT NOT NULL,
+  path TEXT NOT NULL, content_type TEXT NOT NULL, content_encoding TEXT NOT NULL, uncompressed_bytes INTEGER NOT NULL,
+  records INTEGER NOT NULL, members BLOB NOT NULL, created_at INTEGER NOT NULL, oldest_at INTEGER NOT NULL,
+  body BLOB NOT NULL);
+ALTER TABLE settled ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;

@@ -8,7 +8,7 @@
 namespace packhorse::queue {
 
 inline constexpr int kFormatMajor = 1;
-inline constexpr int kFormatMinor = 3;
+inline constexpr int kFormatMinor = 4;
 inline constexpr std::int64_t kApplicationId = 0x50414B48;  // "PAKH"
 
 // Eight base-32 digits are 40 bits: two of a thousand queues share an id once in two million fleets.

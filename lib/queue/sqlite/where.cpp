@@ -170,7 +170,7 @@ class Search {
     return Each(
         "SELECT destination, idempotency_key, trace_id, first_sequence, last_sequence, messages, records, dead,"
         " settled_at, http_status, provider_request_id, attempts, possible_duplicate FROM settled"
-        " WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2 ORDER BY id DESC",
+        " WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2 AND replay = 0 ORDER BY id DESC",
         [&](const Statement& row) {
           const DestinationId id = row.Int(0);
           if (waiting_.contains(id) || !found_.quarantined.empty() || (stream_ && !places_.contains(id))) {

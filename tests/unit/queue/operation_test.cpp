@@ -47,6 +47,27 @@ BatchPtr MakeBatch(BatchId id) {
   return batch;
 }
 
+BatchPtr MakeReplayBatch() {
+  FrozenBatch batch = *MakeBatch(-3);
+  batch.replayed = false;
+  batch.replay = 5;
+  return std::make_shared<const FrozenBatch>(std::move(batch));
+}
+
+Replay MakeReplay() {
+  Replay replay;
+  replay.id = 5;
+  replay.what = {"", "", kNow - std::chrono::hours(2), kNow - std::chrono::hours(1), 70};
+  replay.stream = 3;
+  replay.destination = 2;
+  replay.state = Replay::State::kCancelled;
+  replay.asked_at = kNow;
+  replay.ended_at = kNow + std::chrono::seconds(1);
+  replay.first = {4, 5, 6};
+  replay.through = {7, 8, 9};
+  return replay;
+}
+
 // One of each kind, every field filled.
 std::vector<Operation> Samples() {
   CountOp count;
@@ -80,7 +101,9 @@ std::vector<Operation> Samples() {
           SplitOp{2, Lane::kNormal, 77, 12},
           GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}},
           ClockOp{7, Lane::kBulk, 40, std::nullopt},
-          ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}}};
+          ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
+          ReplayStateOp{MakeReplay()},
+          ReplayFreezeOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
 }
 
 TEST(OperationTest, EveryKindRoundTrips) {
@@ -115,6 +138,14 @@ TEST(OperationTest, FieldsComeBackInTheirPlaces) {
   EXPECT_TRUE(settle.possible_duplicate);
   const auto replay = std::get<ReplayOp>(*DecodeOperation(EncodeOperation(samples[4])));
   EXPECT_EQ(replay.letters, std::get<ReplayOp>(samples[4]).letters);
+  const Replay state = std::get<ReplayStateOp>(*DecodeOperation(EncodeOperation(ReplayStateOp{MakeReplay()}))).replay;
+  EXPECT_EQ(state.what.to, kNow - std::chrono::hours(1));
+  EXPECT_EQ(state.first, (std::array<Sequence, 3>{4, 5, 6}));
+  EXPECT_EQ(state.through, (std::array<Sequence, 3>{7, 8, 9}));
+  const auto again = std::get<ReplayFreezeOp>(*DecodeOperation(EncodeOperation(samples.back())));
+  EXPECT_EQ(again.skipped, 1U);
+  EXPECT_EQ(again.batches[0]->replay, 5);
+  EXPECT_FALSE(again.batches[0]->replayed);
 }
 
 TEST(OperationTest, EveryTruncationIsCorrupt) {

@@ -1,0 +1,52 @@
+#include "queue/retained.h"
+
+#include <algorithm>
+
+namespace packhorse::queue {
+
+void Retained::Set(StreamId stream, std::chrono::milliseconds keep) {
+  if (keep > std::chrono::milliseconds(0)) {
+    retention_[stream] = keep;
+  } else {
+    retention_.erase(stream);
+  }
+}
+
+bool Retained::IsToBeStored(const RamSegment& segment) const {
+  return !segment.stored &&
+         std::any_of(segment.streams.begin(), segment.streams.end(), [&](StreamId stream) { return Keeps(stream); });
+}
+
+void Retained::AddUnstored(std::vector<NeededSpan>& spans, Lane lane, Sequence stored, Sequence last) const {
+  if (retention_.empty() || stored >= last) {
+    return;
+  }
+  NeededSpan span{lane, stored + 1, last, {}};
+  for (const auto& [stream, keep] : retention_) {
+    span.streams.push_back(stream);
+  }
+  spans.push_back(std::move(span));
+}
+
+Held Retained::held() const {
+  Held sum;
+  for (const Held& held : held_) {
+    sum.segments += held.segments;
+    sum.messages += held.messages;
+    sum.payload_bytes += held.payload_bytes;
+  }
+  return sum;
+}
+
+void Retained::TakeFold(FoldWork& work) const {
+  work.retention = retention_;
+  work.release_bytes = release_bytes_;
+}
+
+void Retained::Folded(const FoldWork& work, const FoldResult& result) {
+  held_ = result.retained;
+  from_ = result.retained_from;
+  release_bytes_ = work.release_bytes > 0 ? 0 : release_bytes_;
+}
+
+}  // namespace packhorse::queue

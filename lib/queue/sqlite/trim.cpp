@@ -1,0 +1,277 @@
+#include "queue/sqlite/trim.h"
+
+#include <algorithm>
+
+#include "queue/sqlite/rows.h"
+
+namespace packhorse::queue {
+namespace {
+
+// Segments that one fold removes at most, so that its time is bounded.
+constexpr std::int64_t kTrimRows = 5'000;
+
+// What no span covers of a lane, up to the last number given: segments that lie wholly within are of no use.
+Trimmer::Spans Free(Lane lane, const FoldWork& work) {
+  Trimmer::Spans spans;
+  for (const NeededSpan& span : work.needed) {
+    if (span.lane == lane) {
+      spans.emplace_back(span.from, span.through);
+    }
+  }
+  std::sort(spans.begin(), spans.end());
+  const Sequence last = work.lanes[At(lane)].numbers.next - 1;
+  Trimmer::Spans free;
+  Sequence next = 0;
+  for (const auto& [from, through] : spans) {
+    if (from > next) {
+      free.emplace_back(next, from - 1);
+    }
+    next = std::max(next, through + 1);
+  }
+  if (next <= last) {
+    free.emplace_back(next, last);
+  }
+  return free;
+}
+
+bool Within(const Trimmer::Spans& spans, Sequence first, Sequence last) {
+  return std::any_of(spans.begin(), spans.end(),
+                     [&](const auto& span) { return span.first <= first && last <= span.second; });
+}
+
+// Joins it with those that it touches.
+void Add(Trimmer::Spans& spans, std::pair<Sequence, Sequence> span) {
+  std::erase_if(spans, [&](const auto& other) {
+    const bool touches = other.first <= span.second + 1 && span.first <= other.second + 1;
+    if (touches) {
+      span = {std::min(span.first, other.first), std::max(span.second, other.second)};
+    }
+    return touches;
+  });
+  spans.insert(std::upper_bound(spans.begin(), spans.end(), span), span);
+}
+
+Lane LaneOf(std::int64_t key) { return static_cast<Lane>(key >> kSegmentLaneShift); }
+
+}  // namespace
+
+Trimmer::Spans Minus(const Trimmer::Spans& all, const Trimmer::Spans& without) {
+  Trimmer::Spans rest;
+  for (auto [from, through] : all) {
+    for (const auto& [first, last] : without) {
+      if (last < from || first > through) {
+        continue;
+      }
+      if (first > from) {
+        rest.emplace_back(from, first - 1);
+      }
+      from = last + 1;
+    }
+    if (from <= through) {
+      rest.emplace_back(from, through);
+    }
+  }
+  return rest;
+}
+
+Status Trimmer::Retain(Database& db, const FoldWork& work, Lane lane, Sequence first, std::chrono::milliseconds keep) {
+  Result<Statement> retain = db.Prepare("INSERT INTO retained(id, keep_ms, until) VALUES (?, ?, ?)");
+  if (!retain) {
+    return retain.error();
+  }
+  const std::int64_t key = SegmentKey(lane, first);
+  return work.now ? retain->Bind(key, keep.count(), Micros(*work.now + keep)).Run()
+                  : retain->Bind(key, keep.count(), nullptr).Run();
+}
+
+Status Trimmer::Trim(Database& db, const FoldWork& work, FoldResult& result) {
+  rows_ = kTrimRows;
+  for (const Lane lane : kAllLanes) {
+    if (Status looked = LookThrough(db, lane, Free(lane, work), result); !looked) {
+      return looked;
+    }
+  }
+  if (Status over = EndRetention(db, work, result); !over) {
+    return over;
+  }
+  if (Status released = ReleaseOldest(db, work, result); !released) {
+    return released;
+  }
+  for (const Lane lane : kAllLanes) {
+    const Result<Sequence> from = RetainedFrom(db, lane);
+    if (!from) {
+      return from.error();
+    }
+    result.retained_from[At(lane)] = *from;
+    result.retained[At(lane)] = lanes_[At(lane)].retained;
+  }
+  return {};
+}
+
+Result<std::vector<Trimmer::Segment>> Trimmer::Read(Statement& rows) {
+  std::vector<Segment> segments;
+  Status read = rows.ForEach([&] {
+    Segment segment;
+    segment.key = rows.Int(0);
+    segment.last = static_cast<Sequence>(rows.Int(1));
+    segment.held = Held{1, rows.Int(2), rows.Int(3)};
+    segment.bytes = rows.Int(4);
+    segment.retained = rows.Int(5) != 0;
+    segments.push_back(segment);
+  });
+  rows.Reset();
+  return read ? Result<std::vector<Segment>>(std::move(segments)) : read.error();
+}
+
+// A clock that is not right must not make everything old at once: until it is, nothing ends.
+Status Trimmer::EndRetention(Database& db, const FoldWork& work, FoldResult& result) {
+  if (!work.now) {
+    return {};
+  }
+  Result<Statement> begin = db.Prepare("UPDATE retained SET until = ? + 1000 * keep_ms WHERE until IS NULL");
+  Result<Statement> over = db.Prepare(
+      "SELECT r.id, s.last_sequence, s.messages, s.payload_bytes, length(s.blob), 1 FROM retained AS r"
+      " LEFT JOIN segments AS s ON s.id = r.id WHERE r.until <= ? ORDER BY r.until LIMIT ?");
+  if (!begin || !over) {
+    return begin ? over.error() : begin.error();
+  }
+  if (Status begun = begin->Bind(Micros(*work.now)).Run(); !begun) {
+    return begun;
+  }
+  const Result<std::vector<Segment>> segments = Read(over->Bind(Micros(*work.now), rows_));
+  if (!segments) {
+    return segments.error();
+  }
+  for (const Segment& segment : *segments) {
+    if (Status released = Release(db, segment, result); !released) {
+      return released;
+    }
+  }
+  return {};
+}
+
+// Those go first whose time would have been over first.
+Status Trimmer::ReleaseOldest(Database& db, const FoldWork& work, FoldResult& result) {
+  const bool any =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const PerLane& lane) { return lane.retained.segments > 0; });
+  if (work.release_bytes == 0 || !any) {
+    return {};
+  }
+  Result<Statement> rows = db.Prepare(
+      "SELECT s.id, s.last_sequence, s.messages, s.payload_bytes, length(s.blob), 1 FROM retained AS r"
+      " JOIN segments AS s ON s.id = r.id ORDER BY r.until LIMIT ?");
+  if (!rows) {
+    return rows.error();
+  }
+  const Result<std::vector<Segment>> segments = Read(rows->Bind(kTrimRows));
+  if (!segments) {
+    return segments.error();
+  }
+  std::uint64_t freed = 0;
+  for (const Segment& segment : *segments) {
+    if (freed >= work.release_bytes) {
+      break;
+    }
+    if (Within(lanes_[At(LaneOf(segment.key))].seen, SegmentFirst(segment.key), segment.last)) {
+      freed += static_cast<std::uint64_t>(segment.bytes);
+      if (Status released = Release(db, segment, result); !released) {
+        return released;
+      }
+    }
+  }
+  return {};
+}
+
+Status Trimmer::Release(Database& db, const Segment& segment, FoldResult& result) {
+  --rows_;
+  if (Status ended = db.Execute("DELETE FROM retained WHERE id = " + std::to_string(segment.key)); !ended) {
+    return ended;
+  }
+  PerLane& lane = lanes_[At(LaneOf(segment.key))];
+  if (segment.last == 0 || !Within(lane.seen, SegmentFirst(segment.key), segment.last)) {
+    return {};  // gone already, still needed, or to be looked at
+  }
+  --lane.retained.segments;
+  lane.retained.messages -= segment.held.messages;
+  lane.retained.payload_bytes -= segment.bytes;
+  return Remove(db, segment, result);
+}
+
+Status Trimmer::LookThrough(Database& db, Lane lane, const Spans& free, FoldResult& result) {
+  PerLane& state = lanes_[At(lane)];
+  if (!Minus(state.seen, free).empty()) {
+    state = PerLane();  // something is needed again: it is looked at anew
+  }
+  std::int64_t looked_through = -1;
+  for (const auto& stretch : Minus(free, state.seen)) {
+    const Result<bool> whole = LookAt(db, lane, free, stretch, looked_through, result);
+    if (!whole || !*whole) {
+      return whole ? Status() : Status(whole.error());
+    }
+  }
+  state.seen = free;
+  return {};
+}
+
+Result<bool> Trimmer::LookAt(Database& db, Lane lane, const Spans& free, const std::pair<Sequence, Sequence>& stretch,
+                             std::int64_t& looked_through, FoldResult& result) {
+  PerLane& state = lanes_[At(lane)];
+  Result<Statement> rows = db.Prepare(
+      "SELECT id, last_sequence, messages, payload_bytes, length(blob),"
+      " EXISTS (SELECT 1 FROM retained WHERE retained.id = segments.id) FROM segments WHERE id BETWEEN"
+      " coalesce((SELECT max(id) FROM segments WHERE id BETWEEN ?1 AND ?2), ?2) AND ?3 AND last_sequence >= ?4"
+      " ORDER BY id LIMIT ?5");
+  if (!rows) {
+    return rows.error();
+  }
+  const std::int64_t most = std::max<std::int64_t>(rows_, 0);
+  const Result<std::vector<Segment>> segments = Read(rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, stretch.first),
+                                                                SegmentKey(lane, stretch.second), stretch.first, most));
+  if (!segments) {
+    return segments.error();
+  }
+  rows_ -= static_cast<std::int64_t>(segments->size());
+  for (const Segment& segment : *segments) {
+    // One may reach into several stretches.
+    if (segment.key <= looked_through || !Within(free, SegmentFirst(segment.key), segment.last)) {
+      continue;
+    }
+    looked_through = segment.key;
+    if (segment.retained) {
+      ++state.retained.segments;
+      state.retained.messages += segment.held.messages;
+      state.retained.payload_bytes += segment.bytes;
+    } else if (Status removed = Remove(db, segment, result); !removed) {
+      return removed.error();
+    }
+  }
+  const bool whole = static_cast<std::int64_t>(segments->size()) < most;
+  if (!whole && !segments->empty()) {
+    Add(state.seen, {stretch.first, std::min(segments->back().last, stretch.second)});
+  } else if (whole) {
+    Add(state.seen, stretch);
+  }
+  return whole;
+}
+
+Status Trimmer::Remove(Database& db, const Segment& segment, FoldResult& result) {
+  Held& held = result.held[At(LaneOf(segment.key))];
+  --held.segments;
+  held.messages -= segment.held.messages;
+  held.payload_bytes -= segment.held.payload_bytes;
+  return db.Execute("DELETE FROM segments WHERE id = " + std::to_string(segment.key));
+}
+
+Result<Sequence> RetainedFrom(Database& db, Lane lane) {
+  Result<Statement> first = db.Prepare("SELECT min(id) FROM retained WHERE id BETWEEN ? AND ?");
+  if (!first) {
+    return first.error();
+  }
+  const Result<bool> row = first->Bind(SegmentKey(lane, 0), SegmentKey(lane, kMaxSequence)).Step();
+  if (!row) {
+    return row.error();
+  }
+  return first->IsNull(0) ? 0 : SegmentFirst(first->Int(0));
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "queue/fold.h"
+#include "queue/sqlite/database.h"
+
+namespace packhorse::queue {
+
+// Removes segments that are of no use to anybody: those that lie wholly between the spans that are needed and are not
+// retained for replays, or not any more. What it has looked through it remembers, so that a fold costs what changed and
+// not what is kept. One thread at a time; everything within the transaction that is open.
+class Trimmer {
+ public:
+  // Stretches of a lane, ascending, both ends included.
+  using Spans = std::vector<std::pair<Sequence, Sequence>>;
+
+  // Notes that a segment that has just been written is retained.
+  static Status Retain(Database& db, const FoldWork& work, Lane lane, Sequence first, std::chrono::milliseconds keep);
+
+  // Adds what went to `held` of the result, and says what is retained.
+  Status Trim(Database& db, const FoldWork& work, FoldResult& result);
+  // The transaction is not in: what was looked through is not known.
+  void Forget() { *this = Trimmer(); }
+
+ private:
+  struct Segment {
+    std::int64_t key = 0;
+    Sequence last = 0;
+    Held held;               // as the lanes count
+    std::int64_t bytes = 0;  // as stored
+    bool retained = false;
+  };
+  struct PerLane {
+    Spans seen;     // free stretches that were looked through
+    Held retained;  // in them; bytes as stored
+  };
+
+  static Result<std::vector<Segment>> Read(Statement& rows);
+  Status EndRetention(Database& db, const FoldWork& work, FoldResult& result);
+  Status ReleaseOldest(Database& db, const FoldWork& work, FoldResult& result);
+  // The segment is not retained any more, and goes where it lies in what was looked through.
+  Status Release(Database& db, const Segment& segment, FoldResult& result);
+  Status LookThrough(Database& db, Lane lane, const Spans& free, FoldResult& result);
+  // False: the rest is for the next fold.
+  Result<bool> LookAt(Database& db, Lane lane, const Spans& free, const std::pair<Sequence, Sequence>& stretch,
+                      std::int64_t& looked_through, FoldResult& result);
+  Status Remove(Database& db, const Segment& segment, FoldResult& result);
+
+  std::array<PerLane, kLanes> lanes_;
+  std::int64_t rows_ = 0;  // that this fold may still look at
+};
+
+// What of `all` is not in `without`. Both ascending and without overlaps.
+Trimmer::Spans Minus(const Trimmer::Spans& all, const Trimmer::Spans& without);
+
+// Where the first segment of a lane begins that is retained; 0: none is.
+Result<Sequence> RetainedFrom(Database& db, Lane lane);
+
+}  // namespace packhorse::queue
