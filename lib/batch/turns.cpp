@@ -7,6 +7,8 @@ namespace {
 
 // Turns of a lane for one of the lanes below it.
 constexpr std::uint32_t kRun = 4;
+// Turns of others for one of a replay.
+constexpr std::uint32_t kReplayRun = 16;
 constexpr double kLeastShare = 0.01;
 constexpr double kMostShare = 0.99;
 // Shares like 0.1 are not exact in binary: ten of them count as a whole.
@@ -45,6 +47,12 @@ std::optional<Line> Turns::NextOf(const Ready& ready, bool backlog, const Runs& 
 }
 
 std::optional<Line> Turns::Next(const Ready& ready) const {
+  const bool replay = ready.at(IndexOf(kReplayLine));
+  const std::optional<Line> other = NextOther(ready);
+  return replay && (!other || replay_waited_ >= kReplayRun) ? kReplayLine : other;
+}
+
+std::optional<Line> Turns::NextOther(const Ready& ready) const {
   const bool others = AnyLive(ready, Lane::kNormal);
   const bool backlog = AnyBacklog(ready);
   if (Waits(ready, Lane::kUrgent, false) && (live_.urgent < kRun || !(others || backlog))) {
@@ -68,6 +76,10 @@ void Turns::Count(Line line, const Ready& ready, Runs& runs) {
 }
 
 void Turns::Took(Line line, const Ready& ready) {
+  replay_waited_ = ready.at(IndexOf(kReplayLine)) && !line.replay ? replay_waited_ + 1 : 0;
+  if (line.replay) {
+    return;
+  }
   const bool others = AnyLive(ready, Lane::kNormal);
   const bool backlog = AnyBacklog(ready);
   if (line == kUrgentLive) {

@@ -1,5 +1,6 @@
 #include "delivery/batch_builder.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -65,16 +66,16 @@ struct BatchBuilder::Draft {
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
 std::string BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const queue::FrozenBatch& batch) const {
-  if (batch.created_at - received_at >= options_.backfill_after) {
+  if (batch.replay == 0 && batch.created_at - received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
   }
-  if (batch.replayed) {
+  if (batch.again()) {
     record.flags = record.flags | Flag::kReplayed;
   }
   return options_.contract->RenderRecord(record);
 }
 
-BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at) const {
+BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const {
   Draft draft;
   draft.batch = std::make_unique<queue::FrozenBatch>();
   draft.batch->destination = options_.destination;
@@ -83,6 +84,7 @@ BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at) const
   draft.batch->trace_id = RandomHex(kTraceBytes);
   draft.batch->contract = options_.contract->name();
   draft.batch->created_at = created_at;
+  draft.batch->replay = replay;
   return draft;
 }
 
@@ -119,7 +121,7 @@ class BatchBuilder::Assembly {
         envelope_(builder.options_.contract->EnvelopeBytes(builder.Header(request.lane, std::string(kKeyDigits, '0')))),
         filler_(limits, envelope_),
         created_at_(builder.clock_.Wall()),
-        draft_(builder.NewDraft(request.lane, created_at_)) {}
+        draft_(builder.NewDraft(request.lane, created_at_, request.replay)) {}
 
   // Whether the message's records still fit beside what is there.
   bool HasRoom(const std::vector<std::string>& records) const {
@@ -160,7 +162,7 @@ class BatchBuilder::Assembly {
       return batch.error();
     }
     request_.batches.push_back(*std::move(batch));
-    draft_ = builder_.NewDraft(request_.lane, created_at_);
+    draft_ = builder_.NewDraft(request_.lane, created_at_, request_.replay);
     filler_ = batch::Filler(limits_, envelope_);
     return {};
   }
@@ -177,7 +179,24 @@ class BatchBuilder::Assembly {
 
 Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
                                                  const batch::Options& limits) const {
-  queue::FreezeRequest request{options_.destination, lane, pending.from, pending.from - 1, {}, {}};
+  return Fill({options_.destination, lane, pending.from, pending.from - 1, {}, {}}, pending, limits);
+}
+
+Result<queue::FreezeRequest> BatchBuilder::Build(queue::ReplayId replay, const queue::ReplayPart& part,
+                                                 const batch::Options& limits) const {
+  const Sequence from = part.pending.from;
+  Result<queue::FreezeRequest> request =
+      Fill({options_.destination, part.lane, from, from - 1, {}, {}, replay}, part.pending, limits);
+  if (request) {
+    const auto end = std::upper_bound(part.skipped.begin(), part.skipped.end(), request->through);
+    request->skipped = static_cast<std::uint64_t>(end - part.skipped.begin());
+  }
+  return request;
+}
+
+Result<queue::FreezeRequest> BatchBuilder::Fill(queue::FreezeRequest request, const queue::Pending& pending,
+                                                const batch::Options& limits) const {
+  const Lane lane = request.lane;
   Assembly assembly(*this, request, limits);
   bool all = true;
   for (const queue::StoredMessage& stored : pending.messages) {
@@ -216,7 +235,7 @@ Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending
 
 Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::FrozenBatch& from,
                                                                   const std::vector<queue::Member>& members) const {
-  Draft draft = NewDraft(from.lane, from.created_at);
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   for (const queue::Member& member : members) {

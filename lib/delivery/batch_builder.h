@@ -41,6 +41,9 @@ class BatchBuilder {
   // What to freeze of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A
   // message with more records than a batch may hold becomes several batches.
   Result<queue::FreezeRequest> Build(Lane lane, const queue::Pending& pending, const batch::Options& limits) const;
+  // Likewise of a replay.
+  Result<queue::FreezeRequest> Build(queue::ReplayId replay, const queue::ReplayPart& part,
+                                     const batch::Options& limits) const;
 
   // A batch of exactly these members, decoded and rendered anew: the remainder or the half of another one.
   Result<std::unique_ptr<queue::FrozenBatch>> Rebuild(const queue::FrozenBatch& from,
@@ -59,7 +62,10 @@ class BatchBuilder {
   class Assembly;
   Result<std::unique_ptr<queue::FrozenBatch>> Finish(Draft draft) const;
   contract::BatchHeader Header(Lane lane, const std::string& key) const;
-  Draft NewDraft(Lane lane, WallTime created_at) const;
+  Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;
+  // Fills a request that says where it begins.
+  Result<queue::FreezeRequest> Fill(queue::FreezeRequest request, const queue::Pending& pending,
+                                    const batch::Options& limits) const;
   // As the cloud gets it: with what is known only when it is sent.
   std::string Render(CanonicalRecord record, WallTime received_at, const queue::FrozenBatch& batch) const;
 

@@ -99,7 +99,8 @@ MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
   LineState& state = StateOf(at);
   MonoTime next = now + kIdle;
   const bool open = gate_.state() == limit::GateState::kOk;
-  if (!draining_ && !state.freezing && state.line.size() < (open ? kLineLength : 1)) {
+  const std::size_t ahead = open ? kLineLength : at.replay ? 0 : 1;
+  if (!draining_ && !state.freezing && state.line.size() < ahead) {
     next = FreezeWhenDue(at, now);
   }
   if (state.line.empty() && !state.suspects.empty() && !state.freezing) {
@@ -161,6 +162,9 @@ batch::Options DestinationImpl::BatchLimits() const {
 }
 
 MonoTime DestinationImpl::FreezeWhenDue(batch::Line at, MonoTime now) {
+  if (at.replay) {
+    return FreezeReplay(now);
+  }
   if (at.backlog && !options_.live_first) {
     return now + kIdle;
   }
@@ -218,8 +222,43 @@ void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
                            around_.clock.Wall());
     }
   }
-  std::vector<ActivePtr> frozen;
+  Freeze(at, *std::move(request));
+}
+
+MonoTime DestinationImpl::FreezeReplay(MonoTime now) {
+  LineState& state = StateOf(batch::kReplayLine);
+  const std::optional<queue::Queue::ReplayTurn> turn = around_.queue.NextReplay(options_.name);
+  if (!turn) {
+    return now + kIdle;
+  }
+  if (now < state.freeze_not_before) {
+    return state.freeze_not_before;
+  }
+  Result<queue::FreezeRequest> request = BuildReplay(*turn);
+  if (!request) {
+    last_error_ = request.error().message;
+    state.freeze_not_before = now + kFreezeRetry;
+    return state.freeze_not_before;
+  }
+  std::size_t messages = 0;
   for (const auto& batch : request->batches) {
+    messages += batch->members.size();
+  }
+  state.freeze_not_before = now + messages * std::chrono::nanoseconds(1s) / turn->rate;
+  Freeze(batch::kReplayLine, *std::move(request));
+  return now + kIdle;
+}
+
+Result<queue::FreezeRequest> DestinationImpl::BuildReplay(const queue::Queue::ReplayTurn& turn) {
+  const batch::Options limits = BatchLimits();
+  const std::uint32_t most = std::min(limits.max_records, turn.rate);
+  const Result<queue::ReplayPart> part = around_.queue.PeekReplay(turn.id, most, kPeekBytes);
+  return part ? builder_.Build(turn.id, *part, limits) : Result<queue::FreezeRequest>(part.error());
+}
+
+void DestinationImpl::Freeze(batch::Line at, queue::FreezeRequest request) {
+  std::vector<ActivePtr> frozen;
+  for (const auto& batch : request.batches) {
     auto active = std::make_shared<Active>();
     active->batch = *batch;
     active->backlog = at.backlog;
@@ -227,9 +266,9 @@ void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
         0.8 * mean_record_bytes_ + 0.2 * static_cast<double>(batch->uncompressed_bytes) / std::max(1U, batch->records);
     frozen.push_back(std::move(active));
   }
-  state.freezing = true;
-  around_.queue.Freeze(*std::move(request), [this, at, frozen, alive = std::weak_ptr<bool>(alive_)](
-                                                const Result<std::vector<queue::BatchId>>& ids) {
+  StateOf(at).freezing = true;
+  around_.queue.Freeze(std::move(request), [this, at, frozen, alive = std::weak_ptr<bool>(alive_)](
+                                               const Result<std::vector<queue::BatchId>>& ids) {
     if (alive.expired()) {
       return;
     }

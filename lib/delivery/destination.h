@@ -78,6 +78,10 @@ class DestinationImpl final : public Destination {
   // Of a status that is otherwise complete.
   std::uint64_t BacklogMessages(const DestinationStatus& status) const;
   void StartFreeze(batch::Line at, MonoTime now);
+  // The next batch of a replay, no faster than its rate.
+  MonoTime FreezeReplay(MonoTime now);
+  Result<queue::FreezeRequest> BuildReplay(const queue::Queue::ReplayTurn& turn);
+  void Freeze(batch::Line at, queue::FreezeRequest request);
   batch::Options BatchLimits() const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
@@ -94,13 +98,19 @@ class DestinationImpl final : public Destination {
   void OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
   void Hold(const std::string& reason, MonoTime now);
   void Works(const outcome::Verdict& verdict, MonoTime now);
+  // Records of it could not be rendered again: what is live waits for somebody to mend that, of a replay they count as
+  // refused.
+  void CannotRebuild(const ActivePtr& active, const Error& error, const outcome::Verdict& verdict, int status,
+                     MonoTime now);
   bool Split(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
   void Bury(const ActivePtr& active, std::string reason, const outcome::Verdict& verdict, int status, MonoTime now);
   void Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now);
   void OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
                  const Result<std::vector<queue::BatchId>>& ids);
   queue::Settlement SettlementOf(const Active& active, const outcome::Verdict& verdict, int status) const;
-  LineState& LineOf(const Active& active) { return lines_[batch::IndexOf({active.batch.lane, active.backlog})]; }
+  LineState& LineOf(const Active& active) {
+    return StateOf(active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog});
+  }
   const LineState& StateOf(batch::Line at) const { return lines_[batch::IndexOf(at)]; }
   LineState& StateOf(batch::Line at) { return lines_[batch::IndexOf(at)]; }
   void BurySuspects(MonoTime now);

@@ -116,8 +116,9 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const outcome::Verdic
   }
   accepted_something_ = true;
   last_success_at_ = around_.clock.Wall();
-  records_delivered_ += active->batch.records;
-  if (active->backlog || !options_.live_first) {
+  const bool replay = active->batch.replay != 0;
+  records_delivered_ += replay ? 0 : active->batch.records;
+  if (!replay && (active->backlog || !options_.live_first)) {
     drained_.Record(active->batch.members.size(), now);
   }
   Settle(active, SettlementOf(*active, verdict, status), now);
@@ -168,15 +169,31 @@ void DestinationImpl::OnPartial(const ActivePtr& active, const outcome::Verdict&
   if (!again.empty()) {
     Result<std::unique_ptr<queue::FrozenBatch>> rest = builder_.Rebuild(active->batch, again);
     if (!rest) {
-      Hold(rest.error().message, now);
+      CannotRebuild(active, rest.error(), verdict, status, now);
       return;
     }
     settlement.successors.push_back(*std::move(rest));
   }
   Works(verdict, now);
   accepted_something_ = accepted_something_ || delivered > 0;
-  records_delivered_ += delivered;
+  records_delivered_ += active->batch.replay != 0 ? 0 : delivered;
   last_success_at_ = around_.clock.Wall();
+  Settle(active, std::move(settlement), now);
+}
+
+void DestinationImpl::CannotRebuild(const ActivePtr& active, const Error& error, const outcome::Verdict& verdict,
+                                    int status, MonoTime now) {
+  if (active->batch.replay == 0) {
+    Hold(error.message, now);
+    return;
+  }
+  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+  for (const queue::Member& member : active->batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      settlement.dead.push_back(
+          queue::DeadRecord{member.sequence, member.first_record + i, "gone", error.message, "", status});
+    }
+  }
   Settle(active, std::move(settlement), now);
 }
 
@@ -201,7 +218,7 @@ bool DestinationImpl::Split(const ActivePtr& active, const outcome::Verdict& ver
   for (const std::vector<queue::Member>& part : parts) {
     Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, part);
     if (!rebuilt) {
-      Hold(rebuilt.error().message, now);
+      CannotRebuild(active, rebuilt.error(), verdict, status, now);
       return false;
     }
     settlement.successors.push_back(*std::move(rebuilt));
@@ -223,6 +240,11 @@ void DestinationImpl::OnTooLarge(const ActivePtr& active, const outcome::Verdict
 void DestinationImpl::OnRefused(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
   if (active->batch.records > 1) {
     Split(active, verdict, status, now);
+    return;
+  }
+  if (active->batch.replay != 0) {
+    // It was accepted once: perhaps just that is the reason. Nothing is lost by it, and nothing else has to wait.
+    Bury(active, "rejected", verdict, status, now);
     return;
   }
   if (accepted_something_) {
@@ -268,9 +290,12 @@ void DestinationImpl::Bury(const ActivePtr& active, std::string reason, const ou
       member.sequence, member.first_record, std::move(reason),
       verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail,
       verdict.provider_request_id, status});
-  around_.events.Raise(health::Severity::kP2, "dead_letters", options_.name,
-                       builder_.MemberRecordId(active->batch.lane, member, member.first_record) + ": " + verdict.reason,
-                       around_.clock.Wall());
+  if (active->batch.replay == 0) {
+    around_.events.Raise(
+        health::Severity::kP2, "dead_letters", options_.name,
+        builder_.MemberRecordId(active->batch.lane, member, member.first_record) + ": " + verdict.reason,
+        around_.clock.Wall());
+  }
   Settle(active, std::move(settlement), now);
 }
 
@@ -316,6 +341,12 @@ void DestinationImpl::Hold(const std::string& reason, MonoTime now) {
 
 void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now) {
   active->state = Active::State::kSettling;
+  if (active->batch.replay != 0 && !settlement.dead.empty()) {
+    around_.events.Raise(health::Severity::kP3, "replay_refused", options_.name,
+                         "replay " + std::to_string(active->batch.replay) + ": " +
+                             std::to_string(settlement.dead.size()) + " records: " + settlement.dead.front().detail,
+                         around_.clock.Wall());
+  }
   active->has_successors = !settlement.successors.empty();
   std::vector<ActivePtr> successors;
   for (const auto& batch : settlement.successors) {
