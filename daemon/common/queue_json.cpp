@@ -33,6 +33,8 @@ Json CountsJson(const queue::LedgerRow& row) {
           {"pending", row.pending},
           {"records_delivered", row.records_delivered},
           {"records_rejected", row.records_rejected},
+          {"replayed", row.replayed},
+          {"records_replayed", row.records_replayed},
           {"balanced", row.Balanced()}};
 }
 
@@ -191,6 +193,8 @@ Json Queue(const config::Queue& config, const queue::Stats& stats) {
           {"full", stats.full},
           {"records", stats.messages},
           {"messages", stats.messages},
+          {"retained_messages", stats.retained_messages},
+          {"retained_bytes", stats.retained_bytes},
           {"oldest_at", Time(stats.oldest_at)},
           {"at_risk", stats.at_risk},
           {"payload_bytes", stats.payload_bytes_stored},
@@ -201,6 +205,24 @@ Json Queue(const config::Queue& config, const queue::Stats& stats) {
           {"journal_bytes", stats.journal_bytes},
           {"last_error", stats.last_error},
           {"failing_since", Time(stats.failing_since)}};
+}
+
+Json OneReplay(const queue::Replay& replay) {
+  return {{"id", replay.id},
+          {"stream", replay.what.stream},
+          {"destination", replay.what.destination},
+          {"from", Time(replay.what.from)},
+          {"to", Time(replay.what.to)},
+          {"rate", replay.what.rate},
+          {"state", queue::Name(replay.state)},
+          {"progress", replay.progress()},
+          {"asked_at", Time(replay.asked_at)},
+          {"ended_at", Time(replay.ended_at)},
+          {"messages", replay.messages},
+          {"skipped", replay.skipped},
+          {"records", replay.records},
+          {"delivered", replay.delivered},
+          {"refused", replay.refused}};
 }
 
 Json Total(const queue::Ledger& ledger) {
@@ -384,6 +406,18 @@ std::string StoredJson(const queue::StoredMessages& stored, const queue::StoredP
     comma = ",";
   }
   return text + "]}";
+}
+
+std::string ReplayJson(const queue::Replay& replay) { return Dump(OneReplay(replay)); }
+
+std::string ReplaysJson(const std::vector<queue::Replay>& replays, bool running) {
+  Json json = {{"replays", Json::array()}};
+  for (const queue::Replay& replay : replays) {
+    if (!running || replay.state == queue::Replay::State::kRunning) {
+      json["replays"].push_back(OneReplay(replay));
+    }
+  }
+  return Dump(json);
 }
 
 bool FlushOutcome::complete() const {

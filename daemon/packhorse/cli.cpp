@@ -30,6 +30,8 @@ constexpr char kExamples[] =
     "  packhorse ledger --check              where every message went, recounted\n"
     "  packhorse where k3f9ab2c.n.1001       what became of one message\n"
     "  packhorse dead list                   what a cloud API refused, and why\n"
+    "  packhorse replay --stream telemetry --from 6h --to 2h --destination cloud\n"
+    "                                        send four hours of it again\n"
     "  packhorse queue quarantine            what could not be decoded, and why\n"
     "  packhorse pause cloud --for 2h        no uploads for two hours; nothing is lost\n"
     "  packhorse decode --topic site/a/dev/th-01/telemetry < payload.json\n"
@@ -53,6 +55,8 @@ struct Arguments {
   std::string flush_timeout = "30s";
   DeadListOptions dead_list;
   DeadReplayOptions dead_replay;
+  ReplayOptions replay;
+  std::int64_t replay_id = 0;
   TailOptions tail;
   DecodeOptions decode;
   std::function<int()> run;  // of the command that was named
@@ -123,6 +127,25 @@ void AddDeadCommands(CLI::App& app, Arguments& a) {
   destination->excludes(all);
 }
 
+void AddReplayCommands(CLI::App& app, Arguments& a) {
+  CLI::App* replay = app.add_subcommand("replay", "Send stored messages of a stream again, under the same record ids");
+  replay->callback([&a, replay] {
+    if (replay->get_subcommands().empty()) {  // else that has said what to run
+      a.run = [&a] { return StartReplay(a.globals, a.replay); };
+    }
+  });
+  replay->add_option("--stream", a.replay.stream, "The stream; it needs retain_delivered");
+  replay->add_option("--from", a.replay.from, "Arrived at this time (RFC 3339) or later; 2h: two hours ago");
+  replay->add_option("--to", a.replay.to, "Arrived before this time; 0s: now");
+  replay->add_option("--destination", a.replay.destination, "Where to");
+  replay->add_option("--rate", a.replay.rate, "At most so many messages a second, default 100")
+      ->check(CLI::Range(1, 100'000));
+  Add(*replay, a, "list", "Those that run, and the last that ended", [&a] { return ListReplays(a.globals); });
+  CLI::App* cancel = Add(*replay, a, "cancel", "End one; what is in a batch already still goes",
+                         [&a] { return CancelReplay(a.globals, a.replay_id); });
+  cancel->add_option("ID", a.replay_id, "Its number from the list")->required();
+}
+
 void AddChangeCommands(CLI::App& app, Arguments& a) {
   Add(app, a, "reload", "Check the configuration file, and put it in force if it is fine",
       [&a] { return Reload(a.globals); });
@@ -170,6 +193,7 @@ void Define(CLI::App& app, Arguments& arguments) {
   AddLookCommands(app, arguments);
   AddQueueCommands(app, arguments);
   AddDeadCommands(app, arguments);
+  AddReplayCommands(app, arguments);
   AddChangeCommands(app, arguments);
   AddLocalCommands(app, arguments);
 }

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <tuple>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -139,6 +141,39 @@ int DeadReplay(const Globals& globals, const DeadReplayOptions& options) {
   args["all"] = options.all;
   return Show(globals, "dead_replay", args, ReplayText,
               [](const std::string& json) { return FineIf(ReplayComplete(json)); });
+}
+
+int StartReplay(const Globals& globals, const ReplayOptions& options) {
+  if (options.stream.empty() || options.destination.empty() || options.from.empty() || options.to.empty()) {
+    std::fputs("packhorse: replay needs --stream, --from, --to and --destination; see: packhorse help replay\n",
+               stderr);
+    return kExitUsage;
+  }
+  Json args = {{"stream", options.stream}, {"destination", options.destination}, {"rate", options.rate}};
+  for (const auto& [option, text, member] :
+       {std::tuple("--from", &options.from, "from_us"), std::tuple("--to", &options.to, "to_us")}) {
+    const std::optional<WallTime> time = ParseTimeOrAgo(*text, Now());
+    if (!time) {
+      std::fprintf(stderr,
+                   "packhorse: %s must be a time like 2026-11-20T09:12:01Z or how long ago, like 2h, not '%s'\n",
+                   option, Printable(*text).c_str());
+      return kExitUsage;
+    }
+    args[member] = time->time_since_epoch().count();
+  }
+  return Show(globals, "replay_start", args,
+              [](const std::string& json) { return ReplayStartedText(json, Style::Detect(), Now()); });
+}
+
+int ListReplays(const Globals& globals) {
+  return Show(globals, "replay_list", {},
+              [](const std::string& json) { return ReplaysText(json, Style::Detect(), Now()); });
+}
+
+int CancelReplay(const Globals& globals, std::int64_t id) {
+  return Show(globals, "replay_cancel", Json({{"id", id}}), [id](const std::string&) {
+    return "replay " + std::to_string(id) + ": cancelled; what is in a batch already still goes\n";
+  });
 }
 
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration) {

@@ -61,6 +61,17 @@ struct DeadReplayOptions {
 };
 int DeadReplay(const Globals& globals, const DeadReplayOptions& options);
 
+struct ReplayOptions {
+  std::string stream;
+  std::string destination;
+  std::string from;  // RFC 3339, of arrival, included; or a duration: so long ago
+  std::string to;    // likewise, not included
+  std::int64_t rate = 100;
+};
+int StartReplay(const Globals& globals, const ReplayOptions& options);
+int ListReplays(const Globals& globals);
+int CancelReplay(const Globals& globals, std::int64_t id);
+
 // `duration` as in the configuration ("2h"), empty: until resumed. An empty destination means all.
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration);
 int Resume(const Globals& globals, const std::string& destination);

@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "base/units.h"
 
 namespace packhorse::cli {
 namespace {
@@ -187,6 +188,13 @@ std::optional<WallTime> ParseTime(std::string_view text) {
   }
   return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
          seconds(*second) + *fraction - *zone;
+}
+
+std::optional<WallTime> ParseTimeOrAgo(std::string_view text, WallTime now) {
+  if (const Result<std::chrono::milliseconds> ago = ParseDuration(text)) {
+    return now - *ago;
+  }
+  return ParseTime(text);
 }
 
 std::string HumaniseTimes(std::string_view sentence, WallTime now) {

@@ -47,6 +47,8 @@ std::string LocalTime(WallTime time, WallTime now);
 std::string SinceText(WallTime since, WallTime now);
 // RFC 3339 with `Z` or an offset and 0 to 9 fraction digits (digits beyond microseconds are cut).
 std::optional<WallTime> ParseTime(std::string_view text);
+// As ParseTime(), or a duration as in the configuration ("2h"): so long before `now`.
+std::optional<WallTime> ParseTimeOrAgo(std::string_view text, WallTime now);
 // Every "since <RFC 3339>" in a sentence of the daemon as people like to read it.
 std::string HumaniseTimes(std::string_view sentence, WallTime now);
 // What a device or a provider sent, safe for a terminal: what a terminal acts on (base/text.h), and what is not UTF-8,

@@ -101,6 +101,9 @@ std::string QueueLine(const JsonView& queue, WallTime now) {
   if (const auto oldest = queue["oldest_at"].Time()) {
     text += ", oldest " + AgeText(*oldest, now);
   }
+  if (const std::uint64_t retained = queue["retained_messages"].Count(); retained > 0) {
+    text += "; besides " + Grouped(retained) + " kept for replays, " + FormatBytes(queue["retained_bytes"].Count());
+  }
   text += "; a power cut would cost " + Grouped(queue["at_risk"].Count());
   text += "; dead letters " + Grouped(queue["dead_letters"].Count());
   text += ", quarantined " + Grouped(queue["quarantined"].Count());
@@ -141,6 +144,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
       text += "    " + destination["name"].Shown() + ": next attempt in " + Latency(std::max(*wait, 0.0)) + "\n";
     }
     text += BacklogLine(destination);
+    text += RunningReplays(status, destination["name"].Text());
   }
   for (const auto& [name, messages] : status["left_behind"].Members()) {
     text += "    " + name + ": not configured any more, keeps " + Grouped(messages.Count()) + " unsent\n";

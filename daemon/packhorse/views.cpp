@@ -57,6 +57,10 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
   text += Field("size", FormatBytes(queue["bytes"].Count()) + " of " + FormatBytes(queue["max_bytes"].Count()) +
                             " on the disk, " + Grouped(queue["segments"].Count()) + " segments with " +
                             FormatBytes(queue["payload_bytes"].Count()));
+  if (queue["retained_messages"].Count() > 0) {
+    text += Field("for replays", Grouped(queue["retained_messages"].Count()) + " more that nobody waits for, " +
+                                     FormatBytes(queue["retained_bytes"].Count()));
+  }
   text += Field("limits", LimitsText(queue));
   text += Field("at risk", Grouped(queue["at_risk"].Count()) + " messages, should the power fail now");
   text += Field("dead letters", Grouped(queue["dead_letters"].Count()));
@@ -94,6 +98,12 @@ std::string LedgerText(const std::string& json, const Style& style) {
     for (const auto& [reason, count] : row["drop_reasons"].Members()) {
       text += "    " + row["stream"].Shown() + " to " + row["destination"].Shown() + ": dropped " +
               Grouped(count.Count()) + " (" + Printable(reason) + ")\n";
+    }
+  }
+  for (const JsonView& row : ledger["rows"].Items()) {
+    if (const std::uint64_t replayed = row["replayed"].Count(); replayed > 0) {
+      text += "    " + row["stream"].Shown() + " to " + row["destination"].Shown() + ": delivered again by replays " +
+              Grouped(replayed) + "\n";
     }
   }
   text += "  unrouted (no stream wants the topic): " + Grouped(ledger["total"]["unrouted"].Count()) + "\n";

@@ -7,6 +7,8 @@
 
 namespace packhorse::cli {
 
+class JsonView;
+
 // What people see of the daemon's JSON answers: what is wrong first, what to do next, then the rest; 80 columns.
 // Members that an older or newer daemon does not send are left out. Pure functions of their arguments.
 
@@ -31,6 +33,11 @@ bool WhereKnown(const std::string& json);
 // What stands above an answer that was read from the file of a stopped daemon; else empty.
 std::string FromFileText(const std::string& json, const Style& style);
 std::string ReplayText(const std::string& json);
+// Of stored messages: one that has just begun, and all that are known.
+std::string ReplayStartedText(const std::string& json, const Style& style, WallTime now);
+std::string ReplaysText(const std::string& json, const Style& style, WallTime now);
+// Of a status: one line for each replay that runs to this destination.
+std::string RunningReplays(const JsonView& status, const std::string& destination);
 bool ReplayComplete(const std::string& json);
 std::string ReloadText(const std::string& json, const Style& style);
 bool ReloadApplied(const std::string& json);

@@ -132,6 +132,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                  {"queue", Json::parse(QueueJson(parts.config.queue, condition.queue))},
                  {"destinations", Json::array()},
                  {"left_behind", LeftBehind(condition)},
+                 {"replays", Json::parse(ReplaysJson(parts.queue->Replays(), true))["replays"]},
                  {"ledger", Json::parse(TotalJson(ledger))},
                  {"events", Json::array()}};
   for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {

@@ -23,9 +23,6 @@ constexpr std::chrono::milliseconds kLongestFlush = std::chrono::hours(1);
 // A longer line would not fit what the control socket holds for a client.
 constexpr std::size_t kExportEntryBytes = 8U << 20U;
 
-// What a handler returns whose answer follows by SendReady().
-Error Later() { return Error{ErrorCode::kBusy, ""}; }
-
 std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_string(count) + "}"; }
 
 }  // namespace
@@ -49,6 +46,9 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"dead_show", false, &Handlers::ShowDead},
       {"tail", false, &Handlers::Follow},
       {"dead_replay", true, &Handlers::ReplayDead},
+      {"replay_list", false, &Handlers::ListReplays},
+      {"replay_start", true, &Handlers::StartReplay},
+      {"replay_cancel", true, &Handlers::CancelReplay},
       {"reload", true, &Handlers::Reload},
       {"pause", true, &Handlers::Pause},
       {"resume", true, &Handlers::Resume},

@@ -47,12 +47,19 @@ class Handlers {
   control::Answer ListDead(const control::Call& call, const Args& args);
   control::Answer ShowDead(const control::Call& call, const Args& args);
   control::Answer ReplayDead(const control::Call& call, const Args& args);
+  // --- replay_handlers.cpp ---
+  control::Answer StartReplay(const control::Call& call, const Args& args);
+  control::Answer ListReplays(const control::Call& call, const Args& args);
+  control::Answer CancelReplay(const control::Call& call, const Args& args);
+
   control::Answer Follow(const control::Call& call, const Args& args);
   control::Answer Reload(const control::Call& call, const Args& args);
   control::Answer Pause(const control::Call& call, const Args& args);
   control::Answer Resume(const control::Call& call, const Args& args);
   control::Answer Flush(const control::Call& call, const Args& args);
 
+  // What a handler returns whose answer follows by Serve().
+  static Error Later() { return Error{ErrorCode::kBusy, ""}; }
   // The destinations that an argument `destination` means: that one, or all when it is absent.
   Result<std::vector<DestinationUnit*>> Chosen(const Args& args);
 

@@ -158,7 +158,7 @@ queue::Limits QueueLimits(const config::Queue& config) {
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
   std::vector<queue::StreamOptions> streams;
   for (const config::Stream& stream : config.streams) {
-    streams.push_back({stream.name, stream.lane, stream.destinations});
+    streams.push_back({stream.name, stream.lane, stream.destinations, stream.retain_delivered});
   }
   for (const config::Destination& destination : config.destinations) {
     streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}});

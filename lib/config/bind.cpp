@@ -126,6 +126,7 @@ Stream BindStream(const Node& node, const Node& root) {
   stream.contract = Text(node, "contract");
   stream.lane = Choice(kLanes, Text(node, "lane"));
   stream.retained = Choice(kRetained, Text(node, "retained"));
+  stream.retain_delivered = Duration(node, "retain_delivered");
   stream.destinations = Texts(node["destinations"]);
   if (node.Find("destinations") == nullptr) {
     stream.destinations.push_back(only("destinations"));

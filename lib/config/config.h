@@ -70,6 +70,7 @@ struct Stream {
   Lane lane = Lane::kNormal;
   RetainedPolicy retained = RetainedPolicy::kState;
   std::vector<std::string> destinations;
+  std::chrono::milliseconds retain_delivered{};  // 0: not at all
 };
 
 // What happens over a limit of the queue, with its names.

@@ -1,0 +1,65 @@
+// `packhorse replay`: what was delivered goes again.
+
+#include <chrono>
+#include <utility>
+
+#include "common/queue_json.h"
+#include "health/log.h"
+#include "packhorsed/handlers.h"
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr std::int64_t kUsualRate = 100;
+constexpr std::int64_t kLargestRate = 100'000;
+
+WallTime At(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+
+}  // namespace
+
+control::Answer Handlers::StartReplay(const control::Call& call, const Args& args) {
+  const auto stream = args.Text("stream", "");
+  const auto destination = args.Text("destination", "");
+  const auto from = args.Integer("from_us", 0, INT64_MIN, INT64_MAX);
+  const auto to = args.Integer("to_us", 0, INT64_MIN, INT64_MAX);
+  const auto rate = args.Integer("rate", kUsualRate, 1, kLargestRate);
+  for (const auto* number : {&from, &to, &rate}) {
+    if (!*number) {
+      return number->error();
+    }
+  }
+  if (!stream || !destination || stream->empty() || destination->empty()) {
+    return Error{ErrorCode::kInvalidArgument, "say which stream and which destination"};
+  }
+  if (const auto chosen = Chosen(args); !chosen) {
+    return chosen.error();
+  }
+  const queue::ReplayRequest request{*stream, *destination, At(*from), At(*to), static_cast<std::uint32_t>(*rate)};
+  parts_.queue->StartReplay(request, [this, connection = call.connection](const Result<queue::Replay>& replay) {
+    if (replay) {
+      health::Log(health::LogLevel::kInfo, "replay_started", "stored messages are sent again on request",
+                  {{"id", std::to_string(replay->id)},
+                   {"stream", replay->what.stream},
+                   {"destination", replay->what.destination}});
+    }
+    ready_.emplace_back(connection, replay ? control::Answer(ReplayJson(*replay)) : control::Answer(replay.error()));
+  });
+  return Later();
+}
+
+control::Answer Handlers::ListReplays(const control::Call&, const Args&) {
+  return ReplaysJson(parts_.queue->Replays(), false);
+}
+
+control::Answer Handlers::CancelReplay(const control::Call& call, const Args& args) {
+  const auto id = args.Integer("id", -1, 0, INT64_MAX);
+  if (!id) {
+    return id.error();
+  }
+  parts_.queue->CancelReplay(*id, [this, connection = call.connection](const Result<queue::Replay>& replay) {
+    ready_.emplace_back(connection, replay ? control::Answer(ReplayJson(*replay)) : control::Answer(replay.error()));
+  });
+  return Later();
+}
+
+}  // namespace packhorse::daemon
