@@ -260,7 +260,7 @@ void Index::DropCached(Lane lane) {
 FoldWork Index::TakeFold(Position through) {
   FoldWork work;
   work.through = through;
-  work.needed = NeededOrRetained();
+  work.needed = Needed();
   retained_.TakeFold(work);
   for (const Lane lane : kAllLanes) {
     FoldWork::PerLane& part = work.lanes[At(lane)];
@@ -272,7 +272,7 @@ FoldWork Index::TakeFold(Position through) {
     std::deque<RamSegmentPtr> kept;
     for (RamSegmentPtr& segment : cache_[At(lane)]) {
       if (!segment->stored) {
-        if (!queue::Needed(work.needed, lane, *segment)) {
+        if (!queue::Needed(work.needed, lane, *segment) && !retained_.IsToBeStored(*segment)) {
           continue;
         }
         part.segments.push_back(segment);
@@ -369,10 +369,10 @@ std::optional<MonoTime> Index::OldestUnstored() const {
         continue;
       }
       if (!known) {
-        spans = NeededOrRetained();
+        spans = Needed();
         known = true;
       }
-      if (queue::Needed(spans, lane, *segment)) {
+      if (queue::Needed(spans, lane, *segment) || retained_.IsToBeStored(*segment)) {
         oldest = segment->born;
         break;
       }

@@ -194,8 +194,6 @@ class Index {
   static bool IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record);
   void SettleReplay(const Unsettled& settled, const SettleOp& op);
   void ForgetBatch(DestinationId destination, BatchId id);
-  // Needed(), and what is to be stored for replays.
-  std::vector<NeededSpan> NeededOrRetained() const;
   void Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
              std::int64_t messages, std::int64_t records);
   void Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTime now);

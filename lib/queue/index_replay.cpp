@@ -27,14 +27,6 @@ bool Index::Busy(DestinationId destination, Lane lane, Sequence sequence, Stream
   return waits || ends(*changes_) || (folding_ && ends(*folding_));
 }
 
-std::vector<NeededSpan> Index::NeededOrRetained() const {
-  std::vector<NeededSpan> spans = Needed();
-  for (const Lane lane : kAllLanes) {
-    retained_.AddUnstored(spans, lane, stored_through(lane), last(lane));
-  }
-  return spans;
-}
-
 Sequence Index::LowestKept(Lane lane) const {
   Sequence lowest = LowWater(lane);
   if (const Sequence from = retained_.from(lane); from > 0) {

@@ -17,17 +17,6 @@ bool Retained::IsToBeStored(const RamSegment& segment) const {
          std::any_of(segment.streams.begin(), segment.streams.end(), [&](StreamId stream) { return Keeps(stream); });
 }
 
-void Retained::AddUnstored(std::vector<NeededSpan>& spans, Lane lane, Sequence stored, Sequence last) const {
-  if (retention_.empty() || stored >= last) {
-    return;
-  }
-  NeededSpan span{lane, stored + 1, last, {}};
-  for (const auto& [stream, keep] : retention_) {
-    span.streams.push_back(stream);
-  }
-  spans.push_back(std::move(span));
-}
-
 Held Retained::held() const {
   Held sum;
   for (const Held& held : held_) {

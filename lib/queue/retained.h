@@ -3,7 +3,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <vector>
 
 #include "queue/fold.h"
 
@@ -19,8 +18,6 @@ class Retained {
   bool Keeps(StreamId stream) const { return retention_.contains(stream); }
   // Whether the segment has to go to the disk whoever else needs it.
   bool IsToBeStored(const RamSegment& segment) const;
-  // What of such streams is behind `stored` in the lane, as a span that somebody needs.
-  void AddUnstored(std::vector<NeededSpan>& spans, Lane lane, Sequence stored, Sequence last) const;
 
   // Where the first segment of the database begins that is kept; 0: none is.
   Sequence from(Lane lane) const { return from_[At(lane)]; }

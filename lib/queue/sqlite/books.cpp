@@ -219,10 +219,11 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
       if (!head) {
         return head.error();
       }
+      const auto retained = work.retention.find(head->stream);
       const bool needed = std::any_of(work.needed.begin(), work.needed.end(), [&](const NeededSpan& span) {
         return span.Holds(lane, head->sequence, head->stream);
       });
-      if (!needed) {
+      if (!needed && retained == work.retention.end()) {
         continue;
       }
       if (encoder && encoder->plain().size() >= kSegmentPlainBytes) {
@@ -235,9 +236,7 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
         encoder->Reserve(std::min(left, kSegmentPlainBytes + kSegmentSlack));
       }
       encoder->AddCurrent(head->sequence, reader);
-      if (const auto kept = work.retention.find(head->stream); kept != work.retention.end()) {
-        keep = std::max(keep, kept->second);
-      }
+      keep = std::max(keep, retained == work.retention.end() ? keep : retained->second);
     }
     left -= segment->messages.plain().size();
   }
