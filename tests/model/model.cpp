@@ -57,6 +57,7 @@ std::vector<StreamOptions> Streams(const Configuration& configuration) {
         options.destinations.emplace_back(kDestinationNames.at(destination));
       }
     }
+    options.retain_delivered = std::chrono::hours(stream == kRetainedStream ? 24 * 365 : 0);
     streams.push_back(std::move(options));
   }
   return streams;

@@ -24,6 +24,9 @@ constexpr std::array<const char*, kStreams> kStreamNames = {"alarms", "telemetry
 constexpr std::array<const char*, kDestinations> kDestinationNames = {"cloud", "lake"};
 constexpr std::array<Lane, kStreams> kStreamLanes = {Lane::kUrgent, Lane::kNormal, Lane::kNormal, Lane::kBulk};
 
+// Its messages stay; it shares its lane with another one.
+constexpr std::size_t kRetainedStream = 2;
+
 enum class At : std::uint8_t {
   kNotFor,  // this destination does not get it
   kPending,

@@ -57,6 +57,9 @@ Observation Player::Observe() {
     const std::string name = kDestinationNames.at(destination);
     const Result<std::vector<FrozenBatch>> frozen = queue_->FrozenBatches(name);
     for (const FrozenBatch& batch : *frozen) {
+      if (batch.replay != 0) {
+        continue;
+      }
       std::string words = std::to_string(batch.id) + " " + batch.idempotency_key + " " + batch.body;
       for (const Member& member : batch.members) {
         words += " " + std::to_string(member.sequence) + "." + std::to_string(member.first_record) + "+" +
@@ -146,6 +149,7 @@ void Player::OpenAndCompare(Found found) {
     const std::string why = Compare(shared_.moment[last - 1], seen);
     if (why.empty()) {
       Matched(shared_.moment[last - 1], cut);
+      CompareRetained();
       Verify();
       return;
     }
@@ -189,7 +193,7 @@ void Player::Live(Found found, End end, unsigned steps) {
 }
 
 void Player::Step() {
-  switch (Random(17)) {
+  switch (Random(18)) {
     case 0:
       return CountOnArrival();
     case 1:
@@ -210,6 +214,8 @@ void Player::Step() {
       return Settle();
     case 11:
       return GiveUp();
+    case 12:
+      return SendAgain();
     default:
       return Append();
   }
@@ -282,6 +288,7 @@ void Player::GiveUp() {
       break;
     default:
       limits.max_bytes = 1;
+      shared_.released = true;
   }
   queue_->SetLimits(limits);
   const std::int32_t oldest_hour = HourOf(clock_.Wall() - limits.max_age);

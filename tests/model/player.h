@@ -34,6 +34,7 @@ struct Shared {
     Sequence highest[3];
   } cut;
   bool disk_fails;     // a new configuration may be refused
+  bool released;       // what is kept for replays may be gone
   char failure[2048];  // empty: none
   Model moment[kMaxMoments];
 };
@@ -83,6 +84,11 @@ class Player {
   void GiveUp();
   void Reconfigure();
   void Verify();
+  // --- player_replay.cpp ---
+  void CompareRetained();
+  void SettleReplayed(std::size_t destination);
+  void SendAgain();
+
   std::unique_ptr<FrozenBatch> Build(const Model& model, Batch& batch, std::size_t destination, Lane lane);
   void AddMessage(Batch& batch, std::uint16_t message, std::uint8_t first, std::uint8_t records);
   void SettlePart(Model& next, const Batch& batch, const Part& part, unsigned manner, Settlement& settlement,
