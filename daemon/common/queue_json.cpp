@@ -125,7 +125,8 @@ Json SettledJson(const queue::SettledBatch& batch) {
           {"http_status", batch.http_status},
           {"provider_request_id", batch.provider_request_id},
           {"attempts", batch.attempts},
-          {"possible_duplicate", batch.possible_duplicate}};
+          {"possible_duplicate", batch.possible_duplicate},
+          {"replay", batch.replay == 0 ? Json() : Json(batch.replay)}};
 }
 
 Json PlaceJson(const queue::Place& place) {
@@ -143,6 +144,10 @@ Json PlaceJson(const queue::Place& place) {
   }
   for (const queue::SettledBatch& batch : place.settled) {
     json["settled"].push_back(SettledJson(batch));
+  }
+  json["replayed"] = Json::array();
+  for (const queue::SettledBatch& batch : place.replayed) {
+    json["replayed"].push_back(SettledJson(batch));
   }
   return json;
 }
@@ -195,6 +200,7 @@ Json Queue(const config::Queue& config, const queue::Stats& stats) {
           {"messages", stats.messages},
           {"retained_messages", stats.retained_messages},
           {"retained_bytes", stats.retained_bytes},
+          {"released_messages", stats.released_messages},
           {"oldest_at", Time(stats.oldest_at)},
           {"at_risk", stats.at_risk},
           {"payload_bytes", stats.payload_bytes_stored},

@@ -72,6 +72,10 @@ std::vector<std::string> PlaceWords(const JsonView& place, WallTime now) {
   if (lines.empty()) {
     lines.push_back(LogWords(place, state, now));
   }
+  for (const JsonView& batch : place["replayed"].Items()) {
+    lines.push_back("sent again by replay " + batch["replay"].Shown() + " " + When(batch["settled_at"], now) + ": " +
+                    BatchWords(batch) + "; " + RangeWords(batch));
+  }
   return lines;
 }
 

@@ -61,6 +61,10 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
     text += Field("for replays", Grouped(queue["retained_messages"].Count()) + " more that nobody waits for, " +
                                      FormatBytes(queue["retained_bytes"].Count()));
   }
+  if (queue["released_messages"].Count() > 0) {
+    text += Field("let go", Grouped(queue["released_messages"].Count()) +
+                                " of those since start before their time, to stay within max_bytes");
+  }
   text += Field("limits", LimitsText(queue));
   text += Field("at risk", Grouped(queue["at_risk"].Count()) + " messages, should the power fail now");
   text += Field("dead letters", Grouped(queue["dead_letters"].Count()));

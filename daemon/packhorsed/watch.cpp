@@ -29,16 +29,21 @@ std::uint64_t Percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<std::uint64_t>(100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
+// What is only kept for replays makes room by itself.
+std::uint64_t NeededBytes(const Condition& condition) {
+  return condition.queue.bytes - std::min(condition.queue.bytes, condition.queue.retained_bytes);
+}
+
 // Of the limit that is nearer.
 std::uint64_t PercentFull(const Condition& condition) {
-  return std::max(Percent(condition.queue.bytes, condition.max_queue_bytes),
+  return std::max(Percent(NeededBytes(condition), condition.max_queue_bytes),
                   Percent(condition.queue.most_waiting, condition.max_queue_messages));
 }
 
 std::string HowFull(const Condition& condition) {
-  const std::uint64_t bytes = Percent(condition.queue.bytes, condition.max_queue_bytes);
+  const std::uint64_t bytes = Percent(NeededBytes(condition), condition.max_queue_bytes);
   return bytes >= Percent(condition.queue.most_waiting, condition.max_queue_messages)
-             ? FormatBytes(condition.queue.bytes) + " of " + FormatBytes(condition.max_queue_bytes) + " (max_bytes)"
+             ? FormatBytes(NeededBytes(condition)) + " of " + FormatBytes(condition.max_queue_bytes) + " (max_bytes)"
              : std::to_string(condition.queue.most_waiting) + " of " + std::to_string(condition.max_queue_messages) +
                    " messages (max_records)";
 }
@@ -200,6 +205,10 @@ void Watch::CheckStore(const Condition& condition, WallTime now) {
     Set(percent >= kFullPercent, health::Severity::kP1, "queue_nearly_full", "",
         std::to_string(percent) + " % full: " + HowFull(condition), now);
   }
+  Set(condition.queue.released_messages > 0, health::Severity::kP3, "retention_shortened", "",
+      std::to_string(condition.queue.released_messages) +
+          " delivered messages were let go before retain_delivered was over, to stay within queue.max_bytes",
+      now);
 }
 
 void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {

@@ -180,6 +180,7 @@ struct FoldResult {
   std::int64_t dead_removed = 0;
   std::int64_t quarantine_removed = 0;
   std::array<Held, kLanes> retained;             // in segments that nobody needs, kept for replays; bytes as stored
+  std::int64_t released = 0;                     // messages of it that went before their time
   std::array<Sequence, kLanes> retained_from{};  // where the first segment that is to be kept begins; 0: none is
   bool changed = false;                          // something else went in with it: the `change` of Books::Write()
 };

@@ -398,6 +398,7 @@ Stats QueueImpl::Snapshot() {
         static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages - retained.messages, 0)) + stats.at_risk;
     stats.retained_messages = static_cast<std::uint64_t>(retained.messages);
     stats.retained_bytes = static_cast<std::uint64_t>(retained.payload_bytes);
+    stats.released_messages = static_cast<std::uint64_t>(index_->retained().released());
     stats.segments = static_cast<std::uint64_t>(std::max<std::int64_t>(held.segments, 0));
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
     stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));

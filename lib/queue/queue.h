@@ -32,6 +32,7 @@ struct Stats {
   std::uint64_t messages = 0;                    // stored and still needed
   std::uint64_t retained_messages = 0;           // stored besides, in segments that are only kept for replays
   std::uint64_t retained_bytes = 0;              // of those segments
+  std::uint64_t released_messages = 0;           // since start: that made room before their time
   std::uint64_t bytes = 0;                       // pages of the database in use: what counts against Limits::max_bytes
   std::uint64_t most_waiting = 0;                // messages that wait for the destination for which most do
   std::map<std::string, std::uint64_t> pending;  // messages by destination, of those for which there are any

@@ -35,6 +35,7 @@ void Retained::TakeFold(FoldWork& work) const {
 void Retained::Folded(const FoldWork& work, const FoldResult& result) {
   held_ = result.retained;
   from_ = result.retained_from;
+  released_ += result.released;
   release_bytes_ = work.release_bytes > 0 ? 0 : release_bytes_;
 }
 

@@ -24,6 +24,7 @@ class Retained {
   void SetFrom(Lane lane, Sequence from) { from_[At(lane)] = from; }
   // In segments that nobody needs; bytes as stored.
   Held held() const;
+  std::int64_t released() const { return released_; }  // messages, since start, before their time
   // That many bytes of it go with the next fold.
   void Release(std::uint64_t bytes) { release_bytes_ = bytes; }
   bool releases() const { return release_bytes_ > 0; }  // not done yet
@@ -36,6 +37,7 @@ class Retained {
   std::array<Held, kLanes> held_;
   std::array<Sequence, kLanes> from_{};
   std::uint64_t release_bytes_ = 0;
+  std::int64_t released_ = 0;
 };
 
 }  // namespace packhorse::queue

@@ -35,6 +35,7 @@ struct SettledBatch {
   std::string provider_request_id;
   std::uint32_t attempts = 0;
   bool possible_duplicate = false;
+  std::int64_t replay = 0;  // of this one; 0: of none
   // The batch carried every number of its range, hence also the one that was asked for.
   bool whole() const { return messages == last - first + 1; }
 };
@@ -58,7 +59,8 @@ struct Place {
   bool certain = true;
   std::vector<CarryingBatch> batches;
   std::vector<DeadLetter> dead;
-  std::vector<SettledBatch> settled;  // newest first, at most 10
+  std::vector<SettledBatch> settled;   // newest first, at most 10
+  std::vector<SettledBatch> replayed;  // likewise, of replays: they decide nothing
 };
 
 struct Whereabouts {

@@ -174,6 +174,7 @@ Status Trimmer::ReleaseOldest(Database& db, const FoldWork& work, FoldResult& re
     }
     if (Within(lanes_[At(LaneOf(segment.key))].seen, SegmentFirst(segment.key), segment.last)) {
       freed += static_cast<std::uint64_t>(segment.bytes);
+      result.released += segment.held.messages;
       if (Status released = Release(db, segment, result); !released) {
         return released;
       }

@@ -17,6 +17,22 @@ namespace {
 
 constexpr std::size_t kShownBatches = 10;  // of the log, per destination
 
+SettledBatch SettledFromRow(const Statement& row) {
+  return SettledBatch{row.Text(1),
+                      row.Text(2),
+                      static_cast<Sequence>(row.Int(3)),
+                      static_cast<Sequence>(row.Int(4)),
+                      static_cast<std::uint64_t>(row.Int(5)),
+                      static_cast<std::uint64_t>(row.Int(6)),
+                      static_cast<std::uint64_t>(row.Int(7)),
+                      FromMicros(row.Int(8)),
+                      static_cast<int>(row.Int(9)),
+                      row.Text(10),
+                      static_cast<std::uint32_t>(row.Int(11)),
+                      row.Int(12) != 0,
+                      row.Int(13)};
+}
+
 class Search {
  public:
   Search(Database& db, Reader& reader, std::optional<std::uint32_t> record, Whereabouts& found)
@@ -169,29 +185,19 @@ class Search {
   Status ReadSettled() {
     return Each(
         "SELECT destination, idempotency_key, trace_id, first_sequence, last_sequence, messages, records, dead,"
-        " settled_at, http_status, provider_request_id, attempts, possible_duplicate FROM settled"
-        " WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2 AND replay = 0 ORDER BY id DESC",
+        " settled_at, http_status, provider_request_id, attempts, possible_duplicate, replay FROM settled"
+        " WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2 ORDER BY id DESC",
         [&](const Statement& row) {
           const DestinationId id = row.Int(0);
           if (waiting_.contains(id) || !found_.quarantined.empty() || (stream_ && !places_.contains(id))) {
             return;  // such a batch only passed by
           }
-          SettledBatch batch{row.Text(1),
-                             row.Text(2),
-                             static_cast<Sequence>(row.Int(3)),
-                             static_cast<Sequence>(row.Int(4)),
-                             static_cast<std::uint64_t>(row.Int(5)),
-                             static_cast<std::uint64_t>(row.Int(6)),
-                             static_cast<std::uint64_t>(row.Int(7)),
-                             FromMicros(row.Int(8)),
-                             static_cast<int>(row.Int(9)),
-                             row.Text(10),
-                             static_cast<std::uint32_t>(row.Int(11)),
-                             row.Int(12) != 0};
           Place& place = places_[id];
+          const SettledBatch batch = SettledFromRow(row);
           const bool known = !place.batches.empty() || !place.dead.empty();
-          if (place.settled.size() < kShownBatches && (batch.whole() || !known)) {
-            place.settled.push_back(std::move(batch));
+          std::vector<SettledBatch>& log = batch.replay != 0 ? place.replayed : place.settled;
+          if (log.size() < kShownBatches && (batch.whole() || !known)) {
+            log.push_back(batch);
           }
         },
         lane(), sequence());

@@ -87,6 +87,7 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_EQ(stream.lane, Lane::kNormal);
   EXPECT_EQ(stream.retained, RetainedPolicy::kState);
   EXPECT_EQ(stream.destinations, std::vector<std::string>{"cloud"});
+  EXPECT_EQ(stream.retain_delivered, seconds(0));
   const Destination& cloud = loaded.config.destinations.at(0);
   EXPECT_EQ(cloud.contract, "packhorse-ingest@1");
   EXPECT_EQ(cloud.auth.type, Auth::Type::kNone);
@@ -119,7 +120,8 @@ TEST_F(ConfigTest, OtherChoicesReachTheConfiguration) {
   const Loaded loaded = ParseInDir(
       Minimal({.top = R"("limits": {"account": [{"bytes": "2MiB", "per": "1m"}, {"records": 5000, "per": "1h"}]})",
                .source = R"("protocol": "3.1.1", "allow_plaintext": true, "max_payload": 2048)",
-               .stream = R"("lane": "urgent", "retained": "ignore", "contract": "generic-json@1.0")",
+               .stream = R"("lane": "urgent", "retained": "ignore", "contract": "generic-json@1.0",
+           "retain_delivered": "7d")",
                .destination = R"("auth": {"type": "header", "header": "X-Api-Key",
            "value": {"env": "PACKHORSE_TEST_TOKEN", "next": {"file": "DIR/token"}}},
            "shared": "account", "compression": "none")"}));
@@ -129,6 +131,7 @@ TEST_F(ConfigTest, OtherChoicesReachTheConfiguration) {
   EXPECT_TRUE(loaded.config.sources[0].allow_plaintext);
   EXPECT_EQ(loaded.config.streams[0].lane, Lane::kUrgent);
   EXPECT_EQ(loaded.config.streams[0].retained, RetainedPolicy::kIgnore);
+  EXPECT_EQ(loaded.config.streams[0].retain_delivered, std::chrono::hours(24 * 7));
   const Destination& cloud = loaded.config.destinations[0];
   EXPECT_EQ(cloud.auth.type, Auth::Type::kHeader);
   EXPECT_EQ(cloud.auth.header, "X-Api-Key");

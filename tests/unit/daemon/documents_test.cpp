@@ -61,8 +61,9 @@ TEST(Documents, EveryCommandThatTheyNameExists) {
 TEST(Documents, TheManualPageHasEveryCommandOfTheHelp) {
   const std::string page = test::ReadAll(std::string(SOURCE_DIR) + "/docs/man/packhorse.1");
   for (const char* command :
-       {"status", "check", "tail", "decode", "where", "queue stats", "queue quarantine", "queue peek", "queue verify",
-        "queue export", "dead", "ledger", "events", "pause", "resume", "flush", "reload", "version"}) {
+       {"status",     "check",        "tail",         "decode", "where",  "queue stats", "queue quarantine",
+        "queue peek", "queue verify", "queue export", "dead",   "replay", "replay list", "replay cancel",
+        "ledger",     "events",       "pause",        "resume", "flush",  "reload",      "version"}) {
     EXPECT_NE(page.find(command), std::string::npos) << command;
     if (std::string(command) != "dead") {
       EXPECT_EQ(ExitCodeOfHelp(command), 0) << command;

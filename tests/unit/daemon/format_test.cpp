@@ -40,6 +40,14 @@ TEST(Format, LatenciesKeepTwoToThreeDigits) {
   EXPECT_EQ(Latency(2'345), "2.3 s");
 }
 
+TEST(ParseTime, DurationMeansSoLongAgoWhereThatIsAllowed) {
+  const WallTime now = *ParseTime("2026-11-20T09:12:00Z");
+  EXPECT_EQ(ParseTimeOrAgo("2h", now), ParseTime("2026-11-20T07:12:00Z"));
+  EXPECT_EQ(ParseTimeOrAgo("0s", now), now);
+  EXPECT_EQ(ParseTimeOrAgo("2026-11-20T07:12:00Z", now), ParseTime("2026-11-20T07:12:00Z"));
+  EXPECT_FALSE(ParseTimeOrAgo("yesterday", now));
+}
+
 TEST(ParseTime, AcceptsZonesAndFractions) {
   EXPECT_EQ(FormatUtc(*ParseTime("2026-11-20T09:12:01.123456Z")), "2026-11-20T09:12:01.123456Z");
   EXPECT_EQ(FormatUtc(*ParseTime("2026-11-20 09:12:01.5+01:30")), "2026-11-20T07:42:01.500000Z");

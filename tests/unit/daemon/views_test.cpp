@@ -105,6 +105,20 @@ TEST_F(Views, LedgerNamesWhyMessagesWereDropped) {
   EXPECT_THAT(text, HasSubstr("NOT BALANCED, recounted"));
 }
 
+TEST_F(Views, ReplaysShowHowFarTheyAreAndStatusShowsThoseThatRun) {
+  const char* json =
+      R"({"replays":[{"id":3,"stream":"t","destination":"c","state":"running","progress":0.415,"messages":2000,
+          "skipped":7,"records":2000,"delivered":1900,"refused":1,"from":"2026-11-20T07:00:00Z",
+          "to":"2026-11-20T08:00:00Z","asked_at":"2026-11-20T09:00:00Z","ended_at":null}],
+          "destinations":[{"name":"c"},{"name":"d"}]})";
+  const std::string list = ReplaysText(json, plain, now);
+  EXPECT_THAT(list, HasSubstr("41 %"));
+  EXPECT_THAT(list, HasSubstr("2,000"));
+  EXPECT_THAT(list, HasSubstr("what arrived from 07:00:00"));
+  EXPECT_THAT(StatusText(json, plain, now), HasSubstr("c: replay 3 of stream t, 41 %, 2,000 messages sent again"));
+  EXPECT_EQ(ReplaysText("{}", plain, now), "no replays\n");
+}
+
 TEST_F(Views, TailShowsRecordsQuarantineAndGapsButNoSignsOfLife) {
   EXPECT_EQ(TailLine(R"({"outcome":"alive"})", plain, now), "");
   EXPECT_THAT(TailLine(R"({"outcome":"skipped","messages":7})", plain, now), HasSubstr("7 messages not shown"));

@@ -42,6 +42,15 @@ TEST(Judge, AHeldDestinationDegradesAndSaysSinceWhenAndWhy) {
               ElementsAre("destination 'cloud' is held since 2026-11-20T08:12:01Z: HTTP 404 Not Found"));
 }
 
+TEST(Judge, WhatIsOnlyKeptForReplaysDoesNotFillTheQueue) {
+  Condition condition = Well();
+  condition.queue.bytes = 950'000;
+  condition.queue.retained_bytes = 400'000;
+  EXPECT_EQ(Judge(condition).state, State::kOk);
+  condition.queue.retained_bytes = 100'000;
+  EXPECT_THAT(Judge(condition).reasons, ElementsAre(HasSubstr("85 % full: 830.1 KiB of 976.6 KiB (max_bytes)")));
+}
+
 TEST(Judge, EveryStateOfADestinationThatIsNotOkDegrades) {
   for (const auto state : {limit::GateState::kRetrying, limit::GateState::kThrottled, limit::GateState::kPaused}) {
     Condition condition = Well();

@@ -215,6 +215,7 @@ TEST_P(RetentionTest, OverMaxBytesItGoesFirstAndCountsAsDelivered) {
   EXPECT_GT(stats.bytes, limits.max_bytes / 10 * 8) << "more than needed went";
   EXPECT_GT(stats.retained_messages, 0U);
   EXPECT_LT(stats.retained_messages, 500U);
+  EXPECT_EQ(stats.released_messages + stats.retained_messages, 500U);
   EXPECT_EQ(Row().delivered, 500U);
   EXPECT_EQ(Row().dropped, 0U);
   EXPECT_EQ(Row().pending, 500U);
@@ -248,6 +249,10 @@ TEST_P(RetentionTest, AReplaySendsWhatIsOverAndLeavesTheOutcomesAlone) {
   EXPECT_EQ(Last().state, Replay::State::kDone);
   EXPECT_EQ(Row().replayed, 3U);
   EXPECT_EQ(queue_->Where(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kRejected);
+  const Place place = queue_->Where(Lane::kNormal, 4, std::nullopt)->places.front();
+  EXPECT_EQ(place.state, PlaceState::kDelivered);
+  ASSERT_EQ(place.replayed.size(), 1U);
+  EXPECT_EQ(place.replayed.front().replay, started->id);
 }
 
 TEST_P(RetentionTest, AReplayTakesTheTimeAskedForAndNoMore) {
