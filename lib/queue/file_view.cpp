@@ -215,12 +215,15 @@ Result<Stats> FileView::Snapshot() {
   Stats stats;
   stats.queue_id = ids_.current();
   const Result<std::uint64_t> bytes = reader_.BytesInUse();
-  if (!bytes) {
-    return bytes.error();
+  const Result<Held> retained = reader_.Retained(index_->Needed());
+  if (!bytes || !retained) {
+    return bytes ? retained.error() : bytes.error();
   }
   stats.bytes = *bytes;
+  stats.retained_messages = count(retained->messages);
+  stats.retained_bytes = count(retained->payload_bytes);
   stats.most_waiting = index_->MostWaiting();
-  stats.messages = count(held.messages);
+  stats.messages = count(held.messages - retained->messages);
   stats.segments = count(held.segments);
   stats.payload_bytes_stored = count(held.payload_bytes);
   stats.dead_letters = count(index_->dead());

@@ -204,6 +204,25 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   return DecodeMessage(dead->Blob(0), sequence);
 }
 
+Result<Held> Reader::Retained(const std::vector<NeededSpan>& needed) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT id, last_sequence, messages, length(blob) FROM segments WHERE id IN (SELECT id FROM retained)");
+  if (!rows) {
+    return rows.error();
+  }
+  Held held;
+  Status read = rows->ForEach([&] {
+    const auto lane = static_cast<Lane>(rows->Int(0) >> kSegmentLaneShift);
+    const bool is_needed = std::any_of(needed.begin(), needed.end(), [&](const NeededSpan& span) {
+      return span.Overlaps(lane, SegmentFirst(rows->Int(0)), static_cast<Sequence>(rows->Int(1)));
+    });
+    held.segments += is_needed ? 0 : 1;
+    held.messages += is_needed ? 0 : rows->Int(2);
+    held.payload_bytes += is_needed ? 0 : rows->Int(3);
+  });
+  return read ? Result<Held>(held) : read.error();
+}
+
 Result<std::set<Sequence>> Reader::Ended(DestinationId destination, Lane lane, Sequence from, Sequence through) {
   Result<Statement> rows = db_.Prepare(
       "SELECT sequence FROM dead WHERE destination = ?1 AND lane = ?2 AND sequence BETWEEN ?3 AND ?4"

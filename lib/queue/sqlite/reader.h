@@ -56,6 +56,8 @@ class Reader {
   Result<std::vector<std::uint32_t>> DeadRecords(DestinationId destination, Lane lane, Sequence sequence);
   // The key of a dead letter that is not on its way again.
   Result<DeadKey> FindDeadKey(std::int64_t id);
+  // What is only kept for replays: segments that none of these spans needs; bytes as stored.
+  Result<Held> Retained(const std::vector<NeededSpan>& needed);
   // What is pending, counted from the stored messages and the frozen batches.
   Result<std::map<StoredAccount, std::int64_t>> CountStored();
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <random>
 
+#include "queue/file_view.h"
 #include "queue/sqlite/trim.h"
 #include "queue_fixture.h"
 
@@ -128,6 +129,10 @@ TEST_P(RetentionTest, WhatIsDeliveredFromMemoryIsStoredAndStaysUntilItsTimeIsOve
   EXPECT_EQ(kept.retained_messages, 3U);
   EXPECT_GT(kept.retained_bytes, 0U);
   EXPECT_EQ(kept.messages, 2U) << "what nobody needs is not counted with what somebody does";
+  const Stats stopped = *FileView::Open(dir_ / "queue.db", dir_ / "run")->Snapshot();
+  EXPECT_EQ(stopped.retained_messages, 3U);
+  EXPECT_EQ(stopped.retained_bytes, kept.retained_bytes);
+  EXPECT_EQ(stopped.messages, 2U);
   EXPECT_EQ(queue_->Read(Lane::kNormal, 2)->message.payload, "p1");
   clock_.Advance(2s);
   Append("one more");
