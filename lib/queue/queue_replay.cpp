@@ -15,6 +15,7 @@ namespace {
 
 // What one look reads at most, so that the loop goes on.
 constexpr std::size_t kReplaySegments = 32;
+constexpr std::size_t kReplayPlainBytes = 4U << 20U;
 
 Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
@@ -47,7 +48,8 @@ class ReplayCollector {
       }
       pending_.through = head->sequence;
     }
-    cut_short_ = ++segments_ >= kReplaySegments;
+    looked_at_ += plain.size();
+    cut_short_ = ++segments_ >= kReplaySegments || looked_at_ >= kReplayPlainBytes;
     return !cut_short_;
   }
   bool cut_short() const { return cut_short_; }
@@ -68,6 +70,7 @@ class ReplayCollector {
   std::uint64_t max_bytes_;
   std::uint64_t bytes_ = 0;
   std::size_t segments_ = 0;
+  std::size_t looked_at_ = 0;
   bool cut_short_ = false;
 };
 

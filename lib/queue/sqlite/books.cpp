@@ -206,7 +206,7 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
     }
     Status inserted = InsertSegment(lane, *encoder, held);
     if (inserted && keep > std::chrono::milliseconds(0)) {
-      inserted = Trimmer::Retain(db_, work, lane, encoder->first(), keep);
+      inserted = trimmer_.Retain(db_, work, lane, encoder->first(), keep);
     }
     encoder.reset();
     keep = {};

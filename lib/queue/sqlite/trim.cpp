@@ -9,6 +9,7 @@ namespace {
 
 // Segments that one fold removes at most, so that its time is bounded.
 constexpr std::int64_t kTrimRows = 5'000;
+constexpr const char* kRemove = "DELETE FROM segments WHERE id = ?";
 
 // What no span covers of a lane, up to the last number given: segments that lie wholly within are of no use.
 Trimmer::Spans Free(Lane lane, const FoldWork& work) {
@@ -79,6 +80,7 @@ Status Trimmer::Retain(Database& db, const FoldWork& work, Lane lane, Sequence f
   if (!retain) {
     return retain.error();
   }
+  retains_ = true;
   const std::int64_t key = SegmentKey(lane, first);
   return work.now ? retain->Bind(key, keep.count(), Micros(*work.now + keep)).Run()
                   : retain->Bind(key, keep.count(), nullptr).Run();
@@ -91,34 +93,41 @@ Status Trimmer::Trim(Database& db, const FoldWork& work, FoldResult& result) {
       return looked;
     }
   }
-  if (Status over = EndRetention(db, work, result); !over) {
-    return over;
+  return retains_ ? TrimRetained(db, work, result) : Status();
+}
+
+Status Trimmer::TrimRetained(Database& db, const FoldWork& work, FoldResult& result) {
+  for (const auto trim : {&Trimmer::EndRetention, &Trimmer::ReleaseOldest}) {
+    if (Status trimmed = (this->*trim)(db, work, result); !trimmed) {
+      return trimmed;
+    }
   }
-  if (Status released = ReleaseOldest(db, work, result); !released) {
-    return released;
-  }
+  retains_ = false;
   for (const Lane lane : kAllLanes) {
     const Result<Sequence> from = RetainedFrom(db, lane);
     if (!from) {
       return from.error();
     }
+    retains_ = retains_ || *from > 0;
     result.retained_from[At(lane)] = *from;
     result.retained[At(lane)] = lanes_[At(lane)].retained;
   }
   return {};
 }
 
+Trimmer::Segment Trimmer::FromRow(const Statement& row) {
+  Segment segment;
+  segment.key = row.Int(0);
+  segment.last = static_cast<Sequence>(row.Int(1));
+  segment.held = Held{1, row.Int(2), row.Int(3)};
+  segment.bytes = row.Int(4);
+  segment.retained = row.Int(5) != 0;
+  return segment;
+}
+
 Result<std::vector<Trimmer::Segment>> Trimmer::Read(Statement& rows) {
   std::vector<Segment> segments;
-  Status read = rows.ForEach([&] {
-    Segment segment;
-    segment.key = rows.Int(0);
-    segment.last = static_cast<Sequence>(rows.Int(1));
-    segment.held = Held{1, rows.Int(2), rows.Int(3)};
-    segment.bytes = rows.Int(4);
-    segment.retained = rows.Int(5) != 0;
-    segments.push_back(segment);
-  });
+  Status read = rows.ForEach([&] { segments.push_back(FromRow(rows)); });
   rows.Reset();
   return read ? Result<std::vector<Segment>>(std::move(segments)) : read.error();
 }
@@ -142,12 +151,7 @@ Status Trimmer::EndRetention(Database& db, const FoldWork& work, FoldResult& res
   if (!segments) {
     return segments.error();
   }
-  for (const Segment& segment : *segments) {
-    if (Status released = Release(db, segment, result); !released) {
-      return released;
-    }
-  }
-  return {};
+  return segments->empty() ? Status() : Release(db, *segments, result);
 }
 
 // Those go first whose time would have been over first.
@@ -159,43 +163,53 @@ Status Trimmer::ReleaseOldest(Database& db, const FoldWork& work, FoldResult& re
   }
   Result<Statement> rows = db.Prepare(
       "SELECT s.id, s.last_sequence, s.messages, s.payload_bytes, length(s.blob), 1 FROM retained AS r"
-      " JOIN segments AS s ON s.id = r.id ORDER BY r.until LIMIT ?");
+      " JOIN segments AS s ON s.id = r.id ORDER BY r.until");
   if (!rows) {
     return rows.error();
   }
-  const Result<std::vector<Segment>> segments = Read(rows->Bind(kTrimRows));
-  if (!segments) {
-    return segments.error();
-  }
+  std::vector<Segment> segments;
   std::uint64_t freed = 0;
-  for (const Segment& segment : *segments) {
-    if (freed >= work.release_bytes) {
+  while (freed < work.release_bytes && segments.size() < static_cast<std::size_t>(kTrimRows)) {
+    const Result<bool> more = rows->Step();
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
       break;
     }
+    const Segment segment = FromRow(*rows);
     if (Within(lanes_[At(LaneOf(segment.key))].seen, SegmentFirst(segment.key), segment.last)) {
       freed += static_cast<std::uint64_t>(segment.bytes);
       result.released += segment.held.messages;
-      if (Status released = Release(db, segment, result); !released) {
-        return released;
-      }
+      segments.push_back(segment);
+    }
+  }
+  rows->Reset();
+  return Release(db, segments, result);
+}
+
+Status Trimmer::Release(Database& db, const std::vector<Segment>& segments, FoldResult& result) {
+  Result<Statement> end = db.Prepare("DELETE FROM retained WHERE id = ?");
+  Result<Statement> remove = db.Prepare(kRemove);
+  if (!end || !remove) {
+    return end ? remove.error() : end.error();
+  }
+  for (const Segment& segment : segments) {
+    if (Status ended = end->Bind(segment.key).Run(); !ended) {
+      return ended;
+    }
+    PerLane& lane = lanes_[At(LaneOf(segment.key))];
+    if (segment.last == 0 || !Within(lane.seen, SegmentFirst(segment.key), segment.last)) {
+      continue;  // gone already, still needed, or to be looked at
+    }
+    --lane.retained.segments;
+    lane.retained.messages -= segment.held.messages;
+    lane.retained.payload_bytes -= segment.bytes;
+    if (Status removed = Remove(*remove, segment, result); !removed) {
+      return removed;
     }
   }
   return {};
-}
-
-Status Trimmer::Release(Database& db, const Segment& segment, FoldResult& result) {
-  --rows_;
-  if (Status ended = db.Execute("DELETE FROM retained WHERE id = " + std::to_string(segment.key)); !ended) {
-    return ended;
-  }
-  PerLane& lane = lanes_[At(LaneOf(segment.key))];
-  if (segment.last == 0 || !Within(lane.seen, SegmentFirst(segment.key), segment.last)) {
-    return {};  // gone already, still needed, or to be looked at
-  }
-  --lane.retained.segments;
-  lane.retained.messages -= segment.held.messages;
-  lane.retained.payload_bytes -= segment.bytes;
-  return Remove(db, segment, result);
 }
 
 Status Trimmer::LookThrough(Database& db, Lane lane, const Spans& free, FoldResult& result) {
@@ -222,8 +236,9 @@ Result<bool> Trimmer::LookAt(Database& db, Lane lane, const Spans& free, const s
       " EXISTS (SELECT 1 FROM retained WHERE retained.id = segments.id) FROM segments WHERE id BETWEEN"
       " coalesce((SELECT max(id) FROM segments WHERE id BETWEEN ?1 AND ?2), ?2) AND ?3 AND last_sequence >= ?4"
       " ORDER BY id LIMIT ?5");
-  if (!rows) {
-    return rows.error();
+  Result<Statement> remove = db.Prepare(kRemove);
+  if (!rows || !remove) {
+    return rows ? remove.error() : rows.error();
   }
   const std::int64_t most = std::max<std::int64_t>(rows_, 0);
   const Result<std::vector<Segment>> segments = Read(rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, stretch.first),
@@ -242,7 +257,7 @@ Result<bool> Trimmer::LookAt(Database& db, Lane lane, const Spans& free, const s
       ++state.retained.segments;
       state.retained.messages += segment.held.messages;
       state.retained.payload_bytes += segment.bytes;
-    } else if (Status removed = Remove(db, segment, result); !removed) {
+    } else if (Status removed = Remove(*remove, segment, result); !removed) {
       return removed.error();
     }
   }
@@ -255,12 +270,12 @@ Result<bool> Trimmer::LookAt(Database& db, Lane lane, const Spans& free, const s
   return whole;
 }
 
-Status Trimmer::Remove(Database& db, const Segment& segment, FoldResult& result) {
+Status Trimmer::Remove(Statement& remove, const Segment& segment, FoldResult& result) {
   Held& held = result.held[At(LaneOf(segment.key))];
   --held.segments;
   held.messages -= segment.held.messages;
   held.payload_bytes -= segment.held.payload_bytes;
-  return db.Execute("DELETE FROM segments WHERE id = " + std::to_string(segment.key));
+  return remove.Bind(segment.key).Run();
 }
 
 Result<Sequence> RetainedFrom(Database& db, Lane lane) {

@@ -21,7 +21,7 @@ class Trimmer {
   using Spans = std::vector<std::pair<Sequence, Sequence>>;
 
   // Notes that a segment that has just been written is retained.
-  static Status Retain(Database& db, const FoldWork& work, Lane lane, Sequence first, std::chrono::milliseconds keep);
+  Status Retain(Database& db, const FoldWork& work, Lane lane, Sequence first, std::chrono::milliseconds keep);
 
   // Adds what went to `held` of the result, and says what is retained.
   Status Trim(Database& db, const FoldWork& work, FoldResult& result);
@@ -41,19 +41,23 @@ class Trimmer {
     Held retained;  // in them; bytes as stored
   };
 
+  static Segment FromRow(const Statement& row);
   static Result<std::vector<Segment>> Read(Statement& rows);
+  // Of all lanes, once those were looked through.
+  Status TrimRetained(Database& db, const FoldWork& work, FoldResult& result);
   Status EndRetention(Database& db, const FoldWork& work, FoldResult& result);
   Status ReleaseOldest(Database& db, const FoldWork& work, FoldResult& result);
-  // The segment is not retained any more, and goes where it lies in what was looked through.
-  Status Release(Database& db, const Segment& segment, FoldResult& result);
+  // They are not retained any more, and go where they lie in what was looked through.
+  Status Release(Database& db, const std::vector<Segment>& segments, FoldResult& result);
   Status LookThrough(Database& db, Lane lane, const Spans& free, FoldResult& result);
   // False: the rest is for the next fold.
   Result<bool> LookAt(Database& db, Lane lane, const Spans& free, const std::pair<Sequence, Sequence>& stretch,
                       std::int64_t& looked_through, FoldResult& result);
-  Status Remove(Database& db, const Segment& segment, FoldResult& result);
+  static Status Remove(Statement& remove, const Segment& segment, FoldResult& result);
 
   std::array<PerLane, kLanes> lanes_;
   std::int64_t rows_ = 0;  // that this fold may still look at
+  bool retains_ = true;    // false: nothing is retained, there is nothing to look for
 };
 
 // What of `all` is not in `without`. Both ascending and without overlaps.
