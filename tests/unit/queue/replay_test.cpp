@@ -6,7 +6,6 @@
 #include <random>
 
 #include "queue/file_view.h"
-#include "queue/sqlite/trim.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -15,14 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-using Spans = Trimmer::Spans;
-
-TEST(Trimmer, MinusLeavesWhatOnlyTheFirstHas) {
-  EXPECT_EQ(Minus({{1, 10}}, {}), (Spans{{1, 10}}));
-  EXPECT_EQ(Minus({{1, 10}}, {{1, 10}}), Spans{});
-  EXPECT_EQ(Minus({{1, 10}, {20, 30}}, {{3, 4}, {9, 22}, {30, 40}}), (Spans{{1, 2}, {5, 8}, {23, 29}}));
-}
 
 class RetentionTest : public QueueTest {
  protected:
