@@ -13,6 +13,17 @@ namespace {
 constexpr std::int64_t kUsualRate = 100;
 constexpr std::int64_t kLargestRate = 100'000;
 
+Status CheckStream(const config::Config& config, const std::string& name) {
+  std::string known;
+  for (const config::Stream& stream : config.streams) {
+    if (stream.name == name) {
+      return {};
+    }
+    known += (known.empty() ? "" : ", ") + stream.name;
+  }
+  return Error{ErrorCode::kNotFound, "no stream is named '" + name + "'; there is: " + known};
+}
+
 WallTime At(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
 
 }  // namespace
@@ -31,8 +42,10 @@ control::Answer Handlers::StartReplay(const control::Call& call, const Args& arg
   if (!stream || !destination || stream->empty() || destination->empty()) {
     return Error{ErrorCode::kInvalidArgument, "say which stream and which destination"};
   }
-  if (const auto chosen = Chosen(args); !chosen) {
-    return chosen.error();
+  const Status stream_known = CheckStream(parts_.config, *stream);
+  const auto chosen = Chosen(args);
+  if (!stream_known || !chosen) {
+    return stream_known ? chosen.error() : stream_known.error();
   }
   const queue::ReplayRequest request{*stream, *destination, At(*from), At(*to), static_cast<std::uint32_t>(*rate)};
   parts_.queue->StartReplay(request, [this, connection = call.connection](const Result<queue::Replay>& replay) {

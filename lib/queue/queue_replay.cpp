@@ -152,9 +152,9 @@ Status QueueImpl::FindBeginning(Replay& replay) {
   }
   replay.next = replay.first.front();
   if (!oldest || replay.what.to <= *oldest) {
-    return Error{ErrorCode::kNotFound,
-                 "nothing is stored any more from before " + FormatUtc(replay.what.to) +
-                     (oldest ? ": the oldest message is from " + FormatUtc(*oldest) : ": the queue is empty")};
+    return Error{ErrorCode::kNotFound, oldest ? "nothing is stored any more from before " + FormatUtc(replay.what.to) +
+                                                    ": the oldest message is from " + FormatUtc(*oldest)
+                                              : "nothing is stored of stream \"" + replay.what.stream + "\""};
   }
   return {};
 }
