@@ -146,6 +146,13 @@ class FakeQueue final : public queue::Queue {
                   std::function<void(Result<queue::BatchId>)> done) override {
     done(Missing());
   }
+  void StartReplay(const queue::ReplayRequest&, std::function<void(Result<queue::Replay>)> done) override {
+    done(Missing());
+  }
+  void CancelReplay(queue::ReplayId, std::function<void(Result<queue::Replay>)> done) override { done(Missing()); }
+  std::vector<queue::Replay> Replays() override { return {}; }
+  std::optional<ReplayTurn> NextReplay(const std::string&) override { return std::nullopt; }
+  Result<queue::ReplayPart> PeekReplay(queue::ReplayId, std::size_t, std::uint64_t) override { return Missing(); }
   Result<std::vector<queue::QuarantinedMessage>> Quarantined(std::size_t, Sequence) override { return Missing(); }
   Result<queue::Whereabouts> Where(Lane, Sequence, std::optional<std::uint32_t>) override { return Missing(); }
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
