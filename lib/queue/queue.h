@@ -189,8 +189,8 @@ class Queue {
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
   // Begins to send messages of a stream with retain_delivered again: all of that time that are stored, except what is
-  // pending, refused or quarantined. `done` gets it once no crash can lose it; kInvalidArgument says why it makes no
-  // sense, kLimitExceeded that kMaxReplays run already.
+  // pending, refused or quarantined. `done` gets it once no crash can lose it. kInvalidArgument and kNotFound say why it
+  // makes no sense, kLimitExceeded that kMaxReplays run already.
   virtual void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) = 0;
   static constexpr std::size_t kMaxReplays = 16;
   // What is frozen already still goes. kNotFound when no such replay runs.
@@ -223,10 +223,10 @@ class Queue {
   // Replaces Options::limits.
   virtual void SetLimits(const Limits& limits) = 0;
   // Gives up what is older than max_age and, over the other limits, what the overflow policies say; over max_bytes what
-  // is only kept for replays goes first. To be called about
-  // once a second: each call does a bounded piece of work (64 segments or 50 ms), and up to that the queue may be over
-  // its limits for a moment. Messages in frozen batches stay. Nothing expires while the wall clock is not synchronised,
-  // and a message that was stamped while it was not expires only together with one that came after it.
+  // is only kept for replays goes first. To be called about once a second: each call does a bounded piece of work (64
+  // segments or 50 ms), and up to that the queue may be over its limits for a moment. Messages in frozen batches stay.
+  // Nothing expires while the wall clock is not synchronised, and a message that was stamped while it was not expires
+  // only together with one that came after it.
   virtual LimitReport EnforceLimits(MonoTime now) = 0;
 
   virtual Stats Snapshot() = 0;
