@@ -222,6 +222,7 @@ Json OneReplay(const queue::Replay& replay) {
           {"rate", replay.what.rate},
           {"state", queue::Name(replay.state)},
           {"progress", replay.progress()},
+          {"stored_from", Time(replay.stored_from)},
           {"asked_at", Time(replay.asked_at)},
           {"ended_at", Time(replay.ended_at)},
           {"messages", replay.messages},

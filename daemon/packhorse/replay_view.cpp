@@ -19,7 +19,14 @@ std::string ReplayStartedText(const std::string& json, const Style& style, WallT
   const std::string text = "stream " + replay["stream"].Shown() + " to destination " + replay["destination"].Shown() +
                            ", what arrived from " + When(replay["from"], now) + " to " + When(replay["to"], now) +
                            ", at most " + Grouped(replay["rate"].Count()) + " messages a second";
-  return Wrap(text, style.Title("replay " + replay["id"].Shown()) + ": ", 4) + "  look with: packhorse replay list\n";
+  const auto from = replay["from"].Time();
+  const auto stored_from = replay["stored_from"].Time();
+  const std::string gone = from && stored_from && *stored_from > *from
+                               ? Wrap("from before " + When(replay["stored_from"], now) + " nothing is stored any more",
+                                      style.Warning("  ! "), 4)
+                               : "";
+  return Wrap(text, style.Title("replay " + replay["id"].Shown()) + ": ", 4) + gone +
+         "  look with: packhorse replay list\n";
 }
 
 std::string ReplaysText(const std::string& json, const Style& style, WallTime now) {

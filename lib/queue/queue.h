@@ -189,8 +189,8 @@ class Queue {
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
   // Begins to send messages of a stream with retain_delivered again: all of that time that are stored, except what is
-  // pending, refused or quarantined. `done` gets it once no crash can lose it. kInvalidArgument and kNotFound say why it
-  // makes no sense, kLimitExceeded that kMaxReplays run already.
+  // pending, refused or quarantined. `done` gets it once no crash can lose it. kInvalidArgument and kNotFound say why
+  // it makes no sense, kLimitExceeded that kMaxReplays run already.
   virtual void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) = 0;
   static constexpr std::size_t kMaxReplays = 16;
   // What is frozen already still goes. kNotFound when no such replay runs.

@@ -145,7 +145,7 @@ class QueueImpl final : public Queue {
   Result<Replay> NewReplayLocked(const ReplayRequest& request);
   Result<std::optional<StoredMessage>> FirstStored(Lane lane, Sequence through);
   Status FindBeginning(Replay& replay);
-  void PostReplayLocked(const Replay& replay, std::function<void(Result<Replay>)> done);
+  void PostReplayLocked(Replay replay, std::function<void(Result<Replay>)> done);
   Replay NamedLocked(Replay replay) const;
   template <typename Skips>
   static void Skip(ReplayPart& part, Skips skips);

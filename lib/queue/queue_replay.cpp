@@ -151,6 +151,7 @@ Status QueueImpl::FindBeginning(Replay& replay) {
     }
   }
   replay.next = replay.first.front();
+  replay.stored_from = oldest.value_or(WallTime{});
   if (!oldest || replay.what.to <= *oldest) {
     return Error{ErrorCode::kNotFound, oldest ? "nothing is stored any more from before " + FormatUtc(replay.what.to) +
                                                     ": the oldest message is from " + FormatUtc(*oldest)
@@ -175,7 +176,7 @@ void QueueImpl::StartReplay(const ReplayRequest& request, std::function<void(Res
     return;
   }
   replay->id = index_->replays().TakeId();
-  PostReplayLocked(*replay, std::move(done));
+  PostReplayLocked(*std::move(replay), std::move(done));
 }
 
 void QueueImpl::CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) {
@@ -189,20 +190,23 @@ void QueueImpl::CancelReplay(ReplayId id, std::function<void(Result<Replay>)> do
   Replay replay = *found;
   replay.state = Replay::State::kCancelled;
   replay.ended_at = clock_.Wall();
-  PostReplayLocked(replay, std::move(done));
+  PostReplayLocked(std::move(replay), std::move(done));
 }
 
-void QueueImpl::PostReplayLocked(const Replay& replay, std::function<void(Result<Replay>)> done) {
-  store_->PostLocked(ReplayStateOp{replay}, [this, id = replay.id, done = std::move(done)](const Status& status) {
+void QueueImpl::PostReplayLocked(Replay replay, std::function<void(Result<Replay>)> done) {
+  const WallTime stored_from = std::exchange(replay.stored_from, {});
+  const auto posted = [this, id = replay.id, stored_from, done = std::move(done)](const Status& status) {
     const Replay* now = index_->replays().Find(id);
     Result<Replay> answer = Error{ErrorCode::kNotFound, "the replay ended at once"};
     if (!status) {
       answer = status.error();
     } else if (now != nullptr) {
       answer = NamedLocked(*now);
+      answer->stored_from = stored_from;
     }
     CompleteLocked([done, answer = std::move(answer)] { done(answer); });
-  });
+  };
+  store_->PostLocked(ReplayStateOp{std::move(replay)}, posted);
 }
 
 Replay QueueImpl::NamedLocked(Replay replay) const {

@@ -147,7 +147,8 @@ struct Replay {
   std::int64_t destination = 0;
   State state = State::kRunning;
   WallTime asked_at{};
-  WallTime ended_at{};  // epoch while it runs
+  WallTime ended_at{};     // epoch while it runs
+  WallTime stored_from{};  // received_at of the oldest message that there was; known only to who has just asked for it
   // It looks at the lanes one after the other, at what each held when it was asked for.
   Lane lane = Lane::kUrgent;
   Sequence next = 1;

@@ -117,6 +117,9 @@ TEST_F(Views, ReplaysShowHowFarTheyAreAndStatusShowsThoseThatRun) {
   EXPECT_THAT(list, HasSubstr("what arrived from 07:00:00"));
   EXPECT_THAT(StatusText(json, plain, now), HasSubstr("c: replay 3 of stream t, 41 %, 2,000 messages sent again"));
   EXPECT_EQ(ReplaysText("{}", plain, now), "no replays\n");
+  EXPECT_THAT(
+      ReplayStartedText(R"({"id":3,"from":"2026-11-20T07:00:00Z","stored_from":"2026-11-20T07:30:00Z"})", plain, now),
+      HasSubstr("! from before 07:30:00"));
 }
 
 TEST_F(Views, TailShowsRecordsQuarantineAndGapsButNoSignsOfLife) {

@@ -228,6 +228,7 @@ TEST_P(RetentionTest, AReplaySendsWhatIsOverAndLeavesTheOutcomesAlone) {
   const Result<Replay> started = StartAll();
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_EQ(started->what.stream, "telemetry");
+  EXPECT_EQ(started->stored_from, clock_.Wall());
   EXPECT_THAT(RunReplay(2), ElementsAre("p0", "p2p3"));
   const LedgerRow row = Row();
   EXPECT_EQ(row.delivered, 3U);
