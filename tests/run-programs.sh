@@ -38,8 +38,9 @@ report() {
 export -f run report
 export limit=600 failure=': Failure$|FAILED  \]|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY|terminate called'
 
+# One more than there are processors: some of them mostly wait.
 find "$folder/bin" -maxdepth 1 -name '*_test' -type f -perm -u+x | sort |
-  xargs -P "${JOBS:-$(nproc)}" -I '{}' bash -c 'run "$0" "$1"' '{}' "$logs"
+  xargs -P "$((${JOBS:-$(nproc)} + 1))" -I '{}' bash -c 'run "$0" "$1"' '{}' "$logs"
 
 failed=$(find "$logs" -name 'failed.*' | wc -l)
 passed=$(grep -hoE '^\[  PASSED  \] [0-9]+' "$logs"/*.log | awk '{ sum += $4 } END { print sum + 0 }')
