@@ -154,6 +154,17 @@ struct Held {
   std::int64_t payload_bytes = 0;
 };
 
+// Of all lanes.
+inline Held Sum(const std::array<Held, kLanes>& lanes) {
+  Held sum;
+  for (const Held& held : lanes) {
+    sum.segments += held.segments;
+    sum.messages += held.messages;
+    sum.payload_bytes += held.payload_bytes;
+  }
+  return sum;
+}
+
 struct FoldWork {
   struct PerLane {
     Numbers numbers;                      // reserved_through: as it is to be afterwards

@@ -487,14 +487,4 @@ std::optional<WallTime> Index::OldestUnsettled(DestinationId destination) const 
   return oldest;
 }
 
-Held Index::held() const {
-  Held sum;
-  for (const Held& held : held_) {
-    sum.segments += held.segments;
-    sum.messages += held.messages;
-    sum.payload_bytes += held.payload_bytes;
-  }
-  return sum;
-}
-
 }  // namespace packhorse::queue

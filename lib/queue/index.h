@@ -157,7 +157,7 @@ class Index {
   // Whether nothing up to this number waits for the destination, in a batch or not. A number that was never this
   // destination's may hold it up until the next one that is moves.
   bool SettledThrough(DestinationId destination, Lane lane, Sequence through) const;
-  Held held() const;
+  Held held() const { return Sum(held_); }
   std::int64_t dead() const { return dead_; }
   std::int64_t quarantined() const { return quarantined_; }
   std::vector<NeededSpan> Needed() const;

@@ -78,6 +78,23 @@ class SegmentReader {
   std::vector<std::pair<std::string_view, std::string_view>> properties_;
 };
 
+// Calls `visit(reader, head)` for each message of (after, limit] of a segment until it returns false. True when there
+// may be more in the next segment.
+template <typename Visit>
+Result<bool> WalkSegment(std::string_view plain, Sequence first, Sequence after, Sequence limit, const Visit& visit) {
+  SegmentReader reader(plain, first);
+  while (!reader.AtEnd()) {
+    const Result<SegmentReader::Head> head = reader.Next();
+    if (!head) {
+      return head.error();
+    }
+    if (head->sequence > limit || (head->sequence > after && !visit(reader, *head))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // The plain bytes of one message, as those of a segment that begins with it.
 void AppendMessage(std::string& out, const RawMessage& message);
 

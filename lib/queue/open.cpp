@@ -92,23 +92,12 @@ Status LoadLedger(Database& db, Index& index) {
 }
 
 Status LoadUnsettled(Database& db, Index& index) {
-  Result<Statement> rows = db.Prepare("SELECT " + std::string(kBatchColumns) + " FROM batches");
-  if (!rows) {
-    return rows.error();
-  }
-  Status damage;
-  Status read = rows->ForEach([&] {
-    Result<FrozenBatch> batch = BatchFromRow(*rows);
-    if (!batch) {
-      damage = batch.error();
-      return;
-    }
-    const DestinationId destination = rows->Int(15);
-    batch->destination = index.DestinationName(destination);
-    index.AddUnsettled(destination, std::make_shared<const FrozenBatch>(*std::move(batch)));
+  Status read = ForEachBatch(db, BatchTable::kBatches, [&](FrozenBatch batch, DestinationId destination) {
+    batch.destination = index.DestinationName(destination);
+    index.AddUnsettled(destination, std::make_shared<const FrozenBatch>(std::move(batch)));
   });
-  if (!read || !damage) {
-    return read ? damage : read;
+  if (!read) {
+    return read;
   }
   Result<Statement> partials = db.Prepare("SELECT destination, lane, sequence, settled, worst FROM partials");
   if (!partials) {

@@ -21,20 +21,9 @@ class PendingCollector {
       : pending_(pending), max_messages_(max_messages), max_bytes_(max_bytes) {}
 
   Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const std::vector<Subscription>& wanted) {
-    SegmentReader reader(plain, first);
-    while (!reader.AtEnd()) {
-      const Result<SegmentReader::Head> head = reader.Next();
-      if (!head) {
-        return head.error();
-      }
-      if (head->sequence > limit) {
-        return false;
-      }
-      if (head->sequence <= pending_.through) {
-        continue;
-      }
-      if (Index::Holds(wanted, head->stream, head->sequence)) {
-        StoredMessage stored{head->sequence, reader.Take()};
+    const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
+      if (Index::Holds(wanted, head.stream, head.sequence)) {
+        StoredMessage stored{head.sequence, reader.Take()};
         bytes_ += stored.message.payload.size();
         const bool first_message = pending_.messages.empty();
         if (!first_message && (pending_.messages.size() >= max_messages_ || bytes_ > max_bytes_)) {
@@ -42,7 +31,12 @@ class PendingCollector {
         }
         pending_.messages.push_back(std::move(stored));
       }
-      pending_.through = head->sequence;
+      pending_.through = head.sequence;
+      return true;
+    };
+    const Result<bool> more = WalkSegment(plain, first, pending_.through, limit, add);
+    if (!more || !*more) {
+      return more;
     }
     return pending_.messages.size() < max_messages_ && bytes_ < max_bytes_;
   }

@@ -26,27 +26,21 @@ class ReplayCollector {
       : replay_(replay), pending_(pending), max_messages_(max_messages), max_bytes_(max_bytes) {}
 
   Result<bool> Add(std::string_view plain, Sequence first, Sequence limit) {
-    SegmentReader reader(plain, first);
-    while (!reader.AtEnd()) {
-      const Result<SegmentReader::Head> head = reader.Next();
-      if (!head) {
-        return head.error();
-      }
-      if (head->sequence > limit) {
-        return false;
-      }
-      if (head->sequence <= pending_.through) {
-        continue;
-      }
-      if (head->stream == replay_.stream && MayBeOfThatTime(reader)) {
+    const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
+      if (head.stream == replay_.stream && MayBeOfThatTime(reader)) {
         if (full(reader.payload().size())) {
           cut_short_ = true;
           return false;
         }
         bytes_ += reader.payload().size();
-        pending_.messages.push_back(StoredMessage{head->sequence, reader.Take()});
+        pending_.messages.push_back(StoredMessage{head.sequence, reader.Take()});
       }
-      pending_.through = head->sequence;
+      pending_.through = head.sequence;
+      return true;
+    };
+    const Result<bool> more = WalkSegment(plain, first, pending_.through, limit, add);
+    if (!more || !*more) {
+      return more;
     }
     looked_at_ += plain.size();
     cut_short_ = ++segments_ >= kReplaySegments || looked_at_ >= kReplayPlainBytes;

@@ -17,16 +17,6 @@ bool Retained::IsToBeStored(const RamSegment& segment) const {
          std::any_of(segment.streams.begin(), segment.streams.end(), [&](StreamId stream) { return Keeps(stream); });
 }
 
-Held Retained::held() const {
-  Held sum;
-  for (const Held& held : held_) {
-    sum.segments += held.segments;
-    sum.messages += held.messages;
-    sum.payload_bytes += held.payload_bytes;
-  }
-  return sum;
-}
-
 void Retained::TakeFold(FoldWork& work) const {
   work.retention = retention_;
   work.release_bytes = release_bytes_;

@@ -23,7 +23,7 @@ class Retained {
   Sequence from(Lane lane) const { return from_[At(lane)]; }
   void SetFrom(Lane lane, Sequence from) { from_[At(lane)] = from; }
   // In segments that nobody needs; bytes as stored.
-  Held held() const;
+  Held held() const { return Sum(held_); }
   std::int64_t released() const { return released_; }  // messages, since start, before their time
   // That many bytes of it go with the next fold.
   void Release(std::uint64_t bytes) { release_bytes_ = bytes; }

@@ -47,9 +47,21 @@ TEST(QueueLimits, CloudGoneOverMaxBytesDropsTheOldestAndDeliversTheRest) {
   for (int seq = 1; seq <= kMessages; ++seq) {
     messages.push_back(MqttMessage{"site/a/dev/17/telemetry", LargePayload(seq)});
   }
+  // First as much as is over the alert and not yet over the limit: what is dropped goes in whole segments.
+  const std::vector<MqttMessage> begin(messages.begin(), messages.begin() + 1'050);
+  messages.erase(messages.begin(), messages.begin() + 1'050);
   MqttClient client(site.broker().port());
-  ASSERT_EQ(client.Publish(messages), messages.size());
+  ASSERT_EQ(client.Publish(begin), begin.size());
   json status;
+  EXPECT_TRUE(WaitFor(
+      [&] {
+        std::this_thread::sleep_for(200ms);
+        status = site.Status();
+        return status["reasons"].dump().find("% full") != std::string::npos;
+      },
+      30s))
+      << status["reasons"] << status["queue"];
+  ASSERT_EQ(client.Publish(messages), messages.size());
   ASSERT_TRUE(WaitFor(
       [&] {
         std::this_thread::sleep_for(200ms);

@@ -212,7 +212,7 @@ Result<Held> Reader::Retained(const std::vector<NeededSpan>& needed) {
   }
   Held held;
   Status read = rows->ForEach([&] {
-    const auto lane = static_cast<Lane>(rows->Int(0) >> kSegmentLaneShift);
+    const auto lane = SegmentLane(rows->Int(0));
     const bool is_needed = std::any_of(needed.begin(), needed.end(), [&](const NeededSpan& span) {
       return span.Overlaps(lane, SegmentFirst(rows->Int(0)), static_cast<Sequence>(rows->Int(1)));
     });

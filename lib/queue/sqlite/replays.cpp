@@ -40,24 +40,10 @@ Replay ReplayFromRow(const Statement& row) {
 }
 
 Status LoadBatches(Database& db, Index& index) {
-  Result<Statement> rows = db.Prepare("SELECT " + std::string(kReplayBatchColumns) + " FROM replay_batches");
-  if (!rows) {
-    return rows.error();
-  }
-  Status damage;
-  Status read = rows->ForEach([&] {
-    Result<FrozenBatch> batch = BatchFromRow(*rows);
-    if (!batch) {
-      damage = batch.error();
-      return;
-    }
-    batch->replayed = false;
-    batch->replay = rows->Int(11);
-    const DestinationId destination = rows->Int(15);
-    batch->destination = index.DestinationName(destination);
-    index.replays().AddBatch(destination, std::make_shared<const FrozenBatch>(*std::move(batch)));
+  return ForEachBatch(db, BatchTable::kReplayBatches, [&](FrozenBatch batch, DestinationId destination) {
+    batch.destination = index.DestinationName(destination);
+    index.replays().AddBatch(destination, std::make_shared<const FrozenBatch>(std::move(batch)));
   });
-  return read ? damage : read;
 }
 
 Status LoadRetained(Database& db, Index& index) {
@@ -73,10 +59,8 @@ Status LoadRetained(Database& db, Index& index) {
 
 Status Save(Database& db, const Replay& replay) {
   Result<Statement> save = db.Prepare(
-      "INSERT INTO replays(id, stream, destination, from_at, to_at, rate, state, asked_at, ended_at, lane,"
-      " next_sequence, first_urgent, first_normal, first_bulk, through_urgent, through_normal, through_bulk, messages,"
-      " skipped, records, delivered, refused)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
+      "INSERT INTO replays(" + std::string(kReplayColumns) +
+      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
       " state = excluded.state, ended_at = excluded.ended_at, lane = excluded.lane,"
       " next_sequence = excluded.next_sequence, messages = excluded.messages, skipped = excluded.skipped,"
       " records = excluded.records, delivered = excluded.delivered, refused = excluded.refused");

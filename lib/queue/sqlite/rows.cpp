@@ -1,5 +1,7 @@
 #include "queue/sqlite/rows.h"
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "queue/message_codec.h"
@@ -10,9 +12,13 @@ const char* const kBatchColumns =
     "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
     " members, replayed, created_at, oldest_at, body, destination";
 
-const char* const kReplayBatchColumns =
+namespace {
+
+constexpr const char* kReplayBatchColumns =
     "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
     " members, replay, created_at, oldest_at, body, destination";
+
+}  // namespace
 
 Result<FrozenBatch> BatchFromRow(const Statement& row) {
   FrozenBatch batch;
@@ -34,11 +40,32 @@ Result<FrozenBatch> BatchFromRow(const Statement& row) {
     return Error{ErrorCode::kCorrupt, "batch " + std::to_string(batch.id) + " has no members"};
   }
   batch.members = *std::move(members);
-  batch.replayed = row.Int(11) != 0;
+  const bool of_replay = batch.id < 0;
+  batch.replayed = !of_replay && row.Int(11) != 0;
+  batch.replay = of_replay ? row.Int(11) : 0;
   batch.created_at = FromMicros(row.Int(12));
   batch.oldest_at = FromMicros(row.Int(13));
   batch.body = row.Blob(14);
   return batch;
+}
+
+Status ForEachBatch(Database& db, BatchTable table, const std::function<void(FrozenBatch, std::int64_t)>& visit) {
+  Result<Statement> rows =
+      db.Prepare(table == BatchTable::kBatches ? "SELECT " + std::string(kBatchColumns) + " FROM batches"
+                                               : "SELECT " + std::string(kReplayBatchColumns) + " FROM replay_batches");
+  if (!rows) {
+    return rows.error();
+  }
+  Status damage;
+  Status read = rows->ForEach([&] {
+    Result<FrozenBatch> batch = BatchFromRow(*rows);
+    if (!batch) {
+      damage = batch.error();
+      return;
+    }
+    visit(*std::move(batch), rows->Int(15));
+  });
+  return read ? damage : read;
 }
 
 }  // namespace packhorse::queue

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "queue/ledger.h"
@@ -18,6 +19,7 @@ inline std::int64_t SegmentKey(Lane lane, Sequence first) {
   return static_cast<std::int64_t>((static_cast<std::uint64_t>(lane) << kSegmentLaneShift) | first);
 }
 inline Sequence SegmentFirst(std::int64_t key) { return static_cast<std::uint64_t>(key) & kMaxSequence; }
+inline Lane SegmentLane(std::int64_t key) { return static_cast<Lane>(key >> kSegmentLaneShift); }
 
 inline std::int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
 inline WallTime FromMicros(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
@@ -26,7 +28,9 @@ inline int Number(Lane lane) { return static_cast<int>(lane); }
 // A row of `batches` in the column order of kBatchColumns.
 extern const char* const kBatchColumns;
 // Likewise of `replay_batches`, where the replay stands in the place of `replayed`.
-extern const char* const kReplayBatchColumns;
 Result<FrozenBatch> BatchFromRow(const Statement& row);
+// Reads all batches of that table, with the number of each one's destination. Damage: the others are read all the same.
+enum class BatchTable : std::uint8_t { kBatches, kReplayBatches };
+Status ForEachBatch(Database& db, BatchTable table, const std::function<void(FrozenBatch, std::int64_t)>& visit);
 
 }  // namespace packhorse::queue

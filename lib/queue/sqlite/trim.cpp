@@ -52,8 +52,6 @@ void Add(Trimmer::Spans& spans, std::pair<Sequence, Sequence> span) {
   spans.insert(std::upper_bound(spans.begin(), spans.end(), span), span);
 }
 
-Lane LaneOf(std::int64_t key) { return static_cast<Lane>(key >> kSegmentLaneShift); }
-
 }  // namespace
 
 Trimmer::Spans Minus(const Trimmer::Spans& all, const Trimmer::Spans& without) {
@@ -178,7 +176,7 @@ Status Trimmer::ReleaseOldest(Database& db, const FoldWork& work, FoldResult& re
       break;
     }
     const Segment segment = FromRow(*rows);
-    if (Within(lanes_[At(LaneOf(segment.key))].seen, SegmentFirst(segment.key), segment.last)) {
+    if (Within(lanes_[At(SegmentLane(segment.key))].seen, SegmentFirst(segment.key), segment.last)) {
       freed += static_cast<std::uint64_t>(segment.bytes);
       result.released += segment.held.messages;
       segments.push_back(segment);
@@ -198,7 +196,7 @@ Status Trimmer::Release(Database& db, const std::vector<Segment>& segments, Fold
     if (Status ended = end->Bind(segment.key).Run(); !ended) {
       return ended;
     }
-    PerLane& lane = lanes_[At(LaneOf(segment.key))];
+    PerLane& lane = lanes_[At(SegmentLane(segment.key))];
     if (segment.last == 0 || !Within(lane.seen, SegmentFirst(segment.key), segment.last)) {
       continue;  // gone already, still needed, or to be looked at
     }
@@ -271,7 +269,7 @@ Result<bool> Trimmer::LookAt(Database& db, Lane lane, const Spans& free, const s
 }
 
 Status Trimmer::Remove(Statement& remove, const Segment& segment, FoldResult& result) {
-  Held& held = result.held[At(LaneOf(segment.key))];
+  Held& held = result.held[At(SegmentLane(segment.key))];
   --held.segments;
   held.messages -= segment.held.messages;
   held.payload_bytes -= segment.held.payload_bytes;
