@@ -25,7 +25,9 @@ std::string Configure(const std::string& dir, const std::string& http) {
 
 Nginx::Nginx(const std::string& dir, int port, const std::string& http)
     : dir_(dir), port_(port), process_({"nginx", "-p", dir, "-c", Configure(dir, http)}, dir + "/nginx.output") {
-  if (!WaitFor([this] { return PortOpen(port_) || !process_.Running(); }) || !process_.Running()) {
+  // Written once all its ports are open; it opens them one after the other.
+  const auto ready = [this] { return ReadAll(dir_ + "/nginx.pid") == std::to_string(process_.pid()) + "\n"; };
+  if (!WaitFor([&] { return ready() || !process_.Running(); }) || !process_.Running()) {
     throw std::runtime_error("nginx does not start: " + ReadAll(dir_ + "/nginx.output") +
                              ReadAll(dir_ + "/nginx.error"));
   }
