@@ -44,7 +44,6 @@ void LimitKeeper::Enforce(MonoTime now) {
     Report(given_up, now);
     gaps_.Add(given_up, now);
   }
-  gaps_.Store(now, false);
   const WallTime wall = parts_.clock.Wall();
   std::erase_if(losses_, [&](const auto& each) {
     const bool over = now - each.second.last >= kQuiet;

@@ -15,12 +15,10 @@ namespace packhorse::daemon {
 // destination while it goes on (docs/RUNBOOK.md: messages_dropped, messages_expired). Loop thread.
 class LimitKeeper {
  public:
-  explicit LimitKeeper(Parts& parts) : parts_(parts), gaps_(parts) {}
+  LimitKeeper(Parts& parts, Gaps& gaps) : parts_(parts), gaps_(gaps) {}
 
   // To be called once a second.
   void Enforce(MonoTime now);
-  // Before the end: stores what the clouds have to be told and have not been yet.
-  void Flush(MonoTime now) { gaps_.Store(now, true); }
   // Takes the sources off their brokers while the queue is full and is to block, and lets them come back when there is
   // room. A clean disconnect: the broker keeps the session and what comes for it, within its own limits.
   void HoldSources(const queue::Stats& stats, MonoTime now);
@@ -34,7 +32,7 @@ class LimitKeeper {
   void Report(const queue::GivenUp& given_up, MonoTime now);
 
   Parts& parts_;
-  Gaps gaps_;
+  Gaps& gaps_;
   std::map<std::pair<std::string, std::string>, Loss> losses_;  // by event and destination
 };
 

@@ -62,7 +62,9 @@ Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
       handlers_(parts, reloader_, tail_),
       watch_(parts),
       clock_watch_(*parts.queue, parts.events, parts.clock),
-      limit_keeper_(parts) {}
+      gaps_(parts),
+      limit_keeper_(parts, gaps_),
+      noisy_devices_(parts, gaps_) {}
 
 Status Loop::Start() {
   auto server = control::Listen(parts_.config.control.socket,
@@ -138,6 +140,8 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
 void Loop::CheckEverySecond(MonoTime now) {
   if (!stopping_) {
     limit_keeper_.Enforce(now);
+    noisy_devices_.Look(now);
+    gaps_.Store(now, false);
   }
   clock_watch_.Look();
   const Condition condition = Observe(parts_, now);
@@ -213,7 +217,8 @@ void Loop::Shutdown() {
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
   parts_.uploader->Abort();
-  limit_keeper_.Flush(parts_.clock.Mono());
+  noisy_devices_.Look(parts_.clock.Mono());
+  gaps_.Store(parts_.clock.Mono(), true);
   const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   parts_.queue->Stop();

@@ -9,6 +9,7 @@
 #include "delivery/clock_watch.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/limit_keeper.h"
+#include "packhorsed/noisy_devices.h"
 #include "packhorsed/notify.h"
 #include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
@@ -49,7 +50,9 @@ class Loop {
   Handlers handlers_;
   Watch watch_;
   delivery::ClockWatch clock_watch_;
+  Gaps gaps_;
   LimitKeeper limit_keeper_;
+  NoisyDevices noisy_devices_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime control_busy_until_{};

@@ -12,8 +12,8 @@ auto Scalars(const config::Tls& tls) {
 }
 
 auto Scalars(const config::Stream& stream) {
-  const auto& [name, source, topics, contract, lane, retained, destinations, retain_delivered] = stream;
-  return std::tie(name, source, topics, contract, lane, retained, destinations, retain_delivered);
+  const auto& [name, source, topics, contract, lane, retained, destinations, retain_delivered, device_rate] = stream;
+  return std::tie(name, source, topics, contract, lane, retained, destinations, retain_delivered, device_rate);
 }
 
 auto Scalars(const config::Limit& limit) {

@@ -29,18 +29,18 @@ std::size_t SizeOf(const RawMessage& message) { return message.payload.size() + 
 // Shared with the receive threads, which may hold a tap for a moment longer than anybody follows.
 struct Tail::Ring {
   std::mutex mutex;
-  std::deque<queue::StoredMessage> messages;  // guarded by mutex
-  std::size_t bytes = 0;                      // guarded by mutex
-  std::uint64_t dropped = 0;                  // guarded by mutex
+  std::deque<Arrived> messages;  // guarded by mutex
+  std::size_t bytes = 0;         // guarded by mutex
+  std::uint64_t dropped = 0;     // guarded by mutex
 
-  bool Add(Sequence sequence, const RawMessage& message) {
+  bool Add(Lane lane, Sequence sequence, const RawMessage& message) {
     const std::lock_guard lock(mutex);
     if (messages.size() >= kMaxMessages || bytes + SizeOf(message) > kMaxBytes) {
       ++dropped;
       return false;
     }
     bytes += SizeOf(message);
-    messages.push_back({sequence, message});
+    messages.push_back({lane, {sequence, message}});
     return messages.size() == 1;
   }
 };
@@ -53,8 +53,8 @@ void Tail::Follow(std::uint64_t connection, Filter filter) {
   followers_.push_back({connection, std::move(filter)});
   if (!parts_.tap) {
     SetTap(std::make_shared<const ingest::Intake::Tap>(
-        [ring = ring_, uploader = parts_.uploader.get()](Sequence sequence, const RawMessage& message) {
-          if (ring->Add(sequence, message)) {
+        [ring = ring_, uploader = parts_.uploader.get()](Lane lane, Sequence sequence, const RawMessage& message) {
+          if (ring->Add(lane, sequence, message)) {
             uploader->Wake();
           }
         }));
@@ -76,7 +76,7 @@ void Tail::Serve(control::Server& server, MonoTime now) {
   if (followers_.empty()) {
     return;
   }
-  std::deque<queue::StoredMessage> messages;
+  std::deque<Arrived> messages;
   std::uint64_t dropped = 0;
   {
     const std::lock_guard lock(ring_->mutex);
@@ -84,9 +84,9 @@ void Tail::Serve(control::Server& server, MonoTime now) {
     ring_->bytes = 0;
     dropped = std::exchange(ring_->dropped, 0);
   }
-  for (const queue::StoredMessage& stored : messages) {
-    const std::string stream = parts_.queue->StreamName(stored.message.stream);
-    for (const auto& [device, line] : Lines(stored)) {
+  for (const Arrived& arrived : messages) {
+    const std::string stream = parts_.queue->StreamName(arrived.stored.message.stream);
+    for (const auto& [device, line] : Lines(arrived)) {
       std::erase_if(followers_, [&, about = std::string_view(device), text = &line](const Follower& follower) {
         const Filter& filter = follower.filter;
         const bool wanted =
@@ -110,10 +110,8 @@ void Tail::Serve(control::Server& server, MonoTime now) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> Tail::Lines(const queue::StoredMessage& stored) const {
-  const auto lane = parts_.lanes.find(stored.message.stream);
-  const contract::Decoded decoded = delivery::Decode(parts_.streams, parts_.queue->id(),
-                                                     lane == parts_.lanes.end() ? Lane::kNormal : lane->second, stored);
+std::vector<std::pair<std::string, std::string>> Tail::Lines(const Arrived& arrived) const {
+  const contract::Decoded decoded = delivery::Decode(parts_.streams, parts_.queue->id(), arrived.lane, arrived.stored);
   std::vector<std::pair<std::string, std::string>> lines;
   if (decoded.kind == contract::Decoded::Kind::kRecords) {
     for (const CanonicalRecord& record : decoded.records) {
@@ -125,8 +123,8 @@ std::vector<std::pair<std::string, std::string>> Tail::Lines(const queue::Stored
   lines.emplace_back("", Dump({{"outcome", ignored ? "ignored" : "quarantine"},
                                {"reason", decoded.reason},
                                {"detail", decoded.detail},
-                               {"topic", stored.message.topic},
-                               {"server_received_at", FormatUtc(stored.message.received_at)}}));
+                               {"topic", arrived.stored.message.topic},
+                               {"server_received_at", FormatUtc(arrived.stored.message.received_at)}}));
   return lines;
 }
 

@@ -30,6 +30,10 @@ class Tail {
 
  private:
   struct Ring;
+  struct Arrived {
+    Lane lane = Lane::kNormal;
+    queue::StoredMessage stored;
+  };
   struct Follower {
     std::uint64_t connection = 0;
     Filter filter;
@@ -37,7 +41,7 @@ class Tail {
 
   void SetTap(std::shared_ptr<const ingest::Intake::Tap> tap);
   // The lines for one message with the device that each is about (empty: none known).
-  std::vector<std::pair<std::string, std::string>> Lines(const queue::StoredMessage& stored) const;
+  std::vector<std::pair<std::string, std::string>> Lines(const Arrived& arrived) const;
   void PushAll(control::Server& server, const std::string& line);
 
   Parts& parts_;

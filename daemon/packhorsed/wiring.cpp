@@ -68,6 +68,11 @@ ingest::RetainedPolicy ToPolicy(config::RetainedPolicy policy) {
   return ingest::RetainedPolicy::kState;
 }
 
+ingest::DeviceRate ToRate(const std::optional<config::DeviceRate>& rate) {
+  return rate ? ingest::DeviceRate{rate->messages, rate->per, rate->over == config::DeviceRate::Over::kDrop}
+              : ingest::DeviceRate{};
+}
+
 upload::Endpoint ToEndpoint(const config::Destination& destination) {
   upload::Endpoint endpoint;
   endpoint.base_url = destination.url;
@@ -158,10 +163,11 @@ queue::Limits QueueLimits(const config::Queue& config) {
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
   std::vector<queue::StreamOptions> streams;
   for (const config::Stream& stream : config.streams) {
-    streams.push_back({stream.name, stream.lane, stream.destinations, stream.retain_delivered});
+    const bool moves = stream.device_rate && stream.device_rate->over == config::DeviceRate::Over::kBulk;
+    streams.push_back({stream.name, stream.lane, stream.destinations, stream.retain_delivered, moves});
   }
   for (const config::Destination& destination : config.destinations) {
-    streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}});
+    streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}, {}, false});
   }
   return streams;
 }
@@ -188,7 +194,6 @@ Status BindGapStreams(Parts& parts, const config::Config& config) {
       return id.error();
     }
     parts.streams.insert_or_assign(*id, delivery::StreamBinding{name, {}, *contract, false});
-    parts.lanes.insert_or_assign(*id, Lane::kUrgent);
   }
   return {};
 }
@@ -208,7 +213,6 @@ Status BindStreams(Parts& parts, const config::Config& config) {
     parts.streams.insert_or_assign(
         *id, delivery::StreamBinding{entry.stream->name, std::move(entry.patterns), std::move(entry.contract),
                                      entry.stream->retained == config::RetainedPolicy::kState});
-    parts.lanes.insert_or_assign(*id, entry.stream->lane);
   }
   return BindGapStreams(parts, config);
 }
@@ -295,7 +299,8 @@ Result<std::vector<ingest::Route>> RoutesOf(const Parts& parts, const config::Co
     if (!id) {
       return id.error();
     }
-    routes.push_back({*id, entry.stream->lane, ToPolicy(entry.stream->retained), std::move(entry.patterns)});
+    routes.push_back(
+        {*id, ToPolicy(entry.stream->retained), std::move(entry.patterns), ToRate(entry.stream->device_rate)});
   }
   return routes;
 }

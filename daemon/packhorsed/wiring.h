@@ -61,7 +61,6 @@ struct Parts {
   std::unique_ptr<queue::Queue> queue;
   std::map<std::string, limit::RateLimit> shared_limits;  // destinations point into it
   delivery::Streams streams;                              // destinations refer to it: changed in place only
-  std::map<StreamId, Lane> lanes;                         // of the streams that are or were configured
   std::vector<DestinationUnit> destinations;
   std::vector<std::unique_ptr<SourceUnit>> sources;
   std::shared_ptr<const ingest::Intake::Tap> tap;  // what new intakes are given, may be null
@@ -76,7 +75,7 @@ std::string GapStream(const std::string& destination);
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config);
 std::vector<std::string> DestinationNames(const config::Config& config);
 
-// Enters the streams of `config` into parts.streams and parts.lanes. Streams that are no longer configured stay, so
+// Enters the streams of `config` into parts.streams. Streams that are no longer configured stay, so
 // that their backlog is still decoded.
 Status BindStreams(Parts& parts, const config::Config& config);
 // Shared limits that are new or differ; existing objects keep their address.

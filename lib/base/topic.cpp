@@ -192,6 +192,15 @@ std::vector<std::pair<std::string, std::string>> TopicPattern::Captures(std::str
   return captures;
 }
 
+std::string TopicPattern::Device(std::string_view topic) const {
+  for (auto& [name, value] : Captures(topic)) {
+    if (name == "device") {
+      return std::move(value);
+    }
+  }
+  return LastWildcard(topic);
+}
+
 std::string TopicPattern::LastWildcard(std::string_view topic) const {
   std::string_view last;
   const bool matches = Walk(levels_, topic, [&](std::string_view, std::string_view text) { last = text; });

@@ -28,6 +28,9 @@ class TopicPattern {
   // The level (or, for '#', the rest) that the last wildcard of a matching topic stands for; a capture counts as one.
   // Empty when there is none.
   std::string LastWildcard(std::string_view topic) const;
+  // The device that a matching topic names: the capture {device}, else what the last wildcard stands for. Empty when
+  // there is neither.
+  std::string Device(std::string_view topic) const;
 
  private:
   friend bool Overlap(const TopicPattern& a, const TopicPattern& b);

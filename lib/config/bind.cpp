@@ -107,6 +107,15 @@ Source BindSource(const Node& node, const std::string& gateway_id) {
   return source;
 }
 
+std::optional<DeviceRate> BindDeviceRate(const Node& node) {
+  static constexpr std::array<std::pair<std::string_view, DeviceRate::Over>, 2> kOver = {
+      {{"bulk", DeviceRate::Over::kBulk}, {"drop", DeviceRate::Over::kDrop}}};
+  if (!node.usable()) {
+    return std::nullopt;
+  }
+  return DeviceRate{Count<std::uint64_t>(node, "messages"), Duration(node, "per"), Choice(kOver, Text(node, "over"))};
+}
+
 // `root` gives what a stream may leave out where there is only one to choose.
 Stream BindStream(const Node& node, const Node& root) {
   static constexpr std::array<std::pair<std::string_view, Lane>, 3> kLanes = {
@@ -131,6 +140,7 @@ Stream BindStream(const Node& node, const Node& root) {
   if (node.Find("destinations") == nullptr) {
     stream.destinations.push_back(only("destinations"));
   }
+  stream.device_rate = BindDeviceRate(node["device_rate"]);
   return stream;
 }
 

@@ -62,6 +62,16 @@ struct Source {
 
 enum class RetainedPolicy { kState, kIgnore, kTelemetry };  // "state", "ignore", "telemetry"
 
+// A soft rate for each device of a stream.
+struct DeviceRate {
+  enum class Over { kBulk, kDrop };  // "bulk", "drop"
+  std::uint64_t messages = 0;
+  std::chrono::milliseconds per{};
+  Over over = Over::kBulk;
+
+  bool operator==(const DeviceRate&) const = default;
+};
+
 struct Stream {
   std::string name;
   std::string source;
@@ -71,6 +81,7 @@ struct Stream {
   RetainedPolicy retained = RetainedPolicy::kState;
   std::vector<std::string> destinations;
   std::chrono::milliseconds retain_delivered{};  // 0: not at all
+  std::optional<DeviceRate> device_rate;
 };
 
 // What happens over a limit of the queue, with its names.

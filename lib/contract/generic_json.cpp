@@ -108,24 +108,12 @@ Decoded Quarantine(std::string reason, std::string detail) {
   return decoded;
 }
 
-std::string DeviceId(const TopicPattern* pattern, const std::string& topic) {
-  if (pattern == nullptr) {
-    return {};
-  }
-  for (auto& [name, value] : pattern->Captures(topic)) {
-    if (name == "device") {
-      return std::move(value);
-    }
-  }
-  return pattern->LastWildcard(topic);
-}
-
 CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext& context) const {
   CanonicalRecord record;
   record.sequence = context.sequence;
   record.kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
   record.stream = context.stream;
-  record.device_id = DeviceId(context.pattern, message.topic);
+  record.device_id = context.pattern == nullptr ? "" : context.pattern->Device(message.topic);
   record.server_received_at = message.received_at;
   record.server_received_at_raw = message.received_at_raw;
   record.gateway_clock = message.clock;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "ingest/device_rates.h"
 #include "queue/queue.h"
 #include "record/raw_message.h"
 
@@ -21,10 +22,13 @@ enum class RetainedPolicy : std::uint8_t { kState, kIgnore, kTelemetry };
 
 struct Route {
   StreamId stream = 0;  // of the queue
-  Lane lane = Lane::kNormal;
   RetainedPolicy retained = RetainedPolicy::kState;
   std::vector<TopicPattern> patterns;
+  DeviceRate device_rate = {};
 };
+
+// The ledger's reason for what is dropped because its device is over its rate.
+inline constexpr std::string_view kOverDeviceRate = "device_rate";
 
 // What the broker handed over. Views are valid during the call only.
 struct Arrival {
@@ -56,7 +60,7 @@ struct IntakeStats {
 class Intake {
  public:
   // Takes a copy of what arrived, for `tail`. Called on the receive thread while enabled; must be quick and not block.
-  using Tap = std::function<void(Sequence, const RawMessage&)>;
+  using Tap = std::function<void(Lane, Sequence, const RawMessage&)>;
 
   Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock);
   ~Intake();
@@ -70,6 +74,8 @@ class Intake {
   // Null switches it off. Any thread.
   void SetTap(std::shared_ptr<const Tap> tap);
   IntakeStats Stats() const;
+  // The devices that were over their rate since the last call, and how often. Any thread.
+  std::vector<NoisyDevice> TakeNoisy();
 
  private:
   struct Impl;

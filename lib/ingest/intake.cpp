@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/crc32c.h"
 #include "base/units.h"
+#include "ingest/fingerprint.h"
 #include "ingest/ingest.h"
 
 namespace packhorse::ingest {
@@ -17,28 +17,6 @@ constexpr std::size_t kMaxRetainedTopics = 10'000;
 constexpr std::size_t kMaxUserProperties = 32;
 constexpr std::size_t kMaxPropertyBytes = 4096;  // content type, names and values together
 constexpr std::size_t kQuarantinedPayloadBytes = 4096;
-
-// Stands for a byte string without keeping it: two independent hashes and the length. Not against an adversary: who can
-// make two payloads collide can only hide one of his own repeats.
-struct Fingerprint {
-  std::uint64_t fnv = 0;
-  std::uint32_t crc = 0;
-  std::size_t size = 0;
-
-  friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
-};
-
-Fingerprint FingerprintOf(std::string_view bytes) {
-  std::uint64_t fnv = 0xCBF29CE484222325ULL;  // FNV-1a, 64 bits
-  for (const char c : bytes) {
-    fnv = (fnv ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
-  }
-  return {fnv, Crc32c(bytes), bytes.size()};
-}
-
-struct FingerprintHash {
-  std::size_t operator()(const Fingerprint& print) const { return static_cast<std::size_t>(print.fnv ^ print.crc); }
-};
 
 // The last retained payload per topic, as fingerprints; the topic that was seen longest ago goes first. Receive thread.
 class RetainedMemory {
@@ -79,14 +57,26 @@ struct Table {
   Limits limits;
 };
 
+const TopicPattern* FindPattern(const Route& route, std::string_view topic) {
+  const auto found = std::find_if(route.patterns.begin(), route.patterns.end(),
+                                  [&](const TopicPattern& pattern) { return pattern.Matches(topic); });
+  return found == route.patterns.end() ? nullptr : &*found;
+}
+
 const Route* FindRoute(const Table& table, std::string_view topic) {
   for (const Route& route : table.routes) {
-    const auto matches = [&](const TopicPattern& pattern) { return pattern.Matches(topic); };
-    if (std::any_of(route.patterns.begin(), route.patterns.end(), matches)) {
+    if (FindPattern(route, topic) != nullptr) {
       return &route;
     }
   }
   return nullptr;
+}
+
+// Whom the rate counts: the device that the topic names, else the topic.
+std::string DeviceOf(const Route& route, std::string_view topic) {
+  const TopicPattern* pattern = FindPattern(route, topic);
+  std::string device = pattern == nullptr ? "" : pattern->Device(topic);
+  return device.empty() ? std::string(topic) : device;
 }
 
 // Why this topic cannot be stored; empty when it can. A broker that follows MQTT 5 section 1.5.4 never sends such a
@@ -144,7 +134,8 @@ struct Intake::Impl {
   }
   void Count(const Arrival& arrival, WallTime now);
   bool EndsHere(const Arrival& arrival, const Route& route, const Limits& limits);
-  Status Store(const Arrival& arrival, const Limits& limits, RawMessage message);
+  Pace PaceOf(const Arrival& arrival, const Route& route);
+  Status Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message);
 
   queue::Queue& queue;
   const Clock& clock;
@@ -152,6 +143,8 @@ struct Intake::Impl {
   std::shared_ptr<const Table> table;  // guarded by mutex
   std::shared_ptr<const Tap> tap;      // guarded by mutex
   RetainedMemory retained;             // receive thread
+  std::mutex rates_mutex;
+  DeviceRates rates;  // guarded by rates_mutex
 
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> unrouted{0};
@@ -189,7 +182,16 @@ bool Intake::Impl::EndsHere(const Arrival& arrival, const Route& route, const Li
   return true;
 }
 
-Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, RawMessage message) {
+Pace Intake::Impl::PaceOf(const Arrival& arrival, const Route& route) {
+  if (route.device_rate.messages == 0) {
+    return Pace::kWithin;
+  }
+  const std::string device = DeviceOf(route, arrival.topic);
+  const std::lock_guard lock(rates_mutex);
+  return rates.Next(route.stream, device, route.device_rate, clock.Mono());
+}
+
+Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message) {
   if (arrival.payload.size() > limits.max_payload_bytes) {
     Add(too_large);
     message.payload = arrival.payload.substr(0, std::min(kQuarantinedPayloadBytes, arrival.payload.size()));
@@ -205,12 +207,12 @@ Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, RawMess
   if (listener) {
     copy = message;
   }
-  const Result<Sequence> sequence = queue.Append(std::move(message));
-  if (!sequence) {
-    return sequence.error();
+  const Result<queue::Slot> slot = queue.AppendTo(lane, std::move(message));
+  if (!slot) {
+    return slot.error();
   }
-  if (listener && *listener && *sequence > 0) {  // 0: dropped
-    (*listener)(*sequence, *copy);
+  if (listener && *listener && slot->sequence > 0) {  // 0: dropped
+    (*listener)(slot->lane, slot->sequence, *copy);
   }
   return {};
 }
@@ -239,13 +241,21 @@ Status Intake::OnMessage(const Arrival& arrival) {
   if (impl_->EndsHere(arrival, *route, table->limits)) {
     return {};
   }
+  const Pace pace = impl_->PaceOf(arrival, *route);
+  if (pace == Pace::kOver && route->device_rate.drops) {
+    impl_->queue.CountDropped(route->stream, kOverDeviceRate);
+    return {};
+  }
   message.stream = route->stream;
   message.topic = arrival.topic;
   message.qos = arrival.qos;
   message.retained = arrival.retained;
   message.redelivered = arrival.redelivered;
   Add(impl_->properties_truncated, !CopyProperties(arrival, message));
-  if (Status stored = impl_->Store(arrival, table->limits, std::move(message)); !stored) {
+  // A device that was over its rate stays there for a while, so that its messages keep their order.
+  const bool moved = pace != Pace::kWithin && !route->device_rate.drops;
+  const std::optional<Lane> lane = moved ? std::optional(Lane::kBulk) : std::nullopt;
+  if (Status stored = impl_->Store(arrival, table->limits, lane, std::move(message)); !stored) {
     return stored.error().With("message not stored");
   }
   if (arrival.retained) {
@@ -263,6 +273,11 @@ void Intake::SetRoutes(std::vector<Route> routes, Limits limits) {
 void Intake::SetTap(std::shared_ptr<const Tap> tap) {
   const std::lock_guard lock(impl_->mutex);
   impl_->tap.swap(tap);
+}
+
+std::vector<NoisyDevice> Intake::TakeNoisy() {
+  const std::lock_guard lock(impl_->rates_mutex);
+  return impl_->rates.TakeNoisy();
 }
 
 IntakeStats Intake::Stats() const {

@@ -176,6 +176,9 @@ Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& stream
       }
       destination_ids.insert(*id);
       wanted.emplace(*id, *stream_id, static_cast<int>(stream.lane));
+      if (stream.moves_to_bulk) {
+        wanted.emplace(*id, *stream_id, static_cast<int>(Lane::kBulk));
+      }
     }
   }
   if (Status subscribed = UpdateSubscriptions(db, wanted, last); !subscribed) {

@@ -189,6 +189,10 @@ Lane Index::LaneOf(StreamId id) const {
   return found == lanes_.end() ? Lane::kNormal : found->second;
 }
 
+Lane Index::LaneFor(StreamId id, std::optional<Lane> wanted) const {
+  return wanted && !Recipients(id, *wanted).empty() ? *wanted : LaneOf(id);
+}
+
 std::vector<DestinationId> Index::Recipients(StreamId stream, Lane lane) const {
   std::vector<DestinationId> recipients;
   for (const Subscription& subscription : subscriptions_) {

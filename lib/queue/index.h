@@ -76,6 +76,8 @@ class Index {
   std::vector<std::string> Destinations() const;
   void SetLane(StreamId id, Lane lane);
   Lane LaneOf(StreamId id) const;
+  // `wanted` where the stream has destinations in that lane, else its own lane.
+  Lane LaneFor(StreamId id, std::optional<Lane> wanted) const;
   // Destinations that get the stream's next message in this lane.
   std::vector<DestinationId> Recipients(StreamId stream, Lane lane) const;
   bool Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const;

@@ -19,6 +19,7 @@ struct StreamOptions {
   std::vector<std::string> destinations;  // names; each message counts once per destination
   // Messages stay readable for a replay so long after they were stored, delivered or not; 0: until nobody needs them.
   std::chrono::milliseconds retain_delivered{0};
+  bool moves_to_bulk = false;  // some of its messages come into lane bulk instead
 };
 
 // How much a queue may keep, and how long. 0: no limit.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -120,9 +121,10 @@ class Queue {
 
   // Makes `message` safe and returns its number: in mode strict after a synced commit, else once it is in the journal.
   // Blocks while it is not, also when the journal is full because the disk refuses; fails only once Stop() was called.
-  // The caller must not acknowledge after a failure. 0: the queue is full and drops what comes (kDropNewest); the
-  // message is counted and may be acknowledged.
-  virtual Result<Sequence> Append(RawMessage message) = 0;
+  // The caller must not acknowledge after a failure. 0: the queue is full and drops what comes; it is counted, too.
+  Result<Sequence> Append(RawMessage message);
+  // Likewise, into this lane where the stream has destinations in it (StreamOptions::moves_to_bulk), else into its own.
+  virtual Result<Slot> AppendTo(std::optional<Lane> lane, RawMessage message) = 0;
   // Stores a message of the daemon's own without waiting; false when there is no number for it right now. Loop.
   virtual bool TryAppend(const RawMessage& message) = 0;
   // Counts a message of `stream` that ends on arrival (a retained repeat, a message over the size limit) without
@@ -235,6 +237,11 @@ class Queue {
   // Lets waiting Append() calls fail and ends the store thread after a last commit. Idempotent.
   virtual void Stop() = 0;
 };
+
+inline Result<Sequence> Queue::Append(RawMessage message) {
+  const Result<Slot> slot = AppendTo(std::nullopt, std::move(message));
+  return slot ? Result<Sequence>(slot->sequence) : Result<Sequence>(slot.error());
+}
 
 // Opens or makes the queue. kBusy when another process holds it (the message names its pid); kUnsupported when its
 // format major is newer than ours; kCorrupt when the database is damaged.

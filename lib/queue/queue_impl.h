@@ -30,10 +30,10 @@ class QueueImpl final : public Queue {
   QueueImpl(Options options, const Clock& clock, Opened opened);
   ~QueueImpl() override { store_->Stop(); }
 
-  Result<Sequence> Append(RawMessage message) override;
+  Result<Slot> AppendTo(std::optional<Lane> lane, RawMessage message) override;
   bool TryAppend(const RawMessage& message) override;
   Status Quarantine(RawMessage message, std::string_view reason, std::string_view detail) override {
-    const Result<Sequence> kept = store_->Append(message, reason, detail);
+    const Result<Slot> kept = store_->Append(std::nullopt, message, reason, detail);
     return kept ? Status() : Status(kept.error());
   }
   void CountDropped(StreamId stream, std::string_view reason) override;

@@ -27,19 +27,19 @@ bool DropsOldest(const Limits& limits, Lane lane) {
 
 }  // namespace
 
-Result<Sequence> QueueImpl::Append(RawMessage message) {
+Result<Slot> QueueImpl::AppendTo(std::optional<Lane> lane, RawMessage message) {
   if (refusing_.load() != 0) {
     const std::lock_guard lock(mutex_);
-    const Lane lane = index_->LaneOf(message.stream);
-    if ((refusing_.load() & Bit(lane)) != 0) {
+    const Lane into = index_->LaneFor(message.stream, lane);
+    if ((refusing_.load() & Bit(into)) != 0) {
       CountDroppedLocked(message.stream, HourOf(message.received_at), full_);
-      for (const DestinationId destination : index_->Recipients(message.stream, lane)) {
-        ++refused_[{destination, lane}];
+      for (const DestinationId destination : index_->Recipients(message.stream, into)) {
+        ++refused_[{destination, into}];
       }
-      return Sequence{0};
+      return Slot{into, 0};
     }
   }
-  return store_->Append(message, "", "");
+  return store_->Append(lane, message, "", "");
 }
 
 bool QueueImpl::TryAppend(const RawMessage& message) {

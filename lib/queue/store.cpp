@@ -62,15 +62,16 @@ Position Store::Record(std::string_view bytes) {
 }
 
 // Waits until the next number may be used and the journal has room.
-Result<Sequence> Store::Prepare(std::unique_lock<std::mutex>& lock, Lane lane, const RawMessage& message,
-                                std::string_view reason, std::string_view detail) {
+Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
+                            std::string_view reason, std::string_view detail) {
   while (!stopping_) {
+    const Lane lane = index_.LaneFor(message.stream, wanted);  // a reload may come while this waits
     const Numbers& numbers = index_.numbers(lane);
     bytes_.clear();
     EncodeArrival(bytes_, lane, numbers.next, message, reason, detail);
     const bool fits = gap_ || !journal_->CanHold(bytes_.size()) || journal_->HasRoom(bytes_.size(), true);
     if (numbers.next <= numbers.reserved_through && fits) {
-      return numbers.next;
+      return Slot{lane, numbers.next};
     }
     fold_asked_ = true;
     work_.notify_one();
@@ -79,16 +80,16 @@ Result<Sequence> Store::Prepare(std::unique_lock<std::mutex>& lock, Lane lane, c
   return Error{ErrorCode::kUnavailable, "the queue is stopping"};
 }
 
-Result<Sequence> Store::Append(const RawMessage& message, std::string_view reason, std::string_view detail) {
+Result<Slot> Store::Append(std::optional<Lane> wanted, const RawMessage& message, std::string_view reason,
+                           std::string_view detail) {
   std::unique_lock lock(mutex_);
-  const Lane lane = index_.LaneOf(message.stream);
-  const Result<Sequence> sequence = Prepare(lock, lane, message, reason, detail);
-  if (!sequence) {
-    return sequence;
+  const Result<Slot> slot = Prepare(lock, wanted, message, reason, detail);
+  if (!slot) {
+    return slot;
   }
   Position needed = Record(bytes_);
   ++position_;
-  if (index_.ApplyArrival(lane, *sequence, message, reason, detail, clock_.Mono())) {
+  if (index_.ApplyArrival(slot->lane, slot->sequence, message, reason, detail, clock_.Mono())) {
     Wake();
   }
   if (options_.strict) {
@@ -99,7 +100,7 @@ Result<Sequence> Store::Append(const RawMessage& message, std::string_view reaso
       fold_asked_ = true;
       work_.notify_one();
     }
-    return sequence;
+    return slot;
   }
   ++urgent_;
   work_.notify_one();
@@ -108,7 +109,7 @@ Result<Sequence> Store::Append(const RawMessage& message, std::string_view reaso
   if (folded_ < needed) {
     return Error{ErrorCode::kUnavailable, "the queue is stopping"};
   }
-  return sequence;
+  return slot;
 }
 
 void Store::PostLocked(const Operation& operation, std::function<void(const Status&)> finished, bool power_cut) {

@@ -40,7 +40,8 @@ class Store {
   ~Store();
 
   // Blocks until the arrival is safe, or until Stop(). A reason: into quarantine.
-  Result<Sequence> Append(const RawMessage& message, std::string_view reason, std::string_view detail);
+  Result<Slot> Append(std::optional<Lane> wanted, const RawMessage& message, std::string_view reason,
+                      std::string_view detail);
   // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the
   // process: now or after the next fold; with an error only when the store stops before that. `power_cut`: safe from a
   // power cut too, hence after the next fold in any case. REQUIRES: mutex held.
@@ -74,8 +75,8 @@ class Store {
     std::function<void(const Status&)> finished;
   };
 
-  Result<Sequence> Prepare(std::unique_lock<std::mutex>& lock, Lane lane, const RawMessage& message,
-                           std::string_view reason, std::string_view detail);
+  Result<Slot> Prepare(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
+                       std::string_view reason, std::string_view detail);
   void Run();
   bool JournalFills() const;
   bool FoldDue() const;

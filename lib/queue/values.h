@@ -32,6 +32,12 @@ struct LanePart {
   Part part;
 };
 
+// Where a message stands in the queue.
+struct Slot {
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+};
+
 struct StoredMessage {
   Sequence sequence = 0;
   RawMessage message;

@@ -37,6 +37,18 @@ bool HasEvent(const Site& site, const std::string& name) {
   return false;
 }
 
+// Whether gap records tell the cloud of this many messages that it will not get.
+bool CloudIsTold(const Site& site, std::int64_t messages) {
+  return WaitFor(
+      [&] {
+        std::this_thread::sleep_for(200ms);
+        return site.Cloud(
+                   "SELECT sum(json_extract(measurements, '$.messages.value')) FROM records WHERE kind = 'gap'") ==
+               messages;
+      },
+      30s);
+}
+
 TEST(QueueLimits, CloudGoneOverMaxBytesDropsTheOldestAndDeliversTheRest) {
   constexpr int kMessages = 2'000;  // about 6 MB on the disk, in segments of up to 1 MiB
   Site site;
@@ -80,16 +92,54 @@ TEST(QueueLimits, CloudGoneOverMaxBytesDropsTheOldestAndDeliversTheRest) {
   const json ledger = site.Status()["ledger"];
   EXPECT_EQ(ledger["delivered"].get<int>() + ledger["dropped"].get<int>(), kMessages) << ledger;
   EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE kind <> 'gap'"), ledger["delivered"].get<std::int64_t>());
-  EXPECT_TRUE(WaitFor(
-      [&] {
-        std::this_thread::sleep_for(200ms);
-        return site.Cloud(
-                   "SELECT sum(json_extract(measurements, '$.messages.value')) FROM records WHERE kind = 'gap'") ==
-               ledger["dropped"].get<std::int64_t>();
-      },
-      30s))
-      << "the cloud was not told of every message that it will not get";
+  EXPECT_TRUE(CloudIsTold(site, ledger["dropped"].get<std::int64_t>()));
   EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE json_extract(measurements, '$.seq.value') = 2000"), 1);
+}
+
+TEST(DeviceRate, NoisyDeviceIsToldMovedOrDroppedAndNobodyElsesMessagesAreTouched) {
+  Site site;
+  json& streams = site.config()["streams"];
+  streams[0]["device_rate"] = {{"messages", 20}};
+  streams.push_back(streams[0]);
+  streams[1]["name"] = "chatter";
+  streams[1]["topics"] = {"chatter/{device}"};
+  streams[1]["device_rate"]["over"] = "drop";
+  site.StartBridge();
+  site.KillCloud();
+  std::vector<MqttMessage> messages;
+  for (int seq = 1; seq <= 100; ++seq) {
+    const std::string payload = json{{"seq", seq}}.dump();
+    messages.push_back(MqttMessage{"site/a/dev/noisy/telemetry", payload});
+    messages.push_back(MqttMessage{"chatter/noisy", payload});
+    if (seq <= 20) {
+      messages.push_back(MqttMessage{"site/a/dev/quiet/telemetry", payload});
+    }
+  }
+  MqttClient client(site.broker().port());
+  ASSERT_EQ(client.Publish(messages), messages.size());
+  json ledger;
+  ASSERT_TRUE(WaitFor([&] {
+    std::this_thread::sleep_for(100ms);
+    ledger = site.Status()["ledger"];
+    return ledger["received"] >= 220 && HasEvent(site, "device_noisy");
+  })) << ledger;
+  const auto dropped = ledger["dropped"].get<std::int64_t>();
+  EXPECT_GE(dropped, 70) << "100 came within seconds, 20 may, and one more every 3 s";
+  EXPECT_EQ(ledger["balanced"], true);
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+  site.StartCloud();
+  ASSERT_EQ(site.StopBridge(), 0);  // stores what the cloud is to be told of what was dropped
+  site.StartBridge();
+  ASSERT_TRUE(site.Settled(220));
+  const auto count = [&](const std::string& where) {
+    return site.Cloud("SELECT count(*) FROM records WHERE " + where);
+  };
+  EXPECT_EQ(count("device_id = 'noisy' AND stream = 'chatter'"), 100 - dropped);
+  EXPECT_EQ(count("device_id = 'noisy' AND stream <> 'chatter' AND kind <> 'gap'"), 100);
+  EXPECT_EQ(count("device_id = 'quiet'"), 20);
+  EXPECT_GE(count("record_id LIKE '%.b.%'"), 70) << "moved to lane bulk";
+  EXPECT_EQ(count("record_id LIKE '%.b.%' AND device_id <> 'noisy'"), 0);
+  EXPECT_TRUE(CloudIsTold(site, dropped));
 }
 
 TEST(QueueLimits, FullQueueThatBlocksLeavesTheRestToTheBrokerAndLosesNothing) {

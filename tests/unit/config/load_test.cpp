@@ -88,6 +88,7 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_EQ(stream.retained, RetainedPolicy::kState);
   EXPECT_EQ(stream.destinations, std::vector<std::string>{"cloud"});
   EXPECT_EQ(stream.retain_delivered, seconds(0));
+  EXPECT_FALSE(stream.device_rate);
   const Destination& cloud = loaded.config.destinations.at(0);
   EXPECT_EQ(cloud.contract, "packhorse-ingest@1");
   EXPECT_EQ(cloud.auth.type, Auth::Type::kNone);
@@ -121,7 +122,7 @@ TEST_F(ConfigTest, OtherChoicesReachTheConfiguration) {
       Minimal({.top = R"("limits": {"account": [{"bytes": "2MiB", "per": "1m"}, {"records": 5000, "per": "1h"}]})",
                .source = R"("protocol": "3.1.1", "allow_plaintext": true, "max_payload": 2048)",
                .stream = R"("lane": "urgent", "retained": "ignore", "contract": "generic-json@1.0",
-           "retain_delivered": "7d")",
+           "retain_delivered": "7d", "device_rate": {"messages": 60, "over": "drop"})",
                .destination = R"("auth": {"type": "header", "header": "X-Api-Key",
            "value": {"env": "PACKHORSE_TEST_TOKEN", "next": {"file": "DIR/token"}}},
            "shared": "account", "compression": "none")"}));
@@ -132,6 +133,7 @@ TEST_F(ConfigTest, OtherChoicesReachTheConfiguration) {
   EXPECT_EQ(loaded.config.streams[0].lane, Lane::kUrgent);
   EXPECT_EQ(loaded.config.streams[0].retained, RetainedPolicy::kIgnore);
   EXPECT_EQ(loaded.config.streams[0].retain_delivered, std::chrono::hours(24 * 7));
+  EXPECT_EQ(loaded.config.streams[0].device_rate, (DeviceRate{60, std::chrono::minutes(1), DeviceRate::Over::kDrop}));
   const Destination& cloud = loaded.config.destinations[0];
   EXPECT_EQ(cloud.auth.type, Auth::Type::kHeader);
   EXPECT_EQ(cloud.auth.header, "X-Api-Key");

@@ -71,8 +71,8 @@ TEST(ConfigSchema, EveryKeyHasADescriptionATypeAndADefault) {
     }
     return at->contains(name) ? (*at)[name] : Json();
   };
-  const std::set<std::string> needed = {"id",  "name",    "urls",    "topics",  "url",
-                                        "per", "gateway", "sources", "streams", "destinations"};
+  const std::set<std::string> needed = {"id",      "name",    "urls",    "topics",       "url",     "per",
+                                        "gateway", "sources", "streams", "destinations", "messages"};
   std::size_t keys = 0;
   Visit(json, "", [&](const Json& schema, const std::string& place) {
     ++keys;

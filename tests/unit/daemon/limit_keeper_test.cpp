@@ -50,6 +50,7 @@ class LimitKeeperTest : public testing::Test {
   void EnforceAfter(std::chrono::seconds time) {
     clock.Advance(time);
     keeper.Enforce(clock.Mono());
+    gaps.Store(clock.Mono(), false);
   }
   std::vector<std::string> Open() {
     std::vector<std::string> names;
@@ -70,7 +71,8 @@ class LimitKeeperTest : public testing::Test {
   test::TempDir dir;
   test::ManualClock clock;
   Parts parts{"", OneStreamToTheCloud(), clock};
-  LimitKeeper keeper{parts};
+  Gaps gaps{parts};
+  LimitKeeper keeper{parts, gaps};
 };
 
 TEST_F(LimitKeeperTest, DropsAreOneEventThatCountsAndEndsAfterAQuietMinute) {
@@ -109,7 +111,7 @@ TEST_F(LimitKeeperTest, WhileTheCloudHasNotBeenToldTheNextGapIsCollectedUntilThe
     EnforceAfter(10s);
   }
   EXPECT_EQ(GapRecords().size(), 1U);
-  keeper.Flush(clock.Mono());
+  gaps.Store(clock.Mono(), true);
   ASSERT_EQ(GapRecords().size(), 2U);
   EXPECT_THAT(GapRecords().back(), HasSubstr(R"("messages":101,)"));
 }

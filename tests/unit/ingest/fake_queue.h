@@ -25,7 +25,7 @@ class FakeQueue final : public queue::Queue {
   };
 
   // --- ingest ---
-  Result<Sequence> Append(RawMessage message) override {
+  Result<queue::Slot> AppendTo(std::optional<Lane> lane, RawMessage message) override {
     std::unique_lock lock(mutex_);
     ++waiting_;
     changed_.notify_all();
@@ -37,9 +37,10 @@ class FakeQueue final : public queue::Queue {
     ++count_;
     if (keep_) {
       messages_.push_back(std::move(message));
+      lanes_.push_back(lane);
     }
     changed_.notify_all();
-    return count_;
+    return queue::Slot{lane.value_or(Lane::kNormal), count_};
   }
   void CountDropped(StreamId stream, std::string_view reason) override {
     const std::lock_guard lock(mutex_);
@@ -93,6 +94,11 @@ class FakeQueue final : public queue::Queue {
   std::vector<RawMessage> Messages() const {
     const std::lock_guard lock(mutex_);
     return messages_;
+  }
+  // The lane that each message was to go into; none: its stream's own.
+  std::vector<std::optional<Lane>> Lanes() const {
+    const std::lock_guard lock(mutex_);
+    return lanes_;
   }
   std::size_t Count() const {
     const std::lock_guard lock(mutex_);
@@ -173,6 +179,7 @@ class FakeQueue final : public queue::Queue {
   queue::QueueIds ids_{"test", {}};
   queue::StartReport report_;
   std::vector<RawMessage> messages_;
+  std::vector<std::optional<Lane>> lanes_;
   std::vector<InQuarantine> quarantined_;
   std::map<std::string, int> dropped_;
   std::size_t count_ = 0;

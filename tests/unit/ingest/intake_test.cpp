@@ -15,6 +15,7 @@
 namespace packhorse::ingest {
 namespace {
 
+using namespace std::chrono_literals;
 using test::FakeQueue;
 using test::ManualClock;
 using testing::HasSubstr;
@@ -29,7 +30,7 @@ std::vector<TopicPattern> Patterns(const std::vector<std::string>& texts) {
 
 Route RouteTo(StreamId stream, const std::vector<std::string>& patterns,
               RetainedPolicy retained = RetainedPolicy::kState) {
-  return Route{stream, Lane::kNormal, retained, Patterns(patterns)};
+  return Route{stream, retained, Patterns(patterns)};
 }
 
 Arrival Message(std::string_view topic, std::string_view payload) {
@@ -274,7 +275,7 @@ TEST_F(IntakeTest, ReturnsOnlyWhenTheMessageIsSafe) {
 TEST_F(IntakeTest, TapSeesStoredMessagesWhileItIsSet) {
   std::vector<std::string> seen;
   Receive(Message("a/x", "before"));
-  intake_.SetTap(std::make_shared<const Intake::Tap>([&](Sequence sequence, const RawMessage& message) {
+  intake_.SetTap(std::make_shared<const Intake::Tap>([&](Lane, Sequence sequence, const RawMessage& message) {
     seen.push_back(std::to_string(sequence) + " " + message.payload);
   }));
   Receive(Message("a/x", "during"));
@@ -282,6 +283,41 @@ TEST_F(IntakeTest, TapSeesStoredMessagesWhileItIsSet) {
   intake_.SetTap(nullptr);
   Receive(Message("a/x", "after"));
   EXPECT_EQ(seen, (std::vector<std::string>{"2 during"}));
+}
+
+TEST_F(IntakeTest, DeviceOverItsRateGoesIntoLaneBulkUntilItKeptItAWhile) {
+  Route route = RouteTo(1, {"site/{device}/+"});
+  route.device_rate = {2, 60s, false};
+  SetRoutes({route});
+  for (int i = 0; i < 3; ++i) {
+    Receive(Message("site/17/t", "noisy"));
+  }
+  Receive(Message("site/18/t", "quiet"));
+  clock_.Advance(59s);
+  Receive(Message("site/17/other", "still"));
+  clock_.Advance(1s);
+  Receive(Message("site/17/t", "again"));
+  EXPECT_THAT(queue_.Lanes(),
+              testing::ElementsAre(std::nullopt, std::nullopt, Lane::kBulk, std::nullopt, Lane::kBulk, std::nullopt));
+  const std::vector<NoisyDevice> noisy = intake_.TakeNoisy();
+  ASSERT_EQ(noisy.size(), 1U);
+  EXPECT_EQ(noisy[0].device, "17");
+  EXPECT_EQ(noisy[0].messages, 1U);
+}
+
+TEST_F(IntakeTest, DeviceOverARateThatDropsIsCountedAndNotStored) {
+  Route route = RouteTo(1, {"state/pump"});  // no device in it: the topic is one
+  route.device_rate = {2, 60s, true};
+  SetRoutes({route});
+  for (int i = 0; i < 5; ++i) {
+    Receive(Message("state/pump", std::to_string(i)));
+  }
+  EXPECT_EQ(queue_.Count(), 2U);
+  EXPECT_EQ(queue_.Dropped(), (std::map<std::string, int>{{"1 device_rate", 3}}));
+  const std::vector<NoisyDevice> noisy = intake_.TakeNoisy();
+  ASSERT_EQ(noisy.size(), 1U);
+  EXPECT_EQ(noisy[0].device, "state/pump");
+  EXPECT_EQ(noisy[0].dropped, 3U);
 }
 
 TEST_F(IntakeTest, StatsCountByKind) {
@@ -308,7 +344,8 @@ TEST_F(IntakeTest, RoutesAndTapMayChangeWhileMessagesArrive) {
   });
   for (int i = 0; i < 200; ++i) {
     SetRoutes({RouteTo(1, {i % 2 == 0 ? "a/#" : "#"})});
-    intake_.SetTap(i % 2 == 0 ? std::make_shared<const Intake::Tap>([](Sequence, const RawMessage&) {}) : nullptr);
+    intake_.SetTap(i % 2 == 0 ? std::make_shared<const Intake::Tap>([](Lane, Sequence, const RawMessage&) {})
+                              : nullptr);
     static_cast<void>(intake_.Stats());
   }
   receiver.join();

@@ -470,6 +470,36 @@ TEST_P(QueueTest, FoldBringsEverythingIntoTheDatabaseAndSaysWhen) {
   EXPECT_EQ(queue_->Snapshot().messages, 3U);
 }
 
+TEST_P(QueueTest, MessagesMovedToBulkAreInThatLaneAlsoAfterARestartAndWhenNothingMovesAnyMore) {
+  const auto append_to_bulk = [this](const std::string& payload) {
+    const Result<Slot> slot = queue_->AppendTo(Lane::kBulk, Message(payload));
+    EXPECT_TRUE(slot);
+    return slot ? slot->lane : Lane::kUrgent;
+  };
+  EXPECT_EQ(append_to_bulk("nobody gets this stream in bulk"), Lane::kNormal);
+  streams_[0].moves_to_bulk = true;
+  ASSERT_TRUE(queue_->Reconfigure(streams_, destinations_));
+  EXPECT_EQ(append_to_bulk("moved"), Lane::kBulk);
+  Append("not moved");
+  Reopen();
+  streams_[0].moves_to_bulk = false;
+  ASSERT_TRUE(queue_->Reconfigure(streams_, destinations_));
+  EXPECT_EQ(append_to_bulk("later"), Lane::kNormal);
+  const auto payloads = [this](Lane lane) {
+    std::vector<std::string> found;
+    const Result<Pending> pending = queue_->Peek("cloud", lane, 10, 1000);
+    for (const StoredMessage& stored : pending->messages) {
+      found.push_back(stored.message.payload);
+    }
+    return found;
+  };
+  EXPECT_EQ(payloads(Lane::kBulk), (std::vector<std::string>{"moved"}));
+  EXPECT_EQ(payloads(Lane::kNormal),
+            (std::vector<std::string>{"nobody gets this stream in bulk", "not moved", "later"}));
+  EXPECT_EQ(Row().pending, 4U);
+  ExpectVerified();
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, QueueTest, ::testing::Values(Mode::kWindow, Mode::kStrict, Mode::kWithoutJournal),
                          NameOf);
 
