@@ -152,7 +152,7 @@ void Reloader::Step(MonoTime now) {
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {
-  if (Status done = parts_.queue->Reconfigure(QueueStreams(next.config), DestinationNames(next.config)); !done) {
+  if (Status done = parts_.queue->Reconfigure(QueueStreams(next.config), QueueDestinations(next.config)); !done) {
     return done.error().With("queue");
   }
   if (Status bound = BindStreams(parts_, next.config); !bound) {
@@ -264,7 +264,7 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
   const auto note = [&problems](const Error& error) {
     problems.push_back("back to the old configuration: " + error.message);
   };
-  if (Status old = parts_.queue->Reconfigure(QueueStreams(parts_.config), DestinationNames(parts_.config)); !old) {
+  if (Status old = parts_.queue->Reconfigure(QueueStreams(parts_.config), QueueDestinations(parts_.config)); !old) {
     note(old.error());
   }
   if (Status bound = BindStreams(parts_, parts_.config); !bound) {

@@ -172,12 +172,13 @@ std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
   return streams;
 }
 
-std::vector<std::string> DestinationNames(const config::Config& config) {
-  std::vector<std::string> names;
+std::vector<queue::DestinationOptions> QueueDestinations(const config::Config& config) {
+  std::vector<queue::DestinationOptions> destinations;
   for (const config::Destination& destination : config.destinations) {
-    names.push_back(destination.name);
+    destinations.emplace_back(destination.name,
+                              destination.start == "oldest" ? queue::StartAt::kOldest : queue::StartAt::kNow);
   }
-  return names;
+  return destinations;
 }
 
 namespace {
@@ -370,7 +371,7 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
   options.clock_wait = parts->config.queue.clock_wait;
   options.limits = QueueLimits(parts->config.queue);
   options.streams = QueueStreams(parts->config);
-  options.destinations = DestinationNames(parts->config);
+  options.destinations = QueueDestinations(parts->config);
   options.wake = [wake = parts->uploader.get()] { wake->Wake(); };
   auto queue = queue::Open(std::move(options), clock);
   if (!queue) {

@@ -73,7 +73,7 @@ queue::Limits QueueLimits(const config::Queue& config);
 // The stream in which a destination is told what it will not get.
 std::string GapStream(const std::string& destination);
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config);
-std::vector<std::string> DestinationNames(const config::Config& config);
+std::vector<queue::DestinationOptions> QueueDestinations(const config::Config& config);
 
 // Enters the streams of `config` into parts.streams. Streams that are no longer configured stay, so
 // that their backlog is still decoded.

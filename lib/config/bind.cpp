@@ -214,6 +214,7 @@ Destination BindDestination(const Node& node) {
   destination.order = Text(node, "order");
   destination.backfill_share = node["backfill_share"].number;
   destination.backfill_after = Duration(node, "backfill_after");
+  destination.start = Text(node, "start");
   destination.compression = Text(node, "compression");
   destination.timeout = Duration(node, "timeout");
   destination.connect_timeout = Duration(node, "connect_timeout");

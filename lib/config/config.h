@@ -145,6 +145,7 @@ struct Destination {
   std::string order = "fifo";
   double backfill_share = 0;  // of order live_first
   std::chrono::milliseconds backfill_after{};
+  std::string start = "now";
   std::string compression = "gzip";  // gzip, none
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds connect_timeout{};

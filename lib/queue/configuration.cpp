@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "queue/sqlite/catch_up.h"
+
 namespace packhorse::queue {
 namespace {
 
@@ -25,6 +27,20 @@ Result<std::int64_t> NameId(Database& db, const char* table, const std::string& 
     return row.error();
   }
   return query->Int(0);
+}
+
+// Whether the destination never had a stream. That it is known by name is not enough: a change that was refused may
+// have left the name.
+Result<bool> IsNew(Database& db, DestinationId destination) {
+  Result<Statement> row = db.Prepare("SELECT 1 FROM subscriptions WHERE destination = ? LIMIT 1");
+  if (!row) {
+    return row.error();
+  }
+  const Result<bool> found = row->Bind(destination).Step();
+  if (!found) {
+    return found.error();
+  }
+  return !*found;
 }
 
 using Key = std::tuple<std::int64_t, std::int64_t, int>;  // destination, stream, lane
@@ -153,15 +169,24 @@ std::optional<Sequence> Through(const Statement& row, int column) {
 
 }  // namespace
 
-Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
-                          const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last) {
+Result<LedgerChanges> ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
+                                         const std::vector<DestinationOptions>& destinations,
+                                         const std::array<Sequence, kLanes>& last) {
   std::set<std::int64_t> destination_ids;
-  for (const std::string& name : destinations) {
-    const Result<std::int64_t> id = NameId(db, "destinations", name);
+  std::set<DestinationId> from_oldest;
+  for (const DestinationOptions& destination : destinations) {
+    const Result<std::int64_t> id = NameId(db, "destinations", destination.name);
     if (!id) {
       return id.error();
     }
     destination_ids.insert(*id);
+    const Result<bool> fresh = IsNew(db, *id);
+    if (!fresh) {
+      return fresh.error();
+    }
+    if (*fresh && destination.start == StartAt::kOldest) {
+      from_oldest.insert(*id);
+    }
   }
   std::set<Key> wanted;
   for (const StreamOptions& stream : streams) {
@@ -182,9 +207,12 @@ Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& stream
     }
   }
   if (Status subscribed = UpdateSubscriptions(db, wanted, last); !subscribed) {
-    return subscribed;
+    return subscribed.error();
   }
-  return UpdateRanges(db, destination_ids, last);
+  if (Status ranged = UpdateRanges(db, destination_ids, last); !ranged) {
+    return ranged.error();
+  }
+  return CatchUp(db, from_oldest, last);
 }
 
 void SetRetention(const std::vector<StreamOptions>& streams, Index& index) {

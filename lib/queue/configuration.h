@@ -12,9 +12,12 @@
 namespace packhorse::queue {
 
 // Brings names, subscriptions and pending ranges on the disk in line with a configuration: what is new starts behind
-// the last stored message of its lane, what is gone is closed there and keeps its backlog. Within a transaction.
-Status ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
-                          const std::vector<std::string>& destinations, const std::array<Sequence, kLanes>& last);
+// the last stored message of its lane, what is gone is closed there and keeps its backlog. A destination that never had
+// a stream before may start at the oldest that is stored instead: what that comes to in the ledger is the answer, and
+// for the caller to write. Within a transaction, in which everything up to `last` is stored that anybody needs.
+Result<LedgerChanges> ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
+                                         const std::vector<DestinationOptions>& destinations,
+                                         const std::array<Sequence, kLanes>& last);
 
 // Tells the index how long messages of these streams stay; names that it does not know are left out.
 void SetRetention(const std::vector<StreamOptions>& streams, Index& index);

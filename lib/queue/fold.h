@@ -194,6 +194,7 @@ struct FoldResult {
   std::int64_t released = 0;                     // messages of it that went before their time
   std::array<Sequence, kLanes> retained_from{};  // where the first segment that is to be kept begins; 0: none is
   bool changed = false;                          // something else went in with it: the `change` of Books::Write()
+  LedgerChanges counted;                         // by that
 };
 
 }  // namespace packhorse::queue

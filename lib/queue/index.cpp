@@ -140,15 +140,6 @@ void Index::CountWaiting(Lane lane, Sequence sequence, StreamId stream) {
   }
 }
 
-void Index::ClearConfiguration() {
-  subscriptions_.clear();
-  retained_.Clear();
-  hot_ = {};
-  for (auto& [key, backlog] : backlogs_) {
-    backlog.ranges.clear();
-  }
-}
-
 // --- names ---
 
 std::vector<std::string> Index::Destinations() const {

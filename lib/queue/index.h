@@ -65,6 +65,10 @@ class Index {
   // Where the database does not know how many messages wait in each range: all of them are counted anew, one by one.
   void ForgetWaiting();
   void CountWaiting(Lane lane, Sequence sequence, StreamId stream);
+  // Stored messages have become pending for new destinations, as the database says. REQUIRES: all that is needed is
+  // stored. What only memory has of the messages up to here was of use to nobody, is counted for nobody and would be
+  // gone after a power cut: it must not be shown.
+  void CatchUp(const LedgerChanges& counted);
   // Forgets names, subscriptions and ranges, to be filled again from the database.
   void ClearConfiguration();
 
@@ -118,8 +122,8 @@ class Index {
 
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
-  // The next fold makes the database have the configuration that is here.
-  void RestoreConfiguration() { restore_ = true; }
+  // The next fold makes the database have the configuration that is here, and takes back what the other one `counted`.
+  void RestoreConfiguration(const LedgerChanges& counted);
   // Everything up to `through` as one piece of work; what follows collects anew.
   FoldWork TakeFold(Position through);
   void Folded(const FoldWork& work, const FoldResult& result);

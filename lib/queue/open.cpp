@@ -199,20 +199,23 @@ Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal,
   Index& index = *opened.index;
   const FoldWork work = index.TakeFold(opened.position);
   const std::array<Sequence, kLanes> last = LastNumbers(index);
-  const auto change = [&](Database& db) -> Status {
-    if (Status configured = ApplyConfiguration(db, options.streams, options.destinations, last); !configured) {
+  const auto change = [&](Database& db) -> Result<LedgerChanges> {
+    Result<LedgerChanges> configured = ApplyConfiguration(db, options.streams, options.destinations, last);
+    if (!configured) {
       return configured;
     }
     if (Status identified = WriteIdentity(db, renewal, options.machine, last); !identified) {
-      return identified;
+      return identified.error();
     }
-    return db.Execute("UPDATE meta SET value = '" + std::to_string(epoch) + "' WHERE key = 'epoch'");
+    Status begun = db.Execute("UPDATE meta SET value = '" + std::to_string(epoch) + "' WHERE key = 'epoch'");
+    return begun ? std::move(configured) : begun.error();
   };
   const Result<FoldResult> folded = opened.books.Write(work, change);
   if (!folded) {
     return folded.error();
   }
   index.Folded(work, *folded);
+  index.CatchUp(folded->counted);
   Result<QueueIds> ids = LoadIds(opened.books.database());
   if (!ids) {
     return ids.error();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "record/raw_message.h"
@@ -20,6 +21,22 @@ struct StreamOptions {
   // Messages stay readable for a replay so long after they were stored, delivered or not; 0: until nobody needs them.
   std::chrono::milliseconds retain_delivered{0};
   bool moves_to_bulk = false;  // some of its messages come into lane bulk instead
+};
+
+// Where a destination begins that is new to the queue, which never had a stream before. Decided once, when it gets its
+// first; a queue in which nothing is stored knows no difference.
+enum class StartAt : std::uint8_t {
+  kNow,     // what arrives from now on
+  kOldest,  // everything that is still stored of its streams
+};
+
+struct DestinationOptions {
+  // NOLINTNEXTLINE(google-explicit-constructor): a name alone starts at now.
+  DestinationOptions(std::string of, StartAt at = StartAt::kNow) : name(std::move(of)), start(at) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): likewise.
+  DestinationOptions(const char* of) : name(of) {}
+  std::string name;
+  StartAt start = StartAt::kNow;
 };
 
 // How much a queue may keep, and how long. 0: no limit.
@@ -53,7 +70,7 @@ struct Options {
   // that they go out as they were stamped.
   std::chrono::milliseconds clock_wait{std::chrono::minutes(2)};
   std::vector<StreamOptions> streams;
-  std::vector<std::string> destinations;
+  std::vector<DestinationOptions> destinations;
   std::uint64_t cache_bytes =
       4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
   Limits limits;

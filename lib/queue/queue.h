@@ -218,9 +218,11 @@ class Queue {
   // Damage that a check has found: noted, as if it had been met while reading, for the next start to salvage.
   virtual void NoteDamage(const std::string& because) = 0;
 
-  // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts at now; one that
-  // is gone keeps its backlog until it is configured again (its messages stay pending and visible).
-  virtual Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) = 0;
+  // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts where it says,
+  // and what it catches up with counts as received for it; one that is gone keeps its backlog until it is configured
+  // again (its messages stay pending and visible). Blocks: for a fold, and while everything stored is counted for a
+  // destination that catches up.
+  virtual Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) = 0;
 
   // Replaces Options::limits.
   virtual void SetLimits(const Limits& limits) = 0;

@@ -78,7 +78,7 @@ class QueueImpl final : public Queue {
     const std::lock_guard lock(mutex_);
     store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
   }
-  Status Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) override;
+  Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) override;
   void SetLimits(const Limits& limits) override;
   LimitReport EnforceLimits(MonoTime now) override;
   Stats Snapshot() override;

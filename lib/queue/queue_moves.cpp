@@ -331,21 +331,25 @@ void QueueImpl::ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<Frozen
   });
 }
 
-Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<std::string> destinations) {
+Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) {
   std::unique_lock lock(mutex_);
-  const auto change = [&](Database& db) {
+  Database* db = nullptr;
+  LedgerChanges counted;
+  Status folded = store_->FoldNow(lock, [&](Database& database) -> Result<LedgerChanges> {
+    db = &database;
     std::array<Sequence, kLanes> last{};
     for (const Lane lane : kAllLanes) {
       last.at(At(lane)) = index_->last(lane);
     }
-    return ApplyConfiguration(db, streams, destinations, last);
-  };
-  Database* db = nullptr;
-  Status folded = store_->FoldNow(lock, [&](Database& database) {
-    db = &database;
-    return change(database);
+    Result<LedgerChanges> applied = ApplyConfiguration(database, streams, destinations, last);
+    counted = applied ? *applied : LedgerChanges();
+    return applied;
   });
-  return folded ? LoadConfiguration(*db, streams, *index_) : folded;
+  if (!folded) {
+    return folded;
+  }
+  index_->CatchUp(counted);
+  return LoadConfiguration(*db, streams, *index_);
 }
 
 }  // namespace packhorse::queue

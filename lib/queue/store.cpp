@@ -271,7 +271,7 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
     lock.lock();
     if (result) {
       if (result->changed) {
-        index_.RestoreConfiguration();  // who asked for the change of FoldNow() was told that it failed
+        index_.RestoreConfiguration(result->counted);  // who asked for the change of FoldNow() was told that it failed
       }
       EndFold(work, *result);
       return true;
@@ -307,7 +307,7 @@ void Store::NoteFailure(const Error& error) {
   Wake();
 }
 
-Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const std::function<Status(Database&)>& change) {
+Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const Books::Change& change) {
   const bool ready = folds_.wait_for(lock, kPatience, [&] { return (!folding_ && !unwritten_) || stopped_; });
   if (stopped_ || !ready) {
     return Error{ErrorCode::kUnavailable, stopped_ ? "the queue is stopped" : "the disk refuses: " + last_error_};

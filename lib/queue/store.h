@@ -50,7 +50,7 @@ class Store {
   // an error only when the store stops before. REQUIRES: mutex held.
   void WhenFoldedLocked(std::function<void(const Status&)> finished);
   // Folds what there is; with `change`, in one transaction with it. Holds the mutex all the while: for rare things.
-  Status FoldNow(std::unique_lock<std::mutex>& lock, const std::function<Status(Database&)>& change);
+  Status FoldNow(std::unique_lock<std::mutex>& lock, const Books::Change& change);
   // Waits until everything that was posted is in the database; kUnavailable when that takes longer.
   Status Barrier();
   void Stop();

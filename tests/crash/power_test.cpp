@@ -119,7 +119,7 @@ void RunSequence(std::uint64_t seed, std::uint64_t cuts) {
   Shared& shared = *memory;
   shared.moments = 1;
   shared.disk_fails = true;
-  shared.moment[0].configuration = Configuration{random() % 2 == 0, random() % 4 != 0};
+  shared.moment[0].configuration = Configuration{random() % 2 == 0, random() % 2 == 0, random() % 4 != 0};
   Options options;
   options.path = dir / "var/queue.db";
   options.runtime_dir = random() % 8 == 0 ? dir / "no/such/folder" : dir / "run";

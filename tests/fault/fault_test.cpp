@@ -69,14 +69,14 @@ class Life {
     static_cast<void>(Await([&](auto done) { queue_->Settle(std::move(settlement), done); }));
     delivered_ += messages;
   }
-  // The new destination is one for which nothing was received so far. A refusal leaves everything as it was.
+  // The new destination gets what is stored. A refusal leaves everything as it was, also the ledger.
   bool AddDestination() {
     const std::vector<StreamOptions> streams = {{"telemetry", Lane::kNormal, {"cloud", "lake"}}};
-    if (!queue_->Reconfigure(streams, {"cloud", "lake"})) {
+    if (!queue_->Reconfigure(streams, {"cloud", {"lake", StartAt::kOldest}})) {
       return false;
     }
     options_.streams = streams;
-    options_.destinations = {"cloud", "lake"};
+    options_.destinations = {"cloud", {"lake", StartAt::kOldest}};
     return true;
   }
   void Verify() const {
@@ -89,15 +89,15 @@ class Life {
     ASSERT_EQ(row.delivered, delivered_);
     ASSERT_EQ(row.pending, appended_ - delivered_);
   }
-  // Takes effect at once for the messages that follow, or not at all.
+  // Takes effect at once, for two stored messages and those that follow, or not at all.
   void AddDestinationWhileIdle() {
     ASSERT_TRUE(test::WaitFor([&] { return queue_->Snapshot().last_error.empty(); }));
     const bool added = AddDestination();
     Append();
-    ASSERT_EQ(queue_->Waiting("lake", Lane::kNormal).messages, added ? 1U : 0U);
+    ASSERT_EQ(queue_->Waiting("lake", Lane::kNormal).messages, added ? 3U : 0U);
     Verify();
     Append();
-    ASSERT_EQ(queue_->Waiting("lake", Lane::kNormal).messages, added ? 2U : 0U);
+    ASSERT_EQ(queue_->Waiting("lake", Lane::kNormal).messages, added ? 4U : 0U);
     Verify();
     if (!added) {
       ASSERT_TRUE(AddDestination());

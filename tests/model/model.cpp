@@ -63,8 +63,12 @@ std::vector<StreamOptions> Streams(const Configuration& configuration) {
   return streams;
 }
 
-std::vector<std::string> Destinations(const Configuration& configuration) {
-  return configuration.lake ? std::vector<std::string>{"cloud", "lake"} : std::vector<std::string>{"cloud"};
+std::vector<DestinationOptions> Destinations(const Configuration& configuration) {
+  std::vector<DestinationOptions> destinations = {"cloud"};
+  if (configuration.lake) {
+    destinations.emplace_back("lake", configuration.from_oldest ? StartAt::kOldest : StartAt::kNow);
+  }
+  return destinations;
 }
 
 bool Model::Wants(std::size_t stream, std::size_t destination) const {
@@ -150,6 +154,28 @@ std::uint64_t Model::Quarantined() const {
 Batch* Model::FreeBatch() {
   Batch* found = std::find_if(std::begin(batch), std::end(batch), [](const Batch& each) { return each.id == 0; });
   return found == std::end(batch) ? nullptr : found;
+}
+
+std::string BeginLake(Model& model, const Observation& seen, bool first) {
+  const std::size_t lake = 1;
+  model.lake_began = true;
+  for (std::uint16_t i = 0; i < model.messages; ++i) {
+    Message& message = model.message[i];
+    const std::vector<StoredMessage>& waiting = seen.pending.at({lake, message.lane()}).messages;
+    const bool waits = std::any_of(waiting.begin(), waiting.end(), [&](const StoredMessage& stored) {
+      return stored.sequence == message.sequence && stored.message.payload == message.Payload();
+    });
+    const bool may = model.configuration.from_oldest && model.Wants(message.stream, lake);
+    const bool must = first && may && message.Is(0, At::kPending);
+    if ((waits && !may) || (must && !waits)) {
+      return "the lake begins " + std::string(waits ? "with " : "without ") + std::to_string(message.sequence) +
+             " in lane " + Letter(message.lane());
+    }
+    if (waits) {
+      message.Put(lake, At::kPending);
+    }
+  }
+  return "";
 }
 
 std::string CompareLedger(const Model& model, const Ledger& ledger) {

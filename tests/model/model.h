@@ -81,6 +81,7 @@ struct Batch {
 struct Configuration {
   bool telemetry_to_lake;
   bool lake;
+  bool from_oldest;  // where the lake starts
 };
 
 struct Model {
@@ -91,6 +92,7 @@ struct Model {
   std::uint32_t quarantined[kStreams][kDestinations];  // likewise
   std::uint32_t quarantine_rows;                       // likewise
   Configuration configuration;
+  bool lake_began;  // once it was there it goes on where it was
 
   bool Wants(std::size_t stream, std::size_t destination) const;
   std::vector<std::uint16_t> Pending(std::size_t destination, Lane lane) const;
@@ -102,7 +104,7 @@ struct Model {
 };
 
 std::vector<StreamOptions> Streams(const Configuration& configuration);
-std::vector<std::string> Destinations(const Configuration& configuration);
+std::vector<DestinationOptions> Destinations(const Configuration& configuration);
 
 // What a queue says about itself, in the model's words.
 struct Observation {
@@ -113,6 +115,11 @@ struct Observation {
   std::vector<std::string> dead;
   std::uint64_t quarantined = 0;
 };
+
+// What the queue says it has stored for a lake that is there for the first time becomes the model's: of the right
+// streams only and, where this is the `first` time it is tried, at least what waits for the cloud. Empty, or
+// what is wrong with it.
+std::string BeginLake(Model& model, const Observation& seen, bool first);
 
 // The first difference; empty: none.
 std::string Compare(const Model& model, const Observation& seen);

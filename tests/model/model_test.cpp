@@ -44,7 +44,7 @@ void RunSequence(std::uint64_t seed) {
   Shared& shared = *memory;
   shared.moments = 1;
   Model& start = shared.moment[0];
-  start.configuration = Configuration{draw(2) == 0, draw(4) != 0};
+  start.configuration = Configuration{draw(2) == 0, draw(2) == 0, draw(4) != 0};
   Options options;
   options.path = dir / "queue.db";
   options.runtime_dir = draw(8) == 0 ? dir / "no/such/folder" : dir / "run";

@@ -84,8 +84,26 @@ Observation Player::Observe() {
   return seen;
 }
 
-// The history begins anew here. What is missing was at risk.
-void Player::Matched(const Model& moment, const Shared::Cut& cut) {
+// Where the moment does not have the lake yet, but this process does, or the one that crashed had begun it. Where it is
+// gone and got nothing, nobody sees whether it had begun: unless that was sure, it may catch up when it comes.
+std::string Player::BeginLake(Model& moment, bool sure, const Observation& seen) {
+  const bool received = std::any_of(seen.ledger.rows.begin(), seen.ledger.rows.end(), [](const LedgerRow& row) {
+    return row.destination == kDestinationNames[1] && row.received > 0;
+  });
+  const Configuration& configuration = now().configuration;
+  if (!configuration.lake && !received) {
+    moment.lake_began = moment.lake_began && sure;
+    return "";
+  }
+  if (moment.lake_began) {
+    return "";
+  }
+  moment.configuration = Configuration{configuration.telemetry_to_lake, true, configuration.from_oldest};
+  return model::BeginLake(moment, seen, !std::exchange(shared_.lake_tried, true));
+}
+
+// The history begins anew here, with the lake where that has just begun. What is missing was at risk.
+void Player::Matched(const Model& found, const Model& moment, const Shared::Cut& cut) {
   if (cut.happened) {
     const Model& before = shared_.moment[cut.at_risk_at];
     std::uint32_t missing = 0;
@@ -107,10 +125,15 @@ void Player::Matched(const Model& moment, const Shared::Cut& cut) {
     }
   }
   const Configuration configuration = now().configuration;
-  shared_.moments = 1;
-  shared_.moment[0] = moment;
-  shared_.moment[0].configuration = configuration;
-  shared_.safe = shared_.folded = shared_.at_risk = shared_.at_risk_at = 0;
+  shared_.moments = 0;
+  for (const Model* each : {&found, &moment}) {
+    if (each == &moment || (moment.lake_began && !found.lake_began)) {
+      shared_.moment[shared_.moments] = *each;
+      shared_.moment[shared_.moments++].configuration = configuration;
+    }
+  }
+  shared_.at_risk = 0;
+  shared_.safe = shared_.folded = shared_.at_risk_at = shared_.moments - 1;
   if (shared_.cut.happened) {  // while the queue was being opened
     shared_.cut.folded = shared_.cut.at_risk = shared_.cut.at_risk_at = 0;
   }
@@ -143,12 +166,15 @@ void Player::OpenAndCompare(Found found) {
                               : found == Found::kAfterPowerCut ? shared_.folded
                               : found == Found::kAfterCrash    ? shared_.safe
                                                                : shared_.moments - 1;
+  const bool sure = shared_.moment[first].lake_began;
   std::string difference;
   std::uint32_t last = shared_.moments;
   while (last > first) {
-    const std::string why = Compare(shared_.moment[last - 1], seen);
+    Model moment = shared_.moment[last - 1];
+    std::string why = BeginLake(moment, sure, seen);
+    why = why.empty() ? Compare(moment, seen) : why;
     if (why.empty()) {
-      Matched(shared_.moment[last - 1], cut);
+      Matched(Model(shared_.moment[last - 1]), moment, cut);
       CompareRetained();
       Verify();
       return;
@@ -517,11 +543,18 @@ void Player::Replay() {
 void Player::Reconfigure() {
   Model next = now();
   (OneIn(2) ? next.configuration.lake : next.configuration.telemetry_to_lake) ^= true;
+  const bool begins = next.configuration.lake && !next.lake_began;
+  const bool first = !shared_.lake_tried;
+  shared_.lake_tried = shared_.lake_tried || begins;
   Status done = queue_->Reconfigure(Streams(next.configuration), Destinations(next.configuration));
   if (!done && shared_.disk_fails) {
     return;
   }
   Require(done.has_value(), done ? "" : done.error().message);
+  if (begins) {
+    const std::string wrong = model::BeginLake(next, Observe(), first);
+    Require(wrong.empty(), wrong);
+  }
   Commit(next, true);
   shared_.folded = shared_.moments - 1;
 }

@@ -33,6 +33,7 @@ struct Shared {
     std::uint32_t at_risk_at;
     Sequence highest[3];
   } cut;
+  bool lake_tried;     // a process that crashed meanwhile may or may not have begun it
   bool disk_fails;     // a new configuration may be refused
   bool released;       // what is kept for replays may be gone
   char failure[2048];  // empty: none
@@ -70,9 +71,11 @@ class Player {
   void Advance(std::int64_t microseconds);
 
   void OpenAndCompare(Found found);
-  void Matched(const Model& moment, const Shared::Cut& cut);
+  // `found`: before the lake began.
+  void Matched(const Model& found, const Model& moment, const Shared::Cut& cut);
   void NoteRisk();
   Observation Observe();
+  std::string BeginLake(Model& moment, bool sure, const Observation& seen);
   void Step();
   void Append();
   void CountOnArrival();

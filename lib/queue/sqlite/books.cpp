@@ -69,7 +69,7 @@ Status Books::Reopen() {
   return {};
 }
 
-Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status(Database&)>& change) {
+Result<FoldResult> Books::Write(const FoldWork& work, const Change& change) {
   if (broken_) {
     if (Status reopened = Reopen(); !reopened) {
       return reopened.error();
@@ -98,8 +98,13 @@ Result<FoldResult> Books::Write(const FoldWork& work, const std::function<Status
       return written;
     }
     if (change) {
-      if (Status changed = change(db_); !changed) {
-        return changed;
+      Result<LedgerChanges> counted = change(db_);
+      if (!counted) {
+        return counted.error();
+      }
+      result.counted = *std::move(counted);
+      if (Status added = AddToLedger(result.counted); !added) {
+        return added;
       }
     }
     last_result_ = result;
@@ -243,8 +248,8 @@ Status Books::WriteSegments(Lane lane, const FoldWork& work, Held& held) {
   return insert();
 }
 
-Status Books::WriteLedger(const Changes& changes) {
-  for (const auto& [key, delta] : changes.ledger) {
+Status Books::AddToLedger(const LedgerChanges& changes) {
+  for (const auto& [key, delta] : changes) {
     if (delta.messages == 0 && delta.records == 0) {
       continue;
     }

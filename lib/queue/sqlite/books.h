@@ -30,10 +30,12 @@ class Books {
       : path_(std::move(path)), limits_(limits), db_(std::move(writer)) {}
   static Result<Books> Open(const std::string& path, BooksLimits limits);
 
+  // Something else that goes in with a fold; what it counts in the ledger is written for it.
+  using Change = std::function<Result<LedgerChanges>(Database&)>;
   // All of it or nothing. With `change`, in one transaction with it. After a failed write or sync nothing is assumed of
   // what the connection holds: the next call opens a new one. When the commit itself seemed to fail, the next call must
   // be with the same work (with or without the change): it looks whether the commit is in, and then answers for it.
-  Result<FoldResult> Write(const FoldWork& work, const std::function<Status(Database&)>& change);
+  Result<FoldResult> Write(const FoldWork& work, const Change& change);
 
   // Whether what the last call was to write may be in although it failed.
   bool in_doubt() const { return in_doubt_; }
@@ -46,7 +48,8 @@ class Books {
   Status WriteLanes(const FoldWork& work, FoldResult& result);
   Status InsertSegment(Lane lane, const SegmentEncoder& segment, Held& held);
   Status WriteSegments(Lane lane, const FoldWork& work, Held& held);
-  Status WriteLedger(const Changes& changes);
+  Status WriteLedger(const Changes& changes) { return AddToLedger(changes.ledger); }
+  Status AddToLedger(const LedgerChanges& changes);
   Status WriteConfiguration(const std::vector<Subscription>& subscriptions);
   Status WriteRanges(const Changes& changes);
   Status WriteBatches(const Changes& changes);

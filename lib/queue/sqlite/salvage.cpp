@@ -102,7 +102,7 @@ const std::vector<Table> kTables = {
 // Makes the copied rows a queue again.
 class Mending {
  public:
-  Mending(Database& db, const std::vector<StreamOptions>& streams, const std::vector<std::string>& destinations,
+  Mending(Database& db, const std::vector<StreamOptions>& streams, const std::vector<DestinationOptions>& destinations,
           Salvaged& report)
       : db_(db), streams_(streams), destinations_(destinations), report_(report) {}
 
@@ -158,15 +158,16 @@ class Mending {
         !emptied) {
       return emptied;
     }
-    if (Status configured = ApplyConfiguration(db_, streams_, destinations_, {0, 0, 0}); !configured) {
-      return configured;
+    if (const Result<LedgerChanges> configured = ApplyConfiguration(db_, streams_, destinations_, {0, 0, 0});
+        !configured) {
+      return configured.error();
     }
     return db_.Execute("UPDATE pending SET waiting = NULL");
   }
 
   Database& db_;
   const std::vector<StreamOptions>& streams_;
-  const std::vector<std::string>& destinations_;
+  const std::vector<DestinationOptions>& destinations_;
   Salvaged& report_;
 };
 
@@ -264,7 +265,7 @@ Status CopyAll(const std::string& from, Database& to, Salvaged& report) {
 }
 
 Status Build(const std::string& path, const std::vector<StreamOptions>& streams,
-             const std::vector<std::string>& destinations, WallTime now, Salvaged& report) {
+             const std::vector<DestinationOptions>& destinations, WallTime now, Salvaged& report) {
   Result<Database> to = Database::Open(Made(path), Database::Mode::kReadWriteCreate);
   if (!to) {
     return to.error();
@@ -310,7 +311,7 @@ Status Build(const std::string& path, const std::vector<StreamOptions>& streams,
 }  // namespace
 
 Result<Salvaged> Salvage(const std::string& path, const std::string& because, const std::vector<StreamOptions>& streams,
-                         const std::vector<std::string>& destinations, WallTime now) {
+                         const std::vector<DestinationOptions>& destinations, WallTime now) {
   Remove(Made(path));
   Salvaged report;
   report.because = because;

@@ -20,7 +20,7 @@ namespace packhorse::queue {
 
 // Fails when the new database cannot be written (a full disk): everything is then as before.
 Result<Salvaged> Salvage(const std::string& path, const std::string& because, const std::vector<StreamOptions>& streams,
-                         const std::vector<std::string>& destinations, WallTime now);
+                         const std::vector<DestinationOptions>& destinations, WallTime now);
 
 // Ends the renames of a salvage that a power cut interrupted, or removes what is left of one that did not get so far.
 Status FinishSalvage(const std::string& path);

@@ -33,7 +33,7 @@ class LimitKeeperTest : public testing::Test {
     options.path = dir / "queue.db";
     options.runtime_dir = dir / "run";
     options.streams = QueueStreams(parts.config);
-    options.destinations = DestinationNames(parts.config);
+    options.destinations = QueueDestinations(parts.config);
     options.limits = QueueLimits(parts.config.queue);
     parts.queue = *queue::Open(std::move(options), clock);
   }

@@ -164,7 +164,9 @@ class FakeQueue final : public queue::Queue {
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
   Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
   void NoteDamage(const std::string&) override {}
-  Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<std::string>) override { return Missing(); }
+  Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<queue::DestinationOptions>) override {
+    return Missing();
+  }
   WallTime OldestPending(const std::string&) override { return {}; }
   void SetLimits(const queue::Limits&) override {}
   bool TryAppend(const RawMessage&) override { return false; }

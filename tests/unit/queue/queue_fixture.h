@@ -140,7 +140,7 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
   test::TempDir dir_;
   test::ManualClock clock_;
   std::vector<StreamOptions> streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}, {"alarms", Lane::kUrgent, {"cloud"}}};
-  std::vector<std::string> destinations_ = {"cloud"};
+  std::vector<DestinationOptions> destinations_ = {"cloud"};
   std::uint64_t cache_bytes_ = 1ULL << 20U;
   std::unique_ptr<Queue> queue_;
   int keys_ = 0;
