@@ -93,8 +93,8 @@ void Site::WriteConfig() const { WriteAll(dir_ / "packhorse.json", config_.dump(
 
 void Site::LaunchBridge(const std::map<std::string, std::string>& environment) {
   WriteConfig();
-  bridge_.emplace(std::vector<std::string>{Bin("packhorsed"), "--config", dir_ / "packhorse.json"},
-                  dir_ / "packhorsed.log", environment);
+  bridge_.emplace(std::vector<std::string>{Bin(program_), "--config", dir_ / "packhorse.json"}, dir_ / "packhorsed.log",
+                  environment);
 }
 
 void Site::StartBridge(const std::map<std::string, std::string>& environment) {

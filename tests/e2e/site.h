@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/mosquitto.h"
@@ -27,6 +28,8 @@ class Site {
   nlohmann::json& config() { return config_; }
   void WriteConfig() const;
 
+  // Another program than packhorsed takes its place from the next start on.
+  void UseBridge(std::string program) { program_ = std::move(program); }
   void StartBridge(const std::map<std::string, std::string>& environment = {});
   // Without waiting for it to connect.
   void LaunchBridge(const std::map<std::string, std::string>& environment = {});
@@ -69,6 +72,7 @@ class Site {
   nlohmann::json config_;
   std::optional<Process> cloud_;
   std::optional<Process> bridge_;
+  std::string program_ = "packhorsed";
   std::uint64_t seq_ = 0;
 };
 

@@ -219,7 +219,8 @@ class Connection::Impl {
       if (code > 0) {
         return {Refusal::Kind::kCode, code, ReasonText(code, protocol_)};
       }
-      return {Refusal::Kind::kClosed, 0, "the broker closed the connection without an answer"};
+      // The library does not tell the two apart.
+      return {Refusal::Kind::kClosed, 0, "no answer: the broker closed the connection, or none came up"};
     }
   }
 
