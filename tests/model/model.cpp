@@ -156,23 +156,36 @@ Batch* Model::FreeBatch() {
   return found == std::end(batch) ? nullptr : found;
 }
 
+bool Model::LakeOnlyWaits() const {
+  return std::all_of(message, message + messages,
+                     [](const Message& each) { return each.Is(kLake, At::kNotFor) || each.Is(kLake, At::kPending); });
+}
+
+Model Model::WithoutLake() const {
+  Model without = *this;
+  without.lake_began = false;
+  for (std::uint16_t i = 0; i < without.messages; ++i) {
+    without.message[i].Put(kLake, At::kNotFor);
+  }
+  return without;
+}
+
 std::string BeginLake(Model& model, const Observation& seen, bool first) {
-  const std::size_t lake = 1;
   model.lake_began = true;
   for (std::uint16_t i = 0; i < model.messages; ++i) {
     Message& message = model.message[i];
-    const std::vector<StoredMessage>& waiting = seen.pending.at({lake, message.lane()}).messages;
+    const std::vector<StoredMessage>& waiting = seen.pending.at({kLake, message.lane()}).messages;
     const bool waits = std::any_of(waiting.begin(), waiting.end(), [&](const StoredMessage& stored) {
       return stored.sequence == message.sequence && stored.message.payload == message.Payload();
     });
-    const bool may = model.configuration.from_oldest && model.Wants(message.stream, lake);
+    const bool may = model.configuration.from_oldest && model.Wants(message.stream, kLake);
     const bool must = first && may && message.Is(0, At::kPending);
     if ((waits && !may) || (must && !waits)) {
       return "the lake begins " + std::string(waits ? "with " : "without ") + std::to_string(message.sequence) +
              " in lane " + Letter(message.lane());
     }
     if (waits) {
-      message.Put(lake, At::kPending);
+      message.Put(kLake, At::kPending);
     }
   }
   return "";

@@ -22,6 +22,7 @@ constexpr std::size_t kMaxParts = 32;
 constexpr std::size_t kMaxRecords = 3;
 constexpr std::array<const char*, kStreams> kStreamNames = {"alarms", "telemetry", "events", "logs"};
 constexpr std::array<const char*, kDestinations> kDestinationNames = {"cloud", "lake"};
+constexpr std::size_t kLake = 1;
 constexpr std::array<Lane, kStreams> kStreamLanes = {Lane::kUrgent, Lane::kNormal, Lane::kNormal, Lane::kBulk};
 
 // Its messages stay; it shares its lane with another one.
@@ -95,6 +96,10 @@ struct Model {
   bool lake_began;  // once it was there it goes on where it was
 
   bool Wants(std::size_t stream, std::size_t destination) const;
+  // Nothing that the lake got has gone further than to wait for it.
+  bool LakeOnlyWaits() const;
+  // As before it began.
+  Model WithoutLake() const;
   std::vector<std::uint16_t> Pending(std::size_t destination, Lane lane) const;
   LedgerRow Row(std::size_t stream, std::size_t destination) const;
   std::vector<std::string> Dead() const;

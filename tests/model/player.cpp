@@ -88,7 +88,7 @@ Observation Player::Observe() {
 // gone and got nothing, nobody sees whether it had begun: unless that was sure, it may catch up when it comes.
 std::string Player::BeginLake(Model& moment, bool sure, const Observation& seen) {
   const bool received = std::any_of(seen.ledger.rows.begin(), seen.ledger.rows.end(), [](const LedgerRow& row) {
-    return row.destination == kDestinationNames[1] && row.received > 0;
+    return row.destination == kDestinationNames[kLake] && row.received > 0;
   });
   const Configuration& configuration = now().configuration;
   if (!configuration.lake && !received) {
@@ -102,8 +102,9 @@ std::string Player::BeginLake(Model& moment, bool sure, const Observation& seen)
   return model::BeginLake(moment, seen, !std::exchange(shared_.lake_tried, true));
 }
 
-// The history begins anew here, with the lake where that has just begun. What is missing was at risk.
-void Player::Matched(const Model& found, const Model& moment, const Shared::Cut& cut) {
+// The history begins anew here. What is missing was at risk. Unless it was `sure` before that the lake had begun, the
+// disk may not know it before the first fold.
+void Player::Matched(const Model& moment, bool sure, const Shared::Cut& cut) {
   if (cut.happened) {
     const Model& before = shared_.moment[cut.at_risk_at];
     std::uint32_t missing = 0;
@@ -126,11 +127,12 @@ void Player::Matched(const Model& found, const Model& moment, const Shared::Cut&
   }
   const Configuration configuration = now().configuration;
   shared_.moments = 0;
-  for (const Model* each : {&found, &moment}) {
-    if (each == &moment || (moment.lake_began && !found.lake_began)) {
-      shared_.moment[shared_.moments] = *each;
-      shared_.moment[shared_.moments++].configuration = configuration;
-    }
+  if (!sure && moment.lake_began && moment.LakeOnlyWaits()) {
+    shared_.moment[shared_.moments++] = moment.WithoutLake();
+  }
+  shared_.moment[shared_.moments++] = moment;
+  for (std::uint32_t i = 0; i < shared_.moments; ++i) {
+    shared_.moment[i].configuration = configuration;
   }
   shared_.at_risk = 0;
   shared_.safe = shared_.folded = shared_.at_risk_at = shared_.moments - 1;
@@ -174,7 +176,7 @@ void Player::OpenAndCompare(Found found) {
     std::string why = BeginLake(moment, sure, seen);
     why = why.empty() ? Compare(moment, seen) : why;
     if (why.empty()) {
-      Matched(Model(shared_.moment[last - 1]), moment, cut);
+      Matched(moment, sure, cut);
       CompareRetained();
       Verify();
       return;

@@ -71,8 +71,7 @@ class Player {
   void Advance(std::int64_t microseconds);
 
   void OpenAndCompare(Found found);
-  // `found`: before the lake began.
-  void Matched(const Model& found, const Model& moment, const Shared::Cut& cut);
+  void Matched(const Model& moment, bool sure, const Shared::Cut& cut);
   void NoteRisk();
   Observation Observe();
   std::string BeginLake(Model& moment, bool sure, const Observation& seen);
