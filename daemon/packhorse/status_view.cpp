@@ -89,6 +89,16 @@ std::string StreamLines(const JsonView& status, const Style& style) {
   return table.Text(style);
 }
 
+// Nothing is to be known of it as long as nobody looks and nobody missed anything.
+std::string ObserverLine(const JsonView& observer) {
+  if (observer["followers"].Count() == 0 && observer["shed"].Count() == 0) {
+    return "";
+  }
+  return "observer   " + Grouped(observer["followers"].Count()) + " following, " +
+         Grouped(observer["observed"].Count()) + " messages shown, " + Grouped(observer["shed"].Count()) +
+         " not shown for want of time\n";
+}
+
 std::string QueueLine(const JsonView& queue, WallTime now) {
   std::string text = Grouped(queue["messages"].Count()) + (queue["messages"].Count() == 1 ? " message" : " messages") +
                      " stored, " + FormatBytes(queue["bytes"].Count());
@@ -191,8 +201,8 @@ std::string StatusText(const std::string& json, const Style& style, WallTime now
   }
   text += ClockLine(status);
   text += "\n" + SourceLines(status, style, now) + "\n" + StreamLines(status, style) + "\n" +
-          QueueLine(status["queue"], now) + "\n" + DestinationLines(status, style, now) + "\n" +
-          LedgerLine(status["ledger"], style);
+          QueueLine(status["queue"], now) + ObserverLine(status["observer"]) + "\n" +
+          DestinationLines(status, style, now) + "\n" + LedgerLine(status["ledger"], style);
   return text;
 }
 

@@ -103,6 +103,10 @@ Json BootClockJson(const queue::BootClock& clock) {
           {"offset_ms", learnt ? Json(std::chrono::floor<std::chrono::milliseconds>(clock.offset).count()) : Json()}};
 }
 
+Json ObserverJson(const observer::Stats& stats) {
+  return {{"observed", stats.observed}, {"shed", stats.shed}, {"followers", stats.followers}};
+}
+
 Json EventJson(const health::Event& event) {
   return {{"id", event.id},
           {"severity", health::Name(event.severity)},
@@ -133,6 +137,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                  {"destinations", Json::array()},
                  {"left_behind", LeftBehind(condition)},
                  {"replays", Json::parse(ReplaysJson(parts.queue->Replays(), true))["replays"]},
+                 {"observer", ObserverJson(parts.observer->Snapshot())},
                  {"ledger", Json::parse(TotalJson(ledger))},
                  {"events", Json::array()}};
   for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {

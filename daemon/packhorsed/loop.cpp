@@ -123,6 +123,10 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
     next = std::min(next, unit.destination->Step(now));
   }
   next = std::min(next, handlers_.Serve(*server_, now));
+  // Only when nothing is due at once: what it has no time for is shed.
+  if (next > now && parts_.observer->Turn()) {
+    next = now;
+  }
   tail_.Serve(*server_, now);
   if (tail_.following() || now < control_busy_until_) {
     next = std::min(next, now + kControlTurn);

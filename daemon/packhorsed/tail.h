@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +10,8 @@
 
 namespace packhorse::daemon {
 
-// `packhorse tail`: shows messages as they arrive. The receive thread only copies them into a ring (1,000 messages, 4
-// MiB); what does not fit is counted and told, never waited for. Decoding and writing happen on the loop. While nobody
-// follows, nothing is copied. Loop thread.
+// `packhorse tail`: shows messages as they arrive, a line of JSON for each record. Follows the observer while somebody
+// follows it: what that has no time for is counted and told, never waited for. Loop thread.
 class Tail {
  public:
   struct Filter {
@@ -20,32 +19,33 @@ class Tail {
     std::string device;  // empty: all
   };
 
-  explicit Tail(Parts& parts);
+  explicit Tail(Parts& parts) : parts_(parts) {}
   ~Tail();
 
   void Follow(std::uint64_t connection, Filter filter);
-  // Sends what has arrived to those who follow, and forgets those who are gone. Call each turn.
+  // Sends what was observed to those who follow, and forgets those who are gone. Each turn, after Observer::Turn().
   void Serve(control::Server& server, MonoTime now);
   bool following() const { return !followers_.empty(); }
 
  private:
-  struct Ring;
-  struct Arrived {
-    Lane lane = Lane::kNormal;
-    queue::StoredMessage stored;
-  };
   struct Follower {
     std::uint64_t connection = 0;
     Filter filter;
   };
+  struct Line {
+    std::string stream;
+    std::string device;  // empty: none known
+    std::string text;
+  };
 
-  void SetTap(std::shared_ptr<const ingest::Intake::Tap> tap);
-  // The lines for one message with the device that each is about (empty: none known).
-  std::vector<std::pair<std::string, std::string>> Lines(const Arrived& arrived) const;
+  void Note(const observer::Observation& observation);
+  bool Wanted(const std::string& stream) const;
   void PushAll(control::Server& server, const std::string& line);
 
   Parts& parts_;
-  std::shared_ptr<Ring> ring_;
+  std::optional<observer::Observer::FollowerId> source_;
+  std::vector<Line> lines_;  // since the last Serve(): at most what one turn observes
+  std::uint64_t shed_told_ = 0;
   std::vector<Follower> followers_;
   MonoTime next_heartbeat_{};
 };

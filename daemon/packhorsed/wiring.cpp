@@ -354,6 +354,25 @@ ingest::SourceStatus StatusOf(const SourceUnit& unit) {
   return status;
 }
 
+namespace {
+
+std::unique_ptr<observer::Observer> MakeObserver(Parts& parts) {
+  observer::Observer::Hooks hooks;
+  hooks.decode = [&parts](Lane lane, const queue::StoredMessage& stored) {
+    return delivery::Decode(parts.streams, parts.queue->id(), lane, stored);
+  };
+  hooks.attach = [&parts](std::shared_ptr<const ingest::Intake::Tap> tap) {
+    parts.tap = std::move(tap);
+    for (const auto& unit : parts.sources) {
+      unit->intake->SetTap(parts.tap);
+    }
+  };
+  hooks.wake = [uploader = parts.uploader.get()] { uploader->Wake(); };
+  return std::make_unique<observer::Observer>(std::move(hooks), parts.clock);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config, const Clock& clock) {
   auto parts = std::make_unique<Parts>(std::move(file), std::move(config), clock);
   auto uploader = upload::MakeUploader(std::string("packhorse/") + kVersion);
@@ -402,6 +421,7 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
     }
     parts->sources.push_back(std::move(unit).value());
   }
+  parts->observer = MakeObserver(*parts);
   return parts;
 }
 

@@ -14,6 +14,7 @@
 #include "health/metrics.h"
 #include "ingest/ingest.h"
 #include "limit/rate_limit.h"
+#include "observer/observer.h"
 #include "queue/queue.h"
 #include "upload/uploader.h"
 
@@ -64,6 +65,7 @@ struct Parts {
   std::vector<DestinationUnit> destinations;
   std::vector<std::unique_ptr<SourceUnit>> sources;
   std::shared_ptr<const ingest::Intake::Tap> tap;  // what new intakes are given, may be null
+  std::unique_ptr<observer::Observer> observer;
 };
 
 // Opens the queue and builds everything; starts nothing that receives.

@@ -59,7 +59,8 @@ struct IntakeStats {
 // One per source; its OnMessage runs on the library's receive thread. Stats from any thread.
 class Intake {
  public:
-  // Takes a copy of what arrived, for `tail`. Called on the receive thread while enabled; must be quick and not block.
+  // Is shown what was stored, for the observer. Called on the receive thread while enabled; must be quick and not
+  // block.
   using Tap = std::function<void(Lane, Sequence, const RawMessage&)>;
 
   Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock);

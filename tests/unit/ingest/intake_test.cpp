@@ -275,14 +275,14 @@ TEST_F(IntakeTest, ReturnsOnlyWhenTheMessageIsSafe) {
 TEST_F(IntakeTest, TapSeesStoredMessagesWhileItIsSet) {
   std::vector<std::string> seen;
   Receive(Message("a/x", "before"));
-  intake_.SetTap(std::make_shared<const Intake::Tap>([&](Lane, Sequence sequence, const RawMessage& message) {
-    seen.push_back(std::to_string(sequence) + " " + message.payload);
+  intake_.SetTap(std::make_shared<const Intake::Tap>([&](Lane lane, Sequence sequence, const RawMessage& message) {
+    seen.push_back(std::string(Name(lane)) + " " + std::to_string(sequence) + " " + message.payload);
   }));
   Receive(Message("a/x", "during"));
   Receive(Message("nobody", "wants this"));
   intake_.SetTap(nullptr);
   Receive(Message("a/x", "after"));
-  EXPECT_EQ(seen, (std::vector<std::string>{"2 during"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"normal 2 during"}));
 }
 
 TEST_F(IntakeTest, DeviceOverItsRateGoesIntoLaneBulkUntilItKeptItAWhile) {
