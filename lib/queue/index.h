@@ -66,8 +66,7 @@ class Index {
   void ForgetWaiting();
   void CountWaiting(Lane lane, Sequence sequence, StreamId stream);
   // Stored messages have become pending for new destinations, as the database says. REQUIRES: all that is needed is
-  // stored. What only memory has of the messages up to here was of use to nobody, is counted for nobody and would be
-  // gone after a power cut: it must not be shown.
+  // stored. What only memory has was of use to nobody and would be gone after a power cut: it must not be shown.
   void CatchUp(const LedgerChanges& counted);
   // Forgets names, subscriptions and ranges, to be filled again from the database.
   void ClearConfiguration();

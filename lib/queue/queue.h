@@ -120,15 +120,13 @@ class Queue {
   virtual ~Queue() = default;
 
   // Makes `message` safe and returns its number: in mode strict after a synced commit, else once it is in the journal.
-  // Blocks while it is not, also when the journal is full because the disk refuses; fails only once Stop() was called.
-  // The caller must not acknowledge after a failure. 0: the queue is full and drops what comes; it is counted, too.
+  // Blocks while it is not; fails only once Stop() was called, and must not be acknowledged then. 0: dropped, counted.
   Result<Sequence> Append(RawMessage message);
   // Likewise, into this lane where the stream has destinations in it (StreamOptions::moves_to_bulk), else into its own.
   virtual Result<Slot> AppendTo(std::optional<Lane> lane, RawMessage message) = 0;
   // Stores a message of the daemon's own without waiting; false when there is no number for it right now. Loop.
   virtual bool TryAppend(const RawMessage& message) = 0;
-  // Counts a message of `stream` that ends on arrival (a retained repeat, a message over the size limit) without
-  // storing it. Ingest thread. Not synced by itself.
+  // Counts a message of `stream` that ends on arrival, without storing it. Ingest thread. Not synced by itself.
   virtual void CountDropped(StreamId stream, std::string_view reason) = 0;
   // Stores `message` in quarantine straight away and counts it so: it is over a limit that decoding could not heal.
   virtual Status Quarantine(RawMessage message, std::string_view reason, std::string_view detail) = 0;
