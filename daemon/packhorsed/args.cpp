@@ -6,8 +6,6 @@
 namespace packhorse::daemon {
 namespace {
 
-using Json = nlohmann::json;
-
 Error Wrong(const char* name, const std::string& expected) {
   return Error{ErrorCode::kInvalidArgument, std::string("argument '") + name + "' must be " + expected};
 }
@@ -15,9 +13,9 @@ Error Wrong(const char* name, const std::string& expected) {
 }  // namespace
 
 struct Args::Impl {
-  Json object;
+  nlohmann::json object;
 
-  const Json* Find(const char* name) const {
+  const nlohmann::json* Find(const char* name) const {
     const auto found = object.find(name);
     return found == object.end() || found->is_null() ? nullptr : &*found;
   }
@@ -30,7 +28,7 @@ Args& Args::operator=(Args&&) noexcept = default;
 
 Result<Args> Args::Parse(const std::string& text) {
   auto impl = std::make_unique<Impl>();
-  impl->object = Json::parse(text, nullptr, false);
+  impl->object = nlohmann::json::parse(text, nullptr, false);
   if (!impl->object.is_object()) {
     return Error{ErrorCode::kInvalidArgument, "args must be a JSON object"};
   }
@@ -38,7 +36,7 @@ Result<Args> Args::Parse(const std::string& text) {
 }
 
 Result<std::string> Args::Text(const char* name, const std::string& fallback) const {
-  const Json* value = impl_->Find(name);
+  const nlohmann::json* value = impl_->Find(name);
   if (value == nullptr) {
     return fallback;
   }
@@ -49,7 +47,7 @@ Result<std::string> Args::Text(const char* name, const std::string& fallback) co
 }
 
 Result<std::int64_t> Args::Integer(const char* name, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
-  const Json* value = impl_->Find(name);
+  const nlohmann::json* value = impl_->Find(name);
   if (value == nullptr) {
     return fallback;
   }
@@ -63,7 +61,7 @@ Result<std::int64_t> Args::Integer(const char* name, std::int64_t fallback, std:
 }
 
 Result<bool> Args::Flag(const char* name) const {
-  const Json* value = impl_->Find(name);
+  const nlohmann::json* value = impl_->Find(name);
   if (value == nullptr) {
     return false;
   }
@@ -74,7 +72,7 @@ Result<bool> Args::Flag(const char* name) const {
 }
 
 Result<std::vector<std::int64_t>> Args::Integers(const char* name, std::size_t max_items) const {
-  const Json* value = impl_->Find(name);
+  const nlohmann::json* value = impl_->Find(name);
   if (value == nullptr) {
     return std::vector<std::int64_t>();
   }
@@ -82,7 +80,7 @@ Result<std::vector<std::int64_t>> Args::Integers(const char* name, std::size_t m
     return Wrong(name, "a list of at most " + std::to_string(max_items) + " integers");
   }
   std::vector<std::int64_t> numbers;
-  for (const Json& item : *value) {
+  for (const nlohmann::json& item : *value) {
     if (!item.is_number_integer() || item.get<std::int64_t>() < 0) {
       return Wrong(name, "a list of numbers that are not negative");
     }

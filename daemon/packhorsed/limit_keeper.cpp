@@ -12,7 +12,7 @@ namespace {
 
 // After this long without another one the event is over.
 constexpr std::chrono::seconds kQuiet{60};
-constexpr std::chrono::milliseconds kSourceStop{1'000};
+constexpr std::chrono::milliseconds kLimitedSourceStop{1'000};
 constexpr const char* kFailing = "limits_not_enforced";
 
 std::string What(const queue::GivenUp& given_up) {
@@ -65,7 +65,7 @@ void LimitKeeper::HoldSources(const queue::Stats& stats, MonoTime now) {
       !stats.full.empty() && std::find(overflow.begin(), overflow.end(), config::Overflow::kBlock) != overflow.end();
   for (const auto& unit : parts_.sources) {
     if (block && unit->source) {
-      unit->source->Stop(kSourceStop);
+      unit->source->Stop(kLimitedSourceStop);
       unit->source.reset();
       unit->error = "the queue is full (" + stats.full + "): the broker keeps what comes until there is room";
       unit->since = parts_.clock.Wall();

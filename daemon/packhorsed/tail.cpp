@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kHeartbeat{10};
 
 using Json = nlohmann::ordered_json;
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string ToLine(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace
 
@@ -54,7 +54,7 @@ void Tail::Note(const observer::Observation& observation) {
   }
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
   lines_.push_back({stream, "",
-                    Dump({{"outcome", ignored ? "ignored" : "quarantine"},
+                    ToLine({{"outcome", ignored ? "ignored" : "quarantine"},
                           {"reason", decoded.reason},
                           {"detail", decoded.detail},
                           {"topic", message.topic},
@@ -78,12 +78,12 @@ void Tail::Serve(control::Server& server, MonoTime now) {
     });
   }
   if (const std::uint64_t shed = parts_.observer->Snapshot().shed; shed > shed_told_) {
-    PushAll(server, Dump({{"outcome", "skipped"}, {"messages", shed - shed_told_}}));
+    PushAll(server, ToLine({{"outcome", "skipped"}, {"messages", shed - shed_told_}}));
     shed_told_ = shed;
   }
   if (now >= next_heartbeat_) {
     next_heartbeat_ = now + kHeartbeat;
-    PushAll(server, Dump({{"outcome", "alive"}}));
+    PushAll(server, ToLine({{"outcome", "alive"}}));
   }
   if (followers_.empty()) {
     parts_.observer->Unfollow(*std::exchange(source_, std::nullopt));

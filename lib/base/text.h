@@ -6,7 +6,10 @@
 
 namespace packhorse {
 
-// Text from outside, made safe to show. Pure functions.
+// Text from outside, told apart and made safe to show. Pure functions.
+
+// A decimal digit of ASCII, whatever the locale.
+constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The first character of `text`. What is not UTF-8 counts as one byte that is U+FFFD. REQUIRES: not empty.
 struct Character {

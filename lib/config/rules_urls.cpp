@@ -41,7 +41,7 @@ void WarnUselessTls(const Node& tls, Problems& problems) {
   }
 }
 
-void CheckSource(const Node& source, Problems& problems) {
+void CheckSourceUrls(const Node& source, Problems& problems) {
   bool any_tls = false;
   bool any_broken = false;
   for (const Node& url : source["urls"].items) {
@@ -103,7 +103,7 @@ void CheckListen(const Node& listen, Problems& problems) {
 
 void CheckUrls(const Node& root, Problems& problems) {
   for (const Node& source : root["sources"].items) {
-    CheckSource(source, problems);
+    CheckSourceUrls(source, problems);
   }
   CheckClientIds(root, problems);
   for (const Node& destination : root["destinations"].items) {

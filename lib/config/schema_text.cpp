@@ -1,5 +1,7 @@
 #include "config/schema_text.h"
 
+#include <map>
+#include <mutex>
 #include <regex>
 
 #include "base/units.h"
@@ -45,8 +47,21 @@ std::optional<std::int64_t> Bound(const Schema& schema, std::string_view keyword
 }
 
 bool MatchesPattern(std::string_view text, const std::string& pattern) {
+  // Compiling one takes far longer than matching a short text, and a list of topics asks for the same one a thousand
+  // times. As many are kept as the schema in the program has.
+  static std::mutex mutex;
+  static std::map<std::string, std::regex> compiled;  // guarded by mutex; what is in it stays as it is
   try {
-    return std::regex_search(text.begin(), text.end(), std::regex(pattern, std::regex::ECMAScript));
+    const std::regex* regex = nullptr;
+    {
+      const std::lock_guard lock(mutex);
+      auto found = compiled.find(pattern);
+      if (found == compiled.end()) {
+        found = compiled.emplace(pattern, std::regex(pattern, std::regex::ECMAScript)).first;
+      }
+      regex = &found->second;
+    }
+    return std::regex_search(text.begin(), text.end(), *regex);
   } catch (const std::regex_error&) {
     return false;  // a test compiles every pattern of the schema
   }

@@ -23,7 +23,8 @@ std::string TypeText(const Schema& schema);
 std::string AllowedText(const Schema& schema);
 // A bound of the schema in the unit of Node::integer, whichever way it is written.
 std::optional<std::int64_t> Bound(const Schema& schema, std::string_view keyword);
-// Whether the regular expression of a schema (ECMAScript) is found in `text`.
+// Whether the regular expression of a schema (ECMAScript) is found in `text`. Any thread. REQUIRES: a pattern of a
+// schema in the program, not one from outside, since each is kept.
 bool MatchesPattern(std::string_view text, const std::string& pattern);
 
 }  // namespace packhorse::config

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/text.h"
+
 namespace packhorse::contract {
 namespace {
 
@@ -18,7 +20,6 @@ constexpr std::int64_t kYear1 = -62'135'596'800;      // 0001-01-01T00:00:00Z, w
 constexpr std::int64_t kYear10000 = 253'402'300'800;  // 10000-01-01T00:00:00Z, where RFC 3339 ends
 constexpr std::size_t kMaxTimeBytes = 64;             // a longer text is no time
 
-constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool EqualIgnoringCase(std::string_view text, std::string_view lower) {

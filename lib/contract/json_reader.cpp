@@ -8,10 +8,11 @@
 #include <limits>
 #include <system_error>
 
+#include "base/text.h"
+
 namespace packhorse::contract {
 namespace {
 
-constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 constexpr unsigned Byte(char c) { return static_cast<unsigned char>(c); }
 
 // Bytes that stand for themselves inside a JSON string: printable ASCII except quote and backslash.

@@ -13,16 +13,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kNameBytes = 64;
-constexpr std::size_t kMessageBytes = 2'048;
+constexpr std::size_t kLineNameBytes = 64;
+constexpr std::size_t kLineMessageBytes = 2'048;
 constexpr std::size_t kFieldBytes = 1'024;
 constexpr std::string_view kOtherEvents = "(other events)";
 
 // How long texts may be in one attempt at a line; halved until the line fits.
 struct Budget {
-  std::size_t message = kMessageBytes;
+  std::size_t message = kLineMessageBytes;
   std::size_t field = kFieldBytes;
-  std::size_t name = kNameBytes;  // of the event and of each field
+  std::size_t name = kLineNameBytes;  // of the event and of each field
 };
 
 bool Cuts(const LogLine& line, const Budget& budget) {
@@ -129,7 +129,7 @@ std::string FormatText(const LogLine& line) {
 }
 
 bool LogLimiter::Allow(std::string_view event, MonoTime now) {
-  event = event.substr(0, kNameBytes);
+  event = event.substr(0, kLineNameBytes);
   auto found = counts_.find(event);
   if (found == counts_.end()) {
     const std::string_view name = counts_.size() + 1 < kMaxLoggedEvents ? event : kOtherEvents;

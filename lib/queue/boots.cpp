@@ -17,7 +17,7 @@ constexpr auto kStep = std::chrono::seconds(1);
 // not change them.
 constexpr auto kNoticed = std::chrono::seconds(1);
 
-microseconds Micros(std::chrono::nanoseconds time) { return std::chrono::floor<microseconds>(time); }
+microseconds Floored(std::chrono::nanoseconds time) { return std::chrono::floor<microseconds>(time); }
 
 bool SameBoot(const Boot& boot, const Boots::Now& now) {
   // A machine whose boot-time clock went back was taken back to an earlier moment (a snapshot) or counts otherwise.
@@ -124,7 +124,7 @@ void Boots::Correct(Lane lane, Sequence sequence, RawMessage& message) const {
     return;  // a clock that is no longer steered later on is still near the truth
   }
   message.received_at_raw = message.received_at;
-  message.received_at = boot->wall_at_boot + Micros(message.boot_time);
+  message.received_at = boot->wall_at_boot + Floored(message.boot_time);
   message.clock = ClockState::kRecovered;
 }
 
@@ -133,7 +133,7 @@ WallTime Boots::Arrived(Lane lane, Sequence sequence, const RawMessage& message,
   if (boot == nullptr || boot != current()) {
     return message.received_at;
   }
-  const WallTime by_boot_time = clock.Wall() - Micros(clock.Boot() - message.boot_time);
+  const WallTime by_boot_time = clock.Wall() - Floored(clock.Boot() - message.boot_time);
   return std::chrono::abs(by_boot_time - message.received_at) < kStep ? message.received_at : by_boot_time;
 }
 

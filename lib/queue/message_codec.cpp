@@ -13,7 +13,7 @@ namespace {
 
 constexpr char kPlain = 0;
 constexpr char kZstd = 1;
-constexpr std::size_t kHeaderBytes = 5;
+constexpr std::size_t kBlobHeaderBytes = 5;
 constexpr std::size_t kMaxPlainBytes = 256ULL << 20U;
 constexpr int kZstdLevel = 1;
 // A lone message of usual size has nothing to share a dictionary with; compressing it is work for a few bytes.
@@ -132,14 +132,14 @@ std::string SegmentEncoder::Finish() const {
 }
 
 Result<std::string> OpenSegment(std::string_view blob) {
-  if (blob.size() < kHeaderBytes) {
+  if (blob.size() < kBlobHeaderBytes) {
     return Damaged("its length");
   }
   std::uint32_t crc = 0;
   for (std::size_t i = 0; i < 4; ++i) {
     crc |= static_cast<std::uint32_t>(static_cast<unsigned char>(blob[1 + i])) << (8U * i);
   }
-  const std::string_view data = blob.substr(kHeaderBytes);
+  const std::string_view data = blob.substr(kBlobHeaderBytes);
   std::string plain;
   if (blob[0] == kZstd) {
     const unsigned long long size = ZSTD_getFrameContentSize(data.data(), data.size());

@@ -23,6 +23,9 @@
 
 namespace packhorse::queue {
 
+// What a caller asked for and cannot have.
+inline Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
+
 // The queue behind the interface: what the loop asks is answered from the index and the reader, what the loop moves
 // becomes an operation for the store. Threads as in queue.h.
 class QueueImpl final : public Queue {

@@ -15,8 +15,6 @@
 namespace packhorse::queue {
 namespace {
 
-Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
-
 // Messages that a freeze takes out of the pending range.
 std::uint64_t MessagesOf(const FreezeRequest& request) {
   std::vector<Sequence> sequences;

@@ -17,8 +17,6 @@ namespace {
 constexpr std::size_t kReplaySegments = 32;
 constexpr std::size_t kReplayPlainBytes = 4U << 20U;
 
-Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
-
 // Collects the messages of a stream that may be of the time asked for, until a bound is reached.
 class ReplayCollector {
  public:

@@ -5,34 +5,34 @@
 namespace packhorse::config {
 namespace {
 
-const std::vector<std::string> kKeys = {"name",     "urls",   "client_id", "username",
-                                        "password", "topics", "max_bytes", "ca"};
+const std::vector<std::string> kKnown = {"name",     "urls",   "client_id", "username",
+                                         "password", "topics", "max_bytes", "ca"};
 
 TEST(Nearest, OneOrTwoLettersOffAreFound) {
-  EXPECT_EQ(Nearest("nmae", kKeys), "name");
-  EXPECT_EQ(Nearest("url", kKeys), "urls");
-  EXPECT_EQ(Nearest("topic", kKeys), "topics");
-  EXPECT_EQ(Nearest("pasword", kKeys), "password");
-  EXPECT_EQ(Nearest("usernmae", kKeys), "username");
+  EXPECT_EQ(Nearest("nmae", kKnown), "name");
+  EXPECT_EQ(Nearest("url", kKnown), "urls");
+  EXPECT_EQ(Nearest("topic", kKnown), "topics");
+  EXPECT_EQ(Nearest("pasword", kKnown), "password");
+  EXPECT_EQ(Nearest("usernmae", kKnown), "username");
 }
 
 TEST(Nearest, CapitalsDashesAndUnderscoresDoNotCount) {
-  EXPECT_EQ(Nearest("clientId", kKeys), "client_id");
-  EXPECT_EQ(Nearest("CLIENT-ID", kKeys), "client_id");
-  EXPECT_EQ(Nearest("maxbytes", kKeys), "max_bytes");
+  EXPECT_EQ(Nearest("clientId", kKnown), "client_id");
+  EXPECT_EQ(Nearest("CLIENT-ID", kKnown), "client_id");
+  EXPECT_EQ(Nearest("maxbytes", kKnown), "max_bytes");
 }
 
 TEST(Nearest, ABeginningIsFound) {
-  EXPECT_EQ(Nearest("pass", kKeys), "password");
-  EXPECT_EQ(Nearest("user", kKeys), "username");
+  EXPECT_EQ(Nearest("pass", kKnown), "password");
+  EXPECT_EQ(Nearest("user", kKnown), "username");
 }
 
 TEST(Nearest, OtherWordsAreNotFound) {
-  EXPECT_EQ(Nearest("port", kKeys), "");
-  EXPECT_EQ(Nearest("", kKeys), "");
-  EXPECT_EQ(Nearest("cb", kKeys), "");
-  EXPECT_EQ(Nearest("zzzzzz", kKeys), "");
-  EXPECT_EQ(Nearest(std::string(100'000, 'n'), kKeys), "");
+  EXPECT_EQ(Nearest("port", kKnown), "");
+  EXPECT_EQ(Nearest("", kKnown), "");
+  EXPECT_EQ(Nearest("cb", kKnown), "");
+  EXPECT_EQ(Nearest("zzzzzz", kKnown), "");
+  EXPECT_EQ(Nearest(std::string(100'000, 'n'), kKnown), "");
   EXPECT_EQ(Nearest("name", {}), "");
 }
 

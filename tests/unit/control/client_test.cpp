@@ -11,8 +11,6 @@
 namespace packhorse::control {
 namespace {
 
-bool Has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Client, AsksAndGetsAnswers) {
   const test::TempDir dir;
   const Running server(dir / "s", Echo);

@@ -23,6 +23,8 @@
 
 namespace packhorse::control {
 
+inline bool Has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 // Answers `echo` with its arguments, `fail` with an error, `later` not yet, `big` with as many bytes as args say.
 inline Answer Echo(const Call& call) {
   if (call.command == "echo") {

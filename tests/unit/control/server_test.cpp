@@ -15,8 +15,6 @@ using std::chrono::seconds;
 constexpr char kEcho[] = R"({"command":"echo","args":{"a":1}})";
 constexpr char kEchoed[] = "{\"ok\":true,\"result\":{\"a\":1}}\n";
 
-bool Has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST_F(ServerTest, RequestIsAnswered) {
   Start();
   Peer peer(path_);

@@ -15,12 +15,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr WallTime kWall{std::chrono::microseconds(1'795'162'531'500'000)};
+constexpr WallTime kStamp{std::chrono::microseconds(1'795'162'531'500'000)};
 constexpr MonoTime kMono{seconds(1'000)};
 
 LogLine Line(std::string_view message, const std::vector<LogField>& fields = {},
              std::string_view event = "event_name") {
-  return {kWall, LogLevel::kWarning, event, message, fields};
+  return {kStamp, LogLevel::kWarning, event, message, fields};
 }
 
 TEST(LogLine, JsonHasTheStatedMembersInOrder) {

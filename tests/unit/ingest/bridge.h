@@ -12,9 +12,15 @@
 
 #include "fake_queue.h"
 #include "ingest/ingest.h"
+#include "support/mosquitto.h"
+#include "support/mqtt_client.h"
 #include "support/process.h"
 
 namespace packhorse::test {
+
+inline bool Publish(const Mosquitto& broker, const MqttMessage& message) {
+  return MqttClient(broker.port()).Publish(message);
+}
 
 inline ingest::Route RouteOf(StreamId stream, const std::vector<std::string>& patterns) {
   ingest::Route route;

@@ -24,13 +24,13 @@ using test::Mosquitto;
 using test::MosquittoOptions;
 using test::MqttClient;
 using test::MqttMessage;
+using test::Publish;
 using test::ScriptedBroker;
 using test::SourceOptionsFor;
 using test::WaitFor;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-bool Publish(const Mosquitto& broker, const MqttMessage& message) { return MqttClient(broker.port()).Publish(message); }
 std::string DeadUrl() { return "mqtt://127.0.0.1:" + std::to_string(FreePort()); }
 
 TEST(Connect, OptionsThatCannotWorkAreRefused) {

@@ -23,13 +23,12 @@ using test::Mosquitto;
 using test::MosquittoOptions;
 using test::MqttClient;
 using test::MqttMessage;
+using test::Publish;
 using test::SourceOptionsFor;
 using test::WaitFor;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-bool Publish(const Mosquitto& broker, const MqttMessage& message) { return MqttClient(broker.port()).Publish(message); }
 
 TEST(Source, MessagesArriveWithTopicPayloadAndQos) {
   const Mosquitto broker;

@@ -15,8 +15,8 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr MonoTime kStart{seconds(1'000)};
-constexpr WallTime kWall{seconds(1'795'162'531)};
+constexpr MonoTime kGateStart{seconds(1'000)};
+constexpr WallTime kGateWall{seconds(1'795'162'531)};
 
 class GateTest : public testing::Test {
  protected:
@@ -37,8 +37,8 @@ class GateTest : public testing::Test {
   }
 
   Gate gate_{GateOptions{}, 7};
-  MonoTime now_ = kStart;
-  WallTime wall_ = kWall;
+  MonoTime now_ = kGateStart;
+  WallTime wall_ = kGateWall;
 };
 
 TEST_F(GateTest, ANewGateIsOpenAndOk) {
@@ -57,7 +57,7 @@ TEST_F(GateTest, AFirstSuccessTellsSinceWhenItIsOk) {
   EXPECT_EQ(gate_.since(), wall_);
   Advance(seconds(5));
   Record(Effect::kSuccess);
-  EXPECT_EQ(gate_.since(), kWall);
+  EXPECT_EQ(gate_.since(), kGateWall);
 }
 
 TEST_F(GateTest, ATransientFailureBacksOffWithinTheFirstStep) {
@@ -84,8 +84,8 @@ TEST_F(GateTest, FullJitterUsesTheWholeStep) {
   milliseconds most{};
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     Gate gate(GateOptions{}, seed);
-    gate.Record(Effect::kTransient, "", std::nullopt, kStart, kWall);
-    const auto wait = std::chrono::ceil<milliseconds>(*gate.NextSend(kStart) - kStart);
+    gate.Record(Effect::kTransient, "", std::nullopt, kGateStart, kGateWall);
+    const auto wait = std::chrono::ceil<milliseconds>(*gate.NextSend(kGateStart) - kGateStart);
     least = std::min(least, wait);
     most = std::max(most, wait);
   }
@@ -105,7 +105,7 @@ TEST_F(GateTest, SinceIsTheBeginningOfTheTroubleNotTheLastFailure) {
     Probe(Effect::kTransient, "HTTP 502");
   }
   Probe(Effect::kUnreachable, "connection refused");
-  EXPECT_EQ(gate_.since(), kWall);
+  EXPECT_EQ(gate_.since(), kGateWall);
   EXPECT_EQ(gate_.reason(), "connection refused");
   EXPECT_EQ(gate_.state(), GateState::kRetrying);
 }
@@ -141,7 +141,7 @@ TEST_F(GateTest, AnUnreachableCloudIsProbedAtMostFiveSecondsApartForHours) {
     ASSERT_GE(Wait(), milliseconds(100));
   }
   EXPECT_LT(probes, 5 * 3600);
-  EXPECT_EQ(gate_.since(), kWall);
+  EXPECT_EQ(gate_.since(), kGateWall);
 }
 
 TEST_F(GateTest, AReplyAfterALongUnreachableTimeStartsAtASmallBackoff) {
@@ -183,11 +183,11 @@ class ThrottleTest : public testing::TestWithParam<ThrottleCase> {};
 
 TEST_P(ThrottleTest, WaitsAsToldWithinBounds) {
   Gate gate(GateOptions{}, 3);
-  gate.Record(Effect::kThrottled, "HTTP 429 Too Many Requests", GetParam().asked, kStart, kWall);
+  gate.Record(Effect::kThrottled, "HTTP 429 Too Many Requests", GetParam().asked, kGateStart, kGateWall);
   EXPECT_EQ(gate.state(), GateState::kThrottled);
   EXPECT_EQ(gate.consecutive_failures(), 0U) << "the breaker does not count throttling";
   EXPECT_EQ(gate.MaxInFlight(8), 1U);
-  const auto wait = *gate.NextSend(kStart) - kStart;
+  const auto wait = *gate.NextSend(kGateStart) - kGateStart;
   EXPECT_GE(wait, GetParam().least);
   EXPECT_LE(wait, GetParam().most);
   EXPECT_EQ(gate.reason(), "HTTP 429 Too Many Requests" + GetParam().note);
@@ -289,15 +289,15 @@ TEST_F(GateTest, AHeldDestinationProbesAfterOneFiveFifteenThenEveryThirtyMinutes
     ExpectAbout(Wait(), minutes(expected));
     Probe(Effect::kHold, "HTTP 404 Not Found");
   }
-  EXPECT_EQ(gate_.since(), kWall);
+  EXPECT_EQ(gate_.since(), kGateWall);
 }
 
 TEST_F(GateTest, HoldProbesAreJittered) {
   std::set<milliseconds::rep> waits;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     Gate gate(GateOptions{}, seed);
-    gate.Record(Effect::kHold, "", std::nullopt, kStart, kWall);
-    waits.insert(std::chrono::ceil<milliseconds>(*gate.NextSend(kStart) - kStart).count());
+    gate.Record(Effect::kHold, "", std::nullopt, kGateStart, kGateWall);
+    waits.insert(std::chrono::ceil<milliseconds>(*gate.NextSend(kGateStart) - kGateStart).count());
   }
   EXPECT_GT(waits.size(), 40U);
 }
@@ -306,11 +306,11 @@ class HeldProbeTest : public testing::TestWithParam<Effect> {};
 
 TEST_P(HeldProbeTest, AnythingButSuccessStaysHeldWithTheNextWait) {
   Gate gate(GateOptions{}, 5);
-  gate.Record(Effect::kHold, "HTTP 401 Unauthorized", std::nullopt, kStart, kWall);
-  const MonoTime probe = *gate.NextSend(kStart);
-  gate.Record(GetParam(), "other", std::nullopt, probe, kWall + minutes(1));
+  gate.Record(Effect::kHold, "HTTP 401 Unauthorized", std::nullopt, kGateStart, kGateWall);
+  const MonoTime probe = *gate.NextSend(kGateStart);
+  gate.Record(GetParam(), "other", std::nullopt, probe, kGateWall + minutes(1));
   EXPECT_EQ(gate.state(), GateState::kHeld);
-  EXPECT_EQ(gate.since(), kWall);
+  EXPECT_EQ(gate.since(), kGateWall);
   EXPECT_EQ(gate.MaxInFlight(8), 1U);
   ExpectAbout(std::chrono::ceil<milliseconds>(*gate.NextSend(probe) - probe), minutes(5));
   if (GetParam() == Effect::kHold) {
@@ -372,7 +372,7 @@ TEST_F(GateTest, ANudgeProbesAHeldDestinationAtOnceAndStartsTheWaitsAgain) {
   EXPECT_TRUE(gate_.MaySend(now_));
   EXPECT_EQ(gate_.state(), GateState::kHeld);
   EXPECT_EQ(gate_.MaxInFlight(8), 1U);
-  EXPECT_EQ(gate_.since(), kWall);
+  EXPECT_EQ(gate_.since(), kGateWall);
   Record(Effect::kHold, "HTTP 404");
   ExpectAbout(Wait(), minutes(1));
 }

@@ -17,7 +17,7 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 using Unit = Window::Unit;
 
-constexpr MonoTime kStart{seconds(1'000)};
+constexpr MonoTime kBegin{seconds(1'000)};
 
 // Every run tries other sequences; PACKHORSE_TEST_SEED repeats one.
 std::uint64_t Seed() {
@@ -52,100 +52,100 @@ void ExpectWithinWindow(const std::vector<Admission>& admissions, const Window& 
 
 TEST(RateLimit, WithoutWindowsEverythingGoesAtOnce) {
   RateLimit limit({});
-  limit.Admit(Cost{}, kStart);
-  EXPECT_EQ(limit.NextAdmission(Cost{}, kStart), kStart);
+  limit.Admit(Cost{}, kBegin);
+  EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin);
 }
 
 TEST(RateLimit, BurstUpToTheLimitGoesAtOnce) {
   RateLimit limit({{Unit::kRequests, 5, seconds(10)}});
   for (int i = 0; i < 5; ++i) {
-    ASSERT_EQ(limit.NextAdmission(Cost{}, kStart), kStart);
-    limit.Admit(Cost{}, kStart);
+    ASSERT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin);
+    limit.Admit(Cost{}, kBegin);
   }
-  EXPECT_GT(limit.NextAdmission(Cost{}, kStart), kStart);
+  EXPECT_GT(limit.NextAdmission(Cost{}, kBegin), kBegin);
 }
 
 TEST(RateLimit, BurstOverLimitWaitsForTheWindowToPass) {
   RateLimit limit({{Unit::kRequests, 2, seconds(10)}});
-  limit.Admit(Cost{}, kStart);
-  limit.Admit(Cost{}, kStart);
-  const MonoTime next = limit.NextAdmission(Cost{}, kStart + seconds(3));
-  EXPECT_GT(next, kStart + seconds(10));
-  EXPECT_LE(next, kStart + seconds(10) + milliseconds(1));
+  limit.Admit(Cost{}, kBegin);
+  limit.Admit(Cost{}, kBegin);
+  const MonoTime next = limit.NextAdmission(Cost{}, kBegin + seconds(3));
+  EXPECT_GT(next, kBegin + seconds(10));
+  EXPECT_LE(next, kBegin + seconds(10) + milliseconds(1));
   EXPECT_EQ(limit.NextAdmission(Cost{}, next), next);
 }
 
 TEST(RateLimit, AWindowsEdgeDoesNotLetTwiceTheLimitThrough) {
   RateLimit limit({{Unit::kRequests, 10, seconds(10)}});
-  MonoTime now = kStart + milliseconds(9'990);
+  MonoTime now = kBegin + milliseconds(9'990);
   for (int i = 0; i < 10; ++i) {
     limit.Admit(Cost{}, now);
   }
-  EXPECT_GT(limit.NextAdmission(Cost{}, kStart + milliseconds(10'010)), kStart + milliseconds(19'990));
+  EXPECT_GT(limit.NextAdmission(Cost{}, kBegin + milliseconds(10'010)), kBegin + milliseconds(19'990));
 }
 
 TEST(RateLimit, SpreadAdmissionsComeBackOneByOne) {
   RateLimit limit({{Unit::kRequests, 3, seconds(10)}});
   for (int i = 0; i < 3; ++i) {
-    limit.Admit(Cost{}, kStart + seconds(i * 2));
+    limit.Admit(Cost{}, kBegin + seconds(i * 2));
   }
-  const MonoTime now = kStart + seconds(5);
-  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1}, now), kStart + seconds(10) + nanoseconds(1));
-  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 2}, now), kStart + seconds(12) + nanoseconds(1));
-  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 3}, now), kStart + seconds(14) + nanoseconds(1));
+  const MonoTime now = kBegin + seconds(5);
+  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1}, now), kBegin + seconds(10) + nanoseconds(1));
+  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 2}, now), kBegin + seconds(12) + nanoseconds(1));
+  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 3}, now), kBegin + seconds(14) + nanoseconds(1));
 }
 
 TEST(RateLimit, ACostLargerThanTheWindowIsAdmittedOnceTheWindowIsEmpty) {
   RateLimit limit({{Unit::kBytes, 1'000, seconds(1)}});
   const Cost large{.requests = 1, .records = 1, .bytes = 5'000};
-  EXPECT_EQ(limit.NextAdmission(large, kStart), kStart);
-  limit.Admit(Cost{.bytes = 1}, kStart);
-  const MonoTime next = limit.NextAdmission(large, kStart);
-  EXPECT_EQ(next, kStart + seconds(1) + nanoseconds(1));
+  EXPECT_EQ(limit.NextAdmission(large, kBegin), kBegin);
+  limit.Admit(Cost{.bytes = 1}, kBegin);
+  const MonoTime next = limit.NextAdmission(large, kBegin);
+  EXPECT_EQ(next, kBegin + seconds(1) + nanoseconds(1));
   limit.Admit(large, next);
   EXPECT_EQ(limit.NextAdmission(Cost{.bytes = 1}, next), next + seconds(1) + nanoseconds(1));
 }
 
 TEST(RateLimit, AUnitThatACostDoesNotHaveIsNotLimited) {
   RateLimit limit({{Unit::kRecords, 1, seconds(1)}});
-  limit.Admit(Cost{.requests = 1, .records = 1}, kStart);
-  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1, .records = 0}, kStart), kStart);
-  EXPECT_GT(limit.NextAdmission(Cost{.requests = 1, .records = 1}, kStart), kStart);
+  limit.Admit(Cost{.requests = 1, .records = 1}, kBegin);
+  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1, .records = 0}, kBegin), kBegin);
+  EXPECT_GT(limit.NextAdmission(Cost{.requests = 1, .records = 1}, kBegin), kBegin);
 }
 
 TEST(RateLimit, TheStrictestOfSeveralWindowsDecides) {
   RateLimit limit(
       {{Unit::kRequests, 2, seconds(1)}, {Unit::kRequests, 3, seconds(60)}, {Unit::kRecords, 100, seconds(5)}});
-  limit.Admit(Cost{.requests = 1, .records = 90}, kStart);
-  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1, .records = 10}, kStart), kStart);
-  EXPECT_GT(limit.NextAdmission(Cost{.requests = 1, .records = 11}, kStart), kStart + seconds(5));
-  limit.Admit(Cost{}, kStart);
-  EXPECT_EQ(limit.NextAdmission(Cost{}, kStart), kStart + seconds(1) + nanoseconds(1));
-  limit.Admit(Cost{}, kStart + seconds(2));
-  EXPECT_EQ(limit.NextAdmission(Cost{}, kStart + seconds(2)), kStart + seconds(60) + nanoseconds(1));
+  limit.Admit(Cost{.requests = 1, .records = 90}, kBegin);
+  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1, .records = 10}, kBegin), kBegin);
+  EXPECT_GT(limit.NextAdmission(Cost{.requests = 1, .records = 11}, kBegin), kBegin + seconds(5));
+  limit.Admit(Cost{}, kBegin);
+  EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin + seconds(1) + nanoseconds(1));
+  limit.Admit(Cost{}, kBegin + seconds(2));
+  EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin + seconds(2)), kBegin + seconds(60) + nanoseconds(1));
 }
 
 TEST(RateLimit, AFactorScalesEveryWindowAndCountsWhatWentBefore) {
   RateLimit limit({{Unit::kRequests, 10, seconds(10)}});
   for (int i = 0; i < 4; ++i) {
-    limit.Admit(Cost{}, kStart);
+    limit.Admit(Cost{}, kBegin);
   }
   limit.SetFactor(0.5);
   EXPECT_EQ(limit.factor(), 0.5);
-  EXPECT_EQ(limit.NextAdmission(Cost{}, kStart), kStart);
-  limit.Admit(Cost{}, kStart);
-  EXPECT_GT(limit.NextAdmission(Cost{}, kStart), kStart);
+  EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin);
+  limit.Admit(Cost{}, kBegin);
+  EXPECT_GT(limit.NextAdmission(Cost{}, kBegin), kBegin);
   limit.SetFactor(1.0);
-  EXPECT_EQ(limit.NextAdmission(Cost{}, kStart), kStart);
+  EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin);
 }
 
 TEST(RateLimit, AFactorNeverScalesBelowOne) {
   for (const double factor : {0.001, 0.0, -3.0, std::numeric_limits<double>::quiet_NaN()}) {
     RateLimit limit({{Unit::kRequests, 10, seconds(10)}});
     limit.SetFactor(factor);
-    EXPECT_EQ(limit.NextAdmission(Cost{}, kStart), kStart) << factor;
-    limit.Admit(Cost{}, kStart);
-    EXPECT_EQ(limit.NextAdmission(Cost{}, kStart), kStart + seconds(10) + nanoseconds(1)) << factor;
+    EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin) << factor;
+    limit.Admit(Cost{}, kBegin);
+    EXPECT_EQ(limit.NextAdmission(Cost{}, kBegin), kBegin + seconds(10) + nanoseconds(1)) << factor;
   }
 }
 
@@ -161,11 +161,11 @@ TEST(RateLimit, ExtremeWindowsNeitherBlockForEverNorOverflow) {
                    {Unit::kRequests, 1, milliseconds(-5)},
                    {Unit::kBytes, std::numeric_limits<std::uint64_t>::max(), milliseconds::max()}});
   const Cost cost{.requests = 1, .records = 1, .bytes = std::numeric_limits<std::uint64_t>::max()};
-  ASSERT_EQ(limit.NextAdmission(cost, kStart), kStart);
-  limit.Admit(cost, kStart);
-  limit.Admit(cost, kStart);
-  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1, .bytes = 0}, kStart), kStart + seconds(1) + nanoseconds(1));
-  EXPECT_GT(limit.NextAdmission(cost, kStart), kStart + std::chrono::hours(24 * 365));
+  ASSERT_EQ(limit.NextAdmission(cost, kBegin), kBegin);
+  limit.Admit(cost, kBegin);
+  limit.Admit(cost, kBegin);
+  EXPECT_EQ(limit.NextAdmission(Cost{.requests = 1, .bytes = 0}, kBegin), kBegin + seconds(1) + nanoseconds(1));
+  EXPECT_GT(limit.NextAdmission(cost, kBegin), kBegin + std::chrono::hours(24 * 365));
 }
 
 TEST(RateLimitProperty, NeverMoreThanTheLimitInAnyInterval) {
@@ -180,7 +180,7 @@ TEST(RateLimitProperty, NeverMoreThanTheLimitInAnyInterval) {
     }
     RateLimit limit(windows);
     std::vector<Admission> admissions;
-    MonoTime now = kStart;
+    MonoTime now = kBegin;
     const std::uint64_t pause = 1 + random.UpTo(20'000'000);
     for (int i = 0; i < 400; ++i) {
       now += nanoseconds(random.UpTo(4) == 0 ? 0 : random.UpTo(pause));
@@ -205,8 +205,8 @@ TEST(RateLimitProperty, NeverMoreThanTheLimitInAnyInterval) {
 // How much of the limit a sender reaches that always has something to send.
 double Reached(const Window& window, milliseconds every) {
   RateLimit limit({window});
-  MonoTime now = kStart;
-  const MonoTime end = kStart + window.per * 50;
+  MonoTime now = kBegin;
+  const MonoTime end = kBegin + window.per * 50;
   std::uint64_t admitted = 0;
   while (now < end) {
     const MonoTime next = limit.NextAdmission(Cost{}, now);
@@ -231,7 +231,7 @@ TEST(RateLimitProperty, OverLongRunsTheRateComesCloseToTheLimit) {
 TEST(RateLimitProperty, MemoryDoesNotGrowWithTheNumberOfAdmissions) {
   RateLimit limit({{Unit::kRequests, 1'000'000'000, seconds(60)}, {Unit::kBytes, 1'000'000'000, milliseconds(1)}});
   for (int i = 0; i < 500'000; ++i) {
-    limit.Admit(Cost{1, 1, 10}, kStart + std::chrono::microseconds(i) * 337);
+    limit.Admit(Cost{1, 1, 10}, kBegin + std::chrono::microseconds(i) * 337);
     ASSERT_LE(limit.slot_count(), 128U);
   }
 }

@@ -26,7 +26,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-const WallTime kTrue{microseconds(1'795'172'531'500'000)};
+const WallTime kTruth{microseconds(1'795'172'531'500'000)};
 const std::array<std::string, 2> kNames = {"cloud", "archive"};
 
 // What outlives a process.
@@ -90,7 +90,7 @@ class Life {
     world_.uptime += by.count();
     clock_.Advance(by);
   }
-  WallTime Truth(std::int64_t uptime) const { return kTrue + microseconds(uptime); }
+  WallTime Truth(std::int64_t uptime) const { return kTruth + microseconds(uptime); }
 
   void ReadLog() {
     std::ifstream log(log_path_);

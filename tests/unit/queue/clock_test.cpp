@@ -10,8 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const WallTime kStart{30s};
-const WallTime kTrue{std::chrono::microseconds(1'795'172'531'500'000)};
+const WallTime kWrong{30s};
+const WallTime kRight{std::chrono::microseconds(1'795'172'531'500'000)};
 
 class ClockTest : public QueueTest {
  protected:
@@ -23,7 +23,7 @@ class ClockTest : public QueueTest {
 
   void StartMachine(const std::string& boot_id) {
     queue_.reset();
-    clock_.Reboot(boot_id, kStart);
+    clock_.Reboot(boot_id, kWrong);
     Reopen();
   }
   // A crash of the process, or with `power_cut` of the machine: a copy of what would be left is opened.
@@ -38,7 +38,7 @@ class ClockTest : public QueueTest {
     }
     queue_.reset();
     if (power_cut) {
-      clock_.Reboot("boot-after-cut-" + std::to_string(crashes_), kStart);
+      clock_.Reboot("boot-after-cut-" + std::to_string(crashes_), kWrong);
     }
     Options options = MakeOptions();
     options.path = left + "/queue.db";
@@ -56,7 +56,7 @@ class ClockTest : public QueueTest {
     return sequence.value_or(0);
   }
   void Learn() {
-    clock_.SetWall(kTrue);
+    clock_.SetWall(kRight);
     clock_.SetSynchronized(true);
     ASSERT_TRUE(queue_->LearnClock());
     ASSERT_TRUE(test::WaitFor([&] { return !queue_->ClockOfBoot().withholds; }));
@@ -111,12 +111,12 @@ TEST_P(ClockTest, NothingIsShownBeforeTheFirstSyncAndAllOfItCorrectedAfterIt) {
   const std::vector<StoredMessage> next = Next();
   ASSERT_EQ(next.size(), 2U);
   EXPECT_EQ(next[0].message.clock, ClockState::kRecovered);
-  EXPECT_EQ(next[0].message.received_at, kTrue - 60s);
-  EXPECT_EQ(next[0].message.received_at_raw, kStart);
+  EXPECT_EQ(next[0].message.received_at, kRight - 60s);
+  EXPECT_EQ(next[0].message.received_at_raw, kWrong);
   EXPECT_EQ(next[1].message.clock, ClockState::kSynchronized);
-  EXPECT_EQ(next[1].message.received_at, kTrue);
-  EXPECT_EQ(Next("cloud", Lane::kUrgent).at(0).message.received_at, kTrue - 20s);
-  EXPECT_EQ(queue_->ClockOfBoot().offset, kTrue - (kStart + 60s));
+  EXPECT_EQ(next[1].message.received_at, kRight);
+  EXPECT_EQ(Next("cloud", Lane::kUrgent).at(0).message.received_at, kRight - 20s);
+  EXPECT_EQ(queue_->ClockOfBoot().offset, kRight - (kWrong + 60s));
 }
 
 TEST_P(ClockTest, WhatTheBootBeforeLeftIsNotHeldBack) {
@@ -126,7 +126,7 @@ TEST_P(ClockTest, WhatTheBootBeforeLeftIsNotHeldBack) {
   const std::vector<StoredMessage> next = Next();
   ASSERT_EQ(next.size(), 1U);
   EXPECT_EQ(next[0].message.clock, ClockState::kUnsynchronized);
-  EXPECT_EQ(next[0].message.received_at, kStart);
+  EXPECT_EQ(next[0].message.received_at, kWrong);
   ExpectSameStamp(Render("cloud", 100).at(0).message, next[0].message);
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 0U);
   clock_.Advance(10s);
@@ -149,7 +149,7 @@ TEST_P(ClockTest, EveryDestinationRetryAndRestartShowsTheSameStamp) {
   ExpectSameStamp(queue_->Read(Lane::kNormal, 1)->message, first);
   ExpectSameStamp(Next("archive").at(0).message, first);
   queue_.reset();
-  clock_.Reboot("boot-3", kStart);
+  clock_.Reboot("boot-3", kWrong);
   Reopen();
   ExpectSameStamp(Render("archive", 1).at(0).message, first);
 }
@@ -203,19 +203,19 @@ TEST_P(ClockTest, DaemonThatStartsAgainBeforeTheFirstSyncStillCorrects) {
   EXPECT_TRUE(Next().empty());
   clock_.Advance(30s);
   Learn();
-  EXPECT_EQ(Next().at(0).message.received_at, kTrue - 60s);
+  EXPECT_EQ(Next().at(0).message.received_at, kRight - 60s);
 }
 
 TEST_P(ClockTest, SyncWhileTheDaemonWasAwayIsLearntWhenItIsBack) {
   Arrive("early");
   queue_.reset();
   clock_.Advance(30s);
-  clock_.SetWall(kTrue);
+  clock_.SetWall(kRight);
   clock_.SetSynchronized(true);
   Reopen();
   EXPECT_TRUE(Next().empty());
   Learn();
-  EXPECT_EQ(Next().at(0).message.received_at, kTrue - 30s);
+  EXPECT_EQ(Next().at(0).message.received_at, kRight - 30s);
 }
 
 TEST_P(ClockTest, DeadLetterAndQuarantineKeepTheCorrectedStampAndTheOriginal) {
@@ -242,11 +242,11 @@ TEST_P(ClockTest, DeadLetterAndQuarantineKeepTheCorrectedStampAndTheOriginal) {
 TEST_P(ClockTest, OldestPendingIsToldByTheBootTimeWhileTheClockIsWrongOrStepped) {
   Arrive("early");
   clock_.Advance(30s);
-  EXPECT_EQ(queue_->OldestPending("cloud"), kStart);
+  EXPECT_EQ(queue_->OldestPending("cloud"), kWrong);
   clock_.StepWall(-10s);
   EXPECT_EQ(clock_.Wall() - queue_->OldestPending("cloud"), 30s);
   Learn();
-  EXPECT_EQ(queue_->OldestPending("cloud"), kTrue - 30s);
+  EXPECT_EQ(queue_->OldestPending("cloud"), kRight - 30s);
   clock_.StepWall(24h * 400);
   EXPECT_EQ(clock_.Wall() - queue_->OldestPending("cloud"), 30s);
 }
