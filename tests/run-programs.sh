@@ -10,10 +10,10 @@ rm -rf "$logs"
 mkdir -p "$logs"
 
 run() {
-  local program=$1 name=${1##*/} log=$2/${1##*/}.log code=0
+  local program=$1 name=${1##*/} log=$2/${1##*/}.log code=0 started=$SECONDS
   timeout "$limit" "$program" --gtest_brief=1 > "$log" 2>&1 || code=$?
   if [ "$code" -eq 0 ]; then
-    printf 'passed  %s\n' "$name"
+    printf 'passed  %s (%s s)\n' "$name" "$((SECONDS - started))"
   else
     touch "$2/failed.$name"
     report "$name" "$log" "$code" > "$log.report"
@@ -38,8 +38,11 @@ report() {
 export -f run report
 export limit=600 failure=': Failure$|FAILED  \]|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY|terminate called'
 
-# One more than there are processors: some of them mostly wait.
-find "$folder/bin" -maxdepth 1 -name '*_test' -type f -perm -u+x | sort |
+# The longest first, so that nothing waits for them alone at the end. One more than there are processors: some mostly wait.
+{
+  find "$folder/bin" -maxdepth 1 -type f -perm -u+x '(' -name queue_test -o -name ingest_test ')' | sort -r
+  find "$folder/bin" -maxdepth 1 -type f -perm -u+x -name '*_test' ! -name queue_test ! -name ingest_test | sort
+} |
   xargs -P "$((${JOBS:-$(nproc)} + 1))" -I '{}' bash -c 'run "$0" "$1"' '{}' "$logs"
 
 failed=$(find "$logs" -name 'failed.*' | wc -l)
