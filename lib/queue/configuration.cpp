@@ -139,28 +139,13 @@ Status UpdateRanges(Database& db, const std::set<std::int64_t>& wanted, const st
   return {};
 }
 
-Status LoadNames(Database& db, Index& index) {
-  for (const bool streams : {true, false}) {
-    Result<Statement> rows = db.Prepare(streams ? "SELECT id, name FROM streams" : "SELECT id, name FROM destinations");
-    if (!rows) {
-      return rows.error();
-    }
-    while (true) {
-      const Result<bool> more = rows->Step();
-      if (!more) {
-        return more.error();
-      }
-      if (!*more) {
-        break;
-      }
-      if (streams) {
-        index.AddStream(static_cast<StreamId>(rows->Int(0)), rows->Text(1));
-      } else {
-        index.AddDestination(rows->Int(0), rows->Text(1));
-      }
-    }
+template <typename Id>
+Status ReadNames(Database& db, const char* sql, std::vector<std::pair<Id, std::string>>& names) {
+  Result<Statement> rows = db.Prepare(sql);
+  if (!rows) {
+    return rows.error();
   }
-  return {};
+  return rows->ForEach([&] { names.emplace_back(static_cast<Id>(rows->Int(0)), rows->Text(1)); });
 }
 
 std::optional<Sequence> Through(const Statement& row, int column) {
@@ -223,33 +208,26 @@ void SetRetention(const std::vector<StreamOptions>& streams, Index& index) {
   }
 }
 
-Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams, Index& index) {
-  index.ClearConfiguration();
-  if (Status named = LoadNames(db, index); !named) {
-    return named;
+Result<StoredConfiguration> ReadConfiguration(Database& db) {
+  StoredConfiguration stored;
+  if (Status streams = ReadNames(db, "SELECT id, name FROM streams", stored.streams); !streams) {
+    return streams.error();
   }
-  for (const StreamOptions& stream : streams) {
-    if (const std::optional<StreamId> id = index.FindStream(stream.name)) {
-      index.SetLane(*id, stream.lane);
-    }
+  if (Status names = ReadNames(db, "SELECT id, name FROM destinations", stored.destinations); !names) {
+    return names.error();
   }
-  SetRetention(streams, index);
   Result<Statement> subscriptions =
       db.Prepare("SELECT destination, stream, lane, from_sequence, through_sequence FROM subscriptions");
   if (!subscriptions) {
     return subscriptions.error();
   }
-  while (true) {
-    const Result<bool> more = subscriptions->Step();
-    if (!more) {
-      return more.error();
-    }
-    if (!*more) {
-      break;
-    }
-    index.AddSubscription(Subscription{subscriptions->Int(0), static_cast<StreamId>(subscriptions->Int(1)),
-                                       static_cast<Lane>(subscriptions->Int(2)),
-                                       static_cast<Sequence>(subscriptions->Int(3)), Through(*subscriptions, 4)});
+  const Status subscribed = subscriptions->ForEach([&] {
+    stored.subscriptions.push_back(Subscription{
+        subscriptions->Int(0), static_cast<StreamId>(subscriptions->Int(1)), static_cast<Lane>(subscriptions->Int(2)),
+        static_cast<Sequence>(subscriptions->Int(3)), Through(*subscriptions, 4)});
+  });
+  if (!subscribed) {
+    return subscribed.error();
   }
   Result<Statement> ranges = db.Prepare(
       "SELECT id, destination, lane, from_sequence, through_sequence, coalesce(waiting, 0) FROM pending"
@@ -257,11 +235,37 @@ Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams
   if (!ranges) {
     return ranges.error();
   }
-  return ranges->ForEach([&] {
-    index.AddRange(ranges->Int(1), static_cast<Lane>(ranges->Int(2)),
-                   Index::Range{ranges->Int(0), static_cast<Sequence>(ranges->Int(3)), Through(*ranges, 4),
-                                static_cast<std::uint64_t>(ranges->Int(5))});
+  const Status ranged = ranges->ForEach([&] {
+    stored.ranges.push_back({ranges->Int(1), static_cast<Lane>(ranges->Int(2)),
+                             Index::Range{ranges->Int(0), static_cast<Sequence>(ranges->Int(3)), Through(*ranges, 4),
+                                          static_cast<std::uint64_t>(ranges->Int(5))}});
   });
+  if (!ranged) {
+    return ranged.error();
+  }
+  return stored;
+}
+
+void Install(StoredConfiguration stored, const std::vector<StreamOptions>& streams, Index& index) {
+  index.ClearConfiguration();
+  for (auto& [id, name] : stored.streams) {
+    index.AddStream(id, std::move(name));
+  }
+  for (auto& [id, name] : stored.destinations) {
+    index.AddDestination(id, std::move(name));
+  }
+  for (const StreamOptions& stream : streams) {
+    if (const std::optional<StreamId> id = index.FindStream(stream.name)) {
+      index.SetLane(*id, stream.lane);
+    }
+  }
+  SetRetention(streams, index);
+  for (const Subscription& subscription : stored.subscriptions) {
+    index.AddSubscription(subscription);
+  }
+  for (const StoredConfiguration::PendingRange& range : stored.ranges) {
+    index.AddRange(range.destination, range.lane, range.range);
+  }
 }
 
 }  // namespace packhorse::queue

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,8 +23,22 @@ Result<LedgerChanges> ApplyConfiguration(Database& db, const std::vector<StreamO
 // Tells the index how long messages of these streams stay; names that it does not know are left out.
 void SetRetention(const std::vector<StreamOptions>& streams, Index& index);
 
-// Fills the index with names, subscriptions and ranges as they are on the disk, with the streams' lanes and how long
-// their messages stay.
-Status LoadConfiguration(Database& db, const std::vector<StreamOptions>& streams, Index& index);
+// Names, subscriptions and ranges as they are on the disk.
+struct StoredConfiguration {
+  struct PendingRange {
+    DestinationId destination = 0;
+    Lane lane = Lane::kNormal;
+    Index::Range range;
+  };
+  std::vector<std::pair<StreamId, std::string>> streams;
+  std::vector<std::pair<DestinationId, std::string>> destinations;
+  std::vector<Subscription> subscriptions;
+  std::vector<PendingRange> ranges;
+};
+// Reading and installing are two things, because a change that is committed must not fail any more: read it within the
+// transaction.
+Result<StoredConfiguration> ReadConfiguration(Database& db);
+// Fills the index with it, with the streams' lanes and how long their messages stay.
+void Install(StoredConfiguration stored, const std::vector<StreamOptions>& streams, Index& index);
 
 }  // namespace packhorse::queue

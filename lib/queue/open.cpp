@@ -222,7 +222,12 @@ Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal,
   }
   opened.ids = *std::move(ids);
   index.ReleaseClock();
-  return LoadConfiguration(opened.books.database(), options.streams, index);
+  Result<StoredConfiguration> stored = ReadConfiguration(opened.books.database());
+  if (!stored) {
+    return stored.error();
+  }
+  Install(*std::move(stored), options.streams, index);
+  return {};
 }
 
 }  // namespace
@@ -251,9 +256,11 @@ Result<std::uint64_t> MetaNumber(Database& db, const char* key) {
 }
 
 Status LoadIndex(Database& db, Reader& reader, Index& index) {
-  if (Status configured = LoadConfiguration(db, {}, index); !configured) {
-    return configured;
+  Result<StoredConfiguration> stored = ReadConfiguration(db);
+  if (!stored) {
+    return stored.error();
   }
+  Install(*std::move(stored), {}, index);
   for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays}) {
     if (Status loaded = load(db, index); !loaded) {
       return loaded;

@@ -331,23 +331,31 @@ void QueueImpl::ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<Frozen
 
 Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) {
   std::unique_lock lock(mutex_);
-  Database* db = nullptr;
   LedgerChanges counted;
+  StoredConfiguration stored;
   Status folded = store_->FoldNow(lock, [&](Database& database) -> Result<LedgerChanges> {
-    db = &database;
     std::array<Sequence, kLanes> last{};
     for (const Lane lane : kAllLanes) {
       last.at(At(lane)) = index_->last(lane);
     }
     Result<LedgerChanges> applied = ApplyConfiguration(database, streams, destinations, last);
-    counted = applied ? *applied : LedgerChanges();
+    if (!applied) {
+      return applied;
+    }
+    Result<StoredConfiguration> read = ReadConfiguration(database);
+    if (!read) {
+      return read.error();
+    }
+    counted = *applied;
+    stored = *std::move(read);
     return applied;
   });
   if (!folded) {
     return folded;
   }
   index_->CatchUp(counted);
-  return LoadConfiguration(*db, streams, *index_);
+  Install(std::move(stored), streams, *index_);
+  return {};
 }
 
 }  // namespace packhorse::queue

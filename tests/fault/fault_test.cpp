@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "failing_step.h"
 #include "faulty_vfs.h"
 #include "queue/queue.h"
 #include "support/manual_clock.h"
@@ -18,6 +20,7 @@
 namespace packhorse::queue {
 namespace {
 
+using test::FailingStep;
 using test::FaultyVfs;
 
 // More than a life has writes and syncs: the loop ends before.
@@ -34,10 +37,17 @@ class Life {
     Reopen();
   }
   void Reopen() {
+    const Status opened = TryReopen();
+    ASSERT_TRUE(opened) << opened.error().message;
+  }
+  Status TryReopen() {
     queue_.reset();
     Result<std::unique_ptr<Queue>> opened = Open(options_, clock_);
-    ASSERT_TRUE(opened) << opened.error().message;
+    if (!opened) {
+      return opened.error();
+    }
     queue_ = *std::move(opened);
+    return {};
   }
   void Append() {
     RawMessage message;
@@ -52,7 +62,7 @@ class Life {
   }
   // Freezes what waits and settles it.
   void Deliver() {
-    Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 100, 1ULL << 20U);
+    Result<Pending> pending = Again([&] { return queue_->Peek("cloud", Lane::kNormal, 100, 1ULL << 20U); });
     ASSERT_TRUE(pending) << pending.error().message;
     FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
     auto batch = std::make_unique<FrozenBatch>();
@@ -80,7 +90,7 @@ class Life {
     return true;
   }
   void Verify() const {
-    const Result<std::vector<std::string>> gaps = queue_->VerifyLedger();
+    const Result<std::vector<std::string>> gaps = Again([&] { return Check(); });
     ASSERT_TRUE(gaps) << gaps.error().message;
     ASSERT_TRUE(gaps->empty()) << gaps->front();
     const Result<Ledger> ledger = queue_->ReadLedger();
@@ -125,6 +135,20 @@ class Life {
 
  private:
   using Ids = std::vector<BatchId>;
+  // What could not be read is a finding of the check; here it is a refusal.
+  Result<std::vector<std::string>> Check() const {
+    Result<std::vector<std::string>> gaps = queue_->VerifyLedger();
+    if (gaps && !gaps->empty() && gaps->front().starts_with("the database cannot be read any further")) {
+      return Error{ErrorCode::kUnavailable, gaps->front()};
+    }
+    return gaps;
+  }
+  // What only reads may be refused once, as the disk may refuse to be read.
+  template <typename Read>
+  static std::invoke_result_t<Read> Again(Read read) {
+    std::invoke_result_t<Read> answer = read();
+    return answer ? std::move(answer) : read();
+  }
   template <typename Call>
   Ids Await(Call call) {
     std::optional<Result<Ids>> answer;
@@ -146,16 +170,17 @@ class Life {
   std::uint64_t delivered_ = 0;
 };
 
+template <typename Fault>
 void FailEveryCall(bool strict, int code) {
-  FaultyVfs::Install();
+  Fault::Install();
   int n = 1;
   for (; n < kMaxCalls; ++n) {
     SCOPED_TRACE("call " + std::to_string(n) + " failed");
     Life life(strict);
-    FaultyVfs::FailNth(n, code);
+    Fault::FailNth(n, code);
     life.Play();
-    const bool failed = FaultyVfs::Failed();
-    FaultyVfs::Heal();
+    const bool failed = Fault::Failed();
+    Fault::Heal();
     if (::testing::Test::HasFatalFailure()) {
       return;
     }
@@ -169,6 +194,31 @@ void FailEveryCall(bool strict, int code) {
   std::cout << n - 1 << " calls failed, one in each life\n";
   EXPECT_LT(n, kMaxCalls);
   EXPECT_GT(n, 5);
+}
+
+// The start fails with what happened, or finds everything; it never takes the queue for damaged.
+TEST(Fault, EveryStepOfAStartThatFailsOnceLeavesEverythingToTheNextStart) {
+  for (int n = 1; n < kMaxCalls; ++n) {
+    SCOPED_TRACE("step " + std::to_string(n) + " failed");
+    Life life(false);
+    life.Append();
+    life.Deliver();
+    life.Append();
+    FailingStep::FailNth(n, SQLITE_IOERR_READ);
+    const Status opened = life.TryReopen();
+    const bool failed = FailingStep::Failed();
+    FailingStep::Heal();
+    life.Reopen();
+    life.Verify();
+    life.Append();
+    life.Verify();
+    ASSERT_FALSE(::testing::Test::HasFatalFailure()) << (opened ? "opened" : opened.error().message);
+    if (!failed) {
+      EXPECT_GT(n, 20);
+      return;
+    }
+  }
+  FAIL() << "a start has more steps than were tried";
 }
 
 // A fold without operations does not move the position: whether it is in shows elsewhere.
@@ -211,9 +261,12 @@ TEST(Fault, LastFoldThatFailsOnceIsTriedAgainBeforeTheEnd) {
   life.Verify();
 }
 
-TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothing) { FailEveryCall(false, SQLITE_IOERR_WRITE); }
-TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothingInModeStrict) { FailEveryCall(true, SQLITE_IOERR_WRITE); }
-TEST(Fault, FullDiskAtEveryWriteLosesNothing) { FailEveryCall(false, SQLITE_FULL); }
+TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothing) { FailEveryCall<FaultyVfs>(false, SQLITE_IOERR_WRITE); }
+TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothingInModeStrict) {
+  FailEveryCall<FaultyVfs>(true, SQLITE_IOERR_WRITE);
+}
+TEST(Fault, EveryStepOfAStatementThatFailsOnceLosesNothing) { FailEveryCall<FailingStep>(false, SQLITE_NOMEM); }
+TEST(Fault, FullDiskAtEveryWriteLosesNothing) { FailEveryCall<FaultyVfs>(false, SQLITE_FULL); }
 
 }  // namespace
 }  // namespace packhorse::queue
