@@ -68,8 +68,8 @@ asan:
 	@$(packages) sanitize
 	cmake --preset asan
 	cmake --build --preset asan --parallel $(JOBS) --target unit_tests
-	@# Crashes at fewer places than `make test` tries: each is a process of its own, which costs a lot under a sanitizer.
-	PACKHORSE_CUTS=100 PACKHORSE_EVERY=9 \
+	@# Fewer crashes and histories than `make test` tries: each is a process of its own, which costs a lot under a sanitizer.
+	PACKHORSE_CUTS=100 PACKHORSE_EVERY=9 PACKHORSE_SHORT_SEQUENCES=20 \
 	  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  tests/run-programs.sh build/asan
 

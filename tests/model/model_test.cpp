@@ -34,7 +34,13 @@ bool RunLife(Shared& shared, const Options& options, std::uint64_t seed, Found f
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-void RunSequence(std::uint64_t seed) {
+// How long a history is at most.
+struct Length {
+  std::uint64_t lives;  // processes, at least 2
+  std::uint64_t steps;  // of each of them
+};
+
+void RunSequence(std::uint64_t seed, const Length& length) {
   std::mt19937_64 random(seed);
   const auto draw = [&](std::uint64_t below) {
     return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random);
@@ -52,13 +58,13 @@ void RunSequence(std::uint64_t seed) {
   options.journal_bytes = draw(2) == 0 ? 16U << 10U : 1U << 20U;
   options.cache_bytes = draw(2) == 0 ? 1'000 : 1U << 20U;
   Found found = Found::kNew;
-  const std::uint64_t lives = 2 + draw(4);
+  const std::uint64_t lives = 2 + draw(length.lives - 1);
   for (std::uint64_t life = 0; life < lives; ++life) {
     const Configuration& configuration = shared.moment[shared.moments - 1].configuration;
     options.streams = Streams(configuration);
     options.destinations = Destinations(configuration);
     const auto end = static_cast<End>(draw(3));
-    ASSERT_TRUE(RunLife(shared, options, random(), found, end, static_cast<unsigned>(draw(40))))
+    ASSERT_TRUE(RunLife(shared, options, random(), found, end, static_cast<unsigned>(draw(length.steps + 1))))
         << "PACKHORSE_SEED=" << seed << ", process " << life << ": "
         << (shared.failure[0] == '\0' ? "it crashed" : static_cast<const char*>(shared.failure));
     found = end == End::kOrderly ? Found::kAfterEnd : Found::kAfterCrash;
@@ -69,18 +75,32 @@ void RunSequence(std::uint64_t seed) {
   }
 }
 
-TEST(QueueModel, RandomHistoriesWithCrashesAndPowerCutsEqualTheModel) {
+void RunSequences(const char* variable, std::uint64_t fallback, const Length& length) {
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
-  const std::uint64_t sequences = FromEnvironment("PACKHORSE_SEQUENCES", 40);
+  const std::uint64_t sequences = FromEnvironment(variable, fallback);
   // What counts is which bytes were written, not that a disk has them: crashes of processes lose no page.
   if (std::filesystem::is_directory("/dev/shm")) {
     setenv("TMPDIR", "/dev/shm", 0);
   }
-  std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_SEQUENCES=" << sequences << std::endl;
-  for (std::uint64_t i = 0; i < sequences && !HasFatalFailure(); ++i) {
-    RunSequence(seed + i);
+  std::cout << "PACKHORSE_SEED=" << seed << " " << variable << "=" << sequences << std::endl;
+  for (std::uint64_t i = 0; i < sequences && !testing::Test::HasFatalFailure(); ++i) {
+    RunSequence(seed + i, length);
   }
 }
+
+TEST(QueueModel, RandomHistoriesWithCrashesAndPowerCutsEqualTheModel) {
+  RunSequences("PACKHORSE_SEQUENCES", 40, {5, 39});
+}
+
+// 10,000 short ones, in parts that run beside each other.
+constexpr int kParts = 8;
+class QueueModelPart : public testing::TestWithParam<int> {};
+
+TEST_P(QueueModelPart, ShortRandomHistoriesEqualTheModel) {
+  RunSequences("PACKHORSE_SHORT_SEQUENCES", 10'000 / kParts, {2, 8});
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, QueueModelPart, testing::Range(0, kParts));
 
 }  // namespace
 }  // namespace packhorse::queue::model
