@@ -55,10 +55,10 @@ void Tail::Note(const observer::Observation& observation) {
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
   lines_.push_back({stream, "",
                     ToLine({{"outcome", ignored ? "ignored" : "quarantine"},
-                          {"reason", decoded.reason},
-                          {"detail", decoded.detail},
-                          {"topic", message.topic},
-                          {"server_received_at", FormatUtc(message.received_at)}})});
+                            {"reason", decoded.reason},
+                            {"detail", decoded.detail},
+                            {"topic", message.topic},
+                            {"server_received_at", FormatUtc(message.received_at)}})});
 }
 
 void Tail::PushAll(control::Server& server, const std::string& line) {
