@@ -9,7 +9,7 @@ namespace packhorse::daemon {
 namespace {
 
 // After this long without another message over the rate the event is over.
-constexpr std::chrono::seconds kQuiet{60};
+constexpr std::chrono::seconds kQuietDevice{60};
 constexpr const char* kEvent = "device_noisy";
 
 const config::Stream* FindStream(const config::Config& config, const std::string& name) {
@@ -78,7 +78,7 @@ void NoisyDevices::TellClouds(const std::string& stream, std::uint64_t dropped, 
 
 void NoisyDevices::EndQuietOnes(MonoTime now) {
   std::erase_if(noise_, [&](const auto& each) {
-    const bool over = now - each.second.last >= kQuiet;
+    const bool over = now - each.second.last >= kQuietDevice;
     if (over) {
       parts_.events.Resolve(kEvent, Subject(each.first.first, each.first.second), parts_.clock.Wall());
     }
