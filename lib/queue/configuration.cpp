@@ -246,13 +246,13 @@ Result<StoredConfiguration> ReadConfiguration(Database& db) {
   return stored;
 }
 
-void Install(StoredConfiguration stored, const std::vector<StreamOptions>& streams, Index& index) {
+void Install(const StoredConfiguration& stored, const std::vector<StreamOptions>& streams, Index& index) {
   index.ClearConfiguration();
-  for (auto& [id, name] : stored.streams) {
-    index.AddStream(id, std::move(name));
+  for (const auto& [id, name] : stored.streams) {
+    index.AddStream(id, name);
   }
-  for (auto& [id, name] : stored.destinations) {
-    index.AddDestination(id, std::move(name));
+  for (const auto& [id, name] : stored.destinations) {
+    index.AddDestination(id, name);
   }
   for (const StreamOptions& stream : streams) {
     if (const std::optional<StreamId> id = index.FindStream(stream.name)) {

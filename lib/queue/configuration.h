@@ -39,6 +39,6 @@ struct StoredConfiguration {
 // transaction.
 Result<StoredConfiguration> ReadConfiguration(Database& db);
 // Fills the index with it, with the streams' lanes and how long their messages stay.
-void Install(StoredConfiguration stored, const std::vector<StreamOptions>& streams, Index& index);
+void Install(const StoredConfiguration& stored, const std::vector<StreamOptions>& streams, Index& index);
 
 }  // namespace packhorse::queue

@@ -222,11 +222,11 @@ Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal,
   }
   opened.ids = *std::move(ids);
   index.ReleaseClock();
-  Result<StoredConfiguration> stored = ReadConfiguration(opened.books.database());
+  const Result<StoredConfiguration> stored = ReadConfiguration(opened.books.database());
   if (!stored) {
     return stored.error();
   }
-  Install(*std::move(stored), options.streams, index);
+  Install(*stored, options.streams, index);
   return {};
 }
 
@@ -256,11 +256,11 @@ Result<std::uint64_t> MetaNumber(Database& db, const char* key) {
 }
 
 Status LoadIndex(Database& db, Reader& reader, Index& index) {
-  Result<StoredConfiguration> stored = ReadConfiguration(db);
+  const Result<StoredConfiguration> stored = ReadConfiguration(db);
   if (!stored) {
     return stored.error();
   }
-  Install(*std::move(stored), {}, index);
+  Install(*stored, {}, index);
   for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays}) {
     if (Status loaded = load(db, index); !loaded) {
       return loaded;

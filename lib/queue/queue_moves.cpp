@@ -354,7 +354,7 @@ Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<De
     return folded;
   }
   index_->CatchUp(counted);
-  Install(std::move(stored), streams, *index_);
+  Install(stored, streams, *index_);
   return {};
 }
 
