@@ -115,6 +115,7 @@ nightly: ci
 	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test
 	PACKHORSE_SEQUENCES=10000 build/bin/model_test
 	PACKHORSE_OUTAGE_SECONDS=60 build/bin/e2e_test --gtest_filter='*Gone*'
+	PACKHORSE_KILLS=300 build/bin/e2e_test --gtest_filter='Kill.Random*'
 	$(MAKE) mutants
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) bench BENCH_BACKLOG=10000000
