@@ -56,22 +56,16 @@ Status CountSegment(const Statement& row, Sequence last, std::vector<Found>& wan
   if (!plain) {
     return plain.error();
   }
-  SegmentReader messages(*plain, SegmentFirst(row.Int(0)));
-  while (!messages.AtEnd()) {
-    const Result<SegmentReader::Head> head = messages.Next();
-    if (!head) {
-      return head.error();
-    }
-    if (head->sequence > last) {
-      return {};
-    }
-    for (Found& found : wanted) {
-      if (found.stream == head->stream) {
-        Count(found, head->sequence, HourOf(messages.received_at()), counted);
-      }
-    }
-  }
-  return {};
+  const Result<bool> walked =
+      WalkSegment(*plain, SegmentFirst(row.Int(0)), 0, last, [&](const auto& reader, const auto& head) {
+        for (Found& found : wanted) {
+          if (found.stream == head.stream) {
+            Count(found, head.sequence, HourOf(reader.received_at()), counted);
+          }
+        }
+        return true;
+      });
+  return walked ? Status() : Status(walked.error());
 }
 
 Status CountStored(Database& db, Lane lane, Sequence last, std::vector<Found>& wanted, LedgerChanges& counted) {
