@@ -12,7 +12,6 @@ namespace {
 
 // After this long without another one the event is over.
 constexpr std::chrono::seconds kQuiet{60};
-constexpr std::chrono::milliseconds kLimitedSourceStop{1'000};
 constexpr const char* kFailing = "limits_not_enforced";
 
 std::string What(const queue::GivenUp& given_up) {
@@ -59,18 +58,39 @@ void LimitKeeper::Enforce(MonoTime now) {
   }
 }
 
-void LimitKeeper::HoldSources(const queue::Stats& stats, MonoTime now) {
+std::string LimitKeeper::HeldBecause(const queue::Stats& stats) const {
+  if (stats.full == queue::kFullDisk) {
+    return "the disk is full: the broker keeps what comes until there is room";
+  }
   const auto& overflow = parts_.config.queue.overflow;
-  const bool block =
-      !stats.full.empty() && std::find(overflow.begin(), overflow.end(), config::Overflow::kBlock) != overflow.end();
+  const bool blocks = std::find(overflow.begin(), overflow.end(), config::Overflow::kBlock) != overflow.end();
+  return stats.full.empty() || !blocks
+             ? ""
+             : "the queue is full (" + stats.full + "): the broker keeps what comes until there is room";
+}
+
+void LimitKeeper::HoldSource(SourceUnit& unit, const std::string& because) {
+  if (unit.source && !unit.leaving) {
+    unit.source->BeginStop();
+    unit.leaving = true;
+    health::Log(health::LogLevel::kWarning, "source_blocked", because, {{"source", unit.config.name}});
+  }
+  if (unit.error != because) {
+    unit.error = because;
+    unit.since = parts_.clock.Wall();
+  }
+}
+
+void LimitKeeper::HoldSources(const queue::Stats& stats, MonoTime now) {
+  const std::string because = HeldBecause(stats);
   for (const auto& unit : parts_.sources) {
-    if (block && unit->source) {
-      unit->source->Stop(kLimitedSourceStop);
+    if (unit->leaving && unit->source->Stopped()) {
       unit->source.reset();
-      unit->error = "the queue is full (" + stats.full + "): the broker keeps what comes until there is room";
-      unit->since = parts_.clock.Wall();
-      health::Log(health::LogLevel::kWarning, "source_blocked", unit->error, {{"source", unit->config.name}});
-    } else if (!block && !unit->source && now >= unit->retry_at) {
+      unit->leaving = false;
+    }
+    if (!because.empty()) {
+      HoldSource(*unit, because);
+    } else if (!unit->source && now >= unit->retry_at) {
       StartSource(parts_, *unit, now);
     }
   }

@@ -19,8 +19,8 @@ class LimitKeeper {
 
   // To be called once a second.
   void Enforce(MonoTime now);
-  // Takes the sources off their brokers while the queue is full and is to block, and lets them come back when there is
-  // room. A clean disconnect: the broker keeps the session and what comes for it, within its own limits.
+  // Takes the sources off their brokers while the disk is full, or the queue is and is to block, and starts them when
+  // there is room. A clean disconnect: the broker keeps the session and what comes for it, within its own limits.
   void HoldSources(const queue::Stats& stats, MonoTime now);
 
  private:
@@ -30,6 +30,9 @@ class LimitKeeper {
     MonoTime last{};
   };
   void Report(const queue::GivenUp& given_up, MonoTime now);
+  // Why the sources are to be off their brokers; empty: they are not.
+  std::string HeldBecause(const queue::Stats& stats) const;
+  void HoldSource(SourceUnit& unit, const std::string& because);
 
   Parts& parts_;
   Gaps& gaps_;

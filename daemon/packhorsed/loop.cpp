@@ -74,9 +74,7 @@ Status Loop::Start() {
   }
   server_ = std::move(server).value();
   const MonoTime now = parts_.clock.Mono();
-  for (const auto& unit : parts_.sources) {
-    StartSource(parts_, *unit, now);
-  }
+  limit_keeper_.HoldSources(parts_.queue->Snapshot(), now);  // starts them
   return {};
 }
 

@@ -36,6 +36,13 @@ void ReportJournal(Parts& parts, const queue::StartReport& start, WallTime now) 
   }
 }
 
+void ReportBallast(const queue::StartReport& start) {
+  if (!start.ballast_error.empty()) {
+    health::Log(health::LogLevel::kWarning, "no_ballast",
+                start.ballast_error + ": should the disk become full, the queue stands still until there is room");
+  }
+}
+
 }  // namespace
 
 void ReportStart(Parts& parts) {
@@ -79,6 +86,7 @@ void ReportStart(Parts& parts) {
                        now);
   }
   ReportJournal(parts, start, now);
+  ReportBallast(start);
 }
 
 }  // namespace packhorse::daemon

@@ -330,6 +330,7 @@ void StartSource(const Parts& parts, SourceUnit& unit, MonoTime now) {
   Status started = made ? (*made)->Start() : Status(made.error());
   if (started) {
     unit.source = std::move(made).value();
+    unit.leaving = false;
     unit.error.clear();
     return;
   }
@@ -342,10 +343,12 @@ void StartSource(const Parts& parts, SourceUnit& unit, MonoTime now) {
 }
 
 ingest::SourceStatus StatusOf(const SourceUnit& unit) {
-  if (unit.source) {
-    return unit.source->Snapshot();
-  }
   ingest::SourceStatus status;
+  if (unit.source) {
+    status = unit.source->Snapshot();
+    status.reason = unit.leaving ? unit.error : status.reason;
+    return status;
+  }
   status.name = unit.config.name;
   status.url = unit.config.urls.empty() ? "" : unit.config.urls.front();
   status.state = ingest::SourceState::kDown;

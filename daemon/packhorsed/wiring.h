@@ -32,6 +32,7 @@ struct SourceUnit {
   std::unique_ptr<ingest::Source> source;
   std::string error;
   WallTime since{};
+  bool leaving = false;  // its source is stopping: the queue is full
   MonoTime retry_at{};
 };
 

@@ -133,6 +133,10 @@ class Source {
   virtual Status Start() = 0;
   // Clean DISCONNECT, session kept. Bounded by `deadline`; a receive thread that waits in the queue is not waited for.
   virtual void Stop(std::chrono::milliseconds deadline) = 0;
+  // As Stop() without waiting: it is done once Stopped() says so. A receive thread that waits in the queue is waited
+  // for.
+  virtual void BeginStop() = 0;
+  virtual bool Stopped() const = 0;
   virtual SourceStatus Snapshot() const = 0;
 };
 

@@ -285,8 +285,9 @@ Result<LockFile> LockFile::Take(const std::string& path) {
     return Error{ErrorCode::kBusy,
                  "the queue is in use by process " + (holder ? *holder : "?") + "; two daemons cannot share a queue"};
   }
+  // In this order it needs no new room on a disk that is full.
   const std::string pid = std::to_string(getpid());
-  if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+  if (pwrite(fd.get(), pid.data(), pid.size(), 0) < 0 || ftruncate(fd.get(), static_cast<off_t>(pid.size())) != 0) {
     return ErrnoError("write " + path, errno);
   }
   return LockFile(std::move(fd));
@@ -387,7 +388,8 @@ Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salva
                 *std::move(books),
                 std::nullopt,
                 0,
-                StartReport{}};
+                StartReport{},
+                std::nullopt};
   opened.report.salvaged = salvaged;
   if (Status loaded = LoadIndex(opened.books.database(), opened.reader, *opened.index); !loaded) {
     return loaded.error();
@@ -397,6 +399,29 @@ Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salva
     return brought.error();
   }
   return opened;
+}
+
+// A full disk may leave the whole log to be brought into the database, and a journal file to be folded. The database
+// takes no more than its limit.
+std::uint64_t BallastBytes(const Options& options) {
+  const std::uint64_t most = kLogBytes + options.journal_bytes;
+  return options.limits.max_bytes == 0 ? most : std::min(most, options.limits.max_bytes);
+}
+
+// On a full disk the ballast is given up for it, and the log that was left makes room for another fold.
+Result<Opened> LoadWith(Ballast& ballast, const Options& options, const std::optional<Salvaged>& salvaged,
+                        const Clock& clock) {
+  Result<Opened> opened = Load(options, salvaged, clock);
+  if (opened || opened.error().code != ErrorCode::kDiskFull) {
+    return opened;
+  }
+  if (ballast.held()) {
+    ballast.GiveUp();
+  }
+  if (Result<Books> books = Books::Open(options.path, BooksLimits{}); books) {
+    static_cast<void>(books->Shrink(0));
+  }
+  return Load(options, salvaged, clock);
 }
 
 Result<Salvaged> SalvageFor(const Options& options, const std::string& because, const Clock& clock) {
@@ -424,16 +449,21 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
     }
     salvaged = *std::move(made);
   }
-  Result<Opened> opened = Load(options, salvaged, clock);
+  Ballast ballast(options.path + ".ballast", BallastBytes(options));
+  Result<Opened> opened = LoadWith(ballast, options, salvaged, clock);
   if (!opened && opened.error().code == ErrorCode::kCorrupt && !salvaged) {
     Result<Salvaged> made = SalvageFor(options, opened.error().message, clock);
     if (!made) {
       return made.error();
     }
-    opened = Load(options, *std::move(made), clock);
+    opened = LoadWith(ballast, options, *std::move(made), clock);
   }
   if (opened) {
     opened->lock.emplace(*std::move(lock));
+    if (Status taken = ballast.given_up() ? Status() : ballast.Take(); !taken) {
+      opened->report.ballast_error = taken.error().message;
+    }
+    opened->ballast.emplace(std::move(ballast));
   }
   return opened;
 }

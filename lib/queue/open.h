@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/result.h"
+#include "queue/ballast.h"
 #include "queue/index.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
@@ -34,6 +35,7 @@ struct Opened {
   std::optional<Journal> journal;
   Position position = 0;
   StartReport report;
+  std::optional<Ballast> ballast;
 };
 
 // What the database says of itself under this key; kCorrupt when it has none.

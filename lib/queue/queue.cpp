@@ -64,7 +64,7 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       index_(std::move(opened.index)),
       limits_(options_.limits),
       store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
-                                     opened.position,
+                                     *std::move(opened.ballast), opened.position,
                                      StoreOptions{options_.strict, options_.window, [this] { Wake(); }})),
       reader_(std::move(opened.reader)) {}
 
@@ -398,7 +398,7 @@ Stats QueueImpl::Snapshot() {
     stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
     stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
     stats.most_waiting = index_->MostWaiting();
-    stats.full = full_;
+    stats.full = store_->disk_full_locked() ? kFullDisk : full_;
     stats.commits = store_->commits_locked();
     stats.journal_bytes = store_->journal_bytes_locked();
     stats.damage = store_->damage_locked();

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "queue/options.h"
 #include "queue/queue_ids.h"
+#include "queue/start_report.h"
 #include "queue/values.h"
 #include "queue/where.h"
 #include "record/raw_message.h"
@@ -28,6 +29,9 @@ namespace packhorse::queue {
 // Threads: Append() from the ingest thread; everything that says "loop" from the loop thread only; Stop() from any.
 // One internal store thread owns the writing connection and groups whatever is waiting into one commit.
 
+// Stats::full while the disk is: nothing is taken, what is queued goes out.
+inline constexpr std::string_view kFullDisk = "disk";
+
 struct Stats {
   std::string queue_id;
   std::uint64_t messages = 0;                    // stored and still needed
@@ -37,7 +41,7 @@ struct Stats {
   std::uint64_t bytes = 0;                       // pages of the database in use: what counts against Limits::max_bytes
   std::uint64_t most_waiting = 0;                // messages that wait for the destination for which most do
   std::map<std::string, std::uint64_t> pending;  // messages by destination, of those for which there are any
-  std::string full;                              // the limit that is reached: "max_bytes", "max_records"; empty: none
+  std::string full;                              // the limit that is reached: "max_bytes", "max_records", or kFullDisk
   std::uint64_t payload_bytes_stored = 0;        // of the segments that are kept
   std::uint64_t segments = 0;
   WallTime oldest_at{};       // received_at of the oldest message still needed; epoch when there is none
@@ -49,36 +53,6 @@ struct Stats {
   std::string last_error;           // of the store thread, empty when the last commit succeeded
   WallTime failing_since{};         // epoch when not failing
   std::string damage;               // found in the database while it is open: a start anew salvages what is left
-};
-
-// What became of a damaged database.
-struct Salvaged {
-  std::string because;
-  std::string set_aside;  // where the damaged file is now
-  std::uint64_t segments_kept = 0;
-  std::uint64_t segments_lost = 0;   // that were found and did not hold
-  std::uint64_t messages_lost = 0;   // pending ones, once per destination: dropped as "damaged" in the ledger
-  std::vector<std::string> damaged;  // tables that could not be read whole
-  bool sent_again = false;           // what had been sent is not known any more: everything stored is pending again
-};
-
-// How the queue was found when it was opened.
-struct StartReport {
-  enum class How : std::uint8_t {
-    kClean,           // after an orderly end, or new
-    kRecovered,       // after a crash: the journal had everything
-    kWithoutJournal,  // after a power cut, or the runtime directory was lost: what only the journal had is gone
-  };
-  How how = How::kClean;
-  std::uint64_t operations = 0;  // taken from the journal
-  std::uint64_t strangers = 0;   // journal entries of another queue or another time, left alone
-  std::string problem;           // why the journal could not be read to its end
-  std::string journal_error;     // why there is no journal: everything waits for the disk
-  std::string renewed_from;      // the queue id until now; empty while it stays
-  std::string renewed_because;
-  std::optional<Salvaged> salvaged;
-  // Where the counters of the ledger contradict themselves or each other: one line each.
-  std::vector<std::string> ledger_gaps;
 };
 
 // Messages that ended because of a limit.

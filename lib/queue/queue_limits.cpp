@@ -46,6 +46,9 @@ bool QueueImpl::TryAppend(const RawMessage& message) {
   const std::lock_guard lock(mutex_);
   const Lane lane = index_->LaneOf(message.stream);
   const Numbers& numbers = index_->numbers(lane);
+  if (store_->disk_full_locked()) {
+    return false;
+  }
   if (numbers.next > numbers.reserved_through) {
     store_->AskFoldLocked();
     return false;

@@ -1,8 +1,10 @@
 #include "queue/store.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "base/units.h"
 #include "queue/sqlite/salvage.h"
 
 namespace packhorse::queue {
@@ -16,6 +18,14 @@ constexpr auto kMinMargin = 50ms;
 constexpr auto kLazyFold = 60s;
 constexpr auto kBoundInterval = 600s;
 constexpr auto kLook = 500ms;
+// How often room for the ballast is looked for: on a disk that was full, and on one that never had any.
+constexpr auto kTryBallast = 2s;
+constexpr auto kTryFirstBallast = 600s;
+// Until the sources are off their brokers, a second later, a full disk takes so much more: a receive thread that waits
+// here cannot say goodbye.
+constexpr std::uint64_t kGraceBytes = 512U << 10U;
+// What the database gives back to the disk in one go for it: written twice, so little.
+constexpr std::uint64_t kShrinkBytes = 256U << 10U;
 constexpr auto kRetryFirst = 100ms;
 constexpr auto kRetryMax = 2'000ms;
 // How often the last fold is tried: what only the journal has is gone when the machine goes down next.
@@ -29,18 +39,25 @@ constexpr std::uint64_t kFillParts = 6;
 }  // namespace
 
 Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-             Position position, StoreOptions options)
+             Ballast ballast, Position position, StoreOptions options)
     : books_(std::move(books)),
       index_(index),
       mutex_(mutex),
       clock_(clock),
       journal_(std::move(journal)),
+      ballast_(std::move(ballast)),
       options_(std::move(options)),
       position_(position),
       folded_(position),
       gap_(!journal_),
       next_lazy_(clock.Mono() + kLazyFold),
-      thread_([this] { Run(); }) {}
+      next_ballast_(clock.Mono() + kTryFirstBallast) {
+  if (ballast_.given_up()) {
+    NoteFullDisk();
+    next_ballast_ = clock.Mono();  // there may be room now
+  }
+  thread_ = std::thread([this] { Run(); });
+}
 
 Store::~Store() { Stop(); }
 
@@ -61,7 +78,7 @@ Position Store::Record(std::string_view bytes) {
   return folded_ >= gap_through_ ? 0 : gap_through_;
 }
 
-// Waits until the next number may be used and the journal has room.
+// Waits until the next number may be used, and journal and disk have room.
 Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
                             std::string_view reason, std::string_view detail) {
   while (!stopping_) {
@@ -69,8 +86,13 @@ Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<La
     const Numbers& numbers = index_.numbers(lane);
     bytes_.clear();
     EncodeArrival(bytes_, lane, numbers.next, message, reason, detail);
+    if (ballast_.given_up() && grace_ < bytes_.size()) {
+      folds_.wait(lock);
+      continue;
+    }
     const bool fits = gap_ || !journal_->CanHold(bytes_.size()) || journal_->HasRoom(bytes_.size(), true);
     if (numbers.next <= numbers.reserved_through && fits) {
+      grace_ -= ballast_.given_up() ? bytes_.size() : 0;
       return Slot{lane, numbers.next};
     }
     fold_asked_ = true;
@@ -193,6 +215,10 @@ std::chrono::nanoseconds Store::UntilNextLook() const {
 void Store::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
+    if (!stopping_ && BallastDue()) {
+      TakeBallast(lock);
+      continue;
+    }
     if (!stopping_ && !FoldDue()) {
       work_.wait_for(lock, UntilNextLook());
       continue;
@@ -252,9 +278,13 @@ void Store::EndFold(const FoldWork& work, const FoldResult& result) {
     journal_->Release(folded_);
   }
   ++commits_;
-  last_error_.clear();
-  failing_since_ = {};
   failures_ = 0;
+  if (ballast_.given_up()) {
+    next_ballast_ = clock_.Mono();
+  } else {
+    last_error_.clear();
+    failing_since_ = {};
+  }
   while (!waiters_.empty() && waiters_.front().position <= folded_) {
     waiters_.front().finished(Status());
     waiters_.pop_front();
@@ -277,6 +307,9 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
       return true;
     }
     NoteFailure(result.error());
+    if (result.error().code == ErrorCode::kDiskFull && GiveWay(lock)) {
+      continue;
+    }
     const auto wait = std::min<std::chrono::milliseconds>(kRetryFirst * (1 << std::min(failures_ - 1, 5U)), kRetryMax);
     if (!stopping_) {
       work_.wait_for(lock, wait, [&] { return stopping_; });
@@ -305,6 +338,57 @@ void Store::NoteFailure(const Error& error) {
   last_error_ = error.message;
   ++failures_;
   Wake();
+}
+
+bool Store::GiveWay(std::unique_lock<std::mutex>& lock) {
+  const bool gives = ballast_.held();
+  if (gives) {
+    ballast_.GiveUp();
+    grace_ = kGraceBytes;
+    NoteFullDisk();
+  }
+  lock.unlock();
+  static_cast<void>(books_.Shrink(0));  // the log may have room once it is in the database
+  lock.lock();
+  return gives;
+}
+
+void Store::NoteFullDisk() {
+  NoteFailure(Error{ErrorCode::kDiskFull, "the disk is full: messages are taken again once " +
+                                              FormatBytes(ballast_.bytes()) +
+                                              " are free; what is queued goes out meanwhile"});
+  next_ballast_ = clock_.Mono() + kTryBallast;
+}
+
+bool Store::BallastDue() const {
+  return !ballast_.held() && ballast_.bytes() > 0 && !unwritten_ && clock_.Mono() >= next_ballast_;
+}
+
+void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
+  const bool was_full = ballast_.given_up();
+  folding_ = true;
+  bool taken = false;
+  bool shrinks = true;
+  while (!(taken = static_cast<bool>(ballast_.Take())) && was_full && shrinks && !stopping_) {
+    lock.unlock();
+    const Result<bool> shrunk = books_.Shrink(kShrinkBytes);
+    lock.lock();
+    shrinks = shrunk && *shrunk;
+  }
+  folding_ = false;
+  if (taken && was_full) {
+    last_error_.clear();
+    failing_since_ = {};
+    Wake();
+  } else if (was_full) {
+    // What was delivered meanwhile has to be written down first, and what is only kept for replays has to go.
+    next_lazy_ = std::min(next_lazy_, clock_.Mono() + kTryBallast);
+    if (index_.retained().held().segments > 0) {
+      index_.retained().Release(ballast_.bytes());
+    }
+  }
+  next_ballast_ = clock_.Mono() + (was_full ? std::chrono::seconds(kTryBallast) : kTryFirstBallast);
+  folds_.notify_all();
 }
 
 Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const Books::Change& change) {

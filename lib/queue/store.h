@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "queue/ballast.h"
 #include "queue/index.h"
 #include "queue/journal.h"
 #include "queue/operation.h"
@@ -29,14 +30,15 @@ struct StoreOptions {
 // Makes operations safe and applies them: first into the journal, then to the index, later, many at once, into the
 // database (a fold). Owns the journal, the one writing connection and the store thread, which folds when a message has
 // been in memory for almost the window, when the journal fills up, when somebody waits for the disk, and once a minute.
-// While the disk refuses, nothing is lost: it tries again until it works or Stop() is called.
+// While the disk refuses, nothing is lost: it tries again until it works or Stop() is called. Of a full disk the
+// ballast is given up, so that what leaves the queue can be written down; arrivals wait until it could be taken again.
 //
 // All members are guarded by `mutex`, which the index shares; the store thread holds it except while it writes.
 class Store {
  public:
   // `position`: of the last operation that the database has. Without a journal every operation waits for the disk.
   Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-        Position position, StoreOptions options);
+        Ballast ballast, Position position, StoreOptions options);
   ~Store();
 
   // Blocks until the arrival is safe, or until Stop(). A reason: into quarantine.
@@ -61,6 +63,8 @@ class Store {
   // REQUIRES: mutex held.
   Position position_locked() const { return position_; }
   Position folded_locked() const { return folded_; }
+  // The disk is full: soon no arrival is taken any more.
+  bool disk_full_locked() const { return ballast_.given_up(); }
   const std::string& damage_locked() const { return damage_; }
   // Notes that the database does not hold what it should; the first finding stays.
   void NoteDamageLocked(const Error& error);
@@ -87,6 +91,12 @@ class Store {
   // Writes until it works; false when it was given up because of Stop().
   bool WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work);
   void NoteFailure(const Error& error);
+  // On a full disk. Whether there is room now that there was not.
+  bool GiveWay(std::unique_lock<std::mutex>& lock);
+  void NoteFullDisk();
+  bool BallastDue() const;
+  // Takes it again if there is room; on a full disk from what has become free within the database.
+  void TakeBallast(std::unique_lock<std::mutex>& lock);
   // Puts an operation that is about to be applied into the journal. Returns the position that has to be in the database
   // before a crash can no longer lose it: 0 when the journal is enough.
   Position Record(std::string_view bytes);
@@ -103,10 +113,12 @@ class Store {
   std::mutex& mutex_;
   const Clock& clock_;
   std::optional<Journal> journal_;
+  Ballast ballast_;
   const StoreOptions options_;
 
   Position position_;         // of the last operation
   Position folded_;           // of the last one that the database has
+  std::uint64_t grace_ = 0;   // bytes of arrivals that a full disk still takes, see store.cpp
   bool gap_ = false;          // an operation did not fit the journal: none is written to it before its next turn
   Position gap_through_ = 0;  // the journal counts only once the database has this
   bool folding_ = false;
@@ -115,6 +127,7 @@ class Store {
   std::optional<FoldWork> unwritten_;  // of a FoldNow() that failed
   MonoTime next_lazy_{};
   MonoTime next_bounded_{};
+  MonoTime next_ballast_{};
   std::deque<Waiter> waiters_;
   std::string bytes_;  // reused
   std::string damage_;

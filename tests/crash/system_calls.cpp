@@ -166,6 +166,12 @@ int posix_fallocate64(int fd, off64_t from, off64_t size) {
   return error != 0 ? error : real(fd, from, size);
 }
 
+int fallocate64(int fd, int mode, off64_t from, off64_t size) {
+  static auto* real = Real<int(int, int, off64_t, off64_t)>("fallocate64");
+  const int error = AskOfFile(CallKind::kAllocate, fd, {}, static_cast<std::uint64_t>(from + size));
+  return error != 0 ? Refused(error) : real(fd, mode, from, size);
+}
+
 int fsync(int fd) {
   static auto* real = Real<int(int)>("fsync");
   const int error = AskOfFile(CallKind::kSync, fd, {}, 0);

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
 #include <thread>
 
 #include "site.h"
@@ -12,20 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-
-// About 4 KB that hardly compress.
-std::string LargePayload(int seq) {
-  std::minstd_rand random(static_cast<unsigned>(seq));
-  json payload = {{"seq", seq}};
-  for (int i = 0; i < 20; ++i) {
-    std::string text(200, ' ');
-    for (char& each : text) {
-      each = static_cast<char>('0' + random() % 64);
-    }
-    payload["a" + std::to_string(i)] = std::move(text);
-  }
-  return payload.dump();
-}
 
 bool HasEvent(const Site& site, const std::string& name) {
   const json events = json::parse(site.Cli({"events", "--json"}).out);

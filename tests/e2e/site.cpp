@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <random>
 #include <stdexcept>
 #include <thread>
 
@@ -73,6 +74,19 @@ json ExampleConfig(const Mosquitto& broker, int cloud_port, const Site& site) {
 }
 
 }  // namespace
+
+std::string LargePayload(int seq) {
+  std::minstd_rand random(static_cast<unsigned>(seq));
+  json payload = {{"seq", seq}};
+  for (int i = 0; i < 20; ++i) {
+    std::string text(200, ' ');
+    for (char& each : text) {
+      each = static_cast<char>('0' + random() % 64);
+    }
+    payload["a" + std::to_string(i)] = std::move(text);
+  }
+  return payload.dump();
+}
 
 std::string Site::Bin(const std::string& name) { return std::string(BINARY_DIR) + "/bin/" + name; }
 

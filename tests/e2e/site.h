@@ -17,6 +17,9 @@
 
 namespace packhorse::test {
 
+// JSON of about 4 KB with this "seq" that hardly compresses.
+std::string LargePayload(int seq);
+
 // A whole site on loopback: a real mosquitto, the reference cloud, the daemon and its CLI, with everything they write
 // in one temporary folder. Throws when a part does not start. Not thread-safe.
 class Site {

@@ -11,6 +11,8 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr std::chrono::seconds kDestructorPatience{5};
+// For the broker, of a stop that nobody waits for.
+constexpr std::chrono::seconds kDisconnectPatience{10};
 
 class PahoSource final : public Source {
  public:
@@ -62,6 +64,14 @@ class PahoSource final : public Source {
                 "not disconnected in time; the broker keeps the session and sends again what was not acknowledged",
                 {{"source", shared_->options().name}});
   }
+
+  void BeginStop() override {
+    if (thread_.joinable()) {
+      shared_->RequestStop(Steady::now() + kDisconnectPatience);
+    }
+  }
+
+  bool Stopped() const override { return !thread_.joinable() || shared_->WaitFinished(Steady::now()); }
 
   SourceStatus Snapshot() const override { return shared_->Snapshot(); }
 

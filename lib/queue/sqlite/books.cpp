@@ -117,12 +117,37 @@ Result<FoldResult> Books::Write(const FoldWork& work, const Change& change) {
     return result;
   }
   trimmer_.Forget();
-  broken_ = in_doubt_ || done.error().code == ErrorCode::kIo;
+  broken_ = in_doubt_ || done.error().code == ErrorCode::kIo || done.error().code == ErrorCode::kDiskFull;
   if (db_.in_transaction()) {
     // Whatever ROLLBACK answers, the connection is out of the transaction afterwards.
     static_cast<void>(db_.Execute("ROLLBACK"));
   }
   return done.error();
+}
+
+Result<bool> Books::Shrink(std::uint64_t bytes) {
+  if (broken_) {
+    if (Status reopened = Reopen(); !reopened) {
+      return reopened.error();
+    }
+  }
+  const Result<std::int64_t> free_pages = db_.QueryInt("PRAGMA freelist_count");
+  const Result<std::int64_t> page_bytes = db_.QueryInt("PRAGMA page_size");
+  if (!free_pages || !page_bytes) {
+    return free_pages ? page_bytes.error() : free_pages.error();
+  }
+  const auto pages = static_cast<std::int64_t>(bytes) / std::max<std::int64_t>(*page_bytes, 1);
+  const bool vacuums = pages > 0 && *free_pages > 0;
+  Status shrunk = vacuums ? db_.Execute("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")") : Status();
+  if (shrunk) {
+    // This is also what makes the database's file shorter. The log's file stays: it is room that nobody else takes.
+    shrunk = db_.Execute("PRAGMA wal_checkpoint(RESTART)");
+  }
+  if (!shrunk) {
+    broken_ = true;
+    return shrunk.error();
+  }
+  return vacuums;
 }
 
 Status Books::WriteAll(const FoldWork& work, FoldResult& result) {

@@ -2,10 +2,18 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+
 namespace packhorse::queue {
 namespace {
 
-ErrorCode CodeOf(int rc) {
+// SQLite says only of the database's own writes that the disk is full, not of its shared memory, nor of a quota.
+bool DiskIsFull(sqlite3* db) {
+  const int error = db == nullptr ? 0 : sqlite3_system_errno(db);
+  return error == ENOSPC || error == EDQUOT;
+}
+
+ErrorCode CodeOf(sqlite3* db, int rc) {
   switch (rc & 0xFF) {
     case SQLITE_FULL:
       return ErrorCode::kDiskFull;
@@ -21,7 +29,7 @@ ErrorCode CodeOf(int rc) {
       return ErrorCode::kPermissionDenied;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-      return ErrorCode::kIo;
+      return DiskIsFull(db) ? ErrorCode::kDiskFull : ErrorCode::kIo;
     case SQLITE_NOMEM:
       return ErrorCode::kUnavailable;
     default:
@@ -36,7 +44,7 @@ Error SqliteError(sqlite3* db, int rc, std::string_view what) {
   // All SQL is ours and fits the format that the file claims to have: what it misses was lost.
   const bool incomplete = rc == SQLITE_ERROR && text.find(": no such ") != std::string::npos;
   text += " (SQLite " + std::to_string(db != nullptr ? sqlite3_extended_errcode(db) : rc) + ")";
-  return Error{incomplete ? ErrorCode::kCorrupt : CodeOf(rc), std::move(text)};
+  return Error{incomplete ? ErrorCode::kCorrupt : CodeOf(db, rc), std::move(text)};
 }
 
 }  // namespace

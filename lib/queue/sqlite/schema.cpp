@@ -13,8 +13,6 @@ namespace {
 // A fold of a slow stream changes about ten pages whatever their size, most of them for a few bytes: smaller pages
 // write less (decision 0008). Databases of earlier releases keep theirs of 4096.
 constexpr int kPageBytes = 2048;
-// Of the write-ahead log, before SQLite copies it back.
-constexpr std::int64_t kLogBytes = 4LL << 20U;
 
 // Numbered migrations: the n-th brings user_version from n to n + 1. A released one is never edited.
 constexpr std::array kMigrations = {
@@ -179,7 +177,7 @@ Status TuneWriter(Database& db) {
       "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;"
       "PRAGMA journal_size_limit = 8388608; PRAGMA foreign_keys = OFF;"
       "PRAGMA wal_autocheckpoint = " +
-      std::to_string(kLogBytes / std::max<std::int64_t>(*page_bytes, 1)));
+      std::to_string(static_cast<std::int64_t>(kLogBytes) / std::max<std::int64_t>(*page_bytes, 1)));
 }
 
 Status CheckCurrent(Database& db) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -10,6 +11,8 @@ namespace packhorse::queue {
 inline constexpr int kFormatMajor = 1;
 inline constexpr int kFormatMinor = 4;
 inline constexpr std::int64_t kApplicationId = 0x50414B48;  // "PAKH"
+// Of the write-ahead log, before SQLite copies it back into the database.
+inline constexpr std::uint64_t kLogBytes = 4ULL << 20U;
 
 // Eight base-32 digits are 40 bits: two of a thousand queues share an id once in two million fleets.
 std::string NewQueueId();

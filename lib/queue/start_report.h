@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace packhorse::queue {
+
+// What became of a damaged database.
+struct Salvaged {
+  std::string because;
+  std::string set_aside;  // where the damaged file is now
+  std::uint64_t segments_kept = 0;
+  std::uint64_t segments_lost = 0;   // that were found and did not hold
+  std::uint64_t messages_lost = 0;   // pending ones, once per destination: dropped as "damaged" in the ledger
+  std::vector<std::string> damaged;  // tables that could not be read whole
+  bool sent_again = false;           // what had been sent is not known any more: everything stored is pending again
+};
+
+// How the queue was found when it was opened.
+struct StartReport {
+  enum class How : std::uint8_t {
+    kClean,           // after an orderly end, or new
+    kRecovered,       // after a crash: the journal had everything
+    kWithoutJournal,  // after a power cut, or the runtime directory was lost: what only the journal had is gone
+  };
+  How how = How::kClean;
+  std::uint64_t operations = 0;  // taken from the journal
+  std::uint64_t strangers = 0;   // journal entries of another queue or another time, left alone
+  std::string problem;           // why the journal could not be read to its end
+  std::string journal_error;     // why there is no journal: everything waits for the disk
+  std::string ballast_error;     // why no room is set aside for a full disk
+  std::string renewed_from;      // the queue id until now; empty while it stays
+  std::string renewed_because;
+  std::optional<Salvaged> salvaged;
+  // Where the counters of the ledger contradict themselves or each other: one line each.
+  std::vector<std::string> ledger_gaps;
+};
+
+}  // namespace packhorse::queue

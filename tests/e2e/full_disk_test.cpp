@@ -1,0 +1,100 @@
+// A full disk, on real parts: nothing comes in, what is queued goes out, nothing is lost.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "site.h"
+#include "support/small_disk.h"
+
+namespace packhorse::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+// A site whose queue has a disk of its own.
+class FullDisk : public ::testing::Test {
+ protected:
+  FullDisk() {
+    std::filesystem::create_directory(site_.Path("disk"));
+    disk_.emplace(site_.Path("disk"), 40U << 20U);
+    site_.config()["queue"]["path"] = site_.Path("disk/queue.db");
+  }
+
+  void Publish(int messages) {
+    std::vector<MqttMessage> batch;
+    for (int i = 0; i < messages; ++i) {
+      batch.push_back(MqttMessage{"site/a/dev/17/telemetry", LargePayload(static_cast<int>(++seq_))});
+    }
+    ASSERT_EQ(MqttClient(site_.broker().port()).Publish(batch), batch.size());
+  }
+  // Publishes more than the disk takes while the cloud is away.
+  void FillTheDisk(std::uint64_t free_bytes, int messages) {
+    site_.KillCloud();
+    disk_->Fill(free_bytes);
+    Publish(messages);
+    ASSERT_TRUE(StatusBecomes([](const json& status) { return IsFull(status) && status["queue"]["at_risk"] == 0; }));
+  }
+  template <typename Holds>
+  bool StatusBecomes(Holds holds) {
+    return WaitFor(
+        [&] {
+          std::this_thread::sleep_for(100ms);
+          status_ = site_.Status();
+          return status_.is_object() && holds(status_);
+        },
+        40s);
+  }
+  static bool IsFull(const json& status) { return status["queue"]["full"] == "disk"; }
+  static bool NothingWaits(const json& status) { return status["ledger"]["pending"] == 0; }
+  bool EventIsOpen(const std::string& name) {
+    const json events = json::parse(site_.Cli({"events", "--json"}).out);
+    return events["open"].dump().find(name) != std::string::npos;
+  }
+  void ExpectEverythingOnce() {
+    ASSERT_TRUE(site_.Settled(seq_)) << site_.Status();
+    EXPECT_EQ(site_.Cloud("SELECT count(DISTINCT json_extract(measurements, '$.seq.value')) FROM records"),
+              static_cast<std::int64_t>(seq_));
+    EXPECT_EQ(site_.Cli({"ledger", "--check"}).exit_code, 0);
+    EXPECT_EQ(site_.Status()["ledger"]["dropped"], 0);
+    EXPECT_TRUE(StatusBecomes([](const json& status) { return status["state"] == "ok"; })) << status_;
+    EXPECT_FALSE(EventIsOpen("queue_store_failing"));
+  }
+
+  Site site_;
+  std::optional<SmallDisk> disk_;
+  json status_;
+  std::uint64_t seq_ = 0;
+};
+
+TEST_F(FullDisk, NothingIsAcknowledgedUntilWhatIsQueuedHasLeftAndMadeRoom) {
+  site_.StartBridge();
+  FillTheDisk(16U << 20U, 6'000);
+  EXPECT_EQ(status_["state"], "down");
+  EXPECT_NE(status_["reasons"].dump().find("the disk is full"), std::string::npos) << status_["reasons"];
+  EXPECT_TRUE(EventIsOpen("queue_store_failing"));
+  EXPECT_LT(status_["ledger"]["received"], 6'000);
+  site_.StartCloud();
+  ExpectEverythingOnce();
+}
+
+TEST_F(FullDisk, SomebodyElseFillsWhatIsQueuedLeavesAllTheSameAlsoAfterAKill) {
+  site_.StartBridge();
+  FillTheDisk(4U << 20U, 2'000);  // the queue is smaller than the ballast
+  disk_->Fill();
+  site_.KillBridge();
+  site_.LaunchBridge();
+  ASSERT_TRUE(StatusBecomes(IsFull));
+  site_.StartCloud();
+  ASSERT_TRUE(StatusBecomes(NothingWaits)) << status_;
+  EXPECT_TRUE(IsFull(status_));
+  EXPECT_LT(status_["ledger"]["received"], 2'000);
+  EXPECT_EQ(status_["ledger"]["delivered"], status_["ledger"]["received"]);
+  disk_->MakeRoom();
+  ExpectEverythingOnce();
+}
+
+}  // namespace
+}  // namespace packhorse::test

@@ -1,0 +1,207 @@
+// A disk that is really full: what is queued goes out, nothing comes in, and nothing is lost.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "queue_fixture.h"
+#include "support/small_disk.h"
+
+namespace packhorse::queue {
+namespace {
+
+constexpr std::uint64_t kJournalBytes = 256U << 10U;
+
+// 1,000 bytes that do not compress.
+std::string Noise(std::mt19937_64& random) {
+  std::string bytes(1'000, '\0');
+  for (char& each : bytes) {
+    each = static_cast<char>(random());
+  }
+  return bytes;
+}
+
+class FullDiskTest : public QueueTest {
+ protected:
+  FullDiskTest() {
+    queue_.reset();
+    std::filesystem::remove_all(dir_.path());
+    std::filesystem::create_directories(disk_folder_);
+    disk_.emplace(disk_folder_, 16U << 20U);
+    Reopen();
+  }
+  ~FullDiskTest() override { StopDevice(); }
+
+  Options SmallOptions() const {
+    Options options = MakeOptions();
+    options.path = disk_folder_ + "/queue.db";
+    options.journal_bytes = kJournalBytes;
+    return options;
+  }
+  void Reopen() {
+    queue_.reset();
+    Result<std::unique_ptr<Queue>> opened = Open(SmallOptions(), clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    queue_ = *std::move(opened);
+  }
+  bool BallastIsHeld() const { return std::filesystem::file_size(SmallOptions().path + ".ballast") > 0; }
+  bool Full() { return queue_->Snapshot().full == kFullDisk; }
+
+  // A device that never stops; its messages are stored as fast as the queue takes them.
+  void StartDevice() {
+    device_ = std::thread([this] {
+      std::mt19937_64 random(7);
+      while (!enough_) {
+        if (queue_->Append(Message(Noise(random)))) {
+          ++stored_;
+        }
+      }
+    });
+  }
+  void StopDevice() {
+    enough_ = true;
+    if (queue_) {
+      queue_->Stop();
+    }
+    if (device_.joinable()) {
+      device_.join();
+    }
+  }
+
+  // Delivers as many messages as wait now.
+  std::uint64_t Drain() {
+    const std::uint64_t before = Row().delivered;
+    const std::uint64_t all = before + queue_->Waiting("cloud", Lane::kNormal).messages;
+    while (Row().delivered < all) {
+      EXPECT_TRUE(Settle(Delivered(FreezeNext(200))));
+    }
+    return Row().delivered - before;
+  }
+
+  // As long as it takes, in steps that bring on what waits for its time.
+  bool Until(const std::function<bool()>& holds, std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
+    return test::WaitFor(
+        [&] {
+          clock_.Advance(std::chrono::milliseconds(100));
+          return holds();
+        },
+        timeout);
+  }
+  // And what was under way then is stored.
+  bool BecomesFull() {
+    if (!Until([&] { return Full(); })) {
+      return false;
+    }
+    std::optional<Status> folded;
+    queue_->Fold([&](const Status& status) { folded = status; });
+    return static_cast<bool>(Await(folded));
+  }
+  void ExpectAllDelivered() {
+    StopDevice();
+    Reopen();
+    EXPECT_EQ(Row().received, stored_);
+    Drain();
+    EXPECT_EQ(Row().delivered, stored_);
+    ExpectVerified();
+  }
+
+  std::string disk_folder_ = dir_ / "disk";
+  std::optional<test::SmallDisk> disk_;
+  std::atomic<bool> enough_{false};
+  std::atomic<std::uint64_t> stored_{0};
+  std::thread device_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, FullDiskTest, ::testing::Values(Mode::kWindow, Mode::kStrict, Mode::kWithoutJournal),
+                         NameOf);
+
+TEST_P(FullDiskTest, WhatIsQueuedGoesOutAndWithThatThereIsRoomForMore) {
+  EXPECT_TRUE(BallastIsHeld());
+  disk_->Fill(6U << 20U);
+  StartDevice();
+  ASSERT_TRUE(BecomesFull());
+  EXPECT_THAT(queue_->Snapshot().last_error, ::testing::HasSubstr("the disk is full: messages are taken again once"));
+  const std::uint64_t stored = stored_;
+  EXPECT_GE(Drain(), stored);
+  ASSERT_TRUE(Until([&] { return !Full() && stored_ > stored; })) << queue_->Snapshot().last_error;
+  EXPECT_TRUE(BallastIsHeld());
+  EXPECT_EQ(queue_->Snapshot().last_error, "");
+  ExpectAllDelivered();
+}
+
+TEST_P(FullDiskTest, WhoeverTakesWhatIsFreedEverythingQueuedGoesOutAndArrivalsWaitUntilSomebodyMakesRoom) {
+  disk_->Fill(2U << 20U);  // the queue is smaller than the ballast
+  StartDevice();
+  ASSERT_TRUE(BecomesFull());
+  disk_->Fill();
+  const std::uint64_t stored = stored_;
+  EXPECT_GE(Drain(), stored);
+  EXPECT_FALSE(Until([&] { return !Full() || stored_ > stored; }, std::chrono::milliseconds(500)));
+  EXPECT_THAT(queue_->Snapshot().last_error, ::testing::HasSubstr("the disk is full"));
+  disk_->MakeRoom();
+  ASSERT_TRUE(Until([&] { return !Full() && stored_ > stored; })) << queue_->Snapshot().last_error;
+  ExpectAllDelivered();
+}
+
+TEST_P(FullDiskTest, NextProcessKnowsThatTheDiskWasFullAndGoesOnDelivering) {
+  disk_->Fill(6U << 20U);
+  StartDevice();
+  ASSERT_TRUE(BecomesFull());
+  StopDevice();
+  disk_->Fill(1U << 20U);
+  Reopen();
+  EXPECT_TRUE(Full());
+  EXPECT_FALSE(BallastIsHeld());
+  EXPECT_GE(Drain(), stored_.load());
+  disk_->MakeRoom();
+  EXPECT_TRUE(Until([&] { return !Full(); })) << queue_->Snapshot().last_error;
+  ExpectAllDelivered();
+}
+
+TEST_P(FullDiskTest, StartOnAFullDiskGivesTheBallastUpForIt) {
+  ASSERT_GT(Append("message"), 0);
+  queue_.reset();
+  disk_->Fill();
+  Reopen();
+  EXPECT_TRUE(Full());
+  EXPECT_EQ(Drain(), 1);
+  disk_->MakeRoom();
+  EXPECT_TRUE(Until([&] { return !Full(); })) << queue_->Snapshot().last_error;
+  EXPECT_GT(Append("another"), 0);
+}
+
+TEST_P(FullDiskTest, WithoutRoomForABallastTheQueueWorksAndTakesItOnceThereIs) {
+  queue_.reset();
+  std::filesystem::remove(SmallOptions().path + ".ballast");
+  disk_->Fill(2U << 20U);
+  Reopen();
+  EXPECT_THAT(queue_->start().ballast_error, ::testing::HasSubstr("No space left on device"));
+  EXPECT_FALSE(std::filesystem::exists(SmallOptions().path + ".ballast"));
+  EXPECT_GT(Append("message"), 0);
+  disk_->MakeRoom();
+  clock_.Advance(std::chrono::minutes(11));
+  EXPECT_TRUE(Until([&] { return std::filesystem::exists(SmallOptions().path + ".ballast") && BallastIsHeld(); }));
+}
+
+TEST_P(FullDiskTest, WhatIsOnlyKeptForReplaysMakesRoom) {
+  queue_.reset();
+  streams_.at(0).retain_delivered = std::chrono::hours(24);
+  Reopen();
+  disk_->Fill(6U << 20U);
+  StartDevice();
+  ASSERT_TRUE(BecomesFull());
+  const std::uint64_t stored = stored_;
+  EXPECT_GE(Drain(), stored);
+  ASSERT_TRUE(Until([&] { return !Full() && stored_ > stored; })) << queue_->Snapshot().last_error;
+  EXPECT_GT(queue_->Snapshot().released_messages, 0);
+  ExpectAllDelivered();
+}
+
+}  // namespace
+}  // namespace packhorse::queue
