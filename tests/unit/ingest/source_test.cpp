@@ -275,6 +275,24 @@ TEST(Source, StopReturnsInTimeWhileTheQueueBlocksAndTheMessageIsStoredAfterAll) 
   EXPECT_EQ(bridge.changes(), changes);  // the owner is not called any more
 }
 
+TEST(Source, StopThatNobodyWaitsForIsDoneOnceTheWaitingMessageIsStoredAndAcknowledged) {
+  const Mosquitto broker;
+  Bridge bridge(SourceOptionsFor({broker.url()}));
+  ASSERT_TRUE(bridge.WaitConnected());
+  EXPECT_FALSE(bridge.source().Stopped());
+  bridge.queue().Hold(true);
+  ASSERT_TRUE(Publish(broker, {"a/x", "1"}));
+  ASSERT_TRUE(bridge.queue().WaitForBlocked());
+  bridge.source().BeginStop();
+  EXPECT_FALSE(bridge.source().Stopped());
+  bridge.queue().Hold(false);
+  EXPECT_TRUE(WaitFor([&] { return bridge.source().Stopped(); }));
+  EXPECT_EQ(bridge.queue().Count(), 1U);
+  EXPECT_TRUE(
+      WaitFor([&] { return broker.Log().find("Received DISCONNECT from packhorse-test") != std::string::npos; }));
+  EXPECT_NE(broker.Log().find("Received PUBACK from packhorse-test"), std::string::npos);
+}
+
 // The process may not go on receiving after this, so it happens in one of its own.
 TEST(SourceDeathTest, MessageThatCouldNotBeStoredIsNeverAcknowledged) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
