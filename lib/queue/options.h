@@ -46,8 +46,8 @@ struct Limits {
     kDropNewest,  // over a limit arrivals are dropped
     kBlock,       // over a limit arrivals are not taken: the caller's affair, see Stats::full
   };
-  // Of the database's pages in use. Its write-ahead log (at most 8 MiB), the ballast (at most 8 MiB) and what has not been
-  // folded yet (at most the journal) come on top.
+  // Of the database's pages in use. Its write-ahead log (at most 8 MiB), the ballast (at most 8 MiB) and what has not
+  // been folded yet (at most the journal) come on top.
   std::uint64_t max_bytes = 0;
   std::uint64_t max_messages = 0;  // that wait for one destination
   std::chrono::milliseconds max_age{0};

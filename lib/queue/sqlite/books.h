@@ -37,8 +37,8 @@ class Books {
   // be with the same work (with or without the change): it looks whether the commit is in, and then answers for it.
   Result<FoldResult> Write(const FoldWork& work, const Change& change);
 
-  // Brings the write-ahead log into the database, so that the next fold needs no more room for it than it has, and gives
-  // up to so many bytes that are free within the database back to the file system. False: there were none.
+  // Brings the write-ahead log into the database, so that the next fold needs no more room for it than it has, and
+  // gives up to so many bytes that are free within the database back to the file system. False: there were none.
   Result<bool> Shrink(std::uint64_t bytes);
 
   // Whether what the last call was to write may be in although it failed.
