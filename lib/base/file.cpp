@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -118,6 +119,11 @@ Status SyncDirectoryOf(const std::string& path) {
 std::uint64_t FileBytes(const std::string& path) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+std::uint64_t FreeBytesAt(const std::string& path) {
+  struct statvfs status {};
+  return statvfs(path.c_str(), &status) == 0 ? status.f_bavail * status.f_frsize : 0;
 }
 
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }

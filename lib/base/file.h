@@ -41,6 +41,8 @@ Status SyncDirectoryOf(const std::string& path);
 // Size in bytes; 0 when there is no such file.
 std::uint64_t FileBytes(const std::string& path);
 bool Exists(const std::string& path);
+// What is free for us on the file system of `path`; 0 when that cannot be told.
+std::uint64_t FreeBytesAt(const std::string& path);
 
 // Whether `path` lies on a file system in memory.
 bool OnTmpfs(const std::string& path);

@@ -364,17 +364,28 @@ bool Store::BallastDue() const {
   return !ballast_.held() && ballast_.bytes() > 0 && !unwritten_ && clock_.Mono() >= next_ballast_;
 }
 
+bool Store::MakeRoomForBallast(std::unique_lock<std::mutex>& lock) {
+  const std::uint64_t bytes = ballast_.bytes();
+  const bool drained = index_.MostWaiting() == 0 && index_.unsettled().empty();  // no fold needs the log's room soon
+  for (bool shrinks = true; shrinks && !stopping_;) {
+    lock.unlock();
+    const Result<bool> shrunk = books_.Shrink(kShrinkBytes);
+    shrinks = shrunk && *shrunk;
+    if (!shrinks && drained) {
+      books_.DropLog(bytes);
+    }
+    lock.lock();
+    if (ballast_.Take()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
   const bool was_full = ballast_.given_up();
   folding_ = true;
-  bool taken = false;
-  bool shrinks = true;
-  while (!(taken = static_cast<bool>(ballast_.Take())) && was_full && shrinks && !stopping_) {
-    lock.unlock();
-    const Result<bool> shrunk = books_.Shrink(kShrinkBytes);
-    lock.lock();
-    shrinks = shrunk && *shrunk;
-  }
+  const bool taken = ballast_.Take() || (was_full && MakeRoomForBallast(lock));
   folding_ = false;
   if (taken && was_full) {
     last_error_.clear();

@@ -97,6 +97,7 @@ class Store {
   bool BallastDue() const;
   // Takes it again if there is room; on a full disk from what has become free within the database.
   void TakeBallast(std::unique_lock<std::mutex>& lock);
+  bool MakeRoomForBallast(std::unique_lock<std::mutex>& lock);
   // Puts an operation that is about to be applied into the journal. Returns the position that has to be in the database
   // before a crash can no longer lose it: 0 when the journal is enough.
   Position Record(std::string_view bytes);

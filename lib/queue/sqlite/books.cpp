@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/file.h"
 #include "base/random.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/boots.h"
@@ -148,6 +149,13 @@ Result<bool> Books::Shrink(std::uint64_t bytes) {
     return shrunk.error();
   }
   return vacuums;
+}
+
+void Books::DropLog(std::uint64_t wanted) {
+  const std::uint64_t log = FileBytes(path_ + "-wal");
+  if (!broken_ && log > 0 && FreeBytesAt(path_) + log >= wanted) {
+    static_cast<void>(db_.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  }
 }
 
 Status Books::WriteAll(const FoldWork& work, FoldResult& result) {

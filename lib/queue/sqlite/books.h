@@ -40,6 +40,8 @@ class Books {
   // Brings the write-ahead log into the database, so that the next fold needs no more room for it than it has, and
   // gives up to so many bytes that are free within the database back to the file system. False: there were none.
   Result<bool> Shrink(std::uint64_t bytes);
+  // Gives the log's room back, too, if there would be `wanted` bytes free then.
+  void DropLog(std::uint64_t wanted);
 
   // Whether what the last call was to write may be in although it failed.
   bool in_doubt() const { return in_doubt_; }
