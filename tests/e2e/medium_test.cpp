@@ -1,0 +1,334 @@
+// The medium of the queue turns read-only, or may not be written any more, on real parts: while the daemon runs (the
+// system refuses it all that writes there, for a real medium is not switched while files on it are open), and at its
+// start (a real mount, another user).
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "site.h"
+
+namespace packhorse::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+std::size_t Count(const std::string& text, const std::string& what) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) {
+    ++count;
+  }
+  return count;
+}
+
+bool Holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// A site whose queue has a medium of its own.
+class MediumSite : public Site {
+ public:
+  MediumSite() {
+    config()["queue"]["path"] = QueuePath();
+    // Shorter than messages wait for their batch, so that they are folded although the cloud is there.
+    config()["queue"]["durability"] = {{"window", "300ms"}};
+    config()["destinations"][0]["batch"]["max_age"] = "1s";
+    WriteConfig();
+  }
+  std::string Folder() const { return Path("medium"); }
+  std::string QueuePath() const { return Path("medium/queue.db"); }
+
+  // --- while the daemon runs ---
+  void StartRefusable() {
+    UseBridge("packhorsed-refusing");
+    StartBridge({{"PACKHORSE_MEDIUM", Folder()}});
+  }
+  void Refuse(const std::string& error) const { WriteAll(Path("medium.refuses"), error); }
+  void TakeWrites() const { std::filesystem::remove(Path("medium.refuses")); }
+
+  std::unique_ptr<Process> StartFleet() {
+    return std::make_unique<Process>(
+        std::vector<std::string>{Bin("packhorse-fleet"), "--broker", "127.0.0.1:" + std::to_string(broker().port()),
+                                 "--devices", "20", "--rate", "200", "--ack-log", Path("acknowledged")},
+        Path("fleet.log"));
+  }
+  // Topic and number of every message that the broker took.
+  std::set<std::string> Published() const { return Lines(ReadAll(Path("acknowledged"))); }
+  // The same of what is in the cloud.
+  std::set<std::string> Delivered() const {
+    return Lines(test::Run({"sqlite3", "-separator", " ", Path("cloud.db"),
+                            "SELECT topic, json_extract(measurements, '$.seq.value') FROM records"})
+                     .out);
+  }
+  bool AllDelivered() const {
+    return WaitFor([this] {
+      std::this_thread::sleep_for(200ms);
+      const std::set<std::string> delivered = Delivered();
+      const std::set<std::string> published = Published();
+      return std::includes(delivered.begin(), delivered.end(), published.begin(), published.end());
+    });
+  }
+  std::size_t Acknowledged() { return Count(broker().Log(), "Received PUBACK from packhorse-test"); }
+  std::string Reasons() const {
+    const json status = Status();
+    return status.is_object() ? status["reasons"].dump() : "";
+  }
+  bool FailingFor(const std::string& reason) const {
+    return WaitFor([&] { return Holds(Reasons(), "the queue cannot be written since") && Holds(Reasons(), reason); });
+  }
+
+  // --- at its start ---
+  // The exit code of a daemon that should not start, and what it said.
+  RunResult Start(std::vector<std::string> as = {}) const {
+    as.insert(as.end(), {Bin("packhorsed"), "--config", Path("packhorse.json")});
+    return test::Run(as);
+  }
+  RunResult Look(std::vector<std::string> command) const {
+    command.insert(command.begin(), {"--config", Path("packhorse.json")});
+    return Cli(command);
+  }
+  std::map<std::string, std::string> Files() const {
+    std::map<std::string, std::string> files;
+    for (const auto& file : std::filesystem::directory_iterator(Folder())) {
+      files[file.path().filename()] = ReadAll(file.path());
+    }
+    files.erase("queue.db.lock");  // who tries to take it writes who it is
+    return files;
+  }
+
+ private:
+  static std::set<std::string> Lines(const std::string& text) {
+    std::set<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+      lines.insert(line);
+    }
+    return lines;
+  }
+};
+
+// What the command line tool shows of a queue that is not written.
+void LookAtRunning(const MediumSite& site) {
+  for (const auto& command :
+       std::vector<std::vector<std::string>>{{"queue", "stats"}, {"queue", "peek"}, {"queue", "verify"},
+                                             {"queue", "export"}, {"ledger", "--check"}, {"events"}}) {
+    const RunResult looked = site.Cli(command);
+    EXPECT_EQ(looked.exit_code, 0) << command.front() << " " << command.back() << looked.out << looked.err;
+  }
+}
+
+// Under load the medium refuses to be written; what the system says is `words`, what to do `advice`.
+void RefuseUnderLoad(MediumSite& site, const std::string& error, const std::string& words, const std::string& advice) {
+  site.StartRefusable();
+  const std::unique_ptr<Process> fleet = site.StartFleet();
+  ASSERT_TRUE(WaitFor([&] { return site.CloudRecords() > 100; }));
+  site.Refuse(error);
+  ASSERT_TRUE(site.FailingFor(words)) << site.Reasons();
+  EXPECT_TRUE(site.FailingFor(site.QueuePath())) << site.Reasons();
+  EXPECT_TRUE(site.FailingFor(advice)) << site.Reasons();
+  EXPECT_EQ(site.Status()["state"], "down");
+  EXPECT_TRUE(WaitFor([&] { return Holds(site.Cli({"events"}).out, "P0 queue_store_failing"); }));
+  std::this_thread::sleep_for(200ms);  // what was on its way to the broker
+  const std::size_t acknowledged = site.Acknowledged();
+  const std::size_t published = site.Published().size();
+  LookAtRunning(site);
+  std::this_thread::sleep_for(1s);
+  EXPECT_GT(site.Published().size(), published);
+  EXPECT_EQ(site.Acknowledged(), acknowledged) << "acknowledged, and in no commit";
+  ASSERT_TRUE(site.bridge().Running());
+
+  site.TakeWrites();
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["state"] == "ok"; })) << site.Reasons();
+  EXPECT_TRUE(WaitFor([&] { return site.Acknowledged() > acknowledged; }));
+  fleet->Stop(20s);
+  EXPECT_TRUE(site.Settled(site.Published().size()));
+  EXPECT_TRUE(site.AllDelivered());
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies > 1"), 0);
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM (SELECT topic, json_extract(measurements, '$.seq.value') AS seq, part"
+                       " FROM records GROUP BY topic, seq, part HAVING count(*) > 1)"),
+            0)
+      << "under two ids";
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+  EXPECT_FALSE(Holds(site.Status()["events"].dump(), "queue_store_failing"));
+  EXPECT_FALSE(std::filesystem::exists(site.QueuePath() + ".damage")) << "taken for damaged";
+}
+
+TEST(Medium, TurnedReadOnlyUnderLoadItAcknowledgesNothingAndGoesOnByItself) {
+  MediumSite site;
+  RefuseUnderLoad(site, "EROFS", "Read-only file system", "dmesg");
+}
+
+TEST(Medium, ForbiddenUnderLoadItAcknowledgesNothingAndGoesOnByItself) {
+  MediumSite site;
+  RefuseUnderLoad(site, "EACCES", "Permission denied", "must be allowed to write it");
+}
+
+TEST(Medium, MadeImmutableUnderLoadItAcknowledgesNothingAndGoesOnByItself) {
+  MediumSite site;
+  site.config()["queue"]["durability"] = {{"mode", "strict"}};
+  RefuseUnderLoad(site, "EPERM", "Operation not permitted", "must be allowed to write it");
+}
+
+// Then all that is left is what the medium had.
+TEST(Medium, PowerCutWhileItIsReadOnlyLosesNothingAcknowledgedInModeStrict) {
+  MediumSite site;
+  site.config()["queue"]["durability"] = {{"mode", "strict"}};
+  site.StartRefusable();
+  const std::unique_ptr<Process> fleet = site.StartFleet();
+  ASSERT_TRUE(WaitFor([&] { return site.CloudRecords() > 100; }));
+  site.Refuse("EROFS");
+  ASSERT_TRUE(site.FailingFor("Read-only file system")) << site.Reasons();
+  std::this_thread::sleep_for(500ms);
+  site.KillBridge();
+  std::filesystem::remove_all(site.Path("run"));
+  site.TakeWrites();
+  site.StartRefusable();
+  std::this_thread::sleep_for(500ms);
+  fleet->Stop(20s);
+  EXPECT_TRUE(site.AllDelivered());
+  EXPECT_TRUE(site.Settled(1));
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+}
+
+TEST(Medium, StoppedAndStartedWhileForbiddenItSaysSoAndTheNextStartGoesOn) {
+  MediumSite site;
+  site.StartRefusable();
+  site.KillCloud();
+  site.Publish(100);
+  site.Refuse("EACCES");
+  ASSERT_TRUE(site.FailingFor("Permission denied")) << site.Reasons();
+  static_cast<void>(site.StopBridge());  // only the journal has it all
+  site.LaunchBridge({{"PACKHORSE_MEDIUM", site.Folder()}});
+  EXPECT_EQ(site.bridge().Wait(10s), 1);
+  EXPECT_TRUE(Holds(site.BridgeLog(), "open " + site.QueuePath() + ".lock: Permission denied; uid ")) << site.BridgeLog();
+  site.TakeWrites();
+  site.StartCloud();
+  site.StartRefusable();
+  EXPECT_TRUE(site.Settled(100));
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies = 1"), 100);
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+}
+
+// A real one, for this process and those that it starts.
+class ReadOnlyMount {
+ public:
+  explicit ReadOnlyMount(std::string folder) : folder_(std::move(folder)) {
+    mounted_ = unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+               mount(folder_.c_str(), folder_.c_str(), nullptr, MS_BIND, nullptr) == 0 &&
+               mount(nullptr, folder_.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+  }
+  ~ReadOnlyMount() { umount2(folder_.c_str(), MNT_DETACH); }
+  ReadOnlyMount(const ReadOnlyMount&) = delete;
+  ReadOnlyMount& operator=(const ReadOnlyMount&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string folder_;
+  bool mounted_ = false;
+};
+
+// The queue of a daemon that does not run, on a read-only medium: everything can be seen.
+void LookAtStopped(const MediumSite& site, std::size_t messages) {
+  const RunResult stats = site.Look({"queue", "stats", "--json"});
+  ASSERT_EQ(stats.exit_code, 0) << stats.out << stats.err;
+  const json queue = json::parse(stats.out);
+  EXPECT_EQ(queue["messages"], messages) << stats.out;
+  const RunResult exported = site.Look({"queue", "export"});
+  EXPECT_EQ(exported.exit_code, 0) << exported.err;
+  EXPECT_EQ(Count(exported.out, "\n"), messages) << exported.out;
+  const std::string id = queue["id"];
+  for (const auto& command :
+       std::vector<std::vector<std::string>>{{"queue", "peek"}, {"queue", "verify"}, {"ledger"},
+                                             {"ledger", "--check"}, {"where", id + ".n.1"}, {"dead", "list"}}) {
+    const RunResult looked = site.Look(command);
+    EXPECT_EQ(looked.exit_code, 0) << command.front() << " " << command.back() << looked.out << looked.err;
+  }
+}
+
+void StartOnReadOnly(bool killed) {
+  MediumSite site;
+  site.StartBridge();
+  site.KillCloud();
+  site.Publish(50);
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["queue"]["at_risk"] == 0; }));
+  if (killed) {
+    site.KillBridge();
+  } else {
+    ASSERT_EQ(site.StopBridge(), 0);
+  }
+  const std::map<std::string, std::string> before = site.Files();
+  {
+    const ReadOnlyMount mount(site.Folder());
+    if (!mount.mounted()) {
+      GTEST_SKIP() << "no right to mount";
+    }
+    const RunResult started = site.Start();
+    EXPECT_EQ(started.exit_code, 1);
+    EXPECT_TRUE(Holds(started.err, "open " + site.QueuePath() + ".lock: Read-only file system; is the medium failing"))
+        << started.err;
+    LookAtStopped(site, 50);
+    EXPECT_TRUE(site.Files() == before);
+  }
+  site.StartCloud();
+  site.StartBridge();
+  EXPECT_TRUE(site.Settled(50));
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies = 1"), 50);
+  EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+}
+
+TEST(Medium, StartOnAReadOnlyOneIsRefusedAndTheQueueCanBeLookedAtAndTheNextStartGoesOn) { StartOnReadOnly(false); }
+
+TEST(Medium, StartOnAReadOnlyOneAfterAKillIsRefusedAndTheQueueCanBeLookedAtAndTheNextStartGoesOn) {
+  StartOnReadOnly(true);
+}
+
+// As after a restore, or a command, by root: one of the files, or their folder, belongs to somebody else.
+TEST(Medium, StartAsAUserWhoMayNotWriteOneOfItsFilesNamesItAndChangesNothing) {
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "only root can be somebody else";
+  }
+  constexpr unsigned kNobody = 65'534;
+  const std::vector<std::string> as_nobody = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
+  MediumSite site;
+  site.StartBridge();
+  site.KillCloud();
+  site.Publish(50);
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["queue"]["at_risk"] == 0; }));
+  site.KillBridge();
+  const auto give = [&](const std::string& path, unsigned owner) { ASSERT_EQ(chown(path.c_str(), owner, owner), 0); };
+  give(site.Path(""), kNobody);
+  for (const auto& each : std::filesystem::recursive_directory_iterator(site.Path(""))) {
+    give(each.path(), kNobody);
+  }
+  const std::map<std::string, std::string> before = site.Files();
+  for (const char* suffix : {".lock", "", "-wal", "-shm"}) {
+    const std::string file = site.QueuePath() + suffix;
+    give(file, 0);
+    const RunResult started = site.Start(as_nobody);
+    EXPECT_EQ(started.exit_code, 1);
+    EXPECT_TRUE(Holds(started.err, file + ": Permission denied; uid 65534 must be allowed to write it")) << started.err;
+    EXPECT_TRUE(site.Files() == before);
+    give(file, kNobody);
+  }
+  give(site.Folder(), 0);
+  const RunResult started = site.Start(as_nobody);
+  EXPECT_EQ(started.exit_code, 1);
+  EXPECT_TRUE(Holds(started.err, ": Permission denied; uid 65534 must be allowed to write it")) << started.err;
+  EXPECT_TRUE(site.Files() == before);
+  give(site.Folder(), kNobody);
+  site.StartCloud();
+  site.StartBridge();
+  EXPECT_TRUE(site.Settled(50));
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies = 1"), 50);
+}
+
+}  // namespace
+}  // namespace packhorse::test
