@@ -139,7 +139,9 @@ void RefuseUnderLoad(MediumSite& site, const std::string& error, const std::stri
   std::this_thread::sleep_for(200ms);  // what was on its way to the broker
   const std::size_t acknowledged = site.Acknowledged();
   const std::size_t published = site.Published().size();
-  LookAtRunning(site);
+  if (error == "EROFS") {
+    LookAtRunning(site);  // some of it waits a while for the disk
+  }
   std::this_thread::sleep_for(1s);
   EXPECT_GT(site.Published().size(), published);
   EXPECT_EQ(site.Acknowledged(), acknowledged) << "acknowledged, and in no commit";
@@ -205,7 +207,8 @@ TEST(Medium, StoppedAndStartedWhileForbiddenItSaysSoAndTheNextStartGoesOn) {
   site.Publish(100);
   site.Refuse("EACCES");
   ASSERT_TRUE(site.FailingFor("Permission denied")) << site.Reasons();
-  static_cast<void>(site.StopBridge());  // only the journal has it all
+  EXPECT_EQ(site.StopBridge(), 0);
+  EXPECT_TRUE(Holds(site.BridgeLog(), "messages are only in the journal in " + site.Path("run"))) << site.BridgeLog();
   site.LaunchBridge({{"PACKHORSE_MEDIUM", site.Folder()}});
   EXPECT_EQ(site.bridge().Wait(10s), 1);
   EXPECT_TRUE(Holds(site.BridgeLog(), "open " + site.QueuePath() + ".lock: Permission denied; uid ")) << site.BridgeLog();
