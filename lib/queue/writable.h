@@ -7,11 +7,11 @@
 
 namespace packhorse::queue {
 
-// Whether the files of a queue may be written, in the words of the system. SQLite does not say: it opens what it may not
-// write for reading and fails later, without a reason. Nothing is changed. Any thread.
+// Whether the files of a queue may be written, in the words of the system. SQLite does not say: it opens what it may
+// not write for reading and fails later, without a reason. Nothing is changed. Any thread.
 
-// Whether this process may write the database at `path` and its log, and make those that are missing. If not: which file
-// or folder it is, why, and what to do; a later call may find it mended.
+// Whether this process may write the database at `path` and its log, and make those that are missing. If not: which
+// file or folder it is, why, and what to do; a later call may find it mended.
 Status CheckWritable(const std::string& path);
 
 // Whether the database at `path` lies on a file system that takes no writes.

@@ -88,8 +88,8 @@ TEST(RefusedCall, ADatabaseOpenedForReadingOnlyIsOpenedAnewOnceItTakesWrites) {
     message.stream = *queue.Stream("telemetry");
     read_only = true;
     std::future<bool> stored = std::async(std::launch::async, [&] { return queue.Append(message).has_value(); });
-    const bool told = test::WaitFor(
-        [&] { return queue.Snapshot().last_error.find("readonly database") != std::string::npos; });
+    const bool told =
+        test::WaitFor([&] { return queue.Snapshot().last_error.find("readonly database") != std::string::npos; });
     read_only = false;
     const bool ended = stored.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
     _exit(!told ? 2 : !ended ? 3 : stored.get() ? 0 : 4);

@@ -21,17 +21,15 @@ using packhorse::test::SystemCall;
 
 // 0: the medium takes writes.
 int ErrorOfMedium(const std::string& file) {
-  static const std::map<std::string, int> kErrors = {{"EROFS", EROFS}, {"EACCES", EACCES}, {"EPERM", EPERM},
-                                                     {"EIO", EIO},     {"ENOSPC", ENOSPC}};
+  static const std::map<std::string, int> kErrors = {
+      {"EROFS", EROFS}, {"EACCES", EACCES}, {"EPERM", EPERM}, {"EIO", EIO}, {"ENOSPC", ENOSPC}};
   std::string name;
   std::ifstream(file) >> name;
   const auto found = kErrors.find(name);
   return found == kErrors.end() ? 0 : found->second;
 }
 
-bool Writes(const SystemCall& call) {
-  return call.kind == CallKind::kOpen ? call.writes : call.kind != CallKind::kMap;
-}
+bool Writes(const SystemCall& call) { return call.kind == CallKind::kOpen ? call.writes : call.kind != CallKind::kMap; }
 
 }  // namespace
 
