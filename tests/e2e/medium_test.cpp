@@ -85,6 +85,12 @@ class MediumSite : public Site {
   }
 
   // --- at its start ---
+  bool Stored(std::size_t messages) const {
+    return WaitFor([&] {
+      const json queue = Status()["queue"];
+      return queue["messages"] == messages && queue["at_risk"] == 0;
+    });
+  }
   std::vector<std::string> Daemon() const { return {Bin("packhorsed"), "--config", Path("packhorse.json")}; }
   std::vector<std::string> Tool(const std::vector<std::string>& command) const {
     std::vector<std::string> argv = {Bin("packhorse"), "--socket", socket(), "--config", Path("packhorse.json")};
@@ -257,7 +263,7 @@ void StartOnReadOnly(bool killed) {
   site.StartBridge();
   site.KillCloud();
   site.Publish(50);
-  ASSERT_TRUE(WaitFor([&] { return site.Status()["queue"]["at_risk"] == 0; }));
+  ASSERT_TRUE(site.Stored(50));
   if (killed) {
     site.KillBridge();
   } else {
@@ -299,7 +305,7 @@ TEST(Medium, StartWhereOneOfItsFilesMayNotBeWrittenNamesItAndChangesNothing) {
   site.StartBridge();
   site.KillCloud();
   site.Publish(50);
-  ASSERT_TRUE(WaitFor([&] { return site.Status()["queue"]["at_risk"] == 0; }));
+  ASSERT_TRUE(site.Stored(50));
   site.KillBridge();
   std::vector<std::string> start = site.Daemon();
   if (geteuid() == 0) {  // whom no permission binds: somebody else, to whom all belongs
