@@ -224,13 +224,26 @@ void Loop::Shutdown() {
   const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   parts_.queue->Stop();
-  health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
-              {{"pending", pending}});
-  notifier_.Say("stopped, not yet delivered: " + pending);
+  SayStopped(pending);
   // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take
   // for ever.
   std::signal(SIGALRM, EndNow);
   alarm(kTeardownSeconds);
+}
+
+void Loop::SayStopped(const std::string& pending) {
+  const queue::Stats left = parts_.queue->Snapshot();
+  if (left.last_error.empty()) {
+    health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
+                {{"pending", pending}});
+    notifier_.Say("stopped, not yet delivered: " + pending);
+    return;
+  }
+  const std::string at_risk = std::to_string(left.at_risk) + " messages are only in the journal in " +
+                              parts_.config.queue.runtime_dir + ", which ends with the machine: start again before";
+  health::Log(health::LogLevel::kError, "stopped", at_risk + "; the queue cannot be written: " + left.last_error,
+              {{"pending", pending}});
+  notifier_.Say("stopped, not yet delivered: " + pending + "; the queue cannot be written, " + at_risk);
 }
 
 }  // namespace packhorse::daemon

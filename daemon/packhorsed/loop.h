@@ -41,6 +41,8 @@ class Loop {
   void BeginReload(MonoTime now);
   void StopSources(MonoTime deadline);
   void Shutdown();
+  // Once the queue is stopped: what is left, and whether the disk has it.
+  void SayStopped(const std::string& pending);
 
   Parts& parts_;
   Notifier& notifier_;

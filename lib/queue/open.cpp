@@ -22,6 +22,7 @@
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/salvage.h"
 #include "queue/sqlite/schema.h"
+#include "queue/writable.h"
 
 namespace packhorse::queue {
 namespace {
@@ -35,7 +36,7 @@ Status MakeParent(const std::string& path) {
   const std::string parent = path.substr(0, slash);
   const bool made = mkdir(parent.c_str(), 0750) == 0;
   if (!made && errno != EEXIST) {
-    return ErrnoError("make directory " + parent, errno);
+    return WriteError("make directory " + parent, errno);
   }
   if (!made && Exists(path)) {
     return {};
@@ -278,7 +279,7 @@ Status LoadIndex(Database& db, Reader& reader, Index& index) {
 Result<LockFile> LockFile::Take(const std::string& path) {
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.valid()) {
-    return ErrnoError("open " + path, errno);
+    return WriteError("open " + path, errno);
   }
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     const Result<std::string> holder = ReadFile(path, 64);

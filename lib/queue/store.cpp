@@ -114,8 +114,8 @@ Result<Slot> Store::Append(std::optional<Lane> wanted, const RawMessage& message
   if (index_.ApplyArrival(slot->lane, slot->sequence, message, reason, detail, clock_.Mono())) {
     Wake();
   }
-  if (options_.strict) {
-    needed = position_;
+  if (options_.strict || failures_ > 0) {
+    needed = position_;  // while the disk refuses, what only the journal has would soon be older than the window
   }
   if (needed == 0) {
     if (JournalFills() && !fold_asked_) {

@@ -41,7 +41,8 @@ class Store {
         Ballast ballast, Position position, StoreOptions options);
   ~Store();
 
-  // Blocks until the arrival is safe, or until Stop(). A reason: into quarantine.
+  // Blocks until the arrival is safe, or until Stop(). While the disk refuses, in either mode, until a fold has it. A
+  // reason: into quarantine.
   Result<Slot> Append(std::optional<Lane> wanted, const RawMessage& message, std::string_view reason,
                       std::string_view detail);
   // Applies the operation at once. `finished` is called (with the mutex held) when it is safe from a crash of the

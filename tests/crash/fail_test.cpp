@@ -1,14 +1,17 @@
-// The system refuses one call of a history, each in turn, until there is none left to refuse.
+// The system refuses one call of a history, each in turn, until there is none left to refuse; or all that writes.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <iostream>
 
 #include "another_process.h"
+#include "support/process.h"
 #include "system_calls.h"
 
 namespace packhorse::queue {
@@ -65,6 +68,33 @@ TEST(RefusedCall, AtEveryCallOfAHistoryNothingToldIsLost) {
   }
   std::cout << refused << " calls refused, in " << survived << " of them the process went on\n";
   EXPECT_GT(survived, refused / 2);
+}
+
+// As when the medium turns read-only between the question whether it takes writes and the open, for which SQLite then
+// falls back to reading.
+TEST(RefusedCall, ADatabaseOpenedForReadingOnlyIsOpenedAnewOnceItTakesWrites) {
+  const test::TempDir dir;
+  const int end = InAnotherProcess([&] {
+    std::atomic<bool> read_only = false;
+    SystemCalls::Watch(dir.path(), [&](const SystemCall& call) {
+      const bool asked = call.kind == CallKind::kAccess || call.path.ends_with(".lock");
+      const bool writes = call.kind == CallKind::kOpen ? call.writes : call.kind != CallKind::kMap;
+      return read_only && writes && !asked && call.path.find("queue.db") != std::string::npos ? EROFS : 0;
+    });
+    const test::ManualClock clock;
+    const Result<std::unique_ptr<Queue>> opened = Open(OptionsIn(dir, true), clock);
+    Queue& queue = **opened;
+    RawMessage message;
+    message.stream = *queue.Stream("telemetry");
+    read_only = true;
+    std::future<bool> stored = std::async(std::launch::async, [&] { return queue.Append(message).has_value(); });
+    const bool told =
+        test::WaitFor([&] { return queue.Snapshot().last_error.find("readonly database") != std::string::npos; });
+    read_only = false;
+    const bool ended = stored.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+    _exit(!told ? 2 : !ended ? 3 : stored.get() ? 0 : 4);
+  });
+  EXPECT_EQ(end, 0);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ int AskOfFile(CallKind kind, int fd, std::string_view bytes, std::uint64_t offse
   if (offset == kAtTheEnd) {
     offset = static_cast<std::uint64_t>(lseek(fd, 0, SEEK_CUR));
   }
-  return Ask(state, SystemCall{kind, fd, path->second, bytes, offset, false});
+  return Ask(state, SystemCall{kind, fd, path->second, bytes, offset, false, false});
 }
 
 int AskOfPath(CallKind kind, const char* path, std::string_view bytes) {
@@ -68,7 +68,7 @@ int AskOfPath(CallKind kind, const char* path, std::string_view bytes) {
   if (!Watched(state) || !Below(state, path)) {
     return 0;
   }
-  return Ask(state, SystemCall{kind, -1, path, bytes, 0, false});
+  return Ask(state, SystemCall{kind, -1, path, bytes, 0, false, false});
 }
 
 int Refused(int error) {
@@ -115,7 +115,8 @@ int open64(const char* path, int flags, ...) {
   if (watched) {
     static auto* there = Real<int(const char*, int)>("access");
     const bool creates = (flags & O_CREAT) != 0 && there(path, F_OK) != 0;
-    if (const int error = Ask(state, SystemCall{CallKind::kOpen, -1, path, {}, 0, creates}); error != 0) {
+    const bool writes = creates || (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+    if (const int error = Ask(state, SystemCall{CallKind::kOpen, -1, path, {}, 0, creates, writes}); error != 0) {
       return Refused(error);
     }
   }
@@ -203,6 +204,18 @@ int mkdir(const char* path, mode_t mode) noexcept {
   return error != 0 ? Refused(error) : real(path, mode);
 }
 
+int access(const char* path, int mode) noexcept {
+  static auto* real = Real<int(const char*, int)>("access");
+  State& state = Get();
+  const std::lock_guard lock(state.mutex);
+  if ((mode & W_OK) != 0 && Watched(state) && (Below(state, path) || state.root == path)) {
+    if (const int error = Ask(state, SystemCall{CallKind::kAccess, -1, path, {}, 0, false, false}); error != 0) {
+      return Refused(error);
+    }
+  }
+  return real(path, mode);
+}
+
 void* mmap64(void* at, size_t size, int protection, int flags, int fd, off64_t offset) noexcept {
   static auto* real = Real<void*(void*, size_t, int, int, int, off64_t)>("mmap64");
   if (const int error = fd < 0 ? 0 : AskOfFile(CallKind::kMap, fd, {}, 0); error != 0) {
@@ -216,7 +229,7 @@ int socket(int domain, int type, int protocol) noexcept {
   static auto* real = Real<int(int, int, int)>("socket");
   State& state = Get();
   const std::lock_guard lock(state.mutex);
-  const int error = Watched(state) ? Ask(state, SystemCall{CallKind::kSocket, -1, "", {}, 0, false}) : 0;
+  const int error = Watched(state) ? Ask(state, SystemCall{CallKind::kSocket, -1, "", {}, 0, false, false}) : 0;
   return error != 0 ? Refused(error) : real(domain, type, protocol);
 }
 

@@ -21,6 +21,7 @@ enum class CallKind : std::uint8_t {
   kMkdir,
   kMap,
   kSocket,  // `path` is empty
+  kAccess,  // the question whether `path`, or the folder itself, may be written
 };
 
 struct SystemCall {
@@ -30,6 +31,7 @@ struct SystemCall {
   std::string_view bytes;
   std::uint64_t offset = 0;
   bool creates = false;  // kOpen: the file was not there
+  bool writes = false;   // kOpen: for writing
 };
 
 class SystemCalls {

@@ -10,6 +10,7 @@
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
+#include "queue/writable.h"
 
 namespace packhorse::queue {
 namespace {
@@ -28,6 +29,9 @@ constexpr const char* kAddSubscription =
 }  // namespace
 
 Result<Books> Books::Open(const std::string& path, BooksLimits limits) {
+  if (Status writable = CheckWritable(path); !writable) {
+    return writable.error();
+  }
   Result<Database> writer = Database::Open(path, Database::Mode::kReadWriteCreate);
   if (!writer) {
     return writer.error();
@@ -118,7 +122,9 @@ Result<FoldResult> Books::Write(const FoldWork& work, const Change& change) {
     return result;
   }
   trimmer_.Forget();
-  broken_ = in_doubt_ || done.error().code == ErrorCode::kIo || done.error().code == ErrorCode::kDiskFull;
+  // One that was opened while the medium took no writes never writes, also when the medium does again.
+  const ErrorCode code = done.error().code;
+  broken_ = in_doubt_ || code == ErrorCode::kIo || code == ErrorCode::kDiskFull || code == ErrorCode::kPermissionDenied;
   if (db_.in_transaction()) {
     // Whatever ROLLBACK answers, the connection is out of the transaction afterwards.
     static_cast<void>(db_.Execute("ROLLBACK"));

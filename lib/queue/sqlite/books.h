@@ -32,9 +32,10 @@ class Books {
 
   // Something else that goes in with a fold; what it counts in the ledger is written for it.
   using Change = std::function<Result<LedgerChanges>(Database&)>;
-  // All of it or nothing. With `change`, in one transaction with it. After a failed write or sync nothing is assumed of
-  // what the connection holds: the next call opens a new one. When the commit itself seemed to fail, the next call must
-  // be with the same work (with or without the change): it looks whether the commit is in, and then answers for it.
+  // All of it or nothing. With `change`, in one transaction with it. After a failed or forbidden write or
+  // sync nothing is assumed of what the connection holds: the next call opens a new one, and fails while the files may
+  // not be written. When the commit itself seemed to fail, the next call must be with the same work (with or without
+  // the change): it looks whether the commit is in, and then answers for it.
   Result<FoldResult> Write(const FoldWork& work, const Change& change);
 
   // Brings the write-ahead log into the database, so that the next fold needs no more room for it than it has, and
@@ -74,7 +75,7 @@ class Books {
   BooksLimits limits_;
   Database db_;
   std::map<const char*, Statement> statements_;
-  bool broken_ = false;     // a write or a sync failed: the connection is not used again
+  bool broken_ = false;     // a write or a sync failed or was forbidden: the connection is not used again
   bool in_doubt_ = false;   // the last commit seemed to fail
   std::uint64_t fold_ = 0;  // number of the last attempt, in the database if its commit is
   FoldResult last_result_;  // what it did

@@ -2,7 +2,12 @@
 
 #include <sqlite3.h>
 
+#include <cctype>
 #include <cerrno>
+#include <system_error>
+
+#include "base/file.h"
+#include "queue/writable.h"
 
 namespace packhorse::queue {
 namespace {
@@ -44,7 +49,31 @@ Error SqliteError(sqlite3* db, int rc, std::string_view what) {
   // All SQL is ours and fits the format that the file claims to have: what it misses was lost.
   const bool incomplete = rc == SQLITE_ERROR && text.find(": no such ") != std::string::npos;
   text += " (SQLite " + std::to_string(db != nullptr ? sqlite3_extended_errcode(db) : rc) + ")";
+  const int primary = rc & 0xFF;
+  if (db != nullptr && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)) {
+    // What the system said; of other errors the connection does not keep it.
+    const int number = sqlite3_system_errno(db);
+    text += number == 0 ? "" : ": " + std::generic_category().message(number);
+  }
   return Error{incomplete ? ErrorCode::kCorrupt : CodeOf(db, rc), std::move(text)};
+}
+
+// With a write-ahead log SQLite needs a -shm file, also to read, and cannot make it on a medium that takes no writes.
+// Without a log all is in the database, which nobody can change there: it may be read as it is.
+bool CannotChange(const std::string& path) { return !Exists(path + "-wal") && OnReadOnlyMedium(path); }
+
+std::string ImmutableUri(const std::string& path) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char each : path) {
+    const auto byte = static_cast<unsigned char>(each);
+    if (std::isalnum(byte) != 0 || std::string_view("/._-").find(each) != std::string_view::npos) {
+      uri += each;
+    } else {
+      uri += {'%', kDigits[byte / 16], kDigits[byte % 16]};
+    }
+  }
+  return uri + "?immutable=1";
 }
 
 }  // namespace
@@ -145,10 +174,11 @@ void Statement::BindBlob(int index, std::string_view bytes) {
 void Statement::BindNull(int index) { sqlite3_bind_null(statement_, index); }
 
 Result<Database> Database::Open(const std::string& path, Mode mode) {
+  const bool fixed = mode == Mode::kReadOnly && CannotChange(path);
   const int flags = (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (fixed ? SQLITE_OPEN_URI : 0);
   sqlite3* db = nullptr;
-  const int rc = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  const int rc = sqlite3_open_v2((fixed ? ImmutableUri(path) : path).c_str(), &db, flags, nullptr);
   Database database(db);
   if (rc != SQLITE_OK) {
     return SqliteError(db, rc, "open " + path);
