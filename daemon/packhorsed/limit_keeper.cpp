@@ -83,6 +83,7 @@ void LimitKeeper::HoldSource(SourceUnit& unit, const std::string& because) {
 
 void LimitKeeper::HoldSources(const queue::Stats& stats, MonoTime now) {
   const std::string because = HeldBecause(stats);
+  std::erase_if(parts_.leaving_sources, [](const auto& unit) { return unit->source->Stopped(); });
   for (const auto& unit : parts_.sources) {
     if (unit->leaving && unit->source->Stopped()) {
       unit->source.reset();

@@ -220,14 +220,16 @@ void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<Sourc
       unit.wants_retained == fresh->wants_retained) {
     return;
   }
-  if (unit.source) {
+  if (unit.source && !unit.leaving) {
     unit.source->Stop(kSourceStop);
     unit.source.reset();
   }
   unit.config = fresh->config;
   unit.filters = fresh->filters;
   unit.wants_retained = fresh->wants_retained;
-  StartSource(parts_, unit, now);
+  if (!unit.leaving) {  // else once it has left
+    StartSource(parts_, unit, now);
+  }
   next.changes.push_back("source '" + unit.config.name + "' changed: connecting anew");
 }
 
@@ -250,10 +252,14 @@ void Reloader::ReplaceSources(Next& next, MonoTime now) {
     units.push_back(std::move(*old));
     ReplaceSource(next, *units.back(), std::move(fresh).value(), now);
   }
-  for (const auto& unit : parts_.sources) {
+  for (auto& unit : parts_.sources) {
     if (unit && unit->source) {
-      unit->source->Stop(kSourceStop);
       next.changes.push_back("source '" + unit->config.name + "' removed");
+      if (unit->leaving) {
+        parts_.leaving_sources.push_back(std::move(unit));
+      } else {
+        unit->source->Stop(kSourceStop);
+      }
     }
   }
   parts_.sources = std::move(units);

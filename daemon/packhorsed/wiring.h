@@ -65,7 +65,8 @@ struct Parts {
   delivery::Streams streams;                              // destinations refer to it: changed in place only
   std::vector<DestinationUnit> destinations;
   std::vector<std::unique_ptr<SourceUnit>> sources;
-  std::shared_ptr<const ingest::Intake::Tap> tap;  // what new intakes are given, may be null
+  std::vector<std::unique_ptr<SourceUnit>> leaving_sources;  // removed while they were leaving
+  std::shared_ptr<const ingest::Intake::Tap> tap;            // what new intakes are given, may be null
   std::unique_ptr<observer::Observer> observer;
 };
 

@@ -76,8 +76,19 @@ TEST_F(FullDisk, NothingIsAcknowledgedUntilWhatIsQueuedHasLeftAndMadeRoom) {
   EXPECT_NE(status_["reasons"].dump().find("the disk is full"), std::string::npos) << status_["reasons"];
   EXPECT_TRUE(EventIsOpen("queue_store_failing"));
   EXPECT_LT(status_["ledger"]["received"], 6'000);
+  // A source that has to be made anew meanwhile is, once the message has been taken that waits.
+  json another = site_.config()["streams"][0];
+  another["name"] = "other";
+  another["topics"] = {"other/{device}"};
+  site_.config()["streams"].push_back(another);
+  site_.WriteConfig();
+  const RunResult reload = site_.Cli({"reload"});
+  EXPECT_EQ(reload.exit_code, 0) << reload.out << reload.err;
   site_.StartCloud();
   ExpectEverythingOnce();
+  ASSERT_TRUE(WaitFor([&] { return site_.BridgeConnected(); }));
+  ASSERT_EQ(MqttClient(site_.broker().port()).Publish({MqttMessage{"other/17", LargePayload(0)}}), 1U);
+  EXPECT_TRUE(site_.Settled(seq_ + 1));
 }
 
 TEST_F(FullDisk, SomebodyElseFillsWhatIsQueuedLeavesAllTheSameAlsoAfterAKill) {
