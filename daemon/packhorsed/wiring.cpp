@@ -346,11 +346,13 @@ ingest::SourceStatus StatusOf(const SourceUnit& unit) {
   ingest::SourceStatus status;
   if (unit.source) {
     status = unit.source->Snapshot();
-    status.reason = unit.leaving ? unit.error : status.reason;
-    return status;
+    if (!unit.leaving) {
+      return status;
+    }
+  } else {
+    status.name = unit.config.name;
+    status.url = unit.config.urls.empty() ? "" : unit.config.urls.front();
   }
-  status.name = unit.config.name;
-  status.url = unit.config.urls.empty() ? "" : unit.config.urls.front();
   status.state = ingest::SourceState::kDown;
   status.reason = unit.error;
   status.since = unit.since;

@@ -32,6 +32,8 @@ constexpr auto kRetryMax = 2'000ms;
 constexpr unsigned kLastTries = 3;
 // Longer than this nobody waits for a fold that the disk does not take.
 constexpr auto kPatience = 3s;
+// After so many failures in a row, most of a second, the loop does not wait at all.
+constexpr unsigned kRefuses = 4;
 // A journal file that is filled to this part is folded; arrivals may fill three quarters.
 constexpr std::uint64_t kFillDivisor = 10;
 constexpr std::uint64_t kFillParts = 6;
@@ -430,7 +432,9 @@ Status Store::Barrier() {
   }
   fold_asked_ = true;
   work_.notify_one();
-  folds_.wait_for(lock, kPatience, [&] { return folded_ >= target || stopped_; });
+  if (failures_ < kRefuses) {
+    folds_.wait_for(lock, kPatience, [&] { return folded_ >= target || stopped_; });
+  }
   if (folded_ >= target) {
     return {};
   }
