@@ -25,10 +25,7 @@ int Allocate(const Fd& fd, std::uint64_t bytes) {
 }  // namespace
 
 Ballast::Ballast(std::string path, std::uint64_t bytes)
-    : path_(std::move(path)),
-      bytes_(bytes),
-      given_up_(bytes > 0 && Exists(path_) && FileBytes(path_) == 0),
-      held_(bytes > 0 && FileBytes(path_) > 0) {}
+    : path_(std::move(path)), bytes_(bytes), there_(Exists(path_)), held_(FileBytes(path_)) {}
 
 Status Ballast::Take() {
   if (bytes_ == 0) {
@@ -39,29 +36,33 @@ Status Ballast::Take() {
     return ErrnoError("open " + path_, errno);
   }
   const int error = Allocate(fd, bytes_);
-  held_ = error == 0 && ftruncate(fd.get(), static_cast<off_t>(bytes_)) == 0;  // it may have been more
-  if (held_) {
-    given_up_ = false;
+  if (error == 0 && ftruncate(fd.get(), static_cast<off_t>(bytes_)) == 0) {  // it may have been more
+    there_ = true;
+    held_ = bytes_;
     return {};
   }
-  // A part of it may have been taken. Of one that was given up the empty file stays.
-  if (!given_up_ || ftruncate(fd.get(), 0) != 0) {
+  // A part of it may have been taken. Of one that was given up the file stays.
+  if (!there_ || ftruncate(fd.get(), static_cast<off_t>(held_)) != 0) {
     unlink(path_.c_str());
+    held_ = 0;
   }
   return error == EOPNOTSUPP ? Error{ErrorCode::kUnsupported, "the file system cannot set room aside for " + path_}
                              : ErrnoError("set " + std::to_string(bytes_) + " bytes aside for " + path_, error);
 }
 
-void Ballast::GiveUp() {
-  if (bytes_ == 0) {
-    return;
+bool Ballast::GiveUp() {
+  if (held_ == 0) {
+    return false;
   }
-  // By an empty file the next start sees that the disk was full.
-  if (truncate(path_.c_str(), 0) != 0) {
+  // By a file that is too short the next start sees that the disk was full.
+  const std::uint64_t left = held_ > bytes_ / 2 ? bytes_ / 2 : 0;
+  if (truncate(path_.c_str(), static_cast<off_t>(left)) == 0) {
+    held_ = left;
+  } else {
     unlink(path_.c_str());
+    held_ = 0;
   }
-  held_ = false;
-  given_up_ = true;
+  return true;
 }
 
 }  // namespace packhorse::queue

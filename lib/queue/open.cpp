@@ -413,16 +413,15 @@ std::uint64_t BallastBytes(const Options& options) {
 Result<Opened> LoadWith(Ballast& ballast, const Options& options, const std::optional<Salvaged>& salvaged,
                         const Clock& clock) {
   Result<Opened> opened = Load(options, salvaged, clock);
-  if (opened || opened.error().code != ErrorCode::kDiskFull) {
-    return opened;
+  bool more = true;
+  while (!opened && opened.error().code == ErrorCode::kDiskFull && more) {
+    more = ballast.GiveUp();
+    if (Result<Books> books = Books::Open(options.path, BooksLimits{}); books) {
+      static_cast<void>(books->Shrink(0));
+    }
+    opened = Load(options, salvaged, clock);
   }
-  if (ballast.held()) {
-    ballast.GiveUp();
-  }
-  if (Result<Books> books = Books::Open(options.path, BooksLimits{}); books) {
-    static_cast<void>(books->Shrink(0));
-  }
-  return Load(options, salvaged, clock);
+  return opened;
 }
 
 Result<Salvaged> SalvageFor(const Options& options, const std::string& because, const Clock& clock) {

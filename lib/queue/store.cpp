@@ -343,10 +343,10 @@ void Store::NoteFailure(const Error& error) {
 }
 
 bool Store::GiveWay(std::unique_lock<std::mutex>& lock) {
-  const bool gives = ballast_.held();
+  const bool first = ballast_.whole();
+  const bool gives = ballast_.GiveUp();
   if (gives) {
-    ballast_.GiveUp();
-    grace_ = kGraceBytes;
+    grace_ = first ? kGraceBytes : 0;
     NoteFullDisk();
   }
   lock.unlock();
@@ -357,24 +357,22 @@ bool Store::GiveWay(std::unique_lock<std::mutex>& lock) {
 
 void Store::NoteFullDisk() {
   NoteFailure(Error{ErrorCode::kDiskFull, "the disk is full: messages are taken again once " +
-                                              FormatBytes(ballast_.bytes()) +
+                                              FormatBytes(ballast_.bytes() - ballast_.held()) +
                                               " are free; what is queued goes out meanwhile"});
   next_ballast_ = clock_.Mono() + kTryBallast;
 }
 
-bool Store::BallastDue() const {
-  return !ballast_.held() && ballast_.bytes() > 0 && !unwritten_ && clock_.Mono() >= next_ballast_;
-}
+bool Store::BallastDue() const { return !ballast_.whole() && !unwritten_ && clock_.Mono() >= next_ballast_; }
 
 bool Store::MakeRoomForBallast(std::unique_lock<std::mutex>& lock) {
-  const std::uint64_t bytes = ballast_.bytes();
+  const std::uint64_t wanted = ballast_.bytes() - ballast_.held();
   const bool drained = index_.MostWaiting() == 0 && index_.unsettled().empty();  // no fold needs the log's room soon
   for (bool shrinks = true; shrinks && !stopping_;) {
     lock.unlock();
     const Result<bool> shrunk = books_.Shrink(kShrinkBytes);
     shrinks = shrunk && *shrunk;
     if (!shrinks && drained) {
-      books_.DropLog(bytes);
+      books_.DropLog(wanted);
     }
     lock.lock();
     if (ballast_.Take()) {

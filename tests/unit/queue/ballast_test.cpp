@@ -27,27 +27,34 @@ class BallastTest : public ::testing::Test {
   std::string path_ = dir_ / "queue.db.ballast";
 };
 
-TEST_F(BallastTest, TakesItsRoomUntilItIsGivenUp) {
+TEST_F(BallastTest, GivesUpHalfOfItsRoomThenTheRestUntilItIsTakenAgain) {
   Ballast ballast(path_, kBytes);
-  EXPECT_FALSE(ballast.held());
+  EXPECT_FALSE(ballast.whole() || ballast.given_up());
   ASSERT_TRUE(ballast.Take());
-  EXPECT_TRUE(ballast.held());
+  EXPECT_TRUE(ballast.whole());
   EXPECT_GE(Taken(), kBytes);
-  ballast.GiveUp();
+  EXPECT_TRUE(ballast.GiveUp());
+  EXPECT_TRUE(ballast.given_up());
+  EXPECT_EQ(Taken(), kBytes / 2);
+  EXPECT_TRUE(ballast.GiveUp());
   EXPECT_TRUE(ballast.given_up());
   EXPECT_EQ(Taken(), 0);
+  EXPECT_FALSE(ballast.GiveUp());
   ASSERT_TRUE(ballast.Take());
-  EXPECT_TRUE(ballast.held());
+  EXPECT_TRUE(ballast.whole());
   EXPECT_FALSE(ballast.given_up());
 }
 
 TEST_F(BallastTest, NextProcessSeesWhatBecameOfIt) {
   Ballast ballast(path_, kBytes);
   ASSERT_TRUE(ballast.Take());
-  EXPECT_TRUE(Ballast(path_, kBytes).held());
-  ballast.GiveUp();
-  EXPECT_TRUE(Ballast(path_, kBytes).given_up());
-  EXPECT_FALSE(Ballast(path_, kBytes).held());
+  EXPECT_TRUE(Ballast(path_, kBytes).whole());
+  for (const std::uint64_t left : {kBytes / 2, std::uint64_t{0}}) {
+    ballast.GiveUp();
+    const Ballast next(path_, kBytes);
+    EXPECT_TRUE(next.given_up());
+    EXPECT_EQ(next.held(), left);
+  }
 }
 
 TEST_F(BallastTest, OfAnotherSizeItTakesThatMuch) {
@@ -64,26 +71,28 @@ TEST_F(BallastTest, WithoutRoomItTakesNone) {
   const Status taken = ballast.Take();
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, ErrorCode::kDiskFull);
-  EXPECT_FALSE(ballast.held());
-  EXPECT_FALSE(IsThere()) << "an empty one would say that the disk was full";
+  EXPECT_FALSE(ballast.whole());
+  EXPECT_FALSE(IsThere()) << "one that is too short would say that the disk was full";
 }
 
-TEST_F(BallastTest, WithoutRoomOneThatWasGivenUpStaysSo) {
+TEST_F(BallastTest, WithoutRoomWhatIsLeftStays) {
   test::SmallDisk disk(dir_.path(), 2 * kBytes);
   Ballast ballast(path_, kBytes);
   ASSERT_TRUE(ballast.Take());
   ballast.GiveUp();
-  disk.Fill(kBytes / 2);
+  disk.Fill(kBytes / 4);
   EXPECT_FALSE(ballast.Take());
   EXPECT_TRUE(ballast.given_up());
+  EXPECT_EQ(Taken(), kBytes / 2);
   EXPECT_TRUE(Ballast(path_, kBytes).given_up());
 }
 
 TEST_F(BallastTest, NoneIsWantedNoneIsMade) {
   Ballast ballast(path_, 0);
   EXPECT_TRUE(ballast.Take());
-  ballast.GiveUp();
-  EXPECT_FALSE(ballast.held() || ballast.given_up() || IsThere());
+  EXPECT_FALSE(ballast.GiveUp());
+  EXPECT_TRUE(ballast.whole());
+  EXPECT_FALSE(ballast.given_up() || IsThere());
 }
 
 }  // namespace
