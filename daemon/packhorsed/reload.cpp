@@ -228,7 +228,7 @@ std::string Reloader::WaitsFor(const std::string& destination) {
     const queue::PendingStats stats = parts_.queue->Waiting(destination, lane);
     messages += stats.messages + stats.withheld;
   }
-  return messages == 0 ? "" : "; messages that are stored and wait for it: " + std::to_string(messages);
+  return messages == 0 ? "" : "; stored messages that wait for it: " + std::to_string(messages);
 }
 
 Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
