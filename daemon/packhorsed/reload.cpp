@@ -159,7 +159,8 @@ MonoTime Reloader::Step(MonoTime now) {
   }
   const auto counted = parts_.queue->CountAhead(next_->streams, next_->destinations, kCountBytes);
   if (!counted) {
-    GiveUp(std::move(next_), counted.error().With("queue"), now);
+    const std::unique_ptr<Next> next = std::move(next_);
+    GiveUp(*next, counted.error().With("queue"), now);
     return now;
   }
   if (*counted != queue::Queue::Ahead::kDone) {
@@ -181,7 +182,7 @@ MonoTime Reloader::Step(MonoTime now) {
   if (Status applied = Apply(*next, now); applied) {
     Finish(*next);
   } else {
-    GiveUp(next, applied.error(), now);
+    GiveUp(*next, applied.error(), now);
   }
   return now;
 }
@@ -191,13 +192,13 @@ void Reloader::Stop() {
   next_.reset();
 }
 
-void Reloader::GiveUp(const std::unique_ptr<Next>& next, const Error& because, MonoTime now) {
+void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
   std::vector<std::string> problems;
-  if (next->draining) {
-    problems = Restore(*next, now);
+  if (next.draining) {
+    problems = Restore(next, now);
   }
   problems.insert(problems.begin(), because.message);
-  Refuse(std::move(problems), next->done);
+  Refuse(std::move(problems), next.done);
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {

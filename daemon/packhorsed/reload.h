@@ -45,7 +45,7 @@ class Reloader {
 
   void Refuse(std::vector<std::string> problems, const Done& done);
   // Back to the old configuration, wherever it has come to.
-  void GiveUp(const std::unique_ptr<Next>& next, const Error& because, MonoTime now);
+  void GiveUp(const Next& next, const Error& because, MonoTime now);
   void Drain(Next& next);
   Status Apply(Next& next, MonoTime now);
   // ", and how many messages": empty when there are none.

@@ -126,5 +126,31 @@ TEST(Start, WhileWhatIsStoredIsCountedArrivalsAndAnswersGoOnAndEachMessageGoesOn
   EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
 }
 
+TEST(Start, AReloadThatCannotCountWhatIsStoredIsRefusedOnceAndChangesNothing) {
+  Site site;
+  site.StartBridge();
+  ASSERT_EQ(site.Cli({"pause"}).exit_code, 0);
+  site.Publish(20);
+  site.Cli({"flush", "--timeout", "100ms"});  // into the database
+  ASSERT_EQ(test::Run({"sqlite3", site.Path("queue.db"), "UPDATE segments SET blob = zeroblob(length(blob))"}).exit_code,
+            0);
+  json archive = site.config()["destinations"][0];
+  archive["name"] = "archive";
+  archive["start"] = "oldest";
+  site.config()["destinations"].push_back(archive);
+  site.config()["streams"][0]["destinations"] = {"cloud", "archive"};
+  site.WriteConfig();
+  const RunResult reloaded = site.Cli({"reload"});
+  EXPECT_EQ(reloaded.exit_code, 78) << reloaded.out << reloaded.err;
+  EXPECT_NE(reloaded.out.find("the old configuration stays in force"), std::string::npos) << reloaded.out;
+  // What is damaged only the next start can salvage.
+  ASSERT_TRUE(WaitFor([&] { return site.BridgeLog().find("queue_damaged") != std::string::npos; }));
+  const std::string log = site.BridgeLog();
+  const std::size_t refused = log.find("config_problem");
+  ASSERT_NE(refused, std::string::npos);
+  EXPECT_EQ(log.find("config_problem", refused + 1), std::string::npos);
+  EXPECT_EQ(log.find("config_reloaded"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace packhorse::test
