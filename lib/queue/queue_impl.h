@@ -200,8 +200,8 @@ class QueueImpl final : public Queue {
   };
   std::optional<Counting> counting_;
   Limits limits_;
-  std::map<std::int64_t, Stays> stays_;    // by range
-  Position measure_after_ = 0;             // once this is folded the size says how full the queue is
+  std::map<std::int64_t, Stays> stays_;  // by range
+  Position measure_after_ = 0;           // once this is folded the size says how full the queue is
   // Size before the last fold that was to make room.
   std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();
   bool folds_help_ = true;

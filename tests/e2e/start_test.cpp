@@ -132,8 +132,8 @@ TEST(Start, AReloadThatCannotCountWhatIsStoredIsRefusedOnceAndChangesNothing) {
   ASSERT_EQ(site.Cli({"pause"}).exit_code, 0);
   site.Publish(20);
   site.Cli({"flush", "--timeout", "100ms"});  // into the database
-  ASSERT_EQ(test::Run({"sqlite3", site.Path("queue.db"), "UPDATE segments SET blob = zeroblob(length(blob))"}).exit_code,
-            0);
+  ASSERT_EQ(
+      test::Run({"sqlite3", site.Path("queue.db"), "UPDATE segments SET blob = zeroblob(length(blob))"}).exit_code, 0);
   json archive = site.config()["destinations"][0];
   archive["name"] = "archive";
   archive["start"] = "oldest";

@@ -94,9 +94,7 @@ class Life {
     return true;
   }
   // One segment.
-  Result<Queue::Ahead> CountAhead() {
-    return queue_->CountAhead(with_lake_, {"cloud", {"lake", StartAt::kOldest}}, 1);
-  }
+  Result<Queue::Ahead> CountAhead() { return queue_->CountAhead(with_lake_, {"cloud", {"lake", StartAt::kOldest}}, 1); }
   // A fold that is under way takes what was delivered with it: the next one.
   void FoldWithoutWaiting() {
     queue_->Fold([](const Status&) {});
