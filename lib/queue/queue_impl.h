@@ -27,6 +27,13 @@ namespace packhorse::queue {
 // What a caller asked for and cannot have.
 inline Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
+// A count that is under way, of what is stored and stays so long.
+struct Counting {
+  StoredCount count;
+  std::uint64_t begins_at = 0;  // commits: segments that go with an earlier one must not be seen
+  MonoTime asked{};
+};
+
 // The queue behind the interface: what the loop asks is answered from the index and the reader, what the loop moves
 // becomes an operation for the store. Threads as in queue.h.
 class QueueImpl final : public Queue {
@@ -192,13 +199,7 @@ class QueueImpl final : public Queue {
   // Guarded by mutex_: arrivals dropped since the last report.
   std::map<std::pair<DestinationId, Lane>, std::uint64_t> refused_;
   std::atomic<std::uint8_t> refusing_{0};  // a bit for each lane whose arrivals are dropped: set by the loop
-  // A count that is under way, of what is stored and stays so long. Loop thread, as what follows.
-  struct Counting {
-    StoredCount count;
-    std::uint64_t begins_at = 0;  // commits: segments that go with an earlier one must not be seen
-    MonoTime asked{};
-  };
-  std::optional<Counting> counting_;
+  std::optional<Counting> counting_;       // loop thread, as what follows
   Limits limits_;
   std::map<std::int64_t, Stays> stays_;  // by range
   Position measure_after_ = 0;           // once this is folded the size says how full the queue is
