@@ -1,6 +1,6 @@
 // What is stored is counted for a destination that is to start at the oldest, while the queue goes on.
 
-#include <filesystem>
+#include <random>
 
 #include "queue_fixture.h"
 
@@ -221,10 +221,11 @@ TEST_P(CountAheadTest, WhatIsRetainedStaysBeyondItsTimeAndIsCounted) {
 }
 
 TEST_P(CountAheadTest, OverMaxBytesNothingIsDroppedMeanwhileAndWhatIsOfNoUseGoesFirst) {
+  std::minstd_rand random(1);
   for (int i = 0; i < 20; ++i) {
-    std::string payload;
-    for (int j = 0; j < 100'000; ++j) {
-      payload += static_cast<char>((i + 7) * j * j * 31 / 7);  // does not compress well
+    std::string payload(100'000, '\0');  // does not compress
+    for (char& each : payload) {
+      each = static_cast<char>(random());
     }
     Store({payload});
   }
