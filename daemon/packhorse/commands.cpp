@@ -20,8 +20,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::hours kLongestFlush{1};
-// A large queue on a slow card takes its time.
+// A large queue on a slow card takes its time to be read.
 constexpr std::chrono::hours kVerifyPatience{1};
+constexpr std::chrono::hours kReloadPatience{1};
 
 WallTime Now() { return SystemClock().Wall(); }
 
@@ -118,7 +119,8 @@ int ShowVersion(const Globals& globals) {
 int Reload(const Globals& globals) {
   return Show(
       globals, "reload", {}, [](const std::string& json) { return ReloadText(json, Style::Detect()); },
-      [](const std::string& json) { return ReloadApplied(json) ? kExitFine : daemon::kExitBadConfiguration; });
+      [](const std::string& json) { return ReloadApplied(json) ? kExitFine : daemon::kExitBadConfiguration; },
+      kReloadPatience);
 }
 
 int DeadList(const Globals& globals, const DeadListOptions& options) {

@@ -282,7 +282,9 @@ control::Answer Handlers::Follow(const control::Call& call, const Args& args) {
 
 control::Answer Handlers::Reload(const control::Call& call, const Args&) {
   if (reloader_.active()) {
-    return Error{ErrorCode::kBusy, "a reload is under way: it waits for uploads to end; ask again in a moment"};
+    return Error{ErrorCode::kBusy,
+                 "a reload is under way: it counts what is stored or waits for uploads to end; ask again "
+                 "in a moment"};
   }
   reloader_.Begin([this, connection = call.connection](
                       const ReloadReport& report) { ready_.emplace_back(connection, ReloadJson(report)); },

@@ -112,11 +112,11 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
     reload_asked_ = false;
     BeginReload(now);
   }
+  MonoTime next = latest;
   if (!stopping_) {
-    reloader_.Step(now);
+    next = std::min(next, reloader_.Step(now));
   }
   // After commands and reload, so that what they change acts in this turn.
-  MonoTime next = latest;
   for (DestinationUnit& unit : parts_.destinations) {
     next = std::min(next, unit.destination->Step(now));
   }
@@ -200,6 +200,7 @@ void Loop::Shutdown() {
   notifier_.Stopping();
   notifier_.Say("stopping: sending what is under way");
   health::Log(health::LogLevel::kInfo, "stopping", "disconnecting, then sending what is under way");
+  reloader_.Stop();
   StopSources(begin + kSourcesStop);
   const auto turn_while = [this](MonoTime deadline, const auto& condition) {
     while (parts_.clock.Mono() < deadline &&

@@ -18,6 +18,9 @@ namespace {
 // How long a source that is replaced or removed may take for its DISCONNECT.
 constexpr std::chrono::milliseconds kSourceStop{2'000};
 constexpr char kRefusedEvent[] = "config_reload_refused";
+// What a turn of the loop counts of the queue: some milliseconds on a small board.
+constexpr std::uint64_t kCountBytes = 256ULL << 10U;
+constexpr std::chrono::milliseconds kLook{20};  // how often it looks whether it can go on
 
 template <typename List>
 auto FindNamed(List& list, const std::string& name) {
@@ -94,6 +97,10 @@ struct Reloader::Next {
   std::vector<std::string> changes;
   std::map<std::string, std::unique_ptr<auth::Credentials>> credentials;  // of destinations that are new or changed
   std::set<std::string> leaving;                                          // running destinations that change or go
+  std::vector<queue::StreamOptions> streams;
+  std::vector<queue::DestinationOptions> destinations;
+  bool counting = false;
+  bool draining = false;  // those that leave
 };
 
 Reloader::Reloader(Parts& parts) : parts_(parts) {}
@@ -124,35 +131,78 @@ void Reloader::Begin(Done done, MonoTime now) {
     }
     next->credentials.emplace(destination.name, std::move(credentials).value());
   }
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (const DestinationUnit& unit : parts_.destinations) {
     if (!staying.contains(unit.config.name)) {
-      unit.destination->Drain();
       next->leaving.insert(unit.config.name);
     }
   }
+  next->streams = QueueStreams(next->config);
+  next->destinations = QueueDestinations(next->config);
   next->done = std::move(done);
   next_ = std::move(next);
   Step(now);
 }
 
-void Reloader::Step(MonoTime now) {
-  if (!next_ || std::any_of(parts_.destinations.begin(), parts_.destinations.end(), [&](const DestinationUnit& unit) {
+void Reloader::Drain(Next& next) {
+  next.draining = true;
+  for (DestinationUnit& unit : parts_.destinations) {
+    if (next.leaving.contains(unit.config.name)) {
+      unit.destination->Drain();
+    }
+  }
+}
+
+// While destinations drain, what is stored meanwhile is counted too: little is left for the change itself.
+MonoTime Reloader::Step(MonoTime now) {
+  if (!next_) {
+    return MonoTime::max();
+  }
+  const auto counted = parts_.queue->CountAhead(next_->streams, next_->destinations, kCountBytes);
+  if (!counted) {
+    const std::unique_ptr<Next> next = std::move(next_);
+    GiveUp(*next, counted.error().With("queue"), now);
+    return now;
+  }
+  if (*counted != queue::Queue::Ahead::kDone) {
+    if (!std::exchange(next_->counting, true)) {
+      health::Log(health::LogLevel::kInfo, "config_reload_counts",
+                  "counting what is stored for a destination that starts at the oldest; all goes on meanwhile");
+    }
+    return *counted == queue::Queue::Ahead::kMore ? now : now + kLook;
+  }
+  if (!next_->draining) {
+    Drain(*next_);
+  }
+  if (std::any_of(parts_.destinations.begin(), parts_.destinations.end(), [&](const DestinationUnit& unit) {
         return next_->leaving.contains(unit.config.name) && !unit.destination->idle();
       })) {
-    return;
+    return now + kLook;
   }
   const std::unique_ptr<Next> next = std::move(next_);
-  if (Status applied = Apply(*next, now); !applied) {
-    std::vector<std::string> problems = Restore(*next, now);
-    problems.insert(problems.begin(), applied.error().message);
-    Refuse(std::move(problems), next->done);
-    return;
+  if (Status applied = Apply(*next, now); applied) {
+    Finish(*next);
+  } else {
+    GiveUp(*next, applied.error(), now);
   }
-  Finish(*next);
+  return now;
+}
+
+void Reloader::Stop() {
+  parts_.queue->ForgetCount();
+  next_.reset();
+}
+
+void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
+  std::vector<std::string> problems;
+  if (next.draining) {
+    problems = Restore(next, now);
+  }
+  problems.insert(problems.begin(), because.message);
+  Refuse(std::move(problems), next.done);
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {
-  if (Status done = parts_.queue->Reconfigure(QueueStreams(next.config), QueueDestinations(next.config)); !done) {
+  if (Status done = parts_.queue->Reconfigure(next.streams, next.destinations); !done) {
     return done.error().With("queue");
   }
   if (Status bound = BindStreams(parts_, next.config); !bound) {
@@ -171,6 +221,15 @@ Status Reloader::Apply(Next& next, MonoTime now) {
   parts_.config = next.config;
   ReplaceSources(next, now);
   return health::ConfigureLog(next.config.log.level, next.config.log.format);
+}
+
+std::string Reloader::WaitsFor(const std::string& destination) {
+  std::uint64_t messages = 0;
+  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+    const queue::PendingStats stats = parts_.queue->Waiting(destination, lane);
+    messages += stats.messages + stats.withheld;
+  }
+  return messages == 0 ? "" : "; stored messages that wait for it: " + std::to_string(messages);
 }
 
 Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
@@ -200,7 +259,7 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
       TakeOverPause(*old, successor->second, now);
     }
     next.changes.push_back("destination '" + destination.name + "' " +
-                           (old == parts_.destinations.end() ? "added" : "changed"));
+                           (old == parts_.destinations.end() ? "added" + WaitsFor(destination.name) : "changed"));
     units.push_back(std::move(successor->second));
   }
   for (const std::string& name : next.leaving) {

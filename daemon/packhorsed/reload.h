@@ -20,7 +20,8 @@ struct ReloadReport {
 };
 
 // Changes the configuration under a running bridge: everything is checked first, and on any error the old one stays in
-// force. Destinations whose settings change (or that go) finish what is in flight, then give way; their frozen batches
+// force. For a destination with `start: oldest` what is stored is counted then, a piece each turn, while all goes on as
+// before. Destinations whose settings change (or that go) finish what is in flight, then give way; their frozen batches
 // are in the queue, and the successor sends the same bytes. What did not change keeps running and is nudged, so that a
 // held destination probes at once. Loop thread.
 class Reloader {
@@ -32,15 +33,23 @@ class Reloader {
 
   // Loads and checks parts.config_file. `done` runs now or in a later Step(). REQUIRES: !active().
   void Begin(Done done, MonoTime now);
-  // Goes on once nothing is in flight any more that must not be; call each turn.
-  void Step(MonoTime now);
+  // Goes on: counts, waits until nothing is in flight any more that must not be, then changes. Call each turn. When to
+  // be called next.
+  MonoTime Step(MonoTime now);
+  // The daemon ends: forgets what has not been applied. Who asked for it sees the connection end.
+  void Stop();
   bool active() const { return next_ != nullptr; }
 
  private:
   struct Next;
 
   void Refuse(std::vector<std::string> problems, const Done& done);
+  // Back to the old configuration, wherever it has come to.
+  void GiveUp(const Next& next, const Error& because, MonoTime now);
+  void Drain(Next& next);
   Status Apply(Next& next, MonoTime now);
+  // ", and how many messages": empty when there are none.
+  std::string WaitsFor(const std::string& destination);
   Status ReplaceDestinations(Next& next, MonoTime now);
   void ReplaceSources(Next& next, MonoTime now);
   void ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh, MonoTime now);

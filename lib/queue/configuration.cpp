@@ -5,8 +5,6 @@
 #include <set>
 #include <tuple>
 
-#include "queue/sqlite/catch_up.h"
-
 namespace packhorse::queue {
 namespace {
 
@@ -156,7 +154,7 @@ std::optional<Sequence> Through(const Statement& row, int column) {
 
 Result<LedgerChanges> ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
                                          const std::vector<DestinationOptions>& destinations,
-                                         const std::array<Sequence, kLanes>& last) {
+                                         const std::array<Sequence, kLanes>& last, StoredCount& count) {
   std::set<std::int64_t> destination_ids;
   std::set<DestinationId> from_oldest;
   for (const DestinationOptions& destination : destinations) {
@@ -197,7 +195,11 @@ Result<LedgerChanges> ApplyConfiguration(Database& db, const std::vector<StreamO
   if (Status ranged = UpdateRanges(db, destination_ids, last); !ranged) {
     return ranged.error();
   }
-  return CatchUp(db, from_oldest, last);
+  // One that gets no stream yet stays new.
+  std::erase_if(from_oldest, [&](DestinationId id) {
+    return std::none_of(wanted.begin(), wanted.end(), [&](const Key& key) { return std::get<0>(key) == id; });
+  });
+  return CatchUp(db, from_oldest, last, count);
 }
 
 void SetRetention(const std::vector<StreamOptions>& streams, Index& index) {

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "queue/index.h"
 #include "queue/queue.h"
+#include "queue/sqlite/catch_up.h"
 #include "queue/sqlite/database.h"
 
 namespace packhorse::queue {
@@ -15,10 +16,11 @@ namespace packhorse::queue {
 // Brings names, subscriptions and pending ranges on the disk in line with a configuration: what is new starts behind
 // the last stored message of its lane, what is gone is closed there and keeps its backlog. A destination that never had
 // a stream before may start at the oldest that is stored instead: what that comes to in the ledger is the answer, and
-// for the caller to write. Within a transaction, in which everything up to `last` is stored that anybody needs.
+// for the caller to write. `count` is what of it was counted before. Within a transaction, in which everything up to
+// `last` is stored that anybody needs.
 Result<LedgerChanges> ApplyConfiguration(Database& db, const std::vector<StreamOptions>& streams,
                                          const std::vector<DestinationOptions>& destinations,
-                                         const std::array<Sequence, kLanes>& last);
+                                         const std::array<Sequence, kLanes>& last, StoredCount& count);
 
 // Tells the index how long messages of these streams stay; names that it does not know are left out.
 void SetRetention(const std::vector<StreamOptions>& streams, Index& index);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "queue/sqlite/rows.h"
+
 namespace packhorse::queue {
 namespace {
 
@@ -345,6 +347,11 @@ std::vector<NeededSpan> Index::Needed() const {
       }
     }
     spans.push_back(std::move(span));
+  }
+  for (const Lane lane : kAllLanes) {
+    if (retained_.holds_all()) {
+      spans.push_back(NeededSpan{lane, 0, kMaxSequence, {}});
+    }
   }
   return spans;
 }

@@ -28,6 +28,9 @@ bool Index::Busy(DestinationId destination, Lane lane, Sequence sequence, Stream
 }
 
 Sequence Index::LowestKept(Lane lane) const {
+  if (retained_.holds_all()) {
+    return 0;
+  }
   Sequence lowest = LowWater(lane);
   if (const Sequence from = retained_.from(lane); from > 0) {
     lowest = std::min(lowest, from);

@@ -201,7 +201,8 @@ Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal,
   const FoldWork work = index.TakeFold(opened.position);
   const std::array<Sequence, kLanes> last = LastNumbers(index);
   const auto change = [&](Database& db) -> Result<LedgerChanges> {
-    Result<LedgerChanges> configured = ApplyConfiguration(db, options.streams, options.destinations, last);
+    StoredCount count;  // nobody waits for a queue that is being opened: all at once
+    Result<LedgerChanges> configured = ApplyConfiguration(db, options.streams, options.destinations, last, count);
     if (!configured) {
       return configured;
     }

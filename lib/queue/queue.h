@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "queue/limit_report.h"
 #include "queue/options.h"
 #include "queue/queue_ids.h"
 #include "queue/start_report.h"
@@ -53,22 +54,6 @@ struct Stats {
   std::string last_error;           // of the store thread, empty when the last commit succeeded
   WallTime failing_since{};         // epoch when not failing
   std::string damage;               // found in the database while it is open: a start anew salvages what is left
-};
-
-// Messages that ended because of a limit.
-struct GivenUp {
-  Outcome outcome = Outcome::kDropped;  // or kExpired
-  std::string reason;                   // as in the ledger: "max_age", "max_bytes" or "max_records"
-  std::string destination;
-  Lane lane = Lane::kNormal;
-  Sequence first = 0;  // 0: they ended on arrival and have no numbers
-  Sequence last = 0;
-  std::uint64_t messages = 0;
-};
-
-struct LimitReport {
-  std::vector<GivenUp> given_up;  // since the last call
-  std::optional<Error> problem;   // why not everything could be looked at; the next call tries again
 };
 
 struct PendingStats {
@@ -192,9 +177,17 @@ class Queue {
 
   // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts where it says,
   // and what it catches up with counts as received for it; one that is gone keeps its backlog until it is configured
-  // again (its messages stay pending and visible). Blocks: for a fold, and while everything stored is counted for a
-  // destination that catches up.
+  // again (its messages stay pending and visible). All of it or nothing. Blocks, and holds arrivals up: for a fold, and
+  // while what is stored is counted for a destination that catches up, as far as CountAhead() has not done that.
   virtual Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) = 0;
+  enum class Ahead : std::uint8_t { kWaits, kMore, kDone };
+  // Does that counting beforehand, in pieces: each call about `bytes` of what is stored, and nobody else waits for it.
+  // kWaits: a fold has to end first. kDone: there is nothing to count now; what is stored from now on is counted by the
+  // next call. From the first call to the end of Reconfigure() or to ForgetCount(), no stored message goes, and what
+  // max_bytes would drop waits for that. kUnavailable: the disk refuses. The count is forgotten with any error.
+  virtual Result<Ahead> CountAhead(const std::vector<StreamOptions>& streams,
+                                   const std::vector<DestinationOptions>& destinations, std::uint64_t bytes) = 0;
+  virtual void ForgetCount() = 0;
 
   // Replaces Options::limits.
   virtual void SetLimits(const Limits& limits) = 0;

@@ -17,6 +17,7 @@
 #include "queue/limits.h"
 #include "queue/open.h"
 #include "queue/queue.h"
+#include "queue/sqlite/catch_up.h"
 #include "queue/sqlite/reader.h"
 #include "queue/store.h"
 #include "record/canonical_record.h"
@@ -25,6 +26,13 @@ namespace packhorse::queue {
 
 // What a caller asked for and cannot have.
 inline Error Refused(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
+
+// A count that is under way, of what is stored and stays so long.
+struct Counting {
+  StoredCount count;
+  std::uint64_t begins_at = 0;  // commits: segments that go with an earlier one must not be seen
+  MonoTime asked{};
+};
 
 // The queue behind the interface: what the loop asks is answered from the index and the reader, what the loop moves
 // becomes an operation for the store. Threads as in queue.h.
@@ -82,6 +90,12 @@ class QueueImpl final : public Queue {
     store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
   }
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) override;
+  Result<Ahead> CountAhead(const std::vector<StreamOptions>& streams,
+                           const std::vector<DestinationOptions>& destinations, std::uint64_t bytes) override;
+  void ForgetCount() override {
+    const std::lock_guard lock(mutex_);
+    ForgetCountLocked();
+  }
   void SetLimits(const Limits& limits) override;
   LimitReport EnforceLimits(MonoTime now) override;
   Stats Snapshot() override;
@@ -156,6 +170,12 @@ class QueueImpl final : public Queue {
   Status SkipEnded(const Replay& replay, ReplayPart& part);
   void FreezeReplay(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done);
 
+  // --- queue_configuration.cpp ---
+  // Whether this configuration has a destination that is new and starts at the oldest that is stored.
+  bool CatchesUpLocked(const std::vector<StreamOptions>& streams,
+                       const std::vector<DestinationOptions>& destinations) const;
+  void ForgetCountLocked();
+
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.
@@ -179,9 +199,10 @@ class QueueImpl final : public Queue {
   // Guarded by mutex_: arrivals dropped since the last report.
   std::map<std::pair<DestinationId, Lane>, std::uint64_t> refused_;
   std::atomic<std::uint8_t> refusing_{0};  // a bit for each lane whose arrivals are dropped: set by the loop
-  Limits limits_;                          // loop thread, as what follows
-  std::map<std::int64_t, Stays> stays_;    // by range
-  Position measure_after_ = 0;             // once this is folded the size says how full the queue is
+  std::optional<Counting> counting_;       // loop thread, as what follows
+  Limits limits_;
+  std::map<std::int64_t, Stays> stays_;  // by range
+  Position measure_after_ = 0;           // once this is folded the size says how full the queue is
   // Size before the last fold that was to make room.
   std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();
   bool folds_help_ = true;

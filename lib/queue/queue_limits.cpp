@@ -198,6 +198,8 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
   if (excess == 0) {
     folds_help_ = true;
     measured_ = std::numeric_limits<std::uint64_t>::max();
+  } else if (counting_) {
+    // Nothing that is stored goes now: dropping would be for nothing. What is over waits for the end of that.
   } else if (now >= next_fold_ || (folds_help_ && fill.bytes < measured_)) {
     // First without what was delivered, kept for replays or not; as long as that helps nothing has to be dropped.
     next_fold_ = now + kFoldWhileOver;
@@ -209,7 +211,7 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
     folds_help_ = false;
   }
   SetFull(Full(limits_, fill, !full_.empty()));
-  return excess == 0 ? Status() : DropOldest(excess, budget, given_up);
+  return excess == 0 || counting_ ? Status() : DropOldest(excess, budget, given_up);
 }
 
 void QueueImpl::MeasureAfterFold(std::uint64_t release) {

@@ -1,13 +1,11 @@
-// What the loop moves: freeze, settle, replay, reconfigure. Each is checked and made complete first, then it becomes an
+// What the loop moves: freeze, settle, replay. Each is checked and made complete first, then it becomes an
 // operation, which cannot fail.
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 #include <utility>
 
-#include "queue/configuration.h"
 #include "queue/message_codec.h"
 #include "queue/queue_impl.h"
 #include "queue/sqlite/rows.h"
@@ -327,35 +325,6 @@ void QueueImpl::ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<Frozen
   store_->PostLocked(*std::move(op), [this, id, done = std::move(done)](const Status& status) {
     CompleteLocked([done, id, status] { done(status ? Result<BatchId>(id) : status.error()); });
   });
-}
-
-Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) {
-  std::unique_lock lock(mutex_);
-  LedgerChanges counted;
-  StoredConfiguration stored;
-  Status folded = store_->FoldNow(lock, [&](Database& database) -> Result<LedgerChanges> {
-    std::array<Sequence, kLanes> last{};
-    for (const Lane lane : kAllLanes) {
-      last.at(At(lane)) = index_->last(lane);
-    }
-    Result<LedgerChanges> applied = ApplyConfiguration(database, streams, destinations, last);
-    if (!applied) {
-      return applied;
-    }
-    Result<StoredConfiguration> read = ReadConfiguration(database);
-    if (!read) {
-      return read.error();
-    }
-    counted = *applied;
-    stored = *std::move(read);
-    return applied;
-  });
-  if (!folded) {
-    return folded;
-  }
-  index_->CatchUp(counted);
-  Install(stored, streams, *index_);
-  return {};
 }
 
 }  // namespace packhorse::queue

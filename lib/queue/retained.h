@@ -8,8 +8,8 @@
 
 namespace packhorse::queue {
 
-// What is kept for replays although nobody needs it any more: of which streams, and what the database holds of it. Not
-// thread-safe: its owner holds a lock.
+// What is kept although nobody needs it any more: for replays, of which streams and what the database holds of it; or
+// all of it for a while. Not thread-safe: its owner holds a lock.
 class Retained {
  public:
   // For how long a stream's messages stay once they are stored; 0: no longer than they are needed.
@@ -27,9 +27,16 @@ class Retained {
   std::int64_t released() const { return released_; }  // messages, since start, before their time
   // That many bytes of it go with the next fold.
   void Release(std::uint64_t bytes) { release_bytes_ = bytes; }
-  bool releases() const { return release_bytes_ > 0; }  // not done yet
+  bool releases() const { return release_bytes_ > 0 || was_held_; }  // not done yet
+  // Until it is let go no segment goes, whoever needed it. What is not stored yet and of no use is not stored for that.
+  void HoldAll() { holds_all_ = true; }
+  void LetGo() {
+    was_held_ = was_held_ || holds_all_;
+    holds_all_ = false;
+  }
+  bool holds_all() const { return holds_all_; }
 
-  void TakeFold(FoldWork& work) const;
+  void TakeFold(FoldWork& work);
   void Folded(const FoldWork& work, const FoldResult& result);
 
  private:
@@ -38,6 +45,9 @@ class Retained {
   std::array<Sequence, kLanes> from_{};
   std::uint64_t release_bytes_ = 0;
   std::int64_t released_ = 0;
+  bool holds_all_ = false;
+  bool was_held_ = false;      // what has been of no use meanwhile is still there
+  bool fold_lets_go_ = false;  // but goes with the fold that was taken last
 };
 
 }  // namespace packhorse::queue

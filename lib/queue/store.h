@@ -72,6 +72,8 @@ class Store {
   const std::string& last_error_locked() const { return last_error_; }
   WallTime failing_since_locked() const { return failing_since_; }
   std::uint64_t commits_locked() const { return commits_; }
+  // A fold is on its way that was begun before now; the next commit is its.
+  bool folding_locked() const { return folding_ || unwritten_.has_value(); }
   std::uint64_t journal_bytes_locked() const { return journal_ ? journal_->active_bytes() : 0; }
 
  private:

@@ -138,6 +138,21 @@ void Story::Replay() {
   told_.dead = told_.again = 0;
 }
 
+// For a destination that does not come after all.
+void Story::CountAhead() {
+  std::vector<StreamOptions> streams = options_.streams;
+  streams.front().destinations.emplace_back("archive");
+  Result<Queue::Ahead> counted = Queue::Ahead::kMore;
+  while (counted && *counted != Queue::Ahead::kDone) {
+    Fold();
+    counted = queue_->CountAhead(streams, {kCloud, {"archive", StartAt::kOldest}}, 1);
+  }
+  if (!counted) {
+    Die("count");
+  }
+  queue_->ForgetCount();
+}
+
 void Story::Tell() {
   Open();
   Enter(Stage::kAppending);
@@ -156,6 +171,8 @@ void Story::Tell() {
   Fold();
   Enter(Stage::kReplaying);
   Replay();
+  Enter(Stage::kCounting);
+  CountAhead();
   Enter(Stage::kReconfiguring);
   options_.streams.front().destinations.emplace_back("lake");
   options_.destinations.emplace_back("lake");

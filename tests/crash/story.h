@@ -21,6 +21,7 @@ enum class Stage : std::uint8_t {
   kSettling,
   kSettled,
   kReplaying,
+  kCounting,
   kReconfiguring,
   kTrimming,
   kFilling,  // until the journal turns
@@ -64,6 +65,7 @@ class Story {
   void Freeze(std::size_t messages);
   void Settle(bool first_dies);
   void Replay();
+  void CountAhead();
   std::string CheckLedger();
   std::string CheckMessages();
   std::string CheckBatches(const std::vector<FrozenBatch>& batches);

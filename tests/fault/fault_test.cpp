@@ -81,14 +81,26 @@ class Life {
   }
   // The new destination gets what is stored. A refusal leaves everything as it was, also the ledger.
   bool AddDestination() {
-    const std::vector<StreamOptions> streams = {{"telemetry", Lane::kNormal, {"cloud", "lake"}}};
-    if (!queue_->Reconfigure(streams, {"cloud", {"lake", StartAt::kOldest}})) {
+    Result<Queue::Ahead> counted = CountAhead();
+    EXPECT_TRUE(test::WaitFor([&] {
+      counted = counted && *counted != Queue::Ahead::kDone ? CountAhead() : counted;
+      return !counted || *counted == Queue::Ahead::kDone;
+    }));
+    if (!counted || !queue_->Reconfigure(with_lake_, {"cloud", {"lake", StartAt::kOldest}})) {
       return false;
     }
-    options_.streams = streams;
+    options_.streams = with_lake_;
     options_.destinations = {"cloud", {"lake", StartAt::kOldest}};
     return true;
   }
+  // One segment.
+  Result<Queue::Ahead> CountAhead() { return queue_->CountAhead(with_lake_, {"cloud", {"lake", StartAt::kOldest}}, 1); }
+  // A fold that is under way takes what was delivered with it: the next one.
+  void FoldWithoutWaiting() {
+    queue_->Fold([](const Status&) {});
+  }
+  std::uint64_t WaitingForLake() { return queue_->Waiting("lake", Lane::kNormal).messages; }
+  void Advance(std::chrono::seconds by) { clock_.Advance(by); }
   void Verify() const {
     const Result<std::vector<std::string>> gaps = Again([&] { return Check(); });
     ASSERT_TRUE(gaps) << gaps.error().message;
@@ -161,6 +173,7 @@ class Life {
     return *answer ? **answer : Ids{0};
   }
 
+  const std::vector<StreamOptions> with_lake_ = {{"telemetry", Lane::kNormal, {"cloud", "lake"}}};
   test::TempDir dir_;
   test::ManualClock clock_;
   Options options_;
@@ -247,6 +260,47 @@ TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas
     }
   }
   EXPECT_GT(n, 5);
+}
+
+// That fold was begun before anything was held back: what it lets go must not be counted.
+TEST(Fault, CountWaitsForAFoldThatTheDiskRefused) {
+  FaultyVfs::Install();
+  Life life(false);
+  for (int i = 0; i < 3; ++i) {
+    life.Append();
+    life.Verify();
+  }
+  life.Deliver();
+  FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+  life.FoldWithoutWaiting();
+  ASSERT_TRUE(test::WaitFor([] { return FaultyVfs::Failed(); }));
+  ASSERT_TRUE(life.AddDestination());
+  FaultyVfs::Heal();
+  EXPECT_EQ(life.WaitingForLake(), 0U);
+  life.Verify();
+  EXPECT_EQ(life.StoredMessages(), 0U);
+}
+
+TEST(Fault, CountIsRefusedAfterAWhileWhenTheDiskTakesNoFold) {
+  FaultyVfs::Install();
+  Life life(false);
+  life.Append();
+  FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+  life.FoldWithoutWaiting();
+  Result<Queue::Ahead> counted = Queue::Ahead::kWaits;
+  ASSERT_TRUE(test::WaitFor([&] {
+    if (FaultyVfs::Failed()) {
+      FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+      counted = life.CountAhead();
+      life.Advance(std::chrono::seconds(1));
+    }
+    return !counted;
+  }));
+  EXPECT_EQ(counted.error().code, ErrorCode::kUnavailable);
+  FaultyVfs::Heal();
+  life.Verify();
+  EXPECT_TRUE(life.AddDestination());
+  EXPECT_EQ(life.WaitingForLake(), 1U);
 }
 
 TEST(Fault, LastFoldThatFailsOnceIsTriedAgainBeforeTheEnd) {

@@ -225,7 +225,7 @@ void Player::Step() {
     case 0:
       return CountOnArrival();
     case 1:
-      return OneIn(2) ? Reconfigure() : Verify();
+      return OneIn(3) ? Reconfigure() : OneIn(2) ? CountAhead() : Verify();
     case 2:
       return Advance(static_cast<std::int64_t>(Random(OneIn(4) ? 7'200'000'000 : 70'000'000)));
     case 3:
@@ -540,25 +540,6 @@ void Player::Replay() {
                      [&](Result<BatchId> id) { replayed = std::move(id); });
   place->id = Await(replayed, "replay");
   Commit(next, true);
-}
-
-void Player::Reconfigure() {
-  Model next = now();
-  (OneIn(2) ? next.configuration.lake : next.configuration.telemetry_to_lake) ^= true;
-  const bool begins = next.configuration.lake && !next.lake_began;
-  const bool first = !shared_.lake_tried;
-  shared_.lake_tried = shared_.lake_tried || begins;
-  Status done = queue_->Reconfigure(Streams(next.configuration), Destinations(next.configuration));
-  if (!done && shared_.disk_fails) {
-    return;
-  }
-  Require(done.has_value(), done ? "" : done.error().message);
-  if (begins) {
-    const std::string wrong = model::BeginLake(next, Observe(), first);
-    Require(wrong.empty(), wrong);
-  }
-  Commit(next, true);
-  shared_.folded = shared_.moments - 1;
 }
 
 }  // namespace packhorse::queue::model

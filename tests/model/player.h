@@ -85,6 +85,7 @@ class Player {
   void Replay();
   void GiveUp();
   void Reconfigure();
+  void CountAhead();
   void Verify();
   // --- player_replay.cpp ---
   void CompareRetained();
@@ -102,6 +103,7 @@ class Player {
   Options options_;
   std::mt19937_64 random_;
   std::function<void(bool)> after_step_ = [](bool) {};
+  std::vector<std::uint16_t> held_;  // messages that stay until the lake begins
   test::ManualClock clock_;
   std::unique_ptr<Queue> queue_;
 };

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queue/message_codec.h"
@@ -13,17 +14,18 @@
 namespace packhorse::queue {
 namespace {
 
+// What opening a segment costs beside its bytes, in bytes: with a slow stream they are small and many.
+constexpr std::uint64_t kSegmentCost = 4'096;
+
 // What is stored of one stream in one lane that a destination is to get.
 struct Found {
   DestinationId destination = 0;
   StreamId stream = 0;
-  std::optional<Sequence> first;
-  std::int64_t messages = 0;
-  std::int32_t hour = 0;
-  LedgerCount* received = nullptr;  // of that hour, so that a message costs no look-up
+  const StoredCount::OfStream* stored = nullptr;  // null: nothing
 };
 
-Result<std::vector<Found>> Subscriptions(Database& db, const std::set<DestinationId>& destinations, Lane lane) {
+Result<std::vector<Found>> Subscriptions(Database& db, const std::set<DestinationId>& destinations, Lane lane,
+                                         const StoredCount& count) {
   Result<Statement> rows =
       db.Prepare("SELECT destination, stream FROM subscriptions WHERE lane = ? AND through_sequence IS NULL");
   if (!rows) {
@@ -32,7 +34,8 @@ Result<std::vector<Found>> Subscriptions(Database& db, const std::set<Destinatio
   std::vector<Found> found;
   Status read = rows->Bind(Number(lane)).ForEach([&] {
     if (destinations.contains(rows->Int(0))) {
-      found.push_back(Found{rows->Int(0), static_cast<StreamId>(rows->Int(1)), std::nullopt});
+      const auto stream = static_cast<StreamId>(rows->Int(1));
+      found.push_back(Found{rows->Int(0), stream, count.Find(lane, stream)});
     }
   });
   if (!read) {
@@ -41,48 +44,14 @@ Result<std::vector<Found>> Subscriptions(Database& db, const std::set<Destinatio
   return found;
 }
 
-void Count(Found& found, Sequence sequence, std::int32_t hour, LedgerChanges& counted) {
-  if (found.received == nullptr || found.hour != hour) {
-    found.hour = hour;
-    found.received = &counted[LedgerKey{hour, found.stream, found.destination, kLedgerReceived, ""}];
+void Count(StoredCount::OfStream& of, Sequence sequence, std::int32_t hour) {
+  if (of.of_hour == nullptr || of.hour != hour) {
+    of.hour = hour;
+    of.of_hour = &of.by_hour[hour];
   }
-  found.first = found.first.value_or(sequence);
-  ++found.messages;
-  ++found.received->messages;
-}
-
-Status CountSegment(const Statement& row, Sequence last, std::vector<Found>& wanted, LedgerChanges& counted) {
-  const Result<std::string> plain = OpenSegment(row.Blob(1));
-  if (!plain) {
-    return plain.error();
-  }
-  const Result<bool> walked =
-      WalkSegment(*plain, SegmentFirst(row.Int(0)), 0, last, [&](const auto& reader, const auto& head) {
-        for (Found& found : wanted) {
-          if (found.stream == head.stream) {
-            Count(found, head.sequence, HourOf(reader.received_at()), counted);
-          }
-        }
-        return true;
-      });
-  return walked ? Status() : Status(walked.error());
-}
-
-Status CountStored(Database& db, Lane lane, Sequence last, std::vector<Found>& wanted, LedgerChanges& counted) {
-  Result<Statement> rows = db.Prepare("SELECT id, blob FROM segments WHERE id BETWEEN ? AND ? ORDER BY id");
-  if (!rows) {
-    return rows.error();
-  }
-  rows->Bind(SegmentKey(lane, 0), SegmentKey(lane, last));
-  while (true) {
-    const Result<bool> more = rows->Step();
-    if (!more || !*more) {
-      return more ? Status() : Status(more.error());
-    }
-    if (Status segment = CountSegment(*rows, last, wanted, counted); !segment) {
-      return segment;
-    }
-  }
+  of.first = of.messages == 0 ? sequence : of.first;
+  ++of.messages;
+  ++*of.of_hour;
 }
 
 // The subscription reaches back no further than to what is there: of what was before it nothing is said.
@@ -90,7 +59,7 @@ Status Subscribe(Database& db, Lane lane, const Found& found) {
   Result<Statement> update = db.Prepare(
       "UPDATE subscriptions SET from_sequence = ? WHERE destination = ? AND stream = ? AND lane = ?"
       " AND through_sequence IS NULL");
-  return update ? update->Bind(*found.first, found.destination, found.stream, Number(lane)).Run()
+  return update ? update->Bind(found.stored->first, found.destination, found.stream, Number(lane)).Run()
                 : Status(update.error());
 }
 
@@ -111,30 +80,34 @@ Status AddRange(Database& db, Lane lane, DestinationId destination, Sequence fir
 }
 
 Status CatchUpLane(Database& db, const std::set<DestinationId>& destinations, Lane lane, Sequence last,
-                   LedgerChanges& counted) {
-  Result<std::vector<Found>> wanted = Subscriptions(db, destinations, lane);
-  if (!wanted || wanted->empty()) {
-    return wanted ? Status() : Status(wanted.error());
+                   const StoredCount& count, LedgerChanges& counted) {
+  const Result<std::vector<Found>> wanted = Subscriptions(db, destinations, lane, count);
+  if (!wanted) {
+    return wanted.error();
   }
-  if (Status read = CountStored(db, lane, last, *wanted, counted); !read) {
-    return read;
-  }
-  std::map<DestinationId, Found> ranges;
+  struct Range {
+    Sequence first = 0;
+    std::int64_t messages = 0;
+  };
+  std::map<DestinationId, Range> ranges;
   for (const Found& found : *wanted) {
-    if (!found.first) {
+    if (found.stored == nullptr) {
       continue;
     }
     if (Status subscribed = Subscribe(db, lane, found); !subscribed) {
       return subscribed;
     }
-    Found& range = ranges[found.destination];
-    range.first = std::min(range.first.value_or(*found.first), *found.first);
-    range.messages += found.messages;
+    Range& range = ranges[found.destination];
+    range.first = range.messages == 0 ? found.stored->first : std::min(range.first, found.stored->first);
+    range.messages += found.stored->messages;
+    for (const auto& [hour, messages] : found.stored->by_hour) {
+      counted[LedgerKey{hour, found.stream, found.destination, kLedgerReceived, ""}].messages += messages;
+    }
     counted[LedgerKey{0, found.stream, found.destination, kLedgerPending, std::string(1, Letter(lane))}].messages +=
-        found.messages;
+        found.stored->messages;
   }
   for (const auto& [destination, range] : ranges) {
-    if (Status added = AddRange(db, lane, destination, *range.first, last, range.messages); !added) {
+    if (Status added = AddRange(db, lane, destination, range.first, last, range.messages); !added) {
       return added;
     }
   }
@@ -143,11 +116,70 @@ Status CatchUpLane(Database& db, const std::set<DestinationId>& destinations, La
 
 }  // namespace
 
-Result<LedgerChanges> CatchUp(Database& db, const std::set<DestinationId>& destinations,
-                              const std::array<Sequence, kLanes>& last) {
-  LedgerChanges counted;
+const StoredCount::OfStream* StoredCount::Find(Lane lane, StreamId stream) const {
+  const auto found = lanes_[At(lane)].streams.find(stream);
+  return found == lanes_[At(lane)].streams.end() ? nullptr : &found->second;
+}
+
+Status StoredCount::CountSegment(Sequence first, std::string_view plain, PerLane& lane) {
+  OfStream* of = nullptr;
+  StreamId stream = 0;
+  const Result<bool> walked = WalkSegment(plain, first, 0, kMaxSequence, [&](const auto& reader, const auto& head) {
+    if (of == nullptr || head.stream != stream) {
+      stream = head.stream;
+      of = &lane.streams[stream];
+    }
+    Count(*of, head.sequence, HourOf(reader.received_at()));
+    return true;
+  });
+  lane.next = first + 1;
+  return walked ? Status() : Status(walked.error());
+}
+
+Result<bool> StoredCount::Step(Database& db, std::uint64_t bytes) {
+  Result<Statement> rows = db.Prepare("SELECT id, blob FROM segments WHERE id BETWEEN ? AND ? ORDER BY id");
+  if (!rows) {
+    return rows.error();
+  }
+  std::uint64_t done = 0;
   for (const Lane lane : kAllLanes) {
-    if (Status caught = CatchUpLane(db, destinations, lane, last.at(At(lane)), counted); !caught) {
+    PerLane& state = lanes_[At(lane)];
+    rows->Bind(SegmentKey(lane, state.next), SegmentKey(lane, kMaxSequence));
+    while (true) {
+      const Result<bool> more = rows->Step();
+      if (!more) {
+        return more.error();
+      }
+      if (!*more) {
+        break;
+      }
+      if (done >= bytes) {
+        return false;
+      }
+      const Sequence first = SegmentFirst(rows->Int(0));
+      const Result<std::string> plain = OpenSegment(rows->Blob(1));
+      const Status counted = plain ? CountSegment(first, *plain, state) : Status(plain.error());
+      if (!counted) {
+        return counted.error().With("segment " + std::to_string(first) + " of lane " + std::string(Name(lane)));
+      }
+      done += plain->size() + kSegmentCost;
+    }
+  }
+  return true;
+}
+
+Result<LedgerChanges> CatchUp(Database& db, const std::set<DestinationId>& destinations,
+                              const std::array<Sequence, kLanes>& last, StoredCount& count) {
+  LedgerChanges counted;
+  if (destinations.empty()) {
+    return counted;
+  }
+  const Result<bool> whole = count.Step(db, std::numeric_limits<std::uint64_t>::max());
+  if (!whole) {
+    return whole.error().With("catch up");
+  }
+  for (const Lane lane : kAllLanes) {
+    if (Status caught = CatchUpLane(db, destinations, lane, last.at(At(lane)), count, counted); !caught) {
       return caught.error().With("catch up");
     }
   }

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "queue/fold.h"
 #include "queue/queue.h"
+#include "queue/sqlite/catch_up.h"
 #include "queue/sqlite/database.h"
 
 namespace packhorse::queue {
@@ -60,6 +61,8 @@ class Reader {
   Result<Held> Retained(const std::vector<NeededSpan>& needed);
   // What is pending, counted from the stored messages and the frozen batches.
   Result<std::map<StoredAccount, std::int64_t>> CountStored();
+  // As StoredCount::Step(), of what is committed.
+  Result<bool> CountOn(StoredCount& count, std::uint64_t bytes) { return count.Step(db_, bytes); }
 
  private:
   explicit Reader(Database db) : db_(std::move(db)) {}

@@ -158,7 +158,12 @@ class Mending {
         !emptied) {
       return emptied;
     }
-    if (const Result<LedgerChanges> configured = ApplyConfiguration(db_, streams_, destinations_, {0, 0, 0});
+    std::vector<DestinationOptions> names;  // where they would start is of no matter here
+    for (const DestinationOptions& destination : destinations_) {
+      names.emplace_back(destination.name);
+    }
+    StoredCount none;
+    if (const Result<LedgerChanges> configured = ApplyConfiguration(db_, streams_, names, {0, 0, 0}, none);
         !configured) {
       return configured.error();
     }

@@ -167,6 +167,11 @@ class FakeQueue final : public queue::Queue {
   Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<queue::DestinationOptions>) override {
     return Missing();
   }
+  Result<Ahead> CountAhead(const std::vector<queue::StreamOptions>&, const std::vector<queue::DestinationOptions>&,
+                           std::uint64_t) override {
+    return Missing();
+  }
+  void ForgetCount() override {}
   WallTime OldestPending(const std::string&) override { return {}; }
   void SetLimits(const queue::Limits&) override {}
   bool TryAppend(const RawMessage&) override { return false; }

@@ -242,6 +242,21 @@ TEST_P(Damage, LostRangesMeanThatEverythingStoredIsSentAgainUnderItsIds) {
   ExpectVerified();
 }
 
+TEST_P(Damage, LostRangesMeanTheSameForADestinationThatStartsAtTheOldest) {
+  Fill(4, 10);
+  streams_[0].destinations = {"cloud", "archive"};
+  destinations_ = {"cloud", {"archive", StartAt::kOldest}};
+  End();
+  Execute("PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'pending'");
+  Start();
+  ASSERT_TRUE(queue_->start().salvaged);
+  for (const char* destination : {"cloud", "archive"}) {
+    EXPECT_EQ(queue_->Waiting(destination, Lane::kNormal).messages, 40U);
+    EXPECT_EQ(Row("telemetry", destination).pending, 40U);
+  }
+  ExpectVerified();
+}
+
 TEST_P(Damage, InterruptedSalvageIsEndedOrBegunAnew) {
   Fill(1, 10);
   End();
