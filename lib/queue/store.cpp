@@ -31,9 +31,10 @@ constexpr auto kRetryMax = 2'000ms;
 // How often the last fold is tried: what only the journal has is gone when the machine goes down next.
 constexpr unsigned kLastTries = 3;
 // Longer than this nobody waits for a fold that the disk does not take.
-constexpr auto kPatience = 3s;
-// After so many failures in a row, most of a second, the loop does not wait at all.
+constexpr std::chrono::milliseconds kPatience = 3s;
+// After so many failures in a row, most of a second, no longer than for one more try.
 constexpr unsigned kRefuses = 4;
+constexpr std::chrono::milliseconds kShortPatience = 300ms;
 // A journal file that is filled to this part is folded; arrivals may fill three quarters.
 constexpr std::uint64_t kFillDivisor = 10;
 constexpr std::uint64_t kFillParts = 6;
@@ -314,7 +315,7 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
     }
     const auto wait = std::min<std::chrono::milliseconds>(kRetryFirst * (1 << std::min(failures_ - 1, 5U)), kRetryMax);
     if (!stopping_) {
-      work_.wait_for(lock, wait, [&] { return stopping_; });
+      work_.wait_for(lock, wait, [&] { return stopping_ || std::exchange(retry_, false); });
     } else if (++last_tries < kLastTries) {
       work_.wait_for(lock, kRetryFirst);
     } else {
@@ -430,9 +431,9 @@ Status Store::Barrier() {
   }
   fold_asked_ = true;
   work_.notify_one();
-  if (failures_ < kRefuses) {
-    folds_.wait_for(lock, kPatience, [&] { return folded_ >= target || stopped_; });
-  }
+  retry_ = true;
+  folds_.wait_for(lock, failures_ < kRefuses ? kPatience : kShortPatience,
+                  [&] { return folded_ >= target || stopped_; });
   if (folded_ >= target) {
     return {};
   }

@@ -127,6 +127,7 @@ class Store {
   Position gap_through_ = 0;  // the journal counts only once the database has this
   bool folding_ = false;
   bool fold_asked_ = false;
+  bool retry_ = false;                 // somebody wants to know whether the disk still refuses
   unsigned urgent_ = 0;                // arrivals that wait for the disk
   std::optional<FoldWork> unwritten_;  // of a FoldNow() that failed
   MonoTime next_lazy_{};
