@@ -400,6 +400,10 @@ Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salva
   if (Status brought = BringForward(opened, *meta, options, doubts, clock); !brought) {
     return brought.error();
   }
+  // SQLite syncs the folder of a new file, and goes on when that fails.
+  if (Status lasts = SyncDirectoryOf(options.path); !lasts) {
+    return lasts.error();
+  }
   return opened;
 }
 

@@ -97,5 +97,23 @@ TEST(RefusedCall, ADatabaseOpenedForReadingOnlyIsOpenedAnewOnceItTakesWrites) {
   EXPECT_EQ(end, 0);
 }
 
+// SQLite syncs the folder of a new file and goes on when that fails: a power cut would take the whole queue, with all
+// that was acknowledged.
+TEST(RefusedCall, AFolderThatCannotBeSyncedRefusesTheStart) {
+  const test::TempDir dir;
+  const std::string folder = dir / "var";
+  const int end = InAnotherProcess([&] {
+    SystemCalls::Watch(dir.path(), [&](const SystemCall& call) {
+      return call.kind == CallKind::kSync && call.path == folder ? EIO : 0;
+    });
+    Options options = OptionsIn(dir, true);
+    options.path = folder + "/queue.db";
+    const test::ManualClock clock;
+    const Result<std::unique_ptr<Queue>> opened = Open(options, clock);
+    _exit(opened ? 1 : opened.error().message.find(folder) == std::string::npos ? 2 : 0);
+  });
+  EXPECT_EQ(end, 0);
+}
+
 }  // namespace
 }  // namespace packhorse::queue

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bridge.h"
-#include "session_broker.h"
+#include "support/session_broker.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::ingest {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -95,6 +96,11 @@ class SessionBroker {
     const std::lock_guard lock(mutex_);
     return replies_;
   }
+  // When the bytes of each came.
+  std::vector<std::chrono::steady_clock::time_point> ReplyTimes() const {
+    const std::lock_guard lock(mutex_);
+    return reply_times_;
+  }
   bool WaitFor(const std::function<bool(const std::vector<Reply>&)>& condition,
                std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
     std::unique_lock lock(mutex_);
@@ -102,6 +108,10 @@ class SessionBroker {
   }
   bool WaitForReplies(std::size_t count) {
     return WaitFor([&](const auto& replies) { return replies.size() >= count; });
+  }
+  int Subscriptions() const {
+    const std::lock_guard lock(mutex_);
+    return subscriptions_;
   }
   bool WaitForSubscriptions(int count) {
     return WaitFor([&](const auto&) { return subscriptions_ >= count; });
@@ -219,6 +229,7 @@ class SessionBroker {
       case kPubrel:
       case kPubcomp:
         replies_.push_back({first >> 4, id_at(0)});
+        reply_times_.push_back(std::chrono::steady_clock::now());
         if (first >> 4 == kPubrec && release_) {
           Put(*client, 0x62, Id(id_at(0)));
         }
@@ -243,7 +254,8 @@ class SessionBroker {
   std::condition_variable changed_;
   ClientPtr current_;           // guarded by mutex_
   std::vector<Reply> replies_;  // likewise
-  int subscriptions_ = 0;       // likewise
+  std::vector<std::chrono::steady_clock::time_point> reply_times_;
+  int subscriptions_ = 0;  // likewise
   std::thread thread_;
 };
 
