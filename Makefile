@@ -16,7 +16,7 @@ packages := tests/support/packages.sh
 no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R)
 has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 
-.PHONY: help run test ci ci-rest build bench lint asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
+.PHONY: help run test ci ci-rest build bench lint histories asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
 
 help:
 	@cat <<'TEXT'
@@ -24,6 +24,7 @@ help:
 	make build               build/bin/packhorsed and build/bin/packhorse
 	make test                all tests that fit a developer's machine
 	make lint                format, clang-tidy, size limits, wording
+	make histories           7,500 more short random histories of the queue against its model
 	make asan | tsan         unit tests under AddressSanitizer+UBSan | threaded ones under ThreadSanitizer
 	make fuzz                each fuzz target for FUZZ_SECONDS=60
 	make mutants             breaks each promise on purpose, in a copy, and expects its tests to fail
@@ -64,6 +65,12 @@ ci-rest:
 lint: configure-tests
 	@$(packages) lint
 	tests/lint/run.sh
+
+# With those of `make test` 10,000: it has 2,500, so that it stays short.
+histories: configure-tests
+	@cmake --build build --parallel $(JOBS) --target model_test
+	PACKHORSE_SHORT_SEQUENCES=940 ctest --test-dir build --output-on-failure --no-label-summary -j $$(($(JOBS) + 1)) \
+	  --tests-regex ShortRandomHistories
 
 asan:
 	@$(packages) sanitize
@@ -115,6 +122,7 @@ nightly: ci
 	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test
 	PACKHORSE_SEQUENCES=10000 build/bin/model_test
 	PACKHORSE_OUTAGE_SECONDS=60 build/bin/e2e_test --gtest_filter='*Gone*'
+	PACKHORSE_CUTS_END_TO_END=5000 build/bin/e2e_test --gtest_filter='PowerCutEndToEnd.*'
 	PACKHORSE_KILLS=300 build/bin/e2e_test --gtest_filter='Kill.Random*'
 	$(MAKE) mutants
 	$(MAKE) fuzz FUZZ_SECONDS=600
