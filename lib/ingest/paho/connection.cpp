@@ -121,10 +121,13 @@ Arrival ArrivalOf(const mqtt::message& message, std::string& content_type) {
 
 class Connection::Impl {
  public:
-  Impl(const Endpoint& endpoint, const std::string& client_id, Protocol protocol, Hooks hooks)
+  Impl(const Endpoint& endpoint, const std::string& client_id, Protocol protocol, std::shared_ptr<InboundQos2> inbound,
+       Hooks hooks)
       : protocol_(protocol),
         hooks_(std::move(hooks)),
-        client_(endpoint.PahoUri(), client_id, mqtt::create_options(static_cast<int>(protocol), 1)) {
+        inbound_(std::move(inbound)),
+        client_(endpoint.PahoUri(), client_id, mqtt::create_options(static_cast<int>(protocol), 1),
+                protocol == Protocol::kMqtt311 ? inbound_.get() : nullptr) {
     // Before connecting: a message that finds no callback is acknowledged and kept in the library's memory. noexcept:
     // an exception must not run through C code; the process ends instead, and nothing was acknowledged.
     client_.set_message_callback([this](const mqtt::const_message_ptr& message) noexcept {
@@ -144,6 +147,9 @@ class Connection::Impl {
       result.refusal = Wait(*token, options.connect_timeout, "CONNECT");
       if (result.refusal.kind == Refusal::Kind::kNone) {
         result.session_present = token->get_connect_response().is_session_present();
+        if (!result.session_present) {
+          inbound_->clear();
+        }
       }
     } catch (const std::exception& failure) {
       result.refusal = {Refusal::Kind::kClosed, 0, failure.what()};
@@ -226,6 +232,7 @@ class Connection::Impl {
 
   const Protocol protocol_;
   const Hooks hooks_;
+  const std::shared_ptr<InboundQos2> inbound_;
   mqtt::async_client client_;
 };
 
@@ -247,10 +254,11 @@ Status Connection::Prepare() {
 }
 
 Result<std::unique_ptr<Connection>> Connection::Make(const Endpoint& endpoint, const std::string& client_id,
-                                                     Protocol protocol, Hooks hooks) {
+                                                     Protocol protocol, std::shared_ptr<InboundQos2> inbound,
+                                                     Hooks hooks) {
   try {
     return std::unique_ptr<Connection>(
-        new Connection(std::make_unique<Impl>(endpoint, client_id, protocol, std::move(hooks))));
+        new Connection(std::make_unique<Impl>(endpoint, client_id, protocol, std::move(inbound), std::move(hooks))));
   } catch (const std::exception& failure) {
     return Error{ErrorCode::kInternal, std::string("the MQTT library refuses the connection: ") + failure.what()};
   }

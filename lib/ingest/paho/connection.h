@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "ingest/ingest.h"
 #include "ingest/paho/endpoint.h"
+#include "ingest/paho/inbound.h"
 
 namespace packhorse::ingest {
 
@@ -61,9 +62,10 @@ class Connection {
   // https_proxy leave the environment (the second one as HTTPS_PROXY), because Paho would tunnel MQTT through these
   // proxies.
   static Status Prepare();
-  // kInternal when the library refuses. REQUIRES: Prepare() succeeded.
+  // kInternal when the library refuses. `inbound`: what is remembered for the next connection to this broker, of MQTT
+  // 3.1.1 alone. REQUIRES: Prepare() succeeded.
   static Result<std::unique_ptr<Connection>> Make(const Endpoint& endpoint, const std::string& client_id,
-                                                  Protocol protocol, Hooks hooks);
+                                                  Protocol protocol, std::shared_ptr<InboundQos2> inbound, Hooks hooks);
   ~Connection();
 
   Connected Connect(const SourceOptions& options, const std::string& password);

@@ -228,7 +228,8 @@ Refusal Supervisor::Open(std::size_t index, Protocol protocol, const std::string
   };
   hooks.busy = [shared] { return shared->Busy(); };
   hooks.cancelled = [shared] { return shared->GiveUp(); };
-  Result<std::unique_ptr<Connection>> made = Connection::Make(endpoint, options.client_id, protocol, std::move(hooks));
+  Result<std::unique_ptr<Connection>> made =
+      Connection::Make(endpoint, options.client_id, protocol, known_[index].inbound, std::move(hooks));
   if (!made) {
     return {Refusal::Kind::kClosed, 0, made.error().message};
   }

@@ -25,6 +25,7 @@ class Supervisor {
   struct Known {
     std::optional<Protocol> protocol;              // what the broker is known to speak, until a connection to it fails
     PasswordSlot password = PasswordSlot::kFirst;  // which it accepted last
+    std::shared_ptr<InboundQos2> inbound = std::make_shared<InboundQos2>();
   };
 
   bool ConnectToAny();
