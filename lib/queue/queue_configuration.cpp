@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 
 #include "queue/configuration.h"
 #include "queue/queue_impl.h"
 
 namespace packhorse::queue {
-namespace {
-
-// Longer than this nobody waits for a fold that the disk does not take.
-constexpr auto kPatience = std::chrono::seconds(3);
-
-}  // namespace
 
 bool QueueImpl::CatchesUpLocked(const std::vector<StreamOptions>& streams,
                                 const std::vector<DestinationOptions>& destinations) const {
@@ -50,7 +43,7 @@ Result<Queue::Ahead> QueueImpl::CountAhead(const std::vector<StreamOptions>& str
       index_->retained().HoldAll();
     }
     if (store_->commits_locked() < counting_->begins_at) {
-      if (clock_.Mono() - counting_->asked < kPatience) {
+      if (clock_.Mono() - counting_->asked < kFoldPatience) {
         return Ahead::kWaits;
       }
       ForgetCountLocked();

@@ -30,8 +30,6 @@ constexpr auto kRetryFirst = 100ms;
 constexpr auto kRetryMax = 2'000ms;
 // How often the last fold is tried: what only the journal has is gone when the machine goes down next.
 constexpr unsigned kLastTries = 3;
-// Longer than this nobody waits for a fold that the disk does not take.
-constexpr std::chrono::milliseconds kPatience = 3s;
 // After so many failures in a row, most of a second, no longer than for one more try.
 constexpr unsigned kRefuses = 4;
 constexpr std::chrono::milliseconds kShortPatience = 300ms;
@@ -385,9 +383,9 @@ bool Store::MakeRoomForBallast(std::unique_lock<std::mutex>& lock) {
 
 void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
   const bool was_full = ballast_.given_up();
-  folding_ = true;
+  shrinking_ = true;
   const bool taken = ballast_.Take() || (was_full && MakeRoomForBallast(lock));
-  folding_ = false;
+  shrinking_ = false;
   if (taken && was_full) {
     last_error_.clear();
     failing_since_ = {};
@@ -399,12 +397,13 @@ void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
       index_.retained().Release(ballast_.bytes());
     }
   }
-  next_ballast_ = clock_.Mono() + (was_full ? std::chrono::seconds(kTryBallast) : kTryFirstBallast);
+  next_ballast_ = clock_.Mono() + (was_full ? kTryBallast : kTryFirstBallast);
   folds_.notify_all();
 }
 
 Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const Books::Change& change) {
-  const bool ready = folds_.wait_for(lock, kPatience, [&] { return (!folding_ && !unwritten_) || stopped_; });
+  const bool ready =
+      folds_.wait_for(lock, kFoldPatience, [&] { return (!folding_ && !shrinking_ && !unwritten_) || stopped_; });
   if (stopped_ || !ready) {
     return Error{ErrorCode::kUnavailable, stopped_ ? "the queue is stopped" : "the disk refuses: " + last_error_};
   }
@@ -431,8 +430,8 @@ Status Store::Barrier() {
   }
   fold_asked_ = true;
   work_.notify_one();
-  retry_ = true;
-  folds_.wait_for(lock, failures_ < kRefuses ? kPatience : kShortPatience,
+  retry_ = failures_ > 0;
+  folds_.wait_for(lock, failures_ < kRefuses ? kFoldPatience : kShortPatience,
                   [&] { return folded_ >= target || stopped_; });
   if (folded_ >= target) {
     return {};

@@ -21,6 +21,9 @@
 
 namespace packhorse::queue {
 
+// Longer than this nobody waits for a fold that the disk does not take.
+inline constexpr std::chrono::milliseconds kFoldPatience{3'000};
+
 struct StoreOptions {
   bool strict = false;                      // an arrival waits for a synced commit
   std::chrono::milliseconds window{2'000};  // else: at most this long until one
@@ -126,6 +129,7 @@ class Store {
   bool gap_ = false;          // an operation did not fit the journal: none is written to it before its next turn
   Position gap_through_ = 0;  // the journal counts only once the database has this
   bool folding_ = false;
+  bool shrinking_ = false;  // the store thread makes room for the ballast without the mutex
   bool fold_asked_ = false;
   bool retry_ = false;                 // somebody wants to know whether the disk still refuses
   unsigned urgent_ = 0;                // arrivals that wait for the disk

@@ -74,6 +74,16 @@ TEST(Start, ADestinationAddedByReloadGetsWhatIsKeptOrWhatComesByChoice) {
   EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
 }
 
+// A second destination for the stream, from the oldest on.
+void ConfigureArchive(Site& site) {
+  json archive = site.config()["destinations"][0];
+  archive["name"] = "archive";
+  archive["start"] = "oldest";
+  site.config()["destinations"].push_back(archive);
+  site.config()["streams"][0]["destinations"] = {"cloud", "archive"};
+  site.WriteConfig();
+}
+
 // The longest time without an arrival is seen in the stamps that the daemon gives.
 TEST(Start, WhileWhatIsStoredIsCountedArrivalsAndAnswersGoOnAndEachMessageGoesOnce) {
   constexpr std::size_t kStored = 300'000;
@@ -84,12 +94,7 @@ TEST(Start, WhileWhatIsStoredIsCountedArrivalsAndAnswersGoOnAndEachMessageGoesOn
     site.Publish(50'000);
   }
   ASSERT_TRUE(WaitFor([&] { return site.Status()["ledger"]["received"] == kStored; }, 60s));
-  json archive = site.config()["destinations"][0];
-  archive["name"] = "archive";
-  archive["start"] = "oldest";
-  site.config()["destinations"].push_back(archive);
-  site.config()["streams"][0]["destinations"] = {"cloud", "archive"};
-  site.WriteConfig();
+  ConfigureArchive(site);
 
   std::atomic<std::size_t> live{0};
   std::optional<MqttClient> client(site.broker().port());
@@ -134,12 +139,7 @@ TEST(Start, AReloadThatCannotCountWhatIsStoredIsRefusedOnceAndChangesNothing) {
   site.Cli({"flush", "--timeout", "100ms"});  // into the database
   ASSERT_EQ(
       test::Run({"sqlite3", site.Path("queue.db"), "UPDATE segments SET blob = zeroblob(length(blob))"}).exit_code, 0);
-  json archive = site.config()["destinations"][0];
-  archive["name"] = "archive";
-  archive["start"] = "oldest";
-  site.config()["destinations"].push_back(archive);
-  site.config()["streams"][0]["destinations"] = {"cloud", "archive"};
-  site.WriteConfig();
+  ConfigureArchive(site);
   const RunResult reloaded = site.Cli({"reload"});
   EXPECT_EQ(reloaded.exit_code, 78) << reloaded.out << reloaded.err;
   EXPECT_NE(reloaded.out.find("the old configuration stays in force"), std::string::npos) << reloaded.out;
