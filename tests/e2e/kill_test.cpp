@@ -50,6 +50,8 @@ TEST(Kill, RandomKillsUnderLoadLoseNothingAcknowledgedAndGiveNoSecondId) {
   MosquittoOptions options;
   options.max_inflight_messages = 100;
   Site site(options);
+  // Some faults in a row must not take longer than the test waits.
+  site.config()["destinations"][0]["retry"] = {{"max", "2s"}};
   site.StartBridge();
   const unsigned seed = std::random_device{}();
   std::printf("seed %u\n", seed);
