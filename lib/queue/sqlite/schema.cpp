@@ -92,6 +92,24 @@ CREATE TABLE replay_batches(id INTEGER PRIMARY KEY, replay INTEGER NOT NULL, des
   records INTEGER NOT NULL, members BLOB NOT NULL, created_at INTEGER NOT NULL, oldest_at INTEGER NOT NULL,
   body BLOB NOT NULL);
 ALTER TABLE settled ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
+)sql",
+    // 2.0. Age: how long each boot ran and what its clock was worth.
+    R"sql(
+)sql"
+    // Identity: what proves that a start goes on with this database, and what its numbers were called before.
+    R"sql(
+)sql"
+    // Suspects: records that are set aside.
+    R"sql(
+)sql"
+    // What is needed to decode a message whatever becomes of the configuration.
+    R"sql(
+)sql"
+    // What the brokers promised.
+    R"sql(
+)sql"
+    // Segments as columns.
+    R"sql(
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;

@@ -210,7 +210,7 @@ TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {
   queue_.reset();
   {
     Database db = Db();
-    Execute(db, "UPDATE meta SET value = '1.9' WHERE key = 'format'");
+    Execute(db, "UPDATE meta SET value = '2.9' WHERE key = 'format'");
     const std::string version = Text(db, "PRAGMA user_version");
     Execute(db, "PRAGMA user_version = " + std::to_string(std::stoi(version) + 1));
     for (const char* table : {"meta", "lanes", "streams", "destinations", "subscriptions", "segments", "pending",
@@ -243,7 +243,7 @@ TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {
   ASSERT_TRUE(queue_->Reconfigure({{"telemetry", Lane::kBulk, {"cloud", "archive"}}}, {"cloud", "archive"}));
   queue_.reset();
   Database db = Db();
-  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "1.9\n");
+  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.9\n");
   EXPECT_EQ(Text(db, "SELECT what FROM observations"), "x\n");
   EXPECT_EQ(Text(db, "SELECT DISTINCT later FROM ledger"), "7\n");
 }
@@ -252,14 +252,14 @@ TEST_P(FormatTest, AQueueOfALaterMajorIsRefusedAndNothingOfItChanges) {
   {
     Database db = Db();
     Execute(db,
-            "UPDATE meta SET value = '2.0' WHERE key = 'format'; PRAGMA user_version = 12; PRAGMA "
+            "UPDATE meta SET value = '3.0' WHERE key = 'format'; PRAGMA user_version = 12; PRAGMA "
             "wal_checkpoint(TRUNCATE)");
   }
   const std::string before = test::ReadAll(dir_ / "queue.db");
   const Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(opened.error().message, HasSubstr("the queue has format 2.0, this release knows formats up to 1.x"));
+  EXPECT_THAT(opened.error().message, HasSubstr("the queue has format 3.0, this release knows formats up to 2.x"));
   EXPECT_THAT(opened.error().message, HasSubstr("install the release that wrote it"));
   EXPECT_EQ(test::ReadAll(dir_ / "queue.db"), before);
   EXPECT_EQ(test::ReadAll(dir_ / "queue.db-wal"), "");
