@@ -371,12 +371,12 @@ TEST_P(QueueTest, StopLetsAppendFailInsteadOfAcknowledging) {
 TEST_P(QueueTest, NewerFormatMajorIsRefusedWithAClearMessage) {
   queue_.reset();
   const test::RunResult changed =
-      test::Run({"sqlite3", dir_ / "queue.db", "UPDATE meta SET value = '2.0' WHERE key = 'format'"});
+      test::Run({"sqlite3", dir_ / "queue.db", "UPDATE meta SET value = '3.0' WHERE key = 'format'"});
   ASSERT_EQ(changed.exit_code, 0) << changed.err;
   const Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(opened.error().message.find("2.0"), std::string::npos);
+  EXPECT_NE(opened.error().message.find("3.0"), std::string::npos);
 }
 
 TEST_P(QueueTest, NewQueueIsNoAccident) { EXPECT_EQ(queue_->start().how, StartReport::How::kClean); }
