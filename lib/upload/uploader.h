@@ -32,7 +32,8 @@ struct Request {
   std::string method = "POST";
   std::string path;  // appended to base_url; empty or begins with '/' or '?'
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string_view body;  // must stay alive until the callback
+  std::string_view body;        // must stay alive until the callback
+  bool new_connection = false;  // over a connection that no other request has used
 };
 
 // How far an attempt came when no complete response arrived.
@@ -62,6 +63,8 @@ struct Response {
   std::chrono::microseconds elapsed{};
   std::string http_version;      // "1.0", "1.1", "2"
   std::uint64_t bytes_sent = 0;  // request line, headers and body, as handed to the connection
+  // The TCP connection that carried the request: each one of this uploader has a number of its own. 0: none was made.
+  std::uint64_t connection = 0;
 
   // First header of this lower-case name, or empty.
   std::string_view Header(std::string_view name) const;

@@ -61,13 +61,14 @@ class CurlUploader final : public Uploader {
 
   CURLM* const multi_;
   const std::string user_agent_;
+  Connections connections_;
   std::map<void*, std::unique_ptr<Transfer>> running_;
   std::deque<Finished> finished_;
   bool polling_ = false;
 };
 
 void CurlUploader::Send(const Endpoint& endpoint, Request request, std::function<void(Response)> done) {
-  auto transfer = std::make_unique<Transfer>(endpoint, std::move(request), std::move(done));
+  auto transfer = std::make_unique<Transfer>(endpoint, std::move(request), connections_, std::move(done));
   if (const Status started = Start(*transfer); !started) {
     finished_.push_back({std::move(transfer->done()), Transfer::Failed(started.error())});
     return;

@@ -118,7 +118,10 @@ Status Transfer::Prepare(const std::string& user_agent) {
   if (done && https_) {
     done = SetTls();
   }
-  return done ? SetLimits() : done;
+  if (done) {
+    done = SetLimits();
+  }
+  return done ? SetConnection() : done;
 }
 
 // Messages here say nothing of the URL: it may hold what somebody pasted into it.
@@ -255,10 +258,6 @@ Status Transfer::SetLimits() {
       .Set(CURLOPT_TIMEOUT_MS, Milliseconds(endpoint_.timeout))
       .Set(CURLOPT_LOW_SPEED_LIMIT, 1L)
       .Set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(std::clamp<std::int64_t>(stall, 1, INT_MAX)))
-      .Set(CURLOPT_MAXAGE_CONN, kMaxIdleSeconds)
-      .Set(CURLOPT_TCP_KEEPALIVE, 1L)
-      .Set(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds)
-      .Set(CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds)
       .Set(CURLOPT_NOSIGNAL, 1L)
       // A name look-up that hangs runs on a thread of libcurl's. Without this a time-out would wait for that thread and
       // stop the loop for as long as the resolver takes; with it the thread ends, and cleans up, on its own.
@@ -270,6 +269,22 @@ Status Transfer::SetLimits() {
       .Set(CURLOPT_WRITEDATA, static_cast<void*>(this))
       .Set(CURLOPT_PRIVATE, static_cast<void*>(this))
       .Check("limits");
+}
+
+Status Transfer::SetConnection() {
+  return Setter(handle_)
+      .Set(CURLOPT_OPENSOCKETFUNCTION, &Connections::OnOpen)
+      .Set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&connections_))
+      .Set(CURLOPT_CLOSESOCKETFUNCTION, &Connections::OnClose)
+      .Set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&connections_))
+      .Set(CURLOPT_PREREQFUNCTION, &Transfer::OnConnection)
+      .Set(CURLOPT_PREREQDATA, static_cast<void*>(this))
+      .Set(CURLOPT_FRESH_CONNECT, request_.new_connection ? 1L : 0L)
+      .Set(CURLOPT_MAXAGE_CONN, kMaxIdleSeconds)
+      .Set(CURLOPT_TCP_KEEPALIVE, 1L)
+      .Set(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds)
+      .Set(CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds)
+      .Check("connection options");
 }
 
 }  // namespace packhorse::upload

@@ -60,9 +60,10 @@ std::string Printable(std::string_view text) {
 
 }  // namespace
 
-Transfer::Transfer(Endpoint endpoint, Request request, std::function<void(Response)> done)
+Transfer::Transfer(Endpoint endpoint, Request request, Connections& connections, std::function<void(Response)> done)
     : endpoint_(std::move(endpoint)),
       request_(std::move(request)),
+      connections_(connections),
       done_(std::move(done)),
       handle_(curl_easy_init()),
       error_text_(CURL_ERROR_SIZE, '\0') {}
@@ -96,6 +97,13 @@ int Transfer::OnSeek(void* self, std::int64_t offset, int origin) {
   const bool at_start = offset == 0 && origin == SEEK_SET && transfer.body_read_ == 0;
   transfer.resend_refused_ = !at_start;
   return at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+// libcurl has a connection for the request, new or kept, and sends nothing yet.
+int Transfer::OnConnection(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.response_.connection = transfer.connections_.Find(local_ip, local_port, remote_ip, remote_port);
+  return CURL_PREREQFUNC_OK;
 }
 
 bool Transfer::TakeHeaderLine(std::string_view line) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "upload/curl/connections.h"
 #include "upload/curl/judge.h"
 #include "upload/uploader.h"
 
@@ -19,7 +20,8 @@ namespace packhorse::upload {
 // it. Loop thread. Neither copied nor moved: libcurl keeps pointers into it.
 class Transfer {
  public:
-  Transfer(Endpoint endpoint, Request request, std::function<void(Response)> done);
+  // `connections` outlives the transfer and libcurl's connections.
+  Transfer(Endpoint endpoint, Request request, Connections& connections, std::function<void(Response)> done);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -40,6 +42,7 @@ class Transfer {
   static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t OnRead(char* buffer, std::size_t size, std::size_t count, void* self);
   static int OnSeek(void* self, std::int64_t offset, int origin);
+  static int OnConnection(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port);
 
   Status CheckUrl();
   Status SetMethod();
@@ -47,6 +50,7 @@ class Transfer {
   Status AddHeader(const std::string& line);
   Status SetTls();
   Status SetLimits();
+  Status SetConnection();
   bool TakeHeaderLine(std::string_view line);
   bool TakeBody(std::string_view bytes);
   Progress Measure() const;
@@ -54,6 +58,7 @@ class Transfer {
 
   const Endpoint endpoint_;
   const Request request_;
+  Connections& connections_;
   std::function<void(Response)> done_;
   void* handle_ = nullptr;
   curl_slist* headers_ = nullptr;
