@@ -105,6 +105,11 @@ class Queue {
   // still open are withheld (BootClock).
   virtual Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
+  // Likewise the newest ones, for a probe. Freeze() may begin there, within the range. Nothing where the lane has
+  // kMaxRanges ranges: each probe leaves one.
+  virtual Result<Pending> PeekNewest(const std::string& destination, LanePart of, std::size_t max_messages,
+                                     std::uint64_t max_bytes) = 0;
+  static constexpr std::size_t kMaxRanges = 64;
   // What of a destination's lane is pending and not frozen; cheap.
   virtual PendingStats Waiting(const std::string& destination, LanePart of) = 0;
   // Wakes the loop once that many messages wait; until then arrivals in this lane do not. Without it each first one
@@ -123,6 +128,9 @@ class Queue {
   virtual void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // The ids of the successors, in order.
   virtual void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
+  // The highest number that was taken into a batch for the destination in this lane, or given up before that; cheap.
+  // What is frozen with a number up to it is sent behind a later one.
+  virtual Sequence HighestTaken(const std::string& destination, Lane lane) = 0;
   // Frozen batches of a destination in the order in which they must be sent. After a restart they carry maybe_sent.
   virtual Result<std::vector<FrozenBatch>> FrozenBatches(const std::string& destination) = 0;
   // Brings everything so far into the database without waiting until a fold is due; `done` runs in Poll() when that is
@@ -147,6 +155,20 @@ class Queue {
   // from rejected to pending.
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
+  // Records that are set aside for a destination, oldest first; all of them where it is empty.
+  virtual Result<std::vector<Suspect>> Suspects(const std::string& destination, std::size_t limit,
+                                                std::int64_t after_id) = 0;
+  // kNotFound: none has this id.
+  virtual Result<Suspect> FindSuspect(std::int64_t id) = 0;
+  // How many there are, with those that are in a batch now; cheap.
+  virtual std::uint64_t SuspectCount(const std::string& destination) = 0;
+  // A suspect goes on its way again as `batch`, rendered by the caller from it alone, or, where it has one, as the
+  // batch that was kept (null), byte for byte. It stays a suspect until that batch settles: then it goes, becomes a
+  // dead letter, or is set aside again. kNotFound: none has this id, or it is on its way already.
+  virtual void RetrySuspect(std::int64_t id, std::unique_ptr<FrozenBatch> batch,
+                            std::function<void(Result<BatchId>)> done) = 0;
+  // Gives it up on request: it ends as rejected and is not kept as a dead letter. kNotFound as above.
+  virtual void DropSuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
   // Begins to send messages of a stream with retain_delivered again: all of that time that are stored, except what is
   // pending, refused or quarantined. `done` gets it once no crash can lose it. kInvalidArgument and kNotFound say why
   // it makes no sense, kLimitExceeded that kMaxReplays run already.

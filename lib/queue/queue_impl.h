@@ -57,6 +57,9 @@ class QueueImpl final : public Queue {
 
   Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                        std::uint64_t max_bytes) override;
+  Result<Pending> PeekNewest(const std::string& destination, LanePart of, std::size_t max_messages,
+                             std::uint64_t max_bytes) override;
+  Sequence HighestTaken(const std::string& destination, Lane lane) override;
   PendingStats Waiting(const std::string& destination, LanePart of) override;
   void WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) override;
   bool Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) override;
@@ -76,6 +79,13 @@ class QueueImpl final : public Queue {
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
   void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                   std::function<void(Result<BatchId>)> done) override;
+  Result<std::vector<Suspect>> Suspects(const std::string& destination, std::size_t limit,
+                                        std::int64_t after_id) override;
+  Result<Suspect> FindSuspect(std::int64_t id) override;
+  std::uint64_t SuspectCount(const std::string& destination) override;
+  void RetrySuspect(std::int64_t id, std::unique_ptr<FrozenBatch> batch,
+                    std::function<void(Result<BatchId>)> done) override;
+  void DropSuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) override;
   void CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) override;
   std::vector<Replay> Replays() override;

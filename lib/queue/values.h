@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "queue/suspect.h"
 #include "record/outcome.h"
 #include "record/raw_message.h"
 
@@ -73,6 +74,7 @@ struct FrozenBatch {
   std::uint32_t records = 0;
   std::vector<Member> members;  // ascending
   bool replayed = false;        // made of dead letters
+  bool suspect = false;         // made of a record that was set aside
   ReplayId replay = 0;          // of this replay, outside the ledger's identity; 0: of none
   bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
   WallTime created_at{};        // of a part or remainder of another batch: when that one was made
@@ -117,10 +119,11 @@ struct DeadRecord {
   int http_status = 0;
 };
 
-// What became of a frozen batch. Every record of it is delivered, dead, or in exactly one successor.
+// What became of a frozen batch. Every record of it is delivered, dead, set aside, or in exactly one successor.
 struct Settlement {
   BatchId batch = 0;
   std::vector<DeadRecord> dead;
+  std::vector<SetAsideRecord> set_aside;
   std::vector<std::unique_ptr<FrozenBatch>> successors;  // frozen in the same transaction; they go first, in this order
   // For the log of settled batches.
   int http_status = 0;

@@ -129,6 +129,9 @@ class FakeQueue final : public queue::Queue {
   Result<queue::Pending> Peek(const std::string&, queue::LanePart, std::size_t, std::uint64_t) override {
     return Missing();
   }
+  Result<queue::Pending> PeekNewest(const std::string&, queue::LanePart, std::size_t, std::uint64_t) override {
+    return Missing();
+  }
   queue::PendingStats Waiting(const std::string&, queue::LanePart) override { return {}; }
   void WakeAt(const std::string&, queue::LanePart, std::uint64_t) override {}
   bool Split(const std::string&, Lane, std::chrono::milliseconds) override { return false; }
@@ -152,6 +155,17 @@ class FakeQueue final : public queue::Queue {
                   std::function<void(Result<queue::BatchId>)> done) override {
     done(Missing());
   }
+  Result<std::vector<queue::Suspect>> Suspects(const std::string&, std::size_t, std::int64_t) override {
+    return Missing();
+  }
+  Result<queue::Suspect> FindSuspect(std::int64_t) override { return Missing(); }
+  std::uint64_t SuspectCount(const std::string&) override { return 0; }
+  void RetrySuspect(std::int64_t, std::unique_ptr<queue::FrozenBatch>,
+                    std::function<void(Result<queue::BatchId>)> done) override {
+    done(Missing());
+  }
+  void DropSuspect(std::int64_t, std::function<void(const Status&)> done) override { done(Missing()); }
+  Sequence HighestTaken(const std::string&, Lane) override { return 0; }
   void StartReplay(const queue::ReplayRequest&, std::function<void(Result<queue::Replay>)> done) override {
     done(Missing());
   }
