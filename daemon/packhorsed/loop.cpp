@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "health/log.h"
+#include "packhorsed/teardown.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -31,8 +32,6 @@ constexpr milliseconds kSourcesStop{3'000};
 constexpr milliseconds kFlush{2'000};
 // After everything is safe: how long the destructors may take before the process ends without them.
 constexpr unsigned kTeardownSeconds = 5;
-
-extern "C" void EndNow(int) { _exit(0); }
 
 }  // namespace
 
@@ -228,8 +227,7 @@ void Loop::Shutdown() {
   SayStopped(pending);
   // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take
   // for ever.
-  std::signal(SIGALRM, EndNow);
-  alarm(kTeardownSeconds);
+  EndWithin(kTeardownSeconds, exit_code_);
 }
 
 void Loop::SayStopped(const std::string& pending) {

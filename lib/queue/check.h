@@ -84,6 +84,7 @@ class Check {
   Status OnPage(const Statement& row, std::uint64_t& bytes);
   Status OnName(const Statement& row, std::uint64_t& bytes);
   Status OnLane(const Statement& row, std::uint64_t& bytes);
+  Status OnLastNumbers(const Statement& row, std::uint64_t& bytes);
   Status OnSubscription(const Statement& row, std::uint64_t& bytes);
   Status OnRange(const Statement& row, std::uint64_t& bytes);
   Status OnBatch(const Statement& row, std::uint64_t& bytes);
@@ -106,6 +107,7 @@ class Check {
   std::map<StreamId, std::string> streams_;
   std::map<DestinationId, std::string> destinations_;
   std::array<LaneState, kLanes> lanes_{};
+  std::array<std::array<Sequence, kLanes>, 2> last_numbers_{};  // of the row before: earlier ids, boots
   std::vector<Span> subscriptions_;
   std::vector<Span> ranges_;
   std::set<PartialKey> members_;                            // messages in frozen batches

@@ -18,6 +18,7 @@
 #include "queue/message_codec.h"
 #include "queue/operation.h"
 #include "queue/sqlite/boots.h"
+#include "queue/sqlite/exchange.h"
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/salvage.h"
@@ -429,8 +430,17 @@ Result<Opened> LoadWith(Ballast& ballast, const Options& options, const std::opt
   return opened;
 }
 
-Result<Salvaged> SalvageFor(const Options& options, const std::string& because, const Clock& clock) {
-  return Salvage(options.path, because, options.streams, options.destinations, clock.Wall());
+// On a full disk the ballast is given up for it.
+Result<Salvaged> SalvageFor(const Options& options, const std::string& because, Ballast& ballast, const Clock& clock) {
+  if (Status room = CheckSalvageRoom(options.path, ballast.held()); !room) {
+    return Error(room.error()).With("salvage " + options.path + " (" + because + ")");
+  }
+  while (true) {
+    Result<Salvaged> salvaged = Salvage(options.path, because, options.streams, options.destinations, clock.Wall());
+    if (salvaged || salvaged.error().code != ErrorCode::kDiskFull || !ballast.GiveUp()) {
+      return salvaged;
+    }
+  }
 }
 
 }  // namespace
@@ -443,25 +453,33 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (!lock) {
     return lock.error();
   }
-  if (Status finished = FinishSalvage(options.path); !finished) {
+  Result<std::optional<Salvaged>> finished = FinishSalvage(options.path);
+  if (!finished) {
     return finished.error();
   }
-  std::optional<Salvaged> salvaged;
-  if (const std::optional<std::string> because = NotedDamage(options.path)) {
-    Result<Salvaged> made = SalvageFor(options, *because, clock);
+  std::optional<Salvaged> salvaged = *std::move(finished);
+  Ballast ballast(options.path + ".ballast", BallastBytes(options));
+  bool made_now = false;
+  const auto salvage = [&](const std::string& because) -> Status {
+    Result<Salvaged> made = SalvageFor(options, because, ballast, clock);
     if (!made) {
       return made.error();
     }
     salvaged = *std::move(made);
-  }
-  Ballast ballast(options.path + ".ballast", BallastBytes(options));
-  Result<Opened> opened = LoadWith(ballast, options, salvaged, clock);
-  if (!opened && opened.error().code == ErrorCode::kCorrupt && !salvaged) {
-    Result<Salvaged> made = SalvageFor(options, opened.error().message, clock);
-    if (!made) {
+    made_now = true;
+    return {};
+  };
+  if (const std::optional<std::string> because = NotedDamage(options.path); because && !salvaged) {
+    if (Status made = salvage(*because); !made) {
       return made.error();
     }
-    opened = LoadWith(ballast, options, *std::move(made), clock);
+  }
+  Result<Opened> opened = LoadWith(ballast, options, salvaged, clock);
+  if (!opened && opened.error().code == ErrorCode::kCorrupt && !made_now) {
+    if (Status made = salvage(opened.error().message); !made) {
+      return made.error();
+    }
+    opened = LoadWith(ballast, options, salvaged, clock);
   }
   if (opened) {
     opened->lock.emplace(*std::move(lock));
@@ -469,6 +487,7 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
       opened->report.ballast_error = taken.error().message;
     }
     opened->ballast.emplace(std::move(ballast));
+    ForgetSalvage(options.path);  // the last thing: a start that does not come so far tells it again
   }
   return opened;
 }

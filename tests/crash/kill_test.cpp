@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "another_process.h"
+#include "base/file.h"
 #include "old_queue.h"
 #include "queue/sqlite/database.h"
 #include "story.h"
@@ -141,8 +142,8 @@ TEST(Kill9, AtEveryCallOfAHistoryNothingToldIsLost) {
   EXPECT_GT(kills, 50);
 }
 
-// The next process finds that many messages pending, and in the ledger so many that were lost.
-void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lost = 0) {
+// The next process finds that many messages pending, and in the ledger so many that were lost; `tells` of a salvage.
+void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lost = 0, bool tells = false) {
   EXPECT_EQ(InAnotherProcess([&] {
               test::ManualClock clock;
               Result<std::unique_ptr<Queue>> queue = Open(options, clock);
@@ -153,10 +154,11 @@ void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lo
               const std::size_t found = (*queue)->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.size();
               const std::vector<std::string> gaps = *(*queue)->VerifyLedger();
               const std::uint64_t dropped = (*queue)->ReadLedger()->Total().dropped;
-              const bool whole = found == messages && gaps.empty() && dropped == lost;
+              const bool told = !tells || (*queue)->start().salvaged;
+              const bool whole = found == messages && gaps.empty() && dropped == lost && told;
               if (!whole) {
-                std::cerr << found << " messages, " << dropped << " lost" << (gaps.empty() ? "" : "; " + gaps.front())
-                          << std::endl;
+                std::cerr << found << " messages, " << dropped << " lost" << (told ? "" : ", no word of a salvage")
+                          << (gaps.empty() ? "" : "; " + gaps.front()) << std::endl;
               }
               _exit(whole ? 0 : 1);
             }),
@@ -166,7 +168,7 @@ void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lo
 // Kills the opening of the queue that `make` makes at each `step`-th call, before it and with half of a write done;
 // what the next process must find says `expect`. How often it was killed.
 int KillOpening(int step, const std::function<void(const Options&)>& make,
-                const std::function<void(const Options&)>& expect) {
+                const std::function<void(const Options&, bool killed)>& expect) {
   setenv("TMPDIR", "/dev/shm", 0);
   int kills = 0;
   for (const bool half : {false, true}) {
@@ -185,7 +187,7 @@ int KillOpening(int step, const std::function<void(const Options&)>& make,
         test::ManualClock clock;
         _exit(Open(options, clock) ? 0 : 1);
       });
-      expect(options);
+      expect(options, killed);
       kills += killed ? 1 : 0;
     }
   }
@@ -196,7 +198,7 @@ int KillOpening(int step, const std::function<void(const Options&)>& make,
 // The file of an older release is brought up to date in one transaction.
 TEST(Kill9, AtEveryCallOfAMigrationTheOldMessagesStay) {
   const auto make = [](const Options& options) { test::MakeQueueOfFormat10(options.path, 3); };
-  EXPECT_GT(KillOpening(1, make, [](const Options& options) { ExpectStored(options, 3); }), 10);
+  EXPECT_GT(KillOpening(1, make, [](const Options& options, bool) { ExpectStored(options, 3); }), 10);
 }
 
 // Five segments with a message each; the first is broken, and somebody has noticed.
@@ -222,8 +224,11 @@ void MakeDamagedQueue(const Options& options) {
 }
 
 TEST(Kill9, AtEveryCallOfASalvageWhatIsReadableStaysAndWhatIsNotIsCounted) {
-  EXPECT_GT(KillOpening(EveryNth(4), MakeDamagedQueue, [](const Options& options) { ExpectStored(options, 4, 1); }),
-            30);
+  const auto expect = [](const Options& options, bool killed) {
+    ExpectStored(options, 4, 1, killed);
+    EXPECT_GT(FileBytes(options.path + ".damaged"), 0U) << "the only original";
+  };
+  EXPECT_GT(KillOpening(EveryNth(4), MakeDamagedQueue, expect), 30);
 }
 
 }  // namespace

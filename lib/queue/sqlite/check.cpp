@@ -12,9 +12,10 @@ namespace packhorse::queue {
 namespace {
 
 // Small, or bounded: looked at page by page. The pages of `segments` are read with its rows.
-constexpr const char* kSmallTables[] = {"meta",    "lanes",    "streams",  "destinations", "subscriptions",
-                                        "pending", "partials", "batches",  "dead",         "quarantine",
-                                        "ledger",  "settled",  "retained", "replays",      "replay_batches"};
+constexpr const char* kSmallTables[] = {"meta",    "lanes",      "streams",  "destinations", "subscriptions",
+                                        "pending", "partials",   "batches",  "dead",         "quarantine",
+                                        "ledger",  "settled",    "retained", "replays",      "replay_batches",
+                                        "boots",   "earlier_ids"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }
 std::string Text(std::int64_t number) { return std::to_string(number); }
@@ -59,6 +60,12 @@ Status Check::Prepare() {
   phases_.push_back({"SELECT -id, name FROM streams UNION ALL SELECT id, name FROM destinations", &Check::OnName});
   phases_.push_back(
       {"SELECT lane, reserved_through, next_sequence, segments, messages, payload_bytes FROM lanes", &Check::OnLane});
+  phases_.push_back({"SELECT 0, 'the earlier id ' || queue_id, urgent, normal, bulk FROM earlier_ids ORDER BY id",
+                     &Check::OnLastNumbers});
+  phases_.push_back(
+      {"SELECT 1, 'the boot before number ' || id, from_urgent - 1, from_normal - 1, from_bulk - 1 FROM boots"
+       " ORDER BY id",
+       &Check::OnLastNumbers});
   phases_.push_back({"SELECT 0, destination, stream, lane, from_sequence, through_sequence, NULL FROM subscriptions",
                      &Check::OnSubscription});
   phases_.push_back(
@@ -173,6 +180,20 @@ Status Check::OnLane(const Statement& row, std::uint64_t&) {
   if (row.Int(2) < 1 || row.Int(1) < row.Int(2) - 1) {
     Note(Where(*lane) + ": numbers up to " + Text(row.Int(2) - 1) + " are given, but only reserved up to " +
          Text(row.Int(1)));
+  }
+  return {};
+}
+
+// Ids and boots each divide the numbers of a lane: where one ends the next begins.
+Status Check::OnLastNumbers(const Statement& row, std::uint64_t&) {
+  std::array<Sequence, kLanes>& before = last_numbers_.at(static_cast<std::size_t>(row.Int(0)));
+  for (const Lane lane : kAllLanes) {
+    const auto last = static_cast<Sequence>(row.Int(2 + static_cast<int>(lane)));
+    if (last < before[At(lane)] || last >= lanes_[At(lane)].next) {
+      Note(row.Text(1) + " ends with number " + Text(last) + " of " + Where(lane) + ", but the one before it with " +
+           Text(before[At(lane)]) + ", and " + Text(lanes_[At(lane)].next - 1) + " is the last that was given");
+    }
+    before[At(lane)] = last;
   }
   return {};
 }

@@ -78,19 +78,6 @@ std::string ImmutableUri(const std::string& path) {
 
 }  // namespace
 
-bool MayHeal(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::kDiskFull:
-    case ErrorCode::kBusy:
-    case ErrorCode::kIo:
-    case ErrorCode::kPermissionDenied:
-    case ErrorCode::kUnavailable:
-      return true;
-    default:
-      return false;
-  }
-}
-
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
 Statement::Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}

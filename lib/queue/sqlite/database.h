@@ -109,7 +109,4 @@ class Database {
   sqlite3* db_ = nullptr;
 };
 
-// Whether trying the same again later may succeed: the disk is full, busy, read-only, or I/O failed.
-bool MayHeal(const Error& error);
-
 }  // namespace packhorse::queue

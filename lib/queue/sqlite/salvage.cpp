@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <map>
 #include <set>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "queue/ledger.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/copy_table.h"
+#include "queue/sqlite/exchange.h"
 #include "queue/sqlite/reader.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
@@ -23,38 +23,7 @@ namespace {
 
 constexpr std::size_t kMaxNoteBytes = 4'096;
 
-std::string Made(const std::string& path) { return path + ".salvage"; }
-std::string SetAside(const std::string& path) { return path + ".damaged"; }
 std::string Note(const std::string& path) { return path + ".damage"; }
-
-Status Rename(const std::string& from, const std::string& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
-    return ErrnoError("rename " + from + " to " + to, errno);
-  }
-  return {};
-}
-
-void Remove(const std::string& path) {
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-    unlink((path + suffix).c_str());
-  }
-}
-
-// Puts the new database in the place of the damaged one. Whatever of it is done stays done: FinishSalvage() goes on.
-Status Exchange(const std::string& path) {
-  for (const char* suffix : {"", "-wal"}) {
-    unlink((SetAside(path) + suffix).c_str());
-    if (Status aside = Rename(path + suffix, SetAside(path) + suffix); !aside) {
-      return aside;
-    }
-  }
-  unlink((path + "-shm").c_str());
-  if (Status placed = Rename(Made(path), path); !placed) {
-    return placed;
-  }
-  unlink(Note(path).c_str());
-  return SyncDirectoryOf(path);
-}
 
 Status SyncFile(const std::string& path) {
   const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
@@ -271,7 +240,7 @@ Status CopyAll(const std::string& from, Database& to, Salvaged& report) {
 
 Status Build(const std::string& path, const std::vector<StreamOptions>& streams,
              const std::vector<DestinationOptions>& destinations, WallTime now, Salvaged& report) {
-  Result<Database> to = Database::Open(Made(path), Database::Mode::kReadWriteCreate);
+  Result<Database> to = Database::Open(SalvagedFile(path), Database::Mode::kReadWriteCreate);
   if (!to) {
     return to.error();
   }
@@ -294,7 +263,7 @@ Status Build(const std::string& path, const std::vector<StreamOptions>& streams,
   if (Status ended = to->Execute("COMMIT"); !ended) {
     return ended;
   }
-  Result<Reader> reader = Reader::Open(Made(path));
+  Result<Reader> reader = Reader::Open(SalvagedFile(path));
   if (!reader) {
     return reader.error();
   }
@@ -317,33 +286,35 @@ Status Build(const std::string& path, const std::vector<StreamOptions>& streams,
 
 Result<Salvaged> Salvage(const std::string& path, const std::string& because, const std::vector<StreamOptions>& streams,
                          const std::vector<DestinationOptions>& destinations, WallTime now) {
-  Remove(Made(path));
+  RemoveDatabase(SalvagedFile(path));
   Salvaged report;
   report.because = because;
-  report.set_aside = SetAside(path);
-  Status done = Build(path, streams, destinations, now, report);
+  report.set_aside = SetAsideFile(path);
+  Status done = CheckSalvageRoom(path, 0);
   if (done) {
-    done = SyncFile(Made(path));
+    done = PadDatabase(path);
+  }
+  if (done) {
+    done = Build(path, streams, destinations, now, report);
+  }
+  if (done) {
+    done = SyncFile(SalvagedFile(path));
   }
   if (!done) {
-    Remove(Made(path));
+    RemoveDatabase(SalvagedFile(path));
     return Error(done.error()).With("salvage " + path + " (" + because + ")");
   }
-  if (Status exchanged = Exchange(path); !exchanged) {
+  if (Status exchanged = Exchange(path, report); !exchanged) {
     return exchanged.error();
   }
   return report;
 }
 
-Status FinishSalvage(const std::string& path) {
-  if (!Exists(Made(path))) {
-    return {};
-  }
-  if (!Exists(path)) {
-    return Exchange(path);
-  }
-  Remove(Made(path));
-  return {};
+Result<std::optional<Salvaged>> FinishSalvage(const std::string& path) { return FinishExchange(path); }
+
+void ForgetSalvage(const std::string& path) {
+  unlink(Note(path).c_str());
+  ForgetExchange(path);
 }
 
 void NoteDamage(const std::string& path, const std::string& because) {

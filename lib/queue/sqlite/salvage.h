@@ -18,12 +18,15 @@ namespace packhorse::queue {
 // messages whose bytes are gone count as dropped, with the reason "damaged". When it cannot be known any more what was
 // already sent, everything stored is pending again, under the same record ids.
 
-// Fails when the new database cannot be written (a full disk): everything is then as before.
+// Fails when the new database cannot be written: everything is then as before. On a disk without the room for it
+// (kDiskFull) nothing is written at all. A file that is too short is padded with zeros first.
 Result<Salvaged> Salvage(const std::string& path, const std::string& because, const std::vector<StreamOptions>& streams,
                          const std::vector<DestinationOptions>& destinations, WallTime now);
 
-// Ends the renames of a salvage that a power cut interrupted, or removes what is left of one that did not get so far.
-Status FinishSalvage(const std::string& path);
+// Ends a salvage that a power cut interrupted, and returns what it came to; or removes what is left of one that did not
+// get so far. The same again at each start, until ForgetSalvage() says that the first fold is in the new database.
+Result<std::optional<Salvaged>> FinishSalvage(const std::string& path);
+void ForgetSalvage(const std::string& path);
 
 // Damage found while the queue was open is noted beside it and salvaged at the next start: `<path>.damage`.
 void NoteDamage(const std::string& path, const std::string& because);

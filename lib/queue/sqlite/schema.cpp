@@ -153,10 +153,8 @@ Status WriteIdentity(Database& db) {
   return WriteFormat(db);
 }
 
-Status Migrate(Database& db, std::int64_t version) {
-  if (Status begun = db.Execute("BEGIN IMMEDIATE"); !begun) {
-    return begun;
-  }
+// Within a transaction.
+Status MigrateFrom(Database& db, std::int64_t version) {
   if (version == 0) {
     if (Status created = Create(db); !created) {
       return created;
@@ -174,6 +172,18 @@ Status Migrate(Database& db, std::int64_t version) {
     return versioned;
   }
   return db.Execute("COMMIT");
+}
+
+// All of it or nothing: after an error the connection is as before, so that it can be tried again.
+Status Migrate(Database& db, std::int64_t version) {
+  if (Status begun = db.Execute("BEGIN IMMEDIATE"); !begun) {
+    return begun;
+  }
+  Status migrated = MigrateFrom(db, version);
+  if (!migrated && db.in_transaction()) {
+    static_cast<void>(db.Execute("ROLLBACK"));
+  }
+  return migrated;
 }
 
 }  // namespace

@@ -115,6 +115,16 @@ TEST_P(CheckTest, ANumberThatWasNeverGivenIsNamed) {
   EXPECT_THAT(Report().problems, Contains(HasSubstr("ends behind the last number that was given, 4")));
 }
 
+TEST_P(CheckTest, EarlierIdsAndBootsThatDoNotFollowEachOtherAreNamed) {
+  Fill();
+  Change(
+      "DELETE FROM earlier_ids; INSERT INTO earlier_ids VALUES (1, 'first', 0, 4, 0), (2, 'second', 0, 2, 0);"
+      "UPDATE boots SET from_normal = 99");
+  const CheckReport report = Report();
+  EXPECT_THAT(report.problems, Contains(HasSubstr("the earlier id second ends with number 2 of lane normal")));
+  EXPECT_THAT(report.problems, Contains(HasSubstr("ends with number 98 of lane normal")));
+}
+
 TEST_P(CheckTest, DeadLettersAndQuarantineThatDoNotDecodeAreNamed) {
   Fill();
   Change("UPDATE dead SET message = x'00'; UPDATE quarantine SET message = x'00'");

@@ -284,5 +284,19 @@ TEST_P(FormatTest, AHalfDoneMigrationLeavesTheOldFormatToTheNextStart) {
   ExpectVerified();
 }
 
+TEST_P(FormatTest, AMigrationThatFailsLeavesNoTransactionOpen) {
+  std::remove((dir_ / "old.db").c_str());
+  Result<Database> db = Database::Open(dir_ / "old.db", Database::Mode::kReadWriteCreate);
+  ASSERT_TRUE(db);
+  ASSERT_TRUE(db->Execute(kFormat10));
+  ASSERT_TRUE(
+      db->Execute("PRAGMA application_id = 1346456392; PRAGMA user_version = 1;"
+                  "CREATE TABLE replays(id INTEGER PRIMARY KEY)"));  // in the way of one of the next
+  EXPECT_FALSE(PrepareSchema(*db));
+  EXPECT_FALSE(db->in_transaction());
+  ASSERT_TRUE(db->Execute("DROP TABLE replays"));
+  EXPECT_TRUE(PrepareSchema(*db));
+}
+
 }  // namespace
 }  // namespace packhorse::queue
