@@ -118,13 +118,14 @@ void ScriptedConnection::Reset() {
   fd_.Close();
 }
 
-ScriptedServer::ScriptedServer(Script script)
+ScriptedServer::ScriptedServer(Script script, const std::string& ip, int port)
     : script_(std::move(script)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   socklen_t length = sizeof address;
-  if (bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 || listen(listener_.get(), 64) != 0 ||
+  if (inet_pton(AF_INET, ip.c_str(), &address.sin_addr) != 1 ||
+      bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 || listen(listener_.get(), 64) != 0 ||
       getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     throw std::runtime_error("the scripted server cannot listen");
   }

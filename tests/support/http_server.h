@@ -54,7 +54,8 @@ class ScriptedServer {
  public:
   using Script = std::function<void(ScriptedConnection& connection, int number)>;
 
-  explicit ScriptedServer(Script script);
+  // On another address of loopback, or on a port that another one uses there, when the caller says so.
+  explicit ScriptedServer(Script script, const std::string& address = "127.0.0.1", int port = 0);
   ~ScriptedServer();
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;

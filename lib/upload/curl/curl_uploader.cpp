@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "upload/curl/tls_sessions.h"
 #include "upload/curl/transfer.h"
 #include "upload/uploader.h"
 
@@ -19,6 +20,7 @@ constexpr std::size_t kMaxInFlight = 256;
 constexpr std::size_t kMaxFds = 32;
 constexpr long kMaxIdleConnections = 32;
 constexpr long kMaxConnectionsPerHost = 8;
+constexpr long kMaxStreams = 100;  // on one connection; libcurl's own default
 constexpr int kMaxWaitMs = 60'000;
 
 Error MultiError(const char* what, CURLMcode code) {
@@ -55,6 +57,8 @@ class CurlUploader final : public Uploader {
 
   Status Start(Transfer& transfer);
   Status Perform();
+  void End(std::unique_ptr<Transfer> transfer, int code);
+  Status ShareConnections();
   // Runs the callbacks of everything that has ended; how many there were.
   std::size_t RunCallbacks();
   Result<std::uint32_t> Wait(const std::vector<int>& fds, int timeout_ms);
@@ -62,13 +66,19 @@ class CurlUploader final : public Uploader {
   CURLM* const multi_;
   const std::string user_agent_;
   Connections connections_;
+  TlsSessions sessions_;
   std::map<void*, std::unique_ptr<Transfer>> running_;
   std::deque<Finished> finished_;
   bool polling_ = false;
+  long streams_ = kMaxStreams;
 };
 
 void CurlUploader::Send(const Endpoint& endpoint, Request request, std::function<void(Response)> done) {
-  auto transfer = std::make_unique<Transfer>(endpoint, std::move(request), connections_, std::move(done));
+  if (sessions_.FilesChanged(endpoint)) {
+    connections_.RetireAll();
+  }
+  auto transfer =
+      std::make_unique<Transfer>(endpoint, std::move(request), connections_, sessions_.share(), std::move(done));
   if (const Status started = Start(*transfer); !started) {
     finished_.push_back({std::move(transfer->done()), Transfer::Failed(started.error())});
     return;
@@ -104,13 +114,37 @@ Status CurlUploader::Perform() {
     if (found == running_.end()) {
       return Error{ErrorCode::kInternal, "libcurl reports a transfer that was not started"};
     }
-    const std::unique_ptr<Transfer> transfer = std::move(found->second);
+    std::unique_ptr<Transfer> transfer = std::move(found->second);
     running_.erase(found);
-    Response response = transfer->Finish(result);
-    curl_multi_remove_handle(multi_, transfer->handle());
-    finished_.push_back({std::move(transfer->done()), std::move(response)});
+    End(std::move(transfer), result);
   }
-  return {};
+  return ShareConnections();
+}
+
+void CurlUploader::End(std::unique_ptr<Transfer> transfer, int code) {
+  if (transfer->wants_another_connection()) {
+    curl_multi_remove_handle(multi_, transfer->handle());
+    transfer->TakeNewConnection();
+    if (curl_multi_add_handle(multi_, transfer->handle()) == CURLM_OK) {
+      running_.emplace(transfer->handle(), std::move(transfer));
+      return;
+    }
+  }
+  Response response = transfer->Finish(code);
+  curl_multi_remove_handle(multi_, transfer->handle());
+  finished_.push_back({std::move(transfer->done()), std::move(response)});
+}
+
+// While a retired connection still carries requests libcurl would choose it for further ones. One request at a time for
+// each connection keeps them away from it, and still lets them share those that are idle.
+Status CurlUploader::ShareConnections() {
+  const long streams = connections_.Draining() ? 1 : kMaxStreams;
+  if (streams == streams_) {
+    return {};
+  }
+  streams_ = streams;
+  const CURLMcode code = curl_multi_setopt(multi_, CURLMOPT_MAX_CONCURRENT_STREAMS, streams);
+  return code == CURLM_OK ? Status{} : MultiError("set up libcurl", code);
 }
 
 std::size_t CurlUploader::RunCallbacks() {

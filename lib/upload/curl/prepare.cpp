@@ -13,10 +13,9 @@ namespace packhorse::upload {
 namespace {
 
 constexpr std::size_t kMaxRequestHeaders = 100;
-// An idle connection older than this has often been forgotten by a NAT or a server in between; using it would cost a
-// time-out with an unknown outcome.
-constexpr long kMaxIdleSeconds = 60;
-constexpr long kKeepAliveSeconds = 30;
+// A NAT that forgets an idle connection after ten seconds is among the shortest that are met.
+constexpr long kKeepAliveSeconds = 8;
+constexpr long kNameCacheSeconds = 60;
 // Parsing the system's store costs a gateway tens of milliseconds. A configured file is small and read every time, so
 // that a mended one is used at once.
 constexpr long kSystemStoreCacheSeconds = 600;
@@ -151,6 +150,7 @@ Status Transfer::CheckUrl() {
     return Error{ErrorCode::kInvalidArgument, "the URL contains a user name or password; configure them as \"auth\""};
   }
   where_ = Part(url.get(), CURLUPART_HOST) + ":" + Part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  origin_ = scheme + "://" + where_;
   return Setter(handle_)
       .Set(CURLOPT_URL, url_.c_str())
       .Set(CURLOPT_PROTOCOLS_STR, "http,https")
@@ -272,7 +272,15 @@ Status Transfer::SetLimits() {
 }
 
 Status Transfer::SetConnection() {
+  use_ = connections_.Begin(origin_);
+  released_ = false;
+  // After a failure libcurl's own cache of names would lead to the same machine again for a minute, and the first of
+  // several addresses always to the same one.
+  const bool distrusted = connections_.Distrusted(origin_);
   return Setter(handle_)
+      .Set(CURLOPT_DNS_CACHE_TIMEOUT, distrusted ? 0L : kNameCacheSeconds)
+      .Set(CURLOPT_DNS_SHUFFLE_ADDRESSES, distrusted ? 1L : 0L)
+      .Set(CURLOPT_SHARE, sessions_.get())
       .Set(CURLOPT_OPENSOCKETFUNCTION, &Connections::OnOpen)
       .Set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&connections_))
       .Set(CURLOPT_CLOSESOCKETFUNCTION, &Connections::OnClose)
@@ -280,7 +288,7 @@ Status Transfer::SetConnection() {
       .Set(CURLOPT_PREREQFUNCTION, &Transfer::OnConnection)
       .Set(CURLOPT_PREREQDATA, static_cast<void*>(this))
       .Set(CURLOPT_FRESH_CONNECT, request_.new_connection ? 1L : 0L)
-      .Set(CURLOPT_MAXAGE_CONN, kMaxIdleSeconds)
+      .Set(CURLOPT_MAXAGE_CONN, static_cast<long>(connections_.IdleLimit(origin_).count()))
       .Set(CURLOPT_TCP_KEEPALIVE, 1L)
       .Set(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds)
       .Set(CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds)

@@ -46,6 +46,12 @@ std::string VersionName(long version) {
   }
 }
 
+// A proxy or a backend that cannot serve, and does not say for how long. Another connection may lead to a better one.
+bool IsBadBackend(const Response& response) {
+  return (response.status == 502 || response.status == 503 || response.status == 504) &&
+         response.Header("retry-after").empty();
+}
+
 // One line of printable ASCII: messages go to logs and terminals, and parts of them come from the other side.
 std::string Printable(std::string_view text) {
   std::string clean(Trim(text));
@@ -60,15 +66,20 @@ std::string Printable(std::string_view text) {
 
 }  // namespace
 
-Transfer::Transfer(Endpoint endpoint, Request request, Connections& connections, std::function<void(Response)> done)
+Transfer::Transfer(Endpoint endpoint, Request request, Connections& connections, std::shared_ptr<void> sessions,
+                   std::function<void(Response)> done)
     : endpoint_(std::move(endpoint)),
       request_(std::move(request)),
       connections_(connections),
       done_(std::move(done)),
       handle_(curl_easy_init()),
+      sessions_(std::move(sessions)),
       error_text_(CURL_ERROR_SIZE, '\0') {}
 
 Transfer::~Transfer() {
+  if (!released_) {
+    connections_.Release(origin_, use_, Connections::Outcome::kGood, SystemClock().Mono());
+  }
   curl_easy_cleanup(handle_);
   curl_slist_free_all(headers_);
 }
@@ -99,11 +110,30 @@ int Transfer::OnSeek(void* self, std::int64_t offset, int origin) {
   return at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-// libcurl has a connection for the request, new or kept, and sends nothing yet.
+// libcurl has a connection for the request, new or kept, and has sent nothing of it.
 int Transfer::OnConnection(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port) {
   auto& transfer = *static_cast<Transfer*>(self);
-  transfer.response_.connection = transfer.connections_.Find(local_ip, local_port, remote_ip, remote_port);
+  const Connections::Ends ends{local_ip, local_port, remote_ip, remote_port};
+  if (!transfer.connections_.Take(transfer.origin_, ends, SystemClock().Mono(), transfer.use_)) {
+    transfer.refused_connection_ = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
   return CURL_PREREQFUNC_OK;
+}
+
+void Transfer::TakeNewConnection() {
+  refused_connection_ = false;
+  curl_easy_setopt(handle_, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+void Transfer::Release(const Response& response) {
+  using Outcome = Connections::Outcome;
+  Outcome outcome = IsBadBackend(response) ? Outcome::kFailed : Outcome::kGood;
+  if (response.transport != Transport::kOk && response.transport != Transport::kLocal) {
+    outcome = Outcome::kLost;
+  }
+  connections_.Release(origin_, use_, outcome, SystemClock().Mono());
+  released_ = true;
 }
 
 bool Transfer::TakeHeaderLine(std::string_view line) {
@@ -199,15 +229,17 @@ Response Transfer::Finish(int code) {
   const bool refused_early = progress.headers_done && progress.status >= 400 && !progress.sent_all();
   if (code != CURLE_OK && ((cut_ && response.status >= 200) || refused_early)) {
     response.truncated = true;
-    return std::move(response);
+  } else {
+    response.transport = Judge(code, progress, error_text_.data());
   }
-  response.transport = Judge(code, progress, error_text_.data());
   if (response.transport != Transport::kOk) {
     response.error = Message(response.transport, code, progress);
     response.status = 0;
     response.headers.clear();
     response.body.clear();
   }
+  response.connection = use_.number;
+  Release(response);
   return std::move(response);
 }
 

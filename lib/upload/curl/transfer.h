@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,9 @@ namespace packhorse::upload {
 // it. Loop thread. Neither copied nor moved: libcurl keeps pointers into it.
 class Transfer {
  public:
-  // `connections` outlives the transfer and libcurl's connections.
-  Transfer(Endpoint endpoint, Request request, Connections& connections, std::function<void(Response)> done);
+  // `connections` outlives the transfer and libcurl's connections; `sessions`: a CURLSH.
+  Transfer(Endpoint endpoint, Request request, Connections& connections, std::shared_ptr<void> sessions,
+           std::function<void(Response)> done);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -30,6 +32,9 @@ class Transfer {
   Status Prepare(const std::string& user_agent);
   // CURL*, which is void* to users of libcurl 7.
   void* handle() const { return handle_; }
+  // The connection that libcurl had chosen was retired and nothing was sent: to be started again, over a new one.
+  bool wants_another_connection() const { return refused_connection_; }
+  void TakeNewConnection();
   // The response, once libcurl reports the end with this CURLcode.
   Response Finish(int code);
   // The response when Prepare() or the start failed.
@@ -53,6 +58,7 @@ class Transfer {
   Status SetConnection();
   bool TakeHeaderLine(std::string_view line);
   bool TakeBody(std::string_view bytes);
+  void Release(const Response& response);
   Progress Measure() const;
   std::string Message(Transport transport, int code, const Progress& progress) const;
 
@@ -63,8 +69,13 @@ class Transfer {
   void* handle_ = nullptr;
   curl_slist* headers_ = nullptr;
   std::string url_;
-  std::string where_;  // host:port, for messages: paths and queries may hold keys
+  std::string where_;   // host:port, for messages: paths and queries may hold keys
+  std::string origin_;  // with the scheme
   bool https_ = false;
+  bool refused_connection_ = false;
+  bool released_ = true;
+  Connections::Use use_;
+  const std::shared_ptr<void> sessions_;
   std::vector<char> error_text_;  // libcurl writes into it
   std::size_t body_read_ = 0;     // bytes of the body that libcurl fetched
   bool resend_refused_ = false;   // see OnSeek
