@@ -164,10 +164,15 @@ std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
   std::vector<queue::StreamOptions> streams;
   for (const config::Stream& stream : config.streams) {
     const bool moves = stream.device_rate && stream.device_rate->over == config::DeviceRate::Over::kBulk;
-    streams.push_back({stream.name, stream.lane, stream.destinations, stream.retain_delivered, moves});
+    streams.push_back({stream.name,
+                       stream.lane,
+                       stream.destinations,
+                       stream.retain_delivered,
+                       moves,
+                       {stream.contract, stream.topics, stream.retained == config::RetainedPolicy::kState}});
   }
   for (const config::Destination& destination : config.destinations) {
-    streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}, {}, false});
+    streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}, {}, false, {}});
   }
   return streams;
 }
@@ -194,7 +199,7 @@ Status BindGapStreams(Parts& parts, const config::Config& config) {
     if (!id) {
       return id.error();
     }
-    parts.streams.insert_or_assign(*id, delivery::StreamBinding{name, {}, *contract, false});
+    parts.streams.insert_or_assign(*id, delivery::StreamBinding{name, {delivery::StreamDefinition({}, *contract, false)}});
   }
   return {};
 }
@@ -202,18 +207,15 @@ Status BindGapStreams(Parts& parts, const config::Config& config) {
 }  // namespace
 
 Status BindStreams(Parts& parts, const config::Config& config) {
-  Result<std::vector<BoundStream>> bound = BindStreams(config);
-  if (!bound) {
-    return bound.error();
+  const auto kept = parts.queue->Definitions();
+  if (!kept) {
+    return kept.error().With("read how the streams are decoded");
   }
-  for (BoundStream& entry : *bound) {
-    const Result<StreamId> id = parts.queue->Stream(entry.stream->name);
-    if (!id) {
-      return id.error();
+  StreamId before = 0;
+  for (const queue::KeptDefinition& each : *kept) {
+    if (std::exchange(before, each.stream) != each.stream) {
+      delivery::Bind(parts.queue->StreamName(each.stream), *kept, each.stream, parts.streams);
     }
-    parts.streams.insert_or_assign(
-        *id, delivery::StreamBinding{entry.stream->name, std::move(entry.patterns), std::move(entry.contract),
-                                     entry.stream->retained == config::RetainedPolicy::kState});
   }
   return BindGapStreams(parts, config);
 }

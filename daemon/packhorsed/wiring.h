@@ -79,8 +79,8 @@ std::string GapStream(const std::string& destination);
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config);
 std::vector<queue::DestinationOptions> QueueDestinations(const config::Config& config);
 
-// Enters the streams of `config` into parts.streams. Streams that are no longer configured stay, so
-// that their backlog is still decoded.
+// Enters the streams into parts.streams, as the queue keeps them: those of `config`, which is in force, and those of
+// before that stored messages may need. REQUIRES: the queue knows the streams of `config`.
 Status BindStreams(Parts& parts, const config::Config& config);
 // Shared limits that are new or differ; existing objects keep their address.
 void SetSharedLimits(Parts& parts, const config::Config& config);

@@ -23,32 +23,6 @@ queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::De
 
 }  // namespace
 
-contract::Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane,
-                         const queue::StoredMessage& stored) {
-  const auto found = streams.find(stored.message.stream);
-  if (found == streams.end()) {
-    contract::Decoded decoded;
-    decoded.kind = contract::Decoded::Kind::kQuarantine;
-    decoded.reason = "unknown_stream";
-    decoded.detail = "the stream of this message is no longer configured; its contract is not known";
-    return decoded;
-  }
-  const StreamBinding& binding = found->second;
-  contract::DecodeContext context;
-  context.queue_id = queue_id;
-  context.lane = lane;
-  context.sequence = stored.sequence;
-  context.stream = binding.name;
-  context.retained_is_state = binding.retained_is_state;
-  for (const TopicPattern& pattern : binding.patterns) {
-    if (pattern.Matches(stored.message.topic)) {
-      context.pattern = &pattern;
-      break;
-    }
-  }
-  return binding.contract->Decode(stored.message, context);
-}
-
 // A batch while it is being filled.
 struct BatchBuilder::Draft {
   std::unique_ptr<queue::FrozenBatch> batch;
@@ -243,7 +217,8 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::F
     if (!stored) {
       return stored.error().With("rebuild a batch");
     }
-    contract::Decoded decoded = Decode(streams_, queue_.ids().Of(from.lane, stored->sequence), from.lane, *stored);
+    contract::Decoded decoded = DecodeAgain(streams_, queue_.ids().Of(from.lane, stored->sequence), from.lane, *stored,
+                                            member.total_records);
     if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
       return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
                                                     " no longer decodes to the records it had: the device " +

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/credentials.h"
@@ -26,19 +29,38 @@ namespace packhorse::delivery {
 // settle. Everything on the loop thread; never blocks; destinations know nothing of each other, except for shared
 // limits.
 
-// How messages of one stream are decoded.
+// A way to decode messages of a stream.
+struct StreamDefinition {
+  std::vector<TopicPattern> patterns;
+  std::shared_ptr<const contract::DeviceContract> contract;  // null: this release does not know it
+  bool retained_is_state = true;
+  // The last number of each lane that may have come under it; none: it is in force.
+  std::optional<std::array<Sequence, queue::kLanes>> through;
+  std::string contract_name;  // as it was configured
+
+  StreamDefinition(std::vector<TopicPattern> topics, std::shared_ptr<const contract::DeviceContract> by,
+                   bool state = true)
+      : patterns(std::move(topics)), contract(std::move(by)), retained_is_state(state) {}
+};
+// How messages of one stream are decoded: as it is configured now or was at last, and before that as it was when the
+// message came or later. The newest first; never empty.
 struct StreamBinding {
   std::string name;
-  std::vector<TopicPattern> patterns;
-  std::shared_ptr<const contract::DeviceContract> contract;
-  bool retained_is_state = true;
+  std::vector<StreamDefinition> definitions;
 };
 using Streams = std::map<StreamId, StreamBinding>;
 
-// Decodes a stored message by its stream's contract. A stream that is no longer configured: quarantine
-// "unknown_stream".
+// What `kept` says, for Decode(). Definitions that cannot be read are left out.
+void Bind(std::string_view name, const std::vector<queue::KeptDefinition>& kept, StreamId stream, Streams& streams);
+
+// Decodes a stored message: by the newest definition of its stream whose topics match and that can. Quarantine with
+// queue::kUnknownStream when nothing is known of the stream, queue::kUnknownContract when this release does not know
+// the contract: such a message is not at fault.
 contract::Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane,
                          const queue::StoredMessage& stored);
+// Likewise, by the first that gives so many records: those that a batch has sent.
+contract::Decoded DecodeAgain(const Streams& streams, std::string_view queue_id, Lane lane,
+                              const queue::StoredMessage& stored, std::uint32_t records);
 
 struct Options {
   std::string name;

@@ -18,6 +18,7 @@
 #include "queue/message_codec.h"
 #include "queue/operation.h"
 #include "queue/sqlite/boots.h"
+#include "queue/sqlite/definitions.h"
 #include "queue/sqlite/exchange.h"
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
@@ -206,6 +207,9 @@ Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal,
     Result<LedgerChanges> configured = ApplyConfiguration(db, options.streams, options.destinations, last, count);
     if (!configured) {
       return configured;
+    }
+    if (Status kept = KeepDefinitions(db, options.streams, last); !kept) {
+      return kept.error();
     }
     if (Status identified = WriteIdentity(db, renewal, options.machine, last); !identified) {
       return identified.error();

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue/definition.h"
 #include "record/raw_message.h"
 
 namespace packhorse::queue {
@@ -21,6 +22,7 @@ struct StreamOptions {
   // Messages stay readable for a replay so long after they were stored, delivered or not; 0: until nobody needs them.
   std::chrono::milliseconds retain_delivered{0};
   bool moves_to_bulk = false;  // some of its messages come into lane bulk instead
+  StreamDefinition definition{};
 };
 
 // Where a destination begins that is new to the queue, which never had a stream before. Decided once, when it gets its

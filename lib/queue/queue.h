@@ -197,6 +197,10 @@ class Queue {
   // Damage that a check has found: noted, as if it had been met while reading, for the next start to salvage.
   virtual void NoteDamage(const std::string& because) = 0;
 
+  // How the messages of each stream are decoded, and how those were that came before: by stream, what is in use or was
+  // in use last first.
+  virtual Result<std::vector<KeptDefinition>> Definitions() = 0;
+
   // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts where it says,
   // and what it catches up with counts as received for it; one that is gone keeps its backlog until it is configured
   // again (its messages stay pending and visible). All of it or nothing. Blocks, and holds arrivals up: for a fold, and

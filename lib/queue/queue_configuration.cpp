@@ -6,6 +6,7 @@
 
 #include "queue/configuration.h"
 #include "queue/queue_impl.h"
+#include "queue/sqlite/definitions.h"
 
 namespace packhorse::queue {
 
@@ -83,6 +84,9 @@ Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<De
     Result<LedgerChanges> applied = ApplyConfiguration(database, streams, destinations, last, count);
     if (!applied) {
       return applied;
+    }
+    if (Status kept = KeepDefinitions(database, streams, last); !kept) {
+      return kept.error();
     }
     Result<StoredConfiguration> read = ReadConfiguration(database);
     if (!read) {

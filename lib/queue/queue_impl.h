@@ -99,6 +99,7 @@ class QueueImpl final : public Queue {
     const std::lock_guard lock(mutex_);
     store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
   }
+  Result<std::vector<KeptDefinition>> Definitions() override { return Noted(reader_.Definitions()); }
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) override;
   Result<Ahead> CountAhead(const std::vector<StreamOptions>& streams,
                            const std::vector<DestinationOptions>& destinations, std::uint64_t bytes) override;

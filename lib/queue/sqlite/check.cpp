@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kSmallTables[] = {"meta",    "lanes",      "streams",  "destinations", "subscriptions",
                                         "pending", "partials",   "batches",  "dead",         "quarantine",
                                         "ledger",  "settled",    "retained", "replays",      "replay_batches",
-                                        "boots",   "earlier_ids"};
+                                        "boots",   "earlier_ids", "stream_definitions"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }
 std::string Text(std::int64_t number) { return std::to_string(number); }

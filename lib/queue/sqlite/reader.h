@@ -14,6 +14,7 @@
 #include "queue/queue.h"
 #include "queue/sqlite/catch_up.h"
 #include "queue/sqlite/database.h"
+#include "queue/sqlite/definitions.h"
 
 namespace packhorse::queue {
 
@@ -45,6 +46,7 @@ class Reader {
   Result<StoredMessage> Message(Lane lane, Sequence sequence);
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);
+  Result<std::vector<KeptDefinition>> Definitions() { return ReadDefinitions(db_); }
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after);
   // Of one message: its dead letters that are not on their way again, oldest first; what of it is in quarantine.
   Result<std::vector<DeadLetter>> DeadLettersAt(Lane lane, Sequence sequence);

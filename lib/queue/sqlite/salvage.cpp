@@ -66,6 +66,7 @@ const std::vector<Table> kTables = {
     {"boots", "", nullptr, true},
     {"retained", "", nullptr, true},
     {"replays", "", nullptr, true},
+    {"stream_definitions", "", nullptr, true},
     {"replay_batches", "", [](const Statement& row) { return static_cast<bool>(DecodeMembers(row.Blob(12))); }, true}};
 
 // Makes the copied rows a queue again.

@@ -102,8 +102,13 @@ ALTER TABLE settled ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
     // Suspects: records that are set aside.
     R"sql(
 )sql"
-    // What is needed to decode a message whatever becomes of the configuration.
+    // What is needed to decode a message whatever becomes of the configuration; and for which destinations a message is
+    // in quarantine.
     R"sql(
+CREATE TABLE stream_definitions(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, contract TEXT NOT NULL,
+  topics BLOB NOT NULL, retained_is_state INTEGER NOT NULL, current INTEGER NOT NULL,
+  from_urgent INTEGER NOT NULL, from_normal INTEGER NOT NULL, from_bulk INTEGER NOT NULL,
+  through_urgent INTEGER NOT NULL, through_normal INTEGER NOT NULL, through_bulk INTEGER NOT NULL);
 )sql"
     // What the brokers promised.
     R"sql(

@@ -178,6 +178,7 @@ class FakeQueue final : public queue::Queue {
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
   Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
   void NoteDamage(const std::string&) override {}
+  Result<std::vector<queue::KeptDefinition>> Definitions() override { return std::vector<queue::KeptDefinition>(); }
   Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<queue::DestinationOptions>) override {
     return Missing();
   }

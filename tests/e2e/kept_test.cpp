@@ -1,0 +1,65 @@
+// The configuration changes while messages wait: each is decoded and delivered as if nothing had happened.
+
+#include <gtest/gtest.h>
+
+#include "site.h"
+
+namespace packhorse::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+json Stream(const std::string& name, const std::string& topic) {
+  return {{"name", name},
+          {"source", "plant"},
+          {"topics", {"site/{site}/dev/{device}/" + topic}},
+          {"contract", "generic-json@1"},
+          {"destinations", {"cloud"}}};
+}
+
+void Publish(Site& site, const std::string& topic, std::size_t count) {
+  std::vector<MqttMessage> messages;
+  for (std::size_t i = 0; i < count; ++i) {
+    messages.push_back(MqttMessage{"site/a/dev/" + topic + "/" + topic, R"({"v":)" + std::to_string(i) + "}"});
+  }
+  MqttClient client(site.broker().port());
+  ASSERT_EQ(client.Publish(messages), count);
+}
+
+TEST(Kept, StreamsThatAreRenamedRemovedOrChangedWhileTheCloudIsAwayAreDelivered) {
+  Site site;
+  json& streams = site.config()["streams"];
+  streams = {Stream("renamed", "renamed"), Stream("removed", "removed"), Stream("topics", "topics"),
+             Stream("contract", "contract"), Stream("lane", "lane")};
+  site.StartBridge();
+  site.KillCloud();
+  for (const char* topic : {"renamed", "removed", "topics", "contract", "lane"}) {
+    Publish(site, topic, 20);
+  }
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["ledger"]["pending"] == 100; })) << site.Status()["ledger"];
+  streams[0]["name"] = "with-another-name";
+  streams[2]["topics"] = {"site/{site}/elsewhere/+"};
+  streams[3]["contract"] = "generic-json@1.0";
+  streams[4]["lane"] = "bulk";
+  streams.erase(1);
+  site.WriteConfig();
+  const RunResult reloaded = site.Cli({"reload"});
+  EXPECT_EQ(reloaded.exit_code, 0) << reloaded.out;
+  EXPECT_EQ(site.StopBridge(), 0);
+  site.config()["gateway"]["id"] = "gw-other";
+  site.StartBridge();
+  site.KillBridge();
+  site.StartBridge();
+  EXPECT_EQ(site.Status()["ledger"]["pending"], 100);
+  site.StartCloud();
+  ASSERT_TRUE(site.Settled(100)) << site.Status()["ledger"];
+  EXPECT_EQ(site.Status()["ledger"]["delivered"], 100) << site.Status()["ledger"];
+  for (const char* topic : {"renamed", "removed", "topics", "contract", "lane"}) {
+    EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE device_id = '" + std::string(topic) + "'"), 20) << topic;
+  }
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records"), 100);
+}
+
+}  // namespace
+}  // namespace packhorse::test
