@@ -199,7 +199,8 @@ Status BindGapStreams(Parts& parts, const config::Config& config) {
     if (!id) {
       return id.error();
     }
-    parts.streams.insert_or_assign(*id, delivery::StreamBinding{name, {delivery::StreamDefinition({}, *contract, false)}});
+    parts.streams.insert_or_assign(*id,
+                                   delivery::StreamBinding{name, {delivery::StreamDefinition({}, *contract, false)}});
   }
   return {};
 }

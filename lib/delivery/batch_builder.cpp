@@ -217,8 +217,8 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::F
     if (!stored) {
       return stored.error().With("rebuild a batch");
     }
-    contract::Decoded decoded = DecodeAgain(streams_, queue_.ids().Of(from.lane, stored->sequence), from.lane, *stored,
-                                            member.total_records);
+    contract::Decoded decoded =
+        DecodeAgain(streams_, queue_.ids().Of(from.lane, stored->sequence), from.lane, *stored, member.total_records);
     if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
       return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
                                                     " no longer decodes to the records it had: the device " +

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "delivery/delivery.h"
+#include "queue/definition.h"
 #include "queue/values.h"
 
 namespace packhorse::delivery {

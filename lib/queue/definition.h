@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "record/raw_message.h"
@@ -27,5 +28,10 @@ struct KeptDefinition {
   // Of one that is not: the last number of each lane that may have come under it.
   std::array<Sequence, 3> through{};
 };
+
+// Reasons of quarantine that are not the message's fault: what is needed to decode it is not there, and may come. Such
+// messages stay whatever their number.
+inline constexpr std::string_view kUnknownStream = "unknown_stream";
+inline constexpr std::string_view kUnknownContract = "unknown_contract";
 
 }  // namespace packhorse::queue

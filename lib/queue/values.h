@@ -210,11 +210,6 @@ struct QuarantinedMessage {
   RawMessage message;
 };
 
-// Reasons of quarantine that are not the message's fault: what is needed to decode it is not there, and may come. Such
-// messages stay whatever their number.
-inline constexpr std::string_view kUnknownStream = "unknown_stream";
-inline constexpr std::string_view kUnknownContract = "unknown_contract";
-
 // Streams of the daemon's own records, which no device sent, begin with this; a configuration cannot name one so. They
 // are counted like any other, but apart: Ledger::Total() leaves them out.
 inline constexpr std::string_view kOwnStreams = "gaps/";

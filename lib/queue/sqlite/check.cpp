@@ -12,9 +12,9 @@ namespace packhorse::queue {
 namespace {
 
 // Small, or bounded: looked at page by page. The pages of `segments` are read with its rows.
-constexpr const char* kSmallTables[] = {"meta",    "lanes",      "streams",  "destinations", "subscriptions",
-                                        "pending", "partials",   "batches",  "dead",         "quarantine",
-                                        "ledger",  "settled",    "retained", "replays",      "replay_batches",
+constexpr const char* kSmallTables[] = {"meta",    "lanes",       "streams",           "destinations", "subscriptions",
+                                        "pending", "partials",    "batches",           "dead",         "quarantine",
+                                        "ledger",  "settled",     "retained",          "replays",      "replay_batches",
                                         "boots",   "earlier_ids", "stream_definitions"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }

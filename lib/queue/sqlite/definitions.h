@@ -17,9 +17,9 @@ namespace packhorse::queue {
 // Versions kept of one stream; beyond that the oldest go, needed or not.
 inline constexpr std::size_t kMaxDefinitions = 64;
 
-// Brings the definitions in line with a configuration: those that differ begin behind `last`, the ones before end there,
-// and of the ended ones those go that no stored message needs. Within a transaction in which everything up to `last` is
-// stored that anybody needs.
+// Brings the definitions in line with a configuration: those that differ begin behind `last`, the ones before end
+// there, and of the ended ones those go that no stored message needs. Within a transaction in which everything up to
+// `last` is stored that anybody needs.
 Status KeepDefinitions(Database& db, const std::vector<StreamOptions>& streams,
                        const std::array<Sequence, kLanes>& last);
 

@@ -79,10 +79,9 @@ class DeliveryTest : public ::testing::Test {
     queue_ = *std::move(opened);
     streams_.clear();
     for (const queue::StreamOptions& stream : queue_streams_) {
-      streams_[*queue_->Stream(stream.name)] =
-          StreamBinding{stream.name,
-                        {StreamDefinition({*TopicPattern::Parse("dev/{device}")},
-                                          *contract::FindDeviceContract("generic-json@1"))}};
+      streams_[*queue_->Stream(stream.name)] = StreamBinding{
+          stream.name,
+          {StreamDefinition({*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1"))}};
     }
     Rebuild();
   }
