@@ -39,7 +39,7 @@ constexpr char kUsage[] =
     "Exit codes: 0 fine, 1 could not start, 2 usage, 78 bad configuration.\n"
     "`packhorse status` shows how it is.\n";
 
-void PrintLine(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+void PrintLine(std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); }
 
 int Fail(Notifier& notifier, const Error& error) {
   health::Log(health::LogLevel::kError, "start_failed", error.message, {{"code", std::string(Name(error.code))}});
@@ -142,11 +142,13 @@ int Main(const CommandLine& command_line) {
     }
     SayRefused(notifier, loaded.problems);
   }
+  // Whoever asked for a check reads all of it; a service manager that reads nothing must not keep us from ending.
+  const auto print = command_line.mode == CommandLine::Mode::kRun ? &health::LogPlain : &PrintLine;
   for (const config::Problem& problem : loaded.problems) {
-    PrintLine(config::Describe(problem));
+    print(config::Describe(problem));
   }
   if (!loaded.ok()) {
-    PrintLine(command_line.config_file + ": " + Summary(Count(loaded.problems)));
+    print(command_line.config_file + ": " + Summary(Count(loaded.problems)));
     return kExitBadConfiguration;
   }
   std::printf("%s: OK\n", command_line.config_file.c_str());

@@ -1,15 +1,14 @@
 #include "health/log.h"
 
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <memory>
 #include <mutex>
 
 #include "base/units.h"
 #include "health/log_line.h"
+#include "health/log_output.h"
 
 namespace packhorse::health {
 namespace {
@@ -21,7 +20,8 @@ struct State {
   std::atomic<Format> format{Format::kText};
   std::mutex mutex;  // guards what follows
   LogLimiter limiter;
-  std::unique_ptr<spdlog::logger> logger;
+  LogOutput output{STDERR_FILENO};
+  std::uint64_t dropped = 0;  // lines, since the last one that was written
 };
 
 // Never destroyed: other threads and destructors may log until the process ends.
@@ -30,29 +30,25 @@ State& Global() {
   return *state;
 }
 
-spdlog::level::level_enum Level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kError:
-      return spdlog::level::err;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kDebug:
-      break;
-  }
-  return spdlog::level::debug;
+// Memory as well as a reader that is away can cost a line. REQUIRES: state.mutex is held.
+void Write(State& state, const LogLine& line) {
+  std::string text = state.format == Format::kJson ? FormatJson(line) : FormatText(line);
+  text += '\n';
+  state.output.Write(text);
 }
 
-// REQUIRES: state.mutex is held.
-void Write(State& state, const LogLine& line) {
-  if (!state.logger) {
-    state.logger = std::make_unique<spdlog::logger>("packhorse", std::make_shared<spdlog::sinks::stderr_sink_st>());
-    state.logger->set_level(spdlog::level::trace);
-    state.logger->set_pattern("%v");
+// How many lines nobody took, as soon as one is taken again. REQUIRES: state.mutex is held.
+void SayDropped(State& state, WallTime wall) {
+  state.dropped += state.output.TakeDropped();
+  if (state.dropped == 0) {
+    return;
   }
-  const std::string text = state.format == Format::kJson ? FormatJson(line) : FormatText(line);
-  state.logger->log(Level(line.level), spdlog::string_view_t(text.data(), text.size()));
+  const std::array<LogField, 1> count = {LogField{"lines", std::to_string(state.dropped)}};
+  Write(state, {wall, LogLevel::kWarning, "log_lines_dropped",
+                std::to_string(state.dropped) + " lines of the log were dropped, because nobody read them", count});
+  if (state.output.TakeDropped() == 0) {
+    state.dropped = 0;
+  }
 }
 
 void WriteLimited(LogLevel level, std::string_view event, std::string_view message, std::span<const LogField> fields) {
@@ -60,6 +56,7 @@ void WriteLimited(LogLevel level, std::string_view event, std::string_view messa
   const std::lock_guard lock(state.mutex);
   const MonoTime now = SystemClock().Mono();
   const WallTime wall = SystemClock().Wall();
+  SayDropped(state, wall);
   for (const LogLimiter::Suppressed& left_out : state.limiter.TakeSuppressed(now)) {
     const std::array<LogField, 1> count = {LogField{"lines", std::to_string(left_out.lines)}};
     Write(state, {wall, LogLevel::kWarning, left_out.event,
@@ -71,6 +68,12 @@ void WriteLimited(LogLevel level, std::string_view event, std::string_view messa
 }
 
 }  // namespace
+
+void LogPlain(std::string_view line) {
+  State& state = Global();
+  const std::lock_guard lock(state.mutex);
+  state.output.Write(Shorten(line, kMaxLineBytes - 1) + "\n");
+}
 
 Status ConfigureLog(std::string_view level, std::string_view format) {
   constexpr std::array kLevels = {LogLevel::kError, LogLevel::kWarning, LogLevel::kInfo, LogLevel::kDebug};

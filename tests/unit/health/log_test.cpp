@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 #include <vector>
 
+#include "base/file.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 
@@ -141,6 +143,32 @@ TEST_F(LogTest, ThreadsDoNotMixTheirLines) {
     const std::string text = line.substr(line.size() - 500);
     EXPECT_TRUE(std::all_of(text.begin(), text.end(), [&](char c) { return c == text[0]; })) << line;
   }
+}
+
+TEST_F(LogTest, TellsHowManyLinesNobodyTook) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  const Fd reader(ends[0]);
+  const Fd writer(ends[1]);
+  while (write(writer.get(), "x", 1) == 1) {
+  }
+  const int file = dup(STDERR_FILENO);
+  fcntl(writer.get(), F_SETFL, 0);  // whoever waits for room here, waits for ever
+  dup2(writer.get(), STDERR_FILENO);
+  const std::string event = Unique("unread");
+  for (int i = 0; i < 3; ++i) {
+    Log(LogLevel::kInfo, event, "nobody reads this");
+  }
+  LogPlain("nor this");
+  dup2(file, STDERR_FILENO);
+  close(file);
+  Log(LogLevel::kInfo, event, "somebody reads this");
+  ASSERT_EQ(Lines(event).size(), 1U);
+  const auto told = Lines("log_lines_dropped");
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_THAT(told[0], HasSubstr("lines=4"));
+  Log(LogLevel::kInfo, event, "and this");
+  EXPECT_EQ(Lines("log_lines_dropped").size(), 1U);
 }
 
 }  // namespace
