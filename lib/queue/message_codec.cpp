@@ -7,12 +7,15 @@
 
 #include "base/crc32c.h"
 #include "queue/bytes.h"
+#include "queue/column_codec.h"
+#include "queue/row_codec.h"
 
 namespace packhorse::queue {
 namespace {
 
 constexpr char kPlain = 0;
 constexpr char kZstd = 1;
+constexpr char kZstdColumns = 2;
 constexpr std::size_t kBlobHeaderBytes = 5;
 constexpr std::size_t kMaxPlainBytes = 256ULL << 20U;
 constexpr int kZstdLevel = 1;
@@ -22,8 +25,6 @@ constexpr std::size_t kMinCompressBytes = 512;
 constexpr unsigned kRetained = 1U << 2U;
 constexpr unsigned kRedelivered = 1U << 3U;
 constexpr unsigned kClockShift = 4;
-constexpr unsigned kHasProperties = 1U << 6U;
-constexpr unsigned kHasRawStamp = 1U << 7U;
 
 // Damaged bytes may hold any numbers; adding them must stay defined.
 std::int64_t AddWrapping(std::int64_t a, std::int64_t b) {
@@ -67,8 +68,8 @@ void PutMessage(std::string& out, const Before& before, const RawMessage& head, 
   PutVarint(out, before.sequence);
   PutVarint(out, head.stream);
   const unsigned flags = (head.qos & 3U) | (head.retained ? kRetained : 0U) | (head.redelivered ? kRedelivered : 0U) |
-                         (static_cast<unsigned>(head.clock) << kClockShift) | (extended ? kHasProperties : 0U) |
-                         (head.received_at_raw ? kHasRawStamp : 0U);
+                         (static_cast<unsigned>(head.clock) << kClockShift) | (extended ? kRowHasProperties : 0U) |
+                         (head.received_at_raw ? kRowHasRawStamp : 0U);
   out += static_cast<char>(static_cast<unsigned char>(flags));
   PutSigned(out, head.received_at.time_since_epoch().count() - before.received);
   PutSigned(out, head.boot_time.count() - before.boot);
@@ -89,6 +90,19 @@ void PutMessage(std::string& out, const Before& before, const RawMessage& head, 
 
 Error Damaged(std::string_view what) {
   return Error{ErrorCode::kCorrupt, "segment: " + std::string(what) + " does not hold"};
+}
+
+Result<std::string> Decompress(std::string_view data) {
+  const unsigned long long size = ZSTD_getFrameContentSize(data.data(), data.size());
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxPlainBytes) {
+    return Damaged("its compressed size");
+  }
+  std::string plain(static_cast<std::size_t>(size), '\0');
+  const std::size_t got = ZSTD_decompress(plain.data(), plain.size(), data.data(), data.size());
+  if (ZSTD_isError(got) != 0U || got != plain.size()) {
+    return Damaged("its compression");
+  }
+  return plain;
 }
 
 }  // namespace
@@ -123,9 +137,18 @@ std::string SegmentEncoder::Finish() const {
   for (unsigned i = 0; i < 4; ++i) {
     blob += static_cast<char>(static_cast<unsigned char>(crc >> (8U * i)));
   }
-  if (plain_.size() < kMinCompressBytes || !AppendCompressed(blob, plain_)) {
-    blob += plain_;
-    return blob;
+  if (plain_.size() < kMinCompressBytes) {
+    return blob + plain_;
+  }
+  if (messages_ > 1) {
+    const std::string columns = ToColumns(plain_);
+    if (Reproduces(columns, plain_) && AppendCompressed(blob, columns)) {
+      blob[0] = kZstdColumns;
+      return blob;
+    }
+  }
+  if (!AppendCompressed(blob, plain_)) {
+    return blob + plain_;
   }
   blob[0] = kZstd;
   return blob;
@@ -141,16 +164,15 @@ Result<std::string> OpenSegment(std::string_view blob) {
   }
   const std::string_view data = blob.substr(kBlobHeaderBytes);
   std::string plain;
-  if (blob[0] == kZstd) {
-    const unsigned long long size = ZSTD_getFrameContentSize(data.data(), data.size());
-    if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxPlainBytes) {
-      return Damaged("its compressed size");
+  if (blob[0] == kZstd || blob[0] == kZstdColumns) {
+    Result<std::string> decompressed = Decompress(data);
+    if (decompressed && blob[0] == kZstdColumns) {
+      decompressed = FromColumns(*decompressed, kMaxPlainBytes);
     }
-    plain.resize(static_cast<std::size_t>(size));
-    const std::size_t got = ZSTD_decompress(plain.data(), plain.size(), data.data(), data.size());
-    if (ZSTD_isError(got) != 0U || got != plain.size()) {
-      return Damaged("its compression");
+    if (!decompressed) {
+      return decompressed;
     }
+    plain = *std::move(decompressed);
   } else if (blob[0] == kPlain) {
     plain = data;
   } else {
@@ -164,39 +186,42 @@ Result<std::string> OpenSegment(std::string_view blob) {
 
 Result<SegmentReader::Head> SegmentReader::Next() {
   ByteReader in(rest_);
-  const Sequence sequence = first_ + in.Varint();
-  head_.stream = static_cast<StreamId>(in.Varint());
-  const unsigned flags = in.Byte();
-  received_ = AddWrapping(received_, in.Signed());
-  boot_ = AddWrapping(boot_, in.Signed());
-  topic_ = in.Text();
-  payload_ = in.Text();
+  const Row row = ReadRow(in);
+  if (!in.ok()) {
+    rest_ = {};
+    return Damaged("a message");
+  }
+  rest_ = in.rest();
+  received_ = AddWrapping(received_, row.received);
+  boot_ = AddWrapping(boot_, row.boot);
+  topic_ = row.topic;
+  payload_ = row.payload;
+  head_.stream = static_cast<StreamId>(row.stream);
+  head_.qos = static_cast<std::uint8_t>(row.flags & 3U);
+  head_.retained = (row.flags & kRetained) != 0;
+  head_.redelivered = (row.flags & kRedelivered) != 0;
+  head_.clock = static_cast<ClockState>((row.flags >> kClockShift) & 3U);
+  head_.received_at = WallTime(std::chrono::microseconds(received_));
+  head_.boot_time = std::chrono::nanoseconds(boot_);
+  ReadRest(row.rest, row.flags);
+  return Head{first_ + row.sequence, head_.stream};
+}
+
+void SegmentReader::ReadRest(std::string_view rest, unsigned flags) {
+  ByteReader in(rest);
   content_type_ = {};
   properties_.clear();
-  if ((flags & kHasProperties) != 0) {
+  if ((flags & kRowHasProperties) != 0) {
     content_type_ = in.Text();
-    const std::uint64_t count = in.Varint();
-    for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+    for (std::uint64_t left = in.Varint(); left > 0; --left) {
       const std::string_view name = in.Text();
       properties_.emplace_back(name, in.Text());
     }
   }
   head_.received_at_raw.reset();
-  if ((flags & kHasRawStamp) != 0) {
+  if ((flags & kRowHasRawStamp) != 0) {
     head_.received_at_raw = WallTime(std::chrono::microseconds(AddWrapping(received_, in.Signed())));
   }
-  if (!in.ok()) {
-    rest_ = {};
-    return Damaged("a message");
-  }
-  head_.qos = static_cast<std::uint8_t>(flags & 3U);
-  head_.retained = (flags & kRetained) != 0;
-  head_.redelivered = (flags & kRedelivered) != 0;
-  head_.clock = static_cast<ClockState>((flags >> kClockShift) & 3U);
-  head_.received_at = WallTime(std::chrono::microseconds(received_));
-  head_.boot_time = std::chrono::nanoseconds(boot_);
-  rest_ = in.rest();
-  return Head{sequence, head_.stream};
 }
 
 RawMessage SegmentReader::Take() const {

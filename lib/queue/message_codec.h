@@ -30,7 +30,7 @@ class SegmentEncoder {
   Sequence first() const { return first_; }
   Sequence last() const { return last_; }
   const std::string& plain() const { return plain_; }
-  // The blob: compressed when that makes it smaller.
+  // The blob: as columns and compressed when that makes it smaller.
   std::string Finish() const;
 
  private:
@@ -67,6 +67,8 @@ class SegmentReader {
 
  private:
   friend class SegmentEncoder;
+  void ReadRest(std::string_view rest, unsigned flags);
+
   std::string_view rest_;
   Sequence first_;
   std::int64_t received_ = 0;

@@ -104,7 +104,7 @@ class RawTable {
   sqlite3_stmt* insert_ = nullptr;
   sqlite3_stmt* select_ = nullptr;
   sqlite3_stmt* remove_ = nullptr;
-  const Traffic traffic_;
+  const Traffic& traffic_ = Traffic::Shared();
 };
 
 void RawInsert(std::uint64_t messages, const std::string& directory) {
@@ -199,7 +199,7 @@ void AppendAll(queue::Queue& queue, const Traffic& traffic, std::uint64_t messag
 
 void Append(std::uint64_t messages, const std::string& directory, bool strict) {
   const test::TempDir runtime(kInMemory);
-  const Traffic traffic;
+  const Traffic& traffic = Traffic::Shared();
   const auto queue = OpenQueue(directory, runtime, strict);
   const Usage before = Measure();
   AppendAll(*queue, traffic, messages);
@@ -276,7 +276,7 @@ void TakeAll(queue::Queue& queue, std::uint64_t messages) {
 void Drain(std::uint64_t messages, const std::string& directory) {
   const test::TempDir runtime(kInMemory);
   const auto queue = OpenQueue(directory, runtime);
-  AppendAll(*queue, Traffic(), messages);
+  AppendAll(*queue, Traffic::Shared(), messages);
   const Usage before = Measure();
   TakeAll(*queue, messages);
   Print("queue/drain", messages, before, Measure());
@@ -287,7 +287,7 @@ void Read(std::uint64_t messages, const std::string& directory) {
   const test::TempDir runtime(kInMemory);
   {
     const auto queue = OpenQueue(directory, runtime);
-    AppendAll(*queue, Traffic(), messages);
+    AppendAll(*queue, Traffic::Shared(), messages);
     queue->Stop();
   }
   const auto queue = OpenQueue(directory, runtime);
@@ -316,7 +316,7 @@ void Backlog(std::uint64_t messages, const std::string& directory) {
     Fail("backlog: at least " + std::to_string(kShort + 2 * kProbe) + " messages");
   }
   const test::TempDir runtime(kInMemory);
-  const Traffic traffic;
+  const Traffic& traffic = Traffic::Shared();
   double cost[2] = {};
   std::uint64_t resident[2] = {};
   {

@@ -85,12 +85,13 @@ std::string ConnectPacket() {
 }
 
 void AppendPublish(std::string& out, std::uint64_t number) {
+  const Traffic::Item& item = Traffic::Shared().At(number);
   std::string body;
-  AppendText(body, Topic(number));
+  AppendText(body, item.topic);
   const auto id = static_cast<unsigned>(number % 65'535 + 1);
   body.push_back(static_cast<char>(id >> 8U));
   body.push_back(static_cast<char>(id & 0xFFU));
-  body += Payload(number);
+  body += item.payload;
   out.push_back('\x32');  // PUBLISH, QoS 1
   AppendLength(out, body.size());
   out += body;

@@ -22,7 +22,7 @@ class Broker {
   test::Process process_;
 };
 
-// Publishes `messages` of Payload() to Topic() at QoS 1 over one connection of MQTT 3.1.1, at most 1,000
+// Publishes `messages` of Traffic::Shared() at QoS 1 over one connection of MQTT 3.1.1, at most 1,000
 // unacknowledged; returns when all are acknowledged. Plain sockets: a generator on a library would take the processor
 // from what is measured. `per_second` 0: as fast as the broker takes them.
 void Publish(int port, std::uint64_t messages, std::uint64_t per_second);

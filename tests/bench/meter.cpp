@@ -33,16 +33,6 @@ double OwnCpuSeconds() {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
-// The mean size of these messages.
-double PayloadBytes(std::uint64_t messages) {
-  const std::uint64_t sample = std::min<std::uint64_t>(messages, 1'000);
-  std::size_t bytes = 0;
-  for (std::uint64_t i = 0; i < sample; ++i) {
-    bytes += Payload(i * (messages / sample)).size();
-  }
-  return static_cast<double>(bytes) / static_cast<double>(sample);
-}
-
 // Fields 14 and 15 of /proc/PID/stat (proc(5)), counted behind the program's name, which may hold blanks.
 double CpuSeconds(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
@@ -81,40 +71,32 @@ void Print(const std::string& name, std::uint64_t messages, const Usage& before,
   std::printf("name=%s messages=%" PRIu64 " per_second=%.0f cpu_us=%.2f written=%.1f payload=%.1f rss_kib=%" PRIu64
               "\n",
               name.c_str(), messages, count / seconds, (after.cpu_seconds - before.cpu_seconds) * 1e6 / count,
-              static_cast<double>(after.written_bytes - before.written_bytes) / count, PayloadBytes(messages),
-              after.peak_rss_kib);
+              static_cast<double>(after.written_bytes - before.written_bytes) / count,
+              Traffic::Shared().MeanPayloadBytes(), after.peak_rss_kib);
   std::fflush(stdout);
-}
-
-// In whole numbers: printing floating-point numbers would take longer than storing the message.
-std::string Payload(std::uint64_t number) {
-  char text[320];
-  const auto step = static_cast<unsigned>(number % 1000);
-  const auto with_point = [](unsigned value, unsigned one) { return std::pair(value / one, value % one); };
-  const auto [temperature, temperature_rest] = with_point(1800 + step, 100);
-  const auto [humidity, humidity_rest] = with_point(400 + step / 5, 10);
-  const auto [pressure, pressure_rest] = with_point(10130 - step / 10, 10);
-  const auto [voltage, voltage_rest] = with_point(3300 + step / 10, 1000);
-  const auto [x, x_rest] = with_point(step * 10 / 7, 1000);
-  const auto [y, y_rest] = with_point(step * 10 / 11, 1000);
-  const auto [z, z_rest] = with_point(step * 10 / 13, 1000);
-  const int length = std::snprintf(
-      text, sizeof(text),
-      "{\"ts\":%" PRIu64 ",\"seq\":%" PRIu64
-      ",\"temperature\":%u.%02u,\"humidity\":%u.%u,\"pressure\":%u.%u,\"battery\":{\"voltage\":%u.%03u,"
-      "\"percent\":%u},\"vibration\":[%u.%03u,%u.%03u,%u.%03u],\"firmware\":\"1.4.2\",\"ok\":true}",
-      1'795'162'531'500 + number, number, temperature, temperature_rest, humidity, humidity_rest, pressure,
-      pressure_rest, voltage, voltage_rest, static_cast<unsigned>(number % 101), x, x_rest, y, y_rest, z, z_rest);
-  return {text, static_cast<std::size_t>(length)};
 }
 
 std::string Topic(std::uint64_t number) { return "site/a/dev/" + std::to_string(number % 200) + "/telemetry"; }
 
+const Traffic& Traffic::Shared() {
+  static const Traffic traffic;
+  return traffic;
+}
+
 Traffic::Traffic() {
-  constexpr std::uint64_t kItems = 20'000;
-  for (std::uint64_t i = 0; i < kItems; ++i) {
-    items_.push_back({Topic(i), Payload(i)});
+  constexpr std::int64_t kItems = 20'000;
+  test::WalkingDevices devices(1);
+  for (std::int64_t i = 0; i < kItems; ++i) {
+    items_.push_back(devices.Next(1'795'162'531'500 + i / 5));
   }
+}
+
+double Traffic::MeanPayloadBytes() const {
+  double bytes = 0;
+  for (const Item& item : items_) {
+    bytes += static_cast<double>(item.payload.size());
+  }
+  return bytes / static_cast<double>(items_.size());
 }
 
 std::uint64_t RateOf(const std::string& mode) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "support/walking_devices.h"
+
 namespace packhorse::bench {
 
 // What a process has used so far, from the kernel's books.
@@ -24,20 +26,18 @@ Usage Measure(const std::string& pid = "self");
 // all but the first two and the last per message.
 void Print(const std::string& name, std::uint64_t messages, const Usage& before, const Usage& after);
 
-// A JSON payload of about 200 bytes as a sensor sends it; differs with `number`.
-std::string Payload(std::uint64_t number);
 // Topic of one of 200 devices.
 std::string Topic(std::uint64_t number);
-// Many of both, made beforehand, so that making them is not measured. They repeat only after more than what one row of
-// the queue holds: its compression would see the first ones again.
+// Messages of a thousand devices, made beforehand, so that making them is not measured. They repeat only after more
+// than what one row of the queue holds: its compression would see the first ones again.
 class Traffic {
  public:
-  struct Item {
-    std::string topic;
-    std::string payload;
-  };
+  using Item = test::WalkingDevices::Message;
   Traffic();
+  // The same for everybody who asks: made by the first one.
+  static const Traffic& Shared();
   const Item& At(std::uint64_t number) const { return items_[number % items_.size()]; }
+  double MeanPayloadBytes() const;
 
  private:
   std::vector<Item> items_;
