@@ -153,7 +153,6 @@ class ColumnWriter {
     std::string around;
     for (ByteReader in(rows_); !in.rest().empty() && in.ok();) {
       const Row row = ReadRow(in);
-      around.clear();
       const std::size_t before = numbers_.size();
       bool fresh = false;
       const bool fits =
@@ -177,10 +176,11 @@ class ColumnWriter {
 
   void WriteHeads() {
     Dictionary origins;
+    std::string origin;
     std::uint64_t sequence = 0;
     for (ByteReader in(rows_); !in.rest().empty() && in.ok();) {
       const Row row = ReadRow(in);
-      std::string origin;
+      origin.clear();
       PutVarint(origin, row.stream);
       origin += static_cast<char>(static_cast<unsigned char>(row.flags));
       PutText(origin, row.topic);
@@ -257,17 +257,12 @@ class ColumnReader {
     if (!in.ok() || texts > kMaxTexts || !ReadOrigins()) {
       return false;
     }
-    for (std::uint64_t i = 0; i < texts && in.ok(); ++i) {
-      texts_.push_back(columns_[kTexts].Text());
-      const std::uint64_t places = in.Varint();
-      if (places > kMaxNumbers) {
+    for (std::uint64_t i = 0; i < texts; ++i) {
+      TextReader text;
+      if (!text.Open(columns_[kTexts].Text(), in)) {
         return false;
       }
-      places_.emplace_back();
-      for (std::uint64_t place = 0; place < places; ++place) {
-        const std::string_view format = in.Text();
-        places_.back().push_back({ByteReader(format), ByteReader(in.Text())});
-      }
+      texts_.push_back(std::move(text));
     }
     return in.ok() && in.rest().empty() && columns_[kTexts].ok();
   }
@@ -309,9 +304,34 @@ class ColumnReader {
     unsigned flags = 0;
     std::string_view topic;
   };
-  struct PlaceReader {
+  struct Place {
+    std::string_view before;  // the text in front of it
     ByteReader format;
     ByteReader digits;
+  };
+  struct TextReader {
+    std::vector<Place> places;
+    std::string_view behind;  // the text behind the last of them
+    std::size_t max_bytes = 0;
+
+    bool Open(std::string_view around, ByteReader& in) {
+      const std::uint64_t count = in.Varint();
+      if (count > kMaxNumbers) {
+        return false;
+      }
+      max_bytes = around.size() + static_cast<std::size_t>(count) * kMaxNumberBytes;
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const std::size_t end = around.find(kNumberPlace);
+        if (end == std::string_view::npos) {
+          return false;
+        }
+        const std::string_view format = in.Text();
+        places.push_back({around.substr(0, end), ByteReader(format), ByteReader(in.Text())});
+        around.remove_prefix(end + 1);
+      }
+      behind = around;
+      return in.ok();
+    }
   };
 
   bool ReadOrigins() {
@@ -327,7 +347,6 @@ class ColumnReader {
   }
 
   bool TakePayload(std::size_t origin) {
-    payload_.clear();
     const std::uint64_t text = columns_[kTextOf].Varint();
     if (text == kWhole) {
       payload_ = columns_[kPayload].Take(columns_[kLength].Varint());
@@ -337,26 +356,32 @@ class ColumnReader {
   }
 
   bool PutTogether(std::size_t origin, std::size_t text) {
-    std::vector<PlaceReader>& places = places_[text - 1];
+    TextReader& reader = texts_[text - 1];
     std::array<NumberText, kMaxNumbers> numbers;
     const NumberText* before = last_.Before(origin, text);
-    std::string_view around = texts_[text - 1];
-    for (std::size_t place = 0; place < places.size(); ++place) {
-      NumberText& number = numbers[place];
-      number.format = static_cast<std::uint32_t>(places[place].format.Varint());
-      const std::int64_t base = before == nullptr ? 0 : WithDecimals(before[place], std::min(number.decimals(), 18U));
-      number.digits = Add(places[place].digits.Signed(), base);
-      const std::size_t end = around.find(kNumberPlace);
-      if (!places[place].format.ok() || !places[place].digits.ok() || !IsNumber(number) ||
-          end == std::string_view::npos) {
+    room_.resize(std::max(room_.size(), reader.max_bytes));
+    char* to = room_.data();
+    const auto copy = [&](std::string_view piece) {
+      std::copy(piece.begin(), piece.end(), to);
+      to += piece.size();
+    };
+    for (std::size_t i = 0; i < reader.places.size(); ++i) {
+      Place& place = reader.places[i];
+      NumberText& number = numbers[i];
+      number.format = static_cast<std::uint32_t>(place.format.Varint());
+      number.digits = place.digits.Signed();
+      if (before != nullptr) {
+        number.digits = Add(number.digits, WithDecimals(before[i], number.decimals()));
+      }
+      if (!place.format.ok() || !place.digits.ok() || !IsNumber(number)) {
         return false;
       }
-      payload_.append(around.substr(0, end));
-      PutNumber(payload_, number);
-      around.remove_prefix(end + 1);
+      copy(place.before);
+      to = WriteNumber(to, number);
     }
-    payload_.append(around);
-    last_.Remember(origin, text, numbers.data(), places.size());
+    copy(reader.behind);
+    payload_ = std::string_view(room_.data(), static_cast<std::size_t>(to - room_.data()));
+    last_.Remember(origin, text, numbers.data(), reader.places.size());
     return true;
   }
 
@@ -365,10 +390,10 @@ class ColumnReader {
   std::uint64_t sequence_ = 0;
   std::array<ByteReader, kColumns> columns_ = MakeColumns();
   std::vector<Origin> origins_;
-  std::vector<std::string_view> texts_;
-  std::vector<std::vector<PlaceReader>> places_;  // by text
+  std::vector<TextReader> texts_;
   Last last_;
-  std::string payload_;  // of the row that is being made
+  std::string_view payload_;  // of the row that is being made
+  std::string room_;          // for it, where it has to be put together
 
   static std::array<ByteReader, kColumns> MakeColumns() {
     const ByteReader empty{std::string_view()};

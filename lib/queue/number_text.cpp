@@ -1,7 +1,7 @@
 #include "queue/number_text.h"
 
-#include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace packhorse::queue {
 namespace {
@@ -12,101 +12,122 @@ constexpr unsigned kZerosShift = 5;
 constexpr std::uint32_t kFormatMask = 31;
 constexpr std::uint32_t kMinusZero = 1U << 10U;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Digits beside it belong to a name.
-bool BelongsToName(char c) {
-  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  return (letter && c != 'T' && c != 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80U;
-}
-
-std::size_t DigitsAt(std::string_view text, std::size_t at) {
-  std::size_t end = at;
-  while (end < text.size() && IsDigit(text[end])) {
-    ++end;
-  }
-  return end - at;
-}
-
-std::size_t Length(std::uint64_t value) {
-  std::size_t length = 1;
-  while (value >= 10) {
-    value /= 10;
-    ++length;
-  }
-  return length;
-}
-
-struct Found {
-  NumberText number;
-  std::size_t end = 0;
+// What a character means to the digits beside it.
+enum class Class : std::uint8_t {
+  kNone,
+  kName,  // they belong to a name
+  kDigit,
+  kPlace,
 };
 
-// The number whose first digit is at `at`; `negative`: a minus stands before it. False: what begins there is none, and
-// `found.end` is where to go on.
-bool ReadNumber(std::string_view text, std::size_t at, bool negative, Found& found) {
-  const std::size_t whole = DigitsAt(text, at);
-  std::size_t decimals = 0;
-  std::size_t end = at + whole;
-  if (end + 1 < text.size() && text[end] == '.') {
-    decimals = DigitsAt(text, end + 1);
-    if (decimals > 0 && whole + decimals <= kMaxDigits) {
-      end += 1 + decimals;
-    } else {
-      decimals = 0;
+constexpr std::array<Class, 256> MakeClasses() {
+  std::array<Class, 256> classes{};
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if ((letter && c != 'T' && c != 'Z') || c == '_' || c >= 0x80U) {
+      classes.at(c) = Class::kName;
+    } else if (c >= '0' && c <= '9') {
+      classes.at(c) = Class::kDigit;
     }
   }
-  found.end = end;
-  if (whole + decimals > kMaxDigits || (end < text.size() && BelongsToName(text[end]))) {
+  classes.at(static_cast<unsigned char>(kNumberPlace)) = Class::kPlace;
+  return classes;
+}
+constexpr std::array<Class, 256> kClasses = MakeClasses();
+
+Class ClassOf(char c) { return kClasses[static_cast<unsigned char>(c)]; }
+// Digits one after the other, from `at` on; `value` goes on with them.
+struct Digits {
+  const char* end;
+  std::size_t count;
+  std::uint64_t value;  // of no use with more than kMaxDigits
+};
+
+Digits ReadDigits(const char* at, const char* end, std::uint64_t value) {
+  const char* digit = at;
+  for (; digit != end; ++digit) {
+    const unsigned number = static_cast<unsigned char>(*digit) - static_cast<unsigned>('0');
+    if (number > 9) {
+      break;
+    }
+    value = value * 10 + number;
+  }
+  return {digit, static_cast<std::size_t>(digit - at), value};
+}
+
+// The number whose first digit is at `at`, behind a minus or not. False: what stands there is none. `next` is where to
+// go on.
+bool ReadNumber(const char* at, const char* end, bool negative, NumberText& number, const char*& next) {
+  Digits digits = ReadDigits(at, end, 0);
+  next = digits.end;
+  if (digits.count > kMaxDigits) {
     return false;
   }
-  std::int64_t digits = 0;
-  for (std::size_t i = at; i < end; ++i) {
-    digits = IsDigit(text[i]) ? digits * 10 + (text[i] - '0') : digits;
+  std::uint32_t zeros = 0;
+  while (zeros + 1 < digits.count && at[zeros] == '0') {
+    ++zeros;
   }
-  const std::size_t needed = std::max(Length(static_cast<std::uint64_t>(digits)), decimals + 1);
-  const auto zeros = static_cast<std::uint32_t>(whole + decimals - needed);
-  found.number.format =
-      static_cast<std::uint32_t>(decimals) | (zeros << kZerosShift) | (negative && digits == 0 ? kMinusZero : 0U);
-  found.number.digits = negative ? -digits : digits;
+  std::size_t decimals = 0;
+  if (next != end && *next == '.') {
+    const Digits behind = ReadDigits(next + 1, end, digits.value);
+    if (behind.count > 0 && digits.count + behind.count <= kMaxDigits) {
+      decimals = behind.count;
+      digits.value = behind.value;
+      next = behind.end;
+    }
+  }
+  if (next != end && ClassOf(*next) == Class::kName) {
+    return false;
+  }
+  number.digits = static_cast<std::int64_t>(digits.value);
+  number.digits = negative ? -number.digits : number.digits;
+  number.format = static_cast<std::uint32_t>(decimals) | (zeros << kZerosShift) |
+                  (negative && number.digits == 0 ? kMinusZero : 0U);
   return true;
+}
+
+// Whether a minus in front of `at` belongs to the number there: not between two parts of a name or of a date.
+bool IsSign(const char* begin, const char* at) {
+  return at[-1] == '-' && (at - begin < 2 || ClassOf(at[-2]) == Class::kNone);
 }
 
 }  // namespace
 
 bool TakeNumbersOut(std::string_view text, std::string& around, std::vector<NumberText>& numbers) {
-  const std::size_t before = numbers.size();
-  std::size_t copied = 0;  // of the text
-  char previous = ' ';
-  for (std::size_t at = 0; at < text.size();) {
-    const char c = text[at];
-    if (c == kNumberPlace) {
-      return false;
-    }
-    if (!IsDigit(c)) {
-      previous = c;
+  around.resize(text.size());
+  char* to = around.data();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const char* copied = begin;
+  const std::size_t most = numbers.size() + kMaxNumbers;
+  const auto copy = [&](const char* through) {
+    std::memcpy(to, copied, static_cast<std::size_t>(through - copied));
+    to += through - copied;
+  };
+  for (const char* at = begin; at != end;) {
+    const Class kind = ClassOf(*at);
+    if (kind < Class::kDigit) {
       ++at;
       continue;
     }
-    // A minus belongs to the number unless it stands between two parts of a name or of a date.
-    const bool negative =
-        previous == '-' && at > copied && (at < 2 || (!IsDigit(text[at - 2]) && !BelongsToName(text[at - 2])));
-    Found found;
-    if (!BelongsToName(previous) && ReadNumber(text, at, negative, found)) {
-      around.append(text.substr(copied, at - copied - (negative ? 1 : 0)));
-      around += kNumberPlace;
-      numbers.push_back(found.number);
-      if (numbers.size() - before > kMaxNumbers) {
-        return false;
-      }
-      copied = found.end;
-    } else {
-      found.end = at + DigitsAt(text, at);
+    if (kind == Class::kPlace || numbers.size() == most) {
+      return false;
     }
-    at = found.end;
-    previous = text[at - 1];
+    const bool first = at == copied;  // what stands in front of it is a number, or nothing
+    const bool negative = !first && IsSign(begin, at);
+    NumberText number{};
+    const char* next = at;
+    const bool in_name = at != begin && ClassOf(at[-1]) == Class::kName;
+    if (ReadNumber(at, end, negative, number, next) && !in_name) {
+      copy(at - (negative ? 1 : 0));
+      *to++ = kNumberPlace;
+      numbers.push_back(number);
+      copied = next;
+    }
+    at = next;
   }
-  around.append(text.substr(copied));
+  copy(end);
+  around.resize(static_cast<std::size_t>(to - around.data()));
   return true;
 }
 
@@ -116,32 +137,34 @@ bool IsNumber(const NumberText& number) {
          ((number.format & kMinusZero) == 0 || number.digits == 0);
 }
 
-void PutNumber(std::string& out, const NumberText& number) {
-  std::array<char, 2 * kMaxDigits + 4> text;  // from its end; not cleared for each of a million numbers
-  std::size_t at = text.size();
+char* WriteNumber(char* to, const NumberText& number) {
+  std::array<char, kMaxNumberBytes> text;  // from its end; not cleared for each of a million numbers
+  char* const end = text.data() + text.size();
+  char* at = end;
   const bool negative = number.digits < 0 || (number.format & kMinusZero) != 0;
   auto rest = static_cast<std::uint64_t>(number.digits < 0 ? -number.digits : number.digits);
-  const std::size_t decimals = number.decimals();
   const auto put = [&] {
-    text[--at] = static_cast<char>('0' + rest % 10);
+    *--at = static_cast<char>('0' + rest % 10);
     rest /= 10;
   };
-  for (std::size_t i = 0; i < decimals; ++i) {
-    put();
-  }
-  if (decimals > 0) {
-    text[--at] = '.';
+  if (std::uint32_t decimals = number.decimals(); decimals > 0) {
+    for (; decimals > 0; --decimals) {
+      put();
+    }
+    *--at = '.';
   }
   do {
     put();
   } while (rest > 0);
   for (std::uint32_t zeros = (number.format >> kZerosShift) & kFormatMask; zeros > 0; --zeros) {
-    text[--at] = '0';
+    *--at = '0';
   }
   if (negative) {
-    text[--at] = '-';
+    *--at = '-';
   }
-  out.append(text.data() + at, text.size() - at);
+  const auto length = static_cast<std::size_t>(end - at);
+  std::memcpy(to, at, length);
+  return to + length;
 }
 
 }  // namespace packhorse::queue

@@ -12,8 +12,8 @@ namespace packhorse::queue {
 
 // A decimal number as it was written.
 struct NumberText {
-  std::int64_t digits = 0;   // all digits as one number, with the sign; at most 18 digits
-  std::uint32_t format = 0;  // decimals (5 bits), leading zeros beyond those the decimals need (5 bits), minus zero (1)
+  std::int64_t digits;   // all digits as one number, with the sign; at most 18 digits
+  std::uint32_t format;  // decimals (5 bits), leading zeros beyond those the decimals need (5 bits), minus zero (1)
 
   std::uint32_t decimals() const { return format & 31U; }
 };
@@ -23,14 +23,16 @@ inline constexpr char kNumberPlace = '\0';
 // Of one text.
 inline constexpr std::size_t kMaxNumbers = 64;
 
-// Appends to both. False, and what was appended is of no use, when the text holds kNumberPlace or more than kMaxNumbers
-// numbers. Digits that touch a letter are no number: they are part of a name or of hexadecimal digits. T and Z are
-// none, for the sake of RFC 3339.
+// Replaces `around`, appends to `numbers`. False, and both are of no use, when the text holds kNumberPlace or more than
+// kMaxNumbers numbers. Digits that touch a letter are no number: they are part of a name or of hexadecimal digits. T
+// and Z are none, for the sake of RFC 3339.
 bool TakeNumbersOut(std::string_view text, std::string& around, std::vector<NumberText>& numbers);
 
-// REQUIRES: |digits| below 10^18, decimals and leading zeros at most 18.
-void PutNumber(std::string& out, const NumberText& number);
-// Whether PutNumber() may be called with it: of bytes that may be damaged.
+// Whether it could have been written: bytes that may be damaged hold any numbers.
 bool IsNumber(const NumberText& number);
+// Sign, 18 digits, 18 leading zeros, point, and a zero in front of it.
+inline constexpr std::size_t kMaxNumberBytes = 40;
+// Writes it and returns where it ends. REQUIRES: IsNumber(number), and room for kMaxNumberBytes.
+char* WriteNumber(char* to, const NumberText& number);
 
 }  // namespace packhorse::queue

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "queue/column_codec.h"
 #include "queue/message_codec.h"
 
 namespace queue = packhorse::queue;
@@ -10,6 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto plain = queue::OpenSegment(bytes);
   (void)plain.has_value();
+  // Rows that any columns give are rows like all others: they become columns and come back.
+  const auto rows = queue::FromColumns(bytes, 1U << 20U);
+  if (rows && !queue::Reproduces(queue::ToColumns(*rows), *rows)) {
+    __builtin_trap();
+  }
   queue::SegmentReader reader(bytes, 1);
   while (!reader.AtEnd() && reader.Next()) {
     (void)reader.Take();

@@ -12,7 +12,7 @@ namespace {
 
 // A fold of a slow stream changes about ten pages whatever their size, most of them for a few bytes: smaller pages
 // write less (decision 0008). Databases of earlier releases keep theirs of 4096.
-constexpr int kPageBytes = 2048;
+constexpr int kPageBytes = 1024;
 
 // Numbered migrations: the n-th brings user_version from n to n + 1. A released one is never edited.
 constexpr std::array kMigrations = {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 
 #include "queue/message_codec.h"
@@ -22,7 +23,8 @@ std::string Again(std::string_view text) {
   for (const char c : around) {
     if (c == kNumberPlace) {
       EXPECT_TRUE(IsNumber(numbers[next]));
-      PutNumber(out, numbers[next++]);
+      std::array<char, kMaxNumberBytes> written{};
+      out.append(written.data(), WriteNumber(written.data(), numbers[next++]));
     } else {
       out += c;
     }

@@ -68,6 +68,36 @@ TEST(MessageCodec, TypicalSegmentIsSmallerThanItsPayloads) {
   EXPECT_LT(encoder.Finish().size(), encoder.payload_bytes() / 2);
 }
 
+std::string FromHex(std::string_view hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  }
+  return bytes;
+}
+
+// Rows, compressed as they were before there were columns.
+constexpr std::string_view kCompressedRows =
+    "01f21bf4f028b52ffd600606850700440a000101c0bf88909bacb00680c8afa025066465762f31371c7b22736571223a302c2274"
+    "656d7065726174757265223a32312e307d010101d00f80897a31317d0232327d0333337d0434347d0535357d0636367d0737377d"
+    "0838387d0939397d0a1d310b1d0c1d310d1d310e1d310f1d31101d31111d31121d31131d311432153216321732183219321a321b"
+    "321c321d321e331f332033213322332333243325332633273358a821e4e1faff06c033aa0311cc21c221227442d807f7a8515952"
+    "a5e2444dca47717113ef78186584012818600003e817c0f80248ec056978014c3f418d0ab66fd870c17ee3e3a7b52a";
+
+TEST(MessageCodec, WhatAnEarlierFormatCompressedAsRowsIsRead) {
+  const Result<std::string> plain = OpenSegment(FromHex(kCompressedRows));
+  ASSERT_TRUE(plain) << plain.error().message;
+  SegmentReader reader(*plain, 7);
+  for (Sequence i = 0; i < 40; ++i) {
+    const Result<SegmentReader::Head> head = reader.Next();
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->sequence, 7 + i);
+    EXPECT_EQ(reader.Take().payload,
+              R"({"seq":)" + std::to_string(i) + R"(,"temperature":21.)" + std::to_string(i % 10) + "}");
+  }
+  EXPECT_TRUE(reader.AtEnd());
+}
+
 TEST(MessageCodec, EveryDamagedByteIsNoticed) {
   const std::string blob = EncodeMessage(7, Message("{\"temperature\":21.5}"));
   for (std::size_t i = 0; i < blob.size(); ++i) {
