@@ -81,7 +81,7 @@ TEST_P(SalvageTest, FileThatLostItsEndKeepsTheRest) {
   ASSERT_EQ(truncate(Path().c_str(), size - 5'000), 0);
   Start();
   ASSERT_TRUE(queue_->start().salvaged);
-  EXPECT_GT(Waiting().size(), 500U);
+  EXPECT_GT(Waiting().size(), 300U);
   EXPECT_LT(Waiting().size(), 1'600U);
   EXPECT_EQ(queue_->start().salvaged->messages_lost, 1'600U - Waiting().size());
   ExpectVerified();
