@@ -49,6 +49,8 @@ struct Arguments {
   bool check_ledger = false;
   std::int64_t dead_id = 0;
   std::string record_id;
+  std::string event_name;
+  std::string event_subject;
   QuarantineOptions quarantine;
   PeekOptions peek;
   ExportOptions queue_export;
@@ -78,7 +80,16 @@ void AddLookCommands(CLI::App& app, Arguments& a) {
   CLI::App* ledger = Add(app, a, "ledger", "Where every message went, per stream and destination",
                          [&a] { return ShowLedger(a.globals, a.check_ledger); });
   ledger->add_flag("--check", a.check_ledger, "Recount from the stored messages; exit code 1 when it does not balance");
-  Add(app, a, "events", "What is wrong now, and what was", [&a] { return ShowEvents(a.globals); });
+  CLI::App* events = app.add_subcommand("events", "What is wrong now, and what was");
+  events->callback([&a, events] {
+    if (events->get_subcommands().empty()) {  // else that has said what to run
+      a.run = [&a] { return ShowEvents(a.globals); };
+    }
+  });
+  CLI::App* ack = Add(*events, a, "ack", "Say that an open one is known: it no longer makes the bridge degraded",
+                      [&a] { return AcknowledgeEvent(a.globals, a.event_name, a.event_subject); });
+  ack->add_option("NAME", a.event_name, "As the list shows it: dead_letters")->required();
+  ack->add_option("SUBJECT", a.event_subject, "What it is about, if the list shows that: cloud");
   CLI::App* where = Add(app, a, "where", "What became of one message, per destination",
                         [&a] { return ShowWhere(a.globals, a.record_id); });
   where->add_option("RECORD_ID", a.record_id, "As the cloud or a list shows it: queue.lane.number[.index]")->required();

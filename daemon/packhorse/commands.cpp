@@ -73,6 +73,11 @@ int ShowEvents(const Globals& globals) {
   return Show(globals, "events", {}, [](const std::string& json) { return EventsText(json, Style::Detect(), Now()); });
 }
 
+int AcknowledgeEvent(const Globals& globals, const std::string& name, const std::string& subject) {
+  return Show(globals, "events_ack", Json({{"name", name}, {"subject", subject}}),
+              [](const std::string& json) { return EventsText(json, Style::Detect(), Now()); });
+}
+
 int ShowWhere(const Globals& globals, const std::string& record_id) {
   return Show(
       globals, "where", Json({{"record_id", record_id}}),

@@ -15,6 +15,8 @@ int ShowStatus(const Globals& globals);
 int ShowQueueStats(const Globals& globals);
 int ShowLedger(const Globals& globals, bool check);
 int ShowEvents(const Globals& globals);
+// Of one that is open: it no longer makes the bridge degraded.
+int AcknowledgeEvent(const Globals& globals, const std::string& name, const std::string& subject);
 int ShowVersion(const Globals& globals);
 int Reload(const Globals& globals);
 

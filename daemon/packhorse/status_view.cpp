@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "health/event_kinds.h"
 #include "packhorse/json_view.h"
 #include "packhorse/views.h"
 
@@ -26,6 +27,31 @@ std::string DestinationHint(const JsonView& destination) {
          " in the configuration, then: packhorse reload";
 }
 
+// What has happened stays open for whoever looks later; who has seen it may say so.
+std::string EventHint(const JsonView& event) {
+  const health::EventKind* kind = health::FindEventKind(event["name"].Text());
+  const bool happened = kind != nullptr && kind->nature == health::EventNature::kOccurrence;
+  if (!happened || kind->severity > health::Severity::kP2 || event["acknowledged_at"].Exists()) {
+    return "";
+  }
+  return "seen? then: packhorse events ack " + event["name"].Shown() +
+         (event["subject"].Text().empty() ? "" : " " + event["subject"].Shown());
+}
+
+// What is open and no reason any more, because somebody knows.
+std::string AcknowledgedLines(const JsonView& status, WallTime now) {
+  std::string text;
+  for (const JsonView& event : status["events"].Items()) {
+    if (const auto at = event["acknowledged_at"].Time()) {
+      text += Wrap(event["severity"].Shown() + " " + event["name"].Shown() +
+                       (event["subject"].Text().empty() ? "" : " '" + event["subject"].Shown() + "'") +
+                       ", acknowledged " + LocalTime(*at, now),
+                   "  = ", 4);
+    }
+  }
+  return text;
+}
+
 std::vector<std::string> Hints(const JsonView& status) {
   std::vector<std::string> hints;
   for (const JsonView& destination : status["destinations"].Items()) {
@@ -44,6 +70,11 @@ std::vector<std::string> Hints(const JsonView& status) {
   }
   if (status["queue"]["dead_letters"].Count() > 0) {
     hints.emplace_back("records were refused by a cloud API: packhorse dead list");
+  }
+  for (const JsonView& event : status["events"].Items()) {
+    if (std::string hint = EventHint(event); !hint.empty()) {
+      hints.push_back(std::move(hint));
+    }
   }
   return hints;
 }
@@ -153,6 +184,11 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
     if (const auto wait = destination["next_attempt_in_ms"].Number(); wait && destination["state"].Text() != "ok") {
       text += "    " + destination["name"].Shown() + ": next attempt in " + Latency(std::max(*wait, 0.0)) + "\n";
     }
+    if (destination["state"].Text() == "ok") {
+      for (const JsonView& reason : destination["reasons"].Items()) {
+        text += Wrap(HumaniseTimes(reason.Shown(), now), "    ", 6);
+      }
+    }
     text += BacklogLine(destination);
     text += RunningReplays(status, destination["name"].Text());
   }
@@ -199,6 +235,7 @@ std::string StatusText(const std::string& json, const Style& style, WallTime now
   for (const std::string& hint : Hints(status)) {
     text += Wrap(hint, "  > ", 4);
   }
+  text += AcknowledgedLines(status, now);
   text += ClockLine(status);
   text += "\n" + SourceLines(status, style, now) + "\n" + StreamLines(status, style) + "\n" +
           QueueLine(status["queue"], now) + ObserverLine(status["observer"]) + "\n" +

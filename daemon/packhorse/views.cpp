@@ -130,7 +130,12 @@ std::string EventsText(const std::string& json, const Style& style, WallTime now
       line += ", resolved " + LocalTime(*resolved, now);
     }
     line += event["count"].Count() > 1 ? ", " + Grouped(event["count"].Count()) + " times" : "";
+    const auto acknowledged = event["acknowledged_at"].Time();
+    line += acknowledged ? ", acknowledged " + LocalTime(*acknowledged, now) : "";
     text += Wrap(line + ": " + HumaniseTimes(event["message"].Shown(), now), lead, 5);
+    if (open && !event["ends"].Text().empty()) {
+      text += Wrap("ends " + event["ends"].Shown(), "     ", 5);
+    }
   };
   text += style.Title("open") + "\n";
   if (events["open"].Items().empty()) {

@@ -28,11 +28,20 @@ Json Milliseconds(const std::optional<std::chrono::microseconds>& value) {
   return value ? Json(static_cast<double>(value->count()) / 1000.0) : Json();
 }
 
+Json Texts(const std::vector<Reason>& reasons) {
+  Json texts = Json::array();
+  for (const Reason& reason : reasons) {
+    texts.push_back(reason.text);
+  }
+  return texts;
+}
+
 Json SourceJson(const SourceUnit& unit, const ingest::SourceStatus& status) {
   const ingest::IntakeStats intake = unit.intake->Stats();
   return {{"name", status.name},
           {"state", ingest::Name(status.state)},
           {"reason", status.reason},
+          {"reasons", Texts(ReasonsOf(status))},
           {"since", Time(status.since)},
           {"url", status.url},
           {"protocol", status.protocol},
@@ -63,7 +72,7 @@ Json StreamJson(const config::Stream& stream, const queue::Ledger& ledger) {
           {"received", received},        {"pending", pending}};
 }
 
-Json DestinationJson(const delivery::DestinationStatus& status) {
+Json DestinationJson(const delivery::DestinationStatus& status, const std::vector<Reason>& reasons) {
   Json next;
   if (status.next_attempt_in) {
     next = status.next_attempt_in->count();
@@ -71,6 +80,7 @@ Json DestinationJson(const delivery::DestinationStatus& status) {
   return {{"name", status.name},
           {"state", limit::Name(status.state)},
           {"reason", status.reason},
+          {"reasons", Texts(reasons)},
           {"since", Time(status.since)},
           {"url", status.url},
           {"pending", status.pending},
@@ -115,6 +125,8 @@ Json EventJson(const health::Event& event) {
           {"message", event.message},
           {"since", Time(event.since)},
           {"resolved_at", event.resolved_at ? Time(*event.resolved_at) : Json()},
+          {"acknowledged_at", event.acknowledged_at ? Time(*event.acknowledged_at) : Json()},
+          {"ends", event.ends()},
           {"count", event.count}};
 }
 
@@ -147,7 +159,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
     status["streams"].push_back(StreamJson(stream, ledger));
   }
   for (const delivery::DestinationStatus& destination : condition.destinations) {
-    status["destinations"].push_back(DestinationJson(destination));
+    status["destinations"].push_back(DestinationJson(destination, ReasonsOf(condition, destination)));
   }
   for (const health::Event& event : parts.events.Open()) {
     status["events"].push_back(EventJson(event));

@@ -41,6 +41,7 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"queue_peek", false, &Handlers::PeekQueue},
       {"where", false, &Handlers::ShowWhere},
       {"events", false, &Handlers::ShowEvents},
+      {"events_ack", true, &Handlers::AcknowledgeEvent},
       {"version", false, &Handlers::ShowVersion},
       {"dead_list", false, &Handlers::ListDead},
       {"dead_show", false, &Handlers::ShowDead},
@@ -215,6 +216,18 @@ control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
 }
 
 control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_.events); }
+
+control::Answer Handlers::AcknowledgeEvent(const control::Call&, const Args& args) {
+  const auto name = args.Text("name", "");
+  const auto subject = args.Text("subject", "");
+  if (!name || !subject) {
+    return !name ? name.error() : subject.error();
+  }
+  if (Status known = parts_.events.Acknowledge(*name, *subject, parts_.clock.Wall()); !known) {
+    return known.error();
+  }
+  return EventsJson(parts_.events);
+}
 
 control::Answer Handlers::ShowVersion(const control::Call&, const Args&) { return VersionJson(parts_); }
 

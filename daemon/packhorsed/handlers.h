@@ -43,6 +43,7 @@ class Handlers {
   control::Answer PeekQueue(const control::Call& call, const Args& args);
   control::Answer ShowWhere(const control::Call& call, const Args& args);
   control::Answer ShowEvents(const control::Call& call, const Args& args);
+  control::Answer AcknowledgeEvent(const control::Call& call, const Args& args);
   control::Answer ShowVersion(const control::Call& call, const Args& args);
   control::Answer ListDead(const control::Call& call, const Args& args);
   control::Answer ShowDead(const control::Call& call, const Args& args);

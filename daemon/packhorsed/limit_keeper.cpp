@@ -10,9 +10,7 @@
 namespace packhorse::daemon {
 namespace {
 
-// After this long without another one the event is over.
-constexpr std::chrono::seconds kQuiet{60};
-constexpr const char* kFailing = "limits_not_enforced";
+constexpr health::EventName kFailing = "limits_not_enforced";
 
 std::string What(const queue::GivenUp& given_up) {
   std::string text =
@@ -24,15 +22,15 @@ std::string What(const queue::GivenUp& given_up) {
 
 }  // namespace
 
-void LimitKeeper::Report(const queue::GivenUp& given_up, MonoTime now) {
+void LimitKeeper::Report(const queue::GivenUp& given_up) {
   const bool expired = given_up.outcome == Outcome::kExpired;
-  const std::string name = expired ? "messages_expired" : "messages_dropped";
-  health::Log(health::LogLevel::kWarning, name + "_range", What(given_up));
-  Loss& loss = losses_[{name, given_up.destination}];
-  loss.messages += given_up.messages;
-  loss.last = now;
-  parts_.events.Raise(expired ? health::Severity::kP2 : health::Severity::kP1, name, given_up.destination,
-                      std::to_string(loss.messages) + (expired ? " messages expired" : " messages dropped") +
+  const health::EventName name =
+      expired ? health::EventName("messages_expired") : health::EventName("messages_dropped");
+  health::Log(health::LogLevel::kWarning, std::string(name.text()) + "_range", What(given_up));
+  std::uint64_t& lost = lost_[{std::string(name.text()), given_up.destination}];
+  lost = parts_.events.IsOpen(name, given_up.destination) ? lost + given_up.messages : given_up.messages;
+  parts_.events.Raise(name, given_up.destination,
+                      std::to_string(lost) + (expired ? " messages expired" : " messages dropped") +
                           " so far; the last: " + What(given_up),
                       parts_.clock.Wall());
 }
@@ -40,22 +38,11 @@ void LimitKeeper::Report(const queue::GivenUp& given_up, MonoTime now) {
 void LimitKeeper::Enforce(MonoTime now) {
   const queue::LimitReport report = parts_.queue->EnforceLimits(now);
   for (const queue::GivenUp& given_up : report.given_up) {
-    Report(given_up, now);
+    Report(given_up);
     gaps_.Add(given_up, now);
   }
   const WallTime wall = parts_.clock.Wall();
-  std::erase_if(losses_, [&](const auto& each) {
-    const bool over = now - each.second.last >= kQuiet;
-    if (over) {
-      parts_.events.Resolve(each.first.first, each.first.second, wall);
-    }
-    return over;
-  });
-  if (report.problem) {
-    parts_.events.Raise(health::Severity::kP1, kFailing, "", report.problem->message, wall);
-  } else {
-    parts_.events.Resolve(kFailing, "", wall);
-  }
+  parts_.events.Follow(report.problem.has_value(), kFailing, "", report.problem ? report.problem->message : "", wall);
 }
 
 std::string LimitKeeper::HeldBecause(const queue::Stats& stats) const {

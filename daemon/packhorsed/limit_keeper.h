@@ -12,7 +12,7 @@
 namespace packhorse::daemon {
 
 // Keeps the queue within its limits, and says what that costs: a line in the log for each range that goes, an event per
-// destination while it goes on (docs/RUNBOOK.md: messages_dropped, messages_expired). Loop thread.
+// destination (docs/RUNBOOK.md: messages_dropped, messages_expired). Loop thread.
 class LimitKeeper {
  public:
   LimitKeeper(Parts& parts, Gaps& gaps) : parts_(parts), gaps_(gaps) {}
@@ -24,19 +24,15 @@ class LimitKeeper {
   void HoldSources(const queue::Stats& stats, MonoTime now);
 
  private:
-  // What an open event has counted.
-  struct Loss {
-    std::uint64_t messages = 0;
-    MonoTime last{};
-  };
-  void Report(const queue::GivenUp& given_up, MonoTime now);
+  void Report(const queue::GivenUp& given_up);
   // Why the sources are to be off their brokers; empty: they are not.
   std::string HeldBecause(const queue::Stats& stats) const;
   void HoldSource(SourceUnit& unit, const std::string& because);
 
   Parts& parts_;
   Gaps& gaps_;
-  std::map<std::pair<std::string, std::string>, Loss> losses_;  // by event and destination
+  // Messages that an open event has counted, by event and destination.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> lost_;
 };
 
 }  // namespace packhorse::daemon

@@ -10,7 +10,7 @@ namespace {
 
 // After this long without another message over the rate the event is over.
 constexpr std::chrono::seconds kQuietDevice{60};
-constexpr const char* kEvent = "device_noisy";
+constexpr health::EventName kEvent = "device_noisy";
 
 const config::Stream* FindStream(const config::Config& config, const std::string& name) {
   const auto found = std::find_if(config.streams.begin(), config.streams.end(),
@@ -56,8 +56,7 @@ void NoisyDevices::Note(const std::string& stream, const ingest::NoisyDevice& no
                         (noise.messages == 1 ? " message over " : " messages over ") +
                         RateText(FindStream(parts_.config, stream)) + " so far, ";
   message += noise.dropped == 0 ? "sent in lane bulk" : std::to_string(noise.dropped) + " of them dropped";
-  parts_.events.Raise(health::Severity::kP3, kEvent, Subject(key.first, key.second), std::move(message),
-                      parts_.clock.Wall());
+  parts_.events.Raise(kEvent, Subject(key.first, key.second), std::move(message), parts_.clock.Wall());
   TellClouds(stream, noisy.dropped, now);
 }
 

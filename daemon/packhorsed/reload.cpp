@@ -17,7 +17,7 @@ namespace {
 
 // How long a source that is replaced or removed may take for its DISCONNECT.
 constexpr std::chrono::milliseconds kSourceStop{2'000};
-constexpr char kRefusedEvent[] = "config_reload_refused";
+constexpr health::EventName kRefusedEvent = "config_reload_refused";
 // What a turn of the loop counts of the queue: some milliseconds on a small board.
 constexpr std::uint64_t kCountBytes = 256ULL << 10U;
 constexpr std::chrono::milliseconds kLook{20};  // how often it looks whether it can go on
@@ -361,8 +361,8 @@ void Reloader::Refuse(std::vector<std::string> problems, const Done& done) {
     all += (all.empty() ? "" : "; ") + line;
     health::Log(health::LogLevel::kError, "config_problem", line);
   }
-  parts_.events.Raise(health::Severity::kP2, kRefusedEvent, "",
-                      Shorten("the old configuration stays in force: " + all, 2'000), parts_.clock.Wall());
+  parts_.events.Raise(kRefusedEvent, "", Shorten("the old configuration stays in force: " + all, 2'000),
+                      parts_.clock.Wall());
   done({false, std::move(problems), {}});
 }
 

@@ -20,13 +20,13 @@ void ReportSalvage(Parts& parts, const queue::Salvaged& salvaged, WallTime now) 
   if (salvaged.sent_again) {
     text += "; what had been sent is not known any more: everything stored is sent again under the same record ids";
   }
-  parts.events.Raise(health::Severity::kP0, "queue_salvaged", "queue", text, now);
+  parts.events.Raise("queue_salvaged", "queue", text, now);
 }
 
 void ReportJournal(Parts& parts, const queue::StartReport& start, WallTime now) {
   const std::string& directory = parts.config.queue.runtime_dir;
   if (!start.journal_error.empty()) {
-    parts.events.Raise(health::Severity::kP2, "no_journal", "queue",
+    parts.events.Raise("no_journal", "queue",
                        "no journal in " + directory + " (" + start.journal_error +
                            "): each message waits for the disk, as in mode strict",
                        now);
@@ -55,7 +55,7 @@ void ReportStart(Parts& parts) {
                 {{"operations", std::to_string(start.operations)}});
   }
   if (start.how == How::kWithoutJournal) {
-    parts.events.Raise(health::Severity::kP1, "unclean_boot", "queue",
+    parts.events.Raise("unclean_boot", "queue",
                        "the last run ended without warning and there is no journal of it (a power cut, or the runtime "
                        "directory is gone): acknowledged messages of its last seconds may be lost, and batches may be "
                        "sent again" +
@@ -67,7 +67,7 @@ void ReportStart(Parts& parts) {
     for (const std::string& gap : start.ledger_gaps) {
       gaps += (gaps.empty() ? "" : "; ") + gap;
     }
-    parts.events.Raise(health::Severity::kP1, "ledger_mismatch", "queue",
+    parts.events.Raise("ledger_mismatch", "queue",
                        "the ledger did not balance when the queue was opened: " + Shorten(gaps, kGapBytes), now);
   }
   if (start.strangers > 0) {
@@ -79,7 +79,7 @@ void ReportStart(Parts& parts) {
     ReportSalvage(parts, *start.salvaged, now);
   }
   if (!start.renewed_from.empty()) {
-    parts.events.Raise(health::Severity::kP1, "queue_id_renewed", "queue",
+    parts.events.Raise("queue_id_renewed", "queue",
                        "the queue " + start.renewed_from + " goes on as " + parts.queue->id() + " (" +
                            start.renewed_because +
                            "), so that no record id is given twice; what was stored before keeps its record ids",

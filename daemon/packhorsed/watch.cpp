@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/units.h"
@@ -16,14 +17,6 @@ constexpr std::chrono::minutes kRetryGrace{5};
 // Alert at 80 % of max_bytes (product.md); resolved a little lower, so that it does not flap.
 constexpr std::uint64_t kFullPercent = 80;
 constexpr std::uint64_t kRoomyPercent = 75;
-
-std::string Since(WallTime since) {
-  return since == WallTime{}
-             ? ""
-             : " since " + FormatUtc(std::chrono::floor<std::chrono::seconds>(since)).substr(0, 19) + "Z";
-}
-
-std::string Because(const std::string& reason) { return reason.empty() ? "" : ": " + reason; }
 
 std::uint64_t Percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<std::uint64_t>(100.0 * static_cast<double>(part) / static_cast<double>(whole));
@@ -52,16 +45,67 @@ bool CanDeliver(const delivery::DestinationStatus& destination) {
   return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
 }
 
-void AddSourceReasons(const Condition& condition, std::vector<std::string>& reasons) {
+bool IsOf(const health::Event& event, const Reason& reason) {
+  return reason.event != nullptr && reason.event->name == event.name && reason.subject == event.subject;
+}
+
+// Acknowledged: somebody knows.
+bool Known(const Condition& condition, const Reason& reason) {
+  return std::any_of(condition.events.begin(), condition.events.end(),
+                     [&](const health::Event& event) { return event.acknowledged_at && IsOf(event, reason); });
+}
+
+Reason ToldBy(const health::Event& event) {
+  return {event.name + (event.subject.empty() ? "" : " '" + event.subject + "'") + Since(event.since) +
+              Because(event.message),
+          health::FindEventKind(event.name), event.subject};
+}
+
+// Of those without an event of their own: worth a look within hours.
+health::Severity SeverityOf(const Reason& reason) {
+  return reason.event == nullptr ? health::Severity::kP2 : reason.event->severity;
+}
+
+std::vector<Reason> StoreReasons(const Condition& condition) {
+  std::vector<Reason> reasons;
+  if (!condition.queue.last_error.empty()) {
+    reasons.push_back(
+        {"the queue cannot be written" + Since(condition.queue.failing_since) + Because(condition.queue.last_error),
+         &health::EventName("queue_store_failing").kind(), ""});
+  }
+  if (PercentFull(condition) >= kFullPercent) {
+    reasons.push_back({"the queue is " + std::to_string(PercentFull(condition)) + " % full: " + HowFull(condition),
+                       &health::EventName("queue_nearly_full").kind(), ""});
+  }
+  if (!condition.ledger_balanced) {
+    reasons.push_back({"the ledger does not balance: run `packhorse queue verify`",
+                       &health::EventName("ledger_mismatch").kind(), "queue"});
+  }
+  return reasons;
+}
+
+std::vector<Reason> AllReasons(const Condition& condition) {
+  std::vector<Reason> reasons = StoreReasons(condition);
+  const auto add = [&reasons](std::vector<Reason> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(reasons));
+  };
+  for (const delivery::DestinationStatus& destination : condition.destinations) {
+    add(ReasonsOf(condition, destination));
+  }
   for (const ingest::SourceStatus& source : condition.sources) {
-    if (source.state != ingest::SourceState::kConnected) {
-      reasons.push_back("source '" + source.name + "' is " + std::string(ingest::Name(source.state)) +
-                        Since(source.since) + Because(source.reason));
-    }
-    for (const std::string& filter : source.refused_filters) {
-      reasons.push_back("source '" + source.name + "': the broker refuses the subscription to '" + filter + "'");
+    add(ReasonsOf(source));
+  }
+  std::erase_if(reasons, [&](const Reason& reason) { return !reason.degrades || Known(condition, reason); });
+  for (const health::Event& event : condition.events) {
+    const bool told =
+        std::any_of(reasons.begin(), reasons.end(), [&](const Reason& reason) { return IsOf(event, reason); });
+    if (event.degrades() && !told) {
+      reasons.push_back(ToldBy(event));
     }
   }
+  std::stable_sort(reasons.begin(), reasons.end(),
+                   [](const Reason& a, const Reason& b) { return SeverityOf(a) < SeverityOf(b); });
+  return reasons;
 }
 
 }  // namespace
@@ -78,35 +122,23 @@ std::string_view Name(State state) {
   return "down";
 }
 
+std::vector<Reason> ReasonsOf(const Condition& condition, const delivery::DestinationStatus& destination) {
+  const auto course = condition.courses.find(destination.name);
+  return ReasonsOf(destination, course == condition.courses.end() ? Course() : course->second);
+}
+
 Verdict Judge(const Condition& condition) {
   Verdict verdict;
-  std::vector<std::string>& reasons = verdict.reasons;
+  for (Reason& reason : AllReasons(condition)) {
+    verdict.reasons.push_back(std::move(reason.text));
+  }
   const bool store_fails = !condition.queue.last_error.empty();
-  if (store_fails) {
-    reasons.push_back("the queue cannot be written" + Since(condition.queue.failing_since) +
-                      Because(condition.queue.last_error));
-  }
-  for (const delivery::DestinationStatus& destination : condition.destinations) {
-    if (destination.state != limit::GateState::kOk) {
-      reasons.push_back("destination '" + destination.name + "' is " + std::string(limit::Name(destination.state)) +
-                        Since(destination.since) + Because(destination.reason));
-    }
-  }
-  AddSourceReasons(condition, reasons);
-  if (PercentFull(condition) >= kFullPercent) {
-    reasons.push_back("the queue is " + std::to_string(PercentFull(condition)) + " % full: " + HowFull(condition));
-  }
-  if (!condition.ledger_balanced) {
-    reasons.emplace_back("the ledger does not balance: run `packhorse queue verify`");
-  }
-  if (condition.reload_refused) {
-    reasons.push_back("the configuration file was changed but refused" + Since(condition.reload_refused_since) +
-                      "; the old one is in force");
-  }
   const bool blind = std::none_of(condition.sources.begin(), condition.sources.end(),
                                   [](const auto& source) { return source.state == ingest::SourceState::kConnected; });
   const bool mute = std::none_of(condition.destinations.begin(), condition.destinations.end(), CanDeliver);
-  verdict.state = store_fails || (blind && mute) ? State::kDown : reasons.empty() ? State::kOk : State::kDegraded;
+  verdict.state = store_fails || (blind && mute) ? State::kDown
+                  : verdict.reasons.empty()      ? State::kOk
+                                                 : State::kDegraded;
   return verdict;
 }
 
@@ -125,6 +157,8 @@ Condition Observe(const Parts& parts, MonoTime now) {
   }
   for (const DestinationUnit& unit : parts.destinations) {
     condition.destinations.push_back(unit.destination->Snapshot(now));
+    condition.courses[unit.config.name] = {unit.growth.Now(),
+                                           std::chrono::floor<std::chrono::seconds>(now - parts.started)};
     if (condition.destinations.back().state == limit::GateState::kPaused) {
       condition.destinations.back().since = unit.paused_since;  // not since when uploads worked or failed before
     }
@@ -132,15 +166,9 @@ Condition Observe(const Parts& parts, MonoTime now) {
   condition.queue = parts.queue->Snapshot();
   condition.max_queue_bytes = parts.config.queue.max_bytes;
   condition.max_queue_messages = parts.config.queue.max_records;
-  for (const health::Event& event : parts.events.Open()) {
-    if (event.name == "config_reload_refused") {
-      condition.reload_refused = true;
-      condition.reload_refused_since = event.since;
-    }
-    if (event.name == "ledger_mismatch") {
-      condition.ledger_balanced = false;
-    }
-  }
+  condition.events = parts.events.Open();
+  condition.ledger_balanced = std::none_of(condition.events.begin(), condition.events.end(),
+                                           [](const health::Event& event) { return event.name == "ledger_mismatch"; });
   return condition;
 }
 
@@ -148,64 +176,63 @@ Watch::Watch(Parts& parts) : parts_(parts) {}
 
 void Watch::Check(const Condition& condition) {
   const WallTime now = parts_.clock.Wall();
+  const MonoTime mono = parts_.clock.Mono();
   for (const ingest::SourceStatus& source : condition.sources) {
     CheckSource(source, now);
   }
   CheckStore(condition, now);
   for (const delivery::DestinationStatus& destination : condition.destinations) {
-    CheckDestination(destination, now);
+    CheckDestination(destination, now, mono);
   }
   CheckLeftBehind(condition, now);
+  const auto gone = [](const auto& all, const health::Event& event) {
+    return std::none_of(all.begin(), all.end(), [&](const auto& status) { return status.name == event.subject; });
+  };
   // What was removed by a reload cannot heal any more.
-  for (const health::Event& event : parts_.events.Open()) {
-    const auto named = [&](const auto& status) { return status.name == event.subject; };
-    const bool of_source = event.name.starts_with("source_") || event.name == "subscription_refused";
-    const bool of_destination = event.name.starts_with("destination_");
-    if ((of_source && std::none_of(condition.sources.begin(), condition.sources.end(), named)) ||
-        (of_destination && std::none_of(condition.destinations.begin(), condition.destinations.end(), named))) {
-      parts_.events.Resolve(event.name, event.subject, now);
-    }
-  }
+  parts_.events.ResolveIf(
+      [&](const health::Event& event, const health::EventKind& kind) {
+        return (kind.subject == health::EventSubject::kSource && gone(condition.sources, event)) ||
+               (kind.subject == health::EventSubject::kDestination && gone(condition.destinations, event));
+      },
+      now);
+  parts_.events.EndQuiet(mono, now);
 }
 
 void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
   const bool connected = source.state == ingest::SourceState::kConnected;
   const bool long_enough = now - source.since >= kSourceGrace;
   if (connected || long_enough) {
-    Set(!connected, health::Severity::kP0, "source_down", source.name,
-        "not connected to " + source.url + Since(source.since) + Because(source.reason), now);
+    parts_.events.Follow(!connected, "source_down", source.name,
+                         "not connected to " + source.url + Since(source.since) + Because(source.reason), now);
   }
   std::string refused;
   for (const std::string& filter : source.refused_filters) {
     refused += (refused.empty() ? "" : ", ") + filter;
   }
-  Set(!refused.empty(), health::Severity::kP1, "subscription_refused", source.name,
-      "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
+  parts_.events.Follow(!refused.empty(), "subscription_refused", source.name,
+                       "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
   std::uint64_t& seen = sessions_lost_[source.name];
   if (source.session_lost > seen) {
-    // A moment, not a state: told once, and closed at once.
     parts_.events.Raise(
-        health::Severity::kP1, "session_lost", source.name,
+        "session_lost", source.name,
         "the broker had forgotten our session at the last connect; what was published in between is missing", now);
-    parts_.events.Resolve("session_lost", source.name, now);
   }
   seen = source.session_lost;
 }
 
 void Watch::CheckStore(const Condition& condition, WallTime now) {
-  Set(!condition.queue.last_error.empty(), health::Severity::kP0, "queue_store_failing", "",
-      "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
+  parts_.events.Follow(!condition.queue.last_error.empty(), "queue_store_failing", "",
+                       "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
   if (condition.queue.dead_letters == 0) {
-    for (const delivery::DestinationStatus& destination : condition.destinations) {
-      parts_.events.Resolve("dead_letters", destination.name, now);
-    }
+    parts_.events.ResolveIf([](const auto& event, const auto&) { return event.name == "dead_letters"; }, now);
   }
   const std::uint64_t percent = PercentFull(condition);
   if (percent >= kFullPercent || percent < kRoomyPercent) {
-    Set(percent >= kFullPercent, health::Severity::kP1, "queue_nearly_full", "",
-        std::to_string(percent) + " % full: " + HowFull(condition), now);
+    parts_.events.Follow(percent >= kFullPercent, "queue_nearly_full", "",
+                         std::to_string(percent) + " % full: " + HowFull(condition), now);
   }
-  Set(condition.queue.released_messages > 0, health::Severity::kP3, "retention_shortened", "",
+  parts_.events.Follow(
+      condition.queue.released_messages > 0, "retention_shortened", "",
       std::to_string(condition.queue.released_messages) +
           " delivered messages were let go before retain_delivered was over, to stay within queue.max_bytes",
       now);
@@ -214,38 +241,29 @@ void Watch::CheckStore(const Condition& condition, WallTime now) {
 void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
   const std::map<std::string, std::uint64_t> left = LeftBehind(condition);
   for (const auto& [name, messages] : left) {
-    Set(true, health::Severity::kP2, "backlog_left_behind", name,
+    parts_.events.Follow(
+        true, "backlog_left_behind", name,
         std::to_string(messages) + " messages wait for destination '" + name +
             "', which is not in the configuration any more: they are kept and not sent. To send them configure it again"
             " under this name; else they end by queue.max_age or queue.max_bytes",
         now);
   }
-  for (const health::Event& event : parts_.events.Open()) {
-    if (event.name == "backlog_left_behind" && !left.contains(event.subject)) {
-      parts_.events.Resolve(event.name, event.subject, now);
-    }
-  }
+  parts_.events.ResolveIf(
+      [&left](const health::Event& event, const auto&) {
+        return event.name == "backlog_left_behind" && !left.contains(event.subject);
+      },
+      now);
 }
 
-void Watch::CheckDestination(const delivery::DestinationStatus& destination, WallTime now) {
+void Watch::CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono) {
   const bool retrying = destination.state == limit::GateState::kRetrying;
-  Set(retrying && now - destination.since >= kRetryGrace, health::Severity::kP1, "destination_retrying",
-      destination.name, "no success" + Since(destination.since) + Because(destination.reason), now);
-}
-
-void Watch::Set(bool bad, health::Severity severity, const char* name, const std::string& subject, std::string message,
-                WallTime now) {
-  if (!bad) {
-    parts_.events.Resolve(name, subject, now);
-    return;
-  }
-  // Raising an open event again would count it once a second.
-  for (const health::Event& event : parts_.events.Open()) {
-    if (event.name == name && event.subject == subject) {
-      return;
+  parts_.events.Follow(retrying && now - destination.since >= kRetryGrace, "destination_retrying", destination.name,
+                       "no success" + Since(destination.since) + Because(destination.reason), now);
+  for (DestinationUnit& unit : parts_.destinations) {
+    if (unit.config.name == destination.name) {
+      unit.growth.Look(destination.pending, mono);
     }
   }
-  parts_.events.Raise(severity, name, subject, std::move(message), now);
 }
 
 }  // namespace packhorse::daemon

@@ -7,6 +7,7 @@
 
 #include "delivery/delivery.h"
 #include "ingest/ingest.h"
+#include "packhorsed/reasons.h"
 #include "packhorsed/wiring.h"
 #include "queue/queue.h"
 
@@ -22,8 +23,8 @@ struct Condition {
   std::uint64_t max_queue_bytes = 0;     // 0: no limit
   std::uint64_t max_queue_messages = 0;  // likewise
   bool ledger_balanced = true;
-  bool reload_refused = false;
-  WallTime reload_refused_since{};
+  std::map<std::string, Course> courses;  // of the destinations
+  std::vector<health::Event> events;      // that are open
 };
 
 enum class State : std::uint8_t { kOk, kDegraded, kDown };
@@ -34,8 +35,10 @@ struct Verdict {
   std::vector<std::string> reasons;  // worst first, a sentence each, with since when; empty when ok
 };
 // down: nothing can come in and nothing can go out, or the store fails. degraded: anything else that is not as it
-// should.
+// should, which is what a reason says; what is acknowledged is no reason. An open event of P0 to P2 is one.
 Verdict Judge(const Condition& condition);
+// Of a single source or destination; also those that do not degrade.
+std::vector<Reason> ReasonsOf(const Condition& condition, const delivery::DestinationStatus& destination);
 
 // Messages by destination of those that are not in the configuration any more: kept, but not sent.
 std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition);
@@ -54,10 +57,7 @@ class Watch {
   void CheckSource(const ingest::SourceStatus& source, WallTime now);
   void CheckStore(const Condition& condition, WallTime now);
   void CheckLeftBehind(const Condition& condition, WallTime now);
-  void CheckDestination(const delivery::DestinationStatus& destination, WallTime now);
-  // Raises while `bad`, resolves when not.
-  void Set(bool bad, health::Severity severity, const char* name, const std::string& subject, std::string message,
-           WallTime now);
+  void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
 
   Parts& parts_;
   std::map<std::string, std::uint64_t> sessions_lost_;

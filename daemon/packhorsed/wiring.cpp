@@ -135,7 +135,11 @@ ingest::SourceOptions ToOptions(const SourceUnit& unit) {
 }  // namespace
 
 Parts::Parts(std::string file, config::Config checked, const Clock& the_clock)
-    : clock(the_clock), config_file(std::move(file)), config(std::move(checked)), started_at(the_clock.Wall()) {}
+    : clock(the_clock),
+      config_file(std::move(file)),
+      config(std::move(checked)),
+      started_at(the_clock.Wall()),
+      started(the_clock.Mono()) {}
 
 Parts::~Parts() {
   if (uploader) {

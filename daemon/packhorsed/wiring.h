@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "delivery/delivery.h"
+#include "health/growth.h"
 #include "health/metrics.h"
 #include "ingest/ingest.h"
 #include "limit/rate_limit.h"
@@ -44,6 +45,7 @@ struct DestinationUnit {
   bool paused = false;
   std::optional<MonoTime> paused_until;
   WallTime paused_since{};
+  health::Growth growth = {};  // of what waits for it
 };
 
 // Everything the daemon is made of, in the order in which it is built; torn down the other way round. Loop thread,
@@ -58,6 +60,7 @@ struct Parts {
   std::string config_file;
   config::Config config;  // the one in force
   WallTime started_at;
+  MonoTime started;
   health::Events events;
   std::unique_ptr<upload::Uploader> uploader;
   std::unique_ptr<queue::Queue> queue;

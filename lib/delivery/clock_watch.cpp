@@ -49,7 +49,7 @@ void ClockWatch::Learn() {
   if (!queue_.LearnClock()) {
     return;  // it was lost again in this very moment
   }
-  Tell(health::Severity::kP3, "clock_learnt",
+  Tell("clock_learnt",
        "the clock is right for the first time since the machine started and was put " +
            Way(queue_.ClockOfBoot().offset) +
            "; what arrived before and has not gone out yet goes out with corrected stamps (gateway_clock: recovered)");
@@ -65,7 +65,7 @@ void ClockWatch::CheckSteered(bool synchronized) {
     return;  // told, or still hoped for
   }
   unsteered_ = true;
-  events_.Raise(health::Severity::kP2, "clock_unsynchronized", "",
+  events_.Raise("clock_unsynchronized", "",
                 "the kernel does not know the gateway's clock to be right: records carry gateway_clock unsynchronized",
                 clock_.Wall());
 }
@@ -73,15 +73,13 @@ void ClockWatch::CheckSteered(bool synchronized) {
 void ClockWatch::CheckStep(WallTime wall_at_boot) {
   const microseconds step = wall_at_boot - wall_at_boot_.value_or(wall_at_boot);
   if (step <= -kStep || step >= kStep) {
-    Tell(health::Severity::kP3, "clock_stepped",
+    Tell("clock_stepped",
          "the gateway's clock was put " + Way(step) + "; records that arrived before keep their stamps");
   }
 }
 
-void ClockWatch::Tell(health::Severity severity, const char* name, std::string message) {
-  const WallTime now = clock_.Wall();
-  events_.Raise(severity, name, "", std::move(message), now);
-  events_.Resolve(name, "", now);
+void ClockWatch::Tell(health::EventName name, std::string message) {
+  events_.Raise(name, "", std::move(message), clock_.Wall());
 }
 
 }  // namespace packhorse::delivery

@@ -23,7 +23,7 @@ class ClockWatch {
   void CheckSteered(bool synchronized);
   void CheckStep(WallTime wall_at_boot);
   // A moment, not a state: told once, and closed at once.
-  void Tell(health::Severity severity, const char* name, std::string message);
+  void Tell(health::EventName name, std::string message);
 
   queue::Queue& queue_;
   health::Events& events_;

@@ -100,6 +100,7 @@ struct DestinationStatus {
   std::uint64_t bytes_sent = 0;
   std::map<std::string, std::uint64_t> replies;            // "200", "503", "timeout", ...
   std::optional<std::chrono::microseconds> p50, p95, p99;  // of requests, last five minutes
+  std::optional<std::chrono::microseconds> recent_p50;     // likewise, last minute
   std::optional<WallTime> last_success_at;
   std::string last_error;
 };

@@ -72,8 +72,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
 void DestinationImpl::Nudge(MonoTime now) {
   if (credentials_ != nullptr) {
     if (const Result<bool> refreshed = credentials_->Refresh(); !refreshed) {
-      around_.events.Raise(health::Severity::kP1, "secret_unreadable", options_.name, refreshed.error().message,
-                           around_.clock.Wall());
+      around_.events.Raise("secret_unreadable", options_.name, refreshed.error().message, around_.clock.Wall());
     } else {
       around_.events.Resolve("secret_unreadable", options_.name, around_.clock.Wall());
     }
@@ -184,6 +183,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.p50 = latency_.Quantile(0.50, now);
   status.p95 = latency_.Quantile(0.95, now);
   status.p99 = latency_.Quantile(0.99, now);
+  status.recent_p50 = latency_.Quantile(0.50, now, std::chrono::minutes(1));
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
   return status;

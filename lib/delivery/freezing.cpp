@@ -112,15 +112,13 @@ void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
   if (!request) {
     last_error_ = request.error().message;
     state.freeze_not_before = now + kFreezeRetry;
-    around_.events.Raise(health::Severity::kP0, "queue_unreadable", options_.name, request.error().message,
-                         around_.clock.Wall());
+    around_.events.Raise("queue_unreadable", options_.name, request.error().message, around_.clock.Wall());
     return;
   }
   around_.events.Resolve("queue_unreadable", options_.name, around_.clock.Wall());
   for (const queue::Resolution& resolution : request->resolutions) {
     if (resolution.outcome == Outcome::kQuarantined) {
-      around_.events.Raise(health::Severity::kP3, "quarantined", resolution.reason, resolution.detail,
-                           around_.clock.Wall());
+      around_.events.Raise("quarantined", resolution.reason, resolution.detail, around_.clock.Wall());
     }
   }
   Freeze(at, *std::move(request));

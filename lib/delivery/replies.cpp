@@ -47,8 +47,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const outcome::Verdict verdict =
       outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), around_.clock.Wall());
   for (const auto& [name, value] : verdict.deprecations) {
-    around_.events.Raise(health::Severity::kP3, "api_deprecated", options_.name, name + ": " + value,
-                         around_.clock.Wall());
+    around_.events.Raise("api_deprecated", options_.name, name + ": " + value, around_.clock.Wall());
   }
   if (reply.unreachable && verdict.action == outcome::Action::kRetry) {
     last_error_ = verdict.reason;
@@ -246,8 +245,7 @@ void DestinationImpl::OnUnauthorized(const ActivePtr& active, const outcome::Ver
 }
 
 void DestinationImpl::OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now) {
-  around_.events.Raise(health::Severity::kP1, "contract_deviation", options_.name, verdict.reason,
-                       around_.clock.Wall());
+  around_.events.Raise("contract_deviation", options_.name, verdict.reason, around_.clock.Wall());
   if (!active->may_have_arrived) {
     active->may_have_arrived = true;
     ++possible_duplicates_;
@@ -262,7 +260,7 @@ void DestinationImpl::OnDeviation(const ActivePtr& active, const outcome::Verdic
 void DestinationImpl::Hold(const std::string& reason, MonoTime now) {
   last_error_ = reason;
   gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
-  around_.events.Raise(health::Severity::kP0, "destination_held", options_.name, reason, around_.clock.Wall());
+  around_.events.Raise("destination_held", options_.name, reason, around_.clock.Wall());
 }
 
 }  // namespace packhorse::delivery

@@ -74,7 +74,7 @@ void DestinationImpl::Bury(const ActivePtr& active, std::string reason, const ou
       verdict.provider_request_id, status});
   if (active->batch.replay == 0) {
     around_.events.Raise(
-        health::Severity::kP2, "dead_letters", options_.name,
+        "dead_letters", options_.name,
         builder_.MemberRecordId(active->batch.lane, member, member.first_record) + ": " + verdict.reason,
         around_.clock.Wall());
   }
@@ -84,7 +84,7 @@ void DestinationImpl::Bury(const ActivePtr& active, std::string reason, const ou
 void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now) {
   active->state = Active::State::kSettling;
   if (active->batch.replay != 0 && !settlement.dead.empty()) {
-    around_.events.Raise(health::Severity::kP3, "replay_refused", options_.name,
+    around_.events.Raise("replay_refused", options_.name,
                          "replay " + std::to_string(active->batch.replay) + ": " +
                              std::to_string(settlement.dead.size()) + " records: " + settlement.dead.front().detail,
                          around_.clock.Wall());

@@ -49,11 +49,12 @@ std::uint64_t Histogram::Count(MonoTime now) const {
   return total;
 }
 
-std::optional<std::chrono::microseconds> Histogram::Quantile(double q, MonoTime now) const {
+std::optional<std::chrono::microseconds> Histogram::Quantile(double q, MonoTime now, std::chrono::seconds over) const {
   std::array<std::uint64_t, kBuckets> merged{};
   std::uint64_t total = 0;
+  const std::int64_t slices = (std::min(over, kWindow) + kSliceLength - std::chrono::seconds(1)) / kSliceLength;
   for (const Slice& slice : slices_) {
-    if (slice.index > SliceOf(now) - static_cast<std::int64_t>(kSlices)) {
+    if (slice.index > SliceOf(now) - slices) {
       for (const auto& [bucket, count] : slice.buckets) {
         merged[bucket] += count;
         total += count;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
+#include "health/event_kinds.h"
 
 namespace packhorse::health {
 
@@ -20,9 +23,10 @@ namespace packhorse::health {
 // (loop).
 class Histogram {
  public:
+  static constexpr std::chrono::seconds kWindow{300};
   void Record(std::chrono::microseconds value, MonoTime now);
-  // Quantile in [0, 1]; none when the window is empty.
-  std::optional<std::chrono::microseconds> Quantile(double q, MonoTime now) const;
+  // Quantile in [0, 1] of the last `over`, rounded up to whole slices; none when there is nothing in it.
+  std::optional<std::chrono::microseconds> Quantile(double q, MonoTime now, std::chrono::seconds over = kWindow) const;
   std::uint64_t Count(MonoTime now) const;
 
  private:
@@ -35,10 +39,6 @@ class Histogram {
   std::array<Slice, kSlices> slices_;
 };
 
-// Severity of product.md "alert hierarchy".
-enum class Severity : std::uint8_t { kP0, kP1, kP2, kP3 };
-std::string_view Name(Severity severity);
-
 struct Event {
   std::uint64_t id = 0;
   Severity severity = Severity::kP3;
@@ -47,23 +47,40 @@ struct Event {
   std::string message;
   WallTime since{};
   std::optional<WallTime> resolved_at;
-  std::uint64_t count = 1;  // how often it was raised while open
+  std::uint64_t count = 1;                  // how often it was raised while open
+  std::optional<WallTime> acknowledged_at;  // somebody knows: it no longer degrades
+  std::optional<MonoTime> quiet_since;      // Events': when it was first seen since it was last raised
+  WallTime logged_at{};                     // Events': when it was last raised and logged
+  bool degrades() const { return severity <= Severity::kP2 && !resolved_at && !acknowledged_at; }
+  std::string_view ends() const;  // what ends it, for people
 };
 
 // Open and recent events, deduplicated by (name, subject), at most 1,000 kept: then the oldest resolved one goes first,
-// after those the least severe. Raising logs once (again when it gets worse); resolving logs once. Texts are cut: name
-// 64 bytes, subject 256, message 1 KiB. Not thread-safe (loop).
+// after those the least severe. Raising logs once, of an occurrence once a minute; resolving and acknowledging log
+// once. Texts are cut: subject 256 bytes, message 1 KiB. Which events there are, and what ends each: event_kinds.h. Not
+// thread-safe (loop).
 class Events {
  public:
   // True when it was not open before. An open one takes the new message and keeps its beginning.
-  bool Raise(Severity severity, std::string_view name, std::string_view subject, std::string message, WallTime now);
+  bool Raise(EventName name, std::string_view subject, std::string message, WallTime now);
   // True when it was open.
-  bool Resolve(std::string_view name, std::string_view subject, WallTime now);
+  bool Resolve(EventName name, std::string_view subject, WallTime now);
+  // Of a condition that is looked at again and again: raises it once while `holds`, with the newest message, and
+  // resolves it when not.
+  void Follow(bool holds, EventName name, std::string_view subject, std::string message, WallTime now);
+  // Resolves every open one that `over` is true of.
+  void ResolveIf(const std::function<bool(const Event&, const EventKind&)>& over, WallTime now);
+  // Ends what was not raised again for EventKind::quiet. To be called about once a second, which is how exact it is.
+  void EndQuiet(MonoTime mono, WallTime now);
+  // An open one no longer degrades until it ends or, for an occurrence, happens again. kNotFound when none is open.
+  Status Acknowledge(std::string_view name, std::string_view subject, WallTime now);
+  bool IsOpen(EventName name, std::string_view subject) const;
   std::vector<Event> Open() const;    // worst first, among equals the oldest
   std::vector<Event> Recent() const;  // newest first, open and resolved
 
  private:
   std::deque<Event>::iterator FindOpen(std::string_view name, std::string_view subject);
+  static void End(Event& event, WallTime now);
 
   std::deque<Event> events_;  // oldest first
   std::uint64_t next_id_ = 1;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test that docs/PROMISES.md names exists, so that the table cannot outlive its proofs. Every file that the
-# documents link to exists. And docs/RUNBOOK.md has a section for every event that is raised.
+# documents link to exists.
 set -euo pipefail
 . tests/lint/files.sh
 status=0
@@ -23,11 +23,4 @@ while read -r document; do
     fi
   done < <(grep -oE '\]\([^)]+\)' "$document" | sed 's/^](//; s/)$//' | grep -vE '^(https?|mailto):' || true)
 done < <(files '*.md')
-while read -r event; do
-  if ! grep -qxF "## $event" docs/RUNBOOK.md; then
-    echo "docs/RUNBOOK.md: no section for the event $event"
-    status=1
-  fi
-done < <(files 'lib/*.cpp' 'daemon/*.cpp' | xargs -r cat | tr '\n' ' ' |
-  grep -oE 'Severity::kP[0-3], *"[a-z_]+"' | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
 exit $status

@@ -21,8 +21,19 @@ Condition Well() {
   condition.sources[0].state = ingest::SourceState::kConnected;
   condition.destinations.resize(1);
   condition.destinations[0].name = "cloud";
+  condition.destinations[0].replies = {{"200", 1}};
   condition.max_queue_bytes = 1'000'000;
   return condition;
+}
+
+health::Event Opened(const char* name, const char* subject, const char* message) {
+  health::Event event;
+  event.name = name;
+  event.severity = health::FindEventKind(name)->severity;
+  event.subject = subject;
+  event.message = message;
+  event.since = kSince;
+  return event;
 }
 
 TEST(Judge, EverythingWellIsOkWithoutReasons) {
@@ -101,12 +112,12 @@ TEST(Judge, RefusedSubscriptionsFullQueueLedgerAndReloadDegrade) {
   condition.sources[0].refused_filters = {"secret/#"};
   condition.queue.bytes = 800'000;
   condition.ledger_balanced = false;
-  condition.reload_refused = true;
-  condition.reload_refused_since = kSince;
+  condition.events = {Opened("config_reload_refused", "", "the old configuration stays in force: line 3")};
   const Verdict verdict = Judge(condition);
   EXPECT_EQ(verdict.state, State::kDegraded);
-  EXPECT_THAT(verdict.reasons, ElementsAre(HasSubstr("secret/#"), HasSubstr("80 % full"), HasSubstr("balance"),
-                                           HasSubstr("refused since 2026-11-20T08:12:01Z")));
+  EXPECT_THAT(verdict.reasons, ElementsAre(HasSubstr("80 % full"), HasSubstr("balance"), HasSubstr("secret/#"),
+                                           "config_reload_refused since 2026-11-20T08:12:01Z: the old configuration "
+                                           "stays in force: line 3"));
   condition.queue.bytes = 10;
   condition.max_queue_messages = 100;
   condition.queue.most_waiting = 81;
@@ -114,6 +125,40 @@ TEST(Judge, RefusedSubscriptionsFullQueueLedgerAndReloadDegrade) {
   condition = Well();
   condition.queue.bytes = 799'999;
   EXPECT_EQ(Judge(condition).state, State::kOk);
+}
+
+TEST(Judge, OpenEventsOfP0ToP2DegradeAndThoseOfP3DoNot) {
+  for (const health::EventKind& kind : health::kEventKinds) {
+    Condition condition = Well();
+    condition.events = {Opened(std::string(kind.name).c_str(), "cloud", "why")};
+    const bool degrades = kind.severity <= health::Severity::kP2;
+    EXPECT_EQ(Judge(condition).state, degrades ? State::kDegraded : State::kOk) << kind.name;
+    if (degrades) {
+      EXPECT_THAT(Judge(condition).reasons,
+                  ElementsAre(std::string(kind.name) + " 'cloud' since 2026-11-20T08:12:01Z: why"));
+    }
+    condition.events[0].acknowledged_at = kSince;
+    EXPECT_EQ(Judge(condition).state, State::kOk) << kind.name;
+  }
+}
+
+TEST(Judge, AnEventThatTellsTheSameAsAStateIsToldOnce) {
+  Condition condition = Well();
+  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.events = {Opened("destination_held", "cloud", "HTTP 404"), Opened("dead_letters", "cloud", "q.n.1")};
+  EXPECT_THAT(Judge(condition).reasons, ElementsAre(HasSubstr("is held"), HasSubstr("dead_letters 'cloud'")));
+  condition.events[0].acknowledged_at = kSince;
+  EXPECT_THAT(Judge(condition).reasons, ElementsAre(HasSubstr("dead_letters 'cloud'")));
+}
+
+TEST(Judge, AcknowledgingDoesNotHideThatNothingGoesInOrOut) {
+  Condition condition = Well();
+  condition.sources[0].state = ingest::SourceState::kDown;
+  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.events = {Opened("destination_held", "cloud", ""), Opened("source_down", "plant", "")};
+  condition.events[0].acknowledged_at = kSince;
+  condition.events[1].acknowledged_at = kSince;
+  EXPECT_EQ(Judge(condition).state, State::kDown);
 }
 
 class WatchTest : public testing::Test {
@@ -152,16 +197,39 @@ TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
   EXPECT_THAT(Open(), IsEmpty());
 }
 
-TEST_F(WatchTest, ALostSessionIsToldOncePerLossAndLeavesNothingOpen) {
+TEST_F(WatchTest, ALostSessionIsToldOncePerLossAndSeenForADay) {
   condition.sources[0].session_lost = 1;
   watch.Check(condition);
   watch.Check(condition);
-  EXPECT_THAT(Open(), IsEmpty());
-  ASSERT_EQ(parts.events.Recent().size(), 1U);
-  EXPECT_EQ(parts.events.Recent().front().name, "session_lost");
+  ASSERT_THAT(Open(), ElementsAre("session_lost:plant"));
+  EXPECT_EQ(parts.events.Open().front().count, 1U);
   condition.sources[0].session_lost = 2;
   watch.Check(condition);
-  EXPECT_EQ(parts.events.Recent().size(), 2U);
+  EXPECT_EQ(parts.events.Open().front().count, 2U);
+  clock.Advance(std::chrono::hours(23));
+  watch.Check(condition);
+  EXPECT_THAT(Open(), ElementsAre("session_lost:plant"));
+  clock.Advance(std::chrono::hours(25));
+  watch.Check(condition);
+  EXPECT_THAT(Open(), IsEmpty());
+}
+
+TEST_F(WatchTest, AClockThatJumpsAYearEndsNoMoment) {
+  condition.sources[0].session_lost = 1;
+  watch.Check(condition);
+  clock.StepWall(std::chrono::hours(24 * 365));
+  watch.Check(condition);
+  EXPECT_THAT(Open(), ElementsAre("session_lost:plant"));
+}
+
+TEST_F(WatchTest, DeadLettersEndWhenTheListIsEmpty) {
+  parts.events.Raise("dead_letters", "cloud", "", clock.Wall());
+  condition.queue.dead_letters = 1;
+  watch.Check(condition);
+  EXPECT_THAT(Open(), ElementsAre("dead_letters:cloud"));
+  condition.queue.dead_letters = 0;
+  watch.Check(condition);
+  EXPECT_THAT(Open(), IsEmpty());
 }
 
 TEST_F(WatchTest, StoreAndSubscriptionEventsFollowTheirCause) {
@@ -215,7 +283,7 @@ TEST_F(WatchTest, EventsOfWhatAReloadRemovedAreClosed) {
   condition.sources[0].state = ingest::SourceState::kDown;
   condition.sources[0].since = start - std::chrono::hours(1);
   watch.Check(condition);
-  parts.events.Raise(health::Severity::kP0, "destination_held", "cloud", "404", clock.Wall());
+  parts.events.Raise("destination_held", "cloud", "404", clock.Wall());
   EXPECT_EQ(Open().size(), 2U);
   condition = Condition();
   watch.Check(condition);

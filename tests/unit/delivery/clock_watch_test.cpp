@@ -101,7 +101,6 @@ TEST_F(ClockWatchTest, FirstSyncIsToldOnceWithByHowMuchTheClockWasWrong) {
   watch_->Look();
   ASSERT_EQ(Told("clock_learnt").size(), 1U);
   EXPECT_THAT(Told("clock_learnt")[0].message, HasSubstr("forward by 20777 d"));
-  EXPECT_TRUE(Told("clock_learnt")[0].resolved_at);
   EXPECT_TRUE(Told("clock_stepped").empty());
   EXPECT_EQ(queue_->ClockOfBoot().state, queue::BootClock::State::kLearnt);
 }
@@ -113,13 +112,15 @@ TEST_F(ClockWatchTest, ClockThatIsSetIsToldAndOneThatIsSteeredIsNot) {
   EXPECT_TRUE(Told("clock_stepped").empty());
   clock_.StepWall(-90s);
   watch_->Look();
+  ASSERT_EQ(Told("clock_stepped").size(), 1U);
+  EXPECT_THAT(Told("clock_stepped")[0].message, HasSubstr("back by 90.0 s"));
   clock_.Advance(1h);
   watch_->Look();
   clock_.StepWall(2h);
   watch_->Look();
-  ASSERT_EQ(Told("clock_stepped").size(), 2U);
+  ASSERT_EQ(Told("clock_stepped").size(), 1U) << "open for a day";
+  EXPECT_EQ(Told("clock_stepped")[0].count, 2U);
   EXPECT_THAT(Told("clock_stepped")[0].message, HasSubstr("forward by 7200 s"));
-  EXPECT_THAT(Told("clock_stepped")[1].message, HasSubstr("back by 90.0 s"));
 }
 
 TEST_F(ClockWatchTest, WallClockThatStepsNeitherDelaysNorHurriesARetry) {

@@ -117,136 +117,19 @@ TEST(Severity, NamesAreThoseOfTheAlertHierarchy) {
   EXPECT_EQ(Name(static_cast<Severity>(9)), "unknown");
 }
 
-class EventsTest : public testing::Test {
- protected:
-  // What events log is captured, so that the test's own output stays readable.
-  EventsTest() { testing::internal::CaptureStderr(); }
-  ~EventsTest() override {
-    if (!taken_) {
-      testing::internal::GetCapturedStderr();
-    }
+TEST(Histogram, TheLastMinuteIsSeenApartFromWhatWasBefore) {
+  Histogram histogram;
+  for (int i = 0; i < 1'000; ++i) {
+    histogram.Record(milliseconds(20), kStart);
   }
-  std::string TakeLog() {
-    taken_ = true;
-    return testing::internal::GetCapturedStderr();
+  const MonoTime later = kStart + seconds(90);
+  for (int i = 0; i < 4; ++i) {
+    histogram.Record(seconds(15), later + seconds(15 * i));
   }
-
-  Events events_;
-
- private:
-  bool taken_ = false;
-};
-
-TEST_F(EventsTest, RaisingAnOpenEventAgainIsCountedNotRepeated) {
-  EXPECT_TRUE(events_.Raise(Severity::kP1, "destination_held", "cloud", "HTTP 404", kWall));
-  EXPECT_FALSE(events_.Raise(Severity::kP1, "destination_held", "cloud", "HTTP 405", kWall + seconds(9)));
-  ASSERT_EQ(events_.Open().size(), 1U);
-  const Event event = events_.Open()[0];
-  EXPECT_EQ(event.id, 1U);
-  EXPECT_EQ(event.count, 2U);
-  EXPECT_EQ(event.since, kWall);
-  EXPECT_EQ(event.message, "HTTP 405");
-  EXPECT_EQ(event.subject, "cloud");
-  EXPECT_FALSE(event.resolved_at);
-}
-
-TEST_F(EventsTest, NameAndSubjectTogetherTellEventsApart) {
-  EXPECT_TRUE(events_.Raise(Severity::kP1, "a", "x", "", kWall));
-  EXPECT_TRUE(events_.Raise(Severity::kP1, "a", "y", "", kWall));
-  EXPECT_TRUE(events_.Raise(Severity::kP1, "b", "x", "", kWall));
-  EXPECT_TRUE(events_.Raise(Severity::kP1, "a", "", "", kWall));
-  EXPECT_EQ(events_.Open().size(), 4U);
-}
-
-TEST_F(EventsTest, ResolvingEndsItOnce) {
-  EXPECT_FALSE(events_.Resolve("a", "x", kWall));
-  events_.Raise(Severity::kP1, "a", "x", "m", kWall);
-  EXPECT_TRUE(events_.Resolve("a", "x", kWall + seconds(5)));
-  EXPECT_FALSE(events_.Resolve("a", "x", kWall + seconds(6)));
-  EXPECT_TRUE(events_.Open().empty());
-  ASSERT_EQ(events_.Recent().size(), 1U);
-  EXPECT_EQ(events_.Recent()[0].resolved_at, kWall + seconds(5));
-}
-
-TEST_F(EventsTest, AfterResolvingTheSameTroubleIsANewEvent) {
-  events_.Raise(Severity::kP1, "a", "x", "m", kWall);
-  events_.Resolve("a", "x", kWall);
-  EXPECT_TRUE(events_.Raise(Severity::kP1, "a", "x", "m", kWall + seconds(1)));
-  ASSERT_EQ(events_.Recent().size(), 2U);
-  EXPECT_EQ(events_.Recent()[0].id, 2U) << "newest first";
-  EXPECT_EQ(events_.Open()[0].since, kWall + seconds(1));
-}
-
-TEST_F(EventsTest, OpenEventsComeWorstFirstThenOldest) {
-  events_.Raise(Severity::kP3, "c", "", "", kWall);
-  events_.Raise(Severity::kP1, "b1", "", "", kWall);
-  events_.Raise(Severity::kP0, "a", "", "", kWall);
-  events_.Raise(Severity::kP1, "b2", "", "", kWall);
-  std::vector<std::string> names;
-  for (const Event& event : events_.Open()) {
-    names.push_back(event.name);
-  }
-  EXPECT_THAT(names, testing::ElementsAre("a", "b1", "b2", "c"));
-}
-
-TEST_F(EventsTest, AnEventMayGetWorseButNotBetterWhileOpen) {
-  events_.Raise(Severity::kP2, "a", "", "", kWall);
-  events_.Raise(Severity::kP0, "a", "", "", kWall);
-  EXPECT_EQ(events_.Open()[0].severity, Severity::kP0);
-  events_.Raise(Severity::kP3, "a", "", "", kWall);
-  EXPECT_EQ(events_.Open()[0].severity, Severity::kP0);
-}
-
-TEST_F(EventsTest, RaisingAndResolvingLogOnceEach) {
-  for (int i = 0; i < 20; ++i) {
-    events_.Raise(Severity::kP1, "log_once", "cloud", "HTTP 404", kWall);
-  }
-  events_.Resolve("log_once", "cloud", kWall);
-  events_.Resolve("log_once", "cloud", kWall);
-  const std::string log = TakeLog();
-  std::size_t lines = 0;  // of this event: another test's flood may be summed up in between
-  for (std::size_t at = log.find("log_once: "); at != std::string::npos; at = log.find("log_once: ", at + 1)) {
-    ++lines;
-  }
-  EXPECT_EQ(lines, 2U) << log;
-  EXPECT_THAT(log, testing::HasSubstr(" error log_once: HTTP 404 subject=cloud severity=P1 id=1\n"));
-  EXPECT_THAT(log, testing::HasSubstr(" info log_once: resolved: HTTP 404 subject=cloud severity=P1 id=1\n"));
-}
-
-TEST_F(EventsTest, AtMostAThousandAreKeptAndResolvedOnesGoFirst) {
-  events_.Raise(Severity::kP3, "open_long", "", "", kWall);
-  for (int i = 0; i < 3'000; ++i) {
-    events_.Raise(Severity::kP0, "e", std::to_string(i), "", kWall);
-    events_.Resolve("e", std::to_string(i), kWall);
-  }
-  EXPECT_EQ(events_.Recent().size(), 1'000U);
-  EXPECT_EQ(events_.Recent()[0].subject, "2999");
-  ASSERT_EQ(events_.Open().size(), 1U);
-  EXPECT_EQ(events_.Open()[0].name, "open_long");
-}
-
-TEST_F(EventsTest, AThousandOpenEventsLoseTheLeastSevereOldest) {
-  events_.Raise(Severity::kP0, "worst", "", "", kWall);
-  for (int i = 0; i < 1'200; ++i) {
-    events_.Raise(i == 50 ? Severity::kP2 : Severity::kP3, "e", std::to_string(i), "", kWall);
-  }
-  const std::vector<Event> open = events_.Open();
-  EXPECT_EQ(open.size(), 1'000U);
-  EXPECT_EQ(open[0].name, "worst");
-  EXPECT_EQ(open[1].subject, "50");
-  EXPECT_EQ(open[2].subject, "202");
-  EXPECT_EQ(events_.Recent()[0].subject, "1199");
-}
-
-TEST_F(EventsTest, TextsAreBounded) {
-  const std::string huge(100'000, 'x');
-  events_.Raise(Severity::kP3, huge, huge, huge, kWall);
-  EXPECT_FALSE(events_.Raise(Severity::kP3, huge, huge, huge, kWall));
-  const Event event = events_.Open()[0];
-  EXPECT_LE(event.name.size(), 64U);
-  EXPECT_LE(event.subject.size(), 256U);
-  EXPECT_LE(event.message.size(), 1'024U);
-  EXPECT_TRUE(events_.Resolve(huge, huge, kWall));
+  ExpectClose(histogram.Quantile(0.99, later + seconds(45)), milliseconds(20));
+  ExpectClose(histogram.Quantile(0.5, later + seconds(45), minutes(1)), seconds(15));
+  EXPECT_EQ(histogram.Quantile(0.5, later + seconds(200), minutes(1)), std::nullopt);
+  ExpectClose(histogram.Quantile(0.5, later + seconds(240)), seconds(15));
 }
 
 }  // namespace

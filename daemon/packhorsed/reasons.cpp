@@ -1,0 +1,111 @@
+#include "packhorsed/reasons.h"
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+
+#include "base/units.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using delivery::DestinationStatus;
+using health::EventName;
+
+// A first connection takes a moment; nobody is to be told that there was none yet.
+constexpr std::chrono::seconds kFirstReply{10};
+// conventions.md: APIs answer within a second or two; half of the replies above this is worth a look.
+constexpr std::chrono::seconds kSlow{5};
+
+// Whether a reply of any kind came.
+bool Reached(const DestinationStatus& destination) {
+  return std::any_of(destination.replies.begin(), destination.replies.end(), [](const auto& reply) {
+    return !reply.first.empty() && std::isdigit(static_cast<unsigned char>(reply.first.front())) != 0;
+  });
+}
+
+bool CanDeliver(const DestinationStatus& destination) {
+  return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
+}
+
+std::string SecondsText(std::chrono::microseconds time) {
+  const auto tenths = std::chrono::round<std::chrono::milliseconds>(time).count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+const health::EventKind* EventOf(limit::GateState state) {
+  switch (state) {
+    case limit::GateState::kHeld:
+      return &EventName("destination_held").kind();
+    case limit::GateState::kRetrying:
+      return &EventName("destination_retrying").kind();
+    case limit::GateState::kOk:
+    case limit::GateState::kThrottled:
+    case limit::GateState::kPaused:
+      break;
+  }
+  return nullptr;
+}
+
+Reason NeverReached(const DestinationStatus& destination, const std::string& who, const Course& course) {
+  Reason reason{who + ": never reached yet: ", nullptr, destination.name};
+  if (destination.requests == 0) {
+    reason.text += destination.pending == 0 ? "nothing had to be sent since the start" : "nothing was sent so far";
+  } else {
+    reason.text += destination.last_error.empty() ? "no reply so far" : destination.last_error;
+  }
+  reason.degrades = destination.pending > 0 && course.running >= kFirstReply;
+  return reason;
+}
+
+}  // namespace
+
+std::string Since(WallTime since) {
+  return since == WallTime{}
+             ? ""
+             : " since " + FormatUtc(std::chrono::floor<std::chrono::seconds>(since)).substr(0, 19) + "Z";
+}
+
+std::string Because(std::string_view reason) { return reason.empty() ? "" : ": " + std::string(reason); }
+
+std::vector<Reason> ReasonsOf(const ingest::SourceStatus& source) {
+  std::vector<Reason> reasons;
+  const std::string who = "source '" + source.name + "'";
+  if (source.state != ingest::SourceState::kConnected) {
+    const std::string blind = source.since == WallTime{} ? "" : ", blind" + Since(source.since);
+    reasons.push_back({who + " is " + std::string(ingest::Name(source.state)) + blind + Because(source.reason),
+                       &EventName("source_down").kind(), source.name});
+  }
+  for (const std::string& filter : source.refused_filters) {
+    reasons.push_back({who + ": the broker refuses the subscription to '" + filter + "'",
+                       &EventName("subscription_refused").kind(), source.name});
+  }
+  return reasons;
+}
+
+std::vector<Reason> ReasonsOf(const DestinationStatus& destination, const Course& course) {
+  std::vector<Reason> reasons;
+  const std::string who = "destination '" + destination.name + "'";
+  if (destination.state != limit::GateState::kOk) {
+    reasons.push_back({who + " is " + std::string(limit::Name(destination.state)) + Since(destination.since) +
+                           Because(destination.reason),
+                       EventOf(destination.state), destination.name});
+  }
+  if (!Reached(destination)) {
+    reasons.push_back(NeverReached(destination, who, course));
+  }
+  if (CanDeliver(destination) && destination.recent_p50 && *destination.recent_p50 >= kSlow) {
+    reasons.push_back({who + ": slow: half of the replies of the last minute took " +
+                           SecondsText(*destination.recent_p50) + " or more",
+                       nullptr, destination.name});
+  }
+  if (CanDeliver(destination) && course.growth) {
+    reasons.push_back({who + ": backlog grows: " + std::to_string(course.growth->to) + " messages wait, " +
+                           std::to_string(course.growth->to - course.growth->from) + " more than " +
+                           std::to_string(course.growth->over.count()) + " s before",
+                       nullptr, destination.name});
+  }
+  return reasons;
+}
+
+}  // namespace packhorse::daemon

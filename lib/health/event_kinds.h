@@ -1,0 +1,130 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace packhorse::health {
+
+// Every event that the daemon can raise, in one table: severity, meaning, and what ends it. An event that is not in it
+// does not compile (EventName). docs/RUNBOOK.md has the same table and a section for each, which a test compares.
+// Plain constants, any thread.
+
+// Severity of product.md "alert hierarchy". Open events of P0 to P2 make the bridge degraded, those of P3 do not.
+enum class Severity : std::uint8_t { kP0, kP1, kP2, kP3 };
+std::string_view Name(Severity severity);
+
+// kCondition: something is so until it is not; raised again it is only seen again. kOccurrence: something has happened;
+// raised again it has happened once more, which ends an acknowledgement.
+enum class EventNature : std::uint8_t { kCondition, kOccurrence };
+
+// What Event::subject names. A condition of a source or destination ends with it.
+enum class EventSubject : std::uint8_t { kNone, kSource, kDestination, kOther };
+
+struct EventKind {
+  std::string_view name;
+  Severity severity;
+  EventNature nature;
+  EventSubject subject;
+  std::chrono::seconds quiet;  // ends by itself after so long without another one; 0: whoever raises it ends it
+  std::string_view means;
+  std::string_view ends;  // for people; acknowledging is always possible besides
+};
+
+// A moment leaves nothing behind that could be looked at later. So it stays open for whoever looks on the next day.
+inline constexpr std::chrono::seconds kMoment = std::chrono::hours(24);
+inline constexpr std::string_view kADayAfter = "a day after the last time";
+
+inline constexpr EventKind Condition(std::string_view name, Severity severity, EventSubject subject,
+                                     std::string_view means, std::string_view ends) {
+  return {name, severity, EventNature::kCondition, subject, std::chrono::seconds(0), means, ends};
+}
+inline constexpr EventKind Moment(std::string_view name, Severity severity, std::string_view means) {
+  return {name, severity, EventNature::kOccurrence, EventSubject::kOther, kMoment, means, kADayAfter};
+}
+
+// Worst first.
+inline constexpr std::array kEventKinds = {
+    Condition("source_down", Severity::kP0, EventSubject::kSource, "a source is not connected to its broker",
+              "when it is connected again"),
+    Condition("queue_store_failing", Severity::kP0, EventSubject::kNone, "the queue cannot be written",
+              "when the disk takes writes again"),
+    Condition("queue_unreadable", Severity::kP0, EventSubject::kDestination, "stored messages cannot be read back",
+              "when the disk can be read again"),
+    Moment("queue_salvaged", Severity::kP0, "the queue's database was damaged; what can be read was saved"),
+    Condition("destination_held", Severity::kP0, EventSubject::kDestination,
+              "a cloud API answers in a way that repeating cannot mend", "when a probe is accepted"),
+    Condition("destination_retrying", Severity::kP1, EventSubject::kDestination, "no upload succeeded for five minutes",
+              "when one succeeds"),
+    Condition("contract_deviation", Severity::kP1, EventSubject::kDestination, "a reply is not as agreed",
+              "when a reply is as agreed"),
+    Condition("subscription_refused", Severity::kP1, EventSubject::kSource, "the broker refuses topics",
+              "when the broker grants them: asked again every minute"),
+    Condition("ledger_mismatch", Severity::kP1, EventSubject::kNone, "the ledger does not account for every message",
+              "at a start at which it balances"),
+    Moment("unclean_boot", Severity::kP1, "the last run ended without warning and left no journal"),
+    Moment("queue_id_renewed", Severity::kP1, "new messages get record ids with a new queue id"),
+    Moment("session_lost", Severity::kP1, "the broker had forgotten our session: messages are missing"),
+    Condition("secret_unreadable", Severity::kP1, EventSubject::kDestination,
+              "a secret cannot be read; the one in use is kept", "at the next reload at which it can be read"),
+    Condition("queue_nearly_full", Severity::kP1, EventSubject::kNone, "the queue uses 80 % of a limit", "below 75 %"),
+    Moment("messages_dropped", Severity::kP1, "messages were lost because the queue is full"),
+    Condition("limits_not_enforced", Severity::kP1, EventSubject::kNone, "what is over the limits cannot be found",
+              "when the disk can be read again"),
+    Moment("messages_expired", Severity::kP2, "messages waited longer than queue.max_age"),
+    Condition("backlog_left_behind", Severity::kP2, EventSubject::kOther,
+              "messages wait for a destination that is not configured any more",
+              "when it is configured again, or nothing waits"),
+    Condition("no_journal", Severity::kP2, EventSubject::kNone, "each message waits for the disk",
+              "at a start at which the journal can be made"),
+    EventKind{"dead_letters", Severity::kP2, EventNature::kOccurrence, EventSubject::kOther, std::chrono::seconds(0),
+              "a cloud API refused records on their own merits", "when the list of dead letters is empty"},
+    Condition("config_reload_refused", Severity::kP2, EventSubject::kNone,
+              "the changed configuration has errors; the old one is in force", "at a reload that is accepted"),
+    Condition("clock_unsynchronized", Severity::kP3, EventSubject::kNone, "the gateway's clock may be wrong",
+              "when the kernel says that it is right"),
+    Condition("device_noisy", Severity::kP3, EventSubject::kOther, "a device sends more than device_rate allows",
+              "after a minute without another message over the rate"),
+    Condition("retention_shortened", Severity::kP3, EventSubject::kNone,
+              "delivered messages were let go before retain_delivered was over", "at the next start"),
+    Moment("clock_learnt", Severity::kP3, "the clock is right for the first time since the machine started"),
+    Moment("clock_stepped", Severity::kP3, "the clock was set, by more than a second at once"),
+    Moment("quarantined", Severity::kP3, "a payload could not be decoded"),
+    Moment("replay_refused", Severity::kP3, "records that were sent again on request were refused"),
+    Moment("api_deprecated", Severity::kP3, "a cloud API announced that what we use will end"),
+};
+
+// Null when there is none of that name.
+constexpr const EventKind* FindEventKind(std::string_view name) {
+  for (const EventKind& kind : kEventKinds) {
+    if (kind.name == name) {
+      return &kind;
+    }
+  }
+  return nullptr;
+}
+
+// The name of an event, from a literal. A call to this function in a compiler's message means: enter the event in
+// kEventKinds and in docs/RUNBOOK.md.
+void TheEventIsNotInTheTable();
+
+class EventName {
+ public:
+  template <std::size_t Size>
+  // NOLINTNEXTLINE(google-explicit-constructor,*-avoid-c-arrays): a literal stands for its event.
+  consteval EventName(const char (&name)[Size]) : kind_(FindEventKind(std::string_view(name, Size - 1))) {
+    if (kind_ == nullptr) {
+      TheEventIsNotInTheTable();
+    }
+  }
+  constexpr const EventKind& kind() const { return *kind_; }
+  constexpr std::string_view text() const { return kind_->name; }
+
+ private:
+  const EventKind* kind_;
+};
+
+}  // namespace packhorse::health
