@@ -22,7 +22,8 @@ class StateTest : public PartsTest {
   }
   json Status() { return json::parse(Ask("status").value_or("{}")); }
   json Event(const std::string& name) {
-    for (json& event : Status()["events"]) {
+    const json status = Status();
+    for (const json& event : status["events"]) {
       if (event["name"] == name) {
         return event;
       }
