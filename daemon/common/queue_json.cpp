@@ -129,6 +129,11 @@ Json SettledJson(const queue::SettledBatch& batch) {
           {"replay", batch.replay == 0 ? Json() : Json(batch.replay)}};
 }
 
+Json GivenUpJson(const queue::GivenUpRange& range) {
+  return {{"reason", range.reason},        {"from_at", Time(range.from_at)}, {"until_at", Time(range.until_at)},
+          {"first_sequence", range.first}, {"last_sequence", range.last},    {"messages", range.messages}};
+}
+
 Json PlaceJson(const queue::Place& place) {
   Json json = {{"name", place.destination}, {"state", Name(place.state)}, {"certain", place.certain},
                {"batches", Json::array()},  {"dead", Json::array()},      {"settled", Json::array()}};
@@ -149,6 +154,7 @@ Json PlaceJson(const queue::Place& place) {
   for (const queue::SettledBatch& batch : place.replayed) {
     json["replayed"].push_back(SettledJson(batch));
   }
+  json["given_up"] = place.given_up ? GivenUpJson(*place.given_up) : Json();
   return json;
 }
 

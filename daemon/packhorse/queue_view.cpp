@@ -52,6 +52,26 @@ std::string LogWords(const JsonView& place, const std::string& state, WallTime n
   return (state == "rejected" ? "refused " : "delivered or refused ") + text + why;
 }
 
+// Why a message was given up, in words.
+std::string WhyGivenUp(const std::string& reason) {
+  if (reason == "max_age") {
+    return "it was older than queue.max_age";
+  }
+  if (reason == "max_bytes" || reason == "max_records") {
+    return "the queue was over queue." + reason;
+  }
+  return reason;
+}
+
+std::string GivenUpWords(const JsonView& place, const std::string& state, WallTime now) {
+  const JsonView range = place["given_up"];
+  const bool moment = range["from_at"].Shown() == range["until_at"].Shown();
+  return (place["certain"].Flag() ? "" : "probably ") + state + " " +
+         (moment ? "" : "between " + When(range["from_at"], now) + " and ") + When(range["until_at"], now) + ": " +
+         WhyGivenUp(range["reason"].Shown()) + "; " + Grouped(range["messages"].Count()) + " went, of the numbers " +
+         range["first_sequence"].Shown() + " to " + range["last_sequence"].Shown();
+}
+
 std::vector<std::string> PlaceWords(const JsonView& place, WallTime now) {
   const std::string state = place["state"].Text();
   std::vector<std::string> lines;
@@ -68,6 +88,9 @@ std::vector<std::string> PlaceWords(const JsonView& place, WallTime now) {
   }
   for (const JsonView& letter : place["dead"].Items()) {
     lines.push_back(LetterWords(letter, now));
+  }
+  if (state == "expired" || state == "dropped") {
+    lines.push_back(GivenUpWords(place, state, now));
   }
   if (lines.empty()) {
     lines.push_back(LogWords(place, state, now));

@@ -88,6 +88,7 @@ class Check {
   Status OnSubscription(const Statement& row, std::uint64_t& bytes);
   Status OnRange(const Statement& row, std::uint64_t& bytes);
   Status OnBatch(const Statement& row, std::uint64_t& bytes);
+  Status OnGivenUp(const Statement& row, std::uint64_t& bytes);
   Status OnPartial(const Statement& row, std::uint64_t& bytes);
   Status OnSegment(const Statement& row, std::uint64_t& bytes);
   Status OnKept(const Statement& row, std::uint64_t& bytes);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "queue/boots.h"
+#include "queue/given_up.h"
 #include "queue/journal.h"
 #include "queue/ledger.h"
 #include "queue/message_codec.h"
@@ -105,14 +106,15 @@ struct Changes {
   std::map<DeadKey, DeadRow> dead;
   std::map<std::pair<Lane, Sequence>, QuarantineRow> quarantine;
   std::vector<SettledRow> settled;
-  std::map<ReplayId, std::optional<Replay>> replays;  // none: the row goes
+  std::map<std::pair<DestinationId, Lane>, std::vector<GivenUpRange>> given_up;  // ascending in time
+  std::map<ReplayId, std::optional<Replay>> replays;                             // none: the row goes
   BootChanges boots;
   // Dead letters and quarantine hold bytes that are nowhere else: written within the window.
   std::optional<MonoTime> kept_since;
 
   bool empty() const {
     return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
-           quarantine.empty() && settled.empty() && replays.empty() && boots.empty();
+           quarantine.empty() && settled.empty() && given_up.empty() && replays.empty() && boots.empty();
   }
 };
 

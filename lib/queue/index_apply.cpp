@@ -364,6 +364,16 @@ void Index::Apply(const SplitOp& op, MonoTime /*now*/) {
   SaveRange(op.destination, op.lane, ranges.back(), false);
 }
 
+namespace {
+
+const Index::Range* FindRange(const Index::Backlog& backlog, std::int64_t id) {
+  const auto range = std::find_if(backlog.ranges.begin(), backlog.ranges.end(),
+                                  [&](const Index::Range& each) { return each.id == id; });
+  return range == backlog.ranges.end() ? nullptr : &*range;
+}
+
+}  // namespace
+
 void Index::Apply(const GiveUpOp& op, MonoTime /*now*/) {
   std::uint64_t messages = 0;
   for (const GiveUpOp::Count& count : op.counts) {
@@ -371,6 +381,11 @@ void Index::Apply(const GiveUpOp& op, MonoTime /*now*/) {
     Count(0, count.stream, op.destination, kLedgerPending, LaneReason(op.lane), -n, 0);
     Count(count.received_hour, count.stream, op.destination, LedgerCode(op.outcome), op.reason, n, 0);
     messages += count.messages;
+  }
+  // From where the range begins: what is of other streams in between is not the destination's.
+  if (const Range* range = FindRange(backlog(op.destination, op.lane), op.range)) {
+    LogGivenUp(changes_->given_up[{op.destination, op.lane}],
+               GivenUpRange{"", range->from, op.through, messages, op.outcome, op.reason, op.at, op.at});
   }
   CutRange(op.destination, op.lane, op.range, op.through, messages);
   DropCached(op.lane);

@@ -371,8 +371,8 @@ Status BringForward(Opened& opened, const Meta& meta, const Options& options, Do
 // The state of a queue whose lock is held.
 Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salvaged, const Clock& clock) {
   const bool log_missing = FileBytes(options.path) > 0 && !Exists(options.path + "-wal");
-  Result<Books> books = Books::Open(
-      options.path, BooksLimits{options.max_settled_batches, options.max_dead_letters, options.max_quarantined});
+  Result<Books> books = Books::Open(options.path, BooksLimits{options.max_settled_batches, options.max_given_up,
+                                                              options.max_dead_letters, options.max_quarantined});
   if (!books) {
     return books.error();
   }

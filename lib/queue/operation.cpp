@@ -154,6 +154,7 @@ void Put(std::string& out, const GiveUpOp& op) {
     PutSigned(out, count.received_hour);
     PutVarint(out, count.messages);
   }
+  PutTime(out, op.at);
 }
 
 void Put(std::string& out, const ClockOp& op) {

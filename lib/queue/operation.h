@@ -120,6 +120,7 @@ struct GiveUpOp {
   Outcome outcome = Outcome::kDropped;
   std::string reason;
   std::vector<Count> counts;
+  WallTime at{};  // epoch: written by a release that did not note it
 };
 
 // What this boot's stamps are worth is decided, for some of its messages or for all that are left (boots.h).

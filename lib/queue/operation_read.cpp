@@ -221,6 +221,9 @@ GiveUpOp GetGiveUp(In& in) {
     count.messages = in.Number();
     op.counts.push_back(count);
   });
+  if (!in.Rest().empty()) {  // format 1.4 ends here
+    op.at = in.Time();
+  }
   return op;
 }
 

@@ -77,6 +77,7 @@ struct Options {
       4ULL << 20U;  // newest segments kept in memory so that a healthy link does not read the disk
   Limits limits;
   std::uint32_t max_settled_batches = 10'000;  // rows kept of the log of settled batches
+  std::uint32_t max_given_up = 1'000;          // likewise, of what was given up
   std::uint32_t max_dead_letters = 100'000;    // the oldest go first
   std::uint32_t max_quarantined = 100'000;     // likewise
   // Called from the store thread when completions wait for Poll(); must not block.

@@ -109,7 +109,7 @@ Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange&
   }
   const Outcome outcome = reason == kMaxAge ? Outcome::kExpired : Outcome::kDropped;
   store_->PostLocked(GiveUpOp{pending.destination, pending.lane, pending.range.id, walk.through(), outcome,
-                              std::string(reason), walk.counts()},
+                              std::string(reason), walk.counts(), clock_.Wall()},
                      [](const Status&) {});
   given_up.push_back(GivenUp{outcome, std::string(reason), index_->DestinationName(pending.destination), pending.lane,
                              walk.first(), walk.through(), walk.messages()});

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "queue/given_up.h"
 #include "queue/values.h"
 
 namespace packhorse::queue {
@@ -46,7 +48,9 @@ enum class PlaceState : std::uint8_t {
   kRejected,     // refused: see `dead`, unless the letter is no longer kept
   kQuarantined,  // could not be decoded
   kDelivered,
-  kEnded,  // ended somehow; how is no longer known
+  kExpired,  // given up: see `given_up`
+  kDropped,  // likewise
+  kEnded,    // ended somehow; how is no longer known
 };
 // Stable lower-case name: "in_batch".
 std::string_view Name(PlaceState state);
@@ -55,12 +59,13 @@ std::string_view Name(PlaceState state);
 struct Place {
   std::string destination;
   PlaceState state = PlaceState::kEnded;
-  // False: concluded from a batch whose range holds the number, but that did not carry every number of it.
+  // False: concluded from a batch, or something given up, whose range holds the number, but not every number of it.
   bool certain = true;
   std::vector<CarryingBatch> batches;
   std::vector<DeadLetter> dead;
   std::vector<SettledBatch> settled;   // newest first, at most 10
   std::vector<SettledBatch> replayed;  // likewise, of replays: they decide nothing
+  std::optional<GivenUpRange> given_up;
 };
 
 struct Whereabouts {

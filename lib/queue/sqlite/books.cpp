@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/boots.h"
+#include "queue/sqlite/given_up.h"
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
@@ -186,8 +187,10 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
   if (Status written = WriteBoots(db_, changes.boots); !written) {
     return written;
   }
-  if (Status written = WriteReplays(db_, changes); !written) {
-    return written;
+  for (const auto write : {&WriteReplays, &WriteGivenUp}) {
+    if (Status written = (*write)(db_, changes); !written) {
+      return written;
+    }
   }
   if (work.bounded) {
     if (Status bounded = WriteBounds(result); !bounded) {
@@ -447,6 +450,9 @@ Status Books::WriteSettled(const Changes& changes) {
 }
 
 Status Books::WriteBounds(FoldResult& result) {
+  if (Status bounded = BoundGivenUp(db_, limits_.given_up); !bounded) {
+    return bounded;
+  }
   if (Status bounded = Run("DELETE FROM settled WHERE id <= (SELECT max(id) FROM settled) - ?", limits_.settled);
       !bounded) {
     return bounded;

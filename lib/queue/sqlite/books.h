@@ -18,6 +18,7 @@ namespace packhorse::queue {
 // Rows that are kept of what only grows.
 struct BooksLimits {
   std::uint32_t settled = 0;
+  std::uint32_t given_up = 0;
   std::uint32_t dead = 0;
   std::uint32_t quarantined = 0;
 };

@@ -12,10 +12,11 @@ namespace packhorse::queue {
 namespace {
 
 // Small, or bounded: looked at page by page. The pages of `segments` are read with its rows.
-constexpr const char* kSmallTables[] = {"meta",    "lanes",       "streams",           "destinations", "subscriptions",
-                                        "pending", "partials",    "batches",           "dead",         "quarantine",
-                                        "ledger",  "settled",     "retained",          "replays",      "replay_batches",
-                                        "boots",   "earlier_ids", "stream_definitions"};
+constexpr const char* kSmallTables[] = {
+    "meta",     "lanes",   "streams",        "destinations", "subscriptions", "pending",
+    "partials", "batches", "dead",           "quarantine",   "ledger",        "settled",
+    "retained", "replays", "replay_batches", "boots",        "earlier_ids",   "stream_definitions",
+    "given_up"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }
 std::string Text(std::int64_t number) { return std::to_string(number); }
@@ -72,6 +73,8 @@ Status Check::Prepare() {
       {"SELECT id, destination, 0, lane, from_sequence, through_sequence, waiting FROM pending"
        " ORDER BY destination, lane, from_sequence",
        &Check::OnRange});
+  phases_.push_back(
+      {"SELECT id, destination, lane, first_sequence, last_sequence, messages FROM given_up", &Check::OnGivenUp});
   phases_.push_back({"SELECT " + std::string(kBatchColumns) + " FROM batches", &Check::OnBatch});
   phases_.push_back({"SELECT destination, lane, sequence, settled FROM partials", &Check::OnPartial});
   phases_.push_back(
@@ -282,6 +285,19 @@ void Check::CheckMember(const FrozenBatch& batch, DestinationId destination, con
     }
   }
   unseen_[{batch.lane, member.sequence}] = batch.id;
+}
+
+Status Check::OnGivenUp(const Statement& row, std::uint64_t&) {
+  const std::optional<Lane> lane = LaneFrom(row.Int(2));
+  const auto first = static_cast<Sequence>(row.Int(3));
+  const auto last = static_cast<Sequence>(row.Int(4));
+  const auto messages = static_cast<std::uint64_t>(row.Int(5));
+  if (!lane || destinations_.count(row.Int(1)) == 0 || first == 0 || last < first || messages > last - first + 1 ||
+      last >= lanes_.at(At(*lane)).next) {
+    Note("row " + Text(row.Int(0)) + " of what was given up says " + Text(messages) + " messages from number " +
+         Text(first) + " to " + Text(last) + ", which cannot be");
+  }
+  return {};
 }
 
 Status Check::OnPartial(const Statement& row, std::uint64_t&) {

@@ -62,6 +62,7 @@ const std::vector<Table> kTables = {
     {"quarantine", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(6), 1)); }},
     {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
     {"settled", "", nullptr},
+    {"given_up", "", nullptr, true},
     {"earlier_ids", "", nullptr, true},
     {"boots", "", nullptr, true},
     {"retained", "", nullptr, true},
@@ -110,6 +111,7 @@ class Mending {
                              "SELECT max(sequence) FROM dead WHERE dead.lane = lanes.lane",
                              "SELECT max(sequence) FROM quarantine WHERE quarantine.lane = lanes.lane",
                              "SELECT max(last_sequence) FROM settled WHERE settled.lane = lanes.lane",
+                             "SELECT max(last_sequence) FROM given_up WHERE given_up.lane = lanes.lane",
                              "SELECT max(from_sequence) - 1 FROM pending WHERE pending.lane = lanes.lane"}) {
       sql += "UPDATE lanes SET reserved_through = max(reserved_through, coalesce((" + std::string(seen) + "), 0));";
     }

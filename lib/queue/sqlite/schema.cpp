@@ -99,8 +99,11 @@ ALTER TABLE settled ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
     // Identity: what proves that a start goes on with this database, and what its numbers were called before.
     R"sql(
 )sql"
-    // Suspects: records that are set aside.
+    // Suspects: records that are set aside. And a log of what limits have cost.
     R"sql(
+CREATE TABLE given_up(id INTEGER PRIMARY KEY AUTOINCREMENT, destination INTEGER NOT NULL, lane INTEGER NOT NULL,
+  first_sequence INTEGER NOT NULL, last_sequence INTEGER NOT NULL, messages INTEGER NOT NULL, outcome INTEGER NOT NULL,
+  reason TEXT NOT NULL, from_at INTEGER NOT NULL, until_at INTEGER NOT NULL);
 )sql"
     // What is needed to decode a message whatever becomes of the configuration; and for which destinations a message is
     // in quarantine.

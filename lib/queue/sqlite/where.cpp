@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "queue/message_codec.h"
+#include "queue/sqlite/given_up.h"
 #include "queue/sqlite/reader.h"
 #include "queue/sqlite/rows.h"
 
@@ -42,9 +43,9 @@ class Search {
     if (Status numbered = ReadNumber(); !numbered || !found_.given) {
       return numbered;
     }
-    for (const auto step :
-         {&Search::ReadLog, &Search::ReadMessage, &Search::ReadLetters, &Search::ReadBatches,
-          &Search::ReadSubscriptions, &Search::ReadWaiting, &Search::ReadSettled, &Search::ReadNames}) {
+    for (const auto step : {&Search::ReadLog, &Search::ReadMessage, &Search::ReadLetters, &Search::ReadBatches,
+                            &Search::ReadSubscriptions, &Search::ReadWaiting, &Search::ReadSettled,
+                            &Search::ReadGivenUp, &Search::ReadNames}) {
       if (Status done = (this->*step)(); !done) {
         return done;
       }
@@ -203,6 +204,37 @@ class Search {
         lane(), sequence());
   }
 
+  // The newest decides; a number is given up once only.
+  Status ReadGivenUp() {
+    const std::string sql = "SELECT " + std::string(kGivenUpColumns) +
+                            " FROM given_up WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2"
+                            " ORDER BY id DESC";
+    return Each(
+        sql.c_str(),
+        [&](const Statement& row) {
+          const DestinationId id = row.Int(0);
+          if (waiting_.contains(id) || !found_.quarantined.empty() || (stream_ && !places_.contains(id))) {
+            return;
+          }
+          if (Place& place = places_[id]; !place.given_up) {
+            place.given_up = GivenUpFromRow(row);
+          }
+        },
+        lane(), sequence());
+  }
+
+  // Whether the destination got every stream of the lane at this number: then everything in a range was its own.
+  Result<bool> WantedAll(DestinationId id) {
+    std::int64_t others = 0;
+    Status counted = Each(
+        "SELECT count(*) FROM (SELECT stream FROM subscriptions WHERE lane = ?1 AND from_sequence <= ?2"
+        " AND (through_sequence IS NULL OR through_sequence >= ?2) EXCEPT SELECT stream FROM subscriptions"
+        " WHERE lane = ?1 AND from_sequence <= ?2 AND (through_sequence IS NULL OR through_sequence >= ?2)"
+        " AND destination = ?3)",
+        [&](const Statement& row) { others = row.Int(0); }, lane(), sequence(), id);
+    return counted ? Result<bool>(others == 0) : Result<bool>(counted.error());
+  }
+
   Status ReadNames() {
     if (stream_) {
       Status named = Each(
@@ -229,9 +261,24 @@ class Search {
       place.state = PlaceState::kRejected;
     } else if (!found_.quarantined.empty()) {
       place.state = PlaceState::kQuarantined;
+    } else if (place.given_up && (place.settled.empty() || !place.settled.front().whole())) {
+      return JudgeByGivenUp(id, place);
     } else if (!place.settled.empty()) {
       return JudgeByLog(place);
     }
+    return {};
+  }
+
+  Status JudgeByGivenUp(DestinationId id, Place& place) {
+    place.state = place.given_up->outcome == Outcome::kExpired ? PlaceState::kExpired : PlaceState::kDropped;
+    if (place.given_up->whole() || subscribed_.contains(id)) {
+      return {};
+    }
+    const Result<bool> all = WantedAll(id);
+    if (!all) {
+      return all.error();
+    }
+    place.certain = *all;
     return {};
   }
 
@@ -278,6 +325,10 @@ std::string_view Name(PlaceState state) {
       return "quarantined";
     case PlaceState::kDelivered:
       return "delivered";
+    case PlaceState::kExpired:
+      return "expired";
+    case PlaceState::kDropped:
+      return "dropped";
     case PlaceState::kEnded:
       break;
   }

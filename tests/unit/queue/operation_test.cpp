@@ -99,7 +99,7 @@ std::vector<Operation> Samples() {
           settle,
           replay,
           SplitOp{2, Lane::kNormal, 77, 12},
-          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}},
+          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}, kNow},
           ClockOp{7, Lane::kBulk, 40, std::nullopt},
           ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
           ReplayStateOp{MakeReplay()},
@@ -148,10 +148,34 @@ TEST(OperationTest, FieldsComeBackInTheirPlaces) {
   EXPECT_FALSE(again.batches[0]->replayed);
 }
 
+// As releases of format 1 wrote it: without when that was.
+std::size_t OldSize(const Operation& operation, const std::string& bytes) {
+  const auto* given_up = std::get_if<GiveUpOp>(&operation);
+  if (given_up == nullptr) {
+    return bytes.size();
+  }
+  GiveUpOp without = *given_up;
+  without.at = WallTime{};
+  return EncodeOperation(without).size() - 1;
+}
+
+TEST(OperationTest, WhatWasGivenUpIsReadWithoutATimeToo) {
+  const GiveUpOp op{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}}, kNow};
+  const std::string bytes = EncodeOperation(op);
+  EXPECT_EQ(std::get<GiveUpOp>(*DecodeOperation(bytes)).at, kNow);
+  const Result<Operation> old = DecodeOperation(bytes.substr(0, OldSize(op, bytes)));
+  ASSERT_TRUE(old);
+  EXPECT_EQ(std::get<GiveUpOp>(*old).at, WallTime{});
+  EXPECT_EQ(std::get<GiveUpOp>(*old).counts.size(), 1U);
+}
+
 TEST(OperationTest, EveryTruncationIsCorrupt) {
   for (const Operation& operation : Samples()) {
     const std::string bytes = EncodeOperation(operation);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
+      if (size == OldSize(operation, bytes)) {
+        continue;
+      }
       const Result<Operation> read = DecodeOperation(std::string_view(bytes).substr(0, size));
       ASSERT_FALSE(read) << "kind " << operation.index() << ", " << size << " of " << bytes.size() << " bytes";
       ASSERT_EQ(read.error().code, ErrorCode::kCorrupt);
