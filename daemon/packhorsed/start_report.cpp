@@ -85,6 +85,10 @@ void ReportStart(Parts& parts) {
                            "), so that no record id is given twice; what was stored before keeps its record ids",
                        now);
   }
+  if (const std::uint64_t letters = parts.queue->Snapshot().dead_letters; letters > 0) {
+    parts.events.Raise("dead_letters", "",
+                       std::to_string(letters) + " records were refused before this start: packhorse dead list", now);
+  }
   ReportJournal(parts, start, now);
   ReportBallast(start);
 }
