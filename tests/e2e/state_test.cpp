@@ -41,6 +41,7 @@ json Where(const Site& site, int sequence) {
 TEST(State, LostMessagesDegradeUntilSomebodyKnowsAndAreNamedOneByOne) {
   Site site;
   site.config()["queue"]["max_records"] = 100;
+  site.config()["destinations"][0]["batch"]["max_records"] = 10;
   site.StartBridge();
   site.KillCloud();
   site.Publish(160);
