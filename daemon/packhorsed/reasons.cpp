@@ -1,7 +1,5 @@
 #include "packhorsed/reasons.h"
 
-#include <algorithm>
-#include <cctype>
 #include <chrono>
 
 #include "base/units.h"
@@ -16,13 +14,6 @@ using health::EventName;
 constexpr std::chrono::seconds kFirstReply{10};
 // conventions.md: APIs answer within a second or two; half of the replies above this is worth a look.
 constexpr std::chrono::seconds kSlow{5};
-
-// Whether a reply of any kind came.
-bool Reached(const DestinationStatus& destination) {
-  return std::any_of(destination.replies.begin(), destination.replies.end(), [](const auto& reply) {
-    return !reply.first.empty() && std::isdigit(static_cast<unsigned char>(reply.first.front())) != 0;
-  });
-}
 
 bool CanDeliver(const DestinationStatus& destination) {
   return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
@@ -49,12 +40,15 @@ const health::EventKind* EventOf(limit::GateState state) {
 
 Reason NeverReached(const DestinationStatus& destination, const std::string& who, const Course& course) {
   Reason reason{who + ": never reached yet: ", nullptr, destination.name};
-  if (destination.requests == 0) {
-    reason.text += destination.pending == 0 ? "nothing had to be sent since the start" : "nothing was sent so far";
+  const std::string& why = destination.unreachable.empty() ? destination.last_error : destination.unreachable;
+  if (!why.empty()) {
+    reason.text += why;
+  } else if (destination.requests > 0) {
+    reason.text += "no reply so far";
   } else {
-    reason.text += destination.last_error.empty() ? "no reply so far" : destination.last_error;
+    reason.text += destination.pending == 0 ? "nothing had to be sent since the start" : "nothing was sent so far";
   }
-  reason.degrades = destination.pending > 0 && course.running >= kFirstReply;
+  reason.degrades = !destination.unreachable.empty() || (destination.pending > 0 && course.running >= kFirstReply);
   return reason;
 }
 
@@ -91,7 +85,7 @@ std::vector<Reason> ReasonsOf(const DestinationStatus& destination, const Course
                            Because(destination.reason),
                        EventOf(destination.state), destination.name});
   }
-  if (!Reached(destination)) {
+  if (!destination.reached) {
     reasons.push_back(NeverReached(destination, who, course));
   }
   if (CanDeliver(destination) && destination.recent_p50 && *destination.recent_p50 >= kSlow) {

@@ -101,6 +101,8 @@ struct DestinationStatus {
   std::map<std::string, std::uint64_t> replies;            // "200", "503", "timeout", ...
   std::optional<std::chrono::microseconds> p50, p95, p99;  // of requests, last five minutes
   std::optional<std::chrono::microseconds> recent_p50;     // likewise, last minute
+  bool reached = false;                                    // a reply came, or at least a connection could be made
+  std::string unreachable;                                 // why none could be made while there was nothing to send
   std::optional<WallTime> last_success_at;
   std::string last_error;
 };

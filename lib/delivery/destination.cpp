@@ -29,7 +29,8 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       gate_(options_.gate, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
-      turns_(options_.backfill_share) {}
+      turns_(options_.backfill_share),
+      first_contact_(around_.uploader, options_.endpoint) {}
 
 Status DestinationImpl::Start() {
   Result<std::vector<queue::FrozenBatch>> batches = around_.queue.FrozenBatches(options_.name);
@@ -62,6 +63,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
   next = std::min(next, SendInTurn(now));
+  next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && gate_.MaySend(now), now));
   if (flush_ && std::all_of(queue::kAllLanes.begin(), queue::kAllLanes.end(),
                             [&](Lane lane) { return around_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;
@@ -184,6 +186,8 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.p95 = latency_.Quantile(0.95, now);
   status.p99 = latency_.Quantile(0.99, now);
   status.recent_p50 = latency_.Quantile(0.50, now, std::chrono::minutes(1));
+  status.reached = first_contact_.reached();
+  status.unreachable = first_contact_.reached() ? "" : first_contact_.error();
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
   return status;

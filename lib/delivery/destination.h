@@ -13,6 +13,7 @@
 #include "delivery/batch_builder.h"
 #include "delivery/delivery.h"
 #include "delivery/drain_rate.h"
+#include "delivery/first_contact.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::delivery {
@@ -124,6 +125,7 @@ class DestinationImpl final : public Destination {
   limit::RateLimit limits_;
   std::array<LineState, batch::kLines> lines_;
   batch::Turns turns_;
+  FirstContact first_contact_;
   DrainRate drained_;     // of what Snapshot() calls the backlog
   bool was_away_ = true;  // since the last cut; before the start too
   std::uint32_t in_flight_ = 0;

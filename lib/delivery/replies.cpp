@@ -49,6 +49,9 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   for (const auto& [name, value] : verdict.deprecations) {
     around_.events.Raise("api_deprecated", options_.name, name + ": " + value, around_.clock.Wall());
   }
+  if (!reply.unreachable) {
+    first_contact_.Reached();
+  }
   if (reply.unreachable && verdict.action == outcome::Action::kRetry) {
     last_error_ = verdict.reason;
     gate_.Record(limit::Effect::kUnreachable, verdict.reason, std::nullopt, now, around_.clock.Wall());

@@ -15,7 +15,7 @@ const WallTime kSince{std::chrono::microseconds(1'795'162'321'500'000)};  // 202
 delivery::DestinationStatus Cloud() {
   delivery::DestinationStatus cloud;
   cloud.name = "cloud";
-  cloud.replies = {{"200", 7}};
+  cloud.reached = true;
   return cloud;
 }
 
@@ -35,22 +35,28 @@ TEST(DestinationReasons, OneThatAnswersHasNone) { EXPECT_THAT(Texts(Cloud()), Is
 
 TEST(DestinationReasons, ACloudThatNeverAnsweredIsNamedAndDegradesOnceSomethingWaits) {
   delivery::DestinationStatus cloud = Cloud();
-  cloud.replies.clear();
+  cloud.reached = false;
   EXPECT_THAT(Texts(cloud),
               ElementsAre("(destination 'cloud': never reached yet: nothing had to be sent since the start)"));
   cloud.pending = 3;
   cloud.requests = 1;
   EXPECT_THAT(Texts(cloud), ElementsAre("destination 'cloud': never reached yet: no reply so far"));
   cloud.last_error = "connection refused";
-  cloud.replies = {{"connect", 12}, {"timeout", 1}};
   EXPECT_THAT(Texts(cloud), ElementsAre("destination 'cloud': never reached yet: connection refused"));
-  cloud.replies["503"] = 1;
-  EXPECT_THAT(Texts(cloud), IsEmpty()) << "a refusal comes from somebody who is there";
+  cloud.reached = true;
+  EXPECT_THAT(Texts(cloud), IsEmpty());
+}
+
+TEST(DestinationReasons, ACloudThatCannotBeReachedDegradesBeforeTheFirstMessage) {
+  delivery::DestinationStatus cloud = Cloud();
+  cloud.reached = false;
+  cloud.unreachable = "cloud.example: no such host";
+  EXPECT_THAT(Texts(cloud), ElementsAre("destination 'cloud': never reached yet: cloud.example: no such host"));
 }
 
 TEST(DestinationReasons, TheFirstReplyMayTakeAMoment) {
   delivery::DestinationStatus cloud = Cloud();
-  cloud.replies.clear();
+  cloud.reached = false;
   cloud.pending = 3;
   cloud.requests = 1;
   EXPECT_THAT(Texts(cloud, seconds(9)), ElementsAre("(destination 'cloud': never reached yet: no reply so far)"));

@@ -21,7 +21,7 @@ Condition Well() {
   condition.sources[0].state = ingest::SourceState::kConnected;
   condition.destinations.resize(1);
   condition.destinations[0].name = "cloud";
-  condition.destinations[0].replies = {{"200", 1}};
+  condition.destinations[0].reached = true;
   condition.max_queue_bytes = 1'000'000;
   return condition;
 }

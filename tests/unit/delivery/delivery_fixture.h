@@ -33,6 +33,10 @@ class FakeUploader final : public upload::Uploader {
   };
 
   void Send(const upload::Endpoint&, upload::Request request, std::function<void(upload::Response)> done) override {
+    if (request.only_connect) {
+      connecting.push_back(std::move(done));
+      return;
+    }
     std::string body(request.body);
     sent.push_back(Sent{std::move(request), std::move(body), std::move(done)});
     ++total;
@@ -42,7 +46,8 @@ class FakeUploader final : public upload::Uploader {
   void Wake() override {}
   void Abort() override { sent.clear(); }
 
-  std::vector<Sent> sent;  // not answered yet
+  std::vector<Sent> sent;                                         // not answered yet
+  std::vector<std::function<void(upload::Response)>> connecting;  // likewise, connections over which nothing is sent
   std::size_t total = 0;
 };
 
