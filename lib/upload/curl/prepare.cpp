@@ -165,9 +165,6 @@ Status Transfer::SetMethod() {
     return Error{ErrorCode::kInvalidArgument, "the request method is invalid"};
   }
   Setter setter(handle_);
-  if (request_.only_connect) {
-    return setter.Set(CURLOPT_HTTPGET, 1L).Check("method");
-  }
   if (!request_.body.empty() || method == "POST" || method == "PUT" || method == "PATCH") {
     // The body is fetched by callback, not handed over whole, because only then libcurl asks before it sends a request
     // again by itself (OnSeek).

@@ -213,7 +213,7 @@ std::string Transfer::Message(Transport transport, int code, const Progress& pro
 
 Response Transfer::Finish(int code) {
   const Progress progress = Measure();
-  if (code == CURLE_OK && !progress.headers_done) {
+  if (!request_.only_connect && code == CURLE_OK && !progress.headers_done) {
     code = CURLE_PARTIAL_FILE;  // libcurl takes a head that was cut short for a whole one
   }
   Response& response = response_;
