@@ -8,19 +8,11 @@
 #include <utility>
 
 #include "base/units.h"
+#include "common/dead_json.h"
+#include "common/json_parts.h"
 
 namespace packhorse::daemon {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Topics and provider texts come from outside; what is not UTF-8 in them must not make an answer impossible.
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-Json Time(WallTime time) { return time == WallTime{} ? Json() : Json(FormatUtc(time)); }
-
-// How much of a payload a list shows.
-constexpr std::size_t kBeginning = 200;
 
 Json CountsJson(const queue::LedgerRow& row) {
   return {{"received", row.received},
@@ -36,67 +28,6 @@ Json CountsJson(const queue::LedgerRow& row) {
           {"replayed", row.replayed},
           {"records_replayed", row.records_replayed},
           {"balanced", row.Balanced()}};
-}
-
-std::string Hex(const std::string& bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 15U];
-  }
-  return text;
-}
-
-// RFC 4648 section 4.
-std::string Base64(std::string_view bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::string_view group = bytes.substr(at, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-      bits = (bits << 8U) | (i < group.size() ? static_cast<unsigned char>(group[i]) : 0U);
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      text += i <= group.size() ? kDigits[(bits >> (18U - 6U * i)) & 63U] : '=';
-    }
-  }
-  return text;
-}
-
-bool IsText(std::string_view payload) { return IsValidUtf8(payload) && payload.find('\0') == std::string_view::npos; }
-
-// The beginning of a payload: text without half a character at its end, else half as many bytes as hexadecimal digits.
-void PutBeginning(Json& json, const std::string& payload) {
-  std::string_view start = std::string_view(payload).substr(0, kBeginning);
-  const bool text = IsText(payload);
-  while (text && !IsValidUtf8(start)) {
-    start.remove_suffix(1);
-  }
-  json["payload_bytes"] = payload.size();
-  json["payload_encoding"] = text ? "text" : "hex";
-  json["payload_start"] = text ? std::string(start) : Hex(std::string(start.substr(0, kBeginning / 2)));
-}
-
-Json DeadJson(const queue::DeadLetter& letter) {
-  return {{"id", letter.id},
-          {"record_id", letter.record_id},
-          {"destination", letter.destination},
-          {"stream", letter.stream},
-          {"lane", Name(letter.lane)},
-          {"sequence", letter.sequence},
-          {"died_at", Time(letter.died_at)},
-          {"reason", letter.reason},
-          {"detail", letter.detail},
-          {"http_status", letter.http_status},
-          {"provider_request_id", letter.provider_request_id},
-          {"batch_key", letter.batch_key},
-          {"topic", letter.message.topic},
-          {"server_received_at", Time(letter.message.received_at)},
-          {"payload_bytes", letter.message.payload.size()}};
 }
 
 Json QuarantinedJson(const std::string& queue_id, const queue::QuarantinedMessage& entry) {
@@ -136,7 +67,8 @@ Json GivenUpJson(const queue::GivenUpRange& range) {
 
 Json PlaceJson(const queue::Place& place) {
   Json json = {{"name", place.destination}, {"state", Name(place.state)}, {"certain", place.certain},
-               {"batches", Json::array()},  {"dead", Json::array()},      {"settled", Json::array()}};
+               {"batches", Json::array()},  {"dead", Json::array()},      {"set_aside", Json::array()},
+               {"settled", Json::array()}};
   for (const queue::CarryingBatch& batch : place.batches) {
     json["batches"].push_back({{"idempotency_key", batch.idempotency_key},
                                {"trace_id", batch.trace_id},
@@ -146,6 +78,9 @@ Json PlaceJson(const queue::Place& place) {
   }
   for (const queue::DeadLetter& letter : place.dead) {
     json["dead"].push_back(DeadJson(letter));
+  }
+  for (const queue::Suspect& suspect : place.set_aside) {
+    json["set_aside"].push_back(SuspectJson(suspect));
   }
   for (const queue::SettledBatch& batch : place.settled) {
     json["settled"].push_back(SettledJson(batch));
@@ -212,6 +147,7 @@ Json Queue(const config::Queue& config, const queue::Stats& stats) {
           {"payload_bytes", stats.payload_bytes_stored},
           {"segments", stats.segments},
           {"dead_letters", stats.dead_letters},
+          {"suspects", stats.suspects},
           {"quarantined", stats.quarantined},
           {"commits", stats.commits},
           {"journal_bytes", stats.journal_bytes},
@@ -279,23 +215,6 @@ std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::strin
     }
     json["rows"].push_back(std::move(entry));
   }
-  return Dump(json);
-}
-
-std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more) {
-  Json json = {{"dead_letters", Json::array()}, {"more", more}};
-  for (const queue::DeadLetter& letter : letters) {
-    json["dead_letters"].push_back(DeadJson(letter));
-  }
-  return Dump(json);
-}
-
-std::string DeadLetterJson(const queue::DeadLetter& letter) {
-  Json json = DeadJson(letter);
-  const std::string& payload = letter.message.payload;
-  const bool text = IsText(payload);
-  json["payload_encoding"] = text ? "text" : "hex";
-  json["payload"] = text ? payload : Hex(payload);
   return Dump(json);
 }
 
@@ -393,6 +312,7 @@ std::string CheckJson(const std::string& queue_id, const queue::CheckReport& rep
                {"payload_bytes", report.payload_bytes},
                {"batches", report.batches},
                {"dead_letters", report.dead_letters},
+               {"suspects", report.suspects},
                {"quarantined", report.quarantined},
                {"problem_count", report.problem_count},
                {"problems", report.problems}});

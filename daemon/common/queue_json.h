@@ -16,8 +16,8 @@
 namespace packhorse::daemon {
 
 // What the queue says of itself as JSON (public surface: members are added, never renamed), the same from the running
-// daemon and from the file of a stopped one. Times are RFC 3339 UTC, or null where there is none. Whole payloads are
-// only shown by DeadLetterJson(), their beginnings by lists.
+// daemon and from the file of a stopped one. Times are RFC 3339 UTC, or null where there is none. Of payloads,
+// lists show the beginnings; dead_json.h shows whole ones.
 
 std::string QueueJson(const config::Queue& config, const queue::Stats& stats);
 // Beside it what waits for one destination.
@@ -32,8 +32,6 @@ std::string QueueStatsJson(const config::Queue& config, const queue::Stats& stat
 std::string TotalJson(const queue::Ledger& ledger);
 std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::string>& problems, bool checked);
 // `more`: there are further ones after the last.
-std::string DeadListJson(const std::vector<queue::DeadLetter>& letters, bool more);
-std::string DeadLetterJson(const queue::DeadLetter& letter);
 std::string QuarantineJson(const queue::QueueIds& ids, const std::vector<queue::QuarantinedMessage>& messages,
                            bool more);
 

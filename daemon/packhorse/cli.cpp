@@ -121,7 +121,7 @@ void AddQueueCommands(CLI::App& app, Arguments& a) {
 }
 
 void AddDeadCommands(CLI::App& app, Arguments& a) {
-  CLI::App* dead = app.add_subcommand("dead", "Records that a cloud API refused on their own merits");
+  CLI::App* dead = app.add_subcommand("dead", "Records that a cloud API refused on their own merits, or fails at");
   dead->require_subcommand(1);
   CLI::App* list = Add(*dead, a, "list", "List them, oldest first", [&a] { return DeadList(a.globals, a.dead_list); });
   list->add_option("--limit", a.dead_list.limit, "At most so many, default 100")->check(CLI::Range(1, 1000));
@@ -129,13 +129,16 @@ void AddDeadCommands(CLI::App& app, Arguments& a) {
   CLI::App* show = Add(*dead, a, "show", "One of them with the reason and its payload",
                        [&a] { return DeadShow(a.globals, a.dead_id); });
   show->add_option("ID", a.dead_id, "Its number from the list")->required();
-  CLI::App* replay = Add(*dead, a, "replay", "Send them again under the same record ids",
+  CLI::App* replay = Add(*dead, a, "replay", "Send them again under the same record ids; a suspect: try now",
                          [&a] { return DeadReplay(a.globals, a.dead_replay); });
   auto* ids = replay->add_option("ID", a.dead_replay.ids, "Their numbers from the list");
   auto* destination = replay->add_option("--destination", a.dead_replay.destination, "All of one destination");
   auto* all = replay->add_flag("--all", a.dead_replay.all, "All there are");
   ids->excludes(destination)->excludes(all);
   destination->excludes(all);
+  CLI::App* drop = Add(*dead, a, "drop", "Give up a suspect: it ends as rejected, and is not kept",
+                       [&a] { return DeadDrop(a.globals, a.dead_id); });
+  drop->add_option("ID", a.dead_id, "Its number from the list")->required();
 }
 
 void AddReplayCommands(CLI::App& app, Arguments& a) {

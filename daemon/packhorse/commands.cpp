@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "common/load.h"
 #include "packhorse/ask.h"
+#include "packhorse/json_view.h"
 #include "packhorse/views.h"
 
 namespace packhorse::cli {
@@ -148,6 +149,12 @@ int DeadReplay(const Globals& globals, const DeadReplayOptions& options) {
   args["all"] = options.all;
   return Show(globals, "dead_replay", args, ReplayText,
               [](const std::string& json) { return FineIf(ReplayComplete(json)); });
+}
+
+int DeadDrop(const Globals& globals, std::int64_t id) {
+  return Show(globals, "dead_drop", Json({{"id", id}}), [](const std::string& json) {
+    return "suspect " + JsonView(json)["dropped"].Shown() + " is given up: it ended as rejected\n";
+  });
 }
 
 int StartReplay(const Globals& globals, const ReplayOptions& options) {

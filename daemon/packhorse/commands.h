@@ -61,6 +61,7 @@ struct DeadReplayOptions {
   std::string destination;
   bool all = false;
 };
+int DeadDrop(const Globals& globals, std::int64_t id);
 int DeadReplay(const Globals& globals, const DeadReplayOptions& options);
 
 struct ReplayOptions {

@@ -7,6 +7,7 @@
 
 #include "common/export.h"
 #include "common/load.h"
+#include "common/dead_json.h"
 #include "common/queue_json.h"
 #include "config/config.h"
 #include "queue/check.h"
@@ -103,20 +104,21 @@ Result<std::string> Quarantine(const Source& from) {
 
 Result<std::string> DeadList(const Source& from) {
   const auto limit = static_cast<std::size_t>(from.Number("limit"));
-  Result<std::vector<queue::DeadLetter>> letters =
-      from.view.DeadLetters(limit + 1, static_cast<std::int64_t>(from.Number("after")));
-  if (!letters) {
-    return letters.error();
+  const auto after = static_cast<std::int64_t>(from.Number("after"));
+  const Result<std::vector<queue::DeadLetter>> letters = from.view.DeadLetters(limit + 1, after);
+  const Result<std::vector<queue::Suspect>> suspects = from.view.Suspects(limit + 1, after);
+  if (!letters || !suspects) {
+    return letters ? suspects.error() : letters.error();
   }
-  const bool more = letters->size() > limit;
-  if (more) {
-    letters->pop_back();
-  }
-  return daemon::DeadListJson(*letters, more);
+  return daemon::DeadListJson(*letters, *suspects, limit);
 }
 
 Result<std::string> DeadShow(const Source& from) {
-  const Result<queue::DeadLetter> letter = from.view.FindDeadLetter(static_cast<std::int64_t>(from.Number("id")));
+  const auto id = static_cast<std::int64_t>(from.Number("id"));
+  if (const Result<queue::Suspect> suspect = from.view.FindSuspect(id)) {
+    return daemon::OneSuspectJson(*suspect);
+  }
+  const Result<queue::DeadLetter> letter = from.view.FindDeadLetter(id);
   return letter ? Result<std::string>(daemon::DeadLetterJson(*letter)) : Result<std::string>(letter.error());
 }
 

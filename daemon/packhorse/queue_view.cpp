@@ -34,6 +34,15 @@ std::string LetterWords(const JsonView& letter, WallTime now) {
   return text + "; packhorse dead show " + letter["id"].Shown();
 }
 
+std::string SuspectWords(const JsonView& suspect, WallTime now) {
+  std::string text = "set aside " + When(suspect["set_aside_at"], now) + ", refused " +
+                     Grouped(suspect["refusals"].Count()) + " times, HTTP status " + suspect["http_status"].Shown() +
+                     ": " + suspect["reason"].Shown();
+  text += suspect["detail"].Text().empty() ? "" : ", " + suspect["detail"].Shown();
+  text += suspect["retrying"].Flag() ? "; on its way again" : "; it is tried again now and then";
+  return text + "; packhorse dead show " + suspect["id"].Shown();
+}
+
 // By what the log of settled batches says.
 std::string LogWords(const JsonView& place, const std::string& state, WallTime now) {
   const std::vector<JsonView> settled = place["settled"].Items();
@@ -91,6 +100,9 @@ std::vector<std::string> PlaceWords(const JsonView& place, WallTime now) {
   }
   if (state == "expired" || state == "dropped") {
     lines.push_back(GivenUpWords(place, state, now));
+  }
+  for (const JsonView& suspect : place["set_aside"].Items()) {
+    lines.push_back(SuspectWords(suspect, now));
   }
   if (lines.empty()) {
     lines.push_back(LogWords(place, state, now));
@@ -210,12 +222,12 @@ std::string VerifyText(const std::string& json, const Style& style) {
     const std::uint64_t number = report[name].Count();
     return Grouped(number) + " " + (number == 1 ? one : many);
   };
-  std::string text =
-      Wrap("looked at " + count("segments", "segment", "segments") + " with " +
-               count("messages", "message", "messages") + " (" + FormatBytes(report["payload_bytes"].Count()) + "), " +
-               count("batches", "batch", "batches") + ", " + count("dead_letters", "dead letter", "dead letters") +
-               " and " + count("quarantined", "message", "messages") + " in quarantine, and counted all again",
-           "", 2);
+  std::string text = Wrap(
+      "looked at " + count("segments", "segment", "segments") + " with " + count("messages", "message", "messages") +
+          " (" + FormatBytes(report["payload_bytes"].Count()) + "), " + count("batches", "batch", "batches") + ", " +
+          count("dead_letters", "dead letter", "dead letters") + ", " + count("suspects", "suspect", "suspects") +
+          " and " + count("quarantined", "message", "messages") + " in quarantine, and counted all again",
+      "", 2);
   const std::vector<JsonView> problems = report["problems"].Items();
   for (const JsonView& problem : problems) {
     text += Wrap(problem.Shown(), style.Bad("  ! "), 4);

@@ -71,6 +71,9 @@ std::vector<std::string> Hints(const JsonView& status) {
   if (status["queue"]["dead_letters"].Count() > 0) {
     hints.emplace_back("records were refused by a cloud API: packhorse dead list");
   }
+  if (status["queue"]["suspects"].Count() > 0) {
+    hints.emplace_back("records are set aside and tried again now and then: packhorse dead list");
+  }
   for (const JsonView& event : status["events"].Items()) {
     if (std::string hint = EventHint(event); !hint.empty()) {
       hints.push_back(std::move(hint));
@@ -147,6 +150,9 @@ std::string QueueLine(const JsonView& queue, WallTime now) {
   }
   text += "; a power cut would cost " + Grouped(queue["at_risk"].Count());
   text += "; dead letters " + Grouped(queue["dead_letters"].Count());
+  if (queue["suspects"].Count() > 0) {
+    text += "; set aside " + Grouped(queue["suspects"].Count());
+  }
   text += ", quarantined " + Grouped(queue["quarantined"].Count());
   return Wrap(text, "  QUEUE  ", 9);
 }

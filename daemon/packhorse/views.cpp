@@ -154,19 +154,33 @@ std::string EventsText(const std::string& json, const Style& style, WallTime now
   return text + (shown == 0 ? "  none\n" : "");
 }
 
+namespace {
+
+std::string SuspectTimes(const JsonView& letter, WallTime now) {
+  if (letter["state"].Text() != "suspect") {
+    return When(letter["died_at"], now) + ", ";
+  }
+  const std::uint64_t refusals = letter["refusals"].Count();
+  return Grouped(refusals) + (refusals == 1 ? " time, " : " times, first ") + When(letter["first_refused_at"], now) +
+         (refusals == 1 ? "" : ", last " + When(letter["last_refused_at"], now)) + ", ";
+}
+
+}  // namespace
+
 std::string DeadListText(const std::string& json, const Style& style, WallTime now) {
   const JsonView list(json);
   const auto letters = list["dead_letters"].Items();
   if (letters.empty()) {
-    return "no dead letters\n";
+    return "no dead letters, and nothing is set aside\n";
   }
-  Table table({"ID", "RECORD", "DESTINATION", "SINCE", "REASON"});
+  Table table({"ID", "STATE", "RECORD", "DESTINATION", "SINCE", "REASON"});
   std::string last;
   for (const JsonView& letter : letters) {
     const std::string status = letter["http_status"].Count() == 0 ? "" : " (" + letter["http_status"].Shown() + ")";
     last = letter["id"].Shown();
-    table.Add({last, letter["record_id"].Shown(), letter["destination"].Shown(), When(letter["died_at"], now),
-               letter["reason"].Shown() + status});
+    const bool suspect = letter["state"].Text() == "suspect";
+    table.Add({last, letter["state"].Shown(), letter["record_id"].Shown(), letter["destination"].Shown(),
+               When(letter[suspect ? "first_refused_at" : "died_at"], now), letter["reason"].Shown() + status});
   }
   std::string text = table.Text(style);
   if (list["more"].Flag()) {
@@ -177,10 +191,17 @@ std::string DeadListText(const std::string& json, const Style& style, WallTime n
 
 std::string DeadLetterText(const std::string& json, const Style& style, WallTime now) {
   const JsonView letter(json);
-  std::string text = style.Title("dead letter " + letter["id"].Shown()) + "\n";
+  const bool suspect = letter["state"].Text() == "suspect";
+  std::string text = style.Title((suspect ? "suspect " : "dead letter ") + letter["id"].Shown()) + "\n";
   text += Field("record", letter["record_id"].Shown());
   text += Field("destination", letter["destination"].Shown());
-  text += Field("refused", When(letter["died_at"], now) + ", HTTP status " + letter["http_status"].Shown());
+  text += Field("refused", SuspectTimes(letter, now) + "HTTP status " + letter["http_status"].Shown());
+  if (suspect) {
+    text += Field("now",
+                  std::string(letter["retrying"].Flag() ? "on its way again" : "set aside, tried again now and then") +
+                      "; try now: packhorse dead replay " + letter["id"].Shown() + ", give up: packhorse dead drop " +
+                      letter["id"].Shown());
+  }
   text += Field("reason", letter["reason"].Shown());
   text += Field("their words", letter["detail"].Shown());
   text += Field("request id", letter["provider_request_id"].Shown());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/export.h"
+#include "common/dead_json.h"
 #include "common/queue_json.h"
 #include "health/log.h"
 #include "packhorsed/answers.h"
@@ -47,6 +48,7 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"dead_show", false, &Handlers::ShowDead},
       {"tail", false, &Handlers::Follow},
       {"dead_replay", true, &Handlers::ReplayDead},
+      {"dead_drop", true, &Handlers::DropSuspect},
       {"replay_list", false, &Handlers::ListReplays},
       {"replay_start", true, &Handlers::StartReplay},
       {"replay_cancel", true, &Handlers::CancelReplay},
@@ -238,21 +240,22 @@ control::Answer Handlers::ListDead(const control::Call&, const Args& args) {
     return !limit ? limit.error() : after.error();
   }
   const auto count = static_cast<std::size_t>(*limit);
-  Result<std::vector<queue::DeadLetter>> letters = parts_.queue->DeadLetters(count + 1, *after);
-  if (!letters) {
-    return letters.error();
+  const Result<std::vector<queue::DeadLetter>> letters = parts_.queue->DeadLetters(count + 1, *after);
+  const Result<std::vector<queue::Suspect>> suspects = parts_.queue->Suspects("", count + 1, *after);
+  if (!letters || !suspects) {
+    return letters ? suspects.error() : letters.error();
   }
-  const bool more = letters->size() > count;
-  if (more) {
-    letters->pop_back();
-  }
-  return DeadListJson(*letters, more);
+  return DeadListJson(*letters, *suspects, count);
 }
 
 control::Answer Handlers::ShowDead(const control::Call&, const Args& args) {
   const auto id = args.Integer("id", -1, 0, INT64_MAX);
   if (!id) {
     return id.error();
+  }
+  const Result<queue::Suspect> suspect = parts_.queue->FindSuspect(*id);
+  if (suspect || suspect.error().code != ErrorCode::kNotFound) {
+    return suspect ? control::Answer(OneSuspectJson(*suspect)) : control::Answer(suspect.error());
   }
   const Result<queue::DeadLetter> letter = parts_.queue->FindDeadLetter(*id);
   return letter ? control::Answer(DeadLetterJson(*letter)) : control::Answer(letter.error());
@@ -275,6 +278,26 @@ control::Answer Handlers::ReplayDead(const control::Call& call, const Args& args
                       ready_.emplace_back(connection,
                                           report ? control::Answer(ToJson(*report)) : control::Answer(report.error()));
                     });
+  return Later();
+}
+
+control::Answer Handlers::DropSuspect(const control::Call& call, const Args& args) {
+  const auto id = args.Integer("id", -1, 0, INT64_MAX);
+  if (!id) {
+    return id.error();
+  }
+  if (parts_.queue->FindDeadLetter(*id)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 std::to_string(*id) +
+                     " is a dead letter: it has ended as rejected already, and goes by itself once "
+                     "there are many newer ones"};
+  }
+  health::Log(health::LogLevel::kInfo, "suspect_dropped", "a record that was set aside is given up on request",
+              {{"id", std::to_string(*id)}});
+  parts_.queue->DropSuspect(*id, [this, id = *id, connection = call.connection](const Status& status) {
+    ready_.emplace_back(connection, status ? control::Answer("{\"dropped\":" + std::to_string(id) + "}")
+                                           : control::Answer(status.error()));
+  });
   return Later();
 }
 

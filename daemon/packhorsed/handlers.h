@@ -47,6 +47,7 @@ class Handlers {
   control::Answer ShowVersion(const control::Call& call, const Args& args);
   control::Answer ListDead(const control::Call& call, const Args& args);
   control::Answer ShowDead(const control::Call& call, const Args& args);
+  control::Answer DropSuspect(const control::Call& call, const Args& args);
   control::Answer ReplayDead(const control::Call& call, const Args& args);
   // --- replay_handlers.cpp ---
   control::Answer StartReplay(const control::Call& call, const Args& args);

@@ -70,12 +70,12 @@ bool Same(const config::Gateway& a, const config::Gateway& b) {
 }
 
 bool Same(const config::Destination& a, const config::Destination& b) {
-  const auto& [name, contract, url, allow_plaintext, auth, tls, batch, retry, limits, shared_limit, order,
+  const auto& [name, contract, url, allow_plaintext, auth, tls, batch, retry, limits, shared_limit, order, receiver,
                backfill_share, backfill_after, start, compression, timeout, connect_timeout] = a;
-  return std::tie(name, contract, url, allow_plaintext, shared_limit, order, backfill_share, backfill_after, start,
-                  compression, timeout, connect_timeout) ==
-             std::tie(b.name, b.contract, b.url, b.allow_plaintext, b.shared_limit, b.order, b.backfill_share,
-                      b.backfill_after, b.start, b.compression, b.timeout, b.connect_timeout) &&
+  return std::tie(name, contract, url, allow_plaintext, shared_limit, order, receiver, backfill_share, backfill_after,
+                  start, compression, timeout, connect_timeout) ==
+             std::tie(b.name, b.contract, b.url, b.allow_plaintext, b.shared_limit, b.order, b.receiver,
+                      b.backfill_share, b.backfill_after, b.start, b.compression, b.timeout, b.connect_timeout) &&
          Scalars(batch) == Scalars(b.batch) && Scalars(retry) == Scalars(b.retry) && Same(limits, b.limits) &&
          Same(auth, b.auth) && Same(tls, b.tls);
 }

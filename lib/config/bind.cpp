@@ -212,6 +212,7 @@ Destination BindDestination(const Node& node) {
   destination.limits = BindLimits(node["limits"]);
   destination.shared_limit = Text(node, "shared");
   destination.order = Text(node, "order");
+  destination.receiver = Text(node, "receiver");
   destination.backfill_share = node["backfill_share"].number;
   destination.backfill_after = Duration(node, "backfill_after");
   destination.start = Text(node, "start");

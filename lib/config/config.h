@@ -143,7 +143,8 @@ struct Destination {
   std::vector<Limit> limits;
   std::string shared_limit;  // name in Config::shared_limits, or empty
   std::string order = "fifo";
-  double backfill_share = 0;  // of order live_first
+  std::string receiver = "record_id";  // or watermark
+  double backfill_share = 0;           // of order live_first
   std::chrono::milliseconds backfill_after{};
   std::string start = "now";
   std::string compression = "gzip";  // gzip, none

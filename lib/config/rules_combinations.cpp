@@ -108,6 +108,12 @@ void CheckDestination(const Node& root, const Node& destination, Problems& probl
     CheckLimits(root["limits"][destination["shared"].text], destination["batch"],
                 " of " + Quoted(destination["name"].text), problems);
   }
+  if (destination["receiver"].text == "watermark" && destination["order"].text == "live_first") {
+    problems.Error(Written(destination["order"], destination["receiver"]),
+                   "the backlog would arrive behind what is new, and a receiver that keeps only the highest sequence "
+                   "would lose it",
+                   {.allowed = "\"order\": \"fifo\", or \"receiver\": \"record_id\""});
+  }
   const Node& durability = root["queue"]["durability"];
   const Node& age = destination["batch"]["max_age"];
   if (durability["mode"].text == "window" && Numbers(age, durability["window"]) &&

@@ -25,6 +25,7 @@ struct CheckReport {
   std::uint64_t payload_bytes = 0;
   std::uint64_t batches = 0;
   std::uint64_t dead_letters = 0;
+  std::uint64_t suspects = 0;
   std::uint64_t quarantined = 0;
   std::vector<std::string> problems;  // one line each, the first kMaxProblems
   std::uint64_t problem_count = 0;
@@ -32,9 +33,9 @@ struct CheckReport {
 };
 
 // The full check of a queue's database, piece by piece, so that whoever runs it can do other things in between: the
-// ledger's identity P3, with pending counted again from what is stored; every segment, batch, dead letter and
-// quarantined message decodes; ranges, batches and the counters of the lanes agree. Reads one commit, on a connection
-// of its own: until it ends SQLite's log cannot be emptied. Memory: one segment, and what is in flight. Not
+// ledger's identity P3, with pending counted again from what is stored; every segment, batch, dead letter,
+// suspect and quarantined message decodes; ranges, batches and the counters of the lanes agree. Reads one commit, on a
+// connection of its own: until it ends SQLite's log cannot be emptied. Memory: one segment, and what is in flight. Not
 // thread-safe.
 class Check {
  public:
@@ -89,6 +90,7 @@ class Check {
   Status OnRange(const Statement& row, std::uint64_t& bytes);
   Status OnBatch(const Statement& row, std::uint64_t& bytes);
   Status OnGivenUp(const Statement& row, std::uint64_t& bytes);
+  Status OnSuspect(const Statement& row, std::uint64_t& bytes);
   Status OnPartial(const Statement& row, std::uint64_t& bytes);
   Status OnSegment(const Statement& row, std::uint64_t& bytes);
   Status OnKept(const Statement& row, std::uint64_t& bytes);
@@ -111,7 +113,8 @@ class Check {
   std::array<std::array<Sequence, kLanes>, 2> last_numbers_{};  // of the row before: earlier ids, boots
   std::vector<Span> subscriptions_;
   std::vector<Span> ranges_;
-  std::set<PartialKey> members_;                            // messages in frozen batches
+  std::set<PartialKey> members_;                            // messages in frozen batches, or set aside
+  std::set<PartialKey> suspects_;                           // messages of which a record is set aside
   std::map<std::pair<Lane, Sequence>, BatchId> unseen_;     // of these, the ones whose bytes are still to be found
   std::set<std::pair<PartialKey, std::uint32_t>> records_;  // in frozen batches
   std::map<Account, std::int64_t> counted_;                 // pending messages

@@ -10,6 +10,7 @@
 #include "queue/journal.h"
 #include "queue/open.h"
 #include "queue/sqlite/schema.h"
+#include "queue/sqlite/suspects.h"
 #include "queue/writable.h"
 #include "record/canonical_record.h"
 
@@ -100,7 +101,8 @@ Result<FileView> FileView::Open(const std::string& path, const std::string& runt
   return view;
 }
 
-void FileView::SetRecordId(DeadLetter& letter) const {
+template <typename Letter>
+void FileView::SetRecordId(Letter& letter) const {
   letter.record_id = RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
                               letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
 }
@@ -123,6 +125,34 @@ Result<DeadLetter> FileView::FindDeadLetter(std::int64_t id) {
   return letter;
 }
 
+Result<Suspect> FileView::FindSuspect(std::int64_t id) {
+  const std::optional<DeadKey> key = index_->suspects().FindId(id);
+  if (!key) {
+    return Error{ErrorCode::kNotFound, "no suspect " + std::to_string(id)};
+  }
+  Result<SuspectContent> content = reader_.Suspect(*key);
+  Result<Suspect> suspect =
+      content ? Describe(*key, *std::move(content), index_->suspects().Find(*key)->retrying) : content.error();
+  if (suspect) {
+    suspect->destination = index_->DestinationName(key->destination);
+    suspect->stream_name = index_->StreamName(suspect->stream);
+    SetRecordId(*suspect);
+  }
+  return suspect;
+}
+
+Result<std::vector<Suspect>> FileView::Suspects(std::size_t limit, std::int64_t after_id) {
+  std::vector<Suspect> suspects;
+  for (const std::int64_t id : index_->suspects().Ids(std::nullopt, limit, after_id)) {
+    Result<Suspect> suspect = FindSuspect(id);
+    if (!suspect) {
+      return suspect.error();
+    }
+    suspects.push_back(*std::move(suspect));
+  }
+  return suspects;
+}
+
 Result<Whereabouts> FileView::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) {
   Result<Whereabouts> found = reader_.Where(lane, sequence, record);
   if (found) {
@@ -133,6 +163,9 @@ Result<Whereabouts> FileView::Where(Lane lane, Sequence sequence, std::optional<
     for (Place& place : found->places) {
       for (DeadLetter& letter : place.dead) {
         SetRecordId(letter);
+      }
+      for (Suspect& suspect : place.set_aside) {
+        SetRecordId(suspect);
       }
     }
   }
@@ -235,6 +268,7 @@ Result<Stats> FileView::Snapshot() {
   stats.segments = count(held.segments);
   stats.payload_bytes_stored = count(held.payload_bytes);
   stats.dead_letters = count(index_->dead());
+  stats.suspects = index_->suspects().all().size();
   stats.quarantined = count(index_->quarantined());
   for (const Backlog& backlog : *backlogs) {
     if (backlog.oldest_at != WallTime{} && (stats.oldest_at == WallTime{} || backlog.oldest_at < stats.oldest_at)) {

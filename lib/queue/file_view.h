@@ -39,6 +39,9 @@ class FileView {
 
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);
+  // Of all destinations, oldest first.
+  Result<std::vector<Suspect>> Suspects(std::size_t limit, std::int64_t after_id);
+  Result<Suspect> FindSuspect(std::int64_t id);
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) {
     return reader_.Quarantined(limit, after);
   }
@@ -63,7 +66,8 @@ class FileView {
   // Calls `visit` with the waiting messages, the next one first, until it returns false.
   using VisitWaiting = std::function<bool(Sequence sequence, const SegmentReader& at)>;
   Status ForEachWaiting(DestinationId destination, Lane lane, const VisitWaiting& visit);
-  void SetRecordId(DeadLetter& letter) const;
+  template <typename Letter>
+  void SetRecordId(Letter& letter) const;
 
   QueueIds ids_;
   Reader reader_;

@@ -69,6 +69,20 @@ struct DeadRow {
   Burial burial;  // of kDead only
   std::string batch_key;
   WallTime died_at{};
+  std::int64_t id = 0;  // unless the letter has one already
+};
+
+struct SuspectContent {
+  std::int64_t id = 0;
+  Aside aside;
+  std::string batch_key;  // of the batch in which it was refused last
+  WallTime at{};
+  BatchPtr kept;  // with Suspicion of an unknown outcome; null: none
+};
+struct SuspectRow {
+  bool gone = false;
+  bool retrying = false;
+  std::shared_ptr<const SuspectContent> content;  // null: as the database has it
 };
 
 struct QuarantineRow {
@@ -104,17 +118,19 @@ struct Changes {
   std::map<BatchId, BatchRow> batches;
   std::map<PartialKey, Partial> partials;
   std::map<DeadKey, DeadRow> dead;
+  std::map<DeadKey, SuspectRow> suspects;
   std::map<std::pair<Lane, Sequence>, QuarantineRow> quarantine;
   std::vector<SettledRow> settled;
   std::map<std::pair<DestinationId, Lane>, std::vector<GivenUpRange>> given_up;  // ascending in time
   std::map<ReplayId, std::optional<Replay>> replays;                             // none: the row goes
   BootChanges boots;
-  // Dead letters and quarantine hold bytes that are nowhere else: written within the window.
+  // Dead letters, suspects and quarantine hold bytes that are nowhere else: written within the window.
   std::optional<MonoTime> kept_since;
 
   bool empty() const {
     return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
-           quarantine.empty() && settled.empty() && given_up.empty() && replays.empty() && boots.empty();
+           suspects.empty() && quarantine.empty() && settled.empty() && given_up.empty() && replays.empty() &&
+           boots.empty();
   }
 };
 

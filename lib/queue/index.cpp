@@ -28,11 +28,6 @@ bool Needed(const std::vector<NeededSpan>& spans, Lane lane, const RamSegment& s
   return std::any_of(spans.begin(), spans.end(), [&](const NeededSpan& span) { return Needs(span, lane, segment); });
 }
 
-// What is live waits in the open range.
-bool IsOf(Part part, const Index::Range& range) {
-  return part == Part::kAll || (part == Part::kLive) == !range.through.has_value();
-}
-
 // How many of a segment's messages somebody needs.
 std::uint64_t CountNeeded(const std::vector<NeededSpan>& spans, Lane lane, const RamSegment& segment) {
   const bool whole = std::any_of(spans.begin(), spans.end(), [&](const NeededSpan& span) {
@@ -62,20 +57,6 @@ std::uint64_t CountNeeded(const std::vector<NeededSpan>& spans, Lane lane, const
 
 bool NeededSpan::Holds(Lane other, Sequence sequence, StreamId stream) const {
   return lane == other && sequence >= from && sequence <= through && Contains(streams, stream);
-}
-
-std::uint64_t Index::Backlog::waiting(Part part, Sequence from) const {
-  std::uint64_t sum = 0;
-  for (const Range& range : ranges) {
-    sum += IsOf(part, range) && range.from >= from ? range.waiting : 0;
-  }
-  return sum;
-}
-
-const Index::Range* Index::Backlog::First(Part part) const {
-  const auto first = std::find_if(ranges.begin(), ranges.end(),
-                                  [&](const Range& range) { return IsOf(part, range) && range.waiting > 0; });
-  return first == ranges.end() ? nullptr : &*first;
 }
 
 // --- filled when opening ---
@@ -340,6 +321,9 @@ std::vector<NeededSpan> Index::Needed() const {
   }
   for (const auto& [id, unsettled] : unsettled_) {
     const FrozenBatch& batch = *unsettled.batch;
+    if (batch.suspect) {
+      continue;  // its message is in its row
+    }
     NeededSpan span{batch.lane, batch.members.front().sequence, batch.members.back().sequence, {}};
     for (const Member& member : batch.members) {
       if (!Contains(span.streams, member.stream)) {
@@ -384,7 +368,7 @@ std::optional<MonoTime> Index::OldestUnstored() const {
 }
 
 std::uint64_t Index::Unstored() const {
-  std::uint64_t messages = 0;
+  std::uint64_t messages = UnfoldedSuspects();
   const std::vector<NeededSpan> spans = Needed();
   for (const Lane lane : kAllLanes) {
     for (const RamSegmentPtr& segment : cache_[At(lane)]) {
@@ -412,7 +396,8 @@ const Index::Unsettled* Index::FindUnsettled(BatchId id) const {
 bool Index::Frozen(Lane lane, Sequence first, Sequence last) const {
   return std::any_of(unsettled_.begin(), unsettled_.end(), [&](const auto& each) {
     const FrozenBatch& batch = *each.second.batch;
-    return batch.lane == lane && batch.members.front().sequence <= last && batch.members.back().sequence >= first;
+    return !batch.suspect && batch.lane == lane && batch.members.front().sequence <= last &&
+           batch.members.back().sequence >= first;
   });
 }
 
@@ -436,7 +421,7 @@ Sequence Index::LowWater(Lane lane) const {
     }
   }
   for (const auto& [id, unsettled] : unsettled_) {
-    if (unsettled.batch->lane == lane) {
+    if (unsettled.batch->lane == lane && !unsettled.batch->suspect) {
       low = std::min(low, unsettled.batch->members.front().sequence);
     }
   }
@@ -482,7 +467,8 @@ std::uint64_t Index::MostWaiting() const {
 std::optional<WallTime> Index::OldestUnsettled(DestinationId destination) const {
   std::optional<WallTime> oldest;
   for (const auto& [id, unsettled] : unsettled_) {
-    if (unsettled.destination == destination && (!oldest || unsettled.batch->oldest_at < *oldest)) {
+    if (unsettled.destination == destination && !unsettled.batch->suspect &&
+        (!oldest || unsettled.batch->oldest_at < *oldest)) {
       oldest = unsettled.batch->oldest_at;
     }
   }

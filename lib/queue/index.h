@@ -14,11 +14,14 @@
 #include <vector>
 
 #include "queue/fold.h"
+#include "queue/hot.h"
 #include "queue/ledger.h"
 #include "queue/operation.h"
 #include "queue/queue.h"
 #include "queue/replays.h"
 #include "queue/retained.h"
+#include "queue/suspects.h"
+#include "queue/waiting.h"
 
 namespace packhorse::queue {
 
@@ -31,22 +34,9 @@ class Index {
  public:
   explicit Index(std::uint64_t cache_bytes) : cache_bytes_(cache_bytes), changes_(std::make_shared<Changes>()) {}
 
-  struct Range {
-    std::int64_t id = 0;
-    Sequence from = 1;
-    std::optional<Sequence> through;  // none: open end
-    std::uint64_t waiting = 0;        // messages in it
-  };
+  using Range = WaitingRange;
+  using Backlog = WaitingIn;
   using Unsettled = BatchRow;
-  struct Backlog {
-    std::vector<Range> ranges;  // ascending
-    Sequence oldest_for = 0;    // sequence for which `oldest` was looked up
-    StoredMessage oldest;       // without its payload
-    std::uint64_t wake_at = 1;  // messages of wake_part waiting at which the loop wants to know
-    Part wake_part = Part::kAll;
-    std::uint64_t waiting(Part part = Part::kAll, Sequence from = 0) const;  // in ranges that begin at `from` or later
-    const Range* First(Part part) const;                                     // in which messages wait; null: in none
-  };
 
   // --- filled when opening ---
   void AddStream(StreamId id, std::string name);
@@ -59,6 +49,7 @@ class Index {
   void SetNumbers(Lane lane, Numbers numbers) { numbers_[At(lane)] = numbers; }
   void SetHeld(Lane lane, Held held) { held_[At(lane)] = held; }
   void SetKept(std::int64_t dead, std::int64_t quarantined);
+  void SetNextLetter(std::int64_t id) { next_letter_ = id; }
   void SetStoredThrough(Lane lane, Sequence last) { stored_through_[At(lane)] = last; }
   void SetBoots(Boots boots) { boots_ = std::move(boots); }
   void BeginBoot(const Boots::Now& now);
@@ -114,10 +105,19 @@ class Index {
   // Whether the message waits in a range of the destination, or is about to be written down as refused by it or as
   // quarantined.
   bool Busy(DestinationId destination, Lane lane, Sequence sequence, StreamId stream) const;
-  // Messages that are in batches for the destination, those of replays apart.
+  // Messages that are in batches for the destination or set aside, those of replays apart.
   std::set<Sequence> InBatches(DestinationId destination, Lane lane) const;
   // Whether the stream has or had subscriptions in that lane.
   bool WasIn(StreamId stream, Lane lane) const;
+
+  // --- suspects (index_suspects.cpp) ---
+  Suspects& suspects() { return suspects_; }
+  const Suspects& suspects() const { return suspects_; }
+  // What the database may not have yet; null: it has it.
+  std::shared_ptr<const SuspectContent> UnfoldedSuspect(const DeadKey& key) const;
+  std::optional<StoredMessage> UnfoldedSuspectMessage(Lane lane, Sequence sequence) const;
+  // As Queue::HighestTaken().
+  Sequence HighestTaken(DestinationId destination, Lane lane) const;
 
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
@@ -159,8 +159,8 @@ class Index {
   Ledger BuildLedger() const;
   // Where the counters contradict the identity of P3, or each other (index_counts.cpp). One line each.
   std::vector<std::string> LedgerGaps() const;
-  // Whether nothing up to this number waits for the destination, in a batch or not. A number that was never this
-  // destination's may hold it up until the next one that is moves.
+  // Whether nothing up to this number waits for the destination, in a batch or not, but suspects. A number that was
+  // never this destination's may hold it up until the next one that is moves.
   bool SettledThrough(DestinationId destination, Lane lane, Sequence through) const;
   Held held() const { return Sum(held_); }
   std::int64_t dead() const { return dead_; }
@@ -168,23 +168,6 @@ class Index {
   std::vector<NeededSpan> Needed() const;
 
  private:
-  // Counters of the stream that arrived last, so that a message costs no look-up.
-  struct HotCount {
-    LedgerCount* total_received;
-    LedgerCount* total_pending;
-    LedgerCount* received;
-    LedgerCount* pending;
-    Backlog* backlog;
-    DestinationId destination;
-  };
-  struct Hot {
-    bool valid = false;
-    StreamId stream = 0;
-    Lane lane = Lane::kNormal;
-    std::int32_t hour = 0;
-    std::vector<HotCount> counts;
-  };
-
   void Apply(const ArrivalOp& op, MonoTime now);
   void Apply(const CountOp& op, MonoTime now);
   void Apply(const FreezeOp& op, MonoTime now);
@@ -195,7 +178,15 @@ class Index {
   void Apply(const ClockOp& op, MonoTime now);
   void Apply(const ReplayStateOp& op, MonoTime now);
   void Apply(const ReplayFreezeOp& op, MonoTime now);
-  // Whether a settlement says so of a record: else it is dead, or in a successor.
+  void Apply(const SuspectRetryOp& op, MonoTime now);
+  void Apply(const SuspectEndOp& op, MonoTime now);
+  void SetAside(const Unsettled& unsettled, const Aside& aside, WallTime at, MonoTime now);
+  // Its id goes to the dead letter that it becomes; of one that was none, a new one.
+  std::int64_t ForgetSuspect(const DeadKey& key);
+  void ForgetLetter(const DeadKey& key);
+  std::int64_t TakeLetterId() { return next_letter_++; }
+  std::uint64_t UnfoldedSuspects() const;  // messages
+  // Whether a settlement says so of a record: else it is dead, set aside, or in a successor.
   static bool IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record);
   void SettleReplay(const Unsettled& settled, const SettleOp& op);
   void ForgetBatch(DestinationId destination, BatchId id);
@@ -205,6 +196,8 @@ class Index {
   void CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
                 std::string_view reason);
   void SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op);
+  // So many records of the message end; with the last one the message does.
+  void SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst);
   void Freeze(DestinationId destination, const BatchPtr& batch);
   // Forgets the ranges before the open one in which nothing waits.
   void DropEmptyRanges(DestinationId destination, Lane lane);
@@ -234,11 +227,13 @@ class Index {
   std::array<Held, kLanes> held_;
   Retained retained_;
   Replays replays_;
+  Suspects suspects_;
   std::uint64_t cached_bytes_ = 0;  // of stored segments
   LedgerChanges totals_;            // hour is always 0
   std::int64_t dead_ = 0;
   std::int64_t quarantined_ = 0;
   BatchId next_batch_ = 1;
+  std::int64_t next_letter_ = 1;  // of dead letters and suspects
   std::int64_t next_range_ = 1;
   Hot hot_;
   bool restore_ = false;

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "queue/index.h"
+#include "queue/limits.h"
 
 namespace packhorse::queue {
 namespace {
@@ -47,10 +48,16 @@ bool IsBuried(const SettleOp& op, Sequence sequence, std::uint32_t record) {
   });
 }
 
+bool IsSetAside(const SettleOp& op, Sequence sequence, std::uint32_t record) {
+  return std::any_of(op.asides.begin(), op.asides.end(), [&](const Aside& aside) {
+    return aside.what.sequence == sequence && aside.what.record == record;
+  });
+}
+
 }  // namespace
 
 bool Index::IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record) {
-  return !IsBuried(op, sequence, record) &&
+  return !IsBuried(op, sequence, record) && !IsSetAside(op, sequence, record) &&
          std::none_of(op.successors.begin(), op.successors.end(),
                       [&](const BatchPtr& successor) { return Carries(*successor, sequence, record); });
 }
@@ -86,7 +93,7 @@ void Index::Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTi
   KeptSince(now);
 }
 
-const Index::Hot& Index::HotFor(StreamId stream, Lane lane, std::int32_t hour) {
+const Hot& Index::HotFor(StreamId stream, Lane lane, std::int32_t hour) {
   if (hot_.valid && hot_.stream == stream && hot_.lane == lane && hot_.hour == hour) {
     return hot_;
   }
@@ -237,10 +244,11 @@ void Index::SettleMember(const Unsettled& unsettled, const Member& member, const
       ++dead;
     } else if (IsDelivered(op, member.sequence, record)) {
       ++delivered;
+      const DeadKey key{unsettled.batch->lane, member.sequence, unsettled.destination, record};
       if (unsettled.batch->replayed) {
-        changes_->dead[DeadKey{unsettled.batch->lane, member.sequence, unsettled.destination, record}] =
-            DeadRow{DeadRow::State::kGone, {}, {}, {}};
-        --dead_;
+        ForgetLetter(key);
+      } else if (unsettled.batch->suspect) {
+        ForgetSuspect(key);
       }
     }
   }
@@ -254,19 +262,23 @@ void Index::SettleMember(const Unsettled& unsettled, const Member& member, const
   if (delivered + dead == 0) {
     return;
   }
-  const PartialKey key{destination, unsettled.batch->lane, member.sequence};
+  SettleRecords(PartialKey{destination, unsettled.batch->lane, member.sequence}, member, delivered + dead,
+                dead > 0 ? Outcome::kRejected : Outcome::kDelivered);
+}
+
+void Index::SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst) {
   bool exists = false;
   Partial partial = FindPartial(key, exists);
-  partial.settled += delivered + dead;
-  if (dead > 0) {
-    partial.worst = std::max(partial.worst, Outcome::kRejected);
-  }
+  partial.settled += records;
+  partial.worst = std::max(partial.worst, worst);
   if (partial.settled < member.total_records) {
     partials_[key] = partial;
     changes_->partials[key] = partial;
     return;
   }
-  CountEnd(destination, unsettled.batch->lane, member.stream, member.received_hour, partial.worst, "");
+  // Of a message that was in batches, only suspects are dropped.
+  const std::string_view reason = partial.worst == Outcome::kDropped ? kMaxBytes : "";
+  CountEnd(key.destination, key.lane, member.stream, member.received_hour, partial.worst, reason);
   if (exists) {
     partials_.erase(key);
     changes_->partials[key] = Partial{};
@@ -298,11 +310,14 @@ void Index::Apply(const SettleOp& op, MonoTime now) {
     SettleMember(unsettled, member, op);
   }
   for (const Burial& burial : op.burials) {
-    changes_
-        ->dead[DeadKey{unsettled.batch->lane, burial.record.sequence, unsettled.destination, burial.record.record}] =
-        DeadRow{DeadRow::State::kDead, burial, unsettled.batch->idempotency_key, op.at};
+    const DeadKey key{unsettled.batch->lane, burial.record.sequence, unsettled.destination, burial.record.record};
+    changes_->dead[key] =
+        DeadRow{DeadRow::State::kDead, burial, unsettled.batch->idempotency_key, op.at, ForgetSuspect(key)};
     dead_ += unsettled.batch->replayed ? 0 : 1;
     KeptSince(now);
+  }
+  for (const Aside& aside : op.asides) {
+    SetAside(unsettled, aside, op.at, now);
   }
   for (const BatchPtr& successor : op.successors) {
     Freeze(unsettled.destination, successor);
@@ -315,7 +330,7 @@ void Index::Apply(const SettleOp& op, MonoTime now) {
 
 void Index::Apply(const ReplayOp& op, MonoTime /*now*/) {
   for (const DeadKey& key : op.letters) {
-    changes_->dead[key] = DeadRow{DeadRow::State::kReplaying, {}, {}, {}};
+    changes_->dead[key] = DeadRow{DeadRow::State::kReplaying, {}, {}, {}, 0};
   }
   const Lane lane = op.batch->lane;
   for (const ReplayOp::Message& message : op.messages) {
@@ -353,15 +368,19 @@ void Index::Apply(const ReplayOp& op, MonoTime /*now*/) {
 }
 
 void Index::Apply(const SplitOp& op, MonoTime /*now*/) {
+  DropEmptyRanges(op.destination, op.lane);
   std::vector<Range>& ranges = backlog(op.destination, op.lane).ranges;
-  if (ranges.empty() || ranges.back().through || ranges.back().from >= op.at) {
+  const auto range = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const Range& each) { return op.cut == 0 ? !each.through : each.id == op.cut; });
+  if (range == ranges.end() || range->from >= op.at || range->waiting < op.moved) {
     return;
   }
-  DropEmptyRanges(op.destination, op.lane);
-  ranges.back().through = op.at - 1;
-  SaveRange(op.destination, op.lane, ranges.back(), false);
-  AddRange(op.destination, op.lane, Range{op.range, op.at, std::nullopt, 0});
-  SaveRange(op.destination, op.lane, ranges.back(), false);
+  const Range behind{op.range, op.at, range->through, op.moved};
+  range->through = op.at - 1;
+  range->waiting -= op.moved;
+  SaveRange(op.destination, op.lane, *range, false);
+  AddRange(op.destination, op.lane, behind);
+  SaveRange(op.destination, op.lane, behind, false);
 }
 
 namespace {
@@ -416,6 +435,16 @@ Status Index::Check(const Operation& operation) const {
   }
   if (const auto* given = std::get_if<GiveUpOp>(&operation)) {
     return has_range(given->destination, given->lane, given->range) ? Status() : refuse("an expiry");
+  }
+  if (const auto* split = std::get_if<SplitOp>(&operation)) {
+    const bool fits = split->cut == 0 || has_range(split->destination, split->lane, split->cut);
+    return fits ? Status() : refuse("a cut");
+  }
+  if (const auto* retry = std::get_if<SuspectRetryOp>(&operation)) {
+    return suspects_.Find(retry->suspect) != nullptr ? Status() : refuse("a suspect's retry");
+  }
+  if (const auto* end = std::get_if<SuspectEndOp>(&operation)) {
+    return suspects_.Find(end->suspect) != nullptr ? Status() : refuse("a suspect's end");
   }
   if (const auto* clock = std::get_if<ClockOp>(&operation)) {
     return boots_.Check(*clock) ? Status() : refuse("a clock");

@@ -27,9 +27,9 @@ std::string Sum(const LedgerRow& row) {
 
 }  // namespace
 
-// A message of which several batches carry records counts once.
+// A message of which several batches carry records counts once, also when some are set aside.
 std::set<Sequence> Index::InBatches(DestinationId destination, Lane lane) const {
-  std::set<Sequence> messages;
+  std::set<Sequence> messages = suspects_.Messages(destination, lane);
   for (const auto& [id, unsettled] : unsettled_) {
     if (unsettled.destination != destination || unsettled.batch->lane != lane) {
       continue;
@@ -59,7 +59,7 @@ std::vector<std::string> Index::LedgerGaps() const {
       if (pending != waiting + in_batches) {
         gaps.push_back("destination " + name + ", lane " + std::string(Name(lane)) + ": " + std::to_string(pending) +
                        " pending, but " + std::to_string(waiting) + " waiting and " + std::to_string(in_batches) +
-                       " in batches");
+                       " in batches or set aside");
       }
     }
   }
@@ -83,7 +83,7 @@ bool Index::SettledThrough(DestinationId destination, Lane lane, Sequence throug
                                         [&](const Range& range) { return range.waiting > 0 && range.from <= through; });
   return !waits && std::none_of(unsettled_.begin(), unsettled_.end(), [&](const auto& entry) {
     const Unsettled& unsettled = entry.second;
-    return unsettled.destination == destination && unsettled.batch->lane == lane &&
+    return unsettled.destination == destination && !unsettled.batch->suspect && unsettled.batch->lane == lane &&
            unsettled.batch->members.front().sequence <= through;
   });
 }

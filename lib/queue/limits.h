@@ -35,6 +35,8 @@ struct Fill {
 std::uint64_t ExcessBytes(const Limits& limits, std::uint64_t bytes);
 // How many messages of one destination have to go.
 std::uint64_t ExcessMessages(const Limits& limits, std::uint64_t messages);
+// Whether what came first makes room in that lane.
+bool DropsOldest(const Limits& limits, Lane lane);
 // Which limit turns arrivals away: "max_bytes", "max_records", or none (empty). That begins over the limit and ends
 // below 95 % of it.
 std::string_view Full(const Limits& limits, const Fill& fill, bool full_before);

@@ -24,6 +24,7 @@
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/salvage.h"
 #include "queue/sqlite/schema.h"
+#include "queue/sqlite/suspects.h"
 #include "queue/writable.h"
 
 namespace packhorse::queue {
@@ -268,7 +269,7 @@ Status LoadIndex(Database& db, Reader& reader, Index& index) {
     return stored.error();
   }
   Install(*stored, {}, index);
-  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays}) {
+  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays, LoadSuspects}) {
     if (Status loaded = load(db, index); !loaded) {
       return loaded;
     }

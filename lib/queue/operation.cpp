@@ -25,7 +25,7 @@ void PutLedgerKey(std::string& out, const LedgerKey& key) {
 
 // What was a flag before there were replays: 0 and 1 mean what they did.
 void PutOrigin(std::string& out, const FrozenBatch& batch) {
-  out += static_cast<char>(batch.replay != 0 ? kOfReplay : batch.replayed ? 1 : 0);
+  out += static_cast<char>(batch.replay != 0 ? kOfReplay : batch.suspect ? kOfSuspect : batch.replayed ? 1 : 0);
   if (batch.replay != 0) {
     PutSigned(out, batch.replay);
   }
@@ -92,27 +92,61 @@ void Put(std::string& out, const FreezeOp& op) {
   PutTime(out, op.at);
 }
 
+void PutBurial(std::string& out, const Burial& burial) {
+  PutVarint(out, burial.record.sequence);
+  PutVarint(out, burial.record.record);
+  PutText(out, burial.record.reason);
+  PutText(out, burial.record.detail);
+  PutText(out, burial.record.provider_request_id);
+  PutSigned(out, burial.record.http_status);
+  PutVarint(out, burial.stream);
+  PutVarint(out, burial.total_records);
+  PutText(out, burial.message);
+}
+
+void PutAside(std::string& out, const Aside& aside) {
+  const Suspicion& suspicion = aside.what.suspicion;
+  PutVarint(out, aside.what.sequence);
+  PutVarint(out, aside.what.record);
+  PutText(out, suspicion.reason);
+  PutText(out, suspicion.detail);
+  PutText(out, suspicion.provider_request_id);
+  PutSigned(out, suspicion.http_status);
+  PutVarint(out, suspicion.refusals);
+  PutTime(out, suspicion.first_refused_at);
+  PutTime(out, suspicion.last_refused_at);
+  PutFlag(out, aside.what.keep_batch);
+  PutVarint(out, aside.stream);
+  PutVarint(out, aside.total_records);
+  PutSigned(out, aside.received_hour);
+  PutText(out, aside.message);
+}
+
+void PutKey(std::string& out, const DeadKey& key) {
+  PutLane(out, key.lane);
+  PutVarint(out, key.sequence);
+  PutVarint(out, key.record);
+}
+
 void Put(std::string& out, const SettleOp& op) {
   PutKind(out, Kind::kSettle);
   PutSigned(out, op.batch);
   PutVarint(out, op.burials.size());
   for (const Burial& burial : op.burials) {
-    PutVarint(out, burial.record.sequence);
-    PutVarint(out, burial.record.record);
-    PutText(out, burial.record.reason);
-    PutText(out, burial.record.detail);
-    PutText(out, burial.record.provider_request_id);
-    PutSigned(out, burial.record.http_status);
-    PutVarint(out, burial.stream);
-    PutVarint(out, burial.total_records);
-    PutText(out, burial.message);
+    PutBurial(out, burial);
   }
   PutBatches(out, op.successors);
   PutSigned(out, op.http_status);
   PutText(out, op.provider_request_id);
   PutVarint(out, op.attempts);
-  PutFlag(out, op.possible_duplicate);
+  out += static_cast<char>((op.possible_duplicate ? kPossibleDuplicate : 0U) | (op.asides.empty() ? 0U : kSetsAside));
   PutTime(out, op.at);
+  if (!op.asides.empty()) {
+    PutVarint(out, op.asides.size());
+    for (const Aside& aside : op.asides) {
+      PutAside(out, aside);
+    }
+  }
 }
 
 void Put(std::string& out, const ReplayOp& op) {
@@ -120,9 +154,7 @@ void Put(std::string& out, const ReplayOp& op) {
   PutSigned(out, op.destination);
   PutVarint(out, op.letters.size());
   for (const DeadKey& key : op.letters) {
-    PutLane(out, key.lane);
-    PutVarint(out, key.sequence);
-    PutVarint(out, key.record);
+    PutKey(out, key);
   }
   PutVarint(out, op.messages.size());
   for (const ReplayOp::Message& message : op.messages) {
@@ -133,11 +165,15 @@ void Put(std::string& out, const ReplayOp& op) {
 }
 
 void Put(std::string& out, const SplitOp& op) {
-  PutKind(out, Kind::kSplit);
+  PutKind(out, op.cut == 0 ? Kind::kSplit : Kind::kCut);
   PutSigned(out, op.destination);
   PutLane(out, op.lane);
   PutVarint(out, op.at);
   PutSigned(out, op.range);
+  if (op.cut != 0) {
+    PutSigned(out, op.cut);
+    PutVarint(out, op.moved);
+  }
 }
 
 void Put(std::string& out, const GiveUpOp& op) {
@@ -198,7 +234,38 @@ void Put(std::string& out, const ReplayFreezeOp& op) {
   PutTime(out, op.at);
 }
 
+void Put(std::string& out, const SuspectRetryOp& op) {
+  PutKind(out, Kind::kSuspect);
+  out += static_cast<char>(SuspectPart::kRetry);
+  PutSigned(out, op.suspect.destination);
+  PutKey(out, op.suspect);
+  PutBatch(out, *op.batch);
+}
+
+void Put(std::string& out, const SuspectEndOp& op) {
+  PutKind(out, Kind::kSuspect);
+  out += static_cast<char>(SuspectPart::kEnd);
+  PutSigned(out, op.suspect.destination);
+  PutKey(out, op.suspect);
+  out += static_cast<char>(op.outcome);
+  PutFlag(out, op.burial.has_value());
+  if (op.burial) {
+    PutBurial(out, *op.burial);
+  }
+  PutTime(out, op.at);
+  PutText(out, op.batch_key);
+  PutSigned(out, op.http_status);
+  PutText(out, op.provider_request_id);
+  PutVarint(out, op.attempts);
+}
+
 }  // namespace
+
+std::string EncodeBatch(const FrozenBatch& batch) {
+  std::string out;
+  PutBatch(out, batch);
+  return out;
+}
 
 void EncodeArrival(std::string& out, Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
                    std::string_view detail) {

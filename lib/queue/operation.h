@@ -67,6 +67,15 @@ struct Burial {
   std::string message;
 };
 
+// A record that is set aside, likewise.
+struct Aside {
+  SetAsideRecord what;
+  StreamId stream = 0;
+  std::uint32_t total_records = 1;
+  std::int32_t received_hour = 0;
+  std::string message;
+};
+
 struct SettleOp {
   BatchId batch = 0;
   std::vector<Burial> burials;
@@ -76,8 +85,10 @@ struct SettleOp {
   std::uint32_t attempts = 0;
   bool possible_duplicate = false;
   WallTime at{};
+  std::vector<Aside> asides;
 };
 
+// Of a dead letter or of a suspect.
 struct DeadKey {
   Lane lane = Lane::kNormal;
   Sequence sequence = 0;
@@ -98,12 +109,15 @@ struct ReplayOp {
   BatchPtr batch;
 };
 
-// The open range of a lane is cut: what has arrived so far is the backlog, a new open range begins at `at`.
+// A range of a lane is cut: a new one begins at `at`. Where the open range is cut behind all that has arrived, that is
+// the backlog.
 struct SplitOp {
   DestinationId destination = 0;
   Lane lane = Lane::kNormal;
   Sequence at = 0;
-  std::int64_t range = 0;  // id of the new one
+  std::int64_t range = 0;   // id of the new one
+  std::int64_t cut = 0;     // id of the one that is cut; 0: the open one
+  std::uint64_t moved = 0;  // messages that wait in the new one
 };
 
 // [start of the range, through] is given up: expired or over the quota.
@@ -151,13 +165,35 @@ struct ReplayFreezeOp {
   WallTime at{};
 };
 
+// A suspect goes on its way again as `batch`.
+struct SuspectRetryOp {
+  DeadKey suspect;
+  BatchPtr batch;
+};
+
+// A suspect ends without being sent again: as a dead letter or, without a burial, as nothing.
+struct SuspectEndOp {
+  DeadKey suspect;
+  Outcome outcome = Outcome::kRejected;  // or kDropped, for room
+  std::optional<Burial> burial;
+  WallTime at{};
+  // For the log of settled batches: of the batch in which it was refused last.
+  std::string batch_key;
+  int http_status = 0;
+  std::string provider_request_id;
+  std::uint32_t attempts = 0;
+};
+
 using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp, ClockOp,
-                               ReplayStateOp, ReplayFreezeOp>;
+                               ReplayStateOp, ReplayFreezeOp, SuspectRetryOp, SuspectEndOp>;
 
 std::string EncodeOperation(const Operation& operation);
 // The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.
 void EncodeArrival(std::string& out, Lane lane, Sequence sequence, const RawMessage& message, std::string_view reason,
                    std::string_view detail);
+// A batch as the journal has it: also how a suspect keeps one.
+std::string EncodeBatch(const FrozenBatch& batch);
+Result<BatchPtr> DecodeBatch(std::string_view bytes);
 // kCorrupt when the bytes contradict their format.
 Result<Operation> DecodeOperation(std::string_view bytes);
 

@@ -86,7 +86,8 @@ class In {
     const unsigned origin = Byte();
     batch->replayed = origin == 1;
     batch->replay = origin == kOfReplay ? Signed() : 0;
-    good_ = good_ && origin <= kOfReplay;
+    batch->suspect = origin == kOfSuspect;
+    good_ = good_ && origin <= kOfSuspect;
     batch->created_at = Time();
     batch->oldest_at = Time();
     return batch;
@@ -151,42 +152,70 @@ FreezeOp GetFreeze(In& in) {
   return op;
 }
 
+Burial GetBurial(In& in) {
+  Burial burial;
+  burial.record.sequence = in.Number();
+  burial.record.record = in.Number<std::uint32_t>();
+  burial.record.reason = in.Text();
+  burial.record.detail = in.Text();
+  burial.record.provider_request_id = in.Text();
+  burial.record.http_status = in.Signed<int>();
+  burial.stream = in.Number<StreamId>();
+  burial.total_records = in.Number<std::uint32_t>();
+  burial.message = in.Text();
+  return burial;
+}
+
+Aside GetAside(In& in) {
+  Aside aside;
+  Suspicion& suspicion = aside.what.suspicion;
+  aside.what.sequence = in.Number();
+  aside.what.record = in.Number<std::uint32_t>();
+  suspicion.reason = in.Text();
+  suspicion.detail = in.Text();
+  suspicion.provider_request_id = in.Text();
+  suspicion.http_status = in.Signed<int>();
+  suspicion.refusals = in.Number<std::uint32_t>();
+  suspicion.first_refused_at = in.Time();
+  suspicion.last_refused_at = in.Time();
+  aside.what.keep_batch = in.Flag();
+  aside.stream = in.Number<StreamId>();
+  aside.total_records = in.Number<std::uint32_t>();
+  aside.received_hour = in.Signed<std::int32_t>();
+  aside.message = in.Text();
+  return aside;
+}
+
+DeadKey GetKey(In& in, DestinationId destination) {
+  DeadKey key;
+  key.lane = in.ReadLane();
+  key.sequence = in.Number();
+  key.record = in.Number<std::uint32_t>();
+  key.destination = destination;
+  return key;
+}
+
 SettleOp GetSettle(In& in) {
   SettleOp op;
   op.batch = in.Signed();
-  in.List([&] {
-    Burial burial;
-    burial.record.sequence = in.Number();
-    burial.record.record = in.Number<std::uint32_t>();
-    burial.record.reason = in.Text();
-    burial.record.detail = in.Text();
-    burial.record.provider_request_id = in.Text();
-    burial.record.http_status = in.Signed<int>();
-    burial.stream = in.Number<StreamId>();
-    burial.total_records = in.Number<std::uint32_t>();
-    burial.message = in.Text();
-    op.burials.push_back(std::move(burial));
-  });
+  in.List([&] { op.burials.push_back(GetBurial(in)); });
   in.List([&] { op.successors.push_back(in.Batch()); });
   op.http_status = in.Signed<int>();
   op.provider_request_id = in.Text();
   op.attempts = in.Number<std::uint32_t>();
-  op.possible_duplicate = in.Flag();
+  const unsigned flags = in.Byte();
+  op.possible_duplicate = (flags & kPossibleDuplicate) != 0;
   op.at = in.Time();
+  if ((flags & kSetsAside) != 0) {
+    in.List([&] { op.asides.push_back(GetAside(in)); });
+  }
   return op;
 }
 
 ReplayOp GetReplay(In& in) {
   ReplayOp op;
   op.destination = in.Signed();
-  in.List([&] {
-    DeadKey key;
-    key.lane = in.ReadLane();
-    key.sequence = in.Number();
-    key.record = in.Number<std::uint32_t>();
-    key.destination = op.destination;
-    op.letters.push_back(key);
-  });
+  in.List([&] { op.letters.push_back(GetKey(in, op.destination)); });
   in.List([&] {
     ReplayOp::Message message;
     message.sequence = in.Number();
@@ -197,12 +226,16 @@ ReplayOp GetReplay(In& in) {
   return op;
 }
 
-SplitOp GetSplit(In& in) {
+SplitOp GetSplit(In& in, bool cut) {
   SplitOp op;
   op.destination = in.Signed();
   op.lane = in.ReadLane();
   op.at = in.Number();
   op.range = in.Signed();
+  if (cut) {
+    op.cut = in.Signed();
+    op.moved = in.Number();
+  }
   return op;
 }
 
@@ -270,7 +303,51 @@ ReplayFreezeOp GetReplayFreeze(In& in) {
   return op;
 }
 
+SuspectRetryOp GetSuspectRetry(In& in) {
+  SuspectRetryOp op;
+  const DestinationId destination = in.Signed();
+  op.suspect = GetKey(in, destination);
+  op.batch = in.Batch();
+  return op;
+}
+
+SuspectEndOp GetSuspectEnd(In& in) {
+  SuspectEndOp op;
+  const DestinationId destination = in.Signed();
+  op.suspect = GetKey(in, destination);
+  op.outcome = in.ReadOutcome();
+  if (in.Flag()) {
+    op.burial = GetBurial(in);
+  }
+  op.at = in.Time();
+  op.batch_key = in.Text();
+  op.http_status = in.Signed<int>();
+  op.provider_request_id = in.Text();
+  op.attempts = in.Number<std::uint32_t>();
+  return op;
+}
+
+Operation GetSuspect(In& in) {
+  const unsigned part = in.Byte();
+  if (part == static_cast<unsigned>(SuspectPart::kRetry)) {
+    return GetSuspectRetry(in);
+  }
+  if (part != static_cast<unsigned>(SuspectPart::kEnd)) {
+    in.Spoil();
+  }
+  return GetSuspectEnd(in);
+}
+
 }  // namespace
+
+Result<BatchPtr> DecodeBatch(std::string_view bytes) {
+  In in(bytes);
+  BatchPtr batch = in.Batch();
+  if (!in.ok() || !in.Rest().empty()) {
+    return Error{ErrorCode::kCorrupt, "a kept batch does not hold"};
+  }
+  return batch;
+}
 
 Result<Operation> DecodeOperation(std::string_view bytes) {
   In in(bytes);
@@ -292,7 +369,7 @@ Result<Operation> DecodeOperation(std::string_view bytes) {
       operation = Operation(GetReplay(in));
       break;
     case Kind::kSplit:
-      operation = Operation(GetSplit(in));
+      operation = Operation(GetSplit(in, false));
       break;
     case Kind::kGiveUp:
       operation = Operation(GetGiveUp(in));
@@ -305,6 +382,12 @@ Result<Operation> DecodeOperation(std::string_view bytes) {
       break;
     case Kind::kReplayFreeze:
       operation = Operation(GetReplayFreeze(in));
+      break;
+    case Kind::kSuspect:
+      operation = GetSuspect(in);
+      break;
+    case Kind::kCut:
+      operation = Operation(GetSplit(in, true));
       break;
   }
   if (!in.ok() || !in.Rest().empty()) {

@@ -133,7 +133,8 @@ PendingStats QueueImpl::Waiting(const std::string& destination, LanePart of) {
   stats.messages = backlog.waiting(of.part) - stats.withheld;
   const std::uint64_t waiting = backlog.waiting();
   const std::uint64_t all = index_->PendingMessages(*id, of.lane);
-  stats.frozen_messages = all > waiting ? all - waiting : 0;
+  stats.set_aside = index_->suspects().Messages(*id, of.lane).size();
+  stats.frozen_messages = all > waiting + stats.set_aside ? all - waiting - stats.set_aside : 0;
   return stats;
 }
 
@@ -301,6 +302,9 @@ Result<StoredMessage> QueueImpl::Read(Lane lane, Sequence sequence) {
       index_->boots().Correct(lane, sequence, found->message);
       return *std::move(found);
     }
+    if (std::optional<StoredMessage> suspect = index_->UnfoldedSuspectMessage(lane, sequence)) {
+      return *std::move(suspect);
+    }
   }
   Result<StoredMessage> stored = Noted(reader_.Message(lane, sequence));
   if (stored) {
@@ -396,6 +400,7 @@ Stats QueueImpl::Snapshot() {
     stats.segments = static_cast<std::uint64_t>(std::max<std::int64_t>(held.segments, 0));
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
     stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
+    stats.suspects = index_->suspects().all().size();
     stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
     stats.most_waiting = index_->MostWaiting();
     stats.full = store_->disk_full_locked() ? kFullDisk : full_;

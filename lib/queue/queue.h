@@ -48,6 +48,7 @@ struct Stats {
   WallTime oldest_at{};       // received_at of the oldest message still needed; epoch when there is none
   std::uint64_t at_risk = 0;  // acknowledged messages that a power cut would cost right now
   std::uint64_t dead_letters = 0;
+  std::uint64_t suspects = 0;  // records that are set aside
   std::uint64_t quarantined = 0;
   std::uint64_t commits = 0;        // since start, each with a sync
   std::uint64_t journal_bytes = 0;  // in use
@@ -60,6 +61,7 @@ struct PendingStats {
   std::uint64_t messages = 0;         // not frozen yet
   std::uint64_t withheld = 0;         // besides: they wait for the clock, behind all the others
   std::uint64_t frozen_messages = 0;  // in batches that are not settled
+  std::uint64_t set_aside = 0;        // of which a record is set aside, on its way again or not
 };
 
 // What this boot's clock means for the stamps of messages that came before it was right.

@@ -122,7 +122,8 @@ class QueueImpl final : public Queue {
     }
     return result;
   }
-  std::string IdOf(const DeadLetter& letter) const {
+  template <typename Letter>
+  std::string IdOf(const Letter& letter) const {
     return RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
                     letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
   }
@@ -168,6 +169,23 @@ class QueueImpl final : public Queue {
   Result<std::uint64_t> DropOldestOf(Lane lane, std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
   Status GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Sequence limit,
                 std::string_view reason, GiveUpWalk& walk, std::vector<GivenUp>& given_up);
+
+  // --- queue_suspects.cpp ---
+  Result<std::vector<Aside>> AsidesOf(const Settlement& settlement, const FrozenBatch& batch);
+  // What is known of one that is in memory, with its bytes wherever they are.
+  Result<SuspectContent> ContentOf(const DeadKey& key);
+  // A suspect that is not on its way; kNotFound.
+  Result<DeadKey> IdleLocked(std::int64_t id) const;
+  // As a dead letter, or as nothing.
+  Status EndSuspect(const DeadKey& key, Outcome outcome, bool buried, std::function<void(const Status&)> done);
+  Status ExpireSuspects(WallTime cutoff, Budget& budget);
+  Status DropSuspects(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
+  // --- queue_newest.cpp ---
+  // Where the last segment begins that holds numbers up to `through`, in memory or on the disk; 0: none does.
+  Result<Sequence> SegmentAt(std::unique_lock<std::mutex>& lock, Lane lane, Sequence through);
+  // Cuts the range where the request begins, and makes `op` take the new one.
+  Status CutForFreeze(std::unique_lock<std::mutex>& lock, const FreezeRequest& request, const WaitingRange& range,
+                      FreezeOp& op);
 
   // --- queue_replay.cpp ---
   Result<Replay> NewReplayLocked(const ReplayRequest& request);

@@ -21,10 +21,6 @@ constexpr std::array kDropOrder = {Lane::kBulk, Lane::kNormal, Lane::kUrgent};
 
 std::uint8_t Bit(Lane lane) { return static_cast<std::uint8_t>(1U << At(lane)); }
 
-bool DropsOldest(const Limits& limits, Lane lane) {
-  return limits.overflow.at(At(lane)) == Limits::Overflow::kDropOldest;
-}
-
 }  // namespace
 
 Result<Slot> QueueImpl::AppendTo(std::optional<Lane> lane, RawMessage message) {
@@ -147,7 +143,8 @@ Status QueueImpl::Expire(Budget& budget, std::vector<GivenUp>& given_up) {
       stays_[pending.range.id] = Stays{from, walk.stays().value_or(cutoff + kLookAgain)};
     }
   }
-  return {};
+  lock.unlock();
+  return ExpireSuspects(cutoff, budget);
 }
 
 Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) {
@@ -252,6 +249,9 @@ Status QueueImpl::DropOldest(std::uint64_t excess, Budget& budget, std::vector<G
     } else {
       done = freed.error();
     }
+  }
+  if (done && given_up.size() == before && excess > 0) {
+    done = DropSuspects(excess, budget, given_up);  // there is nothing else
   }
   if (given_up.size() > before) {
     MeasureAfterFold();

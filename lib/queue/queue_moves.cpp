@@ -34,11 +34,12 @@ bool HasMembers(const std::vector<std::unique_ptr<FrozenBatch>>& batches) {
 
 // What a settlement says about one member of the batch.
 struct MemberTally {
-  std::set<std::uint32_t> dead;
+  std::set<std::uint32_t> named;  // dead or set aside
+  std::uint32_t aside = 0;
   std::uint32_t moved = 0;  // records that are in a successor
 };
 
-// Every record of the batch is delivered, dead, or in exactly one successor, and nothing else is named.
+// Every record of the batch is delivered, dead, set aside, or in exactly one successor, and nothing else is named.
 Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, const Settlement& settlement) {
   const std::vector<Member>& members = unsettled.batch->members;
   std::vector<MemberTally> tallies(members.size());
@@ -55,9 +56,16 @@ Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, co
   };
   for (const DeadRecord& record : settlement.dead) {
     MemberTally* tally = find(record.sequence, record.record);
-    if (tally == nullptr || !tally->dead.insert(record.record).second) {
+    if (tally == nullptr || !tally->named.insert(record.record).second) {
       return Refused("a dead record is not of this batch, or named twice");
     }
+  }
+  for (const SetAsideRecord& record : settlement.set_aside) {
+    MemberTally* tally = find(record.sequence, record.record);
+    if (tally == nullptr || !tally->named.insert(record.record).second) {
+      return Refused("a record that is set aside is not of this batch, or named twice");
+    }
+    ++tally->aside;
   }
   for (const auto& successor : settlement.successors) {
     for (const Member& member : successor->members) {
@@ -71,13 +79,13 @@ Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, co
   for (std::size_t i = 0; i < members.size(); ++i) {
     const Member& member = members[i];
     const MemberTally& tally = tallies[i];
-    if (tally.dead.size() + tally.moved > member.records) {
+    if (tally.named.size() + tally.moved > member.records) {
       return Refused("a settlement names more records than the batch has");
     }
     bool exists = false;
     const Partial partial =
         index.FindPartial(PartialKey{unsettled.destination, unsettled.batch->lane, member.sequence}, exists);
-    if (partial.settled + member.records - tally.moved > member.total_records) {
+    if (partial.settled + member.records - tally.moved - tally.aside > member.total_records) {
       return Refused("message " + std::to_string(member.sequence) + " would settle more records than it has");
     }
   }
@@ -149,7 +157,7 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
     return;
   }
   Result<std::vector<Ending>> endings = EndingsOf(request);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto refuse = [&](const Error& error) {
     CompleteLocked([done, error = error.With("freeze")] { done(error); });
   };
@@ -163,8 +171,9 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
     return;
   }
   const std::vector<Index::Range>& ranges = index_->backlog(*id, request.lane).ranges;
-  const auto range =
-      std::find_if(ranges.begin(), ranges.end(), [&](const Index::Range& each) { return each.from == request.from; });
+  const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const Index::Range& each) {
+    return each.from <= request.from && request.from <= each.through.value_or(kMaxSequence);
+  });
   if (range == ranges.end() || request.through < request.from ||
       request.through > std::min(range->through.value_or(kMaxSequence), index_->last(request.lane))) {
     refuse(Refused(std::to_string(request.from) + ".." + std::to_string(request.through) + " is not what is pending"));
@@ -180,6 +189,12 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
     return;
   }
   FreezeOp op{*id, request.lane, range->id, request.through, messages, *std::move(endings), {}, clock_.Wall()};
+  if (request.from > range->from) {
+    if (Status cut = CutForFreeze(lock, request, Index::Range(*range), op); !cut) {
+      refuse(cut.error());
+      return;
+    }
+  }
   std::vector<BatchId> ids;
   for (auto& batch : request.batches) {
     op.batches.push_back(AssignLocked(std::move(batch)));
@@ -241,8 +256,10 @@ void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vec
   Result<std::vector<Burial>> burials =
       unsettled ? BurialsOf(settlement, *unsettled->batch)
                 : Error{ErrorCode::kNotFound, "no frozen batch " + std::to_string(settlement.batch)};
+  Result<std::vector<Aside>> asides =
+      burials ? AsidesOf(settlement, *unsettled->batch) : Result<std::vector<Aside>>(burials.error());
   const std::lock_guard lock(mutex_);
-  Status checked = burials ? CheckSettlement(*index_, *unsettled, settlement) : Status(burials.error());
+  Status checked = asides ? CheckSettlement(*index_, *unsettled, settlement) : Status(asides.error());
   if (checked && !HasMembers(settlement.successors)) {
     checked = Refused("a successor without members");
   }
@@ -257,9 +274,11 @@ void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vec
               settlement.provider_request_id,
               settlement.attempts,
               settlement.possible_duplicate,
-              clock_.Wall()};
+              clock_.Wall(),
+              *std::move(asides)};
   std::vector<BatchId> ids;
   for (auto& successor : settlement.successors) {
+    successor->suspect = unsettled->batch->suspect;
     op.successors.push_back(AssignLocked(std::move(successor)));
     ids.push_back(op.successors.back()->id);
   }

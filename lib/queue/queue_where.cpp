@@ -15,6 +15,9 @@ Result<Whereabouts> QueueImpl::Where(Lane lane, Sequence sequence, std::optional
       for (DeadLetter& letter : place.dead) {
         letter.record_id = IdOf(letter);
       }
+      for (queue::Suspect& suspect : place.set_aside) {
+        suspect.record_id = IdOf(suspect);
+      }
     }
   }
   return found;

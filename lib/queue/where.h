@@ -45,6 +45,7 @@ struct SettledBatch {
 enum class PlaceState : std::uint8_t {
   kWaiting,      // not in a batch yet
   kInBatch,      // in a batch that is being sent, or will be
+  kSetAside,     // refused or failed so far, and tried again now and then: see `set_aside`
   kRejected,     // refused: see `dead`, unless the letter is no longer kept
   kQuarantined,  // could not be decoded
   kDelivered,
@@ -63,6 +64,7 @@ struct Place {
   bool certain = true;
   std::vector<CarryingBatch> batches;
   std::vector<DeadLetter> dead;
+  std::vector<Suspect> set_aside;
   std::vector<SettledBatch> settled;   // newest first, at most 10
   std::vector<SettledBatch> replayed;  // likewise, of replays: they decide nothing
   std::optional<GivenUpRange> given_up;

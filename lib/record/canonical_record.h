@@ -69,6 +69,7 @@ enum class Flag : std::uint32_t {
   kUnknownField = 1U << 8U,
   kLossyDecode = 1U << 9U,
   kClockSuspect = 1U << 10U,
+  kOutOfSequence = 1U << 11U,  // sent behind a later sequence of its lane, or in another batch than its message began
 };
 using Flags = std::uint32_t;
 inline Flags operator|(Flags flags, Flag flag) { return flags | static_cast<Flags>(flag); }

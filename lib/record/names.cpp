@@ -42,9 +42,9 @@ std::string_view Name(Outcome outcome) {
 }
 
 std::vector<std::string_view> Names(Flags flags) {
-  static constexpr std::array<std::string_view, 11> kNames = {
+  static constexpr std::array<std::string_view, 12> kNames = {
       "backfilled", "redelivered",  "replayed",      "retained",     "duplicate_suspect", "out_of_order",
-      "stale",      "unknown_enum", "unknown_field", "lossy_decode", "clock_suspect"};
+      "stale",      "unknown_enum", "unknown_field", "lossy_decode", "clock_suspect",     "out_of_sequence"};
   std::vector<std::string_view> names;
   for (std::size_t bit = 0; bit < kNames.size(); ++bit) {
     if ((flags & (1U << bit)) != 0) {

@@ -19,21 +19,21 @@ std::string Words(const LedgerRow& row) {
 }
 
 void CountMessage(const Message& message, std::size_t destination, LedgerRow& row) {
-  unsigned open = 0;
   unsigned dead = 0;
+  bool dropped = false;
   for (std::size_t record = 0; record < message.records; ++record) {
     const At at = message.at[destination][record];
-    open += at == At::kPending || at == At::kFrozen ? 1 : 0;
-    dead += at == At::kDead ? 1 : 0;
+    dead += at == At::kDead || at == At::kRefused ? 1 : 0;
+    dropped = dropped || at == At::kDropped;
     row.records_delivered += at == At::kDelivered ? 1 : 0;
   }
   row.records_rejected += dead;
   ++row.received;
-  if (open > 0) {
+  if (message.Live(destination)) {
     ++row.pending;
   } else if (message.Is(destination, At::kQuarantined)) {
     ++row.quarantined;
-  } else if (message.Is(destination, At::kDropped)) {
+  } else if (dropped && dead == 0) {
     ++row.dropped;
   } else if (message.Is(destination, At::kExpired)) {
     ++row.expired;
@@ -45,6 +45,11 @@ void CountMessage(const Message& message, std::size_t destination, LedgerRow& ro
 }
 
 }  // namespace
+
+bool Message::Live(std::size_t destination) const {
+  return std::any_of(at[destination], at[destination] + records,
+                     [](At each) { return each == At::kPending || each == At::kFrozen || each == At::kAside; });
+}
 
 std::vector<StreamOptions> Streams(const Configuration& configuration) {
   Model model{};
@@ -117,6 +122,34 @@ std::vector<std::string> Model::Dead() const {
   }
   std::sort(letters.begin(), letters.end());
   return letters;
+}
+
+// Those on their way again too.
+std::vector<std::string> Model::Suspects() const {
+  std::vector<std::string> suspects;
+  const auto add = [&](const Message& of, std::size_t destination, std::size_t record, bool retrying) {
+    const std::uint32_t key = of.kept[destination][record];
+    suspects.push_back(std::string(kDestinationNames.at(destination)) + " " + Letter(of.lane()) +
+                       std::to_string(of.sequence) + "." + std::to_string(record) + " " + of.Payload() + " " +
+                       std::to_string(of.refusals[destination][record]) + (retrying ? " goes" : "") +
+                       (key == 0 ? "" : " key-" + std::to_string(key)));
+  };
+  for (std::uint16_t i = 0; i < messages; ++i) {
+    for (std::size_t destination = 0; destination < kDestinations; ++destination) {
+      for (std::size_t record = 0; record < message[i].records; ++record) {
+        if (message[i].at[destination][record] == At::kAside) {
+          add(message[i], destination, record, false);
+        }
+      }
+    }
+  }
+  for (const Batch& each : batch) {
+    if (each.id != 0 && each.suspect) {
+      add(message[each.part[0].message], each.destination, each.part[0].first_record, true);
+    }
+  }
+  std::sort(suspects.begin(), suspects.end());
+  return suspects;
 }
 
 std::vector<std::string> Model::Frozen(std::size_t destination) const {
@@ -246,6 +279,10 @@ std::string Compare(const Model& model, const Observation& seen) {
   }
   if (model.Dead() != seen.dead) {
     return "dead letters: " + std::to_string(model.Dead().size()) + " expected, " + std::to_string(seen.dead.size());
+  }
+  if (model.Suspects() != seen.suspects) {
+    return "suspects: " + std::to_string(model.Suspects().size()) + " expected, " +
+           std::to_string(seen.suspects.size());
   }
   if (model.Quarantined() != seen.quarantined) {
     return "quarantined: " + std::to_string(model.Quarantined()) + " expected, " + std::to_string(seen.quarantined);

@@ -34,6 +34,8 @@ enum class At : std::uint8_t {
   kFrozen,
   kDelivered,
   kDead,
+  kAside,
+  kRefused,  // and given up: it is no dead letter
   kQuarantined,
   kDropped,
   kExpired,
@@ -48,10 +50,15 @@ struct Message {
   Sequence sequence;
   std::int32_t hour;  // of its arrival
   At at[kDestinations][kMaxRecords];
+  // What is known of a record that is, or was, set aside.
+  std::uint8_t refusals[kDestinations][kMaxRecords];
+  std::uint32_t kept[kDestinations][kMaxRecords];  // key of the batch that is kept; 0: none
 
   Lane lane() const { return kStreamLanes.at(stream); }
   std::string Payload() const { return "message " + std::to_string(serial) + std::string(padding, '.'); }
   bool Is(std::size_t destination, At where) const { return at[destination][0] == where; }
+  // Pending, in a batch or set aside.
+  bool Live(std::size_t destination) const;
   void Put(std::size_t destination, At where) {
     for (At& each : at[destination]) {
       each = where;
@@ -70,6 +77,7 @@ struct Batch {
   std::uint8_t destination;
   Lane lane;
   bool replayed;
+  bool suspect;
   std::uint32_t key;
   std::uint16_t parts;
   Part part[kMaxParts];
@@ -103,6 +111,7 @@ struct Model {
   std::vector<std::uint16_t> Pending(std::size_t destination, Lane lane) const;
   LedgerRow Row(std::size_t stream, std::size_t destination) const;
   std::vector<std::string> Dead() const;
+  std::vector<std::string> Suspects() const;
   std::vector<std::string> Frozen(std::size_t destination) const;
   std::uint64_t Quarantined() const;
   Batch* FreeBatch();
@@ -118,6 +127,7 @@ struct Observation {
   std::map<std::pair<std::size_t, Lane>, std::uint64_t> waiting;
   std::vector<std::string> frozen[kDestinations];
   std::vector<std::string> dead;
+  std::vector<std::string> suspects;
   std::uint64_t quarantined = 0;
 };
 

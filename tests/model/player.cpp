@@ -39,17 +39,6 @@ void Player::Commit(const Model& next, bool waited) {
   }
 }
 
-template <typename T>
-T Player::Await(std::optional<Result<T>>& result, const char* what) {
-  Require(test::WaitFor([&] {
-            queue_->Poll();
-            return result.has_value();
-          }),
-          std::string(what) + ": no answer");
-  Require(result->has_value(), std::string(what) + ": " + (*result ? "" : result->error().message));
-  return **result;
-}
-
 Observation Player::Observe() {
   Observation seen;
   seen.ledger = *queue_->ReadLedger();
@@ -80,6 +69,7 @@ Observation Player::Observe() {
                         std::to_string(letter.record) + " " + letter.message.payload);
   }
   std::sort(seen.dead.begin(), seen.dead.end());
+  seen.suspects = ObserveSuspects();
   seen.quarantined = queue_->Snapshot().quarantined;
   return seen;
 }
@@ -109,10 +99,7 @@ void Player::Matched(const Model& moment, bool sure, const Shared::Cut& cut) {
     const Model& before = shared_.moment[cut.at_risk_at];
     std::uint32_t missing = 0;
     for (std::uint16_t i = moment.messages; i < before.messages; ++i) {
-      const auto needed = [&](std::size_t destination) {
-        return before.message[i].Is(destination, At::kPending) || before.message[i].Is(destination, At::kFrozen);
-      };
-      missing += needed(0) || needed(1) ? 1U : 0U;
+      missing += before.message[i].Live(0) || before.message[i].Live(1) ? 1U : 0U;
     }
     Require(missing <= cut.at_risk, std::to_string(missing) + " messages are missing, " + std::to_string(cut.at_risk) +
                                         " were said to be at risk");
@@ -221,7 +208,7 @@ void Player::Live(Found found, End end, unsigned steps) {
 }
 
 void Player::Step() {
-  switch (Random(18)) {
+  switch (Random(20)) {
     case 0:
       return CountOnArrival();
     case 1:
@@ -244,6 +231,9 @@ void Player::Step() {
       return GiveUp();
     case 12:
       return SendAgain();
+    case 13:
+    case 14:
+      return MoveSuspect();
     default:
       return Append();
   }
@@ -326,6 +316,10 @@ void Player::GiveUp() {
     for (const GivenUp& given_up : report.given_up) {
       Model next = now();
       const std::size_t destination = given_up.destination == kDestinationNames[0] ? 0 : 1;
+      if (GiveUpSuspect(next, destination, given_up)) {
+        Commit(next, false);
+        continue;
+      }
       const At at = given_up.outcome == Outcome::kExpired ? At::kExpired : At::kDropped;
       std::uint64_t messages = 0;
       for (const std::uint16_t index : next.Pending(destination, given_up.lane)) {
@@ -379,6 +373,7 @@ std::unique_ptr<FrozenBatch> Player::Build(const Model& model, Batch& batch, std
   built->idempotency_key = batch.Key();
   built->body = batch.Body();
   built->replayed = batch.replayed;
+  built->suspect = batch.suspect;
   built->created_at = built->oldest_at = clock_.Wall();
   for (std::uint16_t i = 0; i < batch.parts; ++i) {
     const Part& part = batch.part[i];
@@ -394,8 +389,10 @@ void Player::Freeze() {
   const std::size_t destination = Random(kDestinations);
   const auto lane = static_cast<Lane>(Random(3));
   const auto part = static_cast<queue::Part>(Random(3));
+  const std::size_t most = 1 + Random(kMaxParts / 4);
   const Result<Pending> pending =
-      queue_->Peek(kDestinationNames.at(destination), {lane, part}, 1 + Random(kMaxParts / 4), 1ULL << 30U);
+      OneIn(4) ? queue_->PeekNewest(kDestinationNames.at(destination), {lane, part}, most, 1ULL << 30U)
+               : queue_->Peek(kDestinationNames.at(destination), {lane, part}, most, 1ULL << 30U);
   if (!pending || pending->messages.empty()) {
     return;
   }
@@ -447,7 +444,7 @@ void Player::Freeze() {
   Commit(next, true);
 }
 
-// Every record of the part is delivered, dead or in `later`.
+// Every record of the part is delivered, dead, set aside or in `later`.
 void Player::SettlePart(Model& next, const Batch& batch, const Part& part, unsigned manner, Settlement& settlement,
                         Batch& later) {
   Message& message = next.message[part.message];
@@ -458,6 +455,8 @@ void Player::SettlePart(Model& next, const Batch& batch, const Part& part, unsig
     if (fate == 1) {
       at = At::kDead;
       settlement.dead.push_back(DeadRecord{message.sequence, record, "rejected", "no", "", 400});
+    } else if (fate == 3 && SetAside(message, batch, record, settlement)) {
+      // as it says
     } else if (fate == 2 && later.parts < kMaxParts) {
       AddMessage(later, part.message, record, 1);
     } else {
@@ -483,7 +482,8 @@ void Player::Settle() {
   settlement.batch = batch.id;
   Batch later{};
   later.replayed = batch.replayed;
-  const auto manner = static_cast<unsigned>(Random(3));
+  later.suspect = batch.suspect;
+  const auto manner = static_cast<unsigned>(Random(4));
   for (std::uint16_t i = 0; i < batch.parts; ++i) {
     SettlePart(next, batch, batch.part[i], manner, settlement, later);
   }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "model.h"
 #include "support/manual_clock.h"
+#include "support/process.h"
 
 namespace packhorse::queue::model {
 
@@ -87,6 +89,12 @@ class Player {
   void Reconfigure();
   void CountAhead();
   void Verify();
+  // --- player_suspects.cpp ---
+  std::vector<std::string> ObserveSuspects();
+  // False: another record of the message is set aside there.
+  bool SetAside(Message& message, const Batch& batch, std::uint8_t record, Settlement& settlement);
+  void MoveSuspect();
+  bool GiveUpSuspect(Model& next, std::size_t destination, const GivenUp& given_up);
   // --- player_replay.cpp ---
   void CompareRetained();
   void SettleReplayed(std::size_t destination);
@@ -107,5 +115,16 @@ class Player {
   test::ManualClock clock_;
   std::unique_ptr<Queue> queue_;
 };
+
+template <typename T>
+T Player::Await(std::optional<Result<T>>& result, const char* what) {
+  Require(test::WaitFor([&] {
+            queue_->Poll();
+            return result.has_value();
+          }),
+          std::string(what) + ": no answer");
+  Require(result->has_value(), std::string(what) + ": " + (*result ? "" : result->error().message));
+  return **result;
+}
 
 }  // namespace packhorse::queue::model

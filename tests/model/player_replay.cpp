@@ -66,7 +66,7 @@ void Player::SendAgain() {
             "a replay has another message");
     for (std::uint8_t record = 0; record < message->records; ++record) {
       const At at = message->at[destination][record];
-      Require(at != At::kPending && at != At::kFrozen && at != At::kDead && at != At::kQuarantined,
+      Require(!message->Live(destination) && at != At::kDead && at != At::kQuarantined,
               "a replay has a message that is not over");
     }
     batch->members.push_back(Member{stored.sequence, stored.message.stream, 0, 1, 1, message->hour});

@@ -11,6 +11,7 @@
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
+#include "queue/sqlite/suspects.h"
 #include "queue/writable.h"
 
 namespace packhorse::queue {
@@ -187,7 +188,7 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
   if (Status written = WriteBoots(db_, changes.boots); !written) {
     return written;
   }
-  for (const auto write : {&WriteReplays, &WriteGivenUp}) {
+  for (const auto write : {&WriteReplays, &WriteGivenUp, &WriteSuspects}) {
     if (Status written = (*write)(db_, changes); !written) {
       return written;
     }
@@ -369,7 +370,10 @@ Status Books::InsertBatch(DestinationId destination, const FrozenBatch& batch) {
       " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       batch.id, destination, Number(batch.lane), batch.members.front().sequence, batch.members.front().first_record,
       key, trace, contract, path, type, encoding, batch.uncompressed_bytes, batch.records, Statement::AsBlob(members),
-      batch.replayed ? 1 : 0, Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body));
+      batch.suspect    ? kMadeOfSuspect
+      : batch.replayed ? 1
+                       : 0,
+      Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body));
 }
 
 Status Books::WritePartials(const Changes& changes) {
@@ -400,13 +404,14 @@ Status Books::WriteDead(const Changes& changes) {
     } else {
       const DeadRecord& record = row.burial.record;
       written = Run(
-          "INSERT INTO dead(destination, lane, sequence, record, total_records, stream, died_at, reason, detail,"
-          " provider_request_id, http_status, batch_key, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-          " ON CONFLICT DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, detail = excluded.detail,"
+          "INSERT INTO dead(id, destination, lane, sequence, record, total_records, stream, died_at, reason, detail,"
+          " provider_request_id, http_status, batch_key, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+          " ON CONFLICT(destination, lane, sequence, record) DO UPDATE SET died_at = excluded.died_at, reason = "
+          "excluded.reason, detail = excluded.detail,"
           " provider_request_id = excluded.provider_request_id, http_status = excluded.http_status,"
           " batch_key = excluded.batch_key, replaying = 0",
-          key.destination, Number(key.lane), key.sequence, key.record, row.burial.total_records, row.burial.stream,
-          Micros(row.died_at), std::string_view(record.reason), std::string_view(record.detail),
+          row.id, key.destination, Number(key.lane), key.sequence, key.record, row.burial.total_records,
+          row.burial.stream, Micros(row.died_at), std::string_view(record.reason), std::string_view(record.detail),
           std::string_view(record.provider_request_id), record.http_status, std::string_view(row.batch_key),
           Statement::AsBlob(row.burial.message));
     }
@@ -458,7 +463,8 @@ Status Books::WriteBounds(FoldResult& result) {
     return bounded;
   }
   if (Status bounded =
-          Run("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ? AND replaying = 0", limits_.dead);
+          Run("DELETE FROM dead WHERE id <= (SELECT id FROM dead ORDER BY id DESC LIMIT 1 OFFSET ?) AND replaying = 0",
+              limits_.dead);
       !bounded) {
     return bounded;
   }

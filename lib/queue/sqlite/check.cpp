@@ -16,7 +16,7 @@ constexpr const char* kSmallTables[] = {
     "meta",     "lanes",   "streams",        "destinations", "subscriptions", "pending",
     "partials", "batches", "dead",           "quarantine",   "ledger",        "settled",
     "retained", "replays", "replay_batches", "boots",        "earlier_ids",   "stream_definitions",
-    "given_up"};
+    "given_up", "suspects"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }
 std::string Text(std::int64_t number) { return std::to_string(number); }
@@ -76,6 +76,8 @@ Status Check::Prepare() {
   phases_.push_back(
       {"SELECT id, destination, lane, first_sequence, last_sequence, messages FROM given_up", &Check::OnGivenUp});
   phases_.push_back({"SELECT " + std::string(kBatchColumns) + " FROM batches", &Check::OnBatch});
+  phases_.push_back(
+      {"SELECT destination, lane, sequence, record, stream, retrying, message FROM suspects", &Check::OnSuspect});
   phases_.push_back({"SELECT destination, lane, sequence, settled FROM partials", &Check::OnPartial});
   phases_.push_back(
       {"SELECT id, last_sequence, messages, payload_bytes, blob FROM segments ORDER BY id", &Check::OnSegment});
@@ -284,7 +286,36 @@ void Check::CheckMember(const FrozenBatch& batch, DestinationId destination, con
       Note(who + " waits in a pending range too");
     }
   }
-  unseen_[{batch.lane, member.sequence}] = batch.id;
+  if (!batch.suspect) {
+    unseen_[{batch.lane, member.sequence}] = batch.id;
+  }
+}
+
+Status Check::OnSuspect(const Statement& row, std::uint64_t& bytes) {
+  ++report_.suspects;
+  const PartialKey key{row.Int(0), static_cast<Lane>(row.Int(1)), static_cast<Sequence>(row.Int(2))};
+  const std::string who = "message " + Text(key.sequence) + " of " + Where(key.lane) + ", set aside for " +
+                          DestinationName(key.destination);
+  if (!LaneFrom(row.Int(1)) || destinations_.count(key.destination) == 0 ||
+      key.sequence >= lanes_.at(At(key.lane)).next) {
+    Note(who + ": there is no such lane, destination or number");
+    return {};
+  }
+  if (members_.insert(key).second) {
+    ++counted_[{static_cast<StreamId>(row.Int(4)), key.destination}];
+  }
+  const bool in_batch = records_.count({key, static_cast<std::uint32_t>(row.Int(3))}) > 0;
+  if (in_batch != (row.Int(5) != 0)) {
+    Note(who + (in_batch ? " is in a batch too" : " should be in a batch, and is in none"));
+  }
+  suspects_.insert(key);
+  const Result<StoredMessage> message = DecodeMessage(row.Blob(6), key.sequence);
+  if (!message) {
+    NoteDamage(who + " does not decode: " + message.error().message);
+  } else {
+    bytes += message->message.payload.size();
+  }
+  return {};
 }
 
 Status Check::OnGivenUp(const Statement& row, std::uint64_t&) {
@@ -304,7 +335,8 @@ Status Check::OnPartial(const Statement& row, std::uint64_t&) {
   const PartialKey key{row.Int(0), static_cast<Lane>(row.Int(1)), static_cast<Sequence>(row.Int(2))};
   if (members_.count(key) == 0) {
     Note("message " + Text(key.sequence) + " of " + Where(key.lane) + " has settled " + Text(row.Int(3)) +
-         " of its records for " + DestinationName(key.destination) + ", but the others are in no batch");
+         " of its records for " + DestinationName(key.destination) +
+         ", but the others are in no batch and not set aside");
   }
   return {};
 }
@@ -381,6 +413,10 @@ void Check::CountMessage(Lane lane, Sequence sequence, StreamId stream) {
         })) {
       ++range.counted;
       ++counted_[{stream, range.destination}];
+      if (suspects_.count({range.destination, lane, sequence}) > 0) {
+        Note("message " + Text(sequence) + " of " + Where(lane) + ", set aside for " +
+             DestinationName(range.destination) + ", waits in a pending range too");
+      }
     }
   }
 }

@@ -86,7 +86,7 @@ Status CountRanges(Reader& reader, const std::vector<Span>& ranges, const std::v
   return {};
 }
 
-// Messages in frozen batches, each once.
+// Messages in frozen batches or set aside, each once.
 Status CountBatches(Database& db, Counts& counted) {
   Result<Statement> rows = db.Prepare("SELECT destination, lane, members FROM batches");
   if (!rows) {
@@ -108,6 +108,18 @@ Status CountBatches(Database& db, Counts& counted) {
     for (const Member& member : *members) {
       seen[{member.stream, rows->Int(0), static_cast<Lane>(rows->Int(1))}].insert(member.sequence);
     }
+  }
+  Result<Statement> suspects = db.Prepare("SELECT destination, lane, stream, sequence FROM suspects");
+  if (!suspects) {
+    return suspects.error();
+  }
+  Status read = suspects->ForEach([&] {
+    const StoredAccount account{static_cast<StreamId>(suspects->Int(2)), suspects->Int(0),
+                                static_cast<Lane>(suspects->Int(1))};
+    seen[account].insert(static_cast<Sequence>(suspects->Int(3)));
+  });
+  if (!read) {
+    return read;
   }
   for (const auto& [account, messages] : seen) {
     counted[account] += static_cast<std::int64_t>(messages.size());

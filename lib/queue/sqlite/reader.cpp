@@ -9,6 +9,7 @@
 
 #include "queue/message_codec.h"
 #include "queue/sqlite/rows.h"
+#include "queue/sqlite/suspects.h"
 
 namespace packhorse::queue {
 namespace {
@@ -190,7 +191,11 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   if (found) {
     return *std::move(found);
   }
-  Result<Statement> dead = db_.Prepare("SELECT message FROM dead WHERE lane = ? AND sequence = ? LIMIT 1");
+  // Naming the destinations lets SQLite use the keys, which begin with them.
+  Result<Statement> dead = db_.Prepare(
+      "SELECT message FROM dead WHERE destination IN (SELECT id FROM destinations) AND lane = ?1 AND sequence = ?2"
+      " UNION ALL SELECT message FROM suspects WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
+      " AND sequence = ?2 LIMIT 1");
   if (!dead) {
     return dead.error();
   }
@@ -202,6 +207,20 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
     return Error{ErrorCode::kNotFound, "message " + std::to_string(sequence) + " is no longer stored"};
   }
   return DecodeMessage(dead->Blob(0), sequence);
+}
+
+Result<SuspectContent> Reader::Suspect(const DeadKey& key) { return ReadSuspect(db_, key); }
+
+Result<Sequence> Reader::LastSegment(Lane lane, Sequence through) {
+  Result<Statement> last = db_.Prepare("SELECT max(id) FROM segments WHERE id BETWEEN ? AND ?");
+  if (!last) {
+    return last.error();
+  }
+  const Result<bool> row = last->Bind(SegmentKey(lane, 0), SegmentKey(lane, through)).Step();
+  if (!row) {
+    return row.error();
+  }
+  return last->IsNull(0) ? Sequence{0} : SegmentFirst(last->Int(0));
 }
 
 Result<Held> Reader::Retained(const std::vector<NeededSpan>& needed) {

@@ -55,6 +55,10 @@ class Reader {
   Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record);
   // Messages of [from, through] of which the destination refused something, or that are in quarantine.
   Result<std::set<Sequence>> Ended(DestinationId destination, Lane lane, Sequence from, Sequence through);
+  // As it was written; kNotFound: no such record is set aside.
+  Result<SuspectContent> Suspect(const DeadKey& key);
+  // The first number of the lane's last segment that begins at or before `through`; 0: there is none.
+  Result<Sequence> LastSegment(Lane lane, Sequence through);
   // Records of a message that are dead letters and not on their way again.
   Result<std::vector<std::uint32_t>> DeadRecords(DestinationId destination, Lane lane, Sequence sequence);
   // The key of a dead letter that is not on its way again.

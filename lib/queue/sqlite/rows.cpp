@@ -41,7 +41,8 @@ Result<FrozenBatch> BatchFromRow(const Statement& row) {
   }
   batch.members = *std::move(members);
   const bool of_replay = batch.id < 0;
-  batch.replayed = !of_replay && row.Int(11) != 0;
+  batch.replayed = !of_replay && row.Int(11) == 1;
+  batch.suspect = !of_replay && row.Int(11) == kMadeOfSuspect;
   batch.replay = of_replay ? row.Int(11) : 0;
   batch.created_at = FromMicros(row.Int(12));
   batch.oldest_at = FromMicros(row.Int(13));

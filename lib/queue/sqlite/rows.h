@@ -25,6 +25,8 @@ inline std::int64_t Micros(WallTime time) { return time.time_since_epoch().count
 inline WallTime FromMicros(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
 inline int Number(Lane lane) { return static_cast<int>(lane); }
 
+// What `batches.replayed` says of a batch that is made of a suspect; 1: of dead letters.
+inline constexpr int kMadeOfSuspect = 2;
 // A row of `batches` in the column order of kBatchColumns.
 extern const char* const kBatchColumns;
 // Likewise of `replay_batches`, where the replay stands in the place of `replayed`.

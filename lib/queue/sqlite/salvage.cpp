@@ -16,6 +16,7 @@
 #include "queue/sqlite/exchange.h"
 #include "queue/sqlite/reader.h"
 #include "queue/sqlite/rows.h"
+#include "queue/sqlite/salvage_suspects.h"
 #include "queue/sqlite/schema.h"
 
 namespace packhorse::queue {
@@ -59,6 +60,7 @@ const std::vector<Table> kTables = {
     {"batches", "", [](const Statement& row) { return static_cast<bool>(DecodeMembers(row.Blob(13))); }},
     {"partials", "destination DESC, lane DESC, sequence", nullptr},
     {"dead", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(14), 1)); }},
+    {"suspects", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(19), 1)); }, true},
     {"quarantine", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(6), 1)); }},
     {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
     {"settled", "", nullptr},
@@ -91,7 +93,10 @@ class Mending {
     if (Status lanes = MendLanes(); !lanes) {
       return lanes;
     }
-    return report_.sent_again ? MakePending() : Status();
+    if (Status pending = report_.sent_again ? MakePending() : Status(); !pending) {
+      return pending;
+    }
+    return MendSuspects(db_);
   }
 
  private:
@@ -100,7 +105,7 @@ class Mending {
     report_.segments_kept = 0;
     return db_.Execute(
         "DELETE FROM segments; DELETE FROM pending; DELETE FROM subscriptions; DELETE FROM batches;"
-        "DELETE FROM partials");
+        "DELETE FROM partials; DELETE FROM suspects");
   }
 
   // Numbers go on behind everything that is there; what the lanes hold is counted anew.
@@ -109,6 +114,7 @@ class Mending {
         "INSERT OR IGNORE INTO lanes(lane, reserved_through, next_sequence) VALUES (0,0,1),(1,0,1),(2,0,1);";
     for (const char* seen : {"SELECT max(last_sequence) FROM segments AS s WHERE s.id >> 60 = lanes.lane",
                              "SELECT max(sequence) FROM dead WHERE dead.lane = lanes.lane",
+                             "SELECT max(sequence) FROM suspects WHERE suspects.lane = lanes.lane",
                              "SELECT max(sequence) FROM quarantine WHERE quarantine.lane = lanes.lane",
                              "SELECT max(last_sequence) FROM settled WHERE settled.lane = lanes.lane",
                              "SELECT max(last_sequence) FROM given_up WHERE given_up.lane = lanes.lane",

@@ -104,6 +104,13 @@ ALTER TABLE settled ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE given_up(id INTEGER PRIMARY KEY AUTOINCREMENT, destination INTEGER NOT NULL, lane INTEGER NOT NULL,
   first_sequence INTEGER NOT NULL, last_sequence INTEGER NOT NULL, messages INTEGER NOT NULL, outcome INTEGER NOT NULL,
   reason TEXT NOT NULL, from_at INTEGER NOT NULL, until_at INTEGER NOT NULL);
+CREATE TABLE suspects(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, lane INTEGER NOT NULL,
+  sequence INTEGER NOT NULL, record INTEGER NOT NULL, total_records INTEGER NOT NULL, stream INTEGER NOT NULL,
+  received_hour INTEGER NOT NULL, set_aside_at INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  provider_request_id TEXT NOT NULL, http_status INTEGER NOT NULL, refusals INTEGER NOT NULL,
+  first_refused_at INTEGER NOT NULL, last_refused_at INTEGER NOT NULL, batch_key TEXT NOT NULL,
+  retrying INTEGER NOT NULL, batch BLOB NOT NULL, message BLOB NOT NULL,
+  UNIQUE(destination, lane, sequence, record));
 )sql"
     // What is needed to decode a message whatever becomes of the configuration; and for which destinations a message is
     // in quarantine.

@@ -12,6 +12,7 @@
 #include "queue/sqlite/given_up.h"
 #include "queue/sqlite/reader.h"
 #include "queue/sqlite/rows.h"
+#include "queue/sqlite/suspects.h"
 
 namespace packhorse::queue {
 namespace {
@@ -43,9 +44,9 @@ class Search {
     if (Status numbered = ReadNumber(); !numbered || !found_.given) {
       return numbered;
     }
-    for (const auto step : {&Search::ReadLog, &Search::ReadMessage, &Search::ReadLetters, &Search::ReadBatches,
-                            &Search::ReadSubscriptions, &Search::ReadWaiting, &Search::ReadSettled,
-                            &Search::ReadGivenUp, &Search::ReadNames}) {
+    for (const auto step : {&Search::ReadLog, &Search::ReadMessage, &Search::ReadLetters, &Search::ReadSuspects,
+                            &Search::ReadBatches, &Search::ReadSubscriptions, &Search::ReadWaiting,
+                            &Search::ReadSettled, &Search::ReadGivenUp, &Search::ReadNames}) {
       if (Status done = (this->*step)(); !done) {
         return done;
       }
@@ -130,6 +131,20 @@ class Search {
     return named;
   }
 
+  Status ReadSuspects() {
+    Result<std::vector<std::pair<DeadKey, Suspect>>> suspects = SuspectsAt(db_, found_.lane, sequence());
+    if (!suspects) {
+      return suspects.error();
+    }
+    for (auto& [key, suspect] : *suspects) {
+      if (!record_ || key.record == *record_) {
+        stream_ = suspect.stream;
+        places_[key.destination].set_aside.push_back(std::move(suspect));
+      }
+    }
+    return {};
+  }
+
   Status ReadBatches() {
     Status damage;
     Status read = Each(
@@ -149,7 +164,7 @@ class Search {
             stream_ = member->stream;
             places_[row.Int(0)].batches.push_back(CarryingBatch{row.Text(1), row.Text(2), FromMicros(row.Int(3)),
                                                                 static_cast<std::uint32_t>(row.Int(4)),
-                                                                row.Int(5) != 0});
+                                                                row.Int(5) == 1});
           }
         },
         lane(), sequence());
@@ -195,7 +210,7 @@ class Search {
           }
           Place& place = places_[id];
           const SettledBatch batch = SettledFromRow(row);
-          const bool known = !place.batches.empty() || !place.dead.empty();
+          const bool known = !place.batches.empty() || !place.dead.empty() || !place.set_aside.empty();
           std::vector<SettledBatch>& log = batch.replay != 0 ? place.replayed : place.settled;
           if (log.size() < kShownBatches && (batch.whole() || !known)) {
             log.push_back(batch);
@@ -253,7 +268,9 @@ class Search {
   }
 
   Status Judge(DestinationId id, Place& place) {
-    if (waiting_.contains(id)) {
+    if (!place.set_aside.empty()) {
+      place.state = PlaceState::kSetAside;
+    } else if (waiting_.contains(id)) {
       place.state = PlaceState::kWaiting;
     } else if (!place.batches.empty()) {
       place.state = PlaceState::kInBatch;
@@ -319,6 +336,8 @@ std::string_view Name(PlaceState state) {
       return "waiting";
     case PlaceState::kInBatch:
       return "in_batch";
+    case PlaceState::kSetAside:
+      return "set_aside";
     case PlaceState::kRejected:
       return "rejected";
     case PlaceState::kQuarantined:

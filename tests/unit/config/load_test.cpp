@@ -99,6 +99,7 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_DOUBLE_EQ(cloud.retry.budget, 0.1);
   EXPECT_TRUE(cloud.limits.empty());
   EXPECT_EQ(cloud.order, "fifo");
+  EXPECT_EQ(cloud.receiver, "record_id");
   EXPECT_EQ(cloud.compression, "gzip");
   EXPECT_EQ(cloud.timeout, seconds(30));
   EXPECT_EQ(cloud.connect_timeout, seconds(10));

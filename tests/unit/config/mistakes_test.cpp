@@ -281,7 +281,13 @@ const std::vector<Mistake> kCombinations = {
      R"("tls": {"certificate": "DIR/client.pem"})",
      "/destinations/0/tls",
      {"\"key\" is missing beside \"certificate\""}},
+    {"LiveFirstForAWatermark",
+     "destination",
+     R"("order": "live_first", "receiver": "watermark")",
+     "/destinations/0/order",
+     {"live_first", "behind what is new", "highest sequence", "fifo", "record_id"}},
 };
+
 INSTANTIATE_TEST_SUITE_P(Combinations, MistakeTest, testing::ValuesIn(kCombinations), CaseName{});
 
 const std::vector<Mistake> kAuth = {

@@ -70,12 +70,12 @@ TEST(RenderRecord, TheOriginalStampIsShownOnlyWhenTheClockWasRecovered) {
 TEST(RenderRecord, EveryKindAndFlagHasItsName) {
   CanonicalRecord record = Example();
   record.kind = RecordKind::kGap;
-  record.flags = (1U << 11U) - 1;
+  record.flags = (1U << 12U) - 1;
   const Json json = Json::parse(ToJson(record));
   EXPECT_EQ(json.at("kind"), "gap");
   EXPECT_EQ(json.at("flags"),
             Json({"backfilled", "redelivered", "replayed", "retained", "duplicate_suspect", "out_of_order", "stale",
-                  "unknown_enum", "unknown_field", "lossy_decode", "clock_suspect"}));
+                  "unknown_enum", "unknown_field", "lossy_decode", "clock_suspect", "out_of_sequence"}));
 }
 
 TEST(RenderRecord, BytesThatAreNoUtf8NeverReachTheWire) {

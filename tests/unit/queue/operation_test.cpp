@@ -68,6 +68,13 @@ Replay MakeReplay() {
   return replay;
 }
 
+BatchPtr MakeSuspectBatch() {
+  auto batch = std::make_shared<FrozenBatch>(*MakeBatch(25));
+  batch->replayed = false;
+  batch->suspect = true;
+  return batch;
+}
+
 // One of each kind, every field filled.
 std::vector<Operation> Samples() {
   CountOp count;
@@ -88,22 +95,36 @@ std::vector<Operation> Samples() {
                         "req-1",
                         4,
                         true,
-                        kNow};
+                        kNow,
+                        {}};
+  SettleOp aside = settle;
+  aside.asides.push_back(
+      Aside{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},
+            3,
+            4,
+            498'656,
+            "stored form"});
   const ReplayOp replay{2,
                         {DeadKey{Lane::kBulk, 7, 2, 1}, DeadKey{Lane::kBulk, 9, 2, 0}},
                         {{7, Outcome::kRejected}, {9, Outcome::kDelivered}},
                         MakeBatch(24)};
-  return {ArrivalOp{Lane::kUrgent, 1ULL << 40U, MakeMessage(), "too_large", "300 bytes"},
-          count,
-          freeze,
-          settle,
-          replay,
-          SplitOp{2, Lane::kNormal, 77, 12},
-          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}, kNow},
-          ClockOp{7, Lane::kBulk, 40, std::nullopt},
-          ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
-          ReplayStateOp{MakeReplay()},
-          ReplayFreezeOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
+  return {
+      ArrivalOp{Lane::kUrgent, 1ULL << 40U, MakeMessage(), "too_large", "300 bytes"},
+      count,
+      freeze,
+      settle,
+      replay,
+      SplitOp{2, Lane::kNormal, 77, 12, 0, 0},
+      SplitOp{2, Lane::kNormal, 77, 13, 12, 4},
+      aside,
+      SuspectRetryOp{{Lane::kBulk, 9, 2, 2}, MakeSuspectBatch()},
+      SuspectEndOp{{Lane::kBulk, 9, 2, 2}, Outcome::kRejected, settle.burials.front(), kNow, "key-9", 500, "req-2", 4},
+      SuspectEndOp{{Lane::kBulk, 9, 2, 2}, Outcome::kDropped, std::nullopt, kNow, "key-9", 500, "req-2", 4},
+      GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}, kNow},
+      ClockOp{7, Lane::kBulk, 40, std::nullopt},
+      ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
+      ReplayStateOp{MakeReplay()},
+      ReplayFreezeOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
 }
 
 TEST(OperationTest, EveryKindRoundTrips) {
@@ -138,6 +159,13 @@ TEST(OperationTest, FieldsComeBackInTheirPlaces) {
   EXPECT_TRUE(settle.possible_duplicate);
   const auto replay = std::get<ReplayOp>(*DecodeOperation(EncodeOperation(samples[4])));
   EXPECT_EQ(replay.letters, std::get<ReplayOp>(samples[4]).letters);
+  const auto aside = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[7])));
+  ASSERT_EQ(aside.asides.size(), 1U);
+  EXPECT_EQ(aside.asides[0].what.suspicion.refusals, 3U);
+  EXPECT_EQ(aside.asides[0].what.suspicion.last_refused_at, kNow + std::chrono::minutes(1));
+  EXPECT_TRUE(aside.asides[0].what.keep_batch);
+  EXPECT_TRUE(std::get<SuspectRetryOp>(*DecodeOperation(EncodeOperation(samples[8]))).batch->suspect);
+  EXPECT_EQ(std::get<SplitOp>(*DecodeOperation(EncodeOperation(samples[6]))).moved, 4U);
   const Replay state = std::get<ReplayStateOp>(*DecodeOperation(EncodeOperation(ReplayStateOp{MakeReplay()}))).replay;
   EXPECT_EQ(state.what.to, kNow - std::chrono::hours(1));
   EXPECT_EQ(state.first, (std::array<Sequence, 3>{4, 5, 6}));
@@ -192,7 +220,7 @@ TEST(OperationTest, BytesBehindTheLastFieldAreCorrupt) {
 TEST(OperationTest, UnknownKindLaneOrOutcomeIsCorrupt) {
   EXPECT_FALSE(DecodeOperation(std::string(40, '\0')));
   EXPECT_FALSE(DecodeOperation(std::string(40, '\x08')));
-  std::string bytes = EncodeOperation(SplitOp{2, Lane::kNormal, 77, 12});
+  std::string bytes = EncodeOperation(SplitOp{2, Lane::kNormal, 77, 12, 0, 0});
   bytes[2] = 3;  // kind, destination, lane
   EXPECT_FALSE(DecodeOperation(bytes));
 }
