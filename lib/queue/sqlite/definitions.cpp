@@ -98,6 +98,8 @@ Result<bool> IsNeeded(Database& db, const Row& row) {
     }
     for (const char* sql : {"SELECT 1 FROM dead WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
                             " AND sequence BETWEEN ?2 AND ?3 AND stream = ?4 LIMIT 1",
+                            "SELECT 1 FROM suspects WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
+                            " AND sequence BETWEEN ?2 AND ?3 AND stream = ?4 LIMIT 1",
                             "SELECT 1 FROM quarantine WHERE lane = ?1 AND sequence BETWEEN ?2 AND ?3 AND stream = ?4"
                             " LIMIT 1"}) {
       const Result<bool> kept = Holds(db, sql, Number(lane), from, through, row.kept.stream);
