@@ -107,8 +107,8 @@ class Queue {
   // still open are withheld (BootClock).
   virtual Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
-  // Likewise the newest ones, for a probe. Freeze() may begin there, within the range. Nothing where the lane has
-  // kMaxRanges ranges: each probe leaves one.
+  // Likewise the newest ones, for a probe; at least one if there is one, fewer than asked for where they lie apart.
+  // Freeze() may begin there, within the range. Nothing where the lane has kMaxRanges ranges: each probe leaves one.
   virtual Result<Pending> PeekNewest(const std::string& destination, LanePart of, std::size_t max_messages,
                                      std::uint64_t max_bytes) = 0;
   static constexpr std::size_t kMaxRanges = 64;

@@ -20,7 +20,9 @@ class NewestCollector {
   NewestCollector(const std::vector<Subscription>& wanted, std::size_t max_messages, std::uint64_t max_bytes)
       : wanted_(wanted), max_messages_(max_messages), max_bytes_(max_bytes) {}
 
-  // Of [from, limit]; what was seen is not seen again.
+  // Segments may overlap: what was seen since Begin() is not seen again.
+  void Begin() { seen_ = 0; }
+  // Of [from, limit].
   Result<bool> Add(std::string_view plain, Sequence first, Sequence from, Sequence limit) {
     const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
       seen_ = head.sequence;
@@ -96,6 +98,7 @@ Result<Pending> QueueImpl::PeekNewest(const std::string& destination, LanePart o
       return begins.error();
     }
     const Sequence from = std::max(*begins, range.from);
+    collector.Begin();
     const auto visit = [&](std::string_view plain, Sequence first) -> Result<bool> {
       return collector.Add(plain, first, from, limit);
     };

@@ -177,7 +177,7 @@ TEST_P(CheckTest, OpeningFindsPendingMessagesThatAreNowhere) {
   Change("UPDATE pending SET waiting = 1 WHERE lane = 1 AND waiting = 2");
   Reopen();
   EXPECT_THAT(queue_->start().ledger_gaps,
-              ElementsAre("destination cloud, lane normal: 3 pending, but 1 waiting and 1 in batches"));
+              ElementsAre("destination cloud, lane normal: 3 pending, but 1 waiting and 1 in batches or set aside"));
 }
 
 }  // namespace
