@@ -291,33 +291,6 @@ void Check::CheckMember(const FrozenBatch& batch, DestinationId destination, con
   }
 }
 
-Status Check::OnSuspect(const Statement& row, std::uint64_t& bytes) {
-  ++report_.suspects;
-  const PartialKey key{row.Int(0), static_cast<Lane>(row.Int(1)), static_cast<Sequence>(row.Int(2))};
-  const std::string who = "message " + Text(key.sequence) + " of " + Where(key.lane) + ", set aside for " +
-                          DestinationName(key.destination);
-  if (!LaneFrom(row.Int(1)) || destinations_.count(key.destination) == 0 ||
-      key.sequence >= lanes_.at(At(key.lane)).next) {
-    Note(who + ": there is no such lane, destination or number");
-    return {};
-  }
-  if (members_.insert(key).second) {
-    ++counted_[{static_cast<StreamId>(row.Int(4)), key.destination}];
-  }
-  const bool in_batch = records_.count({key, static_cast<std::uint32_t>(row.Int(3))}) > 0;
-  if (in_batch != (row.Int(5) != 0)) {
-    Note(who + (in_batch ? " is in a batch too" : " should be in a batch, and is in none"));
-  }
-  suspects_.insert(key);
-  const Result<StoredMessage> message = DecodeMessage(row.Blob(6), key.sequence);
-  if (!message) {
-    NoteDamage(who + " does not decode: " + message.error().message);
-  } else {
-    bytes += message->message.payload.size();
-  }
-  return {};
-}
-
 Status Check::OnGivenUp(const Statement& row, std::uint64_t&) {
   const std::optional<Lane> lane = LaneFrom(row.Int(2));
   const auto first = static_cast<Sequence>(row.Int(3));
