@@ -19,7 +19,7 @@ a JSON pointer, the line, what stands there and what is allowed, and ends with e
 mistake. A warning does not stop the daemon.
 
 Needed are `gateway.id`, one source, one stream and one destination; everything else has a default.
-`systemd/packhorse.json` is a commented example.
+`/usr/share/packhorse/packhorse.json` (in the sources `systemd/packhorse.json`) is a commented example.
 
 **Durations** are a whole number with `ms`, `s`, `m`, `h` or `d`: `"250ms"`, `"10s"`, `"30d"`. **Sizes** are a
 whole number of bytes, or one with `KiB`, `MiB` or `GiB`: `4096`, `"1MiB"`. There are no other forms. Paths are

@@ -38,6 +38,7 @@ check "a system user without a shell runs it" user_of_its_own
 check "/etc/packhorse is root's, readable by the group" owner_and_mode /etc/packhorse 'root:packhorse 750'
 check "credentials are root's alone" owner_and_mode /etc/packhorse/credentials 'root:root 700'
 check "the example configuration is there" owner_and_mode "$configuration" 'root:root 644'
+check "it is no conffile: no upgrade asks about it" equal "$(dpkg-query --show --showformat '${Conffiles}' packhorse)" ''
 check "the service is enabled" systemctl --quiet is-enabled packhorsed
 check "without a valid configuration it is not tried again" refused_for_good
 check "systemctl status says why in one line" status_line_says_why

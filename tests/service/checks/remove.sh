@@ -33,3 +33,21 @@ check "nothing of the service is left" no_service_left
 rm -f /run/systemd/system/packhorsed.service.d/times.conf
 check "it installs anew" apt_install /test/packages/next.deb
 check "the queue still belongs to the service" owner_and_mode "$queue" 'packhorse:packhorse 600'
+
+# From a package that had the configuration as a conffile, changed here and changed there.
+changed_here() {
+  echo '// Mine.' >> "$configuration"
+  before=$(sha256sum < "$configuration")
+}
+
+purged() { apt_get purge packhorse > /dev/null; }
+upgraded_without_a_question() {
+  apt_install /test/packages/next.deb < /dev/null
+  matches "$(dpkg-query --show --showformat '${Status}' packhorse)" '^install ok installed$'
+  equal "$(sha256sum < "$configuration")" "$before"
+}
+
+check "apt purges it" purged
+check "an older package with a conffile installs" apt_install /test/packages/previous.deb
+changed_here
+check "the newer one asks nothing and leaves the configuration" upgraded_without_a_question

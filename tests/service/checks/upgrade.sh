@@ -12,5 +12,6 @@ newer_runs() {
 check "apt installs the newer version" apt_install /test/packages/next.deb
 check "the newer one runs" newer_runs
 check "the configuration is untouched" equal "$(sha256sum < "$configuration")" "$before"
+check "the example of the newer one is beside it" grep -q 'newer release' /usr/share/packhorse/packhorse.json
 check "credentials are untouched" test -s /etc/packhorse/credentials/cloud.token
 check "the backlog is there" within 10 pending_is 150
