@@ -13,7 +13,7 @@ package_set() {
         libssl-dev nlohmann-json3-dev libspdlog-dev libzstd-dev zlib1g-dev libcli11-dev ;;
     test)
       package_set build
-      echo libgtest-dev libgmock-dev libcpp-httplib-dev libvalijson-dev libsimdjson-dev mosquitto mosquitto-clients \
+      echo libgtest-dev libgmock-dev libcpp-httplib-dev libsimdjson-dev python3-jsonschema mosquitto mosquitto-clients \
         nginx openssl sqlite3 curl ;;
     lint) package_set test; echo clang-format clang-tidy clang patch ;;
     bench) package_set test; echo valgrind ;;

@@ -1,15 +1,15 @@
 // The receiver's hand-written rules and the published schema must not drift apart.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
+#include <string>
+#include <vector>
 
 #include "bodies.h"
+#include "support/json_schema.h"
 #include "support/process.h"
 #include "validation.h"
 
@@ -17,18 +17,16 @@ namespace packhorse::cloud::test {
 namespace {
 
 using nlohmann::json;
-using Adapter = valijson::adapters::NlohmannJsonAdapter;
 using packhorse::test::ReadAll;
 
-bool SchemaAccepts(const json& body) {
-  static const valijson::Schema* const schema = [] {
-    const json text = json::parse(ReadAll(SOURCE_DIR "/contracts/schema/packhorse-ingest-1.schema.json"));
-    auto* parsed = new valijson::Schema;
-    valijson::SchemaParser().populateSchema(Adapter(text), *parsed);
-    return parsed;
-  }();
-  valijson::Validator validator;
-  return validator.validate(*schema, Adapter(body), nullptr);
+// Which of these bodies the schema accepts.
+std::vector<bool> SchemaAccepts(const std::vector<std::string>& bodies) {
+  const std::vector<std::string> complaints =
+      packhorse::test::SchemaComplaints(SOURCE_DIR "/contracts/schema/packhorse-ingest-1.schema.json", bodies);
+  std::vector<bool> accepted(complaints.size());
+  std::transform(complaints.begin(), complaints.end(), accepted.begin(),
+                 [](const std::string& complaint) { return complaint.empty(); });
+  return accepted;
 }
 
 Validation Check(Validator& validator, const json& body) { return validator.Check(body.dump()); }
@@ -84,24 +82,25 @@ TEST(PublishedSchema, ReceiverRefusesWhatTheSchemaRefusesAndLittleElse) {
   body["records"].push_back(recovered);
   body["batch"]["records"] = 2;
   Validator validator({});
-  ASSERT_TRUE(SchemaAccepts(body));
+  ASSERT_TRUE(SchemaAccepts({body.dump()}).front());
   ASSERT_TRUE(Check(validator, body).ok);
-  int tried = 0;
-  ForEachVariation(body, body, [&] {
-    ++tried;
-    const Validation result = Check(validator, body);
-    if (!SchemaAccepts(body)) {
-      EXPECT_FALSE(result.ok) << body.dump();
-      return;
+  std::vector<std::string> variations;
+  ForEachVariation(body, body, [&] { variations.push_back(body.dump()); });
+  EXPECT_GT(variations.size(), 500U);
+  const std::vector<bool> accepted = SchemaAccepts(variations);
+  for (std::size_t i = 0; i < variations.size(); ++i) {
+    const Validation result = validator.Check(variations[i]);
+    if (!accepted[i]) {
+      EXPECT_FALSE(result.ok) << variations[i];
+      continue;
     }
     // Beyond the schema there are only rules about members that must agree with each other.
     for (const Violation& violation : result.refusal.violations) {
       EXPECT_TRUE(violation.pointer == "/batch/records" || violation.pointer.ends_with("/sequence") ||
                   violation.pointer.ends_with("/record_id"))
-          << violation.pointer << " " << violation.detail << " in " << body.dump();
+          << violation.pointer << " " << violation.detail << " in " << variations[i];
     }
-  });
-  EXPECT_GT(tried, 500);
+  }
 }
 
 }  // namespace
