@@ -97,6 +97,14 @@ int ShowQuarantine(const Globals& globals, const QuarantineOptions& options) {
               [](const std::string& json) { return QuarantineText(json, Style::Detect(), Now()); });
 }
 
+int RetryQuarantine(const Globals& globals, const RetryOptions& options) {
+  Json args = ForDestination(options.destination);
+  args["stream"] = options.stream;
+  return Show(
+      globals, "queue_retry", args, [](const std::string& json) { return RetryText(json, Style::Detect()); },
+      [](const std::string& json) { return FineIf(RetryComplete(json)); }, kReloadPatience);
+}
+
 int PeekQueue(const Globals& globals, const PeekOptions& options) {
   Json args = ForDestination(options.destination);
   args["lane"] = options.lane;

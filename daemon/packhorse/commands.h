@@ -42,6 +42,12 @@ struct QuarantineOptions {
 };
 int ShowQuarantine(const Globals& globals, const QuarantineOptions& options);
 
+struct RetryOptions {
+  std::string stream;       // empty: of all
+  std::string destination;  // empty: of all
+};
+int RetryQuarantine(const Globals& globals, const RetryOptions& options);
+
 struct PeekOptions {
   std::string destination;  // empty: all
   std::string lane;         // empty: all

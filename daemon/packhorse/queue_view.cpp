@@ -195,6 +195,24 @@ std::string FromFileText(const std::string& json, const Style& style) {
   return text;
 }
 
+bool RetryComplete(const std::string& json) {
+  const JsonView report(json);
+  return report["still_quarantined"].Count() == 0 && !report["remaining"].Flag();
+}
+
+std::string RetryText(const std::string& json, const Style& style) {
+  const JsonView report(json);
+  std::string text = Grouped(report["retried"].Count()) + " messages taken out of quarantine, to be sent\n";
+  if (const std::uint64_t ended = report["nothing_to_upload"].Count(); ended > 0) {
+    text += Grouped(ended) + " have nothing to upload\n";
+  }
+  if (const std::uint64_t stay = report["still_quarantined"].Count(); stay > 0) {
+    text +=
+        Wrap(style.Bad(Grouped(stay) + " stay") + ", the first because of " + report["still_because"].Shown(), "", 2);
+  }
+  return text + (report["remaining"].Flag() ? "there are more: run the command again\n" : "");
+}
+
 std::string QuarantineText(const std::string& json, const Style& style, WallTime now) {
   const JsonView list(json);
   const std::vector<JsonView> entries = list["quarantined"].Items();
@@ -211,7 +229,9 @@ std::string QuarantineText(const std::string& json, const Style& style, WallTime
   if (list["more"].Flag()) {
     text += "  there are more: packhorse queue quarantine --after " + entries.back()["sequence"].Shown() + "\n";
   }
-  return text + "  try a payload: packhorse decode --topic TOPIC < payload\n";
+  return text +
+         "  try a payload: packhorse decode --topic TOPIC < payload\n"
+         "  decode them again: packhorse queue quarantine retry\n";
 }
 
 bool VerifyOk(const std::string& json) { return JsonView(json)["ok"].Flag(); }

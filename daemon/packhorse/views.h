@@ -38,6 +38,9 @@ std::string ReplayStartedText(const std::string& json, const Style& style, WallT
 std::string ReplaysText(const std::string& json, const Style& style, WallTime now);
 // Of a status: one line for each replay that runs to this destination.
 std::string RunningReplays(const JsonView& status, const std::string& destination);
+// Of what was in quarantine and was decoded again; complete: nothing of it stays there.
+std::string RetryText(const std::string& json, const Style& style);
+bool RetryComplete(const std::string& json);
 bool ReplayComplete(const std::string& json);
 std::string ReloadText(const std::string& json, const Style& style);
 bool ReloadApplied(const std::string& json);

@@ -11,6 +11,7 @@
 #include "health/log.h"
 #include "packhorsed/answers.h"
 #include "packhorsed/dead_replay.h"
+#include "packhorsed/quarantine_retry.h"
 #include "packhorsed/watch.h"
 
 namespace packhorse::daemon {
@@ -29,7 +30,7 @@ std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_stri
 }  // namespace
 
 Handlers::Handlers(Parts& parts, Reloader& reloader, Tail& tail)
-    : parts_(parts), reloader_(reloader), tail_(tail), long_calls_(parts) {}
+    : parts_(parts), reloader_(reloader), tail_(tail), long_calls_(parts), retries_(parts) {}
 
 const std::vector<Handlers::Command>& Handlers::Commands() {
   static const std::vector<Command> commands = {
@@ -39,6 +40,7 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"queue_verify", false, &Handlers::VerifyQueue},
       {"queue_export", false, &Handlers::ExportQueue},
       {"queue_quarantine", false, &Handlers::ListQuarantine},
+      {"queue_retry", true, &Handlers::RetryQuarantine},
       {"queue_peek", false, &Handlers::PeekQueue},
       {"where", false, &Handlers::ShowWhere},
       {"events", false, &Handlers::ShowEvents},
@@ -80,7 +82,7 @@ control::Answer Handlers::Handle(const control::Call& call) {
 }
 
 MonoTime Handlers::Serve(control::Server& server, MonoTime now) {
-  const MonoTime next = long_calls_.Step(now, ready_);
+  const MonoTime next = std::min(long_calls_.Step(now, ready_), retries_.Step(now));
   for (const auto& [connection, answer] : std::exchange(ready_, {})) {
     server.AnswerLater(connection, answer);
   }
@@ -172,6 +174,21 @@ control::Answer Handlers::ListQuarantine(const control::Call&, const Args& args)
   }
   const bool more = CutPage(*messages, count);
   return QuarantineJson(parts_.queue->ids(), *messages, more);
+}
+
+control::Answer Handlers::RetryQuarantine(const control::Call& call, const Args& args) {
+  const auto stream = args.Text("stream", "");
+  const auto destination = args.Text("destination", "");
+  if (!stream || !destination) {
+    return !stream ? stream.error() : destination.error();
+  }
+  health::Log(health::LogLevel::kInfo, "quarantine_retried", "messages in quarantine are decoded again on request",
+              {{"stream", *stream}, {"destination", *destination}});
+  retries_.Begin(
+      {*stream, *destination, false}, [this, connection = call.connection](const Result<RetryReport>& report) {
+        ready_.emplace_back(connection, report ? control::Answer(ToJson(*report)) : control::Answer(report.error()));
+      });
+  return Later();
 }
 
 control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {

@@ -8,6 +8,7 @@
 #include "control/control.h"
 #include "packhorsed/args.h"
 #include "packhorsed/long_calls.h"
+#include "packhorsed/quarantine_retry.h"
 #include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
 #include "packhorsed/wiring.h"
@@ -40,6 +41,7 @@ class Handlers {
   control::Answer VerifyQueue(const control::Call& call, const Args& args);
   control::Answer ExportQueue(const control::Call& call, const Args& args);
   control::Answer ListQuarantine(const control::Call& call, const Args& args);
+  control::Answer RetryQuarantine(const control::Call& call, const Args& args);
   control::Answer PeekQueue(const control::Call& call, const Args& args);
   control::Answer ShowWhere(const control::Call& call, const Args& args);
   control::Answer ShowEvents(const control::Call& call, const Args& args);
@@ -70,6 +72,7 @@ class Handlers {
   Tail& tail_;
   LongCalls long_calls_;
   LongCalls::Ready ready_;
+  QuarantineRetries retries_;
 };
 
 }  // namespace packhorse::daemon

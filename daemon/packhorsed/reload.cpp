@@ -367,6 +367,7 @@ void Reloader::Refuse(std::vector<std::string> problems, const Done& done) {
 }
 
 void Reloader::Finish(Next& next) {
+  ++parts_.reloads;
   const MonoTime now = parts_.clock.Mono();
   for (DestinationUnit& unit : parts_.destinations) {
     const Result<bool> changed = unit.credentials->Refresh();

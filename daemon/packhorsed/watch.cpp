@@ -185,6 +185,7 @@ void Watch::Check(const Condition& condition) {
     CheckDestination(destination, now, mono);
   }
   CheckLeftBehind(condition, now);
+  CheckUndecodable(condition, now);
   const auto gone = [](const auto& all, const health::Event& event) {
     return std::none_of(all.begin(), all.end(), [&](const auto& status) { return status.name == event.subject; });
   };
@@ -251,6 +252,24 @@ void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
   parts_.events.ResolveIf(
       [&left](const health::Event& event, const auto&) {
         return event.name == "backlog_left_behind" && !left.contains(event.subject);
+      },
+      now);
+}
+
+void Watch::CheckUndecodable(const Condition& condition, WallTime now) {
+  const auto& undecodable = condition.queue.undecodable;
+  for (const auto& [stream, messages] : undecodable) {
+    parts_.events.Follow(
+        true, "definition_missing", stream,
+        std::to_string(messages) + " messages of stream '" + stream +
+            "' wait in quarantine for what decodes them: the stream is not configured, or this release does not know"
+            " its contract. Configure a stream of this name, or install the release that knows the contract: then they"
+            " are decoded by themselves",
+        now);
+  }
+  parts_.events.ResolveIf(
+      [&undecodable](const health::Event& event, const auto&) {
+        return event.name == "definition_missing" && !undecodable.contains(event.subject);
       },
       now);
 }

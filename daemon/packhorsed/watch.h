@@ -57,6 +57,7 @@ class Watch {
   void CheckSource(const ingest::SourceStatus& source, WallTime now);
   void CheckStore(const Condition& condition, WallTime now);
   void CheckLeftBehind(const Condition& condition, WallTime now);
+  void CheckUndecodable(const Condition& condition, WallTime now);
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
 
   Parts& parts_;

@@ -61,6 +61,7 @@ struct Parts {
   config::Config config;  // the one in force
   WallTime started_at;
   MonoTime started;
+  std::uint64_t reloads = 0;  // configurations that took the place of the one before
   health::Events events;
   std::unique_ptr<upload::Uploader> uploader;
   std::unique_ptr<queue::Queue> queue;

@@ -53,6 +53,8 @@ class CloudContract {
   virtual std::string RenderRecord(const CanonicalRecord& record) const = 0;
   // The request for records rendered above. Same arguments, same bytes.
   virtual Rendered RenderBatch(const BatchHeader& header, std::span<const std::string> records) const = 0;
+  // The records of a body that RenderBatch has made, byte for byte. kCorrupt: it is no such body.
+  virtual Result<std::vector<std::string>> Records(std::string_view body) const = 0;
   // Bytes that RenderBatch adds around records, an upper bound.
   virtual std::uint64_t EnvelopeBytes(const BatchHeader& header) const = 0;
 };

@@ -113,6 +113,7 @@ class PackhorseEnvelope final : public CloudContract {
 
   std::string RenderRecord(const CanonicalRecord& record) const override { return ToJson(record); }
   Rendered RenderBatch(const BatchHeader& header, std::span<const std::string> records) const override;
+  Result<std::vector<std::string>> Records(std::string_view body) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
 
  private:
@@ -165,6 +166,49 @@ Rendered PackhorseEnvelope::RenderBatch(const BatchHeader& header, std::span<con
   }
   rendered.body += kTail;
   return rendered;
+}
+
+// Where the JSON text behind a quote, which is at `at`, ends: behind its other quote.
+std::size_t EndOfString(std::string_view text, std::size_t at) {
+  for (++at; at < text.size() && text[at] != '"'; ++at) {
+    at += text[at] == '\\' ? 1U : 0U;
+  }
+  return at + 1;
+}
+
+// What is our own JSON has no white space: the list of records is the last member, and begins at the only place where
+// its name stands in the outermost object.
+Result<std::vector<std::string>> PackhorseEnvelope::Records(std::string_view body) const {
+  constexpr std::string_view kList = "\"records\":[";
+  std::vector<std::string> records;
+  std::size_t depth = 0;
+  std::size_t begin = 0;  // of the record; 0: not in the list
+  for (std::size_t at = 0; at < body.size();) {
+    const char each = body[at];
+    if (each == '"') {
+      if (depth == 1 && body.substr(at, kList.size()) == kList) {
+        at += kList.size();
+        depth = 2;
+        begin = at;
+        continue;
+      }
+      at = EndOfString(body, at);
+      continue;
+    }
+    if (begin != 0 && depth == 2 && (each == ',' || each == ']')) {
+      if (at > begin) {
+        records.emplace_back(body.substr(begin, at - begin));
+      }
+      begin = at + 1;
+      if (each == ']') {
+        return records;
+      }
+    }
+    depth += each == '{' || each == '[' ? 1U : 0U;
+    depth -= each == '}' || each == ']' ? 1U : 0U;
+    ++at;
+  }
+  return Error{ErrorCode::kCorrupt, "the body of a batch is not what " + definition_.name + " makes"};
 }
 
 std::uint64_t PackhorseEnvelope::EnvelopeBytes(const BatchHeader& header) const {

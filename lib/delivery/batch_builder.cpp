@@ -1,6 +1,8 @@
 #include "delivery/batch_builder.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -207,7 +209,57 @@ Result<queue::FreezeRequest> BatchBuilder::Fill(queue::FreezeRequest request, co
   return request;
 }
 
+// What was sent says best what its records are, where its messages do not any more: they are gone, or nothing decodes
+// them as they were.
 Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::FrozenBatch& from,
+                                                                  const std::vector<queue::Member>& members) const {
+  Result<std::unique_ptr<queue::FrozenBatch>> decoded = Decoded(from, members);
+  if (decoded || from.body.empty()) {
+    return decoded;
+  }
+  Result<std::unique_ptr<queue::FrozenBatch>> cut = Cut(from, members);
+  return cut ? std::move(cut) : std::move(decoded);
+}
+
+Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Cut(const queue::FrozenBatch& from,
+                                                              const std::vector<queue::Member>& members) const {
+  const auto contract = contract::FindCloudContract(from.contract);
+  if (!contract) {
+    return contract.error();
+  }
+  Result<std::string> body = from.content_encoding.empty() ? Result<std::string>(from.body)
+                                                           : upload::Gunzip(from.body, from.uncompressed_bytes);
+  Result<std::vector<std::string>> sent =
+      body ? (*contract)->Records(*body) : Result<std::vector<std::string>>(body.error());
+  if (!sent) {
+    return sent.error();
+  }
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  draft.batch->replayed = from.replayed;
+  draft.batch->trace_id = from.trace_id;
+  draft.batch->oldest_at = from.oldest_at;
+  for (const queue::Member& member : members) {
+    std::size_t at = 0;  // of the member's first record in what was sent
+    for (const queue::Member& each : from.members) {
+      if (each.sequence == member.sequence && member.first_record >= each.first_record &&
+          member.first_record + member.records <= each.first_record + each.records) {
+        at += member.first_record - each.first_record;
+        break;
+      }
+      at += each.records;
+    }
+    if (at + member.records > sent->size()) {
+      return Error{ErrorCode::kCorrupt, "a batch has other records than it sent"};
+    }
+    std::move(sent->begin() + static_cast<std::ptrdiff_t>(at),
+              sent->begin() + static_cast<std::ptrdiff_t>(at + member.records), std::back_inserter(draft.records));
+    draft.batch->members.push_back(member);
+    draft.batch->records += member.records;
+  }
+  return Finish(std::move(draft));
+}
+
+Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Decoded(const queue::FrozenBatch& from,
                                                                   const std::vector<queue::Member>& members) const {
   Draft draft = NewDraft(from.lane, from.created_at, from.replay);
   draft.batch->replayed = from.replayed;

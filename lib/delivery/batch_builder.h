@@ -45,7 +45,8 @@ class BatchBuilder {
   Result<queue::FreezeRequest> Build(queue::ReplayId replay, const queue::ReplayPart& part,
                                      const batch::Options& limits) const;
 
-  // A batch of exactly these members, decoded and rendered anew: the remainder or the half of another one.
+  // A batch of exactly these members of another one, its remainder or its half: decoded and rendered anew, or cut out
+  // of the bytes of that one.
   Result<std::unique_ptr<queue::FrozenBatch>> Rebuild(const queue::FrozenBatch& from,
                                                       const std::vector<queue::Member>& members) const;
 
@@ -60,6 +61,10 @@ class BatchBuilder {
  private:
   struct Draft;
   class Assembly;
+  Result<std::unique_ptr<queue::FrozenBatch>> Decoded(const queue::FrozenBatch& from,
+                                                      const std::vector<queue::Member>& members) const;
+  Result<std::unique_ptr<queue::FrozenBatch>> Cut(const queue::FrozenBatch& from,
+                                                  const std::vector<queue::Member>& members) const;
   Result<std::unique_ptr<queue::FrozenBatch>> Finish(Draft draft) const;
   contract::BatchHeader Header(Lane lane, const std::string& key) const;
   Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;

@@ -124,6 +124,16 @@ class Destination {
   // Takes dead letters of this destination back into delivery. `done` gets the number of records.
   virtual void ReplayDead(const std::vector<queue::DeadLetter>& letters,
                           std::function<void(Result<std::uint32_t>)> done) = 0;
+  // Decodes messages again that are in quarantine for this destination, all of one lane. What can be decoded now goes
+  // on its way, as many as fit a batch; `done` gets what became of how many, the rest is not looked at.
+  struct Retried {
+    std::uint64_t looked_at = 0;
+    std::uint64_t sent = 0;     // to be sent: pending again
+    std::uint64_t ended = 0;    // nothing to upload, after all
+    std::string still_because;  // of the first that stays: its reason and detail
+  };
+  virtual void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
+                                std::function<void(Result<Retried>)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
 };
 

@@ -50,6 +50,8 @@ class DestinationImpl final : public Destination {
   void Resume(MonoTime now) override;
   void ReplayDead(const std::vector<queue::DeadLetter>& letters,
                   std::function<void(Result<std::uint32_t>)> done) override;
+  void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
+                        std::function<void(Result<Retried>)> done) override;
   DestinationStatus Snapshot(MonoTime now) const override;
 
  private:

@@ -33,5 +33,8 @@ struct KeptDefinition {
 // messages stay whatever their number.
 inline constexpr std::string_view kUnknownStream = "unknown_stream";
 inline constexpr std::string_view kUnknownContract = "unknown_contract";
+inline bool WaitsForDefinition(std::string_view reason) {
+  return reason == kUnknownStream || reason == kUnknownContract;
+}
 
 }  // namespace packhorse::queue

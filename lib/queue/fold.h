@@ -93,6 +93,13 @@ struct QuarantineRow {
   std::string message;  // stored form
 };
 
+// A message that is in quarantine for a destination, on its way to it again, or neither any more.
+struct QuarantinedFor {
+  enum class State : std::uint8_t { kHeld, kRetrying, kGone };
+  State state = State::kHeld;
+  std::string reason;  // of kHeld
+};
+
 struct SettledRow {
   DestinationId destination = 0;
   Lane lane = Lane::kNormal;
@@ -120,6 +127,7 @@ struct Changes {
   std::map<DeadKey, DeadRow> dead;
   std::map<DeadKey, SuspectRow> suspects;
   std::map<std::pair<Lane, Sequence>, QuarantineRow> quarantine;
+  std::map<PartialKey, QuarantinedFor> quarantined_for;
   std::vector<SettledRow> settled;
   std::map<std::pair<DestinationId, Lane>, std::vector<GivenUpRange>> given_up;  // ascending in time
   std::map<ReplayId, std::optional<Replay>> replays;                             // none: the row goes
@@ -129,8 +137,8 @@ struct Changes {
 
   bool empty() const {
     return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
-           suspects.empty() && quarantine.empty() && settled.empty() && given_up.empty() && replays.empty() &&
-           boots.empty();
+           suspects.empty() && quarantine.empty() && quarantined_for.empty() && settled.empty() && given_up.empty() &&
+           replays.empty() && boots.empty();
   }
 };
 

@@ -119,6 +119,13 @@ class Index {
   // As Queue::HighestTaken().
   Sequence HighestTaken(DestinationId destination, Lane lane) const;
 
+  // --- quarantine (index_quarantine.cpp) ---
+  void AddRetrying(const PartialKey& key) { retrying_.insert(key); }
+  std::set<PartialKey> LeftQuarantine() const;  // on their way again, also where the database does not know it yet
+  // Whether the message may leave the quarantine of the destination: it does not wait for it, and is counted there.
+  bool MayRetry(DestinationId destination, Lane lane, const QuarantineRetryOp::Message& message) const;
+  std::map<std::string, std::uint64_t> Undecodable() const;  // as Stats::undecodable
+
   // --- folding ---
   const Numbers& numbers(Lane lane) const { return numbers_[At(lane)]; }
   // The next fold makes the database have the configuration that is here, and takes back what the other one `counted`.
@@ -178,6 +185,7 @@ class Index {
   void Apply(const ClockOp& op, MonoTime now);
   void Apply(const ReplayStateOp& op, MonoTime now);
   void Apply(const ReplayFreezeOp& op, MonoTime now);
+  void Apply(const QuarantineRetryOp& op, MonoTime now);
   void Apply(const SuspectRetryOp& op, MonoTime now);
   void Apply(const SuspectEndOp& op, MonoTime now);
   void SetAside(const Unsettled& unsettled, const Aside& aside, WallTime at, MonoTime now);
@@ -193,6 +201,8 @@ class Index {
   void Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome, std::string_view reason,
              std::int64_t messages, std::int64_t records);
   void Quarantine(Lane lane, Sequence sequence, QuarantineRow&& row, MonoTime now);
+  void LeaveQuarantine(const PartialKey& key);  // its last record is settled
+  void QuarantineFor(DestinationId destination, Lane lane, Sequence sequence, std::string_view reason);
   void CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
                 std::string_view reason);
   void SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op);
@@ -220,6 +230,7 @@ class Index {
   std::map<std::pair<DestinationId, Lane>, Backlog> backlogs_;
   std::map<BatchId, Unsettled> unsettled_;
   std::map<PartialKey, Partial> partials_;
+  std::set<PartialKey> retrying_;  // from quarantine
   std::array<Numbers, kLanes> numbers_;
   std::array<std::deque<RamSegmentPtr>, kLanes> cache_;
   std::array<RamSegmentPtr, kLanes> open_;         // the newest of cache_, while messages may be added; else null

@@ -145,6 +145,7 @@ bool Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
     ++count.received->messages;
     if (quarantined) {
       Count(hour, message.stream, count.destination, LedgerCode(Outcome::kQuarantined), reason, 1, 0);
+      QuarantineFor(count.destination, lane, sequence, reason);
       continue;
     }
     std::vector<Range>& ranges = count.backlog->ranges;
@@ -230,6 +231,7 @@ void Index::Apply(const FreezeOp& op, MonoTime now) {
     if (ending.outcome == Outcome::kQuarantined) {
       Quarantine(op.lane, ending.sequence,
                  QuarantineRow{ending.stream, op.at, ending.reason, ending.detail, ending.message}, now);
+      QuarantineFor(op.destination, op.lane, ending.sequence, ending.reason);
     }
     CountEnd(op.destination, op.lane, ending.stream, ending.received_hour, ending.outcome, ending.reason);
   }
@@ -279,6 +281,7 @@ void Index::SettleRecords(const PartialKey& key, const Member& member, std::uint
   // Of a message that was in batches, only suspects are dropped.
   const std::string_view reason = partial.worst == Outcome::kDropped ? kMaxBytes : "";
   CountEnd(key.destination, key.lane, member.stream, member.received_hour, partial.worst, reason);
+  LeaveQuarantine(key);
   if (exists) {
     partials_.erase(key);
     changes_->partials[key] = Partial{};

@@ -20,6 +20,7 @@
 #include "queue/sqlite/boots.h"
 #include "queue/sqlite/definitions.h"
 #include "queue/sqlite/exchange.h"
+#include "queue/sqlite/quarantine.h"
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/salvage.h"
@@ -269,7 +270,7 @@ Status LoadIndex(Database& db, Reader& reader, Index& index) {
     return stored.error();
   }
   Install(*stored, {}, index);
-  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays, LoadSuspects}) {
+  for (const auto load : {LoadLanes, LoadLedger, LoadUnsettled, LoadBoots, LoadReplays, LoadSuspects, LoadRetrying}) {
     if (Status loaded = load(db, index); !loaded) {
       return loaded;
     }

@@ -259,6 +259,22 @@ void Put(std::string& out, const SuspectEndOp& op) {
   PutVarint(out, op.attempts);
 }
 
+void Put(std::string& out, const QuarantineRetryOp& op) {
+  PutKind(out, Kind::kQuarantineRetry);
+  PutSigned(out, op.destination);
+  PutLane(out, op.lane);
+  PutVarint(out, op.messages.size());
+  for (const QuarantineRetryOp::Message& message : op.messages) {
+    PutVarint(out, message.sequence);
+    PutVarint(out, message.stream);
+    PutSigned(out, message.received_hour);
+    PutText(out, message.reason);
+    PutFlag(out, message.ends);
+    PutText(out, message.end_reason);
+  }
+  PutBatches(out, op.batches);
+}
+
 }  // namespace
 
 std::string EncodeBatch(const FrozenBatch& batch) {

@@ -184,8 +184,24 @@ struct SuspectEndOp {
   std::uint32_t attempts = 0;
 };
 
+// Messages leave the quarantine of a destination: into batches, or they end after all.
+struct QuarantineRetryOp {
+  struct Message {
+    Sequence sequence = 0;
+    StreamId stream = 0;
+    std::int32_t received_hour = 0;
+    std::string reason;      // why it was in quarantine
+    bool ends = false;       // as dropped; else it is in a batch
+    std::string end_reason;  // of one that ends
+  };
+  DestinationId destination = 0;
+  Lane lane = Lane::kNormal;
+  std::vector<Message> messages;
+  std::vector<BatchPtr> batches;  // with their ids
+};
+
 using Operation = std::variant<ArrivalOp, CountOp, FreezeOp, SettleOp, ReplayOp, SplitOp, GiveUpOp, ClockOp,
-                               ReplayStateOp, ReplayFreezeOp, SuspectRetryOp, SuspectEndOp>;
+                               ReplayStateOp, ReplayFreezeOp, SuspectRetryOp, SuspectEndOp, QuarantineRetryOp>;
 
 std::string EncodeOperation(const Operation& operation);
 // The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.

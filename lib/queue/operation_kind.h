@@ -17,7 +17,8 @@ enum class Kind : std::uint8_t {
   kReplayState,
   kReplayFreeze,
   kSuspect,
-  kCut
+  kCut,
+  kQuarantineRetry = 17
 };
 
 // What a settlement's byte of flags says.

@@ -338,6 +338,24 @@ Operation GetSuspect(In& in) {
   return GetSuspectEnd(in);
 }
 
+QuarantineRetryOp GetQuarantineRetry(In& in) {
+  QuarantineRetryOp op;
+  op.destination = in.Signed();
+  op.lane = in.ReadLane();
+  in.List([&] {
+    QuarantineRetryOp::Message message;
+    message.sequence = in.Number();
+    message.stream = in.Number<StreamId>();
+    message.received_hour = in.Signed<std::int32_t>();
+    message.reason = in.Text();
+    message.ends = in.Flag();
+    message.end_reason = in.Text();
+    op.messages.push_back(std::move(message));
+  });
+  in.List([&] { op.batches.push_back(in.Batch()); });
+  return op;
+}
+
 }  // namespace
 
 Result<BatchPtr> DecodeBatch(std::string_view bytes) {
@@ -388,6 +406,9 @@ Result<Operation> DecodeOperation(std::string_view bytes) {
       break;
     case Kind::kCut:
       operation = Operation(GetSplit(in, true));
+      break;
+    case Kind::kQuarantineRetry:
+      operation = Operation(GetQuarantineRetry(in));
       break;
   }
   if (!in.ok() || !in.Rest().empty()) {

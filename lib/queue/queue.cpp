@@ -401,6 +401,7 @@ Stats QueueImpl::Snapshot() {
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
     stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
     stats.suspects = index_->suspects().all().size();
+    stats.undecodable = index_->Undecodable();
     stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
     stats.most_waiting = index_->MostWaiting();
     stats.full = store_->disk_full_locked() ? kFullDisk : full_;

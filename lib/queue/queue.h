@@ -50,11 +50,12 @@ struct Stats {
   std::uint64_t dead_letters = 0;
   std::uint64_t suspects = 0;  // records that are set aside
   std::uint64_t quarantined = 0;
-  std::uint64_t commits = 0;        // since start, each with a sync
-  std::uint64_t journal_bytes = 0;  // in use
-  std::string last_error;           // of the store thread, empty when the last commit succeeded
-  WallTime failing_since{};         // epoch when not failing
-  std::string damage;               // found in the database while it is open: a start anew salvages what is left
+  std::map<std::string, std::uint64_t> undecodable;  // of these, by stream: they wait for a definition
+  std::uint64_t commits = 0;                         // since start, each with a sync
+  std::uint64_t journal_bytes = 0;                   // in use
+  std::string last_error;                            // of the store thread, empty when the last commit succeeded
+  WallTime failing_since{};                          // epoch when not failing
+  std::string damage;  // found in the database while it is open: a start anew salvages what is left
 };
 
 struct PendingStats {
@@ -189,6 +190,12 @@ class Queue {
   // As Peek(), of a bounded piece of what is stored: a part without messages only moves on. Freeze() takes it.
   virtual Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) = 0;
   virtual Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) = 0;
+  // Of one destination, behind `after`; `waiting`: only those that wait for what decodes them (WaitsForDefinition).
+  virtual Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting,
+                                                                 Slot after, std::size_t limit) = 0;
+  // Takes messages out of a destination's quarantine: those in the batches, and those that are resolved as dropped.
+  // `from` and `through` mean nothing here. All of it or nothing. The rows stay until the messages are settled.
+  virtual void RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // What became of a message, per destination; of one of its records where `record` says which.
   virtual Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) = 0;
   virtual Result<Ledger> ReadLedger() = 0;

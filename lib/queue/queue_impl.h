@@ -92,6 +92,9 @@ class QueueImpl final : public Queue {
   std::optional<ReplayTurn> NextReplay(const std::string& destination) override;
   Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) override;
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) override;
+  Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting, Slot after,
+                                                         std::size_t limit) override;
+  void RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
   Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
@@ -211,6 +214,7 @@ class QueueImpl final : public Queue {
   BatchPtr AssignLocked(std::unique_ptr<FrozenBatch> batch);
   Result<std::vector<Ending>> EndingsOf(const FreezeRequest& request);
   Result<std::vector<Burial>> BurialsOf(const Settlement& settlement, const FrozenBatch& batch);
+  Result<QuarantineRetryOp> PrepareRetry(const FreezeRequest& request);
   Result<ReplayOp> PrepareReplay(const std::vector<std::int64_t>& ids, const FrozenBatch& batch);
   std::optional<StoredMessage> FindInMemoryLocked(Lane lane, Sequence sequence) const;
 

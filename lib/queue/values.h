@@ -208,6 +208,7 @@ struct QuarantinedMessage {
   std::string reason;
   std::string detail;
   RawMessage message;
+  bool retrying = false;  // on its way again
 };
 
 // Streams of the daemon's own records, which no device sent, begin with this; a configuration cannot name one so. They

@@ -1,5 +1,7 @@
 #include <zlib.h>
 
+#include <string>
+
 #include "upload/uploader.h"
 
 namespace packhorse::upload {
@@ -37,6 +39,25 @@ Result<std::string> Gzip(std::string_view bytes) {
   deflateEnd(&stream);
   if (result != Z_STREAM_END) {
     return Error{ErrorCode::kInternal, "gzip: zlib failed with code " + std::to_string(result)};
+  }
+  return out;
+}
+
+Result<std::string> Gunzip(std::string_view bytes, std::uint64_t most) {
+  z_stream stream{};
+  if (bytes.size() > kMaxInput || most > kMaxInput || inflateInit2(&stream, kWindowBits) != Z_OK) {
+    return Error{ErrorCode::kInternal, "gunzip: too large, or zlib cannot start (out of memory?)"};
+  }
+  std::string out(static_cast<std::size_t>(most) + 1, '\0');                   // one more: to see that there is no more
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));  // zlib.h lacks the const; it only reads
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int result = inflate(&stream, Z_FINISH);
+  out.resize(out.size() - stream.avail_out);
+  inflateEnd(&stream);
+  if (result != Z_STREAM_END || out.size() > most) {
+    return Error{ErrorCode::kCorrupt, "gunzip: the bytes do not hold, or are more than " + std::to_string(most)};
   }
   return out;
 }

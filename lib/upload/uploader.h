@@ -95,5 +95,7 @@ Result<std::unique_ptr<Uploader>> MakeUploader(std::string user_agent);
 
 // gzip (RFC 1952) with a zero modification time, so that equal bytes stay equal.
 Result<std::string> Gzip(std::string_view bytes);
+// The other way round, of what Gzip() made; kCorrupt when that is not so or there would be more than `most` bytes.
+Result<std::string> Gunzip(std::string_view bytes, std::uint64_t most);
 
 }  // namespace packhorse::upload

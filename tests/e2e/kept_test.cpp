@@ -62,5 +62,45 @@ TEST(Kept, StreamsThatAreRenamedRemovedOrChangedWhileTheCloudIsAwayAreDelivered)
   EXPECT_EQ(site.Cloud("SELECT count(*) FROM records"), 100);
 }
 
+// As a queue of an earlier release is, which kept no definitions.
+void ForgetDefinitions(const Site& site) {
+  const RunResult forgotten = Run({"sqlite3", site.Path("queue.db"), "DELETE FROM stream_definitions"});
+  ASSERT_EQ(forgotten.exit_code, 0) << forgotten.err;
+}
+
+TEST(Kept, WhatIsInQuarantineForWantOfItsStreamComesBackWithTheStream) {
+  Site site;
+  json& streams = site.config()["streams"];
+  const json telemetry = streams[0];
+  site.config()["destinations"][0]["batch"]["max_records"] = 3;
+  site.StartBridge();
+  site.KillCloud();
+  ASSERT_TRUE(site.PublishRaw("not JSON"));
+  site.Publish(50);
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["ledger"]["received"] == 51; }));
+  EXPECT_EQ(site.StopBridge(), 0);
+  ForgetDefinitions(site);
+  streams[0] = Stream("other", "other");
+  site.StartBridge();
+  site.StartCloud();
+  ASSERT_TRUE(site.Settled(51));
+  json status = site.Status();
+  const std::uint64_t held = status["ledger"]["quarantined"];
+  EXPECT_GT(held, 40U);
+  EXPECT_NE(status["events"].dump().find("definition_missing"), std::string::npos) << status["events"];
+  EXPECT_EQ(site.Cli({"queue", "quarantine", "retry"}).exit_code, 1) << "nothing is known of them still";
+  streams.push_back(telemetry);
+  site.WriteConfig();
+  EXPECT_EQ(site.Cli({"reload"}).exit_code, 0);
+  ASSERT_TRUE(WaitFor([&] { return site.Status()["ledger"]["delivered"] == 50; })) << site.Status()["ledger"];
+  EXPECT_EQ(site.CloudRecords(), 50);
+  EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies > 1"), 0);
+  EXPECT_TRUE(WaitFor([&] { return site.Status()["events"].dump().find("definition_missing") == std::string::npos; }));
+  const RunResult retry = site.Cli({"queue", "quarantine", "retry", "--stream", "telemetry"});
+  EXPECT_EQ(retry.exit_code, 1);
+  EXPECT_NE(retry.out.find("1 stay, the first because of invalid_json"), std::string::npos) << retry.out;
+  EXPECT_TRUE(site.Settled(51));
+}
+
 }  // namespace
 }  // namespace packhorse::test

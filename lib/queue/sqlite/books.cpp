@@ -8,6 +8,7 @@
 #include "queue/message_codec.h"
 #include "queue/sqlite/boots.h"
 #include "queue/sqlite/given_up.h"
+#include "queue/sqlite/quarantine.h"
 #include "queue/sqlite/replays.h"
 #include "queue/sqlite/rows.h"
 #include "queue/sqlite/schema.h"
@@ -182,7 +183,7 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
       return written;
     }
   }
-  if (Status written = WriteQuarantine(changes, result); !written) {
+  if (Status written = WriteQuarantine(db_, changes, result); !written) {
     return written;
   }
   if (Status written = WriteBoots(db_, changes.boots); !written) {
@@ -422,21 +423,6 @@ Status Books::WriteDead(const Changes& changes) {
   return {};
 }
 
-Status Books::WriteQuarantine(const Changes& changes, FoldResult& result) {
-  for (const auto& [key, row] : changes.quarantine) {
-    Status kept =
-        Run("INSERT OR IGNORE INTO quarantine(lane, sequence, stream, at, reason, detail, message)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            Number(key.first), key.second, row.stream, Micros(row.at), std::string_view(row.reason),
-            std::string_view(row.detail), Statement::AsBlob(row.message));
-    if (!kept) {
-      return kept;
-    }
-    result.quarantine_removed += db_.changes() == 0 ? 1 : 0;  // another destination had put it there
-  }
-  return {};
-}
-
 Status Books::WriteSettled(const Changes& changes) {
   for (const SettledRow& row : changes.settled) {
     Status logged =
@@ -469,10 +455,7 @@ Status Books::WriteBounds(FoldResult& result) {
     return bounded;
   }
   result.dead_removed += db_.changes();
-  Status bounded =
-      Run("DELETE FROM quarantine WHERE rowid <= (SELECT max(rowid) FROM quarantine) - ?", limits_.quarantined);
-  result.quarantine_removed += db_.changes();
-  return bounded;
+  return BoundQuarantine(db_, limits_.quarantined, result);
 }
 
 }  // namespace packhorse::queue

@@ -64,7 +64,6 @@ class Books {
   Status InsertBatch(DestinationId destination, const FrozenBatch& batch);
   Status WritePartials(const Changes& changes);
   Status WriteDead(const Changes& changes);
-  Status WriteQuarantine(const Changes& changes, FoldResult& result);
   Status WriteSettled(const Changes& changes);
   Status WriteBounds(FoldResult& result);
   // The statement for this text, prepared once; texts are literals of books.cpp.

@@ -13,10 +13,10 @@ namespace {
 
 // Small, or bounded: looked at page by page. The pages of `segments` are read with its rows.
 constexpr const char* kSmallTables[] = {
-    "meta",     "lanes",   "streams",        "destinations", "subscriptions", "pending",
-    "partials", "batches", "dead",           "quarantine",   "ledger",        "settled",
-    "retained", "replays", "replay_batches", "boots",        "earlier_ids",   "stream_definitions",
-    "given_up", "suspects"};
+    "meta",     "lanes",    "streams",        "destinations", "subscriptions", "pending",
+    "partials", "batches",  "dead",           "quarantine",   "ledger",        "settled",
+    "retained", "replays",  "replay_batches", "boots",        "earlier_ids",   "stream_definitions",
+    "given_up", "suspects", "quarantined_for"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }
 std::string Text(std::int64_t number) { return std::to_string(number); }
@@ -397,9 +397,7 @@ void Check::CountMessage(Lane lane, Sequence sequence, StreamId stream) {
 Status Check::OnKept(const Statement& row, std::uint64_t& bytes) {
   const bool dead = row.Int(3) != 0;
   ++(dead ? report_.dead_letters : report_.quarantined);
-  if (dead) {
-    unseen_.erase({static_cast<Lane>(row.Int(0)), static_cast<Sequence>(row.Int(1))});  // of a replay
-  }
+  unseen_.erase({static_cast<Lane>(row.Int(0)), static_cast<Sequence>(row.Int(1))});  // it is on its way again
   const Result<StoredMessage> message = DecodeMessage(row.Blob(2), static_cast<Sequence>(row.Int(1)));
   if (!message) {
     NoteDamage(std::string(dead ? "the dead letter" : "the quarantined message") + " of number " + Text(row.Int(1)) +

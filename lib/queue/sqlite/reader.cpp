@@ -195,7 +195,8 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   Result<Statement> dead = db_.Prepare(
       "SELECT message FROM dead WHERE destination IN (SELECT id FROM destinations) AND lane = ?1 AND sequence = ?2"
       " UNION ALL SELECT message FROM suspects WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
-      " AND sequence = ?2 LIMIT 1");
+      " AND sequence = ?2"
+      " UNION ALL SELECT message FROM quarantine WHERE lane = ?1 AND sequence = ?2 LIMIT 1");
   if (!dead) {
     return dead.error();
   }
@@ -245,7 +246,8 @@ Result<Held> Reader::Retained(const std::vector<NeededSpan>& needed) {
 Result<std::set<Sequence>> Reader::Ended(DestinationId destination, Lane lane, Sequence from, Sequence through) {
   Result<Statement> rows = db_.Prepare(
       "SELECT sequence FROM dead WHERE destination = ?1 AND lane = ?2 AND sequence BETWEEN ?3 AND ?4"
-      " UNION ALL SELECT sequence FROM quarantine WHERE lane = ?2 AND sequence BETWEEN ?3 AND ?4");
+      " UNION ALL SELECT sequence FROM quarantined_for WHERE lane = ?2 AND sequence BETWEEN ?3 AND ?4"
+      " AND destination = ?1");
   if (!rows) {
     return rows.error();
   }
@@ -342,6 +344,34 @@ Result<std::vector<QuarantinedMessage>> Reader::QuarantinedAt(Lane lane, Sequenc
   }
   rows->Bind(Number(lane), sequence);
   return Collect<QuarantinedMessage>(*rows, QuarantinedFromRow);
+}
+
+Result<std::vector<QuarantinedMessage>> Reader::QuarantinedFor(DestinationId destination, bool waiting, Slot after,
+                                                               std::size_t limit) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT f.lane, f.sequence, coalesce(streams.name, ''), at, f.reason, detail, message FROM quarantined_for AS f"
+      " JOIN quarantine AS q ON q.lane = f.lane AND q.sequence = f.sequence"
+      " LEFT JOIN streams ON streams.id = q.stream"
+      " WHERE f.destination = ?1 AND (f.lane, f.sequence) > (?2, ?3) AND f.retrying = 0"
+      " AND (?4 = 0 OR f.reason IN (?5, ?6)) ORDER BY f.lane, f.sequence LIMIT ?7");
+  if (!rows) {
+    return rows.error();
+  }
+  rows->Bind(destination, Number(after.lane), after.sequence, waiting ? 1 : 0, kUnknownStream, kUnknownContract, limit);
+  return Collect<QuarantinedMessage>(*rows, QuarantinedFromRow);
+}
+
+Result<std::optional<std::string>> Reader::QuarantineReason(DestinationId destination, Lane lane, Sequence sequence) {
+  Result<Statement> rows = db_.Prepare(
+      "SELECT reason FROM quarantined_for WHERE lane = ? AND sequence = ? AND destination = ? AND retrying = 0");
+  if (!rows) {
+    return rows.error();
+  }
+  const Result<bool> row = rows->Bind(Number(lane), sequence, destination).Step();
+  if (!row) {
+    return row.error();
+  }
+  return *row ? std::optional(rows->Text(0)) : std::nullopt;
 }
 
 }  // namespace packhorse::queue

@@ -47,6 +47,11 @@ class Reader {
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);
   Result<std::vector<KeptDefinition>> Definitions() { return ReadDefinitions(db_); }
+  // As Queue::QuarantinedFor(), without what only memory knows.
+  Result<std::vector<QuarantinedMessage>> QuarantinedFor(DestinationId destination, bool waiting, Slot after,
+                                                         std::size_t limit);
+  // Why the message is in quarantine for the destination, and not on its way again; none: it is not.
+  Result<std::optional<std::string>> QuarantineReason(DestinationId destination, Lane lane, Sequence sequence);
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after);
   // Of one message: its dead letters that are not on their way again, oldest first; what of it is in quarantine.
   Result<std::vector<DeadLetter>> DeadLettersAt(Lane lane, Sequence sequence);

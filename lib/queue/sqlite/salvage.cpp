@@ -62,6 +62,7 @@ const std::vector<Table> kTables = {
     {"dead", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(14), 1)); }},
     {"suspects", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(19), 1)); }, true},
     {"quarantine", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(6), 1)); }},
+    {"quarantined_for", "lane DESC, sequence DESC, destination", nullptr, true},
     {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
     {"settled", "", nullptr},
     {"given_up", "", nullptr, true},
@@ -92,6 +93,9 @@ class Mending {
     }
     if (Status lanes = MendLanes(); !lanes) {
       return lanes;
+    }
+    if (Status quarantined = MendQuarantine(); !quarantined) {
+      return quarantined;
     }
     if (Status pending = report_.sent_again ? MakePending() : Status(); !pending) {
       return pending;
@@ -127,6 +131,18 @@ class Mending {
         " coalesce(sum(s.payload_bytes), 0) FROM segments AS s WHERE s.id >> 60 = lanes.lane);"
         "UPDATE pending SET waiting = NULL";
     return db_.Execute(sql);
+  }
+
+  // A message of which it is not known for whom it is in quarantine is so for all who were to get it. Whose batch is
+  // lost is in quarantine again.
+  Status MendQuarantine() {
+    return db_.Execute(
+        std::string(report_.sent_again ? "UPDATE quarantined_for SET retrying = 0;" : "") +
+        "INSERT OR IGNORE INTO quarantined_for(lane, sequence, destination, reason)"
+        " SELECT q.lane, q.sequence, s.destination, q.reason FROM quarantine AS q JOIN subscriptions AS s"
+        " ON s.stream = q.stream AND s.lane = q.lane AND q.sequence >= s.from_sequence"
+        " AND (s.through_sequence IS NULL OR q.sequence <= s.through_sequence)"
+        " WHERE NOT EXISTS (SELECT 1 FROM quarantined_for AS f WHERE f.lane = q.lane AND f.sequence = q.sequence)");
   }
 
   // Everything stored waits for every destination that its stream has now.

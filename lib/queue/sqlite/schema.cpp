@@ -119,6 +119,12 @@ CREATE TABLE stream_definitions(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL,
   topics BLOB NOT NULL, retained_is_state INTEGER NOT NULL, current INTEGER NOT NULL,
   from_urgent INTEGER NOT NULL, from_normal INTEGER NOT NULL, from_bulk INTEGER NOT NULL,
   through_urgent INTEGER NOT NULL, through_normal INTEGER NOT NULL, through_bulk INTEGER NOT NULL);
+CREATE TABLE quarantined_for(lane INTEGER NOT NULL, sequence INTEGER NOT NULL, destination INTEGER NOT NULL,
+  reason TEXT NOT NULL, retrying INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(lane, sequence, destination)) WITHOUT ROWID;
+INSERT OR IGNORE INTO quarantined_for(lane, sequence, destination, reason)
+  SELECT q.lane, q.sequence, s.destination, q.reason FROM quarantine AS q JOIN subscriptions AS s
+  ON s.stream = q.stream AND s.lane = q.lane AND q.sequence >= s.from_sequence
+  AND (s.through_sequence IS NULL OR q.sequence <= s.through_sequence);
 )sql"
     // What the brokers promised.
     R"sql(

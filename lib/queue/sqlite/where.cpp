@@ -106,7 +106,9 @@ class Search {
     if (!found_.quarantined.empty()) {
       Keep(found_.quarantined.front().message);
     }
-    return {};
+    return Each(
+        "SELECT destination FROM quarantined_for WHERE lane = ? AND sequence = ? AND retrying = 0",
+        [&](const Statement& row) { quarantined_for_.insert(row.Int(0)); }, lane(), sequence());
   }
 
   void Keep(const RawMessage& message) {
@@ -205,7 +207,7 @@ class Search {
         " WHERE lane = ? AND first_sequence <= ?2 AND last_sequence >= ?2 ORDER BY id DESC",
         [&](const Statement& row) {
           const DestinationId id = row.Int(0);
-          if (waiting_.contains(id) || !found_.quarantined.empty() || (stream_ && !places_.contains(id))) {
+          if (waiting_.contains(id) || quarantined_for_.contains(id) || (stream_ && !places_.contains(id))) {
             return;  // such a batch only passed by
           }
           Place& place = places_[id];
@@ -276,7 +278,7 @@ class Search {
       place.state = PlaceState::kInBatch;
     } else if (!place.dead.empty()) {
       place.state = PlaceState::kRejected;
-    } else if (!found_.quarantined.empty()) {
+    } else if (quarantined_for_.contains(id)) {
       place.state = PlaceState::kQuarantined;
     } else if (place.given_up && (place.settled.empty() || !place.settled.front().whole())) {
       return JudgeByGivenUp(id, place);
@@ -326,6 +328,7 @@ class Search {
   std::map<DestinationId, Place> places_;
   std::set<DestinationId> subscribed_;
   std::set<DestinationId> waiting_;
+  std::set<DestinationId> quarantined_for_;
 };
 
 }  // namespace

@@ -178,6 +178,11 @@ class FakeQueue final : public queue::Queue {
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
   Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
   void NoteDamage(const std::string&) override {}
+  Result<std::vector<queue::QuarantinedMessage>> QuarantinedFor(const std::string&, bool, queue::Slot,
+                                                                std::size_t) override {
+    return std::vector<queue::QuarantinedMessage>();
+  }
+  void RetryQuarantined(queue::FreezeRequest, std::function<void(Result<std::vector<queue::BatchId>>)>) override {}
   Result<std::vector<queue::KeptDefinition>> Definitions() override { return std::vector<queue::KeptDefinition>(); }
   Status Reconfigure(std::vector<queue::StreamOptions>, std::vector<queue::DestinationOptions>) override {
     return Missing();

@@ -1,0 +1,173 @@
+#include "packhorsed/quarantine_retry.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "health/log.h"
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr std::uint64_t kMaxSent = 10'000;
+constexpr std::size_t kPage = 100;  // in memory at a time; each carries a whole payload
+constexpr std::chrono::seconds kLook{1};
+
+}  // namespace
+
+struct QuarantineRetries::Job {
+  RetrySelection selection;
+  Done done;
+  std::vector<std::string> destinations;  // left to do, the last one first
+  queue::Slot after{Lane::kUrgent, 0};
+  bool waits = true;  // for the queue
+  bool ended = false;
+  RetryReport report;
+
+  void End(Result<RetryReport> result) {
+    ended = true;
+    done(std::move(result));
+  }
+
+  // The first messages of a page that are of one lane and are to be tried; `after` moves over those before them.
+  std::vector<queue::QuarantinedMessage> Choose(std::vector<queue::QuarantinedMessage> page) {
+    std::vector<queue::QuarantinedMessage> chosen;
+    for (queue::QuarantinedMessage& message : page) {
+      const bool wanted = !message.retrying && (selection.stream.empty() || message.stream == selection.stream);
+      if (wanted && !chosen.empty() && chosen.front().lane != message.lane) {
+        break;
+      }
+      if (wanted) {
+        chosen.push_back(std::move(message));
+      } else if (chosen.empty()) {
+        after = {message.lane, message.sequence};
+      }
+    }
+    return chosen;
+  }
+
+  void Take(const std::vector<queue::QuarantinedMessage>& chosen, const delivery::Destination::Retried& retried) {
+    const std::uint64_t looked_at = std::clamp<std::uint64_t>(retried.looked_at, 1, chosen.size());
+    after = {chosen.front().lane, chosen[looked_at - 1].sequence};
+    report.sent += retried.sent;
+    report.ended += retried.ended;
+    report.stay += looked_at - std::min(looked_at, retried.sent + retried.ended);
+    if (report.still_because.empty()) {
+      report.still_because = retried.still_because;
+    }
+  }
+};
+
+void QuarantineRetries::Begin(RetrySelection selection, Done done) {
+  auto job = std::make_shared<Job>();
+  job->selection = std::move(selection);
+  job->done = std::move(done);
+  for (const DestinationUnit& unit : parts_.destinations) {
+    if (job->selection.destination.empty() || unit.config.name == job->selection.destination) {
+      job->destinations.push_back(unit.config.name);
+    }
+  }
+  if (job->destinations.empty()) {
+    job->End(Error{ErrorCode::kNotFound, "no destination is named '" + job->selection.destination + "'"});
+    return;
+  }
+  jobs_.push_back(job);
+  // What is in quarantine only since the last fold is to be seen, too.
+  parts_.queue->Fold([job](const Status& folded) {
+    job->waits = false;
+    if (!folded) {
+      job->End(folded.error());
+    }
+  });
+}
+
+MonoTime QuarantineRetries::Step(MonoTime now) {
+  if (now >= next_look_) {
+    next_look_ = now + kLook;
+    TryWaiting(now);
+  }
+  MonoTime next = next_look_;
+  for (const std::shared_ptr<Job>& job : std::vector(jobs_)) {
+    if (!job->ended && !job->waits && NextPage(job)) {
+      next = now;
+    }
+  }
+  std::erase_if(jobs_, [](const std::shared_ptr<Job>& job) { return job->ended; });
+  return next;
+}
+
+delivery::Destination* QuarantineRetries::Find(const std::string& name) {
+  const auto unit = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+                                 [&](const DestinationUnit& each) { return each.config.name == name; });
+  return unit == parts_.destinations.end() ? nullptr : unit->destination.get();
+}
+
+bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
+  if (job->destinations.empty() || job->report.sent >= kMaxSent) {
+    job->report.remaining = !job->destinations.empty();
+    job->End(job->report);
+    return false;
+  }
+  delivery::Destination* destination = Find(job->destinations.back());
+  auto page = destination == nullptr
+                  ? Result<std::vector<queue::QuarantinedMessage>>(std::vector<queue::QuarantinedMessage>())
+                  : parts_.queue->QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after, kPage);
+  if (!page) {
+    job->End(page.error());
+    return false;
+  }
+  if (page->empty()) {
+    job->destinations.pop_back();
+    job->after = {Lane::kUrgent, 0};
+    return true;
+  }
+  const std::vector<queue::QuarantinedMessage> chosen = job->Choose(*std::move(page));
+  if (chosen.empty()) {
+    return true;
+  }
+  job->waits = true;
+  destination->RetryQuarantined(chosen, [job, chosen](const Result<delivery::Destination::Retried>& retried) {
+    job->waits = false;
+    if (retried) {
+      job->Take(chosen, *retried);
+    } else {
+      job->End(retried.error());
+    }
+  });
+  return !job->waits && !job->ended;
+}
+
+void QuarantineRetries::TryWaiting(MonoTime now) {
+  if (trying_ || tried_with_ == parts_.reloads || parts_.queue->Snapshot().undecodable.empty()) {
+    return;
+  }
+  trying_ = true;
+  const std::uint64_t with = parts_.reloads;
+  Begin({"", "", true}, [this, with, now](const Result<RetryReport>& report) {
+    trying_ = false;
+    if (!report) {
+      next_look_ = now + std::chrono::minutes(1);
+      return;
+    }
+    if (!report->remaining) {
+      tried_with_ = with;
+    }
+    if (report->sent + report->ended > 0) {
+      health::Log(health::LogLevel::kInfo, "decoded_again",
+                  "messages that waited in quarantine for their stream or contract are decoded now",
+                  {{"messages", std::to_string(report->sent)}});
+    }
+  });
+}
+
+std::string ToJson(const RetryReport& report) {
+  const nlohmann::ordered_json json = {{"retried", report.sent},
+                                       {"nothing_to_upload", report.ended},
+                                       {"still_quarantined", report.stay},
+                                       {"still_because", report.still_because},
+                                       {"remaining", report.remaining}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace packhorse::daemon
