@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/start_check.h"
 #include "contract/cloud_contract.h"
 
 namespace packhorse::daemon {
@@ -63,6 +64,9 @@ config::Loaded LoadConfiguration(const std::string& file) {
   // With errors the structure is incomplete, and an empty contract name would be reported a second time.
   if (loaded.ok()) {
     CheckContracts(file, loaded);
+  }
+  if (loaded.ok()) {
+    CheckStart(file, loaded);
   }
   return loaded;
 }

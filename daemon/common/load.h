@@ -20,7 +20,8 @@ inline constexpr char kDefaultSocket[] = "/run/packhorse/control.sock";
 // The exit code of a bad configuration (EX_CONFIG of sysexits.h); the unit does not restart on it.
 inline constexpr int kExitBadConfiguration = 78;
 
-// config::Load, and in addition whether this build knows the contracts that are named.
+// config::Load, and in addition whether this build knows the contracts that are named, and what else would end the
+// daemon at its start (start_check.h).
 config::Loaded LoadConfiguration(const std::string& file);
 
 struct ProblemCount {

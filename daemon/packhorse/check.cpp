@@ -1,5 +1,9 @@
 #include "packhorse/check.h"
 
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +17,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using config::Problem;
+
+constexpr char kServiceUser[] = "packhorse";  // User= of the unit
 
 std::string Join(const std::vector<std::string>& parts) {
   std::string text;
@@ -32,10 +38,11 @@ Json ProblemJson(const Problem& problem) {
           {"suggestion", problem.suggestion}};
 }
 
-void PrintJson(const std::string& file, const config::Loaded& loaded) {
+void PrintJson(const std::string& file, const std::string& user, const config::Loaded& loaded) {
   const daemon::ProblemCount count = daemon::Count(loaded.problems);
   Json json = {{"ok", loaded.ok()},
                {"file", file},
+               {"user", user},
                {"errors", count.errors},
                {"warnings", count.warnings},
                {"problems", Json::array()}};
@@ -44,6 +51,8 @@ void PrintJson(const std::string& file, const config::Loaded& loaded) {
   }
   PrintOut(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
+
+std::string AsUser(const std::string& name) { return name.empty() ? "" : " (for user " + name + ")"; }
 
 std::string Plan(const config::Config& config) {
   std::string text = "  gateway " + config.gateway.id + "\n";
@@ -67,14 +76,44 @@ std::string Plan(const config::Config& config) {
   return text + Wrap("queue " + config.queue.path + ": up to " + FormatBytes(config.queue.max_bytes), "  ", 4);
 }
 
+// The service reads the files that the configuration names: what counts is what its user may do. Only root can be
+// another user; it is one from here on. Who it is now.
+Result<std::string> BecomeUser(const std::string& wanted) {
+  const bool root = geteuid() == 0;
+  const std::string name = wanted.empty() && root ? kServiceUser : wanted;
+  const passwd* user = name.empty() ? getpwuid(geteuid()) : getpwnam(name.c_str());
+  if (user == nullptr) {
+    return wanted.empty() ? Result<std::string>(std::string())
+                          : Error{ErrorCode::kNotFound, "there is no user '" + Printable(wanted) + "'"};
+  }
+  if (user->pw_uid == geteuid()) {
+    return std::string(user->pw_name);
+  }
+  if (!root) {
+    return Error{ErrorCode::kPermissionDenied, "only root can check as another user; try again with sudo"};
+  }
+  const std::string became = user->pw_name;
+  const uid_t uid = user->pw_uid;
+  const gid_t gid = user->pw_gid;
+  if (initgroups(became.c_str(), gid) != 0 || setgid(gid) != 0 || setuid(uid) != 0) {
+    return Error{ErrorCode::kPermissionDenied, "cannot become user '" + became + "'"};
+  }
+  return became;
+}
+
 }  // namespace
 
-int Check(const Globals& globals, const std::string& file) {
+int Check(const Globals& globals, const std::string& file, const std::string& user) {
+  const Result<std::string> as = BecomeUser(user);
+  if (!as) {
+    std::fprintf(stderr, "packhorse: %s\n", as.error().message.c_str());
+    return kExitUsage;
+  }
   const std::string path = file.empty() ? ConfigFile(globals) : file;
   const config::Loaded loaded = daemon::LoadConfiguration(path);
   const int exit_code = loaded.ok() ? kExitFine : daemon::kExitBadConfiguration;
   if (globals.json) {
-    PrintJson(path, loaded);
+    PrintJson(path, *as, loaded);
     return exit_code;
   }
   const Style style = Style::Detect();
@@ -83,10 +122,10 @@ int Check(const Globals& globals, const std::string& file) {
   }
   const std::string summary = daemon::Summary(daemon::Count(loaded.problems));
   if (!loaded.ok()) {
-    PrintOut(style.Bad(summary));
+    PrintOut(style.Bad(summary) + AsUser(*as));
     return exit_code;
   }
-  PrintOut(style.Good(path + ": OK") + (loaded.problems.empty() ? "" : ", " + summary));
+  PrintOut(style.Good(path + ": OK") + (loaded.problems.empty() ? "" : ", " + summary) + AsUser(*as));
   PrintOut(Plan(loaded.config));
   return exit_code;
 }

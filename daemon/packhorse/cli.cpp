@@ -44,6 +44,7 @@ constexpr char kExamples[] =
 struct Arguments {
   Globals globals;
   std::string file;
+  std::string user;
   std::string destination;
   std::string duration;
   bool check_ledger = false;
@@ -52,6 +53,7 @@ struct Arguments {
   std::string event_name;
   std::string event_subject;
   QuarantineOptions quarantine;
+  RetryOptions retry;
   PeekOptions peek;
   ExportOptions queue_export;
   std::string flush_timeout = "30s";
@@ -100,8 +102,17 @@ void AddQueueCommands(CLI::App& app, Arguments& a) {
   CLI::App* queue = app.add_subcommand("queue", "The store-and-forward queue");
   queue->require_subcommand(1);
   Add(*queue, a, "stats", "How much waits, how large it is, how old", [&a] { return ShowQueueStats(a.globals); });
-  CLI::App* quarantine = Add(*queue, a, "quarantine", "Messages that could not be decoded, oldest first, and why",
-                             [&a] { return ShowQuarantine(a.globals, a.quarantine); });
+  CLI::App* quarantine =
+      queue->add_subcommand("quarantine", "Messages that could not be decoded, oldest first, and why");
+  quarantine->callback([&a, quarantine] {
+    if (quarantine->get_subcommands().empty()) {  // else that has said what to run
+      a.run = [&a] { return ShowQuarantine(a.globals, a.quarantine); };
+    }
+  });
+  CLI::App* retry = Add(*quarantine, a, "retry", "Decode them again, and send what can be decoded now",
+                        [&a] { return RetryQuarantine(a.globals, a.retry); });
+  retry->add_option("--stream", a.retry.stream, "Only those of this stream");
+  retry->add_option("--destination", a.retry.destination, "Only for this one, default all");
   quarantine->add_option("--limit", a.quarantine.limit, "At most so many, default 100")->check(CLI::Range(1, 1000));
   quarantine->add_option("--after", a.quarantine.after, "Only those with a larger number");
   Add(*queue, a, "verify", "Check all of it and count again; exit code 1 when something is wrong",
@@ -178,9 +189,10 @@ void AddChangeCommands(CLI::App& app, Arguments& a) {
 }
 
 void AddLocalCommands(CLI::App& app, Arguments& a) {
-  CLI::App* check =
-      Add(app, a, "check", "Check a configuration file; needs no daemon", [&a] { return Check(a.globals, a.file); });
+  CLI::App* check = Add(app, a, "check", "Check a configuration file; needs no daemon",
+                        [&a] { return Check(a.globals, a.file, a.user); });
   check->add_option("FILE", a.file, "Default: the file of --config");
+  check->add_option("--user", a.user, "Judge as this user; root's default: packhorse, which runs the service");
   CLI::App* decode = Add(app, a, "decode", "What becomes of a payload on standard input; needs no daemon",
                          [&a] { return Decode(a.globals, a.decode, std::cin); });
   decode->add_option("--topic", a.decode.topic, "The topic it was published to")->required();

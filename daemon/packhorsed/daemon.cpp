@@ -44,7 +44,8 @@ void PrintLine(std::string_view line) { std::fprintf(stderr, "%.*s\n", static_ca
 int Fail(Notifier& notifier, const Error& error) {
   health::Log(health::LogLevel::kError, "start_failed", error.message, {{"code", std::string(Name(error.code))}});
   notifier.Say("not started: " + Shorten(error.message, kStatusBytes));
-  return kExitFailure;
+  // What a later try cannot mend is not tried again: the queue of a newer release, or a file that is none.
+  return error.code == ErrorCode::kUnsupported ? kExitBadConfiguration : kExitFailure;
 }
 
 // One line for `systemctl status`; all problems are in the journal.

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "common/load.h"
+#include "common/secrets.h"
 #include "contract/cloud_contract.h"
 #include "contract/gap_contract.h"
 #include "health/log.h"
@@ -20,30 +21,6 @@ namespace {
 
 // How long to wait before a source that could not be made is tried again.
 constexpr std::chrono::seconds kSourceRetry{30};
-
-auth::SecretSource ToSource(const config::SecretRef& ref) {
-  using From = config::SecretRef::Kind;
-  using To = auth::SecretSource::Kind;
-  const To kind = ref.kind == From::kFile         ? To::kFile
-                  : ref.kind == From::kEnv        ? To::kEnv
-                  : ref.kind == From::kCredential ? To::kCredential
-                                                  : To::kNone;
-  return auth::SecretSource{kind, ref.name};
-}
-
-auth::Options::Type ToType(config::Auth::Type type) {
-  switch (type) {
-    case config::Auth::Type::kNone:
-      return auth::Options::Type::kNone;
-    case config::Auth::Type::kBearer:
-      return auth::Options::Type::kBearer;
-    case config::Auth::Type::kBasic:
-      return auth::Options::Type::kBasic;
-    case config::Auth::Type::kHeader:
-      return auth::Options::Type::kHeader;
-  }
-  return auth::Options::Type::kNone;
-}
 
 std::vector<limit::Window> ToWindows(const std::vector<config::Limit>& limits) {
   std::vector<limit::Window> windows;
@@ -236,15 +213,7 @@ void SetSharedLimits(Parts& parts, const config::Config& config) {
 }
 
 Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination) {
-  auth::Options options;
-  options.type = ToType(destination.auth.type);
-  options.username = destination.auth.username;
-  options.header = destination.auth.header;
-  options.current = ToSource(destination.auth.secret);
-  if (destination.auth.secret.next) {
-    options.next = ToSource(*destination.auth.secret.next);
-  }
-  auto credentials = auth::MakeCredentials(options);
+  auto credentials = auth::MakeCredentials(AuthOptions(destination));
   if (!credentials) {
     return credentials.error().With("destination '" + destination.name + "'");
   }

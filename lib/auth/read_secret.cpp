@@ -50,7 +50,9 @@ Status CheckFile(int fd, const std::string& path, const std::string& place) {
     return Error{ErrorCode::kInvalidArgument, place + " is not a regular file"};
   }
   if ((about.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    return Error{ErrorCode::kPermissionDenied, place + " can be read or written by every user; run: chmod o= " + path};
+    return Error{
+        ErrorCode::kPermissionDenied,
+        place + " can be read or written by every user; run: chown root:packhorse " + path + " && chmod 0640 " + path};
   }
   return {};
 }

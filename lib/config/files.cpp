@@ -20,11 +20,14 @@ std::string Octal(mode_t mode) {
   return text.data();
 }
 
-FileProblem NotAccessible(int number) {
+// Root writes it, the service reads it. Never to the group of a file that is root's: that would be of no use.
+std::string Mend(const std::string& path) { return "chown root:packhorse " + path + " && chmod 0640 " + path; }
+
+FileProblem NotAccessible(const std::string& path, int number) {
   const bool denied = number == EACCES || number == EPERM;
   return FileProblem{number == ENOENT ? "this file does not exist"
                                       : "this file cannot be opened: " + std::system_category().message(number),
-                     denied ? "a file that this user can read; check as root or as the service's user" : ""};
+                     denied ? "a file, in folders, that the service's user can read: " + Mend(path) : ""};
 }
 
 }  // namespace
@@ -32,7 +35,7 @@ FileProblem NotAccessible(int number) {
 std::optional<FileProblem> CheckFile(const std::string& path, std::uint64_t max_bytes, bool secret) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
-    return NotAccessible(errno);
+    return NotAccessible(path, errno);
   }
   if (!S_ISREG(status.st_mode)) {
     return FileProblem{S_ISDIR(status.st_mode) ? "this is a directory" : "this is not a regular file",
@@ -40,7 +43,7 @@ std::optional<FileProblem> CheckFile(const std::string& path, std::uint64_t max_
   }
   if (secret && (status.st_mode & S_IRWXO) != 0) {
     return FileProblem{"this secret is open to every user of the machine (mode " + Octal(status.st_mode) + ")",
-                       "mode 0640 or 0600; chmod o= " + path};
+                       "mode 0640, of root and the group of the service: " + Mend(path)};
   }
   if (status.st_size == 0) {
     return FileProblem{"this file is empty", ""};
@@ -51,7 +54,7 @@ std::optional<FileProblem> CheckFile(const std::string& path, std::uint64_t max_
   }
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) {
-    return NotAccessible(errno);
+    return NotAccessible(path, errno);
   }
   return std::nullopt;
 }

@@ -1,3 +1,6 @@
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 
@@ -44,6 +47,19 @@ void CheckOneSecret(const Node& secret, Problems& problems) {
   }
 }
 
+// Between two rotations there is no next secret.
+bool IsThere(const Node& next) {
+  if (next["file"].usable()) {
+    return access(next["file"].text.c_str(), F_OK) == 0 || errno != ENOENT;
+  }
+  if (next["env"].usable()) {
+    return std::getenv(next["env"].text.c_str()) != nullptr;
+  }
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  return next["credential"].usable() && folder != nullptr &&
+         access((std::string(folder) + "/" + next["credential"].text).c_str(), F_OK) == 0;
+}
+
 bool SamePlace(const Node& a, const Node& b) {
   for (const char* kind : {"file", "env", "credential"}) {
     if (a[kind].usable() && b[kind].usable() && a[kind].text == b[kind].text) {
@@ -56,7 +72,9 @@ bool SamePlace(const Node& a, const Node& b) {
 void CheckSecret(const Node& secret, Problems& problems) {
   CheckOneSecret(secret, problems);
   const Node& next = secret["next"];
-  CheckOneSecret(next, problems);
+  if (IsThere(next)) {
+    CheckOneSecret(next, problems);
+  }
   if (SamePlace(secret, next)) {
     problems.Warning(next, "is the same as the secret beside it", {.show_value = false});
   }

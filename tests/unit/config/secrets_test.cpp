@@ -66,7 +66,7 @@ TEST_F(SecretRuleTest, AFileThatOtherUsersCanReachIsAnError) {
     ASSERT_EQ(chmod((dir_ / "token").c_str(), mode), 0);
     const std::string line = Line(Token(R"({"file": "DIR/token"})"));
     EXPECT_TRUE(Contains(line, "/destinations/0/auth/token/file: this secret is open to every user")) << line;
-    EXPECT_TRUE(Contains(line, "chmod o= " + (dir_ / "token"))) << line;
+    EXPECT_TRUE(Contains(line, "chown root:packhorse " + (dir_ / "token") + " && chmod 0640 " + (dir_ / "token"))) << line;
   }
   for (const mode_t mode : {0400U, 0600U, 0640U, 0660U}) {
     ASSERT_EQ(chmod((dir_ / "token").c_str(), mode), 0);
@@ -109,9 +109,11 @@ TEST_F(SecretRuleTest, ACredentialIsLookedForWhereSystemdPutsIt) {
   EXPECT_TRUE(Contains(Line(Token(R"({"credential": "../token"})")), "does not have the right form"));
 }
 
-TEST_F(SecretRuleTest, TheNextSecretIsCheckedAsTheFirst) {
-  EXPECT_TRUE(Contains(Line(Token(R"({"file": "DIR/token", "next": {"file": "DIR/absent"}})")),
-                       "/destinations/0/auth/token/next/file: this file does not exist"));
+TEST_F(SecretRuleTest, TheNextSecretIsCheckedAsTheFirstWhereThereIsOne) {
+  EXPECT_TRUE(Token(R"({"file": "DIR/token", "next": {"file": "DIR/absent"}})").problems.empty());
+  EXPECT_TRUE(Token(R"({"file": "DIR/token", "next": {"env": "PACKHORSE_TEST_ABSENT"}})").problems.empty());
+  EXPECT_TRUE(Contains(Line(Token(R"({"file": "DIR/token", "next": {"file": "DIR"}})")),
+                       "/destinations/0/auth/token/next/file: this is a directory"));
   EXPECT_TRUE(Contains(Line(Token(R"({"file": "DIR/token", "next": {"file": "DIR/token"}})")),
                        "warning: is the same as the secret beside it"));
   EXPECT_TRUE(Contains(Line(Token(R"({"file": "DIR/token", "next": {"file": "DIR/client.key", "next": {}}})")),

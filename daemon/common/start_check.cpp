@@ -1,0 +1,124 @@
+#include "common/start_check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "base/result.h"
+#include "common/secrets.h"
+
+namespace packhorse::daemon {
+namespace {
+
+// What systemd makes for the unit at each start (StateDirectory=, RuntimeDirectory=).
+constexpr const char* kMadeByTheUnit[] = {"/var/lib/packhorse", "/run/packhorse"};
+
+class StartCheck {
+ public:
+  StartCheck(const std::string& file, config::Loaded& loaded) : file_(file), loaded_(loaded) {}
+
+  void Run() {
+    const config::Config& config = loaded_.config;
+    for (std::size_t i = 0; i < config.sources.size(); ++i) {
+      CheckPassword("/sources/" + std::to_string(i) + "/password", config.sources[i].password);
+    }
+    for (std::size_t i = 0; i < config.destinations.size(); ++i) {
+      CheckCredentials("/destinations/" + std::to_string(i) + "/auth", config.destinations[i]);
+    }
+    CheckFolderOf("/queue/path", config.queue.path, true);
+    CheckSocket(config);
+  }
+
+ private:
+  // Values are not shown: they may be secrets.
+  void Add(const std::string& path, std::string message, std::string value = "", std::string allowed = "") {
+    config::Problem problem;
+    problem.file = file_;
+    problem.path = path;
+    problem.value = std::move(value);
+    problem.message = std::move(message);
+    problem.allowed = std::move(allowed);
+    loaded_.problems.push_back(std::move(problem));
+  }
+
+  // Outside of the service systemd gives no credentials; the rules of the configuration have said so.
+  static bool CanBeRead(const config::SecretRef& secret) {
+    return secret.kind != config::SecretRef::Kind::kCredential || std::getenv("CREDENTIALS_DIRECTORY") != nullptr;
+  }
+
+  void CheckPassword(const std::string& path, const config::SecretRef& password) {
+    for (const config::SecretRef* secret : {&password, static_cast<const config::SecretRef*>(password.next.get())}) {
+      if (secret == nullptr || secret->kind == config::SecretRef::Kind::kNone || !CanBeRead(*secret)) {
+        continue;
+      }
+      const auto read = auth::ReadSecret(ToSource(*secret));
+      if (!read && !(secret != &password && read.error().code == ErrorCode::kNotFound)) {
+        Add(secret == &password ? path : path + "/next", read.error().message);
+      }
+    }
+  }
+
+  void CheckCredentials(const std::string& path, const config::Destination& destination) {
+    const config::SecretRef& secret = destination.auth.secret;
+    if (!CanBeRead(secret) || (secret.next && !CanBeRead(*secret.next))) {
+      return;
+    }
+    if (const auto made = auth::MakeCredentials(AuthOptions(destination)); !made) {
+      Add(path, made.error().message);
+    }
+  }
+
+  static std::string FolderOf(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  }
+
+  // Why nothing can be made in the folder; empty when something can. A medium that takes no writes now is no mistake of
+  // the configuration: it may take them again.
+  static std::string Obstacle(const std::string& folder) {
+    struct stat about {};
+    if (stat(folder.c_str(), &about) != 0) {
+      return errno == ENOENT ? "the folder " + folder + " does not exist"
+                             : "the folder " + folder + " cannot be used: " + std::system_category().message(errno);
+    }
+    if (!S_ISDIR(about.st_mode)) {
+      return folder + " is not a folder";
+    }
+    const bool forbidden = faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0 && errno == EACCES;
+    return forbidden ? "this user may not write in the folder " + folder : "";
+  }
+
+  // `made`: the daemon makes the folder itself where it can.
+  void CheckFolderOf(const std::string& key, const std::string& path, bool made) {
+    const std::string folder = FolderOf(path);
+    struct stat about {};
+    const bool absent = stat(folder.c_str(), &about) != 0 && errno == ENOENT;
+    if (absent && (folder == kMadeByTheUnit[0] || folder == kMadeByTheUnit[1])) {
+      return;
+    }
+    const std::string obstacle = Obstacle(absent && made ? FolderOf(folder) : folder);
+    if (!obstacle.empty()) {
+      Add(key, obstacle, path,
+          "a folder that the service's user may write: install -d -o packhorse -g packhorse -m 0750 " + folder);
+    }
+  }
+
+  void CheckSocket(const config::Config& config) {
+    const std::string& path = config.control.socket;
+    CheckFolderOf("/control/socket", path, FolderOf(path) == config.queue.runtime_dir);
+  }
+
+  const std::string& file_;
+  config::Loaded& loaded_;
+};
+
+}  // namespace
+
+void CheckStart(const std::string& file, config::Loaded& loaded) { StartCheck(file, loaded).Run(); }
+
+}  // namespace packhorse::daemon

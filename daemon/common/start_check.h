@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "config/config.h"
+
+namespace packhorse::daemon {
+
+// Adds to the problems what the configuration cannot tell of itself and what would end the daemon at its start: what is
+// in the secrets, the folders of the queue and of the control socket. As the user that this process has. REQUIRES:
+// loaded.ok().
+void CheckStart(const std::string& file, config::Loaded& loaded);
+
+}  // namespace packhorse::daemon

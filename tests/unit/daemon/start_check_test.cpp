@@ -1,0 +1,103 @@
+// What would end the daemon at its start is found before.
+
+#include "common/start_check.h"
+
+#include <gmock/gmock.h>
+
+#include "common/load.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class StartCheckTest : public ::testing::Test {
+ protected:
+  StartCheckTest() {
+    Write("token", "secret-token\n");
+    Write("password", "pass word\n");
+  }
+
+  void Write(const std::string& name, const std::string& text) { test::WriteAll(dir_ / name, text, 0600); }
+
+  // All problems, a line each; empty when there are none.
+  std::string Problems() {
+    test::WriteAll(dir_ / "packhorse.json", R"({"gateway": {"id": "gw"},
+      "sources": [{"name": "plant", "urls": ["mqtt://127.0.0.1"], "username": "u", "password": )" +
+                                                secret("password") + R"(}],
+      "streams": [{"name": "t", "source": "plant", "topics": ["#"], "contract": "generic-json@1",
+                   "destinations": ["cloud"]}],
+      "destinations": [{"name": "cloud", "contract": "packhorse-ingest@1", "url": "https://a.example",
+                        "auth": {"type": "bearer", "token": )" +
+                                                secret("token") + R"(}}],
+      "queue": {"path": ")" + queue_ + R"(", "runtime_dir": ")" +
+                                                (dir_ / "run") + R"("},
+      "control": {"socket": ")" + socket_ + R"("}})");
+    std::string all;
+    for (const config::Problem& problem : LoadConfiguration(dir_ / "packhorse.json").problems) {
+      all += config::Describe(problem) + "\n";
+    }
+    return all;
+  }
+
+  std::string secret(const std::string& name) const {
+    return R"({"file": ")" + (dir_ / name) + R"(", "next": {"file": ")" + (dir_ / (name + ".next")) + R"("}})";
+  }
+
+  test::TempDir dir_;
+  std::string queue_ = dir_ / "queue.db";
+  std::string socket_ = dir_ / "control.sock";
+};
+
+TEST_F(StartCheckTest, WhatIsRightHasNoProblemAlsoBetweenTwoRotations) { EXPECT_EQ(Problems(), ""); }
+
+TEST_F(StartCheckTest, ATokenThatCannotTravelInAHeaderIsFoundAndNotShown) {
+  for (const char* text : {"secret-token\r\n", "secret-token\nsecond line\n", " secret-token\n", "secret token\n"}) {
+    Write("token", text);
+    EXPECT_THAT(Problems(), HasSubstr("/destinations/0/auth: ")) << text;
+    EXPECT_THAT(Problems(), Not(HasSubstr("secret-token"))) << text;
+  }
+  Write("token", "secret-token\n");
+  Write("token.next", "other\r\n");
+  EXPECT_THAT(Problems(), HasSubstr("carriage return"));
+  Write("token.next", "other\n");
+  EXPECT_EQ(Problems(), "");
+}
+
+TEST_F(StartCheckTest, APasswordThatCannotBeReadIsFound) {
+  Write("password", "pass\r\n");
+  EXPECT_THAT(Problems(), HasSubstr("/sources/0/password: "));
+  Write("password", "pass word\n");
+  Write("password.next", "one\ntwo\n");
+  EXPECT_THAT(Problems(), HasSubstr("/sources/0/password/next: "));
+}
+
+TEST_F(StartCheckTest, AQueueFolderThatIsMissingOrNoneIsFoundWithTheCommandThatMakesIt) {
+  queue_ = dir_ / "absent/queue.db";
+  EXPECT_EQ(Problems(), "") << "the queue makes it";
+  queue_ = dir_ / "absent/deeper/queue.db";
+  EXPECT_THAT(Problems(), HasSubstr("/queue/path: the folder " + (dir_ / "absent") + " does not exist"));
+  EXPECT_THAT(Problems(), HasSubstr("install -d -o packhorse"));
+  queue_ = dir_ / "token/queue.db";
+  EXPECT_THAT(Problems(), HasSubstr("/queue/path: "));
+}
+
+TEST_F(StartCheckTest, TheFoldersThatTheUnitMakesNeedNotBeThere) {
+  queue_ = "/var/lib/packhorse/queue.db";
+  EXPECT_THAT(Problems(), Not(HasSubstr("does not exist")));
+}
+
+TEST_F(StartCheckTest, ASocketThatCannotBeMadeIsFound) {
+  socket_ = dir_ / std::string(120, 's');
+  EXPECT_THAT(Problems(), HasSubstr("/control/socket: is too long"));
+  socket_ = dir_ / "absent/control.sock";
+  EXPECT_THAT(Problems(), HasSubstr("/control/socket: the folder"));
+  socket_ = dir_ / "run/control.sock";
+  EXPECT_EQ(Problems(), "") << "the queue makes its runtime folder";
+}
+
+}  // namespace
+}  // namespace packhorse::daemon
