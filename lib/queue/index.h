@@ -72,8 +72,7 @@ class Index {
   Lane LaneOf(StreamId id) const;
   // `wanted` where the stream has destinations in that lane, else its own lane.
   Lane LaneFor(StreamId id, std::optional<Lane> wanted) const;
-  // Destinations that get the stream's next message in this lane.
-  std::vector<DestinationId> Recipients(StreamId stream, Lane lane) const;
+  std::vector<DestinationId> Recipients(StreamId stream, Lane lane) const;  // of its next message in this lane
   bool Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const;
   // To ask without the lock which messages of the lane a destination gets.
   std::vector<Subscription> SubscriptionsOf(DestinationId destination, Lane lane) const;
@@ -93,8 +92,7 @@ class Index {
   // --- clocks ---
   const Boots& boots() const { return boots_; }
   void ReleaseClock() { boots_.Release(); }
-  // How many of a destination's messages in a lane wait for a stamp that is still open: those in ranges that begin
-  // behind it.
+  // How many of its messages in a lane wait for a stamp that is still open: those in ranges that begin behind it.
   std::uint64_t Withheld(DestinationId destination, LanePart of, std::optional<Sequence> open_from) const;
 
   // --- replays (index_replay.cpp) ---
@@ -102,8 +100,7 @@ class Index {
   const Replays& replays() const { return replays_; }
   Retained& retained() { return retained_; }
   const Retained& retained() const { return retained_; }
-  // Whether the message waits in a range of the destination, or is about to be written down as refused by it or as
-  // quarantined.
+  // Whether it waits in a range of the destination, or is about to be written down as refused by it or as quarantined.
   bool Busy(DestinationId destination, Lane lane, Sequence sequence, StreamId stream) const;
   // Messages that are in batches for the destination or set aside, those of replays apart.
   std::set<Sequence> InBatches(DestinationId destination, Lane lane) const;
@@ -122,7 +119,6 @@ class Index {
   // --- quarantine (index_quarantine.cpp) ---
   void AddRetrying(const PartialKey& key) { retrying_.insert(key); }
   std::set<PartialKey> LeftQuarantine() const;  // on their way again, also where the database does not know it yet
-  // Whether the message may leave the quarantine of the destination: it does not wait for it, and is counted there.
   bool MayRetry(DestinationId destination, Lane lane, const QuarantineRetryOp::Message& message) const;
   std::map<std::string, std::uint64_t> Undecodable() const;  // as Stats::undecodable
 
@@ -151,12 +147,10 @@ class Index {
   Partial FindPartial(const PartialKey& key, bool& exists) const;
   Sequence last(Lane lane) const { return numbers_[At(lane)].next - 1; }
   Sequence stored_through(Lane lane) const { return stored_through_[At(lane)]; }
-  // Nothing below it is needed by any destination.
-  Sequence LowWater(Lane lane) const;
-  // Nothing below it is needed or kept for replays.
-  Sequence LowestKept(Lane lane) const;
-  // Segments in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first of
-  // them is missing.
+  Sequence LowWater(Lane lane) const;    // nothing below it is needed by any destination
+  Sequence LowestKept(Lane lane) const;  // nor kept for replays
+  // Those in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first is
+  // missing.
   std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
   std::map<std::string, std::uint64_t> Pending() const;    // messages by destination, where there are any

@@ -26,6 +26,7 @@ std::set<PartialKey> Index::LeftQuarantine() const {
   return left;
 }
 
+// It does not wait for the destination, and is counted as quarantined for it.
 bool Index::MayRetry(DestinationId destination, Lane lane, const QuarantineRetryOp::Message& message) const {
   const auto counted =
       totals_.find(LedgerKey{0, message.stream, destination, LedgerCode(Outcome::kQuarantined), message.reason});

@@ -258,10 +258,7 @@ Result<std::string> MetaText(Database& db, const char* key) {
 
 Result<std::uint64_t> MetaNumber(Database& db, const char* key) {
   const Result<std::string> text = MetaText(db, key);
-  if (!text) {
-    return text.error();
-  }
-  return std::strtoull(text->c_str(), nullptr, 10);
+  return text ? Result<std::uint64_t>(std::strtoull(text->c_str(), nullptr, 10)) : text.error();
 }
 
 Status LoadIndex(Database& db, Reader& reader, Index& index) {

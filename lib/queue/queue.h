@@ -193,8 +193,7 @@ class Queue {
   // Of one destination, behind `after`; `waiting`: only those that wait for what decodes them (WaitsForDefinition).
   virtual Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting,
                                                                  Slot after, std::size_t limit) = 0;
-  // Takes messages out of a destination's quarantine: those in the batches, and those that are resolved as dropped.
-  // `from` and `through` mean nothing here. All of it or nothing. The rows stay until the messages are settled.
+  // Takes messages out of a destination's quarantine: those in batches, and those resolved as dropped. All or nothing.
   virtual void RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
   // What became of a message, per destination; of one of its records where `record` says which.
   virtual Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) = 0;
@@ -206,8 +205,7 @@ class Queue {
   // Damage that a check has found: noted, as if it had been met while reading, for the next start to salvage.
   virtual void NoteDamage(const std::string& because) = 0;
 
-  // How the messages of each stream are decoded, and how those were that came before: by stream, what is in use or was
-  // in use last first.
+  // How the messages of each stream are decoded now, and before: by stream, the one in use last first.
   virtual Result<std::vector<KeptDefinition>> Definitions() = 0;
 
   // Streams and destinations of a new configuration. Streams keep their ids; a new destination starts where it says,
