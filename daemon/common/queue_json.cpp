@@ -231,12 +231,19 @@ bool CutPage(std::vector<queue::QuarantinedMessage>& messages, std::size_t limit
   if (messages.size() <= limit) {
     return false;
   }
-  const Sequence next = messages[limit].sequence;
-  messages.resize(limit);
-  while (messages.size() > 1 && messages.back().sequence == next) {
-    messages.pop_back();
+  const auto begins = [&](std::size_t at) {
+    return at == messages.size() || messages[at].sequence != messages[at - 1].sequence;
+  };
+  std::size_t end = limit;
+  while (end > 0 && !begins(end)) {
+    --end;
   }
-  return true;
+  for (end = end > 0 ? end : limit; !begins(end);) {
+    ++end;
+  }
+  const bool more = end < messages.size();
+  messages.resize(end);
+  return more;
 }
 
 std::string PeekJson(const queue::QueueIds& ids, const std::vector<Waiting>& waiting, const StreamNames& stream_name) {

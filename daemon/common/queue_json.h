@@ -79,8 +79,8 @@ std::string ReplayJson(const queue::Replay& replay);
 // `{"replays":[...]}`; `running`: only those.
 std::string ReplaysJson(const std::vector<queue::Replay>& replays, bool running);
 
-// At most `limit` of what was read with one more than that, and whether there are more. All of one number stay
-// together: the next page begins behind it.
+// About `limit` of what was read with queue::kLanes more than that, and whether there are more. All of one number stay
+// together, one for each lane at most: the next page begins behind it.
 bool CutPage(std::vector<queue::QuarantinedMessage>& messages, std::size_t limit);
 
 }  // namespace packhorse::daemon

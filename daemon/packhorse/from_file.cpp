@@ -94,7 +94,7 @@ Result<std::string> QueuePeek(const Source& from) {
 
 Result<std::string> Quarantine(const Source& from) {
   const auto limit = static_cast<std::size_t>(from.Number("limit"));
-  Result<std::vector<queue::QuarantinedMessage>> messages = from.view.Quarantined(limit + 1, from.Number("after"));
+  Result<std::vector<queue::QuarantinedMessage>> messages = from.view.Quarantined(limit + queue::kLanes, from.Number("after"));
   if (!messages) {
     return messages.error();
   }

@@ -36,7 +36,7 @@ Json Texts(const std::vector<Reason>& reasons) {
   return texts;
 }
 
-Json SourceJson(const SourceUnit& unit, const ingest::SourceStatus& status) {
+Json SourceJson(const Parts& parts, const SourceUnit& unit, const ingest::SourceStatus& status) {
   const ingest::IntakeStats intake = unit.intake->Stats();
   return {{"name", status.name},
           {"state", ingest::Name(status.state)},
@@ -55,7 +55,7 @@ Json SourceJson(const SourceUnit& unit, const ingest::SourceStatus& status) {
           {"redelivered", intake.redelivered},
           {"too_large", intake.too_large},
           {"properties_truncated", intake.properties_truncated},
-          {"last_at", Time(intake.last_at)}};
+          {"last_at", Time(parts.wall_history.Corrected(intake.last_at))}};
 }
 
 Json StreamJson(const config::Stream& stream, const queue::Ledger& ledger) {
@@ -117,17 +117,18 @@ Json ObserverJson(const observer::Stats& stats) {
   return {{"observed", stats.observed}, {"shed", stats.shed}, {"followers", stats.followers}};
 }
 
-Json EventJson(const health::Event& event) {
-  return {{"id", event.id},
-          {"severity", health::Name(event.severity)},
-          {"name", event.name},
-          {"subject", event.subject},
-          {"message", event.message},
-          {"since", Time(event.since)},
-          {"resolved_at", event.resolved_at ? Time(*event.resolved_at) : Json()},
-          {"acknowledged_at", event.acknowledged_at ? Time(*event.acknowledged_at) : Json()},
-          {"ends", event.ends()},
-          {"count", event.count}};
+Json EventJson(const Parts& parts, const health::Event& event) {
+  return {
+      {"id", event.id},
+      {"severity", health::Name(event.severity)},
+      {"name", event.name},
+      {"subject", event.subject},
+      {"message", event.message},
+      {"since", Time(parts.wall_history.Corrected(event.since))},
+      {"resolved_at", event.resolved_at ? Time(parts.wall_history.Corrected(*event.resolved_at)) : Json()},
+      {"acknowledged_at", event.acknowledged_at ? Time(parts.wall_history.Corrected(*event.acknowledged_at)) : Json()},
+      {"ends", event.ends()},
+      {"count", event.count}};
 }
 
 }  // namespace
@@ -138,7 +139,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                  {"reasons", verdict.reasons},
                  {"version", kVersion},
                  {"pid", getpid()},
-                 {"started_at", Time(parts.started_at)},
+                 {"started_at", Time(parts.wall_history.Corrected(parts.started_at))},
                  {"now", Time(parts.clock.Wall())},
                  {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
                  {"boot_clock", BootClockJson(parts.queue->ClockOfBoot())},
@@ -153,7 +154,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                  {"ledger", Json::parse(TotalJson(ledger))},
                  {"events", Json::array()}};
   for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {
-    status["sources"].push_back(SourceJson(*parts.sources[i], condition.sources[i]));
+    status["sources"].push_back(SourceJson(parts, *parts.sources[i], condition.sources[i]));
   }
   for (const config::Stream& stream : parts.config.streams) {
     status["streams"].push_back(StreamJson(stream, ledger));
@@ -162,7 +163,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
     status["destinations"].push_back(DestinationJson(destination, ReasonsOf(condition, destination)));
   }
   for (const health::Event& event : parts.events.Open()) {
-    status["events"].push_back(EventJson(event));
+    status["events"].push_back(EventJson(parts, event));
   }
   return Dump(status);
 }
@@ -175,13 +176,13 @@ std::string QueueStatsJson(const Parts& parts, const Condition& condition) {
   return QueueStatsJson(parts.config.queue, condition.queue, destinations);
 }
 
-std::string EventsJson(const health::Events& events) {
+std::string EventsJson(const Parts& parts) {
   Json json = {{"open", Json::array()}, {"recent", Json::array()}};
-  for (const health::Event& event : events.Open()) {
-    json["open"].push_back(EventJson(event));
+  for (const health::Event& event : parts.events.Open()) {
+    json["open"].push_back(EventJson(parts, event));
   }
-  for (const health::Event& event : events.Recent()) {
-    json["recent"].push_back(EventJson(event));
+  for (const health::Event& event : parts.events.Recent()) {
+    json["recent"].push_back(EventJson(parts, event));
   }
   return Dump(json);
 }
@@ -189,7 +190,7 @@ std::string EventsJson(const health::Events& events) {
 std::string VersionJson(const Parts& parts) {
   return Dump({{"version", kVersion},
                {"pid", getpid()},
-               {"started_at", Time(parts.started_at)},
+               {"started_at", Time(parts.wall_history.Corrected(parts.started_at))},
                {"config", parts.config_file},
                {"queue_id", parts.queue->id()},
                {"device_contracts", contract::DeviceContractNames()},

@@ -16,7 +16,7 @@ namespace packhorse::daemon {
 
 std::string StatusJson(const Parts& parts, const Condition& condition, const queue::Ledger& ledger);
 std::string QueueStatsJson(const Parts& parts, const Condition& condition);
-std::string EventsJson(const health::Events& events);
+std::string EventsJson(const Parts& parts);
 std::string VersionJson(const Parts& parts);
 std::string ReloadJson(const ReloadReport& report);
 

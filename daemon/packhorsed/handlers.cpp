@@ -168,7 +168,7 @@ control::Answer Handlers::ListQuarantine(const control::Call&, const Args& args)
     return !limit ? limit.error() : after.error();
   }
   const auto count = static_cast<std::size_t>(*limit);
-  auto messages = parts_.queue->Quarantined(count + 1, static_cast<Sequence>(*after));
+  auto messages = parts_.queue->Quarantined(count + queue::kLanes, static_cast<Sequence>(*after));
   if (!messages) {
     return messages.error();
   }
@@ -234,7 +234,7 @@ control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
   return found ? control::Answer(WhereJson(*key, *found)) : control::Answer(found.error());
 }
 
-control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_.events); }
+control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_); }
 
 control::Answer Handlers::AcknowledgeEvent(const control::Call&, const Args& args) {
   const auto name = args.Text("name", "");

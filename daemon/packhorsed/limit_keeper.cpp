@@ -11,6 +11,7 @@ namespace packhorse::daemon {
 namespace {
 
 constexpr health::EventName kFailing = "limits_not_enforced";
+constexpr health::EventName kExpireSoon = "messages_expire_soon";
 
 std::string What(const queue::GivenUp& given_up) {
   std::string text =
@@ -18,6 +19,28 @@ std::string What(const queue::GivenUp& given_up) {
   text += given_up.first == 0 ? " turned away on arrival"
                               : ", numbers " + std::to_string(given_up.first) + " to " + std::to_string(given_up.last);
   return text + ", for destination '" + given_up.destination + "'";
+}
+
+// In days, hours, minutes or seconds, whichever says enough.
+std::string About(std::chrono::microseconds age) {
+  using std::chrono::floor;
+  return age >= std::chrono::hours(48)    ? FormatDuration(floor<std::chrono::days>(age))
+         : age >= std::chrono::hours(2)   ? FormatDuration(floor<std::chrono::hours>(age))
+         : age >= std::chrono::minutes(2) ? FormatDuration(floor<std::chrono::minutes>(age))
+                                          : FormatDuration(floor<std::chrono::seconds>(age));
+}
+
+std::string ExpiryText(const queue::ExpireSoon& soon, const config::Queue& queue) {
+  using std::chrono::seconds;
+  std::string text = "messages for destination '" + soon.destination + "' expire in " +
+                     FormatDuration(std::chrono::ceil<seconds>(soon.in)) +
+                     " at the earliest, and are gone then: the oldest has waited " + About(soon.age) +
+                     ", queue.max_age is " + FormatDuration(queue.max_age) +
+                     ". See in `packhorse status` why they wait, or set queue.max_age higher";
+  if (soon.by_running_time) {
+    text += ". The clock is not synchronised: only the time that this machine runs counts as waited";
+  }
+  return text;
 }
 
 }  // namespace
@@ -35,12 +58,30 @@ void LimitKeeper::Report(const queue::GivenUp& given_up) {
                       parts_.clock.Wall());
 }
 
+void LimitKeeper::TellExpiry(const std::vector<queue::ExpireSoon>& soon) {
+  const WallTime wall = parts_.clock.Wall();
+  std::set<std::string> told;
+  for (const queue::ExpireSoon& each : soon) {
+    told.insert(each.destination);
+    if (!expire_soon_.contains(each.destination)) {
+      parts_.events.Raise(kExpireSoon, each.destination, ExpiryText(each, parts_.config.queue), wall);
+    }
+  }
+  for (const std::string& destination : expire_soon_) {
+    if (!told.contains(destination)) {
+      parts_.events.Resolve(kExpireSoon, destination, wall);
+    }
+  }
+  expire_soon_ = std::move(told);
+}
+
 void LimitKeeper::Enforce(MonoTime now) {
   const queue::LimitReport report = parts_.queue->EnforceLimits(now);
   for (const queue::GivenUp& given_up : report.given_up) {
     Report(given_up);
     gaps_.Add(given_up, now);
   }
+  TellExpiry(report.expire_soon);
   const WallTime wall = parts_.clock.Wall();
   parts_.events.Follow(report.problem.has_value(), kFailing, "", report.problem ? report.problem->message : "", wall);
 }

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "packhorsed/gaps.h"
 #include "packhorsed/wiring.h"
@@ -24,6 +26,8 @@ class LimitKeeper {
   void HoldSources(const queue::Stats& stats, MonoTime now);
 
  private:
+  // Tells of each destination whose messages expire soon, once, as long as that is so.
+  void TellExpiry(const std::vector<queue::ExpireSoon>& soon);
   void Report(const queue::GivenUp& given_up);
   // Why the sources are to be off their brokers; empty: they are not.
   std::string HeldBecause(const queue::Stats& stats) const;
@@ -31,6 +35,7 @@ class LimitKeeper {
 
   Parts& parts_;
   Gaps& gaps_;
+  std::set<std::string> expire_soon_;  // destinations that were told of
   // Messages that an open event has counted, by event and destination.
   std::map<std::pair<std::string, std::string>, std::uint64_t> lost_;
 };

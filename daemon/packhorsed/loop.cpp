@@ -145,6 +145,7 @@ void Loop::CheckEverySecond(MonoTime now) {
     gaps_.Store(now, false);
   }
   clock_watch_.Look();
+  parts_.wall_history.Look(parts_.clock);
   const Condition condition = Observe(parts_, now);
   if (!stopping_) {
     limit_keeper_.HoldSources(condition.queue, now);

@@ -41,6 +41,21 @@ std::string HowFull(const Condition& condition) {
                    " messages (max_records)";
 }
 
+// A sync that takes long is everyday life on a card. More than this over the window is not.
+constexpr std::chrono::milliseconds kWindowMargin{3'000};
+
+// For how long messages that are to be on the disk within the window are not; empty: they are, or may still wait.
+std::string WindowExceeded(const Condition& condition) {
+  if (condition.queue.at_risk == 0 ||
+      condition.queue.at_risk_for <= condition.window + std::max(condition.window, kWindowMargin)) {
+    return "";
+  }
+  return std::to_string(condition.queue.at_risk) + " messages have waited for the disk for " +
+         FormatDuration(std::chrono::floor<std::chrono::seconds>(condition.queue.at_risk_for)) +
+         ", queue.durability.window is " + FormatDuration(condition.window) +
+         ": the disk does not answer, and a power cut now would cost them";
+}
+
 bool CanDeliver(const delivery::DestinationStatus& destination) {
   return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
 }
@@ -72,6 +87,9 @@ std::vector<Reason> StoreReasons(const Condition& condition) {
     reasons.push_back(
         {"the queue cannot be written" + Since(condition.queue.failing_since) + Because(condition.queue.last_error),
          &health::EventName("queue_store_failing").kind(), ""});
+  }
+  if (std::string exceeded = WindowExceeded(condition); !exceeded.empty()) {
+    reasons.push_back({std::move(exceeded), &health::EventName("durability_window_exceeded").kind(), ""});
   }
   if (PercentFull(condition) >= kFullPercent) {
     reasons.push_back({"the queue is " + std::to_string(PercentFull(condition)) + " % full: " + HowFull(condition),
@@ -150,6 +168,25 @@ std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition) {
   return left;
 }
 
+namespace {
+
+// What was noted before the clock was right is shown as when it was.
+void CorrectTimes(const WallHistory& history, Condition& condition) {
+  for (ingest::SourceStatus& source : condition.sources) {
+    source.since = history.Corrected(source.since);
+  }
+  for (delivery::DestinationStatus& destination : condition.destinations) {
+    destination.since = history.Corrected(destination.since);
+    destination.last_success_at = history.Corrected(destination.last_success_at);
+  }
+  condition.queue.failing_since = history.Corrected(condition.queue.failing_since);
+  for (health::Event& event : condition.events) {
+    event.since = history.Corrected(event.since);
+  }
+}
+
+}  // namespace
+
 Condition Observe(const Parts& parts, MonoTime now) {
   Condition condition;
   for (const auto& unit : parts.sources) {
@@ -166,9 +203,11 @@ Condition Observe(const Parts& parts, MonoTime now) {
   condition.queue = parts.queue->Snapshot();
   condition.max_queue_bytes = parts.config.queue.max_bytes;
   condition.max_queue_messages = parts.config.queue.max_records;
+  condition.window = parts.config.queue.window;
   condition.events = parts.events.Open();
   condition.ledger_balanced = std::none_of(condition.events.begin(), condition.events.end(),
                                            [](const health::Event& event) { return event.name == "ledger_mismatch"; });
+  CorrectTimes(parts.wall_history, condition);
   return condition;
 }
 
@@ -181,6 +220,7 @@ void Watch::Check(const Condition& condition) {
     CheckSource(source, now);
   }
   CheckStore(condition, now);
+  CheckAtRisk(condition, now);
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     CheckDestination(destination, now, mono);
   }
@@ -237,6 +277,11 @@ void Watch::CheckStore(const Condition& condition, WallTime now) {
       std::to_string(condition.queue.released_messages) +
           " delivered messages were let go before retain_delivered was over, to stay within queue.max_bytes",
       now);
+}
+
+void Watch::CheckAtRisk(const Condition& condition, WallTime now) {
+  const std::string exceeded = WindowExceeded(condition);
+  parts_.events.Follow(!exceeded.empty(), "durability_window_exceeded", "", exceeded, now);
 }
 
 void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {

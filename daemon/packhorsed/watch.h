@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -22,6 +23,7 @@ struct Condition {
   queue::Stats queue;
   std::uint64_t max_queue_bytes = 0;     // 0: no limit
   std::uint64_t max_queue_messages = 0;  // likewise
+  std::chrono::milliseconds window{};    // of durability
   bool ledger_balanced = true;
   std::map<std::string, Course> courses;  // of the destinations
   std::vector<health::Event> events;      // that are open
@@ -56,6 +58,7 @@ class Watch {
  private:
   void CheckSource(const ingest::SourceStatus& source, WallTime now);
   void CheckStore(const Condition& condition, WallTime now);
+  void CheckAtRisk(const Condition& condition, WallTime now);
   void CheckLeftBehind(const Condition& condition, WallTime now);
   void CheckUndecodable(const Condition& condition, WallTime now);
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);

@@ -8,6 +8,7 @@
 
 #include "auth/credentials.h"
 #include "base/clock.h"
+#include "base/wall_history.h"
 #include "base/result.h"
 #include "config/config.h"
 #include "delivery/delivery.h"
@@ -63,6 +64,7 @@ struct Parts {
   MonoTime started;
   std::uint64_t reloads = 0;  // configurations that took the place of the one before
   health::Events events;
+  WallHistory wall_history;  // times of events and states are shown by it
   std::unique_ptr<upload::Uploader> uploader;
   std::unique_ptr<queue::Queue> queue;
   std::map<std::string, limit::RateLimit> shared_limits;  // destinations point into it

@@ -66,7 +66,8 @@ void ClockWatch::CheckSteered(bool synchronized) {
   }
   unsteered_ = true;
   events_.Raise("clock_unsynchronized", "",
-                "the kernel does not know the gateway's clock to be right: records carry gateway_clock unsynchronized",
+                "the kernel does not know the gateway's clock to be right: records carry gateway_clock unsynchronized,"
+                " and for queue.max_age only the time that this machine runs counts",
                 clock_.Wall());
 }
 

@@ -135,7 +135,8 @@ struct Intake::Impl {
   void Count(const Arrival& arrival, WallTime now);
   bool EndsHere(const Arrival& arrival, const Route& route, const Limits& limits);
   Pace PaceOf(const Arrival& arrival, const Route& route);
-  Status Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message);
+  // Whether the queue took it; false: it was dropped on arrival and is counted.
+  Result<bool> Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message);
 
   queue::Queue& queue;
   const Clock& clock;
@@ -191,7 +192,8 @@ Pace Intake::Impl::PaceOf(const Arrival& arrival, const Route& route) {
   return rates.Next(route.stream, device, route.device_rate, clock.Mono());
 }
 
-Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message) {
+Result<bool> Intake::Impl::Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane,
+                                 RawMessage message) {
   if (arrival.payload.size() > limits.max_payload_bytes) {
     Add(too_large);
     message.payload = arrival.payload.substr(0, std::min(kQuarantinedPayloadBytes, arrival.payload.size()));
@@ -199,7 +201,8 @@ Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, std::op
                                std::to_string(arrival.payload.size()) + " bytes, max_payload_bytes is " +
                                std::to_string(limits.max_payload_bytes) + "; its first " +
                                std::to_string(message.payload.size()) + " bytes are kept";
-    return queue.Quarantine(std::move(message), "too_large", detail);
+    Status kept = queue.Quarantine(std::move(message), "too_large", detail);
+    return kept ? Result<bool>(true) : Result<bool>(kept.error());
   }
   message.payload = arrival.payload;
   const std::shared_ptr<const Tap> listener = CurrentTap();
@@ -211,10 +214,11 @@ Status Intake::Impl::Store(const Arrival& arrival, const Limits& limits, std::op
   if (!slot) {
     return slot.error();
   }
-  if (listener && *listener && slot->sequence > 0) {  // 0: dropped
+  const bool taken = slot->sequence > 0;
+  if (listener && *listener && taken) {
     (*listener)(slot->lane, slot->sequence, *copy);
   }
-  return {};
+  return taken;
 }
 
 Intake::Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock)
@@ -255,10 +259,11 @@ Status Intake::OnMessage(const Arrival& arrival) {
   // A device that was over its rate stays there for a while, so that its messages keep their order.
   const bool moved = pace != Pace::kWithin && !route->device_rate.drops;
   const std::optional<Lane> lane = moved ? std::optional(Lane::kBulk) : std::nullopt;
-  if (Status stored = impl_->Store(arrival, table->limits, lane, std::move(message)); !stored) {
+  Result<bool> stored = impl_->Store(arrival, table->limits, lane, std::move(message));
+  if (!stored) {
     return stored.error().With("message not stored");
   }
-  if (arrival.retained) {
+  if (arrival.retained && *stored) {
     impl_->retained.Remember(arrival.topic, arrival.payload);  // only now: a repeat of what was not stored is needed
   }
   return {};

@@ -7,12 +7,13 @@ namespace packhorse::queue {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::nanoseconds;
 
 // Each costs a row and a little of every fold. A machine that starts more often than this before anything is delivered
 // no longer waits for its clock.
 constexpr std::size_t kMaxBoots = 1'024;
-// Below this the wall clock was steered and not set: its stamps say when something was.
-constexpr auto kStep = std::chrono::seconds(1);
+// After this long a synchronised clock is believed to say how long the machine was switched off.
+constexpr auto kClockProven = std::chrono::hours(1);
 // Whoever stamps may notice so much later that the clock is right; its stamps are right then, and correcting them does
 // not change them.
 constexpr auto kNoticed = std::chrono::seconds(1);
@@ -27,36 +28,110 @@ bool SameBoot(const Boot& boot, const Boots::Now& now) {
 }  // namespace
 
 void Boots::Begin(const Now& now, const std::array<Sequence, kLanes>& next, BootChanges& changes) {
+  const ClockReading reading{now.boot, now.wall_at_boot, now.synchronized};
+  record_ = ClockRecord();
   if (!boots_.empty() && SameBoot(boots_.back(), now)) {
-    if (now.forgot && boots_.back().state == Boot::State::kAwaited) {
+    Boot& boot = boots_.back();
+    boot.several = false;  // as an earlier release says of all its rows, though the last one is of one boot
+    if (now.forgot && boot.state == Boot::State::kAwaited) {
       for (const Lane lane : kAllLanes) {
-        boots_.back().as_stamped[At(lane)] = next[At(lane)] - 1;
+        boot.as_stamped[At(lane)] = next[At(lane)] - 1;
       }
-      changes[boots_.back().number] = boots_.back();
     }
+    Note(reading);
+    changes[boot.number] = boot;
     return;
   }
-  const auto drop_last = [&] {
-    changes[boots_.back().number] = std::nullopt;
-    boots_.pop_back();
-  };
   const std::int64_t number = boots_.empty() ? 1 : boots_.back().number + 1;
   if (!boots_.empty() && boots_.back().from == next) {
-    drop_last();  // nothing came during it
+    // Nothing came during it. What came before is older by as much.
+    const std::chrono::nanoseconds ran = boots_.back().ran;
+    changes[boots_.back().number] = std::nullopt;
+    boots_.pop_back();
+    if (!boots_.empty()) {
+      boots_.back().ran += ran;
+    }
   }
-  if (!boots_.empty() && boots_.back().state == Boot::State::kAwaited) {
-    boots_.back().state = Boot::State::kAsStamped;  // how wrong that clock was nobody will ever know
-    changes[boots_.back().number] = boots_.back();
+  if (!boots_.empty()) {
+    if (boots_.back().state == Boot::State::kAwaited) {
+      boots_.back().state = Boot::State::kAsStamped;  // how wrong that clock was nobody will ever know
+    }
+    changes[boots_.back().number] = boots_.back();  // with how long it ran
   }
-  if (boots_.size() > 1 && boots_.back().state == Boot::State::kAsStamped &&
-      boots_[boots_.size() - 2].state == Boot::State::kAsStamped) {
-    drop_last();  // the one before says the same of its messages
+  if (boots_.size() >= kMaxBoots) {
+    MergeOldest(changes);
   }
   const bool await = !now.synchronized && boots_.size() < kMaxBoots;
-  Boot boot{number, now.boot_id, now.boot, now.wall_at_boot, next, {}, {}, {}, {}};
+  Boot boot;
+  boot.number = number;
+  boot.boot_id = now.boot_id;
+  boot.begun = now.boot;
+  boot.wall_then = now.wall_at_boot;
+  boot.from = next;
   boot.state = await ? Boot::State::kAwaited : Boot::State::kAsStamped;
-  changes[number] = boot;
   boots_.push_back(std::move(boot));
+  Note(reading);
+  changes[number] = boots_.back();
+}
+
+void Boots::MergeOldest(BootChanges& changes) {
+  const auto as_stamped = [](const Boot& boot) { return boot.state == Boot::State::kAsStamped; };
+  const auto first = std::adjacent_find(boots_.begin(), boots_.end(), [&](const Boot& one, const Boot& other) {
+    return as_stamped(one) && as_stamped(other);
+  });
+  if (first == boots_.end()) {
+    return;
+  }
+  const auto second = first + 1;
+  first->several = true;
+  first->ran += second->ran;
+  changes[first->number] = *first;
+  changes[second->number] = std::nullopt;
+  boots_.erase(second);
+}
+
+void Boots::Note(const ClockReading& reading) {
+  record_.Look(reading);
+  if (boots_.empty()) {
+    return;
+  }
+  Boot& boot = boots_.back();
+  boot.ran = std::max(boot.ran, reading.boot);
+  if (reading.synchronized) {
+    boot.synchronized_wall = std::max(boot.synchronized_wall.value_or(reading.wall_at_boot), reading.wall_at_boot);
+  }
+}
+
+Ages Boots::AgesAt(std::chrono::nanoseconds now, bool by_wall) const {
+  std::vector<Ages::Stretch> stretches;
+  stretches.reserve(boots_.size());
+  // A boot cannot have begun before an earlier one ended: where the clocks say so, one of them was wrong.
+  std::optional<WallTime> not_before;
+  std::vector<std::optional<WallTime>> begun;
+  for (const Boot& boot : boots_) {
+    stretches.push_back(Ages::Stretch{boot.number, boot.from, boot.several, {}});
+    std::optional<WallTime> at = boot.synchronized_wall;
+    if (at && not_before) {
+      at = std::max(*at, *not_before);
+    }
+    begun.push_back(at);
+    not_before = at ? at : not_before;
+    if (not_before) {
+      *not_before += Floored(boot.ran);
+    }
+  }
+  const std::optional<WallTime> wall_at_boot = by_wall ? record_.earliest() : std::nullopt;
+  microseconds ago = Floored(now);
+  for (std::size_t i = stretches.size(); i-- > 0;) {
+    if (i + 1 < stretches.size()) {
+      ago += Floored(boots_[i].ran);
+      if (wall_at_boot && begun[i]) {
+        ago = std::max(ago, *wall_at_boot + Floored(now) - *begun[i]);
+      }
+    }
+    stretches[i].ago = ago;
+  }
+  return Ages(std::move(stretches));
 }
 
 Status Boots::Check(const ClockOp& op) const {
@@ -80,6 +155,12 @@ void Boots::Apply(const ClockOp& op, BootChanges& changes) {
     released_ = false;
   }
   changes[boot.number] = boot;
+}
+
+Ages Boots::ProvenAges() const { return AgesAt(End().ran, record_.synchronized() >= kClockProven); }
+
+BootEnd Boots::End() const {
+  return boots_.empty() ? BootEnd() : BootEnd{boots_.back().number, boots_.back().ran, boots_.back().synchronized_wall};
 }
 
 void Boots::Forget(const std::array<Sequence, kLanes>& low_water, BootChanges& changes) {
@@ -130,11 +211,34 @@ void Boots::Correct(Lane lane, Sequence sequence, RawMessage& message) const {
 
 WallTime Boots::Arrived(Lane lane, Sequence sequence, const RawMessage& message, const Clock& clock) const {
   const Boot* boot = Find(lane, sequence);
-  if (boot == nullptr || boot != current()) {
+  if (boot != nullptr && boot == current()) {
+    const WallTime by_boot_time = clock.Wall() - Floored(clock.Boot() - message.boot_time);
+    return std::chrono::abs(by_boot_time - message.received_at) < ClockRecord::kStep ? message.received_at
+                                                                                     : by_boot_time;
+  }
+  if (!clock.Synchronized()) {
     return message.received_at;
   }
-  const WallTime by_boot_time = clock.Wall() - Floored(clock.Boot() - message.boot_time);
-  return std::chrono::abs(by_boot_time - message.received_at) < kStep ? message.received_at : by_boot_time;
+  const WallTime at_the_latest = clock.Wall() - AgesAt(clock.Boot(), true).Of(lane, sequence, message.boot_time);
+  return message.clock == ClockState::kUnsynchronized ? at_the_latest : std::min(message.received_at, at_the_latest);
+}
+
+WallTime Boots::Shown(Lane lane, Sequence sequence, WallTime stamp, const Clock& clock) const {
+  const Boot* boot = Find(lane, sequence);
+  if (boot == nullptr || !clock.Synchronized()) {
+    return stamp;
+  }
+  // A stamp of before the clock was set is boot time counted from `wall_then`.
+  const bool right_from_the_start =
+      boot->synchronized_wall && std::chrono::abs(*boot->synchronized_wall - boot->wall_then) < ClockRecord::kStep;
+  const microseconds boot_time = stamp - boot->wall_then;
+  const nanoseconds ran = boot == current() ? clock.Boot() : boot->ran;
+  const bool of_the_past = boot != current() && right_from_the_start;
+  if (of_the_past || boot_time < microseconds(0) || boot_time > Floored(ran)) {
+    return stamp;
+  }
+  const WallTime by_boot_time = clock.Wall() - AgesAt(clock.Boot(), true).Of(lane, sequence, boot_time);
+  return std::chrono::abs(by_boot_time - stamp) < ClockRecord::kStep ? stamp : by_boot_time;
 }
 
 }  // namespace packhorse::queue

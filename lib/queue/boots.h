@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "queue/age.h"
 #include "queue/operation.h"
 #include "queue/values.h"
 
@@ -32,6 +33,18 @@ struct Boot {
   // Of kLearnt: WallAtBoot() of the clock once it was right, and when that was by the boot-time clock.
   WallTime wall_at_boot{};
   std::chrono::nanoseconds learnt{};
+  // For ages. How long the machine ran from the beginning of this boot to that of the next one, as far as it was noted.
+  std::chrono::nanoseconds ran{};
+  // The latest WallAtBoot() that its clock has shown while it was synchronised; none: it never was.
+  std::optional<WallTime> synchronized_wall;
+  bool several = false;  // the messages of several boots in one row: when they came is not known by boot time
+};
+
+// How long the present boot has run by now, and what its clock is worth: what each fold notes.
+struct BootEnd {
+  std::int64_t boot = 0;
+  std::chrono::nanoseconds ran{};
+  std::optional<WallTime> synchronized_wall;
 };
 
 // Rows that changed; none: the row goes.
@@ -53,6 +66,7 @@ class Boots {
 
   void Add(Boot boot) { boots_.push_back(std::move(boot)); }  // ascending; when opening
   // Goes on with the newest boot when it is this one, else begins another, whose messages have the numbers from `next`.
+  // With too many, the oldest neighbours whose stamps stay as they are become one row.
   void Begin(const Now& now, const std::array<Sequence, kLanes>& next, BootChanges& changes);
   // Whether the operation decides what is still open.
   Status Check(const ClockOp& op) const;
@@ -62,20 +76,38 @@ class Boots {
   // What was learnt is on the disk: only now may it be shown, for a power cut would take it back.
   void Release() { released_ = true; }
 
+  // Notes how long this boot has run and what its clock shows: with every fold, and about once a second.
+  void Note(const ClockReading& reading);
+  // What this process has seen of the clock.
+  const ClockRecord& clock_record() const { return record_; }
+  // How old everything is at boot time `now` of this boot. `by_wall`: switched-off time counts, where the clock was
+  // synchronised on both sides of it; else only the time that the machine ran.
+  Ages AgesAt(std::chrono::nanoseconds now, bool by_wall) const;
+
+  // As of the last Note(), by the wall where the clock has been synchronised for an hour.
+  Ages ProvenAges() const;
+  BootEnd End() const;
+
   const Boot* current() const { return boots_.empty() ? nullptr : &boots_.back(); }
   std::size_t size() const { return boots_.size(); }
   // First number whose stamp is open, or decided but not released; none when there is no such.
   std::optional<Sequence> OpenFrom(Lane lane) const;
   // The stamp as it is to be shown.
   void Correct(Lane lane, Sequence sequence, RawMessage& message) const;
-  // When the message, corrected before, came by the wall clock as it goes now: for its age. Of a message of this boot
-  // that is told by the boot-time clock, wherever the wall clock has been set since.
+  // When the message, corrected before, came by the wall clock as it goes now: to be shown. Of a message of this boot
+  // that is told by the boot-time clock, wherever the wall clock has been set since; of one that an earlier boot
+  // stamped by a wrong clock, by its age.
   WallTime Arrived(Lane lane, Sequence sequence, const RawMessage& message, const Clock& clock) const;
+  // Likewise, of a stamp that is all that is left of a message: of the oldest one of a batch.
+  WallTime Shown(Lane lane, Sequence sequence, WallTime stamp, const Clock& clock) const;
 
  private:
   const Boot* Find(Lane lane, Sequence sequence) const;
 
+  void MergeOldest(BootChanges& changes);
+
   std::vector<Boot> boots_;  // ascending; the last is this one
+  ClockRecord record_;
   bool released_ = true;
 };
 

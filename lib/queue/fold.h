@@ -200,10 +200,9 @@ struct FoldWork {
   std::shared_ptr<const Changes> changes;
   std::array<PerLane, kLanes> lanes;
   std::vector<NeededSpan> needed;
-  // How long messages of which streams stay although nobody needs them; and from when on that counts: none while the
-  // clock is not right.
-  Retention retention;
-  std::optional<WallTime> now;
+  BootEnd boot;
+  Retention retention;              // how long messages of which streams stay although nobody needs them
+  Ages ages;                        // at `boot`
   std::uint64_t release_bytes = 0;  // of what is only kept so, that is to go before its time
   // These subscriptions and the changed ranges, which are all there are, take the place of those of the database.
   std::optional<std::vector<Subscription>> configuration;

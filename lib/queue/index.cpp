@@ -267,7 +267,13 @@ FoldWork Index::TakeFold(Position through) {
       }
     }
   }
-  boots_.Forget({LowestKept(Lane::kUrgent), LowestKept(Lane::kNormal), LowestKept(Lane::kBulk)}, changes_->boots);
+  std::array<Sequence, kLanes> of_boots{};  // suspects have an age too, and pin no segment
+  for (const Lane lane : kAllLanes) {
+    of_boots[At(lane)] = std::min(LowestKept(lane), suspects_.Lowest(lane).value_or(kMaxSequence));
+  }
+  boots_.Forget(of_boots, changes_->boots);
+  work.boot = boots_.End();
+  work.ages = boots_.ProvenAges();
   work.changes = std::exchange(changes_, std::make_shared<Changes>());
   folding_ = work.changes;
   hot_ = {};

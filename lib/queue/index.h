@@ -92,6 +92,7 @@ class Index {
   // --- clocks ---
   const Boots& boots() const { return boots_; }
   void ReleaseClock() { boots_.Release(); }
+  void NoteClock(const ClockReading& reading) { boots_.Note(reading); }
   // How many of its messages in a lane wait for a stamp that is still open: those in ranges that begin behind it.
   std::uint64_t Withheld(DestinationId destination, LanePart of, std::optional<Sequence> open_from) const;
 
@@ -132,8 +133,7 @@ class Index {
   const Changes& changes() const { return *changes_; }
   // When the oldest message that somebody still needs, and that only the journal has, came into memory.
   std::optional<MonoTime> OldestUnstored() const;
-  // How many such messages there are: what a power cut would cost.
-  std::uint64_t Unstored() const;
+  std::uint64_t Unstored() const;   // such messages: what a power cut would cost
   bool ReservationRunsLow() const;  // of numbers, in any lane
 
   // --- questions ---

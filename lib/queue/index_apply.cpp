@@ -15,6 +15,9 @@ namespace {
 constexpr auto kSegmentAge = std::chrono::milliseconds(200);
 constexpr std::size_t kSegmentBytes = 64U << 10U;
 
+// Rows of the log of settled batches that wait for a fold, as many as the database keeps. Then the older half goes.
+constexpr std::ptrdiff_t kMaxLogged = 10'000;
+
 std::string LaneReason(Lane lane) { return std::string(1, Letter(lane)); }
 
 SettledRow LogRow(DestinationId destination, const FrozenBatch& batch, const SettleOp& op) {
@@ -33,6 +36,13 @@ SettledRow LogRow(DestinationId destination, const FrozenBatch& batch, const Set
                     op.attempts,
                     op.possible_duplicate,
                     batch.replay};
+}
+
+void Log(std::vector<SettledRow>& log, SettledRow row) {
+  if (std::ssize(log) >= kMaxLogged) {
+    log.erase(log.begin(), log.begin() + kMaxLogged / 2);
+  }
+  log.push_back(std::move(row));
 }
 
 bool Carries(const FrozenBatch& batch, Sequence sequence, std::uint32_t record) {
@@ -304,7 +314,7 @@ void Index::Apply(const SettleOp& op, MonoTime now) {
     return;
   }
   const Unsettled unsettled = *found;
-  changes_->settled.push_back(LogRow(unsettled.destination, *unsettled.batch, op));
+  Log(changes_->settled, LogRow(unsettled.destination, *unsettled.batch, op));
   if (unsettled.batch->replay != 0) {
     SettleReplay(unsettled, op);
     return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,8 +24,17 @@ struct GivenUp {
   std::uint64_t messages = 0;
 };
 
+// Messages of a destination that reach max_age soon, or have: to be told before they are given up.
+struct ExpireSoon {
+  std::string destination;
+  std::chrono::microseconds age{};  // of its oldest message, measured
+  std::chrono::microseconds in{};   // until the first may go, at the earliest
+  bool by_running_time = false;     // the clock is not synchronised: only the time that the machine ran counts
+};
+
 struct LimitReport {
   std::vector<GivenUp> given_up;  // since the last call
+  std::vector<ExpireSoon> expire_soon;  // as of now
   std::optional<Error> problem;   // why not everything could be looked at; the next call tries again
 };
 

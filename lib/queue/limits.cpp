@@ -52,19 +52,12 @@ bool Budget::Take() {
 }
 
 GiveUpWalk::GiveUpWalk(std::vector<Subscription> wanted, Bounds bounds, Budget& budget)
-    : wanted_(std::move(wanted)), bounds_(bounds), budget_(budget), next_(bounds.from) {}
+    : wanted_(std::move(wanted)), bounds_(std::move(bounds)), budget_(budget), next_(bounds_.from) {}
 
 void GiveUpWalk::Take(Sequence sequence, StreamId stream, std::int32_t hour) {
-  for (const auto& [key, messages] : perhaps_) {
-    sure_[key] += messages;
-    messages_ += messages;
-  }
-  perhaps_.clear();
-  ++sure_[{stream, hour}];
+  ++counts_[{stream, hour}];
   ++messages_;
-  if (first_ == 0) {
-    first_ = first_perhaps_ == 0 ? sequence : first_perhaps_;
-  }
+  first_ = first_ == 0 ? sequence : first_;
   through_ = sequence;
 }
 
@@ -87,23 +80,18 @@ Result<bool> GiveUpWalk::Add(std::string_view plain, Sequence first) {
     if (seen || !Index::Holds(wanted_, head->stream, head->sequence)) {
       continue;
     }
-    if (!bounds_.cutoff || reader.clock() != ClockState::kUnsynchronized) {
-      if (bounds_.cutoff && reader.received_at() > *bounds_.cutoff) {
-        stays_ = reader.received_at();
-        return false;
-      }
-      Take(head->sequence, head->stream, HourOf(reader.received_at()));
-      continue;
+    if (bounds_.goes && !bounds_.goes(head->sequence, reader.boot_time())) {
+      stays_ = Arrival{head->sequence, reader.boot_time()};
+      return false;
     }
-    ++perhaps_[{head->stream, HourOf(reader.received_at())}];
-    first_perhaps_ = first_perhaps_ == 0 ? head->sequence : first_perhaps_;
+    Take(head->sequence, head->stream, HourOf(reader.received_at()));
   }
   return true;
 }
 
 std::vector<GiveUpOp::Count> GiveUpWalk::counts() const {
   std::vector<GiveUpOp::Count> counts;
-  for (const auto& [key, messages] : sure_) {
+  for (const auto& [key, messages] : counts_) {
     counts.push_back({key.first, key.second, messages});
   }
   return counts;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -57,15 +58,19 @@ class Budget {
 };
 
 // Finds what of a pending range is to be given up: its beginning, as far as messages are that old, or as many as are
-// asked for. A message whose stamp comes from a clock that was not right has no known age: it goes when one that
-// arrived after it goes.
+// asked for.
 class GiveUpWalk {
  public:
   struct Bounds {
     Sequence from = 0;
     Sequence through = 0;
-    std::optional<WallTime> cutoff;  // only what arrived until then
+    std::function<bool(Sequence sequence, std::chrono::nanoseconds boot_time)> goes;  // none: all of it
     std::uint64_t messages = std::numeric_limits<std::uint64_t>::max();
+  };
+  // A message, as much of it as its age needs.
+  struct Arrival {
+    Sequence sequence = 0;
+    std::chrono::nanoseconds boot_time{};
   };
   GiveUpWalk(std::vector<Subscription> wanted, Bounds bounds, Budget& budget);
   // Takes one segment; false: no more is needed. Segments may overlap: what was seen is not seen again.
@@ -77,26 +82,23 @@ class GiveUpWalk {
   std::vector<GiveUpOp::Count> counts() const;
   // The budget ended before the range and before a message that stays.
   bool cut_short() const { return cut_short_; }
-  // received_at of the first message that stays, where it is known.
-  std::optional<WallTime> stays() const { return stays_; }
+  // The first message that stays, where it is known.
+  const std::optional<Arrival>& stays() const { return stays_; }
 
  private:
   using Counts = std::map<std::pair<StreamId, std::int32_t>, std::uint64_t>;
-  // The message and those before it go.
   void Take(Sequence sequence, StreamId stream, std::int32_t hour);
 
   const std::vector<Subscription> wanted_;
   const Bounds bounds_;
   Budget& budget_;
   Sequence next_;  // not seen yet
-  Counts sure_;
-  Counts perhaps_;  // since the last message that surely goes
-  Sequence first_perhaps_ = 0;
+  Counts counts_;
   std::uint64_t messages_ = 0;
   Sequence first_ = 0;
   Sequence through_ = 0;
   bool cut_short_ = false;
-  std::optional<WallTime> stays_;
+  std::optional<Arrival> stays_;
 };
 
 }  // namespace packhorse::queue

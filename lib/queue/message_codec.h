@@ -64,6 +64,7 @@ class SegmentReader {
   WallTime received_at() const { return head_.received_at; }
   std::string_view payload() const { return payload_; }
   ClockState clock() const { return head_.clock; }
+  std::chrono::nanoseconds boot_time() const { return head_.boot_time; }
 
  private:
   friend class SegmentEncoder;

@@ -66,7 +66,9 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
                                      *std::move(opened.ballast), opened.position,
                                      StoreOptions{options_.strict, options_.window, [this] { Wake(); }})),
-      reader_(std::move(opened.reader)) {}
+      reader_(std::move(opened.reader)) {
+  expiry_.SetMaxAge(limits_.max_age);
+}
 
 void QueueImpl::Wake() {
   if (options_.wake && !woken_.exchange(true)) {
@@ -264,7 +266,13 @@ WallTime QueueImpl::OldestPending(const std::string& destination) {
   {
     const std::lock_guard lock(mutex_);
     const std::optional<DestinationId> id = index_->FindDestination(destination);
-    oldest = id ? index_->OldestUnsettled(*id) : std::nullopt;
+    for (const auto& [batch_id, unsettled] : index_->unsettled()) {
+      const FrozenBatch& batch = *unsettled.batch;
+      if (id && unsettled.destination == *id) {
+        const WallTime at = index_->boots().Shown(batch.lane, batch.members.front().sequence, batch.oldest_at, clock_);
+        oldest = std::min(oldest.value_or(at), at);
+      }
+    }
   }
   for (const Lane lane : kAllLanes) {
     const std::optional<WallTime> at = OldestWaiting(destination, lane);
@@ -391,6 +399,9 @@ Stats QueueImpl::Snapshot() {
     const std::lock_guard lock(mutex_);
     const Held held = index_->held();
     stats.at_risk = index_->Unstored();
+    if (const std::optional<MonoTime> oldest = index_->OldestUnstored()) {
+      stats.at_risk_for = clock_.Mono() - *oldest;
+    }
     const Held retained = index_->retained().held();
     stats.messages =
         static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages - retained.messages, 0)) + stats.at_risk;

@@ -45,8 +45,9 @@ struct Stats {
   std::string full;                              // the limit that is reached: "max_bytes", "max_records", or kFullDisk
   std::uint64_t payload_bytes_stored = 0;        // of the segments that are kept
   std::uint64_t segments = 0;
-  WallTime oldest_at{};       // received_at of the oldest message still needed; epoch when there is none
-  std::uint64_t at_risk = 0;  // acknowledged messages that a power cut would cost right now
+  WallTime oldest_at{};                    // received_at of the oldest message still needed; epoch when there is none
+  std::uint64_t at_risk = 0;               // acknowledged messages that a power cut would cost right now
+  std::chrono::nanoseconds at_risk_for{};  // since the oldest of them came
   std::uint64_t dead_letters = 0;
   std::uint64_t suspects = 0;  // records that are set aside
   std::uint64_t quarantined = 0;
@@ -227,8 +228,8 @@ class Queue {
   // Gives up what is older than max_age and, over the other limits, what the overflow policies say; over max_bytes what
   // is only kept for replays goes first. To be called about once a second: each call does a bounded piece of work (64
   // segments or 50 ms), and up to that the queue may be over its limits for a moment. Messages in frozen batches stay.
-  // Nothing expires while the wall clock is not synchronised, and a message that was stamped while it was not expires
-  // only together with one that came after it.
+  // What is older than max_age is told for a while before it goes (LimitReport::expire_soon, expiry.h); ages are
+  // measured, whatever the wall clock does (age.h).
   virtual LimitReport EnforceLimits(MonoTime now) = 0;
 
   virtual Stats Snapshot() = 0;

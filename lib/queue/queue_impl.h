@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue/expiry.h"
 #include "queue/index.h"
 #include "queue/limits.h"
 #include "queue/open.h"
@@ -146,10 +147,10 @@ class QueueImpl final : public Queue {
     Lane lane = Lane::kNormal;
     Index::Range range;
   };
-  // The first message of a range that begins at `from` came then: no need to look before it is too old.
-  struct Stays {
-    Sequence from = 0;
-    WallTime received_at{};
+  // The first message that waited in a range when that was looked at last.
+  struct Oldest {
+    Sequence from = 0;  // where the range began
+    GiveUpWalk::Arrival message;
   };
   using VisitPlain = std::function<Result<bool>(std::string_view plain, Sequence first)>;
 
@@ -161,7 +162,9 @@ class QueueImpl final : public Queue {
   // --- queue_limits.cpp ---
   std::vector<PendingRange> PendingLocked() const;  // ranges in which messages wait
   void ReportRefused(std::vector<GivenUp>& given_up);
-  Status Expire(Budget& budget, std::vector<GivenUp>& given_up);
+  Status Expire(MonoTime now, Budget& budget, LimitReport& report);
+  Status ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Budget& budget,
+                     std::vector<GivenUp>& given_up);
   Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
   Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
   // Folds what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at
@@ -181,7 +184,7 @@ class QueueImpl final : public Queue {
   Result<DeadKey> IdleLocked(std::int64_t id) const;
   // As a dead letter, or as nothing.
   Status EndSuspect(const DeadKey& key, Outcome outcome, bool buried, std::function<void(const Status&)> done);
-  Status ExpireSuspects(WallTime cutoff, Budget& budget);
+  Status ExpireSuspects(Budget& budget);
   Status DropSuspects(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
   // --- queue_newest.cpp ---
   // Where the last segment begins that holds numbers up to `through`, in memory or on the disk; 0: none does.
@@ -234,8 +237,9 @@ class QueueImpl final : public Queue {
   std::atomic<std::uint8_t> refusing_{0};  // a bit for each lane whose arrivals are dropped: set by the loop
   std::optional<Counting> counting_;       // loop thread, as what follows
   Limits limits_;
-  std::map<std::int64_t, Stays> stays_;  // by range
-  Position measure_after_ = 0;           // once this is folded the size says how full the queue is
+  Expiry expiry_;
+  std::map<std::int64_t, Oldest> oldest_;  // by range
+  Position measure_after_ = 0;             // once this is folded the size says how full the queue is
   // Size before the last fold that was to make room.
   std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();
   bool folds_help_ = true;

@@ -11,8 +11,6 @@
 namespace packhorse::queue {
 namespace {
 
-// Where no message of a range has a known age it is looked at again after this long.
-constexpr auto kLookAgain = std::chrono::minutes(1);
 // While the queue is over max_bytes, what is delivered must leave the disk soon, but not at the price of a sync a
 // second.
 constexpr auto kFoldWhileOver = std::chrono::seconds(10);
@@ -55,7 +53,7 @@ bool QueueImpl::TryAppend(const RawMessage& message) {
 
 void QueueImpl::SetLimits(const Limits& limits) {
   limits_ = limits;
-  stays_.clear();
+  expiry_.SetMaxAge(limits.max_age);
   SetFull("");
 }
 
@@ -68,7 +66,7 @@ LimitReport QueueImpl::EnforceLimits(MonoTime now) {
     }
   };
   ReportRefused(report.given_up);
-  note(Expire(budget, report.given_up));
+  note(Expire(now, budget, report));
   note(BoundMessages(budget, report.given_up));
   note(BoundBytes(now, budget, report.given_up));
   return report;
@@ -112,39 +110,65 @@ Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange&
   return {};
 }
 
-Status QueueImpl::Expire(Budget& budget, std::vector<GivenUp>& given_up) {
-  // A clock that is not right must not make everything old at once.
-  if (limits_.max_age <= std::chrono::milliseconds(0) || !clock_.Synchronized()) {
+Status QueueImpl::Expire(MonoTime now, Budget& budget, LimitReport& report) {
+  std::unique_lock lock(mutex_);
+  const ClockReading clocks = ReadClocks(clock_);
+  index_->NoteClock(clocks);
+  if (!expiry_.enabled()) {
     return {};
   }
-  const WallTime cutoff = clock_.Wall() - limits_.max_age;
-  std::unique_lock lock(mutex_);
+  expiry_.Begin(index_->boots(), clocks, now);
   const std::vector<PendingRange> ranges = PendingLocked();
-  std::erase_if(stays_, [&](const auto& known) {
+  std::erase_if(oldest_, [&](const auto& known) {
     return std::none_of(ranges.begin(), ranges.end(), [&](const auto& each) { return each.range.id == known.first; });
   });
+  Status looked;
   for (const PendingRange& pending : ranges) {
-    const auto stays = stays_.find(pending.range.id);
-    if (stays != stays_.end() && stays->second.from == pending.range.from && stays->second.received_at > cutoff) {
-      continue;
-    }
-    if (budget.spent()) {
+    looked = ExpireRange(lock, pending, budget, report.given_up);
+    if (!looked || budget.spent()) {
       break;
     }
-    const Sequence last = index_->last(pending.lane);
-    const Sequence limit = std::min(pending.range.through.value_or(last), last);
-    GiveUpWalk walk(index_->SubscriptionsOf(pending.destination, pending.lane), {pending.range.from, limit, cutoff},
-                    budget);
-    if (Status posted = GiveUp(lock, pending, limit, kMaxAge, walk, given_up); !posted) {
-      return posted;
+  }
+  if (looked) {
+    lock.unlock();
+    looked = ExpireSuspects(budget);
+    lock.lock();
+  }
+  for (const Expiry::Near& near : expiry_.End(looked && !budget.spent())) {
+    report.expire_soon.push_back(
+        ExpireSoon{index_->DestinationName(near.destination), near.age, near.in, near.by_running_time});
+  }
+  return looked;
+}
+
+Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Budget& budget,
+                              std::vector<GivenUp>& given_up) {
+  const auto [destination, lane, range] = pending;
+  const auto known = oldest_.find(range.id);
+  if (known != oldest_.end()) {
+    const GiveUpWalk::Arrival& oldest = known->second.message;
+    if (!expiry_.IsNear(lane, oldest.sequence, oldest.boot_time)) {
+      return {};  // what waits now is not older
     }
-    if (!walk.cut_short()) {
-      const Sequence from = walk.messages() > 0 ? walk.through() + 1 : pending.range.from;
-      stays_[pending.range.id] = Stays{from, walk.stays().value_or(cutoff + kLookAgain)};
+    if (known->second.from == range.from && !expiry_.IsDue(destination, lane, oldest.sequence, oldest.boot_time)) {
+      return {};
     }
   }
-  lock.unlock();
-  return ExpireSuspects(cutoff, budget);
+  const Sequence last = index_->last(lane);
+  const Sequence limit = std::min(range.through.value_or(last), last);
+  const auto goes = [this, destination = destination, lane = lane](Sequence sequence, std::chrono::nanoseconds at) {
+    return expiry_.IsDue(destination, lane, sequence, at);
+  };
+  GiveUpWalk walk(index_->SubscriptionsOf(destination, lane), {range.from, limit, goes}, budget);
+  if (Status posted = GiveUp(lock, pending, limit, kMaxAge, walk, given_up); !posted) {
+    return posted;
+  }
+  if (walk.stays()) {
+    oldest_[range.id] = Oldest{walk.messages() > 0 ? walk.through() + 1 : range.from, *walk.stays()};
+  } else {
+    oldest_.erase(range.id);
+  }
+  return {};
 }
 
 Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) {
@@ -165,8 +189,7 @@ Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) 
       }
       const Sequence last = index_->last(lane);
       const Sequence limit = std::min(each.range.through.value_or(last), last);
-      GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, std::nullopt, messages},
-                      budget);
+      GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, {}, messages}, budget);
       if (Status posted = GiveUp(lock, each, limit, kMaxRecords, walk, given_up); !posted) {
         return posted;
       }
@@ -291,7 +314,7 @@ Result<std::uint64_t> QueueImpl::DropOldestOf(Lane lane, std::uint64_t excess, B
       continue;
     }
     const Sequence limit = std::min(each.range.through.value_or(through), through);
-    GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, std::nullopt}, budget);
+    GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, {}}, budget);
     if (Status posted = GiveUp(lock, each, limit, kMaxBytes, walk, given_up); !posted) {
       return posted.error();
     }

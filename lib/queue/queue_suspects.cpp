@@ -173,13 +173,13 @@ void QueueImpl::DropSuspect(std::int64_t id, std::function<void(const Status&)> 
 }
 
 // What is given up for its age was refused as often as there was time for: it ends as refused, with the last reply.
-Status QueueImpl::ExpireSuspects(WallTime cutoff, Budget& budget) {
+Status QueueImpl::ExpireSuspects(Budget& budget) {
   std::vector<DeadKey> old;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, entry] : index_->suspects().all()) {
-      const bool known = entry.stamp.clock != ClockState::kUnsynchronized;
-      if (!entry.retrying && known && entry.stamp.received_at <= cutoff) {
+      const bool due = expiry_.IsDue(key.destination, key.lane, key.sequence, entry.stamp.boot_time);
+      if (due && !entry.retrying) {
         old.push_back(key);
       }
     }

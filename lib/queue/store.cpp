@@ -216,6 +216,7 @@ std::chrono::nanoseconds Store::UntilNextLook() const {
 void Store::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
+    WriteDamage(lock);
     if (!stopping_ && BallastDue()) {
       TakeBallast(lock);
       continue;
@@ -237,6 +238,7 @@ void Store::Run() {
       written = WriteUntilDone(lock, work);
     }
     folding_ = false;
+    WriteDamage(lock);
     if (last || !written) {
       stopped_ = true;
       FailWaiters(Error{ErrorCode::kUnavailable, "the queue is stopped"});
@@ -248,9 +250,9 @@ void Store::Run() {
 }
 
 FoldWork Store::BeginFold(bool clean) {
+  index_.NoteClock(ReadClocks(clock_));
   FoldWork work = index_.TakeFold(position_);
   const MonoTime now = clock_.Mono();
-  work.now = clock_.Synchronized() ? std::optional(clock_.Wall()) : std::nullopt;
   work.clean = clean;
   if (now >= next_bounded_) {
     next_bounded_ = now + kBoundInterval;
@@ -294,6 +296,17 @@ void Store::EndFold(const FoldWork& work, const FoldResult& result) {
   Wake();
 }
 
+void Store::WriteDamage(std::unique_lock<std::mutex>& lock) {
+  if (damage_noted_) {
+    return;
+  }
+  damage_noted_ = true;
+  const std::string because = damage_;
+  lock.unlock();
+  NoteDamage(books_.path(), because);
+  lock.lock();
+}
+
 bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work) {
   unsigned last_tries = 0;
   while (true) {
@@ -308,12 +321,13 @@ bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& w
       return true;
     }
     NoteFailure(result.error());
+    WriteDamage(lock);
     if (result.error().code == ErrorCode::kDiskFull && GiveWay(lock)) {
       continue;
     }
     const auto wait = std::min<std::chrono::milliseconds>(kRetryFirst * (1 << std::min(failures_ - 1, 5U)), kRetryMax);
     if (!stopping_) {
-      work_.wait_for(lock, wait, [&] { return stopping_ || std::exchange(retry_, false); });
+      work_.wait_for(lock, wait, [&] { return stopping_ || !damage_noted_ || std::exchange(retry_, false); });
     } else if (++last_tries < kLastTries) {
       work_.wait_for(lock, kRetryFirst);
     } else {
@@ -327,7 +341,12 @@ void Store::NoteDamageLocked(const Error& error) {
     return;
   }
   damage_ = error.message;
-  NoteDamage(books_.path(), damage_);
+  if (stopped_) {
+    NoteDamage(books_.path(), damage_);
+    return;
+  }
+  damage_noted_ = false;
+  work_.notify_one();
   Wake();
 }
 

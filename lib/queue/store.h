@@ -70,7 +70,7 @@ class Store {
   // The disk is full: soon no arrival is taken any more.
   bool disk_full_locked() const { return ballast_.given_up(); }
   const std::string& damage_locked() const { return damage_; }
-  // Notes that the database does not hold what it should; the first finding stays.
+  // Notes that the database does not hold what it should; the first finding stays. The store thread writes it down.
   void NoteDamageLocked(const Error& error);
   const std::string& last_error_locked() const { return last_error_; }
   WallTime failing_since_locked() const { return failing_since_; }
@@ -97,6 +97,8 @@ class Store {
   // Writes until it works; false when it was given up because of Stop().
   bool WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work);
   void NoteFailure(const Error& error);
+  // Writes down for the next start what damage was found, without the mutex.
+  void WriteDamage(std::unique_lock<std::mutex>& lock);
   // On a full disk. Whether there is room now that there was not.
   bool GiveWay(std::unique_lock<std::mutex>& lock);
   void NoteFullDisk();
@@ -140,6 +142,7 @@ class Store {
   std::deque<Waiter> waiters_;
   std::string bytes_;  // reused
   std::string damage_;
+  bool damage_noted_ = true;  // on the disk, or there is none
   std::string last_error_;
   WallTime failing_since_{};
   unsigned failures_ = 0;

@@ -60,6 +60,11 @@ std::uint64_t Suspects::Count(DestinationId destination) const {
   return found == counts_.end() ? 0 : found->second;
 }
 
+std::optional<Sequence> Suspects::Lowest(Lane lane) const {
+  const auto first = entries_.lower_bound(DeadKey{lane, 0, 0, 0});
+  return first == entries_.end() || first->first.lane != lane ? std::nullopt : std::optional(first->first.sequence);
+}
+
 std::set<Sequence> Suspects::Messages(DestinationId destination, Lane lane) const {
   std::set<Sequence> messages;
   if (Count(destination) == 0) {

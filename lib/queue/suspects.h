@@ -38,6 +38,7 @@ class Suspects {
   // Of one destination, or of all: ascending.
   std::vector<std::int64_t> Ids(std::optional<DestinationId> destination, std::size_t limit, std::int64_t after) const;
   std::uint64_t Count(DestinationId destination) const;
+  std::optional<Sequence> Lowest(Lane lane) const;  // of any destination
   // Messages of which a record is set aside.
   std::set<Sequence> Messages(DestinationId destination, Lane lane) const;
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "queue/expiry.h"
 #include "support/process.h"
 
 namespace packhorse::queue::model {
@@ -259,6 +260,7 @@ void Player::Append() {
   message.hour = HourOf(clock_.Wall());
   raw.payload = message.Payload();
   raw.received_at = clock_.Wall();
+  raw.boot_time = clock_.Boot();
   const Result<Sequence> sequence = queue_->Append(raw);
   Require(sequence.has_value(), sequence ? "" : sequence.error().message);
   Sequence& highest = shared_.highest[static_cast<std::size_t>(message.lane())];
@@ -290,6 +292,7 @@ void Player::CountOnArrival() {
   raw.stream = id;
   raw.payload = "too large";
   raw.received_at = clock_.Wall();
+  raw.boot_time = clock_.Boot();
   Require(queue_->Quarantine(raw, "payload_too_large", "").has_value(), "quarantine refused");
   Commit(next, true);
 }
@@ -309,6 +312,10 @@ void Player::GiveUp() {
       shared_.released = true;
   }
   queue_->SetLimits(limits);
+  if (limits.max_age > std::chrono::milliseconds(0)) {
+    Require(queue_->EnforceLimits(clock_.Mono()).given_up.empty(), "expired without having been told");
+    Advance(std::chrono::microseconds(Expiry::Wait(limits.max_age)).count());
+  }
   const std::int32_t oldest_hour = HourOf(clock_.Wall() - limits.max_age);
   for (int call = 0; call < 3; ++call) {
     const LimitReport report = queue_->EnforceLimits(clock_.Mono());

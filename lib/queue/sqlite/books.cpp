@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "queue/message_codec.h"
 #include "queue/sqlite/boots.h"
+#include "queue/sqlite/compact.h"
 #include "queue/sqlite/given_up.h"
 #include "queue/sqlite/quarantine.h"
 #include "queue/sqlite/replays.h"
@@ -199,11 +200,11 @@ Status Books::WriteAll(const FoldWork& work, FoldResult& result) {
       return bounded;
     }
   }
+  const std::string boot = EncodeEnd(work.boot);
   return Run(
-      "INSERT INTO meta(key, value) VALUES ('position', ?), ('clean', ?), ('fold', ?) ON CONFLICT DO UPDATE SET value "
-      "= "
-      "excluded.value",
-      work.through, work.clean ? 1 : 0, fold_);
+      "INSERT INTO meta(key, value) VALUES ('position', ?), ('clean', ?), ('fold', ?), ('boot', ?)"
+      " ON CONFLICT DO UPDATE SET value = excluded.value",
+      work.through, work.clean ? 1 : 0, fold_, std::string_view(boot));
 }
 
 Status Books::WriteLanes(const FoldWork& work, FoldResult& result) {
@@ -443,6 +444,9 @@ Status Books::WriteSettled(const Changes& changes) {
 Status Books::WriteBounds(FoldResult& result) {
   if (Status bounded = BoundGivenUp(db_, limits_.given_up); !bounded) {
     return bounded;
+  }
+  if (Status compacted = CompactLedger(db_); !compacted) {
+    return compacted;
   }
   if (Status bounded = Run("DELETE FROM settled WHERE id <= (SELECT max(id) FROM settled) - ?", limits_.settled);
       !bounded) {

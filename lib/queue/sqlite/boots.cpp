@@ -1,19 +1,56 @@
 #include "queue/sqlite/boots.h"
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "queue/sqlite/rows.h"
 
 namespace packhorse::queue {
+namespace {
+
+// What EncodeEnd() wrote; none where an older release wrote the queue.
+Result<std::optional<BootEnd>> ReadEnd(Database& db) {
+  Result<Statement> row = db.Prepare("SELECT value FROM meta WHERE key = 'boot'");
+  if (!row) {
+    return row.error();
+  }
+  const Result<bool> found = row->Step();
+  if (!found) {
+    return found.error();
+  }
+  if (!*found) {
+    return std::optional<BootEnd>();
+  }
+  std::istringstream text(row->Text(0));
+  BootEnd end;
+  std::int64_t ran = 0;
+  std::int64_t wall = 0;
+  if (!(text >> end.boot >> ran)) {
+    return std::optional<BootEnd>();  // ages become smaller than they could be, which costs nothing
+  }
+  end.ran = std::chrono::nanoseconds(ran);
+  if (text >> wall) {
+    end.synchronized_wall = FromMicros(wall);
+  }
+  return std::optional(end);
+}
+
+}  // namespace
 
 Result<Boots> ReadBoots(Database& db) {
   Result<Statement> rows = db.Prepare(
       "SELECT id, boot_id, begun, wall_then, state, wall_at_boot, learnt, from_urgent, from_normal, from_bulk,"
-      " as_stamped_urgent, as_stamped_normal, as_stamped_bulk FROM boots ORDER BY id");
+      " as_stamped_urgent, as_stamped_normal, as_stamped_bulk, ran, synchronized_wall, several FROM boots ORDER BY id");
   if (!rows) {
     return rows.error();
+  }
+  const Result<std::optional<BootEnd>> last = ReadEnd(db);
+  if (!last) {
+    return last.error();
   }
   Boots boots;
   Status read = rows->ForEach([&] {
@@ -29,6 +66,15 @@ Result<Boots> ReadBoots(Database& db) {
       boot.from[At(lane)] = static_cast<Sequence>(rows->Int(7 + Number(lane)));
       boot.as_stamped[At(lane)] = static_cast<Sequence>(rows->Int(10 + Number(lane)));
     }
+    boot.ran = std::chrono::nanoseconds(rows->Int(13));
+    if (!rows->IsNull(14)) {
+      boot.synchronized_wall = FromMicros(rows->Int(14));
+    }
+    boot.several = rows->Int(15) != 0;
+    if (*last && (*last)->boot == boot.number) {
+      boot.ran = (*last)->ran;
+      boot.synchronized_wall = (*last)->synchronized_wall;
+    }
     boots.Add(std::move(boot));
   });
   return read ? Result<Boots>(std::move(boots)) : Result<Boots>(read.error());
@@ -36,11 +82,12 @@ Result<Boots> ReadBoots(Database& db) {
 
 Status WriteBoots(Database& db, const BootChanges& changes) {
   for (const auto& [number, boot] : changes) {
-    Result<Statement> statement = db.Prepare(boot ? "INSERT OR REPLACE INTO boots(id, boot_id, begun, wall_then, "
-                                                    "state, wall_at_boot, learnt, from_urgent, from_normal,"
-                                                    " from_bulk, as_stamped_urgent, as_stamped_normal, "
-                                                    "as_stamped_bulk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                                                  : "DELETE FROM boots WHERE id = ?");
+    Result<Statement> statement =
+        db.Prepare(boot ? "INSERT OR REPLACE INTO boots(id, boot_id, begun, wall_then, state, wall_at_boot, learnt,"
+                          " from_urgent, from_normal, from_bulk, as_stamped_urgent, as_stamped_normal, as_stamped_bulk,"
+                          " ran, synchronized_wall, several) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+                          " ?13, ?14, CASE ?15 WHEN 1 THEN ?16 END, ?17)"
+                        : "DELETE FROM boots WHERE id = ?");
     if (!statement) {
       return statement.error();
     }
@@ -49,7 +96,8 @@ Status WriteBoots(Database& db, const BootChanges& changes) {
                       static_cast<int>(boot->state), Micros(boot->wall_at_boot), boot->learnt.count(),
                       boot->from[At(Lane::kUrgent)], boot->from[At(Lane::kNormal)], boot->from[At(Lane::kBulk)],
                       boot->as_stamped[At(Lane::kUrgent)], boot->as_stamped[At(Lane::kNormal)],
-                      boot->as_stamped[At(Lane::kBulk)]);
+                      boot->as_stamped[At(Lane::kBulk)], boot->ran.count(), boot->synchronized_wall ? 1 : 0,
+                      Micros(boot->synchronized_wall.value_or(WallTime{})), boot->several ? 1 : 0);
     } else {
       statement->Bind(number);
     }
@@ -58,6 +106,11 @@ Status WriteBoots(Database& db, const BootChanges& changes) {
     }
   }
   return {};
+}
+
+std::string EncodeEnd(const BootEnd& end) {
+  return std::to_string(end.boot) + " " + std::to_string(end.ran.count()) + " " +
+         (end.synchronized_wall ? std::to_string(Micros(*end.synchronized_wall)) : "-");
 }
 
 }  // namespace packhorse::queue

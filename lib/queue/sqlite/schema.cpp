@@ -95,6 +95,12 @@ ALTER TABLE settled ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
 )sql",
     // 2.0. Age: how long each boot ran and what its clock was worth.
     R"sql(
+ALTER TABLE boots ADD COLUMN ran INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE boots ADD COLUMN synchronized_wall INTEGER;
+ALTER TABLE boots ADD COLUMN several INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE retained ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;
+DROP INDEX retained_until;
+CREATE INDEX retained_until ON retained(boot, until);
 )sql"
     // Identity: what proves that a start goes on with this database, and what its numbers were called before.
     R"sql(

@@ -74,14 +74,13 @@ Trimmer::Spans Minus(const Trimmer::Spans& all, const Trimmer::Spans& without) {
 }
 
 Status Trimmer::Retain(Database& db, const FoldWork& work, Lane lane, Sequence first, std::chrono::milliseconds keep) {
-  Result<Statement> retain = db.Prepare("INSERT INTO retained(id, keep_ms, until) VALUES (?, ?, ?)");
+  Result<Statement> retain = db.Prepare("INSERT INTO retained(id, keep_ms, boot, until) VALUES (?, ?, ?, ?)");
   if (!retain) {
     return retain.error();
   }
   retains_ = true;
-  const std::int64_t key = SegmentKey(lane, first);
-  return work.now ? retain->Bind(key, keep.count(), Micros(*work.now + keep)).Run()
-                  : retain->Bind(key, keep.count(), nullptr).Run();
+  const auto until = std::chrono::ceil<std::chrono::microseconds>(work.boot.ran + keep);
+  return retain->Bind(SegmentKey(lane, first), keep.count(), work.boot.boot, until.count()).Run();
 }
 
 Status Trimmer::Trim(Database& db, const FoldWork& work, FoldResult& result) {
@@ -130,25 +129,44 @@ Result<std::vector<Trimmer::Segment>> Trimmer::Read(Statement& rows) {
   return read ? Result<std::vector<Segment>>(std::move(segments)) : read.error();
 }
 
-// A clock that is not right must not make everything old at once: until it is, nothing ends.
 Status Trimmer::EndRetention(Database& db, const FoldWork& work, FoldResult& result) {
-  if (!work.now) {
-    return {};
+  Result<Statement> next = db.Prepare("SELECT min(boot) FROM retained WHERE boot > ?");
+  if (!next) {
+    return next.error();
   }
-  Result<Statement> begin = db.Prepare("UPDATE retained SET until = ? + 1000 * keep_ms WHERE until IS NULL");
+  for (std::int64_t after = -1;;) {
+    const Result<bool> row = next->Bind(after).Step();
+    if (!row) {
+      return row.error();
+    }
+    const std::optional<std::int64_t> boot = next->IsNull(0) ? std::nullopt : std::optional(next->Int(0));
+    next->Reset();
+    if (!boot) {
+      return {};
+    }
+    if (Status ended = EndRetentionOf(db, *boot, work.ages, result); !ended) {
+      return ended;
+    }
+    after = *boot;
+  }
+}
+
+// Those that were written down during one boot: by its own clock, or else by the time since the next one began.
+Status Trimmer::EndRetentionOf(Database& db, std::int64_t boot, const Ages& ages, FoldResult& result) {
+  const std::optional<std::chrono::microseconds> since_boot = ages.Since(boot, std::chrono::nanoseconds(0));
   Result<Statement> over = db.Prepare(
-      "SELECT r.id, s.last_sequence, s.messages, s.payload_bytes, length(s.blob), 1 FROM retained AS r"
-      " LEFT JOIN segments AS s ON s.id = r.id WHERE r.until <= ? ORDER BY r.until LIMIT ?");
-  if (!begin || !over) {
-    return begin ? over.error() : begin.error();
+      std::string("SELECT r.id, s.last_sequence, s.messages, s.payload_bytes, length(s.blob), 1 FROM retained AS r"
+                  " LEFT JOIN segments AS s ON s.id = r.id WHERE r.boot = ?1 AND ") +
+      (since_boot ? "r.until <= ?2 ORDER BY r.until LIMIT ?3" : "1000 * r.keep_ms <= ?2 LIMIT ?3"));
+  if (!over) {
+    return over.error();
   }
-  if (Status begun = begin->Bind(Micros(*work.now)).Run(); !begun) {
-    return begun;
-  }
-  const Result<std::vector<Segment>> segments = Read(over->Bind(Micros(*work.now), rows_));
+  const std::int64_t past = since_boot ? since_boot->count() : ages.SinceAfter(boot).count();
+  const Result<std::vector<Segment>> segments = Read(over->Bind(boot, past, std::max<std::int64_t>(rows_, 0)));
   if (!segments) {
     return segments.error();
   }
+  rows_ -= static_cast<std::int64_t>(segments->size());
   return segments->empty() ? Status() : Release(db, *segments, result);
 }
 
@@ -161,7 +179,7 @@ Status Trimmer::ReleaseOldest(Database& db, const FoldWork& work, FoldResult& re
   }
   Result<Statement> rows = db.Prepare(
       "SELECT s.id, s.last_sequence, s.messages, s.payload_bytes, length(s.blob), 1 FROM retained AS r"
-      " JOIN segments AS s ON s.id = r.id ORDER BY r.until");
+      " JOIN segments AS s ON s.id = r.id ORDER BY r.boot, r.until");
   if (!rows) {
     return rows.error();
   }

@@ -46,6 +46,7 @@ class Trimmer {
   // Of all lanes, once those were looked through.
   Status TrimRetained(Database& db, const FoldWork& work, FoldResult& result);
   Status EndRetention(Database& db, const FoldWork& work, FoldResult& result);
+  Status EndRetentionOf(Database& db, std::int64_t boot, const Ages& ages, FoldResult& result);
   Status ReleaseOldest(Database& db, const FoldWork& work, FoldResult& result);
   // They are not retained any more, and go where they lie in what was looked through.
   Status Release(Database& db, const std::vector<Segment>& segments, FoldResult& result);

@@ -44,6 +44,7 @@ class LimitKeeperTest : public testing::Test {
       message.stream = *parts.queue->Stream("telemetry");
       message.payload = "{}";
       message.received_at = clock.Wall();
+      message.boot_time = clock.Boot();
       ASSERT_TRUE(parts.queue->Append(message));
     }
   }
@@ -115,6 +116,28 @@ TEST_F(LimitKeeperTest, WhileTheCloudHasNotBeenToldTheNextGapIsCollectedUntilThe
   gaps.Store(clock.Mono(), true);
   ASSERT_EQ(GapRecords().size(), 2U);
   EXPECT_THAT(GapRecords().back(), HasSubstr(R"("messages":101,)"));
+}
+
+TEST_F(LimitKeeperTest, WhatExpiresSoonIsAnEventAnHourBeforeAnythingGoes) {
+  parts.config.queue.max_age = 24h * 30;
+  parts.queue->SetLimits(QueueLimits(parts.config.queue));
+  clock.SetSynchronized(false);
+  Append(5);
+  EnforceAfter(24h * 30 - 2h);
+  EXPECT_THAT(Open(), IsEmpty());
+  EnforceAfter(1h + 1min);
+  ASSERT_THAT(Open(), ElementsAre("messages_expire_soon:cloud"));
+  const health::Event told = parts.events.Open().front();
+  EXPECT_EQ(health::Name(told.severity), "P1");
+  EXPECT_THAT(told.message, HasSubstr("the oldest has waited 29d, queue.max_age is 30d"));
+  EXPECT_THAT(told.message, HasSubstr("only the time that this machine runs counts"));
+  EnforceAfter(59min);
+  EXPECT_EQ(parts.queue->ReadLedger()->Total().expired, 0U);
+  EXPECT_EQ(parts.events.Open().front().count, 1U) << "raised once";
+  EnforceAfter(1min);
+  EXPECT_EQ(parts.queue->ReadLedger()->Total().expired, 5U);
+  EnforceAfter(1s);
+  EXPECT_THAT(Open(), ElementsAre("messages_expired:cloud"));
 }
 
 }  // namespace

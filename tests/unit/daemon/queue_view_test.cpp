@@ -139,6 +139,27 @@ TEST_F(QueueViews, APageNeverEndsBetweenTwoLanesOfOneNumber) {
   EXPECT_FALSE(daemon::CutPage(messages, 2));
 }
 
+TEST_F(QueueViews, PagesOfAnyLengthShowEveryQuarantinedMessageOnce) {
+  constexpr std::array<Sequence, 9> kAll = {1, 1, 1, 2, 3, 3, 4, 4, 4};
+  for (std::size_t limit = 1; limit < 10; ++limit) {
+    std::size_t shown = 0;
+    Sequence after = 0;
+    for (bool more = true; more;) {
+      std::vector<queue::QuarantinedMessage> page;
+      for (const Sequence sequence : kAll) {
+        if (sequence > after && page.size() < limit + queue::kLanes) {
+          page.emplace_back().sequence = sequence;
+        }
+      }
+      more = daemon::CutPage(page, limit);
+      ASSERT_FALSE(page.empty()) << "limit " << limit;
+      shown += page.size();
+      after = page.back().sequence;
+    }
+    EXPECT_EQ(shown, kAll.size()) << "limit " << limit;
+  }
+}
+
 TEST_F(QueueViews, PeekShowsPerDestinationAndLaneWhatComesNext) {
   daemon::Waiting part{"cloud", Lane::kUrgent, 1234, {}};
   part.next.push_back({5, {}});

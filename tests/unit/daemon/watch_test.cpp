@@ -42,6 +42,19 @@ TEST(Judge, EverythingWellIsOkWithoutReasons) {
   EXPECT_THAT(verdict.reasons, IsEmpty());
 }
 
+TEST(Judge, MessagesThatAreNotOnTheDiskLongAfterTheWindowDegrade) {
+  Condition condition = Well();
+  condition.window = std::chrono::seconds(2);
+  condition.queue.at_risk = 4'000;
+  condition.queue.at_risk_for = std::chrono::seconds(4);
+  EXPECT_THAT(Judge(condition).reasons, IsEmpty()) << "a slow sync is everyday life";
+  condition.queue.at_risk_for = std::chrono::seconds(45);
+  EXPECT_EQ(Name(Judge(condition).state), "degraded");
+  EXPECT_THAT(Judge(condition).reasons, ElementsAre(HasSubstr("4000 messages have waited for the disk for 45s")));
+  condition.queue.at_risk = 0;
+  EXPECT_THAT(Judge(condition).reasons, IsEmpty());
+}
+
 TEST(Judge, AHeldDestinationDegradesAndSaysSinceWhenAndWhy) {
   Condition condition = Well();
   condition.destinations[0].state = limit::GateState::kHeld;
@@ -181,6 +194,18 @@ class WatchTest : public testing::Test {
   Condition condition = Well();
   Watch watch{parts};
 };
+
+TEST_F(WatchTest, ADiskThatDoesNotAnswerIsAnEventUntilItDoes) {
+  condition.window = std::chrono::seconds(2);
+  condition.queue.at_risk = 10;
+  condition.queue.at_risk_for = std::chrono::seconds(6);
+  watch.Check(condition);
+  ASSERT_THAT(Open(), ElementsAre("durability_window_exceeded:"));
+  EXPECT_EQ(health::Name(parts.events.Open().front().severity), "P0");
+  condition.queue.at_risk_for = std::chrono::seconds(1);
+  watch.Check(condition);
+  EXPECT_THAT(Open(), IsEmpty());
+}
 
 TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
   condition.sources[0].state = ingest::SourceState::kDown;

@@ -34,6 +34,9 @@ class FakeQueue final : public queue::Queue {
     if (stopped_) {
       return Error{ErrorCode::kUnavailable, "queue stopped"};
     }
+    if (drops_) {
+      return queue::Slot{lane.value_or(Lane::kNormal), 0};
+    }
     ++count_;
     if (keep_) {
       messages_.push_back(std::move(message));
@@ -75,6 +78,11 @@ class FakeQueue final : public queue::Queue {
   void Resume() {
     const std::lock_guard lock(mutex_);
     stopped_ = false;
+  }
+  // As a queue over its limits does with overflow "drop_newest".
+  void DropArrivals(bool drops) {
+    const std::lock_guard lock(mutex_);
+    drops_ = drops;
   }
   void CountOnly() {
     const std::lock_guard lock(mutex_);
@@ -213,6 +221,7 @@ class FakeQueue final : public queue::Queue {
   int waiting_ = 0;
   int unrouted_ = 0;
   bool keep_ = true;
+  bool drops_ = false;
   bool held_ = false;
   bool stopped_ = false;
 };

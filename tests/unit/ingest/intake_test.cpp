@@ -187,6 +187,15 @@ TEST_F(IntakeTest, RetainedMessageThatWasNotStoredIsNoRepeat) {
   EXPECT_TRUE(queue_.Dropped().empty());
 }
 
+TEST_F(IntakeTest, RetainedMessageThatAFullQueueDroppedIsNoRepeat) {
+  queue_.DropArrivals(true);
+  Receive(Retained("a/x", "on"));
+  queue_.DropArrivals(false);
+  Receive(Retained("a/x", "on"));
+  EXPECT_EQ(queue_.Count(), 1U);
+  EXPECT_TRUE(queue_.Dropped().empty());
+}
+
 TEST_F(IntakeTest, RetainedPolicyIgnoreDropsThemAll) {
   SetRoutes({RouteTo(1, {"a/#"}, RetainedPolicy::kIgnore)});
   Receive(Retained("a/x", "on"));

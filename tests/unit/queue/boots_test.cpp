@@ -172,13 +172,6 @@ TEST_F(BootsTest, BootsWithoutMessagesLeaveNoTrace) {
   EXPECT_EQ(changes_.rbegin()->first, boots_.current()->number);
 }
 
-TEST_F(BootsTest, BootsThatNeverLearntTheTimeAreKeptAsOne) {
-  for (Sequence i = 0; i < 50; ++i) {
-    Begin("b" + std::to_string(i), i % 3 == 0, 1 + i);
-  }
-  EXPECT_LE(boots_.size(), 3U);
-}
-
 TEST_F(BootsTest, WithTooManyBootsTheNextOneNoLongerWaits) {
   Sequence next = 1;
   for (; boots_.size() < 1'024 && next < 5'000; ++next) {
@@ -214,8 +207,26 @@ TEST_F(BootsTest, AgeOfWhatCameInThisBootDoesNotStepWithTheWallClock) {
     clock_.StepWall(step);
     EXPECT_EQ(clock_.Wall() - boots_.Arrived(kNormal, 1, message, clock_), 1min);
   }
+  const WallTime arrived = clock_.Wall() - 1min;
+  clock_.Reboot("b", clock_.Wall());
+  clock_.SetSynchronized(true);
+  Again(2);
+  EXPECT_EQ(boots_.Arrived(kNormal, 1, message, clock_), message.received_at) << "the stamp of a clock that was right";
+  clock_.Advance(1min);
+  RawMessage stamped_wrongly = message;
+  stamped_wrongly.received_at = clock_.Wall() + 24h * 365;
+  EXPECT_LE(boots_.Arrived(kNormal, 1, stamped_wrongly, clock_), clock_.Wall() - 1min);
+  EXPECT_GT(arrived, WallTime());
+}
+
+TEST_F(BootsTest, WhatAnEarlierBootStampedWithoutAClockIsShownByItsAge) {
+  Begin("a", false, 1);
+  const RawMessage message = Stamped();
+  clock_.Advance(10min);
+  boots_.Note(ReadClocks(clock_));
   Begin("b", true, 2);
-  EXPECT_EQ(boots_.Arrived(kNormal, 1, message, clock_), message.received_at);
+  clock_.Advance(10min);
+  EXPECT_EQ(boots_.Arrived(kNormal, 1, message, clock_), clock_.Wall() - 20min);
 }
 
 }  // namespace

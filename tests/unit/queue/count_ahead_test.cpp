@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "queue/expiry.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -118,11 +119,15 @@ TEST_P(CountAheadTest, WhatIsGivenUpMeanwhileStaysForItAndThenEndsForItToo) {
   Limits limits;
   limits.max_age = 1h;
   queue_->SetLimits(limits);
+  EXPECT_EQ(queue_->EnforceLimits(clock_.Mono()).expire_soon.size(), 1U);
+  clock_.Advance(Expiry::Wait(limits.max_age));
   EXPECT_EQ(queue_->EnforceLimits(clock_.Mono()).given_up.size(), 1U);
   ExpectVerified();
   CountAll();
   AddArchive();
   ExpectArchiveReceived(2);
+  EXPECT_EQ(queue_->EnforceLimits(clock_.Mono()).expire_soon.size(), 1U);
+  clock_.Advance(Expiry::Wait(limits.max_age));
   EXPECT_EQ(queue_->EnforceLimits(clock_.Mono()).given_up.size(), 1U);
   ExpectVerified();
   EXPECT_EQ(Row("telemetry", "archive").expired, 1U);

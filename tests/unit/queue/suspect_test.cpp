@@ -8,6 +8,7 @@
 #include "queue/check.h"
 #include "queue/file_view.h"
 #include "queue/sqlite/database.h"
+#include "queue/expiry.h"
 #include "queue_fixture.h"
 #include "record/canonical_record.h"
 
@@ -102,6 +103,8 @@ class SuspectTest : public QueueTest {
     limits.max_age = 24h;
     queue_->SetLimits(limits);
     clock_.Advance(25h);
+    EXPECT_FALSE(queue_->EnforceLimits(clock_.Mono()).expire_soon.empty());
+    clock_.Advance(Expiry::Wait(limits.max_age));  // nothing ends before it has been told for so long
     const LimitReport report = queue_->EnforceLimits(clock_.Mono());
     EXPECT_FALSE(report.problem);
   }

@@ -22,7 +22,7 @@ class TrimmerTest : public ::testing::Test {
  protected:
   TrimmerTest() {
     EXPECT_TRUE(PrepareSchema(db_));
-    work_.now = WallTime(1h);
+    RunFor(1h);
   }
 
   // Segments 0, 1, 2, ... of ten numbers each; of `retained_of` one is retained, for an hour.
@@ -38,6 +38,12 @@ class TrimmerTest : public ::testing::Test {
     }
     EXPECT_TRUE(db_.Execute("COMMIT"));
     work_.lanes[At(Lane::kNormal)].numbers.next = static_cast<Sequence>(segments) * kEach + 1;
+  }
+
+  // The machine has run for so long.
+  void RunFor(std::chrono::hours ran) {
+    work_.boot = BootEnd{1, ran, std::nullopt};
+    work_.ages = Ages({Ages::Stretch{1, {1, 1, 1}, false, ran}});
   }
 
   FoldResult Trim() {
@@ -79,7 +85,7 @@ TEST_F(TrimmerTest, WhatOneFoldMayNotLookAtIsLeftToTheNext) {
   EXPECT_EQ(Retained(last), 6'000);
   EXPECT_EQ(last.retained[At(Lane::kNormal)].messages, 60'000);
   EXPECT_EQ(Held(Trim()), 0);
-  work_.now = WallTime(2h);
+  RunFor(2h);
   EXPECT_EQ(Held(Trim()), -5'000);
   EXPECT_EQ(Retained(Trim()), 0);
   EXPECT_EQ(Segments(), 0);
@@ -109,7 +115,7 @@ TEST_F(TrimmerTest, WhatIsNeededAgainIsNotCountedAsRetainedAndNotReleased) {
   EXPECT_EQ(released.released, 20);
   EXPECT_EQ(Retained(released), 3);
   work_.release_bytes = 0;
-  work_.now = WallTime(3h);
+  RunFor(3h);
   EXPECT_EQ(Held(Trim()), -3);
   EXPECT_EQ(Segments(), 5);
   work_.needed.clear();
