@@ -245,7 +245,7 @@ control::Answer Handlers::AcknowledgeEvent(const control::Call&, const Args& arg
   if (Status known = parts_.events.Acknowledge(*name, *subject, parts_.clock.Wall()); !known) {
     return known.error();
   }
-  return EventsJson(parts_.events);
+  return EventsJson(parts_);
 }
 
 control::Answer Handlers::ShowVersion(const control::Call&, const Args&) { return VersionJson(parts_); }
