@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "queue/expiry.h"
 #include "queue/sqlite/database.h"
 #include "queue/where.h"
 #include "queue_fixture.h"
@@ -42,7 +43,8 @@ class GivenUpTest : public QueueTest {
     Limits limits;
     limits.max_age = hours(1);
     queue_->SetLimits(limits);
-    clock_.Advance(seconds(61));  // not at once after a start
+    EXPECT_FALSE(queue_->EnforceLimits(clock_.Mono()).expire_soon.empty());
+    clock_.Advance(Expiry::Wait(limits.max_age));  // nothing goes before it has been told for so long
     EXPECT_FALSE(queue_->EnforceLimits(clock_.Mono()).problem);
     queue_->SetLimits(Limits());
   }
