@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/dead_json.h"
 #include "common/export.h"
 #include "common/load.h"
-#include "common/dead_json.h"
 #include "common/queue_json.h"
 #include "config/config.h"
 #include "queue/check.h"
@@ -94,7 +94,8 @@ Result<std::string> QueuePeek(const Source& from) {
 
 Result<std::string> Quarantine(const Source& from) {
   const auto limit = static_cast<std::size_t>(from.Number("limit"));
-  Result<std::vector<queue::QuarantinedMessage>> messages = from.view.Quarantined(limit + queue::kLanes, from.Number("after"));
+  Result<std::vector<queue::QuarantinedMessage>> messages =
+      from.view.Quarantined(limit + queue::kLanes, from.Number("after"));
   if (!messages) {
     return messages.error();
   }

@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "common/export.h"
 #include "common/dead_json.h"
+#include "common/export.h"
 #include "common/queue_json.h"
 #include "health/log.h"
 #include "packhorsed/answers.h"

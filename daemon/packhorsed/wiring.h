@@ -8,8 +8,8 @@
 
 #include "auth/credentials.h"
 #include "base/clock.h"
-#include "base/wall_history.h"
 #include "base/result.h"
+#include "base/wall_history.h"
 #include "config/config.h"
 #include "delivery/delivery.h"
 #include "health/growth.h"

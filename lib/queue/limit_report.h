@@ -33,9 +33,9 @@ struct ExpireSoon {
 };
 
 struct LimitReport {
-  std::vector<GivenUp> given_up;  // since the last call
+  std::vector<GivenUp> given_up;        // since the last call
   std::vector<ExpireSoon> expire_soon;  // as of now
-  std::optional<Error> problem;   // why not everything could be looked at; the next call tries again
+  std::optional<Error> problem;         // why not everything could be looked at; the next call tries again
 };
 
 }  // namespace packhorse::queue

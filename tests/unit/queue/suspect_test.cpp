@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "queue/check.h"
+#include "queue/expiry.h"
 #include "queue/file_view.h"
 #include "queue/sqlite/database.h"
-#include "queue/expiry.h"
 #include "queue_fixture.h"
 #include "record/canonical_record.h"
 
