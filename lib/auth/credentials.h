@@ -39,7 +39,7 @@ struct SecretSource {
 
 // Reads it now: at most 64 KiB, one trailing line feed is cut, empty is an error, and so are NUL and line breaks
 // inside. A file that others may read or write is kPermissionDenied with the chmod that mends it. Messages name the
-// place, never the value.
+// place, never the value. What was read is masked in texts from outside from then on (base/mask.h).
 Result<Secret> ReadSecret(const SecretSource& source);
 
 struct Options {

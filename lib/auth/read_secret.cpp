@@ -11,6 +11,7 @@
 
 #include "auth/credentials.h"
 #include "base/file.h"
+#include "base/mask.h"
 
 namespace packhorse::auth {
 namespace {
@@ -113,9 +114,7 @@ Result<Secret> ReadCredential(const std::string& name) {
   return ReadFrom(path, place + " (" + path + ")");
 }
 
-}  // namespace
-
-Result<Secret> ReadSecret(const SecretSource& source) {
+Result<Secret> ReadFromPlace(const SecretSource& source) {
   if (source.kind == SecretSource::Kind::kNone) {
     return Error{ErrorCode::kInvalidArgument, "no place is configured for a secret"};
   }
@@ -133,6 +132,16 @@ Result<Secret> ReadSecret(const SecretSource& source) {
       break;
   }
   return Error{ErrorCode::kInternal, "unknown kind of secret source"};
+}
+
+}  // namespace
+
+Result<Secret> ReadSecret(const SecretSource& source) {
+  Result<Secret> secret = ReadFromPlace(source);
+  if (secret) {
+    RememberSecret(secret->Reveal());
+  }
+  return secret;
 }
 
 }  // namespace packhorse::auth

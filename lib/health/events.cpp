@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "base/mask.h"
 #include "base/units.h"
 #include "health/log.h"
 #include "health/metrics.h"
@@ -54,7 +55,7 @@ std::string_view Event::ends() const {
 bool Events::Raise(EventName name, std::string_view subject, std::string message, WallTime now) {
   const EventKind& kind = name.kind();
   const std::string short_subject = Shorten(subject, kSubjectBytes);
-  message = Shorten(message, kMessageBytes);
+  message = Shorten(MaskSecrets(message), kMessageBytes);
   const auto open = FindOpen(kind.name, short_subject);
   if (open != events_.end()) {
     ++open->count;

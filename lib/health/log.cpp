@@ -5,7 +5,9 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <vector>
 
+#include "base/mask.h"
 #include "base/units.h"
 #include "health/log_line.h"
 #include "health/log_output.h"
@@ -62,9 +64,15 @@ void WriteLimited(LogLevel level, std::string_view event, std::string_view messa
     Write(state, {wall, LogLevel::kWarning, left_out.event,
                   "... " + std::to_string(left_out.lines) + " more, left out to bound the log", count});
   }
-  if (state.limiter.Allow(event, now)) {
-    Write(state, {wall, level, event, message, fields});
+  if (!state.limiter.Allow(event, now)) {
+    return;
   }
+  const std::string masked = MaskSecrets(message);
+  std::vector<LogField> masked_fields(fields.begin(), fields.end());
+  for (LogField& field : masked_fields) {
+    field.second = MaskSecrets(field.second);
+  }
+  Write(state, {wall, level, event, masked, masked_fields});
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mask.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -155,11 +156,11 @@ std::string Lower(std::string_view text) {
 }
 
 std::string OneLine(std::string_view text, std::size_t max_bytes) {
-  // No escaped form is shorter than what it stands for, so that more than this cannot be shown anyway.
-  text = Trim(text).substr(0, max_bytes + 8);
+  // No escaped form is shorter than what it stands for, so that more than this cannot be shown anyway. A secret that is
+  // looked for must not be cut.
+  const std::string masked = MaskSecretsAndPieces(Trim(text).substr(0, max_bytes + 8 + LongestSecretForm()));
   std::string out;
-  out.reserve(text.size());
-  AppendPrintable(out, text);
+  AppendPrintable(out, std::string_view(masked).substr(0, max_bytes + 8));
   MaskCredentials(out);
   return Shorten(out, max_bytes);
 }

@@ -17,8 +17,8 @@ TEST(UnreadLog, KeepsTheDaemonFromNothing) {
   const Fd full(open(log.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   while (write(full.get(), "x", 1) == 1) {
   }
-  site.StartCloud();
   site.StartBridge();
+  unlink(log.c_str());
   site.Publish(50);
   EXPECT_TRUE(site.Settled(50));
   site.Admin("/admin/faults", R"([{"requests":2,"fault":"status","status":500}])");
@@ -38,6 +38,7 @@ TEST(UnreadLog, LetsABadConfigurationEndWithItsExitCode) {
   site.config()["queue"]["overflow"] = "sideways";
   site.LaunchBridge();
   EXPECT_EQ(site.bridge().Wait(std::chrono::seconds(10)), 78);
+  unlink(log.c_str());
 }
 
 }  // namespace

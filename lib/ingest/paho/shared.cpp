@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/mask.h"
 #include "base/units.h"
 
 namespace packhorse::ingest {
@@ -98,7 +99,7 @@ void Shared::Update(const std::function<void(SourceStatus&)>& change) {
     }
     SourceStatus next = status_;
     change(next);
-    next.reason = Shorten(next.reason, kMaxReasonBytes);
+    next.reason = Shorten(MaskSecrets(next.reason), kMaxReasonBytes);
     if (next.state != status_.state) {
       next.since = clock_.Wall();
     }

@@ -1,0 +1,214 @@
+#include "base/mask.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <list>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace packhorse {
+namespace {
+
+constexpr std::size_t kMaxSecrets = 256;
+// The beginning of a secret at the end of a text that is taken for one that was cut.
+constexpr std::size_t kShortestPiece = 8;
+constexpr std::string_view kMask = "***";
+
+bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower;
+}
+
+std::string Hex(std::string_view bytes, std::string_view before) {
+  std::string out;
+  for (const char c : bytes) {
+    std::array<char, 3> digits{};
+    std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    out += before;
+    out += digits.data();
+  }
+  return out;
+}
+
+// RFC 3986 section 2.3: what is not unreserved is encoded.
+std::string Percent(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    out += IsAlnum(c) || std::string_view("-._~").find(c) != std::string_view::npos ? std::string(1, c)
+                                                                                    : Hex({&c, 1}, "%");
+  }
+  return out;
+}
+
+std::string JsonEscaped(std::string_view bytes, bool slash) {
+  std::string out;
+  for (const char c : bytes) {
+    out += c == '"' || c == '\\' || (slash && c == '/') ? std::string("\\") + c : std::string(1, c);
+  }
+  return out;
+}
+
+// The characters of base64 that the bytes alone decide when `offset` other bytes stand before them (RFC 4648).
+std::string Base64(std::string_view bytes, std::size_t offset, std::string_view last_two) {
+  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + std::string(last_two);
+  const std::string all = std::string(offset, '\0') + std::string(bytes);
+  std::string out;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : all) {
+    bits = ((bits << 8U) | static_cast<unsigned char>(c)) & 0xFFFFU;
+    for (count += 8; count >= 6; count -= 6) {
+      out += alphabet[(bits >> (count - 6)) & 0x3FU];
+    }
+  }
+  return out.substr((offset * 8 + 5) / 6);
+}
+
+// One secret in all the forms in which it is looked for, in lower case; the first one is the secret as it is.
+struct Known {
+  std::vector<std::string> forms;
+  bool whole_words = false;
+
+  explicit Known(std::string_view secret) : whole_words(secret.size() < kShortSecretBytes) {
+    Add(std::string(secret));
+    if (whole_words) {
+      return;
+    }
+    Add(JsonEscaped(secret, false));
+    Add(JsonEscaped(secret, true));
+    Add(Percent(secret));
+    Add(Hex(secret, ""));
+    for (std::size_t offset = 0; offset < 3; ++offset) {
+      Add(Base64(secret, offset, "+/"));
+      Add(Base64(secret, offset, "-_"));
+    }
+  }
+  Known(const Known&) = delete;
+  Known& operator=(const Known&) = delete;
+  ~Known() {
+    for (std::string& form : forms) {
+      explicit_bzero(form.data(), form.size());
+    }
+  }
+  void Add(const std::string& form) {
+    const std::string lower = Lower(form);
+    if (std::find(forms.begin(), forms.end(), lower) == forms.end()) {
+      forms.push_back(lower);
+    }
+  }
+};
+
+struct Memory {
+  std::mutex mutex;
+  std::list<Known> known;  // the latest first; guarded by mutex
+};
+
+// Never destroyed: other threads may show something until the process ends.
+Memory& Secrets() {
+  static Memory* memory = new Memory;
+  return *memory;
+}
+
+bool IsWord(std::string_view text, std::size_t at, std::size_t size) {
+  return (at == 0 || !IsAlnum(text[at - 1])) && (at + size == text.size() || !IsAlnum(text[at + size]));
+}
+
+using Span = std::pair<std::size_t, std::size_t>;  // begin, end
+
+void FindPiece(std::string_view lower, const Known& known, std::vector<Span>& found) {
+  for (const std::string& form : known.forms) {
+    for (std::size_t size = std::min(form.size() - 1, lower.size()); size >= kShortestPiece; --size) {
+      if (lower.substr(lower.size() - size) == std::string_view(form).substr(0, size)) {
+        found.emplace_back(lower.size() - size, lower.size());
+        break;
+      }
+    }
+  }
+}
+
+void Find(std::string_view lower, const Known& known, std::vector<Span>& found) {
+  for (const std::string& form : known.forms) {
+    for (std::size_t at = lower.find(form); at != std::string_view::npos; at = lower.find(form, at + 1)) {
+      if (!known.whole_words || IsWord(lower, at, form.size())) {
+        found.emplace_back(at, at + form.size());
+      }
+    }
+  }
+}
+
+std::string Mask(std::string_view text, bool pieces) {
+  std::vector<Span> found;
+  {
+    Memory& memory = Secrets();
+    const std::lock_guard lock(memory.mutex);
+    if (!memory.known.empty() && !text.empty()) {
+      const std::string lower = Lower(text);
+      for (const Known& known : memory.known) {
+        Find(lower, known, found);
+        if (pieces) {
+          FindPiece(lower, known, found);
+        }
+      }
+    }
+  }
+  std::sort(found.begin(), found.end());
+  std::string masked;
+  std::size_t copied = 0;
+  for (std::size_t i = 0; i < found.size();) {
+    auto [begin, end] = found[i];
+    for (++i; i < found.size() && found[i].first <= end; ++i) {  // forms may overlap
+      end = std::max(end, found[i].second);
+    }
+    masked.append(text, copied, begin - copied);
+    masked += kMask;
+    copied = end;
+  }
+  masked.append(text.substr(copied));
+  return masked;
+}
+
+}  // namespace
+
+void RememberSecret(std::string_view secret) {
+  if (secret.empty()) {
+    return;
+  }
+  Memory& memory = Secrets();
+  const std::lock_guard lock(memory.mutex);
+  const std::string lower = Lower(secret);
+  const auto same = std::find_if(memory.known.begin(), memory.known.end(),
+                                 [&](const Known& known) { return known.forms.front() == lower; });
+  if (same != memory.known.end()) {
+    memory.known.splice(memory.known.begin(), memory.known, same);
+    return;
+  }
+  memory.known.emplace_front(secret);
+  if (memory.known.size() > kMaxSecrets) {
+    memory.known.pop_back();
+  }
+}
+
+std::string MaskSecrets(std::string_view text) { return Mask(text, false); }
+
+std::string MaskSecretsAndPieces(std::string_view text) { return Mask(text, true); }
+
+std::size_t LongestSecretForm() {
+  Memory& memory = Secrets();
+  const std::lock_guard lock(memory.mutex);
+  std::size_t longest = 0;
+  for (const Known& known : memory.known) {
+    for (const std::string& form : known.forms) {
+      longest = std::max(longest, form.size());
+    }
+  }
+  return longest;
+}
+
+}  // namespace packhorse
