@@ -21,10 +21,8 @@ using std::chrono::seconds;
 
 constexpr seconds kCheckInterval{1};
 constexpr int kExitDamaged = 74;  // EX_IOERR: the unit starts the daemon again
-// Bytes that a control connection could not take yet have no descriptor to wait on; for a moment after each exchange
-// the loop looks every few milliseconds instead.
-constexpr milliseconds kControlBusy{1'000};
-constexpr milliseconds kControlTurn{10};
+// While somebody follows: messages arrive on another thread, which does not wake the loop for them.
+constexpr milliseconds kTailTurn{10};
 // The whole shutdown stays below TimeoutStopSec=30 of the unit, with room for a slow disk.
 constexpr seconds kShutdown{10};
 constexpr milliseconds kSourcesStop{3'000};
@@ -99,9 +97,6 @@ void Loop::Turn(MonoTime latest) {
   if ((*ready & 1U) != 0U) {
     ReadSignals();
   }
-  if ((*ready & ~1U) != 0U) {
-    control_busy_until_ = parts_.clock.Mono() + kControlBusy;
-  }
 }
 
 MonoTime Loop::Work(MonoTime now, MonoTime latest) {
@@ -125,8 +120,8 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
     next = now;
   }
   tail_.Serve(*server_, now);
-  if (tail_.following() || now < control_busy_until_) {
-    next = std::min(next, now + kControlTurn);
+  if (tail_.following()) {
+    next = std::min(next, now + kTailTurn);
   }
   if (now >= next_check_) {
     next_check_ = now + kCheckInterval;

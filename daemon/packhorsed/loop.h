@@ -57,7 +57,6 @@ class Loop {
   NoisyDevices noisy_devices_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
-  MonoTime control_busy_until_{};
   bool reload_asked_ = false;  // by SIGHUP
   bool stopping_ = false;
   int exit_code_ = 0;

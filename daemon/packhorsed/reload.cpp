@@ -256,6 +256,7 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
       continue;
     }
     if (old != parts_.destinations.end()) {
+      successor->second.destination->TakeOver(*old->destination);
       TakeOverPause(*old, successor->second, now);
     }
     next.changes.push_back("destination '" + destination.name + "' " +
@@ -349,6 +350,7 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
       note(again.error());
       continue;
     }
+    again->destination->TakeOver(*unit.destination);
     TakeOverPause(unit, *again, now);
     unit = std::move(again).value();
   }

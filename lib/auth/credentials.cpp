@@ -80,6 +80,7 @@ class KeyPair final : public Credentials {
   explicit KeyPair(Options options) : options_(std::move(options)) {}
 
   std::vector<std::pair<std::string, std::string>> Headers() const override;
+  std::uint64_t version() const override { return active().version; }
   bool TryOther() override;
   void Succeeded() override;
   Result<bool> Refresh() override;
@@ -90,6 +91,7 @@ class KeyPair final : public Credentials {
   struct Slot {
     SecretSource source;
     Secret secret;
+    std::uint64_t version = 0;
   };
   // What Refresh() found for one slot.
   struct Found {
@@ -103,12 +105,14 @@ class KeyPair final : public Credentials {
   bool HasOther() const;
   Result<Secret> Read(const SecretSource& source) const;
   Found Reread(std::size_t index);
+  void Put(Slot& slot, Secret secret);
 
   const Options options_;
   std::array<Slot, 2> slots_;  // current, next
   std::size_t active_ = 0;
   bool other_tried_ = false;  // since the last success
   bool refused_ = false;      // the active one, since the last success
+  std::uint64_t last_version_ = 0;
 };
 
 std::vector<std::pair<std::string, std::string>> KeyPair::Headers() const {
@@ -162,6 +166,13 @@ Result<Secret> KeyPair::Read(const SecretSource& source) const {
   return secret;
 }
 
+void KeyPair::Put(Slot& slot, Secret secret) {
+  slot.secret = std::move(secret);
+  // The same secret in the other place is the same one.
+  const Slot& twin = &slot == &slots_[0] ? slots_[1] : slots_[0];
+  slot.version = slot.secret.Reveal() == twin.secret.Reveal() ? twin.version : ++last_version_;
+}
+
 Status KeyPair::Load() {
   if (options_.type == Type::kNone) {
     return {};
@@ -172,13 +183,13 @@ Status KeyPair::Load() {
   if (!current) {
     return current.error();
   }
-  slots_[0].secret = std::move(current).value();
+  Put(slots_[0], std::move(current).value());
   if (options_.next.kind == SecretSource::Kind::kNone) {
     return {};
   }
   Result<Secret> next = Read(options_.next);
   if (next) {
-    slots_[1].secret = std::move(next).value();
+    Put(slots_[1], std::move(next).value());
   } else if (next.error().code != ErrorCode::kNotFound) {
     return next.error().With("next secret");
   }
@@ -194,9 +205,11 @@ KeyPair::Found KeyPair::Reread(std::size_t index) {
   Result<Secret> secret = Read(slot.source);
   if (secret) {
     found.changed = secret->Reveal() != slot.secret.Reveal();
-    slot.secret = std::move(secret).value();
+    if (found.changed) {
+      Put(slot, std::move(secret).value());
+    }
   } else if (index == 1 && active_ != 1 && secret.error().code == ErrorCode::kNotFound) {
-    slot.secret = Secret();  // the rotation is over
+    Put(slot, Secret());  // the rotation is over
   } else {
     found.error = secret.error();
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,8 +59,10 @@ class Credentials {
   virtual ~Credentials() = default;
   // Name and value of the headers to add.
   virtual std::vector<std::pair<std::string, std::string>> Headers() const = 0;
-  // After a 401 or 403: changes to the other secret if there is one that was not tried since the last success.
-  // True: worth one more attempt at once.
+  // Which secret Headers() is made of: another number whenever it is another one. A request remembers it.
+  virtual std::uint64_t version() const = 0;
+  // After a 401 or 403 for the secret in use: changes to the other secret if there is one that was not tried since the
+  // last success. True: worth one more attempt at once.
   virtual bool TryOther() = 0;
   // Marks the secret in use as good.
   virtual void Succeeded() = 0;

@@ -49,7 +49,7 @@ void Connection::Queue(std::string_view line, MonoTime now) {
   if (broken_) {
     return;
   }
-  if (output_.size() - written_ + line.size() + 1 > limits_.unsent_bytes) {
+  if (output_.size() - written_ + line.size() + 1 > Most()) {
     broken_ = true;
     return;
   }
@@ -59,6 +59,8 @@ void Connection::Queue(std::string_view line, MonoTime now) {
   output_.append(line);
   output_ += '\n';
 }
+
+std::size_t Connection::Most() const { return following ? limits_.follower_bytes : limits_.unsent_bytes; }
 
 void Connection::Flush(MonoTime now) {
   while (!broken_ && written_ < output_.size()) {
@@ -77,7 +79,7 @@ void Connection::Flush(MonoTime now) {
     output_.clear();
     output_.shrink_to_fit();
     written_ = 0;
-  } else if (written_ > limits_.unsent_bytes / 2) {
+  } else if (written_ > Most() / 2) {
     output_.erase(0, written_);
     written_ = 0;
   }

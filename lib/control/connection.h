@@ -31,8 +31,10 @@ class Connection {
   // Takes the next complete request line when one may be handled now; false when there is none. A line that is too long
   // is answered with an error, and nothing after it is read.
   bool NextLine(std::string& line, MonoTime now);
-  // Queues one line. Over the bound the connection ends.
+  // Queues one line. Over the bound (of followers a lower one) the connection ends.
   void Queue(std::string_view line, MonoTime now);
+  // Bytes that are held for it.
+  std::size_t held() const { return output_.size(); }
   // Writes what can be written.
   void Flush(MonoTime now);
   // To be closed now: gone, over a bound, or finished with everything that it asked for.
@@ -50,6 +52,7 @@ class Connection {
   std::uint32_t events = 0;  // what the server's epoll watches for it
 
  private:
+  std::size_t Most() const;
   // A request, or what is too long to be one, that may be looked at now.
   bool HasLine() const;
 

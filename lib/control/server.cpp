@@ -26,6 +26,7 @@ constexpr int kBacklog = 16;
 constexpr int kEventsPerTurn = 32;
 constexpr int kRequestsPerTurn = 64;  // of one connection, before the loop gets its turn again
 constexpr int kAcceptsPerTurn = 64;
+constexpr std::size_t kSmallAnswer = 65'536;  // always fits
 constexpr std::chrono::seconds kListenPause{1};
 // Keys of the epoll set; connections have their ids, which begin above.
 constexpr std::uint64_t kListenerKey = 0;
@@ -65,9 +66,13 @@ class UnixServer final : public Server {
   // Until then; none: listen again.
   void PauseListening(std::optional<MonoTime> until);
   void Admit(Fd fd);
+  // Whether there is room for one more. Whoever may change things finds it also where followers have taken everything:
+  // the one that has followed for longest ends.
+  bool MakeRoom(bool may_change);
   void ServeConnection(std::uint64_t id, Connection& connection);
   void Handle(std::uint64_t id, Connection& connection, const std::string& line);
   void QueueAnswer(Connection& connection, const Answer& answer) const;
+  std::size_t Held() const;
   // Ends what is to be ended and tells epoll and the timer what to wait for.
   void Settle();
   void SetTimer(std::optional<MonoTime> next, MonoTime now) const;
@@ -131,12 +136,31 @@ Connection* UnixServer::Find(std::uint64_t id) {
   return found == connections_.end() || !found->second.alive() ? nullptr : &found->second;
 }
 
+bool UnixServer::MakeRoom(bool may_change) {
+  const auto others = static_cast<std::size_t>(std::count_if(
+      connections_.begin(), connections_.end(), [](const auto& entry) { return !entry.second.may_change(); }));
+  if (!may_change && others + limits_.reserved >= limits_.connections) {
+    return false;
+  }
+  if (connections_.size() < limits_.connections) {
+    return true;
+  }
+  const auto follower = std::find_if(connections_.begin(), connections_.end(),
+                                     [](const auto& entry) { return entry.second.following && entry.second.alive(); });
+  if (!may_change || follower == connections_.end()) {
+    return false;
+  }
+  follower->second.Drop();  // Settle() takes it out, once this turn is over
+  return true;
+}
+
 void UnixServer::Admit(Fd fd) {
   const auto refuse = [&](const char* why) {
     const std::string line = FormatError({ErrorCode::kLimitExceeded, why}) + "\n";
     [[maybe_unused]] const ssize_t n = send(fd.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   };
-  if (connections_.size() >= limits_.connections) {
+  const bool may_change = MayChange(fd.get());
+  if (!MakeRoom(may_change)) {
     refuse("packhorsed serves as many control connections as it may; end one (a 'packhorse tail'?) and try again");
     return;
   }
@@ -145,7 +169,6 @@ void UnixServer::Admit(Fd fd) {
     refuse("packhorsed cannot serve another control connection");
     return;
   }
-  const bool may_change = MayChange(fd.get());
   const auto [entry, added] = connections_.try_emplace(id, std::move(fd), may_change, limits_, clock_.Mono());
   entry->second.events = EPOLLIN;
 }
@@ -172,6 +195,14 @@ void UnixServer::AcceptAll() {
   }
 }
 
+std::size_t UnixServer::Held() const {
+  std::size_t bytes = 0;
+  for (const auto& [id, connection] : connections_) {
+    bytes += connection.held();
+  }
+  return bytes;
+}
+
 void UnixServer::QueueAnswer(Connection& connection, const Answer& answer) const {
   if (!answer) {
     connection.Queue(FormatError(answer.error()), clock_.Mono());
@@ -182,6 +213,12 @@ void UnixServer::QueueAnswer(Connection& connection, const Answer& answer) const
     connection.Queue(
         FormatError({ErrorCode::kLimitExceeded, "the answer has more than " + std::to_string(limits_.unsent_bytes) +
                                                     " bytes; ask for less at a time"}),
+        clock_.Mono());
+    return;
+  }
+  if (line.size() > kSmallAnswer && Held() + line.size() > limits_.all_unsent_bytes) {
+    connection.Queue(
+        FormatError({ErrorCode::kBusy, "others have large answers that they do not read; ask again later"}),
         clock_.Mono());
     return;
   }

@@ -135,6 +135,9 @@ class Destination {
   virtual void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                                 std::function<void(Result<Retried>)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
+  // Goes on where another destination of this name stood, which it replaces: its state and waits, and what its limits
+  // have admitted. Before the first Step().
+  virtual void TakeOver(const Destination& predecessor) = 0;
 };
 
 // All references outlive the destination. `shared` may be null.

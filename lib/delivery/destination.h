@@ -31,6 +31,7 @@ struct Active {
   bool has_successors = false;    // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
+  std::uint64_t credential = 0;  // auth::Credentials::version() of the last attempt
   MonoTime not_before{};
 };
 
@@ -53,6 +54,7 @@ class DestinationImpl final : public Destination {
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
   DestinationStatus Snapshot(MonoTime now) const override;
+  void TakeOver(const Destination& predecessor) override;
 
  private:
   using ActivePtr = std::shared_ptr<Active>;
@@ -92,6 +94,9 @@ class DestinationImpl final : public Destination {
 
   // --- replies (replies.cpp) ---
   void OnResponse(const ActivePtr& active, upload::Response response);
+  // A refusal of a secret that is no longer the one in use says nothing of the present one.
+  bool RefusesAnOldSecret(const Active& active, int status) const;
+  void NoteOddReply(const upload::Response& response);
   void Apply(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
   void OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
   void OnPartial(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);

@@ -43,6 +43,10 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
     ++replies_[kind];
   }
   const int status = response.status;
+  NoteOddReply(response);
+  if (RefusesAnOldSecret(*active, status)) {
+    return;  // still ready: goes again at once, with the present one
+  }
   const outcome::Reply reply = ToReply(std::move(response));
   const outcome::Verdict verdict =
       outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), around_.clock.Wall());
@@ -113,7 +117,7 @@ void DestinationImpl::Works(const outcome::Verdict& verdict, MonoTime now) {
 
 void DestinationImpl::OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
   Works(verdict, now);
-  if (credentials_ != nullptr) {
+  if (credentials_ != nullptr && active->credential == credentials_->version()) {
     credentials_->Succeeded();
   }
   accepted_something_ = true;

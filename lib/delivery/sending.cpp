@@ -113,6 +113,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   ++requests_;
   ++in_flight_;
   active->state = Active::State::kSending;
+  active->credential = credentials_ != nullptr ? credentials_->version() : 0;
   upload::Request request{options_.contract->method(), active->batch.path, Headers(active->batch), active->batch.body};
   around_.uploader.Send(options_.endpoint, std::move(request),
                         [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {

@@ -103,6 +103,7 @@ inline constexpr std::array kEventKinds = {
     Moment("quarantined", Severity::kP3, "a payload could not be decoded"),
     Moment("replay_refused", Severity::kP3, "records that were sent again on request were refused"),
     Moment("api_deprecated", Severity::kP3, "a cloud API announced that what we use will end"),
+    Moment("odd_reply", Severity::kP3, "a reply was taken although something about it is wrong"),
 };
 
 // Null when there is none of that name.

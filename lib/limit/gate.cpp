@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kShortestThrottle{1'000};
 // Shorter trouble does not build up a backlog that could stampede.
 constexpr milliseconds kOutageWorthARamp{10'000};
+// Of the time until a rate limit has room again, which comes with every reply: a whole share would halve the rate.
+constexpr double kSpreadOfReset = 0.25;
 constexpr std::size_t kMaxReasonBytes = 1'024;
 constexpr std::uint32_t kMaxSteps = 32;
 
@@ -79,7 +81,7 @@ void Gate::Record(Effect effect, const std::string& reason, std::optional<millis
   if (effect == Effect::kHold) {
     RecordHold(reason, asked, now, wall);
   } else if (effect == Effect::kThrottled && state_ != GateState::kHeld) {
-    Throttle(reason, retry_after, now, wall);
+    Throttle(reason, retry_after, options_.wait_spread, now, wall);
   } else {
     RecordFailure(effect, reason, asked, now, wall);
   }
@@ -98,7 +100,8 @@ void Gate::RecordSuccess(std::optional<milliseconds> retry_after, MonoTime now, 
   failures_ = 0;
   if (retry_after && *retry_after > milliseconds::zero()) {
     BeginTrouble(now);
-    Throttle("the rate limit of the other side is used up", retry_after, now, wall);
+    Throttle("the rate limit of the other side is used up", retry_after, std::min(options_.wait_spread, kSpreadOfReset),
+             now, wall);
   }
 }
 
@@ -122,7 +125,7 @@ void Gate::RecordFailure(Effect effect, const std::string& reason, milliseconds 
   }
   const milliseconds cap = effect == Effect::kUnreachable ? std::min(options_.backoff_max, options_.unreachable_probe)
                                                           : options_.backoff_max;
-  not_before_ = now + std::max(Backoff(cap), asked);
+  not_before_ = now + std::max(Backoff(cap), Spread(asked, options_.wait_spread));
   Enter(GateState::kRetrying, reason, wall);
 }
 
@@ -146,10 +149,18 @@ void Gate::NextHoldProbe(milliseconds asked, MonoTime now) {
   steps_ = std::min(steps_ + 1, kMaxSteps);
   const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 5, 0));
   const milliseconds jittered = wait - wait / 10 + milliseconds(static_cast<std::int64_t>(random_.UpTo(spread)));
-  not_before_ = std::max(not_before_, now + std::max(jittered, asked));
+  not_before_ = std::max(not_before_, now + std::max(jittered, Spread(asked, options_.wait_spread)));
 }
 
-void Gate::Throttle(std::string reason, std::optional<milliseconds> retry_after, MonoTime now, WallTime wall) {
+milliseconds Gate::Spread(milliseconds asked, double share) {
+  const auto most = std::min(static_cast<std::int64_t>(static_cast<double>(asked.count()) * share),
+                             static_cast<std::int64_t>(options_.wait_spread_max.count()));
+  return most > 0 ? asked + milliseconds(static_cast<std::int64_t>(random_.UpTo(static_cast<std::uint64_t>(most))))
+                  : asked;
+}
+
+void Gate::Throttle(std::string reason, std::optional<milliseconds> retry_after, double spread, MonoTime now,
+                    WallTime wall) {
   const bool from_before = state_ == GateState::kThrottled && now < not_before_;
   if (state_ != GateState::kThrottled) {
     steps_ = 0;
@@ -161,6 +172,7 @@ void Gate::Throttle(std::string reason, std::optional<milliseconds> retry_after,
       reason = Shorten(reason, kMaxReasonBytes / 2) + " (waiting " + FormatDuration(wait) + " instead of the " +
                FormatDuration(*retry_after) + " it asked for)";
     }
+    wait = Spread(std::max(wait, kShortestThrottle), spread);
   } else if (!from_before) {
     wait = Backoff(options_.backoff_max);
   }
@@ -199,10 +211,21 @@ void Gate::Enter(GateState state, std::string_view reason, WallTime wall) {
 }
 
 void Gate::Nudge(MonoTime now) {
-  if (state_ == GateState::kHeld || state_ == GateState::kRetrying) {
-    not_before_ = std::min(not_before_, now);
-    steps_ = 0;
-  }
+  not_before_ = std::min(not_before_, now);
+  steps_ = 0;
+}
+
+void Gate::TakeOver(const Gate& old) {
+  state_ = old.state_;
+  not_before_ = old.not_before_;
+  failures_ = old.failures_;
+  steps_ = old.steps_;
+  trouble_from_ = old.trouble_from_;
+  ramp_again_ = old.ramp_again_;
+  ramp_from_ = old.ramp_from_;
+  hold_reason_ = old.hold_reason_;
+  reason_ = old.reason_;
+  since_ = old.since_;
 }
 
 void Gate::Pause(std::optional<MonoTime> until, std::optional<WallTime> wall) {

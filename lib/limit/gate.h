@@ -33,6 +33,10 @@ struct GateOptions {
   std::chrono::milliseconds hold_max{std::chrono::minutes(30)};
   // While the cloud cannot be reached at all, a probe at most this far apart notices its return.
   std::chrono::milliseconds unreachable_probe{5'000};
+  // A wait that the other side asks for becomes longer by a random share of itself up to this one, and by at most
+  // wait_spread_max: a fleet that was told the same must not come back in the same second. Never shorter.
+  double wait_spread = 1.0;
+  std::chrono::milliseconds wait_spread_max{60'000};
   // After an outage (longer than 10 s, or more than breaker_failures failures in a row) the rate starts at
   // this share of the limits and doubles every ramp_step.
   double ramp_start = 0.1;
@@ -70,9 +74,12 @@ class Gate {
   void Record(Effect effect, const std::string& reason, std::optional<std::chrono::milliseconds> retry_after,
               MonoTime now, WallTime wall);
 
-  // reload, resume, a changed secret: a held destination probes at once and starts again with hold_first, a backoff
-  // ends. A wait that the other side asked for stays.
+  // reload, resume: somebody wants it tried at once. A held destination probes and starts again with hold_first, and a
+  // backoff ends. So does a wait that the other side asked for, for one request: its reply may ask for the next wait.
   void Nudge(MonoTime now);
+  // Goes on where the gate of a destination stood that this one replaces: state, reason, waits, failures. Not its
+  // pause.
+  void TakeOver(const Gate& old);
   // Orthogonal to the rest: replies still count, and the state beneath shows again when the pause ends. `wall` is what
   // since() answers while paused; without it since() stays that of the state beneath.
   void Pause(std::optional<MonoTime> until, std::optional<WallTime> wall = std::nullopt);
@@ -95,10 +102,13 @@ class Gate {
   void RecordFailure(Effect effect, const std::string& reason, std::chrono::milliseconds asked, MonoTime now,
                      WallTime wall);
   void RecordHold(const std::string& reason, std::chrono::milliseconds asked, MonoTime now, WallTime wall);
-  void Throttle(std::string reason, std::optional<std::chrono::milliseconds> retry_after, MonoTime now, WallTime wall);
+  void Throttle(std::string reason, std::optional<std::chrono::milliseconds> retry_after, double spread, MonoTime now,
+                WallTime wall);
   void NextHoldProbe(std::chrono::milliseconds asked, MonoTime now);
   void BeginTrouble(MonoTime now);
   std::chrono::milliseconds Backoff(std::chrono::milliseconds cap);
+  // The wait asked for, and a random share of it.
+  std::chrono::milliseconds Spread(std::chrono::milliseconds asked, double share);
   bool Paused(MonoTime now) const;
 
   GateOptions options_;

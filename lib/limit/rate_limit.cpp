@@ -108,6 +108,23 @@ void RateLimit::SetFactor(double factor) {
   factor_ = factor > 0.0 ? std::min(factor, 1.0) : std::numeric_limits<double>::min();
 }
 
+void RateLimit::TakeOver(const RateLimit& old) {
+  for (State& state : states_) {
+    const State* best = nullptr;
+    for (const State& other : old.states_) {
+      const bool covers = best != nullptr && best->window.per >= state.window.per;
+      if (other.window.unit == state.window.unit &&
+          (best == nullptr || (covers ? other.window.per >= state.window.per && other.window.per < best->window.per
+                                      : other.window.per > best->window.per))) {
+        best = &other;
+      }
+    }
+    if (best != nullptr) {
+      state.slots = best->slots;
+    }
+  }
+}
+
 std::size_t RateLimit::slot_count() const {
   std::size_t count = 0;
   for (const State& state : states_) {

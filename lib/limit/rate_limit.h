@@ -42,6 +42,9 @@ class RateLimit {
   // headers, and during the ramp after an outage. Holds from now on, also for what was admitted before.
   void SetFactor(double factor);
   double factor() const { return factor_; }
+  // Counts what an earlier limit of the same endpoint has admitted, as far as it remembers: each window takes over the
+  // one of the same unit that covers it, else the longest one.
+  void TakeOver(const RateLimit& old);
   // Memory in use: at most 64 per window.
   std::size_t slot_count() const;
 

@@ -58,9 +58,12 @@ struct Response {
   Transport transport = Transport::kOk;
   std::string error;  // for people, set when transport is not kOk; never contains a secret
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; bounded: 100 headers, 64 KiB
-  std::string body;                                          // decoded, bounded
-  bool truncated = false;                                    // headers or body were over a bound; reading ended there
+  // Names in lower case. Of more than 500 headers, or 128 KiB, the rest is read over and counted.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::uint32_t headers_left_out = 0;
+  std::string body;         // decoded where it is gzip, bounded
+  std::string undecodable;  // the Content-Encoding that is none that we know or asked for: `body` is as it came
+  bool truncated = false;   // headers (256 KiB) or body were over a bound; reading ended there
   std::chrono::microseconds elapsed{};
   std::string http_version;      // "1.0", "1.1", "2"
   std::uint64_t bytes_sent = 0;  // request line, headers and body, as handed to the connection
@@ -97,5 +100,12 @@ Result<std::unique_ptr<Uploader>> MakeUploader(std::string user_agent);
 Result<std::string> Gzip(std::string_view bytes);
 // The other way round, of what Gzip() made; kCorrupt when that is not so or there would be more than `most` bytes.
 Result<std::string> Gunzip(std::string_view bytes, std::uint64_t most);
+// As far as `most` allows, of any gzip stream; `complete` is false where there was more, or the stream was cut.
+// kInvalidArgument: that is no gzip.
+struct Gunzipped {
+  std::string bytes;
+  bool complete = false;
+};
+Result<Gunzipped> GunzipPart(std::string_view bytes, std::uint64_t most);
 
 }  // namespace packhorse::upload

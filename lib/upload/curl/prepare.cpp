@@ -216,7 +216,9 @@ Status Transfer::SetHeaders(const std::string& user_agent) {
   return Setter(handle_)
       .Set(CURLOPT_HTTPHEADER, headers_)
       .Set(CURLOPT_USERAGENT, user_agent.c_str())
+      // Decoded by us: libcurl would give up a reply whose coding it does not know, and the body with it.
       .Set(CURLOPT_ACCEPT_ENCODING, "gzip")
+      .Set(CURLOPT_HTTP_CONTENT_DECODING, 0L)
       .Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS))
       .Check("headers");
 }

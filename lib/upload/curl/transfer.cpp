@@ -11,8 +11,13 @@
 namespace packhorse::upload {
 namespace {
 
-constexpr std::size_t kMaxHeaders = 100;
-constexpr std::size_t kMaxHeaderBytes = 65'536;
+constexpr std::size_t kMaxHeaders = 500;
+constexpr std::size_t kMaxHeaderBytes = 131'072;
+// Of all responses to a request, 1xx included: then it is no reply but a flood. libcurl has a bound of 300 KiB, where
+// it would give up the reply.
+constexpr std::size_t kMaxHeaderLines = 10'000;
+constexpr std::size_t kMaxHeadBytes = 262'144;
+constexpr std::size_t kMaxCodingBytes = 64;
 
 std::string_view Trim(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n";
@@ -138,7 +143,7 @@ void Transfer::Release(const Response& response) {
 
 bool Transfer::TakeHeaderLine(std::string_view line) {
   header_bytes_ += line.size();
-  if (++header_count_ > kMaxHeaders + 2 || header_bytes_ > kMaxHeaderBytes) {  // 2: the status line and the empty line
+  if (++header_count_ > kMaxHeaderLines || header_bytes_ > kMaxHeadBytes) {
     cut_ = true;
     return false;
   }
@@ -148,6 +153,8 @@ bool Transfer::TakeHeaderLine(std::string_view line) {
   if (line.substr(0, 5) == "HTTP/") {
     response_.status = StatusOf(line);
     response_.headers.clear();
+    response_.headers_left_out = 0;
+    kept_header_bytes_ = 0;
     return true;
   }
   if (Trim(line).empty()) {
@@ -158,6 +165,11 @@ bool Transfer::TakeHeaderLine(std::string_view line) {
   if (colon == 0 || colon == std::string_view::npos || line.front() == ' ' || line.front() == '\t') {
     return true;
   }
+  if (response_.headers.size() >= kMaxHeaders || kept_header_bytes_ + line.size() > kMaxHeaderBytes) {
+    ++response_.headers_left_out;
+    return true;
+  }
+  kept_header_bytes_ += line.size();
   std::string name(Trim(line.substr(0, colon)));
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -174,6 +186,25 @@ bool Transfer::TakeBody(std::string_view bytes) {
   response_.body += bytes.substr(0, static_cast<std::size_t>(room));
   cut_ = true;
   return false;
+}
+
+void Transfer::Decode() {
+  const std::string_view coding = Trim(response_.Header("content-encoding"));
+  const auto is = [&](std::string_view name) {
+    return std::equal(coding.begin(), coding.end(), name.begin(), name.end(),
+                      [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+  };
+  if (coding.empty() || is("identity") || response_.body.empty()) {
+    return;
+  }
+  if (is("gzip") || is("x-gzip")) {
+    if (Result<Gunzipped> decoded = GunzipPart(response_.body, endpoint_.max_response_bytes)) {
+      response_.truncated = response_.truncated || !decoded->complete;
+      response_.body = std::move(decoded->bytes);
+      return;
+    }
+  }
+  response_.undecodable = Printable(coding.substr(0, kMaxCodingBytes));
 }
 
 Progress Transfer::Measure() const {
@@ -237,6 +268,8 @@ Response Transfer::Finish(int code) {
     response.status = 0;
     response.headers.clear();
     response.body.clear();
+  } else {
+    Decode();
   }
   response.connection = use_.number;
   Release(response);

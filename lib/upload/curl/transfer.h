@@ -59,6 +59,8 @@ class Transfer {
   bool TakeHeaderLine(std::string_view line);
   bool TakeBody(std::string_view bytes);
   void Release(const Response& response);
+  // The body as it was before its Content-Encoding.
+  void Decode();
   Progress Measure() const;
   std::string Message(Transport transport, int code, const Progress& progress) const;
 
@@ -81,8 +83,9 @@ class Transfer {
   bool resend_refused_ = false;   // see OnSeek
   std::size_t header_count_ = 0;  // of all responses, 1xx included
   std::size_t header_bytes_ = 0;
-  bool headers_done_ = false;  // of the final response; what comes later are trailers
-  bool cut_ = false;           // a bound was reached; the transfer is being ended for that
+  std::size_t kept_header_bytes_ = 0;  // of the present one
+  bool headers_done_ = false;          // of the final response; what comes later are trailers
+  bool cut_ = false;                   // a bound was reached; the transfer is being ended for that
   Response response_;
 };
 

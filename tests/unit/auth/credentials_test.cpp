@@ -213,5 +213,24 @@ TEST_F(Rotation, NextInUseThatVanishesIsKeptAndReported) {
   EXPECT_EQ(Token(*credentials), "new");
 }
 
+TEST_F(Rotation, VersionTellsWhichSecretIsInUse) {
+  Write("current", "old");
+  Write("next", "new");
+  const auto credentials = Make(Bearer());
+  const std::uint64_t old = credentials->version();
+  EXPECT_EQ(credentials->version(), old);
+  ASSERT_TRUE(credentials->TryOther());
+  const std::uint64_t fresh = credentials->version();
+  EXPECT_NE(fresh, old);
+  Write("current", "new");  // the end of the rotation: the same secret in the other place
+  ASSERT_TRUE(credentials->Refresh());
+  EXPECT_EQ(Token(*credentials), "new");
+  EXPECT_EQ(credentials->version(), fresh);
+  Write("current", "newer");
+  Remove("next");
+  ASSERT_TRUE(credentials->Refresh());
+  EXPECT_NE(credentials->version(), fresh);
+}
+
 }  // namespace
 }  // namespace packhorse::auth

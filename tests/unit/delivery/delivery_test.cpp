@@ -125,7 +125,7 @@ TEST_F(DeliveryTest, ThrottledWaitsAsToldAndIsNotAFailure) {
   EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kThrottled);
   clock_.Advance(6s);
   EXPECT_FALSE(SendsNow());
-  clock_.Advance(2s);
+  clock_.Advance(8s);
   Accept(Next());
   EXPECT_TRUE(Settled(1));
 }

@@ -18,6 +18,13 @@ using testing::HasSubstr;
 constexpr MonoTime kGateStart{seconds(1'000)};
 constexpr WallTime kGateWall{seconds(1'795'162'531)};
 
+// Waits that were asked for are exact; that they are spread has tests of its own.
+GateOptions Exact() {
+  GateOptions options;
+  options.wait_spread = 0;
+  return options;
+}
+
 class GateTest : public testing::Test {
  protected:
   void Record(Effect effect, const std::string& reason = "why",
@@ -36,7 +43,7 @@ class GateTest : public testing::Test {
     Record(effect, reason);
   }
 
-  Gate gate_{GateOptions{}, 7};
+  Gate gate_{Exact(), 7};
   MonoTime now_ = kGateStart;
   WallTime wall_ = kGateWall;
 };
@@ -182,7 +189,7 @@ struct ThrottleCase {
 class ThrottleTest : public testing::TestWithParam<ThrottleCase> {};
 
 TEST_P(ThrottleTest, WaitsAsToldWithinBounds) {
-  Gate gate(GateOptions{}, 3);
+  Gate gate(Exact(), 3);
   gate.Record(Effect::kThrottled, "HTTP 429 Too Many Requests", GetParam().asked, kGateStart, kGateWall);
   EXPECT_EQ(gate.state(), GateState::kThrottled);
   EXPECT_EQ(gate.consecutive_failures(), 0U) << "the breaker does not count throttling";
@@ -386,10 +393,53 @@ TEST_F(GateTest, ANudgeEndsABackoff) {
   EXPECT_EQ(gate_.state(), GateState::kRetrying);
 }
 
-TEST_F(GateTest, ANudgeDoesNotEndAWaitThatWasAskedFor) {
-  Record(Effect::kThrottled, "HTTP 429", seconds(30));
+TEST_F(GateTest, ANudgeEndsAWaitThatWasAskedForOnce) {
+  Record(Effect::kThrottled, "HTTP 429", minutes(30));
   gate_.Nudge(now_);
-  EXPECT_EQ(Wait(), seconds(30));
+  EXPECT_TRUE(gate_.MaySend(now_));
+  EXPECT_EQ(gate_.state(), GateState::kThrottled);
+  EXPECT_EQ(gate_.MaxInFlight(8), 1U);
+  Record(Effect::kThrottled, "HTTP 429", minutes(30));
+  EXPECT_EQ(Wait(), minutes(30));
+}
+
+TEST_F(GateTest, WaitsThatWereAskedForAreSpreadAndNeverShorter) {
+  for (const Effect effect : {Effect::kThrottled, Effect::kTransient, Effect::kHold}) {
+    std::set<std::int64_t> tenths;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+      Gate gate(GateOptions{}, seed);
+      gate.Record(effect, "HTTP 503", seconds(90), kGateStart, kGateWall);
+      const auto wait = *gate.NextSend(kGateStart) - kGateStart;
+      ASSERT_GE(wait, seconds(90));
+      ASSERT_LE(wait, seconds(150));
+      tenths.insert((wait - seconds(90)) / seconds(6));
+    }
+    EXPECT_GE(tenths.size(), 10U);
+  }
+}
+
+TEST_F(GateTest, TheWaitOfAnExhaustedRateLimitIsSpreadLess) {
+  milliseconds longest{};
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    Gate gate(GateOptions{}, seed);
+    gate.Record(Effect::kSuccess, "", seconds(12), kGateStart, kGateWall);
+    const auto wait = std::chrono::ceil<milliseconds>(*gate.NextSend(kGateStart) - kGateStart);
+    ASSERT_GE(wait, seconds(12));
+    longest = std::max(longest, wait);
+  }
+  EXPECT_GT(longest, seconds(14));
+  EXPECT_LE(longest, seconds(15));
+}
+
+TEST_F(GateTest, ASuccessorGoesOnWhereTheOldOneStood) {
+  Record(Effect::kThrottled, "HTTP 429", seconds(30));
+  Advance(seconds(10));
+  Gate next(GateOptions{}, 9);
+  next.TakeOver(gate_);
+  EXPECT_EQ(next.state(), GateState::kThrottled);
+  EXPECT_EQ(next.reason(), "HTTP 429");
+  EXPECT_EQ(next.since(), kGateWall);
+  EXPECT_EQ(next.NextSend(now_), gate_.NextSend(now_));
 }
 
 TEST_F(GateTest, ANudgeWhenOkChangesNothing) {

@@ -236,5 +236,18 @@ TEST(RateLimitProperty, MemoryDoesNotGrowWithTheNumberOfAdmissions) {
   }
 }
 
+TEST(RateLimitTakeOver, ASuccessorCountsWhatWasAdmittedBefore) {
+  const MonoTime start{std::chrono::seconds(100)};
+  RateLimit old({{Unit::kRequests, 10, std::chrono::seconds(10)}, {Unit::kRequests, 30, std::chrono::minutes(1)}});
+  for (int i = 0; i < 8; ++i) {
+    old.Admit(Cost{}, start);
+  }
+  RateLimit next({{Unit::kRequests, 8, std::chrono::seconds(20)}, {Unit::kBytes, 5, std::chrono::seconds(10)}});
+  next.TakeOver(old);
+  EXPECT_GT(next.NextAdmission(Cost{}, start + std::chrono::seconds(19)), start + std::chrono::seconds(19));
+  EXPECT_EQ(next.NextAdmission(Cost{}, start + std::chrono::seconds(21)), start + std::chrono::seconds(21));
+  EXPECT_EQ(next.NextAdmission(Cost{0, 0, 5}, start), start) << "of bytes nothing was counted";
+}
+
 }  // namespace
 }  // namespace packhorse::limit
