@@ -48,6 +48,8 @@ class CloudContract {
   virtual const ResponseRules& response() const = 0;
   virtual std::uint32_t max_records() const = 0;
   virtual std::uint64_t max_bytes() const = 0;  // uncompressed
+  // Whether a record of kind gap may tell of this outcome: "dropped", "expired", "not_received".
+  virtual bool TellsGap(std::string_view outcome) const = 0;
 
   // Renders one record to its wire form; the pieces are joined by RenderBatch, so that a batch is sized as it grows.
   virtual std::string RenderRecord(const CanonicalRecord& record) const = 0;

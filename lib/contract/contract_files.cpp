@@ -91,6 +91,21 @@ class ObjectReader {
     return statuses;
   }
 
+  std::vector<std::string> OptionalTexts(const char* key, std::vector<std::string> fallback) {
+    if (Member(key) == nullptr) {
+      return fallback;
+    }
+    std::vector<std::string> texts;
+    for (const Json& item : List(key)) {
+      if (!item.is_string()) {
+        Complain(key, "a list of texts is wanted here");
+        return {};
+      }
+      texts.push_back(item.get<std::string>());
+    }
+    return texts;
+  }
+
   const Json& List(const char* key) { return Typed(key, Json::value_t::array, "a list is wanted here"); }
   const Json& OptionalList(const char* key) {
     static const Json kNone = Json::array();
@@ -307,6 +322,7 @@ Result<CloudDefinition> ParseCloudContract(std::string_view json) {
   ObjectReader limits = root.Object("limits");
   definition.max_records = limits.Count("max_records");
   definition.max_bytes = limits.Count("max_bytes");
+  definition.gap_outcomes = root.OptionalTexts("gap_outcomes", {"dropped", "expired"});
   ObjectReader response = root.Object("response");
   definition.response.success = response.Statuses("success");
   definition.response.accepted_pointer = response.OptionalText("accepted", "");

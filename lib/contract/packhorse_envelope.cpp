@@ -1,5 +1,6 @@
 #include "contract/packhorse_envelope.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "contract/json_writer.h"
@@ -110,6 +111,10 @@ class PackhorseEnvelope final : public CloudContract {
   const ResponseRules& response() const override { return definition_.response; }
   std::uint32_t max_records() const override { return definition_.max_records; }
   std::uint64_t max_bytes() const override { return definition_.max_bytes; }
+  bool TellsGap(std::string_view outcome) const override {
+    return std::find(definition_.gap_outcomes.begin(), definition_.gap_outcomes.end(), outcome) !=
+           definition_.gap_outcomes.end();
+  }
 
   std::string RenderRecord(const CanonicalRecord& record) const override { return ToJson(record); }
   Rendered RenderBatch(const BatchHeader& header, std::span<const std::string> records) const override;

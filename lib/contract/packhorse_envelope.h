@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "contract/cloud_contract.h"
 
@@ -18,6 +19,7 @@ struct CloudDefinition {
   ResponseRules response;
   std::uint32_t max_records = 0;
   std::uint64_t max_bytes = 0;
+  std::vector<std::string> gap_outcomes;
 };
 
 std::shared_ptr<const CloudContract> MakePackhorseEnvelope(CloudDefinition definition);

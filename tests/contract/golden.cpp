@@ -7,6 +7,8 @@
 
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "contract/gap_contract.h"
+#include "repository_file.h"
 #include "wall_time.h"
 
 namespace packhorse::test {
@@ -40,6 +42,16 @@ RawMessage MessageOf(const Golden& golden) {
 
 }  // namespace
 
+std::vector<std::string> GoldenFiles() {
+  std::vector<std::string> files;
+  for (const std::string& contract : contract::CloudContractNames()) {
+    const std::vector<std::string> more = RepositoryFiles("contracts/golden/" + contract, ".golden");
+    EXPECT_FALSE(more.empty()) << contract << " has no samples";
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  return files;
+}
+
 Golden ParseGolden(const std::string& text) {
   Golden golden;
   const auto payload = text.find(kPayloadLine);
@@ -65,9 +77,11 @@ Golden ParseGolden(const std::string& text) {
 }
 
 std::string RenderGolden(const Golden& golden) {
-  const auto device = contract::FindDeviceContract(HeadOf(golden, "device_contract"));
+  const bool gap = HeadOf(golden, "gap") == "yes";
+  const auto device =
+      gap ? contract::MakeGapContract() : contract::FindDeviceContract(HeadOf(golden, "device_contract"));
   const auto cloud = contract::FindCloudContract(HeadOf(golden, "cloud_contract"));
-  const auto pattern = TopicPattern::Parse(HeadOf(golden, "pattern"));
+  const auto pattern = TopicPattern::Parse(HeadOf(golden, "pattern", "#"));
   EXPECT_TRUE(device && cloud && pattern);
   if (!device || !cloud || !pattern) {
     return {};

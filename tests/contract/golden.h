@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace packhorse::test {
 
@@ -12,6 +13,9 @@ struct Golden {
   std::string payload;
   std::string body;
 };
+
+// The samples of every version of every cloud contract, as paths from the root of the repository.
+std::vector<std::string> GoldenFiles();
 
 // Reads the text form: lines `name: value`, a line `--- payload`, the payload, a line `--- body`, the body. The line
 // feed before a section's line and the last one of the file belong to the form, not to the bytes.

@@ -11,8 +11,8 @@ namespace packhorse::test {
 namespace {
 
 TEST(Golden, EverySampleRendersByteForByte) {
-  const auto files = RepositoryFiles("contracts/golden/packhorse-ingest@1.0", ".golden");
-  EXPECT_GE(files.size(), 10U);
+  const auto files = GoldenFiles();
+  EXPECT_GE(files.size(), 20U);
   for (const std::string& file : files) {
     SCOPED_TRACE(file);
     const Golden golden = ParseGolden(RepositoryFile(file));

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "golden.h"
 #include "repository_file.h"
 
 namespace packhorse::test {
@@ -45,8 +46,7 @@ TEST(Released, FilesAreUnchanged) {
 TEST(Released, EveryContractAndEveryGoldenSampleIsListed) {
   const auto released = Released();
   std::vector<std::string> paths = RepositoryFiles("contracts/device", ".json");
-  for (const std::string folder : {"contracts/cloud", "contracts/golden/packhorse-ingest@1.0"}) {
-    const auto more = RepositoryFiles(folder, folder == "contracts/cloud" ? ".json" : ".golden");
+  for (const auto& more : {RepositoryFiles("contracts/cloud", ".json"), GoldenFiles()}) {
     paths.insert(paths.end(), more.begin(), more.end());
   }
   EXPECT_GE(paths.size(), 12U);

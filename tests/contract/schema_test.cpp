@@ -35,7 +35,7 @@ class Schema {
 
 TEST(IngestSchema, EveryGoldenBodyFollowsIt) {
   const Schema schema("packhorse-ingest-1.schema.json");
-  const std::vector<std::string> files = RepositoryFiles("contracts/golden/packhorse-ingest@1.0", ".golden");
+  const std::vector<std::string> files = GoldenFiles();
   std::vector<Json> bodies;
   for (const std::string& file : files) {
     bodies.push_back(Json::parse(ParseGolden(RepositoryFile(file)).body));

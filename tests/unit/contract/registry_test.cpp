@@ -30,7 +30,7 @@ TEST(Registry, AMajorVersionFindsItsNewestMinor) {
   EXPECT_EQ((*FindDeviceContract("generic-json@1"))->name(), "generic-json@1.1");
   EXPECT_EQ((*FindDeviceContract("generic-json@1.0"))->name(), "generic-json@1.0");
   ASSERT_TRUE(FindCloudContract("packhorse-ingest@1"));
-  EXPECT_EQ((*FindCloudContract("packhorse-ingest@1"))->name(), "packhorse-ingest@1.0");
+  EXPECT_EQ((*FindCloudContract("packhorse-ingest@1"))->name(), "packhorse-ingest@1.1");
 }
 
 TEST(Registry, AnUnknownContractIsAnErrorThatListsWhatExists) {
@@ -57,7 +57,7 @@ TEST(Registry, AMalformedNameIsAnErrorThatShowsTheForm) {
 
 TEST(Registry, NamesAreListed) {
   EXPECT_EQ(DeviceContractNames(), (std::vector<std::string>{"generic-json@1.0", "generic-json@1.1"}));
-  EXPECT_EQ(CloudContractNames(), std::vector<std::string>{"packhorse-ingest@1.0"});
+  EXPECT_EQ(CloudContractNames(), (std::vector<std::string>{"packhorse-ingest@1.0", "packhorse-ingest@1.1"}));
 }
 
 TEST(Registry, TheCloudContractIsReadFromItsFile) {
@@ -73,6 +73,17 @@ TEST(Registry, TheCloudContractIsReadFromItsFile) {
   EXPECT_EQ(contract->response().rejected_id_pointer, "/record_id");
   EXPECT_EQ(contract->response().rejected_error_pointer, "/error");
   EXPECT_EQ(contract->response().retry_pointer, "/retry");
+}
+
+TEST(Registry, OnlyTheNewerCloudContractTellsOfWhatWasNotReceived) {
+  const auto old = *FindCloudContract("packhorse-ingest@1.0");
+  const auto newer = *FindCloudContract("packhorse-ingest@1.1");
+  EXPECT_FALSE(old->TellsGap("not_received"));
+  EXPECT_TRUE(newer->TellsGap("not_received"));
+  for (const std::string_view outcome : {"dropped", "expired"}) {
+    EXPECT_TRUE(old->TellsGap(outcome));
+    EXPECT_TRUE(newer->TellsGap(outcome));
+  }
 }
 
 struct BrokenCase {
