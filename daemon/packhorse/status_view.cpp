@@ -61,8 +61,8 @@ std::vector<std::string> Hints(const JsonView& status) {
   }
   for (const JsonView& source : status["sources"].Items()) {
     if (source["state"].Text() == "down") {
-      hints.push_back("source " + source["name"].Shown() + ": is the broker up at " + source["url"].Shown() +
-                      "? It is tried again by itself");
+      hints.push_back("source " + source["name"].Shown() + " at " + source["url"].Shown() + ": " +
+                      source["advice"].Shown());
     }
     if (!source["refused_filters"].Items().empty()) {
       hints.push_back("source " + source["name"].Shown() + ": allow its user these topics in the broker");

@@ -49,6 +49,7 @@ Json SourceJson(const Parts& parts, const SourceUnit& unit, const ingest::Source
           {"connects", status.connects},
           {"session_lost", status.session_lost},
           {"refused_filters", status.refused_filters},
+          {"advice", status.state == ingest::SourceState::kDown ? ingest::AdviceFor(status) : std::string_view()},
           {"received", intake.received},
           {"unrouted", intake.unrouted},
           {"qos0", intake.qos0},
@@ -145,6 +146,7 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                  {"boot_clock", BootClockJson(parts.queue->ClockOfBoot())},
                  {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
                  {"sources", Json::array()},
+                 {"old_sessions", Json::array()},
                  {"streams", Json::array()},
                  {"queue", Json::parse(QueueJson(parts.config.queue, condition.queue))},
                  {"destinations", Json::array()},
@@ -155,6 +157,15 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                  {"events", Json::array()}};
   for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {
     status["sources"].push_back(SourceJson(parts, *parts.sources[i], condition.sources[i]));
+  }
+  for (const auto& unit : parts.old_sessions) {
+    const ingest::SourceStatus old = StatusOf(*unit);
+    status["old_sessions"].push_back({{"client_id", unit->config.client_id},
+                                      {"url", old.url},
+                                      {"source", old.name},
+                                      {"state", ingest::Name(old.state)},
+                                      {"reason", old.reason},
+                                      {"received", unit->intake->Stats().received}});
   }
   for (const config::Stream& stream : parts.config.streams) {
     status["streams"].push_back(StreamJson(stream, ledger));

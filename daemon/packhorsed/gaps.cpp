@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "contract/cloud_contract.h"
+
 namespace packhorse::daemon {
 namespace {
 
@@ -49,22 +51,34 @@ std::set<std::string> Gaps::Untold() const {
   return untold;
 }
 
-// False: the queue has no room for it right now.
+bool Gaps::Tell(const std::string& destination, std::string_view outcome, std::string text) {
+  const auto unit = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+                                 [&](const DestinationUnit& each) { return each.config.name == destination; });
+  const std::string contract = unit == parts_.destinations.end() ? "" : unit->config.contract;
+  const auto found = contract::FindCloudContract(contract);
+  return !found || !(*found)->TellsGap(outcome) || Store(destination, std::move(text));
+}
+
 bool Gaps::Store(const Key& key, const Gap& gap) {
   const auto& [destination, lane, reason] = key;
-  const Result<StreamId> stream = parts_.queue->Stream(GapStream(destination));
-  if (!stream) {
-    return true;  // the destination is no longer configured: there is nobody to tell
-  }
   nlohmann::ordered_json text = {
       {"messages", gap.messages}, {"outcome", Name(gap.outcome)}, {"reason", reason}, {"lane", Name(lane)}};
   if (gap.first > 0) {
     text["first_sequence"] = gap.first;
     text["last_sequence"] = gap.last;
   }
+  return Store(destination, text.dump());
+}
+
+// False: the queue has no room for it right now.
+bool Gaps::Store(const std::string& destination, std::string text) {
+  const Result<StreamId> stream = parts_.queue->Stream(GapStream(destination));
+  if (!stream) {
+    return true;  // the destination is no longer configured: there is nobody to tell
+  }
   RawMessage message;
   message.stream = *stream;
-  message.payload = text.dump();
+  message.payload = std::move(text);
   message.received_at = parts_.clock.Wall();
   message.boot_time = parts_.clock.Boot();
   message.clock = parts_.clock.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 
 #include "packhorsed/wiring.h"
@@ -20,6 +21,9 @@ class Gaps {
   explicit Gaps(Parts& parts) : parts_(parts) {}
 
   void Add(const queue::GivenUp& given_up, MonoTime now);
+  // Stores a record of its own, which tells of `outcome`, for a destination whose contract knows that outcome. False:
+  // the queue has no room for it right now.
+  bool Tell(const std::string& destination, std::string_view outcome, std::string text);
   // Stores what has been collected for long enough; `all`: what there is.
   void Store(MonoTime now, bool all);
 
@@ -35,6 +39,7 @@ class Gaps {
   // Destinations that have not been told the last.
   std::set<std::string> Untold() const;
   bool Store(const Key& key, const Gap& gap);
+  bool Store(const std::string& destination, std::string text);
 
   Parts& parts_;
   std::map<Key, Gap> gaps_;

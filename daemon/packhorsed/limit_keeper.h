@@ -25,12 +25,13 @@ class LimitKeeper {
   // there is room. A clean disconnect: the broker keeps the session and what comes for it, within its own limits.
   void HoldSources(const queue::Stats& stats, MonoTime now);
 
+  // Why the sources are to be off their brokers; empty: they are not.
+  std::string HeldBecause(const queue::Stats& stats) const;
+
  private:
   // Tells of each destination whose messages expire soon, once, as long as that is so.
   void TellExpiry(const std::vector<queue::ExpireSoon>& soon);
   void Report(const queue::GivenUp& given_up);
-  // Why the sources are to be off their brokers; empty: they are not.
-  std::string HeldBecause(const queue::Stats& stats) const;
   void HoldSource(SourceUnit& unit, const std::string& because);
 
   Parts& parts_;

@@ -61,7 +61,9 @@ Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
       clock_watch_(*parts.queue, parts.events, parts.clock),
       gaps_(parts),
       limit_keeper_(parts, gaps_),
-      noisy_devices_(parts, gaps_) {}
+      noisy_devices_(parts, gaps_),
+      source_events_(parts, gaps_),
+      old_sessions_(parts) {}
 
 Status Loop::Start() {
   auto server = control::Listen(parts_.config.control.socket,
@@ -137,6 +139,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   if (!stopping_) {
     limit_keeper_.Enforce(now);
     noisy_devices_.Look(now);
+    source_events_.Look(now);
     gaps_.Store(now, false);
   }
   clock_watch_.Look();
@@ -144,6 +147,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   const Condition condition = Observe(parts_, now);
   if (!stopping_) {
     limit_keeper_.HoldSources(condition.queue, now);
+    old_sessions_.Look(!limit_keeper_.HeldBecause(condition.queue).empty(), now);
   }
   watch_.Check(condition);
   if (stopping_) {
@@ -181,6 +185,9 @@ void Loop::BeginReload(MonoTime now) {
 }
 
 void Loop::StopSources(MonoTime deadline) {
+  for (const auto& unit : parts_.old_sessions) {
+    unit->source->BeginStop();
+  }
   for (const auto& unit : parts_.sources) {
     if (unit->source) {
       const auto left = std::chrono::duration_cast<milliseconds>(deadline - parts_.clock.Mono());

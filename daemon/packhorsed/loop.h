@@ -11,7 +11,9 @@
 #include "packhorsed/limit_keeper.h"
 #include "packhorsed/noisy_devices.h"
 #include "packhorsed/notify.h"
+#include "packhorsed/old_sessions.h"
 #include "packhorsed/reload.h"
+#include "packhorsed/source_events.h"
 #include "packhorsed/tail.h"
 #include "packhorsed/watch.h"
 #include "packhorsed/wiring.h"
@@ -55,6 +57,8 @@ class Loop {
   Gaps gaps_;
   LimitKeeper limit_keeper_;
   NoisyDevices noisy_devices_;
+  SourceEvents source_events_;
+  OldSessions old_sessions_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   bool reload_asked_ = false;  // by SIGHUP

@@ -70,6 +70,15 @@ std::vector<Reason> ReasonsOf(const ingest::SourceStatus& source) {
     reasons.push_back({who + " is " + std::string(ingest::Name(source.state)) + blind + Because(source.reason),
                        &EventName("source_down").kind(), source.name});
   }
+  for (const std::string& reason : source.reasons) {
+    const bool flapping = !source.flapping.empty() && reason.find(source.flapping) != std::string::npos;
+    const bool qos0 = reason.find("QoS 0") != std::string::npos;
+    reasons.push_back({who + ": " + reason,
+                       flapping ? &EventName("source_flapping").kind()
+                       : qos0   ? &EventName("subscription_qos0").kind()
+                                : nullptr,
+                       source.name});
+  }
   for (const std::string& filter : source.refused_filters) {
     reasons.push_back({who + ": the broker refuses the subscription to '" + filter + "'",
                        &EventName("subscription_refused").kind(), source.name});

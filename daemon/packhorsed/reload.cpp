@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "common/load.h"
 #include "health/log.h"
+#include "packhorsed/old_sessions.h"
 #include "packhorsed/same.h"
 
 namespace packhorse::daemon {
@@ -294,6 +295,7 @@ void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<Sourc
 }
 
 void Reloader::ReplaceSources(Next& next, MonoTime now) {
+  GiveWay(parts_, next.config);
   std::vector<std::unique_ptr<SourceUnit>> units;
   for (const config::Source& source : next.config.sources) {
     auto fresh = MakeSourceUnit(parts_, next.config, source);

@@ -244,7 +244,9 @@ void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
   const bool long_enough = now - source.since >= kSourceGrace;
   if (connected || long_enough) {
     parts_.events.Follow(!connected, "source_down", source.name,
-                         "not connected to " + source.url + Since(source.since) + Because(source.reason), now);
+                         "not connected to " + source.url + Since(source.since) + Because(source.reason) + ". " +
+                             std::string(ingest::AdviceFor(source)),
+                         now);
   }
   std::string refused;
   for (const std::string& filter : source.refused_filters) {
@@ -252,13 +254,6 @@ void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
   }
   parts_.events.Follow(!refused.empty(), "subscription_refused", source.name,
                        "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
-  std::uint64_t& seen = sessions_lost_[source.name];
-  if (source.session_lost > seen) {
-    parts_.events.Raise(
-        "session_lost", source.name,
-        "the broker had forgotten our session at the last connect; what was published in between is missing", now);
-  }
-  seen = source.session_lost;
 }
 
 void Watch::CheckStore(const Condition& condition, WallTime now) {

@@ -64,7 +64,6 @@ class Watch {
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
 
   Parts& parts_;
-  std::map<std::string, std::uint64_t> sessions_lost_;
 };
 
 }  // namespace packhorse::daemon

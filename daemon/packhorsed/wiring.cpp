@@ -14,6 +14,7 @@
 #include "health/log.h"
 #include "packhorsed/machine.h"
 #include "packhorsed/same.h"
+#include "packhorsed/session_access.h"
 #include "packhorsed/start_report.h"
 
 namespace packhorse::daemon {
@@ -83,7 +84,7 @@ std::function<Result<std::string>()> ReaderOf(const config::SecretRef* secret) {
   };
 }
 
-ingest::SourceOptions ToOptions(const SourceUnit& unit) {
+ingest::SourceOptions ToOptions(const Parts& parts, const SourceUnit& unit) {
   const config::Source& source = unit.config;
   ingest::SourceOptions options;
   options.name = source.name;
@@ -106,6 +107,9 @@ ingest::SourceOptions ToOptions(const SourceUnit& unit) {
   options.reconnect_min = source.reconnect_min;
   options.reconnect_max = source.reconnect_max;
   options.retained_on_subscribe = unit.wants_retained;
+  options.sessions = parts.sessions;
+  options.access = AccessOf(source);
+  options.drain = unit.drain;
   return options;
 }
 
@@ -301,7 +305,7 @@ Result<std::unique_ptr<SourceUnit>> MakeSourceUnit(const Parts& parts, const con
 }
 
 void StartSource(const Parts& parts, SourceUnit& unit, MonoTime now) {
-  auto made = ingest::MakeSource(ToOptions(unit), *unit.intake, parts.clock,
+  auto made = ingest::MakeSource(ToOptions(parts, unit), *unit.intake, parts.clock,
                                  [uploader = parts.uploader.get()] { uploader->Wake(); });
   Status started = made ? (*made)->Start() : Status(made.error());
   if (started) {
@@ -378,6 +382,12 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
     return queue.error();
   }
   parts->queue = std::move(queue).value();
+  parts->sessions = std::make_shared<ingest::Sessions>(parts->config.queue.path + ".sessions",
+                                                       parts->config.queue.runtime_dir + "/sessions", clock);
+  if (!parts->sessions->problem().empty()) {
+    health::Log(health::LogLevel::kWarning, "sessions_forgotten",
+                "what the brokers keep for us is not known any more: " + parts->sessions->problem());
+  }
   ReportStart(*parts);
 
   if (Status bound = BindStreams(*parts, parts->config); !bound) {

@@ -34,6 +34,7 @@ struct SourceUnit {
   std::unique_ptr<ingest::Source> source;
   std::string error;
   WallTime since{};
+  bool drain = false;    // what a session of an earlier configuration holds, no source of this one
   bool leaving = false;  // its source is stopping: the queue is full
   MonoTime retry_at{};
 };
@@ -67,11 +68,13 @@ struct Parts {
   WallHistory wall_history;  // times of events and states are shown by it
   std::unique_ptr<upload::Uploader> uploader;
   std::unique_ptr<queue::Queue> queue;
+  std::shared_ptr<ingest::Sessions> sessions;
   std::map<std::string, limit::RateLimit> shared_limits;  // destinations point into it
   delivery::Streams streams;                              // destinations refer to it: changed in place only
   std::vector<DestinationUnit> destinations;
   std::vector<std::unique_ptr<SourceUnit>> sources;
   std::vector<std::unique_ptr<SourceUnit>> leaving_sources;  // removed while they were leaving
+  std::vector<std::unique_ptr<SourceUnit>> old_sessions;     // being emptied and ended, with one URL each
   std::shared_ptr<const ingest::Intake::Tap> tap;            // what new intakes are given, may be null
   std::unique_ptr<observer::Observer> observer;
 };

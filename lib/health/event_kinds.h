@@ -38,6 +38,10 @@ struct EventKind {
 inline constexpr std::chrono::seconds kMoment = std::chrono::hours(24);
 inline constexpr std::string_view kADayAfter = "a day after the last time";
 
+// What a device or a broker does again and again.
+inline constexpr std::chrono::seconds kMinutes = std::chrono::minutes(10);
+inline constexpr std::string_view kMinutesAfter = "ten minutes after the last one";
+
 inline constexpr EventKind Condition(std::string_view name, Severity severity, EventSubject subject,
                                      std::string_view means, std::string_view ends) {
   return {name, severity, EventNature::kCondition, subject, std::chrono::seconds(0), means, ends};
@@ -70,6 +74,10 @@ inline constexpr std::array kEventKinds = {
     Moment("unclean_boot", Severity::kP1, "the last run ended without warning and left no journal"),
     Moment("queue_id_renewed", Severity::kP1, "new messages get record ids with a new queue id"),
     Moment("session_lost", Severity::kP1, "the broker had forgotten our session: messages are missing"),
+    Condition("source_flapping", Severity::kP1, EventSubject::kSource, "connections to a broker do not last",
+              "when a connection lasts"),
+    Condition("subscription_qos0", Severity::kP1, EventSubject::kSource, "the broker grants only QoS 0",
+              "when the broker grants QoS 1: asked again every minute"),
     Condition("secret_unreadable", Severity::kP1, EventSubject::kDestination,
               "a secret cannot be read; the one in use is kept", "at the next reload at which it can be read"),
     Condition("queue_nearly_full", Severity::kP1, EventSubject::kNone, "the queue uses 80 % of a limit", "below 75 %"),
@@ -83,6 +91,11 @@ inline constexpr std::array kEventKinds = {
     Condition("definition_missing", Severity::kP2, EventSubject::kOther,
               "messages wait in quarantine for their stream or its contract",
               "when the stream is configured again, or the release that knows the contract is there"),
+    EventKind{"messages_unrouted", Severity::kP2, EventNature::kOccurrence, EventSubject::kSource, kMinutes,
+              "messages come that no stream takes", kMinutesAfter},
+    Condition("old_session_left", Severity::kP2, EventSubject::kOther,
+              "a session of an earlier configuration could not be ended",
+              "when it is ended: tried again at the next start"),
     Condition("backlog_left_behind", Severity::kP2, EventSubject::kOther,
               "messages wait for a destination that is not configured any more",
               "when it is configured again, or nothing waits"),
@@ -96,6 +109,13 @@ inline constexpr std::array kEventKinds = {
               "when the kernel says that it is right"),
     Condition("device_noisy", Severity::kP3, EventSubject::kOther, "a device sends more than device_rate allows",
               "after a minute without another message over the rate"),
+    Condition("session_expiry_short", Severity::kP3, EventSubject::kSource,
+              "the broker keeps our session for a shorter time than session_expiry",
+              "when it grants what is asked for"),
+    EventKind{"published_at_qos0", Severity::kP3, EventNature::kOccurrence, EventSubject::kOther, kMinutes,
+              "devices publish without acknowledgement", kMinutesAfter},
+    Condition("old_session", Severity::kP3, EventSubject::kOther,
+              "a session of an earlier configuration is emptied and ended", "when it is ended"),
     Condition("retention_shortened", Severity::kP3, EventSubject::kNone,
               "delivered messages were let go before retain_delivered was over", "at the next start"),
     Moment("clock_learnt", Severity::kP3, "the clock is right for the first time since the machine started"),

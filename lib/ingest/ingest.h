@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "base/result.h"
 #include "base/topic.h"
 #include "ingest/device_rates.h"
+#include "ingest/oddities.h"
+#include "ingest/sessions.h"
 #include "queue/queue.h"
 #include "record/raw_message.h"
 
@@ -34,6 +37,7 @@ inline constexpr std::string_view kOverDeviceRate = "device_rate";
 struct Arrival {
   std::string_view topic;
   std::string_view payload;
+  std::uint64_t payload_bytes = 0;  // as published, where `payload` is only its beginning; 0: it is all of it
   std::uint8_t qos = 0;
   bool retained = false;
   bool redelivered = false;
@@ -75,8 +79,11 @@ class Intake {
   // Null switches it off. Any thread.
   void SetTap(std::shared_ptr<const Tap> tap);
   IntakeStats Stats() const;
+  std::uint64_t MaxPayloadBytes() const;  // of the limits in force
   // The devices that were over their rate since the last call, and how often. Any thread.
   std::vector<NoisyDevice> TakeNoisy();
+  // Likewise what no stream took, and what came without acknowledgement. Any thread.
+  Oddities TakeOddities();
 
  private:
   struct Impl;
@@ -107,6 +114,16 @@ struct SourceOptions {
   std::chrono::milliseconds reconnect_max{60'000};
   std::chrono::milliseconds subscribe_again{60'000};  // how often a refused subscription is tried again
   bool retained_on_subscribe = true;                  // v5 Retain Handling 1 (only new subscriptions); false: 2 (never)
+  // How long a connection has to last until it counts as stable again; 0: a minute, or twice reconnect_max if that is
+  // longer.
+  std::chrono::milliseconds settled_after{0};
+  // What brokers keep for us; null: nothing is remembered. `access` goes into it (BrokerSession::access).
+  std::shared_ptr<Sessions> sessions;
+  std::string access;
+  // Takes what the broker still has in a session that is not wanted any more, then ends the session and the source.
+  bool drain = false;
+  std::chrono::milliseconds drain_quiet{5'000};                // nothing came for so long: there is no more
+  std::chrono::milliseconds drain_for{std::chrono::hours(1)};  // then it gives up, until the next start
 };
 
 enum class SourceState : std::uint8_t { kConnecting, kConnected, kDown };
@@ -123,7 +140,20 @@ struct SourceStatus {
   std::uint64_t connects = 0;
   std::uint64_t session_lost = 0;  // reconnects at which the broker had forgotten our session: a gap
   std::vector<std::string> refused_filters;
+  std::vector<std::string> qos0_filters;  // granted, but without acknowledgement: messages can be lost
+  std::string flapping;                   // the likely cause why connections do not last; empty: they do
+  // The broker keeps the session only that long while we are away, less than was asked for.
+  std::optional<std::chrono::seconds> short_expiry;
+  bool expiry_cut = false;           // and less than it granted before
+  std::vector<std::string> reasons;  // what of this is not as it should be while it is connected, a sentence each
+  bool gave_up = false;              // with SourceOptions::drain: nothing came of it in drain_for
+  bool ended = false;                // with SourceOptions::drain: the session is ended
 };
+// What to do about a source that is not connected, by its reason. For people.
+std::string_view AdviceFor(const SourceStatus& status);
+
+// A broker's URL as SourceStatus::url shows it, with its port; one that makes no sense as it is.
+std::string ShownUrl(const std::string& url);
 
 // A connection to one broker (several URLs: one after the other), kept up for ever with jittered backoff. Persistent
 // session, QoS 1, acknowledged only after Intake::OnMessage succeeded.

@@ -55,7 +55,27 @@ class RetainedMemory {
 struct Table {
   std::vector<Route> routes;
   Limits limits;
+  std::vector<TopicPattern> without_dots;  // of all routes, with '/' for each '.'
 };
+
+// A broker that speaks AMQP too may exchange the two (RabbitMQ does).
+std::string WithoutDots(std::string_view topic) {
+  std::string text(topic);
+  std::replace(text.begin(), text.end(), '.', '/');
+  return text;
+}
+
+std::vector<TopicPattern> PatternsWithoutDots(const std::vector<Route>& routes) {
+  std::vector<TopicPattern> patterns;
+  for (const Route& route : routes) {
+    for (const TopicPattern& pattern : route.patterns) {
+      if (Result<TopicPattern> parsed = TopicPattern::Parse(WithoutDots(pattern.text()))) {
+        patterns.push_back(*std::move(parsed));
+      }
+    }
+  }
+  return patterns;
+}
 
 const TopicPattern* FindPattern(const Route& route, std::string_view topic) {
   const auto found = std::find_if(route.patterns.begin(), route.patterns.end(),
@@ -135,6 +155,8 @@ struct Intake::Impl {
   void Count(const Arrival& arrival, WallTime now);
   bool EndsHere(const Arrival& arrival, const Route& route, const Limits& limits);
   Pace PaceOf(const Arrival& arrival, const Route& route);
+  void NoteUnrouted(const Arrival& arrival, const Table& current);
+  void NoteQos0(const Arrival& arrival, StreamId stream);
   // Whether the queue took it; false: it was dropped on arrival and is counted.
   Result<bool> Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message);
 
@@ -146,6 +168,8 @@ struct Intake::Impl {
   RetainedMemory retained;             // receive thread
   std::mutex rates_mutex;
   DeviceRates rates;  // guarded by rates_mutex
+  std::mutex oddities_mutex;
+  Oddities oddities;  // guarded by oddities_mutex
 
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> unrouted{0};
@@ -161,6 +185,22 @@ void Intake::Impl::Count(const Arrival& arrival, WallTime now) {
   Add(qos0, arrival.qos == 0);
   Add(redelivered, arrival.redelivered);
   last_at_us.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+void Intake::Impl::NoteUnrouted(const Arrival& arrival, const Table& current) {
+  const std::string without_dots = WithoutDots(arrival.topic);
+  const bool but_for_dots = std::any_of(current.without_dots.begin(), current.without_dots.end(),
+                                        [&](const TopicPattern& pattern) { return pattern.Matches(without_dots); });
+  const std::lock_guard lock(oddities_mutex);
+  oddities.unrouted.Note(arrival.topic);
+  oddities.unrouted_but_for_dots += but_for_dots ? 1U : 0U;
+}
+
+void Intake::Impl::NoteQos0(const Arrival& arrival, StreamId stream) {
+  if (arrival.qos == 0) {
+    const std::lock_guard lock(oddities_mutex);
+    oddities.qos0[stream].Note(arrival.topic);
+  }
 }
 
 // Whether the message is counted and not stored.
@@ -194,11 +234,12 @@ Pace Intake::Impl::PaceOf(const Arrival& arrival, const Route& route) {
 
 Result<bool> Intake::Impl::Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane,
                                  RawMessage message) {
-  if (arrival.payload.size() > limits.max_payload_bytes) {
+  const std::uint64_t bytes = std::max<std::uint64_t>(arrival.payload.size(), arrival.payload_bytes);
+  if (bytes > limits.max_payload_bytes) {
     Add(too_large);
     message.payload = arrival.payload.substr(0, std::min(kQuarantinedPayloadBytes, arrival.payload.size()));
     const std::string detail = "topic \"" + Shorten(arrival.topic, 200) + "\": the payload has " +
-                               std::to_string(arrival.payload.size()) + " bytes, max_payload_bytes is " +
+                               std::to_string(bytes) + " bytes, max_payload_bytes is " +
                                std::to_string(limits.max_payload_bytes) + "; its first " +
                                std::to_string(message.payload.size()) + " bytes are kept";
     Status kept = queue.Quarantine(std::move(message), "too_large", detail);
@@ -240,8 +281,10 @@ Status Intake::OnMessage(const Arrival& arrival) {
   if (route == nullptr) {
     Add(impl_->unrouted);
     impl_->queue.CountUnrouted();
+    impl_->NoteUnrouted(arrival, *table);
     return {};
   }
+  impl_->NoteQos0(arrival, route->stream);
   if (impl_->EndsHere(arrival, *route, table->limits)) {
     return {};
   }
@@ -270,7 +313,8 @@ Status Intake::OnMessage(const Arrival& arrival) {
 }
 
 void Intake::SetRoutes(std::vector<Route> routes, Limits limits) {
-  auto table = std::make_shared<const Table>(Table{std::move(routes), limits});
+  std::vector<TopicPattern> without_dots = PatternsWithoutDots(routes);
+  auto table = std::make_shared<const Table>(Table{std::move(routes), limits, std::move(without_dots)});
   const std::lock_guard lock(impl_->mutex);
   impl_->table.swap(table);
 }
@@ -283,6 +327,13 @@ void Intake::SetTap(std::shared_ptr<const Tap> tap) {
 std::vector<NoisyDevice> Intake::TakeNoisy() {
   const std::lock_guard lock(impl_->rates_mutex);
   return impl_->rates.TakeNoisy();
+}
+
+std::uint64_t Intake::MaxPayloadBytes() const { return impl_->CurrentTable()->limits.max_payload_bytes; }
+
+Oddities Intake::TakeOddities() {
+  const std::lock_guard lock(impl_->oddities_mutex);
+  return std::exchange(impl_->oddities, {});
 }
 
 IntakeStats Intake::Stats() const {

@@ -29,7 +29,7 @@ Certificates::Certificates() {
 }
 
 void Certificates::RenewServer() {
-  MakeSigned("server", "localhost", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n");
+  MakeSigned("server", "localhost", "subjectAltName=DNS:localhost,IP:::1\nextendedKeyUsage=serverAuth\n");
 }
 
 void Certificates::MakeAuthority(const std::string& name) {

@@ -44,10 +44,12 @@ void Mosquitto::WriteConfiguration() {
     WriteAll(dir_ / "acl", options_.acl);
     text += "acl_file " + (dir_ / "acl") + "\n";
   }
-  text += "listener " + std::to_string(port_) + " 127.0.0.1\n";
+  const std::string address = options_.ipv6 ? "::1" : "127.0.0.1";
+  text += "listener " + std::to_string(port_) + " " + address + "\n";
   if (options_.tls) {
-    text += "listener " + std::to_string(tls_port_) + " 127.0.0.1\ncertfile " + certificates_->server_certificate() +
-            "\nkeyfile " + certificates_->server_key() + "\ncafile " + certificates_->ca() + "\n";
+    text += "listener " + std::to_string(tls_port_) + " " + address + "\ncertfile " +
+            certificates_->server_certificate() + "\nkeyfile " + certificates_->server_key() + "\ncafile " +
+            certificates_->ca() + "\n";
     text += options_.require_client_certificate ? "require_certificate true\n" : "";
   }
   WriteAll(dir_ / "mosquitto.conf", text + options_.extra);
@@ -55,7 +57,10 @@ void Mosquitto::WriteConfiguration() {
 
 void Mosquitto::Start() {
   process_.emplace(std::vector<std::string>{"mosquitto", "-c", dir_ / "mosquitto.conf"}, dir_ / "mosquitto.log");
-  if (!WaitFor([this] { return PortOpen(port_) || !process_->Running(); }) || !process_->Running()) {
+  const auto listens = [this] {
+    return options_.ipv6 ? Log().find(" running\n") != std::string::npos : PortOpen(port_);
+  };
+  if (!WaitFor([&] { return listens() || !process_->Running(); }) || !process_->Running()) {
     throw std::runtime_error("mosquitto did not start: " + Log());
   }
 }

@@ -19,6 +19,7 @@ struct MosquittoOptions {
   std::string acl;                           // lines of an acl_file; empty: none
   bool tls = false;                          // a second listener, with a certificate for "localhost"
   bool require_client_certificate = false;   // of that listener
+  bool ipv6 = false;                         // the listeners are at ::1
   std::string extra;                         // further lines for the end of the configuration
 };
 

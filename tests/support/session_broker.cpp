@@ -24,6 +24,16 @@ std::size_t Whole(const std::string& bytes, std::size_t& size) {
   return 0;
 }
 
+int Number(const std::string& bytes, std::size_t at) {
+  return static_cast<unsigned char>(bytes.at(at)) << 8 | static_cast<unsigned char>(bytes.at(at + 1));
+}
+
+// The text behind the identifier of a SUBSCRIBE or UNSUBSCRIBE, which has one filter and no properties with MQTT 5.
+std::string FilterOf(const std::string& body, bool v5) {
+  const std::size_t at = v5 ? 3 : 2;
+  return body.substr(at + 2, static_cast<std::size_t>(Number(body, at)));
+}
+
 }  // namespace
 
 SessionBroker::SessionBroker() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -42,17 +52,26 @@ SessionBroker::SessionBroker() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CL
 
 void SessionBroker::Send(const Publish& publish) {
   const std::lock_guard lock(mutex_);
+  Send(*current_, publish);
+}
+
+void SessionBroker::SendTo(std::size_t n, const Publish& publish) {
+  const std::lock_guard lock(mutex_);
+  Send(*greeted_.at(n), publish);
+}
+
+void SessionBroker::Send(Client& client, const Publish& publish) {
   std::string body;
   PutText(body, publish.topic);
   if (publish.qos > 0) {
     PutId(body, publish.id);
   }
-  if (current_->v5) {
+  if (client.v5) {
     body += '\0';
   }
   body += publish.payload;
   const int flags = (publish.dup ? 8 : 0) | publish.qos << 1;
-  Put(*current_, 0x30 | flags, body);
+  Put(client, 0x30 | flags, body);
 }
 
 void SessionBroker::Put(Client& client, int first, const std::string& body) {
@@ -114,6 +133,45 @@ bool SessionBroker::Read(const ClientPtr& client) {
   return true;
 }
 
+// The protocol level follows the protocol's name, then flags, keep-alive, properties with MQTT 5, and the client id.
+void SessionBroker::AnswerConnect(const ClientPtr& connection, const std::string& body) {
+  Client& client = *connection;
+  client.v5 = body.at(6) == 5;
+  const std::size_t id_at = client.v5 ? 11 + static_cast<unsigned char>(body.at(10)) : 10;
+  Hello hello{body.substr(id_at + 2, static_cast<std::size_t>(Number(body, id_at))), Number(body, 8),
+              (body.at(7) & 2) != 0};
+  if (!hello.client_id.empty()) {
+    hellos_.push_back(hello);
+    greeted_.push_back(connection);
+  }
+  std::string properties;
+  if (const std::uint16_t seconds = server_keep_alive_; client.v5 && seconds > 0) {
+    properties += '\x13';
+    PutId(properties, seconds);
+  }
+  if (const std::uint32_t seconds = session_expiry_; client.v5 && seconds > 0) {
+    properties += '\x11';
+    PutId(properties, static_cast<std::uint16_t>(seconds >> 16U));
+    PutId(properties, static_cast<std::uint16_t>(seconds & 0xFFFFU));
+  }
+  Put(client, 0x20,
+      std::string(1, session_present_ && !hello.clean ? '\1' : '\0') + '\0' +
+          (client.v5 ? static_cast<char>(properties.size()) + properties : std::string()));
+}
+
+bool SessionBroker::AnswerSubscribe(const ClientPtr& client, const std::string& body) {
+  const std::string filter = FilterOf(body, client->v5);
+  current_ = client;
+  ++subscriptions_;
+  if (!forbidden_.empty() && filter.find(forbidden_) != std::string::npos) {
+    shutdown(client->fd.get(), SHUT_RDWR);
+    return false;
+  }
+  subscribed_.push_back(filter);
+  Put(*client, 0x90, body.substr(0, 2) + (client->v5 ? std::string(1, '\0') : "") + static_cast<char>(granted_.load()));
+  return true;
+}
+
 bool SessionBroker::Answer(const ClientPtr& client, int first, const std::string& body) {
   const auto id_at = [&](std::size_t at) {
     return static_cast<std::uint16_t>(static_cast<unsigned char>(body[at]) << 8 |
@@ -121,15 +179,11 @@ bool SessionBroker::Answer(const ClientPtr& client, int first, const std::string
   };
   const std::string properties(client->v5 ? 1 : 0, '\0');
   switch (first >> 4) {
-    case 1:  // CONNECT; the protocol level follows its name
-      client->v5 = body[6] == 5;
-      Put(*client, 0x20, std::string(1, session_present_ ? '\1' : '\0') + std::string(client->v5 ? 2 : 1, '\0'));
+    case 1:  // CONNECT
+      AnswerConnect(client, body);
       return true;
     case 8:  // SUBSCRIBE
-      current_ = client;
-      ++subscriptions_;
-      Put(*client, 0x90, Id(id_at(0)) + properties + '\1');
-      return true;
+      return AnswerSubscribe(client, body);
     case kPuback:
     case kPubrec:
     case kPubrel:
@@ -141,6 +195,7 @@ bool SessionBroker::Answer(const ClientPtr& client, int first, const std::string
       }
       return true;
     case 10:  // UNSUBSCRIBE
+      unsubscribed_.push_back(FilterOf(body, client->v5));
       Put(*client, 0xB0, Id(id_at(0)) + properties + (client->v5 ? std::string(1, '\0') : ""));
       return true;
     case 12:  // PINGREQ

@@ -49,6 +49,8 @@ class SessionBroker {
 
   // On the connection that subscribed last.
   void Send(const Publish& publish);
+  // On the connection of the n-th CONNECT with a client id.
+  void SendTo(std::size_t n, const Publish& publish);
   void SendPubrel(std::uint16_t id) {
     const std::lock_guard lock(mutex_);
     Put(*current_, 0x62, Id(id));
@@ -58,8 +60,44 @@ class SessionBroker {
     shutdown(current_->fd.get(), SHUT_RDWR);
   }
   void SetSessionPresent(bool present) { session_present_ = present; }
+  // MQTT 5: what CONNACK says as Server Keep Alive and as Session Expiry Interval.
+  void SetServerKeepAlive(std::uint16_t seconds) { server_keep_alive_ = seconds; }
+  void SetSessionExpiry(std::uint32_t seconds) { session_expiry_ = seconds; }
+  // The answer to each filter of a SUBSCRIBE.
+  void SetGranted(std::uint8_t code) { granted_ = code; }
+  // A SUBSCRIBE with a filter that contains this ends the connection.
+  void SetForbidden(const std::string& part) {
+    const std::lock_guard lock(mutex_);
+    forbidden_ = part;
+  }
   // Whether PUBREC is answered with PUBREL.
   void SetRelease(bool release) { release_ = release; }
+
+  // Whatever a broker might send, also what it must not.
+  void SendBytes(const std::string& bytes) {
+    const std::lock_guard lock(mutex_);
+    static_cast<void>(send(current_->fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  }
+
+  // Of a CONNECT with a client id.
+  struct Hello {
+    std::string client_id;
+    int keep_alive = 0;
+    bool clean = false;
+  };
+  std::vector<Hello> Hellos() const {
+    const std::lock_guard lock(mutex_);
+    return hellos_;
+  }
+  // Of all SUBSCRIBEs that were granted, and of all UNSUBSCRIBEs, in their order.
+  std::vector<std::string> Subscribed() const {
+    const std::lock_guard lock(mutex_);
+    return subscribed_;
+  }
+  std::vector<std::string> Unsubscribed() const {
+    const std::lock_guard lock(mutex_);
+    return unsubscribed_;
+  }
 
   std::vector<Reply> Replies() const {
     const std::lock_guard lock(mutex_);
@@ -111,18 +149,29 @@ class SessionBroker {
   void Run();
   bool Read(const ClientPtr& client);
   bool Answer(const ClientPtr& client, int first, const std::string& body);
+  void AnswerConnect(const ClientPtr& connection, const std::string& body);
+  static void Send(Client& client, const Publish& publish);
+  bool AnswerSubscribe(const ClientPtr& client, const std::string& body);
 
   Fd listener_;
   int port_ = 0;
   std::atomic<bool> stop_{false};
   std::atomic<bool> session_present_{false};
   std::atomic<bool> release_{true};
+  std::atomic<std::uint16_t> server_keep_alive_{0};
+  std::atomic<std::uint32_t> session_expiry_{0};
+  std::atomic<std::uint8_t> granted_{1};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ClientPtr current_;           // guarded by mutex_
   std::vector<Reply> replies_;  // likewise
   std::vector<std::chrono::steady_clock::time_point> reply_times_;
-  int subscriptions_ = 0;  // likewise
+  int subscriptions_ = 0;  // likewise, as what follows
+  std::string forbidden_;
+  std::vector<Hello> hellos_;
+  std::vector<ClientPtr> greeted_;  // of each, the connection
+  std::vector<std::string> subscribed_;
+  std::vector<std::string> unsubscribed_;
   std::thread thread_;
 };
 

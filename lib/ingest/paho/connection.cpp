@@ -62,24 +62,24 @@ mqtt::ssl_options TlsOptions(const SourceOptions& options) {
   return tls;
 }
 
-mqtt::connect_options ConnectOptions(const SourceOptions& options, Protocol protocol, const std::string& password) {
+mqtt::connect_options ConnectOptions(const SourceOptions& options, Protocol protocol, const ConnectWith& with) {
   mqtt::connect_options connect;
   connect.set_mqtt_version(static_cast<int>(protocol));
-  connect.set_clean_session(false);
+  connect.set_clean_session(with.clean && protocol == Protocol::kMqtt311);
   connect.set_automatic_reconnect(false);
-  connect.set_keep_alive_interval(Seconds(options.keep_alive));
+  connect.set_keep_alive_interval(Seconds(with.keep_alive));
   connect.set_connect_timeout(Seconds(options.connect_timeout));
   if (!options.username.empty()) {
     connect.set_user_name(options.username);
     if (options.password) {
-      connect.set_password(password);
+      connect.set_password(with.password);
     }
   }
   connect.set_ssl(TlsOptions(options));
   if (protocol == Protocol::kMqtt5) {
-    connect.set_clean_start(false);
+    connect.set_clean_start(with.clean);
     mqtt::properties properties;
-    const auto expiry = std::chrono::ceil<std::chrono::seconds>(options.session_expiry).count();
+    const auto expiry = with.clean ? 0 : std::chrono::ceil<std::chrono::seconds>(options.session_expiry).count();
     properties.add(mqtt::property(mqtt::property::SESSION_EXPIRY_INTERVAL, FourBytes(expiry)));
     if (options.receive_maximum > 0) {
       properties.add(mqtt::property(mqtt::property::RECEIVE_MAXIMUM, options.receive_maximum));
@@ -90,6 +90,17 @@ mqtt::connect_options ConnectOptions(const SourceOptions& options, Protocol prot
     connect.set_properties(std::move(properties));
   }
   return connect;
+}
+
+void ReadProperties(const mqtt::properties& properties, Connected& result) {
+  for (int i = 0; i < properties.c_struct().count; ++i) {
+    const MQTTProperty& property = properties.c_struct().array[i];
+    if (property.identifier == MQTTPROPERTY_CODE_SERVER_KEEP_ALIVE) {
+      result.keep_alive = std::chrono::seconds(property.value.integer2);
+    } else if (property.identifier == MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL) {
+      result.expiry = std::chrono::seconds(static_cast<std::int64_t>(property.value.integer4));
+    }
+  }
 }
 
 std::string Text(const MQTTLenString& text) {
@@ -140,13 +151,15 @@ class Connection::Impl {
     });
   }
 
-  Connected Connect(const SourceOptions& options, const std::string& password) {
+  Connected Connect(const SourceOptions& options, const ConnectWith& with) {
     Connected result;
     try {
-      const mqtt::token_ptr token = client_.connect(ConnectOptions(options, protocol_, password));
+      const mqtt::token_ptr token = client_.connect(ConnectOptions(options, protocol_, with));
       result.refusal = Wait(*token, options.connect_timeout, "CONNECT");
       if (result.refusal.kind == Refusal::Kind::kNone) {
-        result.session_present = token->get_connect_response().is_session_present();
+        const mqtt::connect_response response = token->get_connect_response();
+        result.session_present = response.is_session_present();
+        ReadProperties(response.get_properties(), result);
         if (!result.session_present) {
           inbound_->clear();
         }
@@ -176,6 +189,22 @@ class Connection::Impl {
     return result;
   }
 
+  std::vector<std::string> Unsubscribe(const std::vector<std::string>& filters, const SourceOptions& options) {
+    std::vector<std::string> gone;
+    try {
+      for (const std::string& filter : filters) {
+        const Refusal answer = Wait(*client_.unsubscribe(filter), options.connect_timeout, "UNSUBSCRIBE");
+        if (answer.kind == Refusal::Kind::kNone) {
+          gone.push_back(filter);
+        } else if (answer.kind != Refusal::Kind::kCode) {
+          break;
+        }
+      }
+    } catch (const std::exception&) {  // not connected any more: the next connection does the rest
+    }
+    return gone;
+  }
+
   void Disconnect(Steady::time_point deadline) {
     try {
       const mqtt::token_ptr token = client_.disconnect(0);
@@ -199,8 +228,8 @@ class Connection::Impl {
     for (const mqtt::ReasonCode code : response.get_reason_codes()) {
       if (static_cast<int>(code) >= 0x80) {
         result.refused.push_back({filter, ReasonText(code, protocol_)});
-      } else if (static_cast<int>(code) == 0) {
-        result.qos0.push_back(filter);
+      } else {
+        result.granted[filter] = static_cast<int>(code);
       }
     }
   }
@@ -264,11 +293,15 @@ Result<std::unique_ptr<Connection>> Connection::Make(const Endpoint& endpoint, c
   }
 }
 
-Connected Connection::Connect(const SourceOptions& options, const std::string& password) {
-  return impl_->Connect(options, password);
+Connected Connection::Connect(const SourceOptions& options, const ConnectWith& with) {
+  return impl_->Connect(options, with);
 }
 Subscribed Connection::Subscribe(const std::vector<std::string>& filters, const SourceOptions& options) {
   return impl_->Subscribe(filters, options);
+}
+std::vector<std::string> Connection::Unsubscribe(const std::vector<std::string>& filters,
+                                                 const SourceOptions& options) {
+  return impl_->Unsubscribe(filters, options);
 }
 void Connection::Disconnect(Steady::time_point deadline) { impl_->Disconnect(deadline); }
 

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,16 @@ struct Refusal {
 struct Connected {
   Refusal refusal;
   bool session_present = false;
+  std::chrono::seconds keep_alive{};  // MQTT 5 Server Keep Alive; 0: the broker takes ours
+  std::optional<std::chrono::seconds> expiry =
+      {};  // MQTT 5: how long the broker keeps the session, if other than asked
+};
+
+// What a CONNECT says beside the options of the source.
+struct ConnectWith {
+  std::string password;
+  std::chrono::seconds keep_alive{};
+  bool clean = false;  // ends the session that there may be, and leaves none
 };
 
 struct Subscribed {
@@ -38,9 +50,9 @@ struct Subscribed {
     std::string filter;
     std::string why;
   };
-  Refusal refusal;                // of the exchange as a whole
-  std::vector<Refused> refused;   // single filters
-  std::vector<std::string> qos0;  // granted, but without acknowledgement
+  Refusal refusal;                     // of the exchange as a whole
+  std::vector<Refused> refused;        // single filters
+  std::map<std::string, int> granted;  // and their QoS
 };
 
 // One MQTT connection over Paho's asynchronous client: connects once, is used, is thrown away. A new client each time,
@@ -68,8 +80,10 @@ class Connection {
                                                   Protocol protocol, std::shared_ptr<InboundQos2> inbound, Hooks hooks);
   ~Connection();
 
-  Connected Connect(const SourceOptions& options, const std::string& password);
+  Connected Connect(const SourceOptions& options, const ConnectWith& with);
   Subscribed Subscribe(const std::vector<std::string>& filters, const SourceOptions& options);
+  // The filters that the broker has no longer.
+  std::vector<std::string> Unsubscribe(const std::vector<std::string>& filters, const SourceOptions& options);
   // DISCONNECT; the session stays. Waits for the library at most until `deadline`.
   void Disconnect(std::chrono::steady_clock::time_point deadline);
 

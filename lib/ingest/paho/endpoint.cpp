@@ -90,7 +90,11 @@ std::string Endpoint::Authority() const {
 }
 
 std::string Endpoint::Shown() const { return std::string(tls ? kTls : kPlain) + Authority(); }
-std::string Endpoint::PahoUri() const { return (tls ? "ssl://" : "tcp://") + Authority(); }
+// Without brackets in the case of TLS: Paho C 1.3.12 would compare the certificate with "[" and the address. It takes
+// what stands behind the last colon for the port.
+std::string Endpoint::PahoUri() const {
+  return tls ? "ssl://" + host + ":" + std::to_string(port) : "tcp://" + Authority();
+}
 
 Result<Endpoint> ParseEndpoint(std::string_view url) {
   if (url.find('@') != std::string_view::npos) {  // not shown: it may be a password

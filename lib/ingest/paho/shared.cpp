@@ -12,7 +12,6 @@ namespace packhorse::ingest {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::size_t kMaxReasonBytes = 500;
 
 [[noreturn]] void StayForEver() {
   for (;;) {
@@ -51,6 +50,7 @@ bool Shared::Enter() {
 void Shared::Leave(const Status& stored) {
   const std::lock_guard lock(mutex_);
   storing_ = false;
+  stored_at_ = Steady::now();
   stuck_ = stuck_ || !stored;
   if (!stored && !closed_) {
     status_.state = SourceState::kDown;
@@ -63,9 +63,9 @@ void Shared::Leave(const Status& stored) {
   }
 }
 
-void Shared::Receive(const Arrival& arrival) {
+Status Shared::Take(const Arrival& arrival) {
   if (!Enter()) {
-    StayForEver();
+    return Error{ErrorCode::kUnavailable, "stopped"};
   }
   Status stored = Error{ErrorCode::kInternal, "unknown exception"};
   try {
@@ -75,7 +75,11 @@ void Shared::Receive(const Arrival& arrival) {
   } catch (...) {  // keeps the error that says so
   }
   Leave(stored);
-  if (!stored) {
+  return stored;
+}
+
+void Shared::Receive(const Arrival& arrival) {
+  if (!Take(arrival)) {
     StayForEver();
   }
 }
@@ -90,7 +94,9 @@ void Shared::Lost(std::uint64_t connection, std::string reason, bool taken_over)
 }
 
 void Shared::Update(const std::function<void(SourceStatus&)>& change) {
-  const auto visible = [](const SourceStatus& s) { return std::tie(s.state, s.reason, s.url, s.refused_filters); };
+  const auto visible = [](const SourceStatus& s) {
+    return std::tie(s.state, s.reason, s.url, s.refused_filters, s.reasons, s.session_lost);
+  };
   bool differs = false;
   {
     const std::lock_guard lock(mutex_);
@@ -154,6 +160,11 @@ bool Shared::WaitForLoss(Steady::time_point until, Loss& loss) {
 bool Shared::WaitForStop(Steady::time_point until) {
   std::unique_lock lock(mutex_);
   return wake_.wait_until(lock, until, [this] { return stopping_ || stuck_; });
+}
+
+Steady::duration Shared::QuietFor(Steady::time_point now) const {
+  const std::lock_guard lock(mutex_);
+  return storing_ ? Steady::duration(0) : now - stored_at_;
 }
 
 bool Shared::Busy() const {

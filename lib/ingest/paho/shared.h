@@ -25,14 +25,19 @@ class Shared {
   Shared(SourceOptions options, std::vector<Endpoint> endpoints, Intake& intake, const Clock& clock,
          std::function<void()> changed);
 
+  static constexpr std::size_t kMaxReasonBytes = 500;
+
   const SourceOptions& options() const { return options_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
   SourceStatus Snapshot() const;
+  std::uint64_t max_payload_bytes() const { return intake_.MaxPayloadBytes(); }
 
   // --- receive thread ---
   // Returns once the message is safe. Otherwise it never returns, because the return would acknowledge the message: the
   // thread stays here, with Paho's lock, until the process ends.
   void Receive(const Arrival& arrival);
+  // The same for what did not come through the library: an error means that it must not be acknowledged.
+  Status Take(const Arrival& arrival);
   void Lost(std::uint64_t connection, std::string reason, bool taken_over);
 
   // --- supervisor ---
@@ -53,6 +58,8 @@ class Shared {
   bool WaitForLoss(std::chrono::steady_clock::time_point until, Loss& loss);
   // Waits until then or until the source is to stop; true in the second case.
   bool WaitForStop(std::chrono::steady_clock::time_point until);
+  // How long nothing has arrived; zero while a message is being stored.
+  std::chrono::steady_clock::duration QuietFor(std::chrono::steady_clock::time_point now) const;
   bool Busy() const;      // the receive thread is storing a message
   bool Stopping() const;  // Stop() was called, or nothing can be received any more
   bool GiveUp() const;    // Stopping() or the connection is lost
@@ -86,6 +93,7 @@ class Shared {
   bool lost_ = false;
   Loss loss_;
   bool storing_ = false;
+  std::chrono::steady_clock::time_point stored_at_{};
   bool stuck_ = false;
   bool closed_ = false;
   bool stopping_ = false;

@@ -89,7 +89,7 @@ Status CheckOptions(const SourceOptions& options) {
   if (options.client_id.empty()) {
     return fail("a client id is needed: the broker keeps the session under it");
   }
-  if (options.filters.empty()) {
+  if (options.filters.empty() && !options.drain) {
     return fail("at least one topic filter is needed");
   }
   if (options.protocol != "auto" && options.protocol != "5" && options.protocol != "3.1.1") {
@@ -108,6 +108,11 @@ Status CheckOptions(const SourceOptions& options) {
 }
 
 }  // namespace
+
+std::string ShownUrl(const std::string& url) {
+  const Result<Endpoint> endpoint = ParseEndpoint(url);
+  return endpoint ? endpoint->Shown() : url;
+}
 
 std::string_view Name(SourceState state) {
   switch (state) {
@@ -132,11 +137,6 @@ Result<std::unique_ptr<Source>> MakeSource(SourceOptions options, Intake& intake
     Result<Endpoint> endpoint = ParseEndpoint(url);
     if (!endpoint) {
       return endpoint.error().With(context);
-    }
-    // Paho C 1.3.12 compares the certificate with "[" and the address (MQTTProtocol_addressPort), so it never matches.
-    if (endpoint->tls && endpoint->host.find(':') != std::string::npos) {
-      return Error{ErrorCode::kUnsupported, context + ": broker URL \"" + url +
-                                                "\": TLS needs a host name or an IPv4 address, not an IPv6 address"};
     }
     endpoints.push_back(std::move(*endpoint));
   }

@@ -5,6 +5,8 @@
 
 #include "base/units.h"
 #include "health/log.h"
+#include "ingest/paho/address.h"
+#include "ingest/paho/oversize.h"
 #include "ingest/paho/preflight.h"
 
 namespace packhorse::ingest {
@@ -14,28 +16,20 @@ using health::Log;
 using health::LogLevel;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kForEver{1'000'000'000};
-constexpr std::chrono::seconds kLasting{10};        // a connection that lived that long starts the backoff anew
-constexpr std::uint32_t kSuspiciousShortLives = 3;  // that many in a row look like a second client of our id
 constexpr std::uint32_t kMaxDoublings = 20;
+constexpr int kDeaths = 2;
+constexpr std::chrono::seconds kPassOverQuiet{5};
+
+std::chrono::milliseconds SettledAfter(const SourceOptions& options) {
+  return options.settled_after.count() > 0
+             ? options.settled_after
+             : std::max<std::chrono::milliseconds>(std::chrono::minutes(1), 2 * options.reconnect_max);
+}
 
 // "first: reason; second: reason", so that a short text still names each URL.
 void AppendReason(std::string& reasons, const std::string& url, const std::string& reason, bool several) {
   reasons += reasons.empty() ? "" : "; ";
   reasons += several ? url + ": " + Shorten(reason, 200) : reason;
-}
-
-std::string SubscriptionReason(const Subscribed& result) {
-  std::string reason;
-  for (const Subscribed::Refused& refused : result.refused) {
-    reason += (reason.empty() ? "" : "; ") + ("subscription \"" + Shorten(refused.filter, 100) + "\" refused: ") +
-              refused.why;
-  }
-  for (const std::string& filter : result.qos0) {
-    reason += (reason.empty() ? "" : "; ") +
-              ("subscription \"" + Shorten(filter, 100) + "\" granted with QoS 0 only: messages can be lost");
-  }
-  return reason;
 }
 
 TlsSettings TlsOf(const SourceOptions& options) { return {options.ca, options.certificate, options.key, options.pins}; }
@@ -47,14 +41,31 @@ PasswordSlot Other(PasswordSlot slot) {
 }  // namespace
 
 Supervisor::Supervisor(std::shared_ptr<Shared> shared)
-    : shared_(std::move(shared)), random_(RandomSeed()), known_(shared_->endpoints().size()) {}
+    : shared_(std::move(shared)),
+      random_(RandomSeed()),
+      known_(shared_->endpoints().size()),
+      subscriptions_(shared_->options().filters, shared_->options().subscribe_again),
+      stability_(shared_->options().client_id, SettledAfter(shared_->options())),
+      begun_(Steady::now()) {
+  const SourceOptions& options = shared_->options();
+  for (std::size_t i = 0; i < known_.size() && options.sessions; ++i) {
+    if (const auto session = options.sessions->Find(options.client_id, shared_->endpoints()[i].Shown())) {
+      known_[i].keep_alive = session->keep_alive;
+      known_[i].wary = session->deaths >= kDeaths;
+    }
+  }
+}
 
 void Supervisor::Run() {
   while (!shared_->Stopping()) {
     if (ConnectToAny()) {
-      Serve();
+      shared_->options().drain ? Drain() : Serve();
     }
-    if (shared_->WaitForStop(Steady::now() + Backoff())) {
+    const bool gives_up = shared_->options().drain && Steady::now() - begun_ >= shared_->options().drain_for;
+    if (gives_up) {
+      shared_->Update([](SourceStatus& status) { status.gave_up = !status.ended; });
+    }
+    if (gives_up || shared_->Snapshot().ended || shared_->WaitForStop(Steady::now() + Backoff())) {
       break;
     }
   }
@@ -73,6 +84,16 @@ std::chrono::milliseconds Supervisor::Backoff() {
   return std::chrono::milliseconds(ceiling - static_cast<std::int64_t>(random_.UpTo(spread)));
 }
 
+// The library sends a PINGREQ when it has sent nothing for that long, and gives up one and a half times as long after
+// it: with half of `keep_alive` a silent broker is noticed after one and a quarter.
+std::chrono::seconds Supervisor::Announced(std::size_t index) const {
+  std::chrono::milliseconds obeyed = shared_->options().keep_alive;
+  if (const std::chrono::seconds asked_for = known_[index].keep_alive; asked_for.count() > 0) {
+    obeyed = std::min<std::chrono::milliseconds>(obeyed, asked_for);
+  }
+  return std::max(std::chrono::floor<std::chrono::seconds>(obeyed / 2), std::chrono::seconds(1));
+}
+
 bool Supervisor::ConnectToAny() {
   std::string reasons;
   for (std::size_t i = 0; i < known_.size() && !shared_->Stopping(); ++i) {
@@ -88,13 +109,14 @@ bool Supervisor::ConnectToAny() {
     return false;
   }
   ++failures_;
-  const bool first = shared_->Snapshot().state != SourceState::kDown;
+  const SourceStatus before = shared_->Snapshot();
+  const bool told = before.state == SourceState::kDown && before.reason == Shorten(reasons, Shared::kMaxReasonBytes);
   shared_->Update([&](SourceStatus& status) {
     status.state = SourceState::kDown;
     status.reason = reasons;
     status.protocol.clear();
   });
-  Log(first ? LogLevel::kWarning : LogLevel::kDebug, "source_down", reasons, {{"source", shared_->options().name}});
+  Log(told ? LogLevel::kDebug : LogLevel::kWarning, "source_down", reasons, {{"source", shared_->options().name}});
   return false;
 }
 
@@ -104,24 +126,27 @@ Result<std::vector<Protocol>> Supervisor::Candidates(std::size_t index) {
   const std::vector<Protocol> fixed = options.protocol == "3.1.1" ? std::vector{Protocol::kMqtt311}
                                       : options.protocol == "5"   ? std::vector{Protocol::kMqtt5}
                                                                   : std::vector<Protocol>{};
-  if (const std::optional<Protocol> known = known_[index].protocol) {
-    if (Status resolved = Resolve(endpoint); !resolved) {
-      return resolved.error();
-    }
+  const Result<std::vector<std::string>> addresses = Resolve(endpoint);
+  if (!addresses) {
+    return addresses.error();
+  }
+  const bool stands = std::find(addresses->begin(), addresses->end(), known_[index].address) != addresses->end();
+  if (const std::optional<Protocol> known = known_[index].protocol; known && stands) {
     return fixed.empty() ? std::vector{*known} : fixed;
   }
-  const Result<Dialect> dialect = Preflight(endpoint, TlsOf(options), options.connect_timeout);
-  if (!dialect) {
-    return dialect.error();
+  const Result<Found> found = Preflight(endpoint, *addresses, TlsOf(options), options.connect_timeout);
+  if (!found) {
+    return found.error();
   }
-  if (*dialect == Dialect::kOlder && options.protocol == "5") {
+  known_[index].address = found->address;
+  if (found->dialect == Dialect::kOlder && options.protocol == "5") {
     return Error{ErrorCode::kUnsupported,
                  "the broker does not speak MQTT 5: set \"protocol\" to \"auto\" or \"3.1.1\""};
   }
   if (!fixed.empty()) {
     return fixed;
   }
-  switch (*dialect) {
+  switch (found->dialect) {
     case Dialect::kMqtt5:
       return std::vector{Protocol::kMqtt5};
     case Dialect::kOlder:
@@ -209,16 +234,67 @@ Refusal Supervisor::OpenWithAny(std::size_t index, Protocol protocol, const std:
   return refusal;
 }
 
-// One attempt; on success connection_ and protocol_ are set.
+// One attempt, twice if the broker asks for a shorter keep-alive; on success connection_ and protocol_ are set.
 Refusal Supervisor::Open(std::size_t index, Protocol protocol, const std::string& password) {
   const Endpoint& endpoint = shared_->endpoints()[index];
   const SourceOptions& options = shared_->options();
   if (endpoint.tls && !options.pins.empty()) {
     // Paho offers no way to see the certificate: a connection of our own looks, right before each of its own.
-    if (Status trusted = CheckPeer(endpoint, TlsOf(options), options.connect_timeout); !trusted) {
+    if (Status trusted = CheckPeer(endpoint, known_[index].address, TlsOf(options), options.connect_timeout);
+        !trusted) {
       return {Refusal::Kind::kUntrusted, 0, trusted.error().message};
     }
   }
+  if (protocol == Protocol::kMqtt311 && std::exchange(known_[index].wary, false)) {
+    PassOver(index, password);
+  }
+  Connected connected = Try(index, protocol, {password, Announced(index)});
+  if (connected.refusal.kind == Refusal::Kind::kNone && connected.keep_alive.count() > 0 &&
+      connected.keep_alive < Announced(index)) {
+    // MQTT 5 section 3.2.2.3.14 wants the broker's value obeyed, and the library cannot change its own any more.
+    known_[index].keep_alive = connected.keep_alive;
+    Log(LogLevel::kInfo, "source_keep_alive", "connecting again with the shorter keep-alive that the broker asks for",
+        {{"source", options.name}, {"seconds", std::to_string(connected.keep_alive.count())}});
+    connection_->Disconnect(Steady::now() + options.connect_timeout);
+    connection_.reset();
+    connected = Try(index, protocol, {password, Announced(index)});
+  }
+  if (connected.refusal.kind == Refusal::Kind::kNone) {
+    protocol_ = protocol;
+    NoteConnected(index, connected);
+  }
+  return connected.refusal;
+}
+
+// The library takes a packet of MQTT 3.1.1 of any size into memory, more than once. What the process may have died of
+// is taken without it.
+void Supervisor::PassOver(std::size_t index, const std::string& password) {
+  const SourceOptions& options = shared_->options();
+  Log(LogLevel::kWarning, "source_wary",
+      "the process ended twice while it was connected: looking for messages over max_payload_bytes first",
+      {{"source", options.name}});
+  PassOverSettings settings;
+  settings.client_id = options.client_id;
+  settings.username = options.username;
+  settings.password = options.password ? std::optional(password) : std::nullopt;
+  settings.max_payload_bytes = shared_->max_payload_bytes();
+  settings.take = [this](const Arrival& arrival) { return shared_->Take(arrival); };
+  settings.cancelled = [this] { return shared_->Stopping(); };
+  settings.timeout = options.connect_timeout;
+  settings.quiet = kPassOverQuiet;
+  const Result<std::size_t> passed =
+      PassOverOversize(shared_->endpoints()[index], known_[index].address, TlsOf(options), settings);
+  Log(LogLevel::kWarning, "source_passed_over",
+      passed ? "messages over max_payload_bytes, counted and acknowledged: " + std::to_string(*passed)
+             : passed.error().message,
+      {{"source", options.name}});
+}
+
+// One CONNECT; on success connection_ is set.
+Connected Supervisor::Try(std::size_t index, Protocol protocol, const ConnectWith& with) {
+  const Endpoint& endpoint = shared_->endpoints()[index];
+  const SourceOptions& options = shared_->options();
+  ingest::ConnectTo(endpoint.host, known_[index].address);
   const std::uint64_t number = shared_->NextConnection();
   Connection::Hooks hooks;
   const std::shared_ptr<Shared> shared = shared_;
@@ -231,24 +307,15 @@ Refusal Supervisor::Open(std::size_t index, Protocol protocol, const std::string
   Result<std::unique_ptr<Connection>> made =
       Connection::Make(endpoint, options.client_id, protocol, known_[index].inbound, std::move(hooks));
   if (!made) {
-    return {Refusal::Kind::kClosed, 0, made.error().message};
+    return {{Refusal::Kind::kClosed, 0, made.error().message}, false, {}, {}};
   }
-  const Connected connected = (*made)->Connect(options, password);
-  if (connected.refusal.kind != Refusal::Kind::kNone) {
-    if (shared_->Stuck()) {
-      static_cast<void>(made->release());  // its destructor would wait for the lock that the stuck thread holds
-    }
-    return connected.refusal;
+  Connected connected = (*made)->Connect(options, with);
+  if (connected.refusal.kind == Refusal::Kind::kNone) {
+    connection_ = std::move(*made);
+  } else if (shared_->Stuck()) {
+    static_cast<void>(made->release());  // its destructor would wait for the lock that the stuck thread holds
   }
-  connection_ = std::move(*made);
-  protocol_ = protocol;
-  shared_->Update([&](SourceStatus& status) {
-    status.session_present = connected.session_present;
-    status.session_lost += status.connects > 0 && !connected.session_present ? 1U : 0U;
-    ++status.connects;
-    status.protocol = Name(protocol);
-  });
-  return {};
+  return connected;
 }
 
 // Why no connection came about. What the broker said is said; else a connection of our own finds out more.
@@ -260,111 +327,13 @@ Error Supervisor::Explain(std::size_t index, const Refusal& refusal) {
   const bool explained = refusal.kind == Refusal::Kind::kUntrusted;
   if (was_known && !explained && !shared_->Stopping()) {
     const SourceOptions& options = shared_->options();
-    const Result<Dialect> dialect = Preflight(shared_->endpoints()[index], TlsOf(options), options.connect_timeout);
-    if (!dialect) {
-      return dialect.error();
+    const Result<Found> found =
+        Preflight(shared_->endpoints()[index], {known_[index].address}, TlsOf(options), options.connect_timeout);
+    if (!found) {
+      return found.error();
     }
   }
   return Error{ErrorCode::kUnavailable, refusal.text};
-}
-
-// False when the connection did not survive it.
-bool Supervisor::Subscribe(const std::vector<std::string>& filters) {
-  const Subscribed result = connection_->Subscribe(filters, shared_->options());
-  if (result.refusal.kind != Refusal::Kind::kNone) {
-    shared_->LostCurrent(result.refusal.text);
-    return false;
-  }
-  refused_.clear();
-  for (const Subscribed::Refused& refused : result.refused) {
-    refused_.push_back(refused.filter);
-  }
-  wanting_ = refused_;
-  wanting_.insert(wanting_.end(), result.qos0.begin(), result.qos0.end());
-  subscription_reason_ = SubscriptionReason(result);
-  ReportConnected();
-  return true;
-}
-
-void Supervisor::ReportConnected() {
-  const std::string both = suspicion_.empty() || subscription_reason_.empty() ? "" : "; ";
-  const std::string reason = suspicion_ + both + subscription_reason_;
-  const SourceStatus before = shared_->Snapshot();
-  shared_->Update([&](SourceStatus& status) {
-    status.state = SourceState::kConnected;
-    status.reason = reason;
-    status.refused_filters = refused_;
-  });
-  if (before.state != SourceState::kConnected || before.reason != reason) {
-    Log(reason.empty() ? LogLevel::kInfo : LogLevel::kWarning, "source_connected",
-        reason.empty() ? "connected and subscribed" : reason,
-        {{"source", before.name}, {"url", before.url}, {"protocol", std::string(Name(protocol_))}});
-  }
-}
-
-// From the first subscription to the end of the connection.
-void Supervisor::Serve() {
-  const Steady::time_point start = Steady::now();
-  Steady::time_point again = start + shared_->options().subscribe_again;
-  bool alive = Subscribe(shared_->options().filters);
-  Shared::Loss loss;
-  while (alive && !shared_->Stopping()) {
-    if (shared_->WaitForLoss(std::min(again, start + (suspicion_.empty() ? kForEver : kLasting)), loss)) {
-      break;
-    }
-    const Steady::time_point now = Steady::now();
-    if (!suspicion_.empty() && now >= start + kLasting) {
-      suspicion_.clear();
-      ReportConnected();
-    }
-    if (now >= again) {
-      again = now + shared_->options().subscribe_again;
-      alive = wanting_.empty() || Subscribe(std::vector(wanting_));
-    }
-  }
-  if (shared_->Stopping()) {
-    return;
-  }
-  static_cast<void>(shared_->WaitForLoss(Steady::now(), loss));
-  connection_.reset();
-  OnLoss(loss, Steady::now() - start);
-}
-
-void Supervisor::OnLoss(const Shared::Loss& loss, Steady::duration lived) {
-  const bool lasted = lived >= kLasting;
-  short_lives_ = lasted ? 0 : short_lives_ + 1;
-  failures_ = lasted && !loss.taken_over ? 1 : failures_ + 1;
-  const std::string id = "the client id \"" + shared_->options().client_id + "\"";
-  std::string reason = loss.reason;
-  if (loss.taken_over) {
-    suspicion_ = "another client uses " + id + "; each bridge needs its own";
-    reason += ": " + suspicion_;
-  } else if (short_lives_ >= kSuspiciousShortLives) {
-    suspicion_ = "the connection is lost soon after each start: does another client use " + id + "?";
-    reason += "; " + suspicion_;
-  }
-  shared_->Update([&](SourceStatus& status) {
-    status.state = SourceState::kConnecting;
-    status.reason = reason;
-    status.protocol.clear();
-    status.refused_filters.clear();
-  });
-  Log(LogLevel::kWarning, "source_lost", reason, {{"source", shared_->options().name}});
-}
-
-void Supervisor::End() {
-  if (connection_ != nullptr && !shared_->Stuck()) {
-    connection_->Disconnect(shared_->StopBy());
-  }
-  if (shared_->Stuck()) {
-    static_cast<void>(connection_.release());  // see Open()
-  }
-  connection_.reset();
-  shared_->Update([](SourceStatus& status) {
-    status.state = SourceState::kDown;
-    status.reason = "stopped";
-    status.protocol.clear();
-  });
 }
 
 }  // namespace packhorse::ingest

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,8 @@
 #include "base/result.h"
 #include "ingest/paho/connection.h"
 #include "ingest/paho/shared.h"
+#include "ingest/paho/stability.h"
+#include "ingest/paho/subscriptions.h"
 
 namespace packhorse::ingest {
 
@@ -26,6 +29,9 @@ class Supervisor {
     std::optional<Protocol> protocol;              // what the broker is known to speak, until a connection to it fails
     PasswordSlot password = PasswordSlot::kFirst;  // which it accepted last
     std::shared_ptr<InboundQos2> inbound = std::make_shared<InboundQos2>();
+    std::string address;                 // at which the host answered last
+    std::chrono::seconds keep_alive{0};  // which the broker asked for, shorter than ours; 0: it did not
+    bool wary = false;                   // the process died twice in a row while it was connected there
   };
 
   bool ConnectToAny();
@@ -42,12 +48,21 @@ class Supervisor {
   Passwords ReadPasswords(std::size_t index);
   Refusal OpenWithAny(std::size_t index, Protocol protocol, const std::vector<Password>& passwords);
   Refusal Open(std::size_t index, Protocol protocol, const std::string& password);
+  void PassOver(std::size_t index, const std::string& password);
+  Connected Try(std::size_t index, Protocol protocol, const ConnectWith& with);
+  std::chrono::seconds Announced(std::size_t index) const;
   Error Explain(std::size_t index, const Refusal& refusal);
-  bool Subscribe(const std::vector<std::string>& filters);
-  void Serve();
-  void ReportConnected();
-  void OnLoss(const Shared::Loss& loss, std::chrono::steady_clock::duration lived);
   std::chrono::milliseconds Backoff();
+  // --- serve.cpp ---
+  void NoteConnected(std::size_t index, const Connected& connected);
+  bool Subscribe();
+  void Unsubscribe(bool all);
+  void Serve();
+  void Drain();
+  void EndSession();
+  void ReportConnected();
+  void Note(Sessions::Life life);
+  void OnLoss(const Shared::Loss& loss, std::chrono::steady_clock::time_point now);
   void End();
 
   const std::shared_ptr<Shared> shared_;
@@ -55,12 +70,12 @@ class Supervisor {
   std::vector<Known> known_;  // per URL
   std::unique_ptr<Connection> connection_;
   Protocol protocol_ = Protocol::kMqtt5;
-  std::vector<std::string> refused_;  // filters
-  std::vector<std::string> wanting_;  // filters: refused, or granted with less than QoS 1
-  std::string subscription_reason_;   // empty when all were granted
-  std::string suspicion_;             // of a second client with our id; stays until a connection lasts
-  std::uint32_t failures_ = 0;        // rounds without success, or connections that did not last, in a row
-  std::uint32_t short_lives_ = 0;
+  std::string url_;  // of connection_
+  std::chrono::steady_clock::time_point connected_at_{};
+  Subscriptions subscriptions_;
+  Stability stability_;
+  std::uint32_t failures_ = 0;  // rounds without success, or connections that did not last, in a row
+  const std::chrono::steady_clock::time_point begun_;
 };
 
 }  // namespace packhorse::ingest

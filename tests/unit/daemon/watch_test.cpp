@@ -222,25 +222,8 @@ TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
   EXPECT_THAT(Open(), IsEmpty());
 }
 
-TEST_F(WatchTest, ALostSessionIsToldOncePerLossAndSeenForADay) {
-  condition.sources[0].session_lost = 1;
-  watch.Check(condition);
-  watch.Check(condition);
-  ASSERT_THAT(Open(), ElementsAre("session_lost:plant"));
-  EXPECT_EQ(parts.events.Open().front().count, 1U);
-  condition.sources[0].session_lost = 2;
-  watch.Check(condition);
-  EXPECT_EQ(parts.events.Open().front().count, 2U);
-  clock.Advance(std::chrono::hours(23));
-  watch.Check(condition);
-  EXPECT_THAT(Open(), ElementsAre("session_lost:plant"));
-  clock.Advance(std::chrono::hours(25));
-  watch.Check(condition);
-  EXPECT_THAT(Open(), IsEmpty());
-}
-
 TEST_F(WatchTest, AClockThatJumpsAYearEndsNoMoment) {
-  condition.sources[0].session_lost = 1;
+  parts.events.Raise("session_lost", "plant", "", clock.Wall());
   watch.Check(condition);
   clock.StepWall(std::chrono::hours(24 * 365));
   watch.Check(condition);

@@ -67,14 +67,6 @@ TEST(Connect, OptionsThatCannotWorkAreRefused) {
   refused(bad, "a key needs its certificate");
 }
 
-TEST(Connect, TlsToAnIpv6AddressIsRefused) {
-  test::FakeQueue queue;
-  Intake intake({}, {}, queue, SystemClock());
-  const auto source = MakeSource(SourceOptionsFor({"mqtts://[::1]:8883"}), intake, SystemClock(), nullptr);
-  ASSERT_FALSE(source);
-  EXPECT_EQ(source.error().code, ErrorCode::kUnsupported);
-}
-
 TEST(Connect, SecondStartIsRefused) {
   Bridge bridge(SourceOptionsFor({DeadUrl()}));
   EXPECT_FALSE(bridge.source().Start());
@@ -155,14 +147,16 @@ TEST(Connect, BrokerThatForgotTheSessionIsAGap) {
   EXPECT_TRUE(bridge.queue().WaitForCount(1));
 }
 
-TEST(Connect, BrokerThatFallsSilentIsNoticedByTheKeepAlive) {
+TEST(Connect, BrokerThatFallsSilentIsNoticedWithinOneAndAHalfTimesTheKeepAlive) {
   Mosquitto broker;
   SourceOptions options = SourceOptionsFor({broker.url()});
-  options.keep_alive = std::chrono::seconds(1);
+  options.keep_alive = std::chrono::seconds(4);
   Bridge bridge(options);
   ASSERT_TRUE(bridge.WaitConnected());
   broker.Pause();
+  const auto start = std::chrono::steady_clock::now();
   EXPECT_TRUE(WaitFor([&] { return bridge.status().state != SourceState::kConnected; }));
+  EXPECT_LE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(6'500));
   broker.Resume();
   EXPECT_TRUE(bridge.WaitConnected(2));
 }

@@ -21,7 +21,7 @@ TEST(Endpoint, UrlsGiveHostPortAndTls) {
       {"mqtt://broker/", "mqtt://broker:1883", "tcp://broker:1883"},
       {"mqtt://10.0.0.1:1", "mqtt://10.0.0.1:1", "tcp://10.0.0.1:1"},
       {"mqtts://broker.example.com", "mqtts://broker.example.com:8883", "ssl://broker.example.com:8883"},
-      {"mqtts://[::1]:65535", "mqtts://[::1]:65535", "ssl://[::1]:65535"},
+      {"mqtts://[::1]:65535", "mqtts://[::1]:65535", "ssl://::1:65535"},
       {"mqtt://[fe80::1]", "mqtt://[fe80::1]:1883", "tcp://[fe80::1]:1883"},
   };
   for (const Case& c : cases) {

@@ -113,6 +113,41 @@ TEST_F(IntakeTest, TopicThatNoStreamWantsIsCountedAndNotStored) {
   EXPECT_EQ(intake_.Stats().received, 1U);
 }
 
+TEST_F(IntakeTest, UnroutedTopicsAreShownAFewOfThemAndOnce) {
+  for (int i = 0; i < 20; ++i) {
+    Receive(Message("c/" + std::to_string(i % 7), "x"));
+  }
+  const Oddities oddities = intake_.TakeOddities();
+  EXPECT_EQ(oddities.unrouted.messages, 20U);
+  EXPECT_THAT(oddities.unrouted.topics, testing::ElementsAre("c/0", "c/1", "c/2", "c/3", "c/4"));
+  EXPECT_EQ(oddities.unrouted_but_for_dots, 0U);
+  EXPECT_EQ(intake_.TakeOddities().unrouted.messages, 0U);
+}
+
+// RabbitMQ does that to topics that pass through it.
+TEST_F(IntakeTest, UnroutedTopicsThatDifferInDotsAndSlashesAloneAreCounted) {
+  SetRoutes({RouteTo(1, {"plant.7/{device}/t"})});
+  Receive(Message("plant/7/17/t", "x"));
+  Receive(Message("plant.7.17.t", "x"));
+  Receive(Message("plant/8/17/t", "x"));
+  Receive(Message("plant.7/17/t", "x"));
+  const Oddities oddities = intake_.TakeOddities();
+  EXPECT_EQ(oddities.unrouted.messages, 3U);
+  EXPECT_EQ(oddities.unrouted_but_for_dots, 2U);
+}
+
+TEST_F(IntakeTest, WhatIsPublishedWithoutAcknowledgementIsCountedByStream) {
+  Arrival arrival = Message("b/1", "x");
+  arrival.qos = 0;
+  Receive(arrival);
+  Receive(Message("a/1", "x"));
+  const Oddities oddities = intake_.TakeOddities();
+  ASSERT_EQ(oddities.qos0.size(), 1U);
+  EXPECT_EQ(oddities.qos0.begin()->first, 2U);
+  EXPECT_EQ(oddities.qos0.begin()->second.messages, 1U);
+  EXPECT_THAT(oddities.qos0.begin()->second.topics, testing::ElementsAre("b/1"));
+}
+
 TEST_F(IntakeTest, TopicAtTheLimitIsStoredAndOneByteMoreIsDropped) {
   const std::string topic = "a/" + std::string(62, 't');
   Receive(Message(topic, "1"));

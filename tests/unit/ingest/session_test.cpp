@@ -235,6 +235,39 @@ TEST_P(Session, QosTwoOfASessionThatTheBrokerForgotIsNotRemembered) {
   }));
 }
 
+// The process died twice while it was connected: what it may have died of is looked for without the library.
+TEST(PassOver, AMessageThatIsTooLargeIsCountedAndAcknowledgedAndWhatIsBehindItArrives) {
+  SessionBroker broker;
+  broker.SetSessionPresent(true);
+  const test::TempDir dir;
+  SourceOptions options = SourceOptionsFor({broker.url()});
+  options.protocol = "3.1.1";
+  BrokerSession session;
+  session.client_id = options.client_id;
+  session.url = broker.url();
+  for (int death = 0; death < 2; ++death) {
+    Sessions(dir / "sessions", "", SystemClock()).Connected(session, true);
+  }
+  options.sessions = std::make_shared<Sessions>(dir / "sessions", "", SystemClock());
+  test::Bridge bridge(options, Limits{.max_payload_bytes = 1'000'000, .max_topic_bytes = 100});
+  ASSERT_TRUE(WaitFor([&] { return broker.Hellos().size() == 1; }));
+  broker.SendTo(0, {1, "small"});
+  broker.SendTo(0, {2, std::string(20'000'000, 'x'), true});
+  broker.SendTo(0, {3, "behind"});
+  ASSERT_TRUE(broker.WaitForReplies(1));
+  EXPECT_THAT(broker.Replies(), ElementsAre(Reply{kPuback, 2}));
+  ASSERT_TRUE(bridge.WaitConnected());
+  EXPECT_EQ(bridge.queue().Count(), 0U);  // left with the broker
+  const auto quarantined = bridge.queue().QuarantinedMessages();
+  ASSERT_EQ(quarantined.size(), 1U);
+  EXPECT_EQ(quarantined[0].reason, "too_large");
+  EXPECT_EQ(quarantined[0].message.payload.size(), 4'096U);
+  EXPECT_TRUE(quarantined[0].message.redelivered);
+  EXPECT_THAT(quarantined[0].detail, testing::HasSubstr("the payload has 20000000 bytes"));
+  broker.Send({3, "behind", true});
+  EXPECT_TRUE(bridge.queue().WaitForCount(1));
+}
+
 INSTANTIATE_TEST_SUITE_P(Mqtt, Session, ::testing::Values("5", "3.1.1"),
                          [](const auto& protocol) { return protocol.param == "5" ? "V5" : "V311"; });
 

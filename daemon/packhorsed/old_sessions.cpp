@@ -1,0 +1,170 @@
+#include "packhorsed/old_sessions.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "health/event_kinds.h"
+#include "health/log.h"
+#include "packhorsed/session_access.h"
+
+namespace packhorse::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kStop{2'000};
+// A session that could not be ended for so long, and for as long as the broker was to keep it, is let go.
+constexpr std::chrono::hours kForgotten{24 * 30};
+constexpr health::EventName kEnding = "old_session";
+constexpr health::EventName kLeft = "old_session_left";
+
+std::string Subject(const std::string& client_id, const std::string& url) { return client_id + " at " + url; }
+
+bool Of(const SourceUnit& unit, const ingest::BrokerSession& session) {
+  return unit.config.client_id == session.client_id && unit.config.urls.front() == session.url;
+}
+
+// Those of the source of this name; of a source that is gone, whatever stream wants its topics now.
+Result<std::vector<ingest::Route>> RoutesFor(const Parts& parts, const std::string& name) {
+  const auto& sources = parts.config.sources;
+  const bool configured =
+      std::any_of(sources.begin(), sources.end(), [&](const auto& each) { return each.name == name; });
+  std::vector<ingest::Route> all;
+  for (const config::Source& source : sources) {
+    if (configured && source.name != name) {
+      continue;
+    }
+    Result<std::vector<ingest::Route>> routes = RoutesOf(parts, parts.config, source.name);
+    if (!routes) {
+      return routes.error();
+    }
+    std::move(routes->begin(), routes->end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace
+
+bool IsConfigured(const config::Config& config, const std::string& client_id, const std::string& url) {
+  return std::any_of(config.sources.begin(), config.sources.end(), [&](const config::Source& source) {
+    return source.client_id == client_id &&
+           std::any_of(source.urls.begin(), source.urls.end(),
+                       [&](const std::string& each) { return ingest::ShownUrl(each) == url; });
+  });
+}
+
+void GiveWay(Parts& parts, const config::Config& config) {
+  std::erase_if(parts.old_sessions, [&](const auto& unit) {
+    const bool back = IsConfigured(config, unit->config.client_id, unit->config.urls.front());
+    if (back) {
+      unit->source->Stop(kStop);
+    }
+    return back;
+  });
+}
+
+void OldSessions::Look(bool held, MonoTime now) {
+  const WallTime wall = parts_.clock.Wall();
+  for (const auto& unit : parts_.old_sessions) {
+    if (held) {
+      unit->source->BeginStop();
+    }
+    Follow(*unit, wall);
+  }
+  std::erase_if(parts_.old_sessions, [](const auto& unit) { return unit->source->Stopped(); });
+  const std::vector<ingest::BrokerSession> sessions = parts_.sessions->List();
+  for (const ingest::BrokerSession& session : sessions) {
+    const bool under_way = std::any_of(parts_.old_sessions.begin(), parts_.old_sessions.end(),
+                                       [&](const auto& unit) { return Of(*unit, session); });
+    if (!held && !under_way && MayBegin(session)) {
+      Begin(session, now);
+    }
+  }
+  const auto stands = [&](const std::string& subject) {
+    return std::any_of(sessions.begin(), sessions.end(), [&](const ingest::BrokerSession& session) {
+      return Subject(session.client_id, session.url) == subject &&
+             !IsConfigured(parts_.config, session.client_id, session.url);
+    });
+  };
+  parts_.events.ResolveIf(
+      [&](const health::Event& event, const health::EventKind& kind) {
+        return (kind.name == kEnding.text() || kind.name == kLeft.text()) && !stands(event.subject);
+      },
+      wall);
+  std::erase_if(given_up_, [&](const auto& each) { return !stands(each.first); });
+}
+
+bool OldSessions::MayBegin(const ingest::BrokerSession& session) const {
+  if (given_up_.contains(Subject(session.client_id, session.url)) ||
+      IsConfigured(parts_.config, session.client_id, session.url)) {
+    return false;
+  }
+  return std::all_of(parts_.sources.begin(), parts_.sources.end(), [&](const auto& unit) {
+    return unit->config.name != session.source || StatusOf(*unit).state == ingest::SourceState::kConnected;
+  });
+}
+
+void OldSessions::Begin(const ingest::BrokerSession& session, MonoTime now) {
+  const WallTime wall = parts_.clock.Wall();
+  Result<config::Source> source = SourceOf(session.access);
+  auto routes = RoutesFor(parts_, session.source);
+  if (!source || !routes) {
+    GiveUp(session, source ? routes.error().message : source.error().message, wall);
+    return;
+  }
+  source->name = session.source;
+  source->client_id = session.client_id;
+  source->urls = {session.url};
+  auto unit = std::make_unique<SourceUnit>();
+  unit->config = *std::move(source);
+  unit->drain = true;
+  unit->intake =
+      std::make_unique<ingest::Intake>(std::move(routes).value(), LimitsOf(unit->config), *parts_.queue, parts_.clock);
+  unit->intake->SetTap(parts_.tap);
+  StartSource(parts_, *unit, now);
+  if (!unit->source) {
+    GiveUp(session, unit->error, wall);
+    return;
+  }
+  parts_.events.Raise(kEnding, Subject(session.client_id, session.url),
+                      "the broker at " + session.url + " keeps the session \"" + session.client_id +
+                          "\" of an earlier configuration of source '" + session.source +
+                          "': what it collected is taken, then the session is ended",
+                      wall);
+  parts_.old_sessions.push_back(std::move(unit));
+}
+
+void OldSessions::Follow(SourceUnit& unit, WallTime now) {
+  if (!unit.source->Stopped()) {
+    return;
+  }
+  const ingest::SourceStatus status = unit.source->Snapshot();
+  const std::string received = std::to_string(unit.intake->Stats().received);
+  if (status.ended) {
+    health::Log(health::LogLevel::kInfo, "old_session_ended", "the session of an earlier configuration is ended",
+                {{"client_id", unit.config.client_id}, {"url", status.url}, {"messages", received}});
+  } else if (const auto session = parts_.sessions->Find(unit.config.client_id, status.url); session && status.gave_up) {
+    GiveUp(*session, status.reason, now);
+  }
+}
+
+void OldSessions::GiveUp(const ingest::BrokerSession& session, const std::string& reason, WallTime now) {
+  const std::string subject = Subject(session.client_id, session.url);
+  if (parts_.clock.Synchronized() &&
+      now - session.alive_at > std::max<WallTime::duration>(session.expiry, kForgotten)) {
+    health::Log(health::LogLevel::kWarning, "old_session_forgotten",
+                "the broker could not be reached for so long that nothing more is done about the session: " + reason,
+                {{"client_id", session.client_id}, {"url", session.url}});
+    parts_.sessions->Forget(session.client_id, session.url);
+    return;
+  }
+  given_up_[subject] = reason;
+  parts_.events.Resolve(kEnding, subject, now);
+  parts_.events.Raise(kLeft, subject,
+                      "the broker at " + session.url + " may still collect messages for the session \"" +
+                          session.client_id + "\" of an earlier configuration of source '" + session.source +
+                          "', which could not be ended: " + reason +
+                          ". It is tried again at the next start; or end the session at the broker",
+                      now);
+}
+
+}  // namespace packhorse::daemon
