@@ -137,6 +137,24 @@ void Sessions::TouchLocked(BrokerSession& session) {
   session.alive_at = clock_.Synchronized() ? now : std::max(session.alive_at, now);
 }
 
+// A broker that has the session, though we were never connected at this URL, has another URL now.
+BrokerSession& Sessions::AddLocked(const BrokerSession& session, bool present) {
+  const auto moved = std::find_if(sessions_.begin(), sessions_.end(), [&](const BrokerSession& other) {
+    return present && other.client_id == session.client_id && !other.connected;
+  });
+  if (moved != sessions_.end()) {
+    moved->url = session.url;
+    return *moved;
+  }
+  if (sessions_.size() >= kMaxSessions) {
+    sessions_.erase(std::min_element(sessions_.begin(), sessions_.end(),
+                                     [](const auto& a, const auto& b) { return a.alive_at < b.alive_at; }));
+  }
+  BrokerSession& added = sessions_.emplace_back(session);
+  added.filters.clear();
+  return added;
+}
+
 bool Sessions::Connected(const BrokerSession& session, bool present) {
   bool lost = false;
   // Whether the process dies while connected concerns the copy alone, where there is one.
@@ -154,12 +172,7 @@ bool Sessions::Connected(const BrokerSession& session, bool present) {
     lost = !present && from.has_value();
     BrokerSession* known = FindLocked(session.client_id, session.url);
     if (known == nullptr) {
-      if (sessions_.size() >= kMaxSessions) {
-        sessions_.erase(std::min_element(sessions_.begin(), sessions_.end(),
-                                         [](const auto& a, const auto& b) { return a.alive_at < b.alive_at; }));
-      }
-      known = &sessions_.emplace_back(session);
-      known->filters.clear();
+      known = &AddLocked(session, present);
       changed = true;
     }
     const auto same = [&] {

@@ -88,6 +88,7 @@ class Sessions {
 
  private:
   BrokerSession* FindLocked(const std::string& client_id, const std::string& url);
+  BrokerSession& AddLocked(const BrokerSession& session, bool present);
   void TouchLocked(BrokerSession& session);
   std::string TextLocked();
   void Save(bool durable);

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kLasting{10};     // a connection that lived that
 constexpr std::chrono::seconds kNote{10};        // how often it is noted that we are connected
 constexpr std::chrono::minutes kHarmless{10};    // what came first has been taken by then, also over a slow link
 constexpr std::chrono::milliseconds kLook{100};  // while a session is emptied: whether there is more
+// A session that is emptied and lost so often is in use: we must not take it away from whoever has it.
+constexpr int kDrainLosses = 2;
 
 std::string Joined(const std::vector<std::string>& filters) {
   std::string text;
@@ -194,6 +196,12 @@ void Supervisor::Drain() {
     return;
   }
   connection_.reset();
+  if (!shared_->Stopping() && ++drain_losses_ >= kDrainLosses) {
+    shared_->Update([&](SourceStatus& status) {
+      status.gave_up = true;
+      status.reason = "the connection was lost each time, as if the session were in use: " + loss.reason;
+    });
+  }
 }
 
 // MQTT 3.1.1 section 3.1.2.4, MQTT 5 section 3.1.2.4: a clean start takes the place of the session, and ends with its

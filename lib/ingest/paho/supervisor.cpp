@@ -61,11 +61,11 @@ void Supervisor::Run() {
     if (ConnectToAny()) {
       shared_->options().drain ? Drain() : Serve();
     }
-    const bool gives_up = shared_->options().drain && Steady::now() - begun_ >= shared_->options().drain_for;
-    if (gives_up) {
+    if (shared_->options().drain && Steady::now() - begun_ >= shared_->options().drain_for) {
       shared_->Update([](SourceStatus& status) { status.gave_up = !status.ended; });
     }
-    if (gives_up || shared_->Snapshot().ended || shared_->WaitForStop(Steady::now() + Backoff())) {
+    const SourceStatus status = shared_->Snapshot();
+    if (status.gave_up || status.ended || shared_->WaitForStop(Steady::now() + Backoff())) {
       break;
     }
   }

@@ -75,6 +75,7 @@ class Supervisor {
   Subscriptions subscriptions_;
   Stability stability_;
   std::uint32_t failures_ = 0;  // rounds without success, or connections that did not last, in a row
+  int drain_losses_ = 0;
   const std::chrono::steady_clock::time_point begun_;
 };
 

@@ -104,6 +104,18 @@ TEST_F(SessionsTest, AnotherBrokerOfTheSameSourceWithoutTheSessionIsBlindnessToo
   EXPECT_EQ(sessions.Untold().size(), 1U);
 }
 
+TEST_F(SessionsTest, ABrokerThatHasTheSessionAtAnotherUrlIsTheSameBroker) {
+  {
+    Sessions sessions = Open();
+    Connect(sessions, "mqtt://a:1883", false);
+  }
+  Sessions sessions = Open();
+  EXPECT_FALSE(sessions.Connected(At("mqtts://a:8883"), true));
+  ASSERT_EQ(sessions.List().size(), 1U);  // nothing is left to be ended at the other URL
+  EXPECT_EQ(sessions.List()[0].url, "mqtts://a:8883");
+  EXPECT_EQ(sessions.List()[0].filters.count("a/#"), 1U);
+}
+
 TEST_F(SessionsTest, AnotherSourceOrClientIdIsANewSession) {
   Sessions sessions = Open();
   Connect(sessions, "mqtt://a:1883", false);
