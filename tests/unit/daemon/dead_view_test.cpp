@@ -44,6 +44,18 @@ class DeadViews : public testing::Test {
     letter.died_at = now;
   }
 
+  // In one line, however it was wrapped.
+  static std::string Flat(const std::string& text) {
+    std::string flat;
+    for (const char c : text) {
+      const bool space = c == ' ' || c == '\n';
+      if (!space || flat.empty() || flat.back() != ' ') {
+        flat += space ? ' ' : c;
+      }
+    }
+    return flat;
+  }
+
   const Style plain{false};
   const WallTime now = *ParseTime("2026-11-20T09:15:31Z");
   queue::Suspect suspect;
@@ -72,7 +84,7 @@ TEST_F(DeadViews, SuspectIsShownWithWhatIsKnownAgainstIt) {
   EXPECT_THAT(json, HasSubstr(R"("refusals":3)"));
   EXPECT_THAT(json, HasSubstr(R"("first_refused_at":"2026-11-20T08:00:00Z")"));
   EXPECT_THAT(json, HasSubstr(R"("last_refused_at":"2026-11-20T09:00:00Z")"));
-  const std::string text = DeadLetterText(json, plain, now);
+  const std::string text = Flat(DeadLetterText(json, plain, now));
   EXPECT_THAT(text, HasSubstr("suspect 7"));
   EXPECT_THAT(text, HasSubstr("3 times"));
   EXPECT_THAT(text, HasSubstr("Internal Server Error"));
@@ -94,7 +106,7 @@ TEST_F(DeadViews, WhereAnswersThatARecordIsSetAside) {
   found.places.push_back(place);
   const std::string json = daemon::WhereJson({"k3f9", Lane::kNormal, 1001, std::nullopt}, found);
   EXPECT_THAT(json, HasSubstr(R"("state":"set_aside")"));
-  const std::string text = WhereText(json, plain, now);
+  const std::string text = Flat(WhereText(json, plain, now));
   EXPECT_THAT(text, HasSubstr("set aside"));
   EXPECT_THAT(text, HasSubstr("refused 3 times, HTTP status 500: fails"));
   EXPECT_THAT(text, HasSubstr("packhorse dead show 7"));
