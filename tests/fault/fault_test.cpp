@@ -60,8 +60,8 @@ class Life {
     last_ = *sequence;
     ++appended_;
   }
-  // Freezes what waits and settles it.
-  void Deliver() {
+  // Freezes what waits and settles it; the first of it is set aside where that is asked for.
+  void Deliver(bool sets_aside = false) {
     Result<Pending> pending = Again([&] { return queue_->Peek("cloud", Lane::kNormal, 100, 1ULL << 20U); });
     ASSERT_TRUE(pending) << pending.error().message;
     FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
@@ -72,12 +72,43 @@ class Life {
       batch->members.push_back(Member{stored.sequence, stored.message.stream, 0, 1, 1, 0});
       ++batch->records;
     }
-    const std::uint64_t messages = batch->members.size();
+    const std::uint64_t messages = batch->members.size() - (sets_aside ? 1 : 0);
+    const Sequence first = batch->members.front().sequence;
     request.batches.push_back(std::move(batch));
     Settlement settlement;
     settlement.batch = Await([&](auto done) { queue_->Freeze(std::move(request), done); }).front();
+    if (sets_aside) {
+      settlement.set_aside.push_back(SetAsideRecord{first, 0, Suspicion{"fails", "", "", 500, 1, {}, {}}, false});
+    }
     static_cast<void>(Await([&](auto done) { queue_->Settle(std::move(settlement), done); }));
     delivered_ += messages;
+  }
+  // What is set aside is sent again, and delivered.
+  void DeliverSuspect() {
+    const Result<std::vector<Suspect>> suspects = Again([&] { return queue_->Suspects("cloud", 10, 0); });
+    ASSERT_TRUE(suspects) << suspects.error().message;
+    ASSERT_EQ(suspects->size(), 1U);
+    const Suspect& suspect = suspects->front();
+    ASSERT_EQ(suspect.message.payload, "message");
+    const Result<BatchId> batch = Again([&] {
+      auto again = std::make_unique<FrozenBatch>();
+      again->idempotency_key = "again";
+      again->lane = suspect.lane;
+      again->members.push_back(Member{suspect.sequence, suspect.stream, 0, 1, 1, suspect.received_hour});
+      again->records = 1;
+      std::optional<Result<BatchId>> answer;
+      queue_->RetrySuspect(suspect.id, std::move(again), [&](Result<BatchId> id) { answer = std::move(id); });
+      EXPECT_TRUE(test::WaitFor([&] {
+        queue_->Poll();
+        return answer.has_value();
+      }));
+      return *answer;
+    });
+    ASSERT_TRUE(batch) << batch.error().message;
+    Settlement settlement;
+    settlement.batch = *batch;
+    static_cast<void>(Await([&](auto done) { queue_->Settle(std::move(settlement), done); }));
+    ++delivered_;
   }
   // The new destination gets what is stored. A refusal leaves everything as it was, also the ledger.
   bool AddDestination() {
@@ -141,7 +172,9 @@ class Life {
     Append();
     clock_.Advance(std::chrono::minutes(2));
     Verify();
-    Deliver();
+    Deliver(true);
+    Verify();
+    DeliverSuspect();
     Verify();
   }
 
@@ -215,7 +248,8 @@ TEST(Fault, EveryStepOfAStartThatFailsOnceLeavesEverythingToTheNextStart) {
     SCOPED_TRACE("step " + std::to_string(n) + " failed");
     Life life(false);
     life.Append();
-    life.Deliver();
+    life.Append();
+    life.Deliver(true);
     life.Append();
     FailingStep::FailNth(n, SQLITE_IOERR_READ);
     const Status opened = life.TryReopen();
