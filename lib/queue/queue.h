@@ -228,8 +228,7 @@ class Queue {
   // Gives up what is older than max_age and, over the other limits, what the overflow policies say; over max_bytes what
   // is only kept for replays goes first. To be called about once a second: each call does a bounded piece of work (64
   // segments or 50 ms), and up to that the queue may be over its limits for a moment. Messages in frozen batches stay.
-  // What is older than max_age is told for a while before it goes (LimitReport::expire_soon, expiry.h); ages are
-  // measured, whatever the wall clock does (age.h).
+  // What is older than max_age, as measured (age.h), is told for a while before it goes (expiry.h).
   virtual LimitReport EnforceLimits(MonoTime now) = 0;
 
   virtual Stats Snapshot() = 0;

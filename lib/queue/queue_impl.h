@@ -163,8 +163,7 @@ class QueueImpl final : public Queue {
   std::vector<PendingRange> PendingLocked() const;  // ranges in which messages wait
   void ReportRefused(std::vector<GivenUp>& given_up);
   Status Expire(MonoTime now, Budget& budget, LimitReport& report);
-  Status ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Budget& budget,
-                     std::vector<GivenUp>& given_up);
+  Status ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& of, Budget& budget, LimitReport& report);
   Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
   Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
   // Folds what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at

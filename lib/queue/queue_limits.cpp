@@ -124,7 +124,7 @@ Status QueueImpl::Expire(MonoTime now, Budget& budget, LimitReport& report) {
   });
   Status looked;
   for (const PendingRange& pending : ranges) {
-    looked = ExpireRange(lock, pending, budget, report.given_up);
+    looked = ExpireRange(lock, pending, budget, report);
     if (!looked || budget.spent()) {
       break;
     }
@@ -141,9 +141,9 @@ Status QueueImpl::Expire(MonoTime now, Budget& budget, LimitReport& report) {
   return looked;
 }
 
-Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Budget& budget,
-                              std::vector<GivenUp>& given_up) {
-  const auto [destination, lane, range] = pending;
+Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& of, Budget& budget,
+                              LimitReport& report) {
+  const auto [destination, lane, range] = of;
   const auto known = oldest_.find(range.id);
   if (known != oldest_.end()) {
     const GiveUpWalk::Arrival& oldest = known->second.message;
@@ -160,7 +160,7 @@ Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const PendingR
     return expiry_.IsDue(destination, lane, sequence, at);
   };
   GiveUpWalk walk(index_->SubscriptionsOf(destination, lane), {range.from, limit, goes}, budget);
-  if (Status posted = GiveUp(lock, pending, limit, kMaxAge, walk, given_up); !posted) {
+  if (Status posted = GiveUp(lock, of, limit, kMaxAge, walk, report.given_up); !posted) {
     return posted;
   }
   if (walk.stays()) {
