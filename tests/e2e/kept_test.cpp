@@ -84,10 +84,8 @@ TEST(Kept, WhatIsInQuarantineForWantOfItsStreamComesBackWithTheStream) {
   site.StartBridge();
   site.StartCloud();
   ASSERT_TRUE(site.Settled(51));
-  json status = site.Status();
-  const std::uint64_t held = status["ledger"]["quarantined"];
-  EXPECT_GT(held, 40U);
-  EXPECT_NE(status["events"].dump().find("definition_missing"), std::string::npos) << status["events"];
+  EXPECT_GT(site.Status()["ledger"]["quarantined"].get<std::uint64_t>(), 40U);
+  EXPECT_TRUE(WaitFor([&] { return site.Status()["events"].dump().find("definition_missing") != std::string::npos; }));
   EXPECT_EQ(site.Cli({"queue", "quarantine", "retry"}).exit_code, 1) << "nothing is known of them still";
   streams.push_back(telemetry);
   site.WriteConfig();
