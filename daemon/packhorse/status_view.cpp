@@ -176,6 +176,18 @@ std::string BacklogLine(const JsonView& destination) {
          "\n";
 }
 
+// What was learnt of how large a batch may be.
+std::string LearntLine(const JsonView& destination) {
+  const std::uint64_t records = destination["learnt_max_records"].Count();
+  const std::uint64_t bytes = destination["learnt_max_bytes"].Count();
+  if (records == 0 && bytes == 0) {
+    return "";
+  }
+  return "    " + destination["name"].Shown() + ": batches of at most" +
+         (records > 0 ? " " + Grouped(records) + " records" : "") + (records > 0 && bytes > 0 ? " and" : "") +
+         (bytes > 0 ? " " + FormatBytes(bytes) : "") + ", as larger ones did not get through\n";
+}
+
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
   Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
@@ -196,6 +208,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
       }
     }
     text += BacklogLine(destination);
+    text += LearntLine(destination);
     text += RunningReplays(status, destination["name"].Text());
   }
   for (const auto& [name, messages] : status["left_behind"].Members()) {

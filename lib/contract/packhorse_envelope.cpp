@@ -108,6 +108,7 @@ class PackhorseEnvelope final : public CloudContract {
   const std::string& name() const override { return definition_.name; }
   const std::string& method() const override { return definition_.method; }
   const std::string& idempotency_header() const override { return definition_.idempotency_header; }
+  bool recognises_records() const override { return true; }  // "receivers remember record_ids" (the OpenAPI)
   const ResponseRules& response() const override { return definition_.response; }
   std::uint32_t max_records() const override { return definition_.max_records; }
   std::uint64_t max_bytes() const override { return definition_.max_bytes; }

@@ -269,17 +269,38 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Decoded(const queue::F
     if (!stored) {
       return stored.error().With("rebuild a batch");
     }
-    contract::Decoded decoded =
-        DecodeAgain(streams_, queue_.ids().Of(from.lane, stored->sequence), from.lane, *stored, member.total_records);
-    if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
-      return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
-                                                    " no longer decodes to the records it had: the device " +
-                                                    "contract or the streams were changed"};
+    if (Status added = AddMember(from.lane, *stored, member, draft); !added) {
+      return added.error();
     }
-    for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
-      draft.records.push_back(Render(std::move(decoded.records[i]), stored->message.received_at, *draft.batch));
-    }
-    draft.Add(*stored, RecordRange{member.first_record, member.records}, member.total_records);
+  }
+  return Finish(std::move(draft));
+}
+
+// The member's records of this message, decoded and rendered anew.
+Status BatchBuilder::AddMember(Lane lane, const queue::StoredMessage& stored, const queue::Member& member,
+                               Draft& draft) const {
+  contract::Decoded decoded =
+      DecodeAgain(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, member.total_records);
+  if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
+    return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
+                                                  " no longer decodes to the records it had: the device " +
+                                                  "contract or the streams were changed"};
+  }
+  for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
+    draft.records.push_back(Render(std::move(decoded.records[i]), stored.message.received_at, *draft.batch));
+  }
+  draft.Add(stored, RecordRange{member.first_record, member.records}, member.total_records);
+  return {};
+}
+
+Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Retry(const queue::Suspect& suspect) const {
+  Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0);
+  draft.batch->suspect = true;
+  const queue::StoredMessage stored{suspect.sequence, suspect.message};
+  const queue::Member member{suspect.sequence,      suspect.message.stream, suspect.record, 1,
+                             suspect.total_records, suspect.received_hour};
+  if (Status added = AddMember(suspect.lane, stored, member, draft); !added) {
+    return added.error().With("try a suspect again");
   }
   return Finish(std::move(draft));
 }

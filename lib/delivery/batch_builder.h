@@ -53,6 +53,9 @@ class BatchBuilder {
   // A batch of dead letters of one lane, flagged as replayed.
   Result<std::unique_ptr<queue::FrozenBatch>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
 
+  // A batch of one record that was set aside, rendered anew.
+  Result<std::unique_ptr<queue::FrozenBatch>> Retry(const queue::Suspect& suspect) const;
+
   // Record ids of a batch, in the order sent.
   std::vector<std::string> RecordIds(const queue::FrozenBatch& batch) const;
 
@@ -65,6 +68,7 @@ class BatchBuilder {
                                                       const std::vector<queue::Member>& members) const;
   Result<std::unique_ptr<queue::FrozenBatch>> Cut(const queue::FrozenBatch& from,
                                                   const std::vector<queue::Member>& members) const;
+  Status AddMember(Lane lane, const queue::StoredMessage& stored, const queue::Member& member, Draft& draft) const;
   Result<std::unique_ptr<queue::FrozenBatch>> Finish(Draft draft) const;
   contract::BatchHeader Header(Lane lane, const std::string& key) const;
   Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;

@@ -76,6 +76,9 @@ struct Options {
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::Turns
   std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late
+  // Nothing goes before what came earlier in its lane, also when that is refused: it waits. For a receiver that keeps
+  // only the highest number and forgets what comes behind it.
+  bool keeps_order = false;
 };
 
 // What `status` shows of a destination.
@@ -86,16 +89,21 @@ struct DestinationStatus {
   std::string reason;
   WallTime since{};
   std::optional<std::chrono::milliseconds> next_attempt_in;
-  std::uint64_t pending = 0;    // messages not settled, in flight included
+  std::uint64_t pending = 0;    // messages not settled, in flight included, and records that are set aside
   std::uint64_t in_flight = 0;  // messages in frozen batches
   // Messages of an outage that are still to be sent: live_first: of the backlog; else all, once they are late.
   std::uint64_t backlog = 0;
   std::optional<std::chrono::seconds> backlog_eta;  // at the rate of the last minute; none: nothing went
   WallTime oldest_at{};                             // received_at of the oldest pending message; epoch when none
+  std::uint64_t suspects = 0;                       // records that are set aside, of those that are pending
+  double share_refused = 0;                         // of the records of the last ten minutes, 0 to 1
+  // How large the next batch may be where it was learnt to be less than what is configured; 0: nothing was learnt.
+  std::uint64_t learnt_max_records = 0;
+  std::uint64_t learnt_max_bytes = 0;
   // Since start:
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;
-  std::uint64_t possible_duplicates = 0;
+  std::uint64_t possible_duplicates = 0;  // attempts with an unknown outcome, and splits of what had a key
   std::uint64_t records_delivered = 0;
   std::uint64_t bytes_sent = 0;
   std::map<std::string, std::uint64_t> replies;            // "200", "503", "timeout", ...
@@ -135,8 +143,8 @@ class Destination {
   virtual void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                                 std::function<void(Result<Retried>)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
-  // Goes on where another destination of this name stood, which it replaces: its state and waits, and what its limits
-  // have admitted. Before the first Step().
+  // Goes on where another destination of this name stood, which it replaces: its state and waits, what its limits
+  // have admitted, and what was learnt of sizes and of records that are refused. Before the first Step().
   virtual void TakeOver(const Destination& predecessor) = 0;
 };
 

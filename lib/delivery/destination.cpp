@@ -12,10 +12,19 @@ using namespace std::chrono_literals;
 
 constexpr auto kIdle = 3600s;
 constexpr std::uint32_t kRetryFloorPerMinute = 30;
+constexpr std::uint32_t kSearchFloorPerMinute = 120;
 
 BuilderOptions BuilderOptionsOf(const Options& options) {
   return BuilderOptions{options.name,     options.gateway_id, options.gateway_attributes,
                         options.contract, options.gzip,       options.backfill_after};
+}
+
+// The search for what is refused must not cost what delivery needs.
+std::vector<limit::Window> TenthOf(std::vector<limit::Window> windows) {
+  for (limit::Window& window : windows) {
+    window.count = std::max<std::uint64_t>(1, window.count / 10);
+  }
+  return windows;
 }
 
 }  // namespace
@@ -30,7 +39,10 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
       turns_(options_.backfill_share),
-      first_contact_(around_.uploader, options_.endpoint) {}
+      first_contact_(around_.uploader, options_.endpoint),
+      search_budget_(options_.retry_budget, kSearchFloorPerMinute),
+      search_limits_(TenthOf(options_.limits)),
+      random_(RandomSeed()) {}
 
 Status DestinationImpl::Start() {
   Result<std::vector<queue::FrozenBatch>> batches = around_.queue.FrozenBatches(options_.name);
@@ -41,13 +53,27 @@ Status DestinationImpl::Start() {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
     active->batch = std::move(batch);
-    LineOf(*active).line.push_back(std::move(active));
+    if (active->batch.suspect) {
+      active->suspicion.emplace();
+      trying_.push_back(std::move(active));
+    } else {
+      LineOf(*active).line.push_back(std::move(active));
+    }
+  }
+  if (Status learnt = LearnSuspects(true); !learnt) {
+    return learnt.error().With("destination " + options_.name);
+  }
+  if (!suspect_ids_.empty()) {
+    Tell("suspects", "records that were set aside earlier: " + std::to_string(suspect_ids_.size()));
   }
   return {};
 }
 
 bool DestinationImpl::idle() const {
-  return in_flight_ == 0 && std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
+  return in_flight_ == 0 && !taking_suspect_ &&
+         std::all_of(trying_.begin(), trying_.end(),
+                     [](const ActivePtr& active) { return active->state == Active::State::kReady; }) &&
+         std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
            return !state.freezing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
              return active->state == Active::State::kReady;
            });
@@ -62,8 +88,13 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   for (std::size_t i = 0; i < batch::kLines; ++i) {
     next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
+  next = std::min(next, RetrySuspects(now));
   next = std::min(next, SendInTurn(now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && gate_.MaySend(now), now));
+  if (refusals_told_at_ && evidence_.ShareRefused(now) == 0) {
+    refusals_told_at_.reset();
+    Over("records_refused");
+  }
   if (flush_ && std::all_of(queue::kAllLanes.begin(), queue::kAllLanes.end(),
                             [&](Lane lane) { return around_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;
@@ -85,6 +116,7 @@ void DestinationImpl::Nudge(MonoTime now) {
       active->credentials_refreshed = false;
     }
   }
+  evidence_.Nudge(now);
   gate_.Nudge(now);
 }
 
@@ -92,7 +124,10 @@ void DestinationImpl::Pause(std::optional<std::chrono::milliseconds> duration, M
   gate_.Pause(duration ? std::optional(now + *duration) : std::nullopt, around_.clock.Wall());
 }
 
-void DestinationImpl::Resume(MonoTime now) { gate_.Resume(now); }
+void DestinationImpl::Resume(MonoTime now) {
+  evidence_.Nudge(now);
+  gate_.Resume(now);
+}
 
 void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
                                  std::function<void(Result<std::uint32_t>)> done) {
@@ -163,6 +198,8 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.state = gate_.state();
   status.reason = gate_.reason();
   status.since = gate_.since();
+  status.suspects = around_.queue.SuspectCount(options_.name);
+  status.pending = status.suspects;
   for (const Lane lane : queue::kAllLanes) {
     const queue::PendingStats waiting = around_.queue.Waiting(options_.name, lane);
     status.pending += waiting.messages + waiting.frozen_messages;
@@ -176,6 +213,9 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.oldest_at = around_.queue.OldestPending(options_.name);
   status.backlog = BacklogMessages(status);
   status.backlog_eta = status.backlog > 0 ? drained_.Eta(status.backlog, now) : std::nullopt;
+  status.share_refused = evidence_.ShareRefused(now);
+  status.learnt_max_records = sizes_.records.learnt() ? BatchLimits().max_records : 0;
+  status.learnt_max_bytes = sizes_.bytes.learnt() ? BatchLimits().max_bytes : 0;
   status.requests = requests_;
   status.retries = retries_;
   status.possible_duplicates = possible_duplicates_;

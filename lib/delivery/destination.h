@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
+#include "batch/learnt_size.h"
 #include "batch/turns.h"
 #include "delivery/batch_builder.h"
 #include "delivery/delivery.h"
 #include "delivery/drain_rate.h"
+#include "delivery/evidence.h"
 #include "delivery/first_contact.h"
 #include "outcome/outcome_rules.h"
 
@@ -25,14 +28,40 @@ struct Active {
   queue::FrozenBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
-  std::uint32_t deviations = 0;   // replies that were a success but none
-  bool may_have_arrived = false;  // an attempt ended without a known outcome
-  bool backlog = false;           // of the line of the backlog; after a restart all go in the other
-  bool has_successors = false;    // settling into other batches: what is behind has to wait
+  std::uint32_t unknown_outcomes = 0;  // attempts: each doubles the timeout of the next
+  bool may_have_arrived = false;       // an attempt ended without a known outcome
+  bool backlog = false;                // of the line of the backlog; after a restart all go in the other
+  MonoTime tried_at{};                 // it, or the batch of which it is a part
+  bool newest = false;                 // frozen before its turn, to see whether what is new passes
+  bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
   std::uint64_t credential = 0;  // auth::Credentials::version() of the last attempt
+  std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
+  Track track;
+  std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
   MonoTime not_before{};
+
+  bool alone() const { return batch.records == 1; }
+  RecordKey first() const {
+    const queue::Member& member = batch.members.front();
+    return RecordKey{batch.lane, member.sequence, member.first_record};
+  }
+  RecordKey last() const {
+    const queue::Member& member = batch.members.back();
+    return RecordKey{batch.lane, member.sequence, member.first_record + member.records - 1};
+  }
+  // Beyond what delivery costs anyway: the search for what is refused has a budget of its own.
+  bool search() const { return track.searched || suspicion.has_value(); }
+};
+
+// A finished attempt.
+struct Answer {
+  outcome::Verdict verdict;
+  int status = 0;
+  upload::Transport transport = upload::Transport::kOk;
+  std::uint64_t connection = 0;
+  MonoTime now{};
 };
 
 class DestinationImpl final : public Destination {
@@ -59,9 +88,9 @@ class DestinationImpl final : public Destination {
  private:
   using ActivePtr = std::shared_ptr<Active>;
   struct LineState {
-    std::deque<ActivePtr> line;      // in the order in which they must be sent
-    std::deque<ActivePtr> suspects;  // single records that were refused while nothing else was accepted
+    std::deque<ActivePtr> line;  // in the order in which they must be sent
     bool freezing = false;
+    Wants wants = Wants::kNothing;  // instead of its first
     MonoTime freeze_not_before{};
     std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
   };
@@ -75,18 +104,26 @@ class DestinationImpl final : public Destination {
   // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   MonoTime AdmittedAt(const Active& active, MonoTime now) const;
+  // When the budget of the search has room.
+  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
+  upload::Endpoint EndpointFor(const Active& active) const;
   // The batch of a line that goes next; null while its line has to wait for another one's reply.
   static ActivePtr HeadOf(const LineState& line);
+  static ActivePtr OtherThan(const Active& head, const LineState& line);
+  // Sees to it that there is what the line wants to try instead of its first.
+  void PrepareOther(batch::Line at, MonoTime now);
+  bool OthersWait(const Active& active);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
   // Of a status that is otherwise complete.
   std::uint64_t BacklogMessages(const DestinationStatus& status) const;
-  void StartFreeze(batch::Line at, MonoTime now);
+  void StartFreeze(batch::Line at, bool newest, MonoTime now);
   // The next batch of a replay, no faster than its rate.
   MonoTime FreezeReplay(MonoTime now);
   Result<queue::FreezeRequest> BuildReplay(const queue::Queue::ReplayTurn& turn);
-  void Freeze(batch::Line at, queue::FreezeRequest request);
+  void Freeze(batch::Line at, bool newest, queue::FreezeRequest request);
+  batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
@@ -97,31 +134,60 @@ class DestinationImpl final : public Destination {
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void NoteOddReply(const upload::Response& response);
-  void Apply(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
-  void OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
-  void OnPartial(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
-  void OnTooLarge(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
-  void OnRefused(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
-  void OnUnauthorized(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
-  void OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now);
+  void Apply(const ActivePtr& active, Answer answer);
+  void OnDelivered(const ActivePtr& active, const Answer& answer);
+  void OnPartial(const ActivePtr& active, Answer answer);
+  void OnUnauthorized(const ActivePtr& active, const Answer& answer);
+  void CountUnknown(Active& active);
+  struct Shares;
+  static Shares Sort(const Active& active, const outcome::Verdict& verdict);
+  static void Append(const queue::Member& one, std::vector<queue::Member>& members);
+  bool NameRefused(Active& active, const queue::Member& member, const std::string& words, const Answer& answer,
+                   queue::Settlement& settlement);
+  ActivePtr RestOf(const Active& active, const queue::FrozenBatch& batch, std::uint32_t delivered, MonoTime now);
+  void Works(const Active& active, const Answer& answer);
+
+  // --- what is refused or fails (refusals.cpp) ---
+  void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
+  void LearnSize(const Active& active, Fault fault, const Answer& answer);
+  void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
+  void Bury(const ActivePtr& active, Fault fault, const Answer& answer);
+  queue::Suspicion SuspicionOf(const Active& active, Fault fault, const std::string& words, const Answer& answer) const;
   void Hold(const std::string& reason, MonoTime now);
-  void Works(const outcome::Verdict& verdict, MonoTime now);
+  void HoldForSuspects(LineState& line, MonoTime now);
+  bool RoomForSuspects(std::size_t more) const;
+  void NoteSample(const std::string& record_id, const std::string& words);
+  std::string WhatIsRefused(MonoTime now) const;
+  void TellSearchIsSlow(MonoTime now);
+
+  // --- suspects (suspects.cpp) ---
+  // Learns the numbers under which the queue keeps those that were set aside since.
+  Status LearnSuspects(bool adopt);
+  MonoTime RetrySuspects(MonoTime now);
+  void StartRetry(std::int64_t id, const RecordKey& record, MonoTime now);
+  MonoTime SendSuspect(MonoTime now);
+  bool SuspectMayGo(MonoTime now) const;
+  void AfterSuspects(MonoTime now);
+
+  // --- what becomes of a batch in the queue (settling.cpp) ---
   // Records of it could not be rendered again: what is live waits for somebody to mend that, of a replay they count as
   // refused.
-  void CannotRebuild(const ActivePtr& active, const Error& error, const outcome::Verdict& verdict, int status,
-                     MonoTime now);
-  bool Split(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now);
-  void Bury(const ActivePtr& active, std::string reason, const outcome::Verdict& verdict, int status, MonoTime now);
-  void Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now);
-  void OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
+  void CannotRebuild(const ActivePtr& active, const Error& error, const Answer& answer);
+  void Split(const ActivePtr& active, const Answer& answer);
+  void Settle(const ActivePtr& active, queue::Settlement settlement, std::vector<ActivePtr> successors);
+  void OnSettled(const ActivePtr& active, const std::vector<ActivePtr>& successors,
                  const Result<std::vector<queue::BatchId>>& ids);
-  queue::Settlement SettlementOf(const Active& active, const outcome::Verdict& verdict, int status) const;
-  LineState& LineOf(const Active& active) {
-    return StateOf(active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog});
+  queue::Settlement SettlementOf(const Active& active, const Answer& answer) const;
+  // One place for what is said of refused records, however they were refused.
+  void TellOf(const Active& active, const queue::Settlement& settlement);
+  void Tell(health::EventName name, std::string message);
+  void Over(health::EventName name);
+  static batch::Line LineNameOf(const Active& active) {
+    return active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog};
   }
+  LineState& LineOf(const Active& active) { return StateOf(LineNameOf(active)); }
   const LineState& StateOf(batch::Line at) const { return lines_[batch::IndexOf(at)]; }
   LineState& StateOf(batch::Line at) { return lines_[batch::IndexOf(at)]; }
-  void BurySuspects(MonoTime now);
 
   Options options_;
   std::unique_ptr<auth::Credentials> credentials_;
@@ -138,9 +204,21 @@ class DestinationImpl final : public Destination {
   std::uint32_t in_flight_ = 0;
   bool flush_ = false;
   bool draining_ = false;
-  bool accepted_something_ = false;     // since the last time that records were refused one after the other
-  std::uint64_t learnt_max_bytes_ = 0;  // uncompressed; 0: nothing learnt from a 413 yet
-  double mean_record_bytes_ = 400;      // of rendered records, to estimate what waits
+  double mean_record_bytes_ = 400;  // of rendered records, to estimate what waits
+
+  Evidence evidence_;
+  batch::LearntSizes sizes_;
+  limit::RetryBudget search_budget_;
+  limit::RateLimit search_limits_;
+  Random random_;
+  std::map<RecordKey, std::int64_t> suspect_ids_;
+  std::int64_t last_suspect_id_ = 0;
+  std::deque<ActivePtr> trying_;   // suspects on their way: one, after a restart perhaps more
+  bool taking_suspect_ = false;    // the next one is being taken out
+  bool suspects_changed_ = false;  // some were set aside whose number is not known yet
+  std::optional<MonoTime> refusals_told_at_;
+  bool crowded_ = false;             // held for the number of suspects
+  std::deque<std::string> samples_;  // of what was refused last
 
   // Since start.
   std::uint64_t requests_ = 0;

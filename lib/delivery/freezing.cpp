@@ -15,6 +15,9 @@ constexpr std::size_t kLineLength = 2;
 // What one look at the queue takes at most.
 constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
 constexpr auto kFreezeRetry = 1s;
+// Batches frozen before their turn, as probes, and with their parts.
+constexpr std::ptrdiff_t kMaxProbes = 8;
+constexpr std::size_t kLongestLine = 64;
 constexpr auto kIdle = 3600s;
 
 }  // namespace
@@ -44,21 +47,39 @@ MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
   if (!draining_ && !state.freezing && state.line.size() < ahead) {
     next = FreezeWhenDue(at, now);
   }
-  if (state.line.empty() && !state.suspects.empty() && !state.freezing) {
-    // Nothing else to try: whether the other side has come to its senses.
-    state.line.push_back(std::move(state.suspects.front()));
-    state.suspects.pop_front();
+  if (state.wants != Wants::kNothing && !draining_ && !state.freezing && !at.replay) {
+    PrepareOther(at, now);
   }
   return next;
 }
 
-batch::Options DestinationImpl::BatchLimits() const {
+void DestinationImpl::PrepareOther(batch::Line at, MonoTime now) {
+  LineState& state = StateOf(at);
+  const bool newest = state.wants == Wants::kNewest;
+  const auto fits = [&](const ActivePtr& active) {
+    return active->state == Active::State::kReady && (!newest || (active->newest && active->attempts == 0));
+  };
+  const auto ready = std::count_if(state.line.begin(), state.line.end(), fits);
+  const auto probes =
+      std::count_if(state.line.begin(), state.line.end(), [](const ActivePtr& active) { return active->newest; });
+  if (ready > (newest ? 0 : 1) || (newest && probes >= kMaxProbes) || state.line.size() >= kLongestLine ||
+      now < state.freeze_not_before || around_.queue.Waiting(options_.name, PartOf(at)).messages == 0) {
+    return;
+  }
+  StartFreeze(at, newest, now);
+}
+
+batch::Options DestinationImpl::ConfiguredLimits() const {
   batch::Options limits = options_.batch;
   limits.max_records = std::min(limits.max_records, options_.contract->max_records());
   limits.max_bytes = std::min(limits.max_bytes, options_.contract->max_bytes());
-  if (learnt_max_bytes_ > 0) {
-    limits.max_bytes = std::min(limits.max_bytes, learnt_max_bytes_);
-  }
+  return limits;
+}
+
+batch::Options DestinationImpl::BatchLimits() const {
+  batch::Options limits = ConfiguredLimits();
+  limits.max_records = static_cast<std::uint32_t>(sizes_.records.Limit(limits.max_records));
+  limits.max_bytes = sizes_.bytes.Limit(limits.max_bytes);
   return limits;
 }
 
@@ -91,7 +112,7 @@ MonoTime DestinationImpl::FreezeWhenDue(batch::Line at, MonoTime now) {
     WakeAt(part, batch::FullAt(limits, mean_record_bytes_));
     return decision.next.value_or(now + kIdle);
   }
-  StartFreeze(at, now);
+  StartFreeze(at, false, now);
   return now + kIdle;
 }
 
@@ -102,11 +123,17 @@ void DestinationImpl::WakeAt(queue::LanePart part, std::uint64_t messages) {
   }
 }
 
-void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
+void DestinationImpl::StartFreeze(batch::Line at, bool newest, MonoTime now) {
   const Lane lane = at.lane;
   LineState& state = StateOf(at);
   const batch::Options limits = BatchLimits();
-  const Result<queue::Pending> pending = around_.queue.Peek(options_.name, PartOf(at), limits.max_records, kPeekBytes);
+  const Result<queue::Pending> pending =
+      newest ? around_.queue.PeekNewest(options_.name, PartOf(at), limits.max_records, kPeekBytes)
+             : around_.queue.Peek(options_.name, PartOf(at), limits.max_records, kPeekBytes);
+  if (newest && pending && pending->messages.empty()) {
+    state.wants = Wants::kFar;
+    return;
+  }
   Result<queue::FreezeRequest> request =
       pending ? builder_.Build(lane, *pending, limits) : Result<queue::FreezeRequest>(pending.error());
   if (!request) {
@@ -121,7 +148,7 @@ void DestinationImpl::StartFreeze(batch::Line at, MonoTime now) {
       around_.events.Raise("quarantined", resolution.reason, resolution.detail, around_.clock.Wall());
     }
   }
-  Freeze(at, *std::move(request));
+  Freeze(at, newest, *std::move(request));
 }
 
 MonoTime DestinationImpl::FreezeReplay(MonoTime now) {
@@ -144,7 +171,7 @@ MonoTime DestinationImpl::FreezeReplay(MonoTime now) {
     messages += batch->members.size();
   }
   state.freeze_not_before = now + messages * std::chrono::nanoseconds(1s) / turn->rate;
-  Freeze(batch::kReplayLine, *std::move(request));
+  Freeze(batch::kReplayLine, false, *std::move(request));
   return now + kIdle;
 }
 
@@ -155,12 +182,13 @@ Result<queue::FreezeRequest> DestinationImpl::BuildReplay(const queue::Queue::Re
   return part ? builder_.Build(turn.id, *part, limits) : Result<queue::FreezeRequest>(part.error());
 }
 
-void DestinationImpl::Freeze(batch::Line at, queue::FreezeRequest request) {
+void DestinationImpl::Freeze(batch::Line at, bool newest, queue::FreezeRequest request) {
   std::vector<ActivePtr> frozen;
   for (const auto& batch : request.batches) {
     auto active = std::make_shared<Active>();
     active->batch = *batch;
     active->backlog = at.backlog;
+    active->newest = newest;
     mean_record_bytes_ =
         0.8 * mean_record_bytes_ + 0.2 * static_cast<double>(batch->uncompressed_bytes) / std::max(1U, batch->records);
     frozen.push_back(std::move(active));

@@ -11,6 +11,9 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   }
   gate_.TakeOver(old->gate_);
   limits_.TakeOver(old->limits_);
+  sizes_ = old->sizes_;
+  evidence_ = old->evidence_;
+  samples_ = old->samples_;
   was_away_ = old->was_away_;
   last_error_ = old->last_error_;
 }

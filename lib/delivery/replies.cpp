@@ -8,10 +8,10 @@
 namespace packhorse::delivery {
 namespace {
 
-// Records refused one after the other, with nothing accepted between, after which it is us and not the records.
-constexpr std::size_t kSuspectsBeforeHold = 3;
 // Distinct kinds of reply that are counted; statuses are three digits, transport errors a handful.
 constexpr std::size_t kMaxReplyKinds = 64;
+constexpr int kStatusConflict = 409;
+constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
 outcome::Reply ToReply(upload::Response&& response) {
   outcome::Reply reply;
@@ -42,196 +42,239 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   if (const std::string kind = KindOf(response); replies_.size() < kMaxReplyKinds || replies_.contains(kind)) {
     ++replies_[kind];
   }
-  const int status = response.status;
   NoteOddReply(response);
-  if (RefusesAnOldSecret(*active, status)) {
+  if (RefusesAnOldSecret(*active, response.status)) {
     return;  // still ready: goes again at once, with the present one
   }
+  Answer answer;
+  answer.status = response.status;
+  answer.transport = response.transport;
+  answer.connection = response.connection;
+  answer.now = now;
   const outcome::Reply reply = ToReply(std::move(response));
-  const outcome::Verdict verdict =
+  answer.verdict =
       outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), around_.clock.Wall());
-  for (const auto& [name, value] : verdict.deprecations) {
-    around_.events.Raise("api_deprecated", options_.name, name + ": " + value, around_.clock.Wall());
+  for (const auto& [name, value] : answer.verdict.deprecations) {
+    Tell("api_deprecated", name + ": " + value);
   }
   if (!reply.unreachable) {
     first_contact_.Reached();
   }
-  if (reply.unreachable && verdict.action == outcome::Action::kRetry) {
-    last_error_ = verdict.reason;
-    gate_.Record(limit::Effect::kUnreachable, verdict.reason, std::nullopt, now, around_.clock.Wall());
+  if (reply.unreachable && answer.verdict.action == outcome::Action::kRetry &&
+      answer.transport != upload::Transport::kSendFailed) {
+    last_error_ = answer.verdict.reason;
+    gate_.Record(limit::Effect::kUnreachable, answer.verdict.reason, std::nullopt, now, around_.clock.Wall());
     return;
   }
-  Apply(active, verdict, status, now);
+  Apply(active, std::move(answer));
 }
 
-void DestinationImpl::Apply(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
+void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
   using outcome::Action;
+  const outcome::Verdict& verdict = answer.verdict;
   if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial) {
     last_error_ = verdict.reason;
   }
   switch (verdict.action) {
     case Action::kDelivered:
-      OnDelivered(active, verdict, status, now);
+      OnDelivered(active, answer);
       break;
     case Action::kPartial:
-      OnPartial(active, verdict, status, now);
+      OnPartial(active, std::move(answer));
       break;
     case Action::kThrottled:
-      gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+      gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
       break;
     case Action::kRetry:
-      gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+      OnFault(active, answer.status == kStatusConflict ? Fault::kConflict : Fault::kFails, answer);
       break;
     case Action::kUnknown:
-      if (!active->may_have_arrived) {
-        active->may_have_arrived = true;
-        ++possible_duplicates_;
-      }
-      gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+      CountUnknown(*active);
+      OnFault(active, Fault::kTimesOut, answer);
       break;
     case Action::kTooLarge:
-      OnTooLarge(active, verdict, status, now);
+      OnFault(active, Fault::kTooLarge, answer);
       break;
     case Action::kBisect:
-      OnRefused(active, verdict, status, now);
+      OnFault(active, Fault::kRejected, answer);
       break;
     case Action::kAuth:
-      OnUnauthorized(active, verdict, now);
+      OnUnauthorized(active, answer);
       break;
     case Action::kHold:
-      Hold(verdict.reason, now);
+      OnFault(active, Fault::kUnexpected, answer);
       break;
     case Action::kDeviation:
-      OnDeviation(active, verdict, now);
+      Tell("contract_deviation", verdict.reason);
+      CountUnknown(*active);
+      OnFault(active, Fault::kDeviates, answer);
       break;
   }
+}
+
+// Each such attempt may have stored what it carried.
+void DestinationImpl::CountUnknown(Active& active) {
+  active.may_have_arrived = true;
+  ++possible_duplicates_;
 }
 
 // The other side works: whatever was wrong is over.
-void DestinationImpl::Works(const outcome::Verdict& verdict, MonoTime now) {
-  // A wait that comes with a success: the reply's rate headers say that nothing is left for now.
-  gate_.Record(limit::Effect::kSuccess, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
-  around_.events.Resolve("destination_held", options_.name, around_.clock.Wall());
-  around_.events.Resolve("contract_deviation", options_.name, around_.clock.Wall());
-}
-
-void DestinationImpl::OnDelivered(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
-  Works(verdict, now);
-  if (credentials_ != nullptr && active->credential == credentials_->version()) {
+void DestinationImpl::Works(const Active& active, const Answer& answer) {
+  // A wait that comes with a success: the reply says so, or that nothing is left of the rate for now.
+  gate_.Record(limit::Effect::kSuccess, answer.verdict.reason, answer.verdict.retry_after, answer.now,
+               around_.clock.Wall());
+  evidence_.Held(false);
+  if (credentials_ != nullptr && active.credential == credentials_->version()) {
     credentials_->Succeeded();
   }
-  accepted_something_ = true;
   last_success_at_ = around_.clock.Wall();
+  for (LineState& line : lines_) {
+    line.wants = Wants::kNothing;
+  }
+  Over("destination_held");
+  Over("contract_deviation");
+  Over("lane_waits");
+}
+
+void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer) {
+  Works(*active, answer);
+  if (active->alone() && active->batch.replay == 0) {
+    if (evidence_.Passed(active->first(), answer.now)) {
+      Tell("api_contradicts_itself",
+           builder_.MemberRecordId(active->batch.lane, active->batch.members.front(), active->first().record) +
+               " was refused while other records were accepted, and is accepted now: from here on a record is only "
+               "given up after " +
+               std::to_string(evidence_.RefusalsNeeded(answer.now)) + " refusals");
+    }
+  }
+  evidence_.Accepted(active->track, active->last(), active->batch.records, answer.now);
+  if (!active->suspicion) {
+    sizes_.records.Passed(active->batch.records, ConfiguredLimits().max_records, answer.now);
+    sizes_.bytes.Passed(active->batch.uncompressed_bytes, ConfiguredLimits().max_bytes, answer.now);
+  }
   const bool replay = active->batch.replay != 0;
   records_delivered_ += replay ? 0 : active->batch.records;
   if (!replay && (active->backlog || !options_.live_first)) {
-    drained_.Record(active->batch.members.size(), now);
+    drained_.Record(active->batch.members.size(), answer.now);
   }
-  Settle(active, SettlementOf(*active, verdict, status), now);
-  BurySuspects(now);
+  Settle(active, SettlementOf(*active, answer), {});
 }
 
-void DestinationImpl::OnPartial(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
-  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+// What a reply says of each record of a batch.
+struct DestinationImpl::Shares {
   std::vector<queue::Member> again;
-  std::size_t index = 0;
+  std::vector<std::pair<queue::Member, std::string>> rejected;  // one record each, and the words
   std::uint32_t delivered = 0;
-  for (const queue::Member& member : active->batch.members) {
+};
+
+DestinationImpl::Shares DestinationImpl::Sort(const Active& active, const outcome::Verdict& verdict) {
+  Shares shares;
+  std::size_t index = 0;
+  for (const queue::Member& member : active.batch.members) {
     for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
-      const std::uint32_t record = member.first_record + i;
+      queue::Member one = member;
+      one.first_record = member.first_record + i;
+      one.records = 1;
       const outcome::RecordResult& result = verdict.records.at(index);
       if (result.verdict == RecordVerdict::kRejected) {
-        settlement.dead.push_back(
-            queue::DeadRecord{member.sequence, record, "rejected", result.detail, verdict.provider_request_id, status});
+        shares.rejected.emplace_back(one, result.detail);
       } else if (result.verdict == RecordVerdict::kRetry) {
-        if (!again.empty() && again.back().sequence == member.sequence &&
-            again.back().first_record + again.back().records == record) {
-          ++again.back().records;
-        } else {
-          again.push_back(
-              queue::Member{member.sequence, member.stream, record, 1, member.total_records, member.received_hour});
-        }
+        Append(one, shares.again);
       } else {
-        ++delivered;
+        ++shares.delivered;
       }
     }
   }
-  if (delivered == 0 && settlement.dead.empty()) {
-    // Nothing moved: the same bytes again, later.
-    gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
+  return shares;
+}
+
+// Adds a record to a list of members, in order.
+void DestinationImpl::Append(const queue::Member& one, std::vector<queue::Member>& members) {
+  if (!members.empty() && members.back().sequence == one.sequence &&
+      members.back().first_record + members.back().records == one.first_record) {
+    ++members.back().records;
+  } else {
+    members.push_back(one);
+  }
+}
+
+void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
+  Shares shares = Sort(*active, answer.verdict);
+  if (shares.delivered == 0) {
+    // Nothing moved. A record that is named where none was accepted is refused as one of a batch is.
+    if (!shares.rejected.empty()) {
+      answer.verdict.problem_detail = shares.rejected.front().second;
+    }
+    OnFault(active, shares.rejected.empty() ? Fault::kFails : Fault::kRejected, answer);
     return;
   }
-  if (!again.empty()) {
-    Result<std::unique_ptr<queue::FrozenBatch>> rest = builder_.Rebuild(active->batch, again);
-    if (!rest) {
-      CannotRebuild(active, rest.error(), verdict, status, now);
+  evidence_.Accepted(active->track, active->last(), shares.delivered, answer.now);
+  queue::Settlement settlement = SettlementOf(*active, answer);
+  bool full = false;
+  for (const auto& [member, words] : shares.rejected) {
+    if (!NameRefused(*active, member, words, answer, settlement)) {
+      Append(member, shares.again);
+      full = !options_.keeps_order;
+    }
+  }
+  std::vector<ActivePtr> rest;
+  if (!shares.again.empty()) {
+    std::sort(shares.again.begin(), shares.again.end(), [](const queue::Member& a, const queue::Member& b) {
+      return std::pair(a.sequence, a.first_record) < std::pair(b.sequence, b.first_record);
+    });
+    Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, shares.again);
+    if (!rebuilt) {
+      CannotRebuild(active, rebuilt.error(), answer);
       return;
     }
-    settlement.successors.push_back(*std::move(rest));
+    rest.push_back(RestOf(*active, **rebuilt, shares.delivered, answer.now));
+    settlement.successors.push_back(*std::move(rebuilt));
   }
-  Works(verdict, now);
-  accepted_something_ = accepted_something_ || delivered > 0;
-  records_delivered_ += active->batch.replay != 0 ? 0 : delivered;
-  last_success_at_ = around_.clock.Wall();
-  Settle(active, std::move(settlement), now);
-}
-
-void DestinationImpl::OnTooLarge(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
-  if (active->batch.records == 1) {
-    Bury(active, "too_large", verdict, status, now);
-    return;
-  }
-  if (Split(active, verdict, status, now)) {
-    learnt_max_bytes_ = std::max<std::uint64_t>(active->batch.uncompressed_bytes / 2, 1024);
+  Works(*active, answer);
+  records_delivered_ += active->batch.replay != 0 ? 0 : shares.delivered;
+  Settle(active, std::move(settlement), std::move(rest));
+  if (full) {
+    HoldForSuspects(LineOf(*active), answer.now);
   }
 }
 
-void DestinationImpl::OnRefused(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
-  if (active->batch.records > 1) {
-    Split(active, verdict, status, now);
-    return;
+// A reply that takes others names this record. False: it goes again, as there is no room to set it aside, or its lane
+// has to wait for it.
+bool DestinationImpl::NameRefused(Active& active, const queue::Member& member, const std::string& words,
+                                  const Answer& answer, queue::Settlement& settlement) {
+  const RecordKey key{active.batch.lane, member.sequence, member.first_record};
+  const bool replay = active.batch.replay != 0;
+  if (replay || evidence_.Named(key, active.track, answer.connection, answer.now) == Ruling::kBury) {
+    settlement.dead.push_back(queue::DeadRecord{member.sequence, member.first_record,
+                                                std::string(Name(Fault::kRejected)), words,
+                                                answer.verdict.provider_request_id, answer.status});
+    return true;
   }
-  if (active->batch.replay != 0) {
-    // It was accepted once: perhaps just that is the reason. Nothing is lost by it, and nothing else has to wait.
-    Bury(active, "rejected", verdict, status, now);
-    return;
+  if (options_.keeps_order || !RoomForSuspects(settlement.set_aside.size() + 1)) {
+    evidence_.Trying(key);
+    return false;
   }
-  if (accepted_something_) {
-    // Others were accepted: this record is refused on its own merits. The next refusals have to be told apart anew.
-    accepted_something_ = false;
-    Bury(active, "rejected", verdict, status, now);
-    return;
-  }
-  // Is it the record, or is it us? The next ones tell.
-  LineState& line = LineOf(*active);
-  line.suspects.push_back(active);
-  line.line.erase(std::find(line.line.begin(), line.line.end(), active));
-  if (line.suspects.size() >= kSuspectsBeforeHold) {
-    Hold("every record is refused: " + verdict.reason, now);
-    for (auto it = line.suspects.rbegin(); it != line.suspects.rend(); ++it) {
-      line.line.push_front(*it);
-    }
-    line.suspects.clear();
-    return;
-  }
-  gate_.Record(limit::Effect::kTransient, verdict.reason, std::nullopt, now, around_.clock.Wall());
+  settlement.set_aside.push_back(queue::SetAsideRecord{member.sequence, member.first_record,
+                                                       SuspicionOf(active, Fault::kRejected, words, answer), false});
+  return true;
 }
 
-void DestinationImpl::BurySuspects(MonoTime now) {
-  for (LineState& line : lines_) {
-    std::deque<ActivePtr> suspects;
-    suspects.swap(line.suspects);
-    for (const ActivePtr& suspect : suspects) {
-      line.line.push_front(suspect);
-      outcome::Verdict verdict;
-      verdict.reason = "refused while other records were accepted";
-      verdict.problem_detail = last_error_;
-      Bury(suspect, "rejected", verdict, 0, now);
-    }
-  }
+// What a partial success left goes again, as a retry, later each time that it moves little.
+DestinationImpl::ActivePtr DestinationImpl::RestOf(const Active& active, const queue::FrozenBatch& batch,
+                                                   std::uint32_t delivered, MonoTime now) {
+  auto rest = std::make_shared<Active>();
+  rest->batch = batch;
+  rest->track = active.track.Part();
+  rest->track.searched = active.track.searched;
+  const bool little = delivered < active.batch.records - active.batch.records / 2;
+  rest->rests = little ? std::min(active.rests + 1, kMaxRests) : 1;
+  const std::chrono::milliseconds most =
+      std::min(options_.gate.backoff_initial * (1U << (rest->rests - 1)), options_.gate.backoff_max);
+  rest->not_before = now + most / 4 + most * random_.UpTo(300) / 400;
+  return rest;
 }
 
-void DestinationImpl::OnUnauthorized(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now) {
+void DestinationImpl::OnUnauthorized(const ActivePtr& active, const Answer& answer) {
   if (credentials_ != nullptr && !active->other_credential_tried) {
     active->other_credential_tried = true;
     if (credentials_->TryOther()) {
@@ -248,26 +291,7 @@ void DestinationImpl::OnUnauthorized(const ActivePtr& active, const outcome::Ver
   }
   active->other_credential_tried = false;
   active->credentials_refreshed = false;
-  Hold(verdict.reason, now);
-}
-
-void DestinationImpl::OnDeviation(const ActivePtr& active, const outcome::Verdict& verdict, MonoTime now) {
-  around_.events.Raise("contract_deviation", options_.name, verdict.reason, around_.clock.Wall());
-  if (!active->may_have_arrived) {
-    active->may_have_arrived = true;
-    ++possible_duplicates_;
-  }
-  if (++active->deviations > 1) {
-    Hold(verdict.reason, now);
-    return;
-  }
-  gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, now, around_.clock.Wall());
-}
-
-void DestinationImpl::Hold(const std::string& reason, MonoTime now) {
-  last_error_ = reason;
-  gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
-  around_.events.Raise("destination_held", options_.name, reason, around_.clock.Wall());
+  OnFault(active, Fault::kForbidden, answer);
 }
 
 }  // namespace packhorse::delivery

@@ -14,19 +14,58 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
 constexpr auto kIdle = 3600s;
 constexpr std::size_t kSpanBytes = 8;
+constexpr std::uint32_t kMaxDoublings = 4;
+constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
 }  // namespace
 
 DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
   for (const ActivePtr& active : line.line) {
     if (active->state == Active::State::kReady) {
-      return active;
+      if (line.wants == Wants::kNothing) {
+        return active;
+      }
+      const ActivePtr other = OtherThan(*active, line);
+      return other || line.freezing ? other : active;
     }
     if (active->state == Active::State::kSending || active->has_successors) {
       break;
     }
   }
   return nullptr;
+}
+
+// What the line wants to try instead of its first; null: it is not there. Far off is what was tried longest ago, of
+// what never was the furthest behind.
+DestinationImpl::ActivePtr DestinationImpl::OtherThan(const Active& head, const LineState& line) {
+  ActivePtr far;
+  ActivePtr newest;
+  for (const ActivePtr& active : line.line) {
+    if (active.get() == &head || active->state != Active::State::kReady) {
+      continue;
+    }
+    if (line.wants == Wants::kNext) {
+      return active;
+    }
+    if (!far || active->tried_at <= far->tried_at) {
+      far = active;
+    }
+    if (active->newest && active->attempts == 0) {
+      newest = active;
+    }
+  }
+  return line.wants == Wants::kNewest && newest ? newest : far;
+}
+
+bool DestinationImpl::OthersWait(const Active& active) {
+  for (const LineState& line : lines_) {
+    if (std::any_of(line.line.begin(), line.line.end(),
+                    [&](const ActivePtr& other) { return other.get() != &active; })) {
+      return true;
+    }
+  }
+  const batch::Line at = LineNameOf(active);
+  return !at.replay && around_.queue.Waiting(options_.name, PartOf(at)).messages > 0;
 }
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
@@ -38,6 +77,9 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
         const MonoTime at = ReadyAt(*head, now);
         ready.at(i) = at <= now;
         next = at > now ? std::min(next, at) : next;
+        if (head->search() && head->not_before <= now && SearchAdmittedAt(CostOf(*head), now) > now) {
+          TellSearchIsSlow(now);
+        }
       }
     }
     const std::optional<batch::Line> turn = turns_.Next(ready);
@@ -62,9 +104,19 @@ limit::Cost DestinationImpl::CostOf(const Active& active) const {
 }
 
 MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
-  const MonoTime at = std::max(now, active.not_before);
+  MonoTime at = std::max(now, active.not_before);
+  if (active.search()) {
+    at = std::max(at, SearchAdmittedAt(CostOf(active), now));
+  }
+  if (active.rests > 0) {
+    at = std::max(at, budget_.NextRetry(now));
+  }
   return active.attempts > 0 && gate_.state() == limit::GateState::kRetrying ? std::max(at, budget_.NextRetry(now))
                                                                              : at;
+}
+
+MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const {
+  return std::max(search_budget_.NextRetry(now), search_limits_.NextAdmission(cost, now));
 }
 
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
@@ -97,25 +149,46 @@ std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const 
   return headers;
 }
 
+// The same bytes get twice as long with each attempt whose outcome is unknown.
+upload::Endpoint DestinationImpl::EndpointFor(const Active& active) const {
+  upload::Endpoint endpoint = options_.endpoint;
+  const std::uint32_t doubled = std::min(active.unknown_outcomes, kMaxDoublings);
+  endpoint.timeout = std::max(endpoint.timeout, std::min(endpoint.timeout * (1U << doubled), kLongestTimeout));
+  if (doubled > 0) {
+    endpoint.stall_timeout = std::max(endpoint.stall_timeout, endpoint.timeout);
+  }
+  return endpoint;
+}
+
 void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
   if (around_.shared != nullptr) {
     around_.shared->Admit(cost, now);
   }
-  if (active->attempts == 0) {
+  if (active->search()) {
+    search_limits_.Admit(cost, now);
+    search_budget_.CountRetry(now);
+  } else if (active->attempts == 0 && active->rests == 0) {
     budget_.CountFirst(now);
+    search_budget_.CountFirst(now);
   } else {
     budget_.CountRetry(now);
-    ++retries_;
+  }
+  retries_ += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
+  if (!active->suspicion) {
+    LineOf(*active).wants = Wants::kNothing;
   }
   ++active->attempts;
+  active->tried_at = now;
   ++requests_;
   ++in_flight_;
   active->state = Active::State::kSending;
   active->credential = credentials_ != nullptr ? credentials_->version() : 0;
   upload::Request request{options_.contract->method(), active->batch.path, Headers(active->batch), active->batch.body};
-  around_.uploader.Send(options_.endpoint, std::move(request),
+  // What is known against a record is to come over different connections.
+  request.new_connection = active->alone() && evidence_.Knows(active->first());
+  around_.uploader.Send(EndpointFor(*active), std::move(request),
                         [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                           if (!alive.expired()) {
                             OnResponse(active, std::move(response));

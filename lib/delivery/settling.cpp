@@ -7,35 +7,33 @@
 
 namespace packhorse::delivery {
 
-queue::Settlement DestinationImpl::SettlementOf(const Active& active, const outcome::Verdict& verdict,
-                                                int status) const {
+queue::Settlement DestinationImpl::SettlementOf(const Active& active, const Answer& answer) const {
   queue::Settlement settlement;
   settlement.batch = active.batch.id;
-  settlement.http_status = status;
-  settlement.provider_request_id = verdict.provider_request_id;
+  settlement.http_status = answer.status;
+  settlement.provider_request_id = answer.verdict.provider_request_id;
   settlement.attempts = active.attempts;
   settlement.possible_duplicate = active.may_have_arrived;
   return settlement;
 }
 
-void DestinationImpl::CannotRebuild(const ActivePtr& active, const Error& error, const outcome::Verdict& verdict,
-                                    int status, MonoTime now) {
+void DestinationImpl::CannotRebuild(const ActivePtr& active, const Error& error, const Answer& answer) {
   if (active->batch.replay == 0) {
-    Hold(error.message, now);
+    Hold(error.message, answer.now);
     return;
   }
-  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+  queue::Settlement settlement = SettlementOf(*active, answer);
   for (const queue::Member& member : active->batch.members) {
     for (std::uint32_t i = 0; i < member.records; ++i) {
       settlement.dead.push_back(
-          queue::DeadRecord{member.sequence, member.first_record + i, "gone", error.message, "", status});
+          queue::DeadRecord{member.sequence, member.first_record + i, "gone", error.message, "", answer.status});
     }
   }
-  Settle(active, std::move(settlement), now);
+  Settle(active, std::move(settlement), {});
 }
 
-bool DestinationImpl::Split(const ActivePtr& active, const outcome::Verdict& verdict, int status, MonoTime now) {
-  queue::Settlement settlement = SettlementOf(*active, verdict, status);
+void DestinationImpl::Split(const ActivePtr& active, const Answer& answer) {
+  queue::Settlement settlement = SettlementOf(*active, answer);
   const std::uint32_t half = active->batch.records / 2;
   std::vector<queue::Member> parts[2];
   std::uint32_t before = 0;
@@ -52,64 +50,45 @@ bool DestinationImpl::Split(const ActivePtr& active, const outcome::Verdict& ver
     }
     before += member.records;
   }
+  std::vector<ActivePtr> successors;
   for (const std::vector<queue::Member>& part : parts) {
     Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, part);
     if (!rebuilt) {
-      CannotRebuild(active, rebuilt.error(), verdict, status, now);
-      return false;
+      CannotRebuild(active, rebuilt.error(), answer);
+      return;
     }
+    auto successor = std::make_shared<Active>();
+    successor->batch = **rebuilt;
+    successor->track = active->track.Part();
+    successor->not_before = answer.now;
+    successors.push_back(std::move(successor));
     settlement.successors.push_back(*std::move(rebuilt));
   }
-  Settle(active, std::move(settlement), now);
-  return true;
+  ++possible_duplicates_;  // under new keys
+  Settle(active, std::move(settlement), std::move(successors));
 }
 
-void DestinationImpl::Bury(const ActivePtr& active, std::string reason, const outcome::Verdict& verdict, int status,
-                           MonoTime now) {
-  queue::Settlement settlement = SettlementOf(*active, verdict, status);
-  const queue::Member& member = active->batch.members.front();
-  settlement.dead.push_back(queue::DeadRecord{
-      member.sequence, member.first_record, std::move(reason),
-      verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail,
-      verdict.provider_request_id, status});
-  if (active->batch.replay == 0) {
-    around_.events.Raise(
-        "dead_letters", options_.name,
-        builder_.MemberRecordId(active->batch.lane, member, member.first_record) + ": " + verdict.reason,
-        around_.clock.Wall());
-  }
-  Settle(active, std::move(settlement), now);
-}
-
-void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settlement, MonoTime now) {
+void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settlement, std::vector<ActivePtr> successors) {
   active->state = Active::State::kSettling;
-  if (active->batch.replay != 0 && !settlement.dead.empty()) {
-    around_.events.Raise("replay_refused", options_.name,
-                         "replay " + std::to_string(active->batch.replay) + ": " +
-                             std::to_string(settlement.dead.size()) + " records: " + settlement.dead.front().detail,
-                         around_.clock.Wall());
-  }
-  active->has_successors = !settlement.successors.empty();
-  std::vector<ActivePtr> successors;
-  for (const auto& batch : settlement.successors) {
-    auto successor = std::make_shared<Active>();
-    successor->batch = *batch;
-    successor->not_before = now;
+  active->has_successors = !successors.empty();
+  for (const ActivePtr& successor : successors) {
     successor->backlog = active->backlog;
-    successors.push_back(std::move(successor));
+    successor->tried_at = active->tried_at;
+    successor->may_have_arrived = active->may_have_arrived;
   }
-  around_.queue.Settle(std::move(settlement), [this, active, successors, alive = std::weak_ptr<bool>(alive_)](
-                                                  const Result<std::vector<queue::BatchId>>& ids) {
-    if (!alive.expired()) {
-      OnSettled(active, successors, ids);
-    }
-  });
+  TellOf(*active, settlement);
+  suspects_changed_ = suspects_changed_ || !settlement.set_aside.empty();
+  around_.queue.Settle(std::move(settlement),
+                       [this, active, successors = std::move(successors),
+                        alive = std::weak_ptr<bool>(alive_)](const Result<std::vector<queue::BatchId>>& ids) {
+                         if (!alive.expired()) {
+                           OnSettled(active, successors, ids);
+                         }
+                       });
 }
 
-void DestinationImpl::OnSettled(const ActivePtr& active, std::vector<ActivePtr> successors,
+void DestinationImpl::OnSettled(const ActivePtr& active, const std::vector<ActivePtr>& successors,
                                 const Result<std::vector<queue::BatchId>>& ids) {
-  LineState& line = LineOf(*active);
-  auto at = std::find(line.line.begin(), line.line.end(), active);
   if (!ids) {
     // Its outcome is known but could not be written: sent again it is a recognisable duplicate, not a loss.
     active->state = Active::State::kReady;
@@ -118,14 +97,58 @@ void DestinationImpl::OnSettled(const ActivePtr& active, std::vector<ActivePtr> 
     Hold("settle: " + ids.error().message, around_.clock.Mono());
     return;
   }
-  if (at != line.line.end()) {
-    at = line.line.erase(at);
+  if (active->suspicion) {
+    trying_.erase(std::remove(trying_.begin(), trying_.end(), active), trying_.end());
+    if (!evidence_.Knows(active->first())) {
+      suspect_ids_.erase(active->first());
+    }
+  }
+  std::deque<ActivePtr>& line = LineOf(*active).line;
+  auto at = std::find(line.begin(), line.end(), active);
+  if (at != line.end()) {
+    at = line.erase(at);
   }
   for (std::size_t i = 0; i < successors.size(); ++i) {
     successors[i]->batch.id = (*ids)[i];
-    successors[i]->may_have_arrived = active->may_have_arrived;
-    at = line.line.insert(at, successors[i]) + 1;
+    at = line.insert(at, successors[i]) + 1;
   }
+  AfterSuspects(around_.clock.Mono());
+}
+
+void DestinationImpl::TellOf(const Active& active, const queue::Settlement& settlement) {
+  const auto id_of = [&](Sequence sequence, std::uint32_t record) {
+    const auto member =
+        std::find_if(active.batch.members.begin(), active.batch.members.end(), [&](const queue::Member& one) {
+          return one.sequence == sequence && one.first_record <= record && record < one.first_record + one.records;
+        });
+    return builder_.MemberRecordId(active.batch.lane, *member, record);
+  };
+  if (active.batch.replay != 0) {
+    if (!settlement.dead.empty()) {
+      Tell("replay_refused", "replay " + std::to_string(active.batch.replay) + ": " +
+                                 std::to_string(settlement.dead.size()) +
+                                 " records: " + settlement.dead.front().detail);
+    }
+    return;
+  }
+  for (const queue::DeadRecord& dead : settlement.dead) {
+    Tell("dead_letters", id_of(dead.sequence, dead.record) + ": " + dead.detail);
+  }
+  for (const queue::SetAsideRecord& aside : settlement.set_aside) {
+    const std::string id = id_of(aside.sequence, aside.record);
+    NoteSample(id, aside.suspicion.detail);
+    if (!active.suspicion) {
+      Tell("suspects", id + ": " + aside.suspicion.detail + " (set aside, kept and tried again; the others go on)");
+    }
+  }
+}
+
+void DestinationImpl::Tell(health::EventName name, std::string message) {
+  around_.events.Raise(name, options_.name, std::move(message), around_.clock.Wall());
+}
+
+void DestinationImpl::Over(health::EventName name) {
+  around_.events.Resolve(name, options_.name, around_.clock.Wall());
 }
 
 }  // namespace packhorse::delivery

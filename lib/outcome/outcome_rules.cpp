@@ -102,7 +102,7 @@ void Deviate(const Reply& reply, std::string_view why, Verdict& verdict) {
 
 // Whether the reply was a per-record answer (or had to be one).
 bool JudgePartial(const Reply& reply, const contract::ResponseRules& rules, const std::vector<std::string>& record_ids,
-                  Verdict& verdict) {
+                  const WaitHints& hints, Verdict& verdict) {
   Partial partial = ReadPartial(reply, rules, record_ids);
   const bool other_reading = reply.status >= 300 || Contains(rules.success, reply.status);
   if (!partial.declared && other_reading) {
@@ -130,6 +130,9 @@ bool JudgePartial(const Reply& reply, const contract::ResponseRules& rules, cons
   verdict.reason = StatusLine(reply.status) + ": of " + std::to_string(partial.records.size()) + " records " +
                    std::to_string(rejected) + " were rejected, " + std::to_string(retried) + " are to be sent again";
   verdict.records = std::move(partial.records);
+  if (hints.retry_after) {
+    verdict.retry_after = hints.retry_after;
+  }
   return true;
 }
 
@@ -192,7 +195,7 @@ Verdict Judge(const Reply& reply, const contract::ResponseRules& rules, const st
   if (reply.status < 300 && hints.exhausted && hints.reset > std::chrono::milliseconds::zero()) {
     verdict.retry_after = hints.reset;
   }
-  if (Contains(rules.partial, reply.status) && JudgePartial(reply, rules, record_ids, verdict)) {
+  if (Contains(rules.partial, reply.status) && JudgePartial(reply, rules, record_ids, hints, verdict)) {
     return verdict;
   }
   if (!Contains(rules.success, reply.status)) {

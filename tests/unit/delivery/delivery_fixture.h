@@ -32,11 +32,13 @@ class FakeUploader final : public upload::Uploader {
     }
   };
 
-  void Send(const upload::Endpoint&, upload::Request request, std::function<void(upload::Response)> done) override {
+  void Send(const upload::Endpoint& endpoint, upload::Request request,
+            std::function<void(upload::Response)> done) override {
     if (request.only_connect) {
       connecting.push_back(std::move(done));
       return;
     }
+    timeouts.push_back(endpoint.timeout);
     std::string body(request.body);
     sent.push_back(Sent{std::move(request), std::move(body), std::move(done)});
     ++total;
@@ -49,6 +51,7 @@ class FakeUploader final : public upload::Uploader {
   std::vector<Sent> sent;                                         // not answered yet
   std::vector<std::function<void(upload::Response)>> connecting;  // likewise, connections over which nothing is sent
   std::size_t total = 0;
+  std::vector<std::chrono::milliseconds> timeouts;  // of all requests
 };
 
 inline upload::Response Reply(int status, std::string body = "", std::string content_type = "application/json") {
@@ -97,6 +100,7 @@ class DeliveryTest : public ::testing::Test {
     options.gateway_id = "gw-1";
     options.contract = *contract::FindCloudContract("packhorse-ingest@1");
     options.endpoint.base_url = "https://cloud.invalid";
+    options.endpoint.timeout = timeout_;
     options.batch.max_records = max_records_;
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
@@ -179,6 +183,7 @@ class DeliveryTest : public ::testing::Test {
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
   std::uint32_t max_records_ = 100;
+  std::chrono::milliseconds timeout_{30'000};
   bool live_first_ = false;
   std::unique_ptr<auth::Credentials> credentials_;
   std::unique_ptr<queue::Queue> queue_;

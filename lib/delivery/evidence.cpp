@@ -1,0 +1,397 @@
+#include "delivery/evidence.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Rule {
+  Fault fault;
+  std::string_view name;
+  std::uint32_t tries;  // attempts of a batch after which another one is asked
+  bool holds;           // when nothing else passes: else the destination only backs off
+};
+
+constexpr std::array kRules = {
+    Rule{Fault::kRejected, "rejected", 1, true},
+    Rule{Fault::kTooLarge, "too_large", 1, true},
+    Rule{Fault::kForbidden, "forbidden", 1, true},
+    Rule{Fault::kUnexpected, "unexpected_status", 1, true},
+    Rule{Fault::kDeviates, "contract_deviation", 2, true},
+    Rule{Fault::kConflict, "conflict", 3, false},
+    Rule{Fault::kFails, "fails", 3, false},
+    Rule{Fault::kTimesOut, "times_out", 5, false},  // the first, and one for each doubling of the timeout
+};
+
+constexpr std::uint32_t kRefusals = 2;
+constexpr auto kApart = 30s;
+// Refusals of suspects, of whichever, since the first one of this record, with none of them delivered: chance alone
+// gives that, where one of two backends refuses everything, once in 4,096 times.
+constexpr std::uint64_t kConfirmations = 12;
+constexpr auto kConfirmAfter = 1s;
+// Where the API contradicts itself.
+constexpr std::uint32_t kRefusalsContradicted = 8;
+constexpr std::uint32_t kMostRefusals = 400;
+constexpr auto kApartContradicted = 1h;
+constexpr auto kContradictedFor = 24h;
+// A good record in so many may be refused by chance as often as is asked for; likewise records in a row.
+constexpr double kChanceToBury = 1e-9;
+constexpr double kChanceToHold = 1e-6;
+// Different messages refused, none accepted.
+constexpr std::uint32_t kStreakThatHolds = 3;
+constexpr std::uint32_t kLookElsewhereAfter = 2;
+constexpr auto kLately = 10min;
+constexpr std::uint32_t kPatience = 3;
+constexpr std::chrono::milliseconds kLongestRest = 1h;
+constexpr std::chrono::milliseconds kLongestRestContradicted = 8min;
+
+const Rule& RuleOf(Fault fault) { return kRules[static_cast<std::size_t>(fault)]; }
+
+// While the destination fails altogether a batch asks others less and less often: what they would gain is seldom, and
+// they overtake it when they pass.
+bool AsksAgain(std::uint32_t failures, std::uint32_t tries) {
+  const std::uint32_t rounds = failures / tries;
+  return failures % tries == 0 && (rounds < 3 || rounds % 4 == 0);
+}
+
+RecordKey MessageOf(const RecordKey& record) { return RecordKey{record.lane, record.sequence, 0}; }
+
+// How many refusals in a row are less likely than `chance`, each of them having this probability.
+std::uint32_t RowFor(double chance, double probability) {
+  return static_cast<std::uint32_t>(
+      std::clamp(std::ceil(std::log(chance) / std::log(probability)), 1.0, static_cast<double>(kMostRefusals)));
+}
+
+}  // namespace
+
+std::string_view Name(Fault fault) { return RuleOf(fault).name; }
+
+Fault FaultOf(std::string_view name) {
+  const auto found = std::find_if(kRules.begin(), kRules.end(), [&](const Rule& rule) { return rule.name == name; });
+  return found == kRules.end() ? Fault::kFails : found->fault;
+}
+
+void Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t records, MonoTime now) {
+  MinuteOf(now).accepted += records;
+  track.origin->some_accepted = true;
+  refused_.clear();
+  refused_in_a_row_ = 0;
+  asked_ = false;
+  wants_ = Wants::kNothing;
+  if (some_wait_for_others_) {
+    for (auto& [record, known] : cases_) {
+      if (known.refusals > 0 && known.accepted_before == accepted_) {
+        known.due = std::min(known.due, std::max(now, known.first + kApart));
+      }
+    }
+    some_wait_for_others_ = false;
+    Touch();
+  }
+  accepted_ += records;
+  last_accepted_ = now;
+  Newest& newest = newest_accepted_[last.lane];
+  if (last.sequence >= newest.sequence || now - newest.at >= kLately) {
+    newest = Newest{last.sequence, now};
+  }
+}
+
+// What is refused may be so for its age.
+bool Evidence::NewerPassed(const RecordKey& record, MonoTime now) const {
+  const auto newest = newest_accepted_.find(record.lane);
+  return newest != newest_accepted_.end() && newest->second.sequence > record.sequence &&
+         now - newest->second.at < kLately;
+}
+
+Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
+  wants_ = Wants::kNothing;
+  if (attempt.suspect || (attempt.records == 1 && Definite(attempt.fault))) {
+    return Alone(attempt, track, now);
+  }
+  if (Definite(attempt.fault)) {
+    track.accepted_before = accepted_;
+    wants_ = LookElsewhere(attempt);
+    return Ruling::kSplit;
+  }
+  return Doubted(attempt, track, now);
+}
+
+// A record alone was refused on its merits, or a suspect failed again for whatever reason.
+Ruling Evidence::Alone(const Attempt& attempt, Track& track, MonoTime now) {
+  Case& known = cases_[attempt.first];
+  const bool new_here = known.refusals == 0;
+  Note(known, attempt.fault, attempt.connection, now);
+  if (Definite(attempt.fault) && Proven(known, now)) {
+    Forget(attempt.first);
+    return Ruling::kBury;
+  }
+  if (attempt.suspect) {
+    return Ruling::kSetAside;
+  }
+  if (new_here) {
+    ++MinuteOf(now).refused;
+    ++refused_in_a_row_;
+  }
+  if (new_here && !NewerPassed(attempt.first, now)) {
+    std::optional<RecordKey>& one_for_all = track.origin->first_refused;
+    if (track.origin->some_accepted && !one_for_all) {
+      one_for_all = MessageOf(attempt.first);
+    }
+    refused_.insert(one_for_all.value_or(MessageOf(attempt.first)));
+  }
+  Ruling ruling = attempt.may_overtake ? Ruling::kSetAside : Ruling::kWait;
+  const std::uint32_t streak = StreakThatHolds(now);
+  if (refused_in_a_row_ >= streak && !asked_ && attempt.may_overtake && attempt.others_wait) {
+    // Nothing passes. Before it is the destination's fault the newest is asked: what is old may be refused for that.
+    asked_ = true;
+    wants_ = Wants::kNewest;
+    ruling = new_here ? Ruling::kSetAside : Ruling::kTryOther;
+  } else if (refused_.size() >= streak) {
+    ruling = Hold();
+  } else {
+    wants_ = LookElsewhere(attempt);
+  }
+  known.in_batch = ruling != Ruling::kSetAside;
+  return ruling;
+}
+
+Wants Evidence::LookElsewhere(const Attempt& attempt) const {
+  return attempt.may_overtake && refused_in_a_row_ >= kLookElsewhereAfter ? Wants::kFar : Wants::kNothing;
+}
+
+Ruling Evidence::Hold() {
+  asked_ = false;
+  wants_ = Wants::kNothing;
+  return Ruling::kHold;
+}
+
+// A batch failed in a way that may as well be the destination's: whether others pass beside it tells.
+Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
+  const Rule& rule = RuleOf(attempt.fault);
+  if (track.failures == 0 && !track.searched) {
+    track.accepted_before = accepted_;
+  }
+  ++track.failures;
+  const std::uint32_t tries = track.searched ? 1 : rule.tries;
+  if (track.failures < tries) {
+    return Ruling::kRetry;
+  }
+  if (accepted_ > track.accepted_before) {
+    if (attempt.records > 1) {
+      track.accepted_before = accepted_;
+      return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
+    }
+    if (!attempt.may_overtake) {
+      return Ruling::kWait;
+    }
+    Note(cases_[attempt.first], attempt.fault, attempt.connection, now);
+    return Ruling::kSetAside;
+  }
+  if (!asked_ && attempt.may_overtake && attempt.others_wait && (rule.holds || AsksAgain(track.failures, tries))) {
+    asked_ = true;
+    wants_ = held_ ? Wants::kNewest : Wants::kNext;
+    return Ruling::kTryOther;
+  }
+  const bool asked = std::exchange(asked_, false);
+  if (rule.holds) {
+    // It works otherwise, as far as is known: something else may come to be tried.
+    const bool lately = last_accepted_ && now - *last_accepted_ < kLately;
+    return !asked && lately && track.failures < kPatience ? Ruling::kRetry : Hold();
+  }
+  if (attempt.fault == Fault::kTimesOut && track.failures >= rule.tries && attempt.records > 1) {
+    // Nothing else tells, and what is smaller may get through.
+    return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
+  }
+  return Ruling::kRetry;
+}
+
+Ruling Evidence::Named(const RecordKey& record, Track& track, std::uint64_t connection, MonoTime now) {
+  Attempt attempt;
+  attempt.first = record;
+  attempt.suspect = true;  // says nothing of the destination: it took others
+  attempt.connection = connection;
+  if (!cases_.contains(record)) {
+    ++MinuteOf(now).refused;
+  }
+  return Alone(attempt, track, now);
+}
+
+bool Evidence::Passed(const RecordKey& record, MonoTime now) {
+  const auto found = cases_.find(record);
+  if (found == cases_.end()) {
+    return false;
+  }
+  const Case known = found->second;
+  Forget(record);
+  if (known.refusals == 0) {
+    return false;
+  }
+  retrials_at_pass_ = retrials_;
+  // Where the destination was held in between, something was mended: then only what came before that contradicts.
+  if (known.accepted_at_hold.value_or(accepted_) == known.accepted_at_last) {
+    return false;
+  }
+  if (!Contradicted(now)) {
+    passed_ = 0;
+    refused_of_passed_ = 0;
+  }
+  contradicted_at_ = now;
+  ++passed_;
+  refused_of_passed_ += known.refusals - 1;
+  return true;
+}
+
+void Evidence::Held(bool held) {
+  held_ = held;
+  if (!held) {
+    return;
+  }
+  for (auto& [record, known] : cases_) {
+    if (!known.accepted_at_hold) {
+      known.accepted_at_hold = accepted_;
+    }
+  }
+}
+
+void Evidence::Adopt(const RecordKey& record, MonoTime now) {
+  Case& known = cases_[record];
+  known.attempts = 1;
+  known.due = now + kApart;
+  Touch();
+}
+
+void Evidence::Forget(const RecordKey& record) {
+  cases_.erase(record);
+  Touch();
+}
+
+void Evidence::Nudge(MonoTime now) {
+  for (auto& [record, known] : cases_) {
+    known.due = std::min(known.due, now);
+  }
+  Touch();
+}
+
+std::optional<Evidence::Next> Evidence::NextSuspect() const {
+  if (!next_known_) {
+    next_known_ = true;
+    next_.reset();
+    for (const auto& [record, known] : cases_) {
+      if (!known.in_batch && (!next_ || known.due < next_->at)) {
+        next_ = Next{record, known.due};
+      }
+    }
+  }
+  return next_;
+}
+
+void Evidence::Trying(const RecordKey& record) {
+  cases_[record].in_batch = true;
+  Touch();
+}
+
+void Evidence::Postpone(const RecordKey& record, MonoTime now) {
+  Case& known = cases_[record];
+  known.in_batch = false;
+  known.due = now + kApart;
+  Touch();
+}
+
+bool Evidence::Contradicted(MonoTime now) const {
+  return contradicted_at_ && now - *contradicted_at_ < kContradictedFor;
+}
+
+// What the suspects that passed had met before: how likely it refuses what is good.
+double Evidence::ChanceOfRefusal() const {
+  return static_cast<double>(refused_of_passed_ + 1) / static_cast<double>(refused_of_passed_ + passed_ + 1);
+}
+
+std::uint32_t Evidence::RefusalsNeeded(MonoTime now) const {
+  return Contradicted(now) ? std::max(kRefusalsContradicted, RowFor(kChanceToBury, ChanceOfRefusal())) : kRefusals;
+}
+
+std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
+  return Contradicted(now) ? std::max(kStreakThatHolds, RowFor(kChanceToHold, ChanceOfRefusal())) : kStreakThatHolds;
+}
+
+double Evidence::ShareRefused(MonoTime now) const {
+  const std::int64_t minute = std::chrono::floor<std::chrono::minutes>(now.time_since_epoch()).count();
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;
+  for (const Minute& one : minutes_) {
+    if (minute - one.index < static_cast<std::int64_t>(kMinutes)) {
+      accepted += one.accepted;
+      refused += one.refused;
+    }
+  }
+  return refused == 0 ? 0.0 : static_cast<double>(refused) / static_cast<double>(accepted + refused);
+}
+
+Evidence::Minute& Evidence::MinuteOf(MonoTime now) {
+  const std::int64_t index = std::chrono::floor<std::chrono::minutes>(now.time_since_epoch()).count();
+  Minute& minute = minutes_[static_cast<std::size_t>(index) % kMinutes];
+  if (minute.index != index) {
+    minute = Minute{index, 0, 0};
+  }
+  return minute;
+}
+
+void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now) {
+  known.in_batch = false;
+  ++known.attempts;
+  if (Definite(fault)) {
+    if (known.refusals++ == 0) {
+      known.first = now;
+      known.connection = connection;
+      known.accepted_before = accepted_;
+      known.retrials_before = retrials_;
+      some_wait_for_others_ = true;
+    } else {
+      ++retrials_;
+      known.other_connection = known.other_connection || connection == 0 || connection != known.connection;
+    }
+    known.accepted_at_last = accepted_;
+    known.accepted_at_hold.reset();
+  }
+  known.due = now + Rest(known, now);
+  Touch();
+}
+
+std::uint64_t Evidence::Confirmations(const Case& known) const {
+  return retrials_ - std::max(known.retrials_before, retrials_at_pass_);
+}
+
+// Everything is there but what chance could have done as well.
+bool Evidence::Ripe(const Case& known, MonoTime now) const {
+  return known.refusals >= kRefusals && now - known.first >= kApart && known.other_connection &&
+         accepted_ > known.accepted_before;
+}
+
+bool Evidence::Proven(const Case& known, MonoTime now) const {
+  if (!Ripe(known, now)) {
+    return false;
+  }
+  if (Contradicted(now)) {
+    return known.refusals >= RefusalsNeeded(now) && now - known.first >= kApartContradicted;
+  }
+  return Confirmations(known) >= kConfirmations;
+}
+
+std::chrono::milliseconds Evidence::Rest(const Case& known, MonoTime now) const {
+  const bool contradicted = Contradicted(now);
+  if (!contradicted && Ripe(known, now)) {
+    return kConfirmAfter;
+  }
+  const std::chrono::milliseconds most = contradicted ? kLongestRestContradicted : kLongestRest;
+  std::chrono::milliseconds rest = kApart;
+  for (std::uint32_t i = 1; i < known.attempts && rest < most; ++i) {
+    rest *= 2;
+  }
+  return std::min(rest, most);
+}
+
+}  // namespace packhorse::delivery

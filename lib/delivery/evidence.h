@@ -1,0 +1,199 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "base/clock.h"
+#include "record/raw_message.h"
+
+namespace packhorse::delivery {
+
+// Is it the record, or is it the destination? What one refused or failed attempt proves, in the light of all others.
+// The states are drawn in README.md. A pure state machine: no I/O, time is an argument and monotonic; one per
+// destination; not thread-safe (loop). Memory: one Case per record under suspicion, which the caller bounds.
+
+// What an attempt that delivered nothing says.
+enum class Fault : std::uint8_t {
+  kRejected,    // 400, 422; or named by a reply that takes others
+  kTooLarge,    // 413
+  kForbidden,   // 401 or 403 with every credential there is
+  kUnexpected,  // 404, 405, a redirect and what else a person has to mend
+  kDeviates,    // a success that is none
+  kConflict,    // 409
+  kFails,       // 5xx, 408, 425, or the connection ends while the request is sent
+  kTimesOut,    // the outcome is unknown
+};
+// Short and stable: "rejected".
+std::string_view Name(Fault fault);
+// Unknown names are kFails: kept, and never buried for what they say.
+Fault FaultOf(std::string_view name);
+// A verdict of the other side about this request on its merits. Only such ones bury a record.
+constexpr bool Definite(Fault fault) { return fault == Fault::kRejected || fault == Fault::kTooLarge; }
+
+struct RecordKey {
+  Lane lane = Lane::kNormal;
+  Sequence sequence = 0;
+  std::uint32_t record = 0;
+  auto operator<=>(const RecordKey&) const = default;
+};
+
+// What is known of one frozen batch; lives and dies with it.
+struct Track {
+  // All parts of a batch that was split have it in common.
+  struct Origin {
+    bool some_accepted = false;
+    std::optional<RecordKey> first_refused;  // since then
+  };
+  std::shared_ptr<Origin> origin = std::make_shared<Origin>();
+  std::uint32_t failures = 0;         // attempts in a row
+  std::uint64_t accepted_before = 0;  // Evidence's count at the first of them
+  bool searched = false;              // a part of a batch that failed
+
+  // Of a part of it.
+  Track Part() const { return Track{origin, 0, accepted_before, true}; }
+};
+
+struct Attempt {
+  Fault fault = Fault::kRejected;
+  RecordKey first;  // the first record of the batch
+  std::uint32_t records = 1;
+  bool suspect = false;          // a suspect that is tried again
+  std::uint64_t connection = 0;  // 0: not known
+  bool others_wait = false;      // there is something else to try
+  bool may_overtake = true;  // what waits behind may go before it: false where the receiver must get things in order
+  bool may_split = true;     // false: its parts could not be recognised by a receiver that has it already
+};
+
+enum class Ruling : std::uint8_t {
+  kRetry,     // again as it is, later
+  kTryOther,  // first something else (Wants), to tell record and destination apart; then again
+  kSplit,     // halve it, the culprit is in it
+  kSetAside,  // a record alone: it becomes a suspect, or stays one
+  kBury,      // a record alone: proven
+  kHold,      // it is the destination
+  kWait,      // as kRetry; only a split would help, and must not be
+};
+
+// What should go next, so that record and destination can be told apart.
+enum class Wants : std::uint8_t {
+  kNothing,  // whatever the order says
+  kNext,     // another batch than the one that failed
+  kFar,      // one as far behind as there is: neighbours may all be refused on their merits
+  kNewest,   // the newest that there is: what is old may all be refused for its age
+};
+
+class Evidence {
+ public:
+  // --- what happened ---
+  // `last`: the last record of the batch.
+  void Accepted(Track& track, const RecordKey& last, std::uint64_t records, MonoTime now);
+  // A batch was refused or failed as a whole, or a record alone.
+  Ruling Failed(const Attempt& attempt, Track& track, MonoTime now);
+  // A reply that took others of the batch names this record: counts as once refused alone. kSetAside or kBury.
+  Ruling Named(const RecordKey& record, Track& track, std::uint64_t connection, MonoTime now);
+  // A suspect was delivered. Whether that contradicts what was said of it before; to be told before Accepted().
+  bool Passed(const RecordKey& record, MonoTime now);
+  // The destination is held, for whatever reason, or is no longer.
+  void Held(bool held);
+
+  // --- suspects: those for which a ruling was kSetAside ---
+  // One of an earlier run: what was seen then is not counted again.
+  void Adopt(const RecordKey& record, MonoTime now);
+  void Forget(const RecordKey& record);
+  bool Knows(const RecordKey& record) const { return cases_.contains(record); }
+  // All of them are tried again at once: somebody mended something.
+  void Nudge(MonoTime now);
+  // Which one is to be tried next, and when; none: there are none. One that is tried is not named until its attempt
+  // has been told.
+  struct Next {
+    RecordKey record;
+    MonoTime at{};
+  };
+  std::optional<Next> NextSuspect() const;
+  void Trying(const RecordKey& record);
+  // Its attempt could not be made or told nothing: later.
+  void Postpone(const RecordKey& record, MonoTime now);
+
+  // --- answers ---
+  // To be asked after each ruling.
+  Wants wants() const { return wants_; }
+  // Whether a suspect was delivered within the last day that had been refused while others were accepted.
+  bool Contradicted(MonoTime now) const;
+  // Refusals that bury a record now.
+  std::uint32_t RefusalsNeeded(MonoTime now) const;
+  // Of the records that were accepted, or refused for the first time, within the last ten minutes: 0 to 1.
+  double ShareRefused(MonoTime now) const;
+
+ private:
+  struct Case {
+    bool in_batch = false;  // it is tried, or was never set aside
+    MonoTime due{};
+    std::uint32_t attempts = 0;  // that failed, whatever for
+    std::uint32_t refusals = 0;  // of these: definite ones
+    // At the first definite refusal:
+    MonoTime first{};
+    std::uint64_t connection = 0;
+    std::uint64_t accepted_before = 0;
+    std::uint64_t retrials_before = 0;
+    // Since:
+    bool other_connection = false;
+    std::uint64_t accepted_at_last = 0;             // at the last refusal
+    std::optional<std::uint64_t> accepted_at_hold;  // when the destination was held after that
+  };
+  struct Minute {
+    std::int64_t index = -1;
+    std::uint64_t accepted = 0;
+    std::uint64_t refused = 0;
+  };
+  static constexpr std::size_t kMinutes = 10;
+
+  void Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now);
+  bool Proven(const Case& known, MonoTime now) const;
+  bool Ripe(const Case& known, MonoTime now) const;
+  std::uint64_t Confirmations(const Case& known) const;
+  std::chrono::milliseconds Rest(const Case& known, MonoTime now) const;
+  Ruling Alone(const Attempt& attempt, Track& track, MonoTime now);
+  Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
+  bool NewerPassed(const RecordKey& record, MonoTime now) const;
+  Wants LookElsewhere(const Attempt& attempt) const;
+  Ruling Hold();
+  double ChanceOfRefusal() const;
+  std::uint32_t StreakThatHolds(MonoTime now) const;
+  Minute& MinuteOf(MonoTime now);
+
+  void Touch() { next_known_ = false; }
+
+  std::map<RecordKey, Case> cases_;
+  mutable bool next_known_ = false;
+  mutable std::optional<Next> next_;
+  bool some_wait_for_others_ = false;  // cases with nothing accepted since the first refusal
+  std::uint64_t accepted_ = 0;         // records
+  std::optional<MonoTime> last_accepted_;
+  std::uint64_t retrials_ = 0;  // refusals of suspects, after the first one of each
+  std::uint64_t retrials_at_pass_ = 0;
+  struct Newest {
+    Sequence sequence = 0;
+    MonoTime at{};
+  };
+  std::map<Lane, Newest> newest_accepted_;
+  // Since something was accepted: messages of which a record was refused alone, where the neighbours of some were
+  // accepted these count as one; and how often that was.
+  std::set<RecordKey> refused_;
+  std::uint32_t refused_in_a_row_ = 0;
+  bool asked_ = false;  // something else was asked for before the destination is judged
+  Wants wants_ = Wants::kNothing;
+  bool held_ = false;
+  std::optional<MonoTime> contradicted_at_;
+  std::uint64_t passed_ = 0;             // suspects that contradicted
+  std::uint64_t refused_of_passed_ = 0;  // retrials of these that were refused
+  Minute minutes_[kMinutes];
+};
+
+}  // namespace packhorse::delivery

@@ -1,0 +1,193 @@
+// What is refused or fails: carries out what the evidence says (evidence.h).
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "delivery/destination.h"
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxSuspects = 1'000;
+constexpr std::size_t kSamples = 3;
+// Until what else there is has been tried; more than a turn of the loop takes to find it.
+constexpr auto kAfterOther = 1s;
+constexpr auto kTellAgain = 1min;
+constexpr int kStatusGatewayTimeout = 504;
+constexpr double kPercent = 100.0;
+
+std::string WordsOf(const outcome::Verdict& verdict) {
+  return verdict.problem_detail.empty() || verdict.reason.find(verdict.problem_detail) != std::string::npos
+             ? verdict.reason
+             : verdict.reason + ": " + verdict.problem_detail;
+}
+
+}  // namespace
+
+void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer& answer) {
+  const outcome::Verdict& verdict = answer.verdict;
+  last_error_ = verdict.reason;
+  LearnSize(*active, fault, answer);
+  if (fault == Fault::kTimesOut) {
+    ++active->unknown_outcomes;
+  }
+  if (active->batch.replay != 0 && active->alone() && Definite(fault)) {
+    // It was accepted once: perhaps just that is the reason. Nothing is lost by it, and nothing else has to wait.
+    Bury(active, fault, answer);
+    return;
+  }
+  Attempt attempt;
+  attempt.fault = fault;
+  attempt.first = active->first();
+  attempt.records = active->batch.records;
+  // What was refused before says nothing new of the destination.
+  attempt.suspect = active->suspicion.has_value() || (active->batch.replayed && active->alone() && Definite(fault));
+  attempt.connection = answer.connection;
+  attempt.others_wait = OthersWait(*active);
+  attempt.may_overtake = !options_.keeps_order;
+  attempt.may_split = options_.contract->recognises_records() || !active->may_have_arrived;
+  const Ruling ruling = evidence_.Failed(attempt, active->track, answer.now);
+  LineState& line = LineOf(*active);
+  if (!active->suspicion) {
+    line.wants = evidence_.wants();
+  }
+  switch (ruling) {
+    case Ruling::kWait:
+      active->not_before = answer.now + options_.gate.backoff_max;
+      Tell(
+          "lane_waits",
+          "lane " + std::string(Name(active->batch.lane)) + ": " + std::to_string(active->batch.records) +
+              " records are refused or do not get through, and must neither be split nor overtaken: " + verdict.reason);
+      break;
+    case Ruling::kRetry:
+      gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
+      break;
+    case Ruling::kTryOther:
+      active->not_before = answer.now + kAfterOther;
+      break;
+    case Ruling::kSplit:
+      Split(active, answer);
+      break;
+    case Ruling::kSetAside:
+      SetAside(active, fault, answer);
+      break;
+    case Ruling::kBury:
+      Bury(active, fault, answer);
+      break;
+    case Ruling::kHold:
+      Hold(Definite(fault) ? "every record is refused: " + verdict.reason : verdict.reason, answer.now);
+      break;
+  }
+  if (ruling != Ruling::kRetry && ruling != Ruling::kHold && verdict.retry_after) {
+    gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
+  }
+}
+
+// What did not fit, or did not get through in time, makes the next batches smaller.
+void DestinationImpl::LearnSize(const Active& active, Fault fault, const Answer& answer) {
+  const bool too_slow = answer.transport == upload::Transport::kTimeout || answer.status == kStatusGatewayTimeout;
+  // A connection that ends while the same request is sent, again: some proxies answer so to what is too large.
+  const bool cut_again = active.attempts > 1 && (answer.transport == upload::Transport::kSendFailed ||
+                                                 answer.transport == upload::Transport::kReset);
+  if (active.batch.records > 1 && (fault == Fault::kTooLarge || too_slow || cut_again)) {
+    sizes_.records.TooMuch(active.batch.records, answer.now);
+    sizes_.bytes.TooMuch(active.batch.uncompressed_bytes, answer.now);
+  }
+}
+
+queue::Suspicion DestinationImpl::SuspicionOf(const Active& active, Fault fault, const std::string& words,
+                                              const Answer& answer) const {
+  const WallTime wall = around_.clock.Wall();
+  queue::Suspicion suspicion = active.suspicion.value_or(queue::Suspicion{});
+  suspicion.reason = Name(fault);
+  suspicion.detail = words;
+  suspicion.provider_request_id = answer.verdict.provider_request_id;
+  suspicion.http_status = answer.status;
+  if (suspicion.refusals++ == 0) {
+    suspicion.first_refused_at = wall;
+  }
+  suspicion.last_refused_at = wall;
+  return suspicion;
+}
+
+void DestinationImpl::SetAside(const ActivePtr& active, Fault fault, const Answer& answer) {
+  if (active->batch.replay != 0) {
+    evidence_.Forget(active->first());
+    Bury(active, fault, answer);
+    return;
+  }
+  if (!active->suspicion && !RoomForSuspects(1)) {
+    evidence_.Trying(active->first());
+    HoldForSuspects(LineOf(*active), answer.now);
+    return;
+  }
+  queue::Settlement settlement = SettlementOf(*active, answer);
+  const RecordKey first = active->first();
+  settlement.set_aside.push_back(queue::SetAsideRecord{first.sequence, first.record,
+                                                       SuspicionOf(*active, fault, WordsOf(answer.verdict), answer),
+                                                       active->may_have_arrived});
+  const bool nothing_else = gate_.state() != limit::GateState::kOk && !crowded_;
+  const bool news = !Definite(fault) && active->suspicion && active->suspicion->reason != Name(fault);
+  if (active->suspicion && (nothing_else || news)) {
+    // It is the only one that tells how the destination is.
+    gate_.Record(limit::Effect::kTransient, answer.verdict.reason, std::nullopt, answer.now, around_.clock.Wall());
+  }
+  Settle(active, std::move(settlement), {});
+}
+
+void DestinationImpl::Bury(const ActivePtr& active, Fault fault, const Answer& answer) {
+  queue::Settlement settlement = SettlementOf(*active, answer);
+  const RecordKey first = active->first();
+  settlement.dead.push_back(queue::DeadRecord{first.sequence, first.record, std::string(Name(fault)),
+                                              WordsOf(answer.verdict), answer.verdict.provider_request_id,
+                                              answer.status});
+  Settle(active, std::move(settlement), {});
+}
+
+void DestinationImpl::Hold(const std::string& reason, MonoTime now) {
+  last_error_ = reason;
+  gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
+  evidence_.Held(true);
+  Tell("destination_held", reason);
+}
+
+bool DestinationImpl::RoomForSuspects(std::size_t more) const {
+  return around_.queue.SuspectCount(options_.name) + more <= kMaxSuspects;
+}
+
+// Suspects are tried again all the same: what becomes of them makes room.
+void DestinationImpl::HoldForSuspects(LineState& line, MonoTime now) {
+  const std::string reason = std::to_string(kMaxSuspects) + " records are set aside; " + WhatIsRefused(now);
+  last_error_ = reason;
+  crowded_ = true;
+  gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
+  line.wants = Wants::kNewest;
+  Tell("suspects_full", reason);
+}
+
+void DestinationImpl::NoteSample(const std::string& record_id, const std::string& words) {
+  samples_.push_front(record_id + ": " + words);
+  samples_.resize(std::min(samples_.size(), kSamples));
+}
+
+std::string DestinationImpl::WhatIsRefused(MonoTime now) const {
+  const double percent = std::round(kPercent * evidence_.ShareRefused(now));
+  std::string text = std::to_string(static_cast<int>(percent)) + " % of records are refused";
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    text += (i == 0 ? ", as " : "; ") + samples_[i];
+  }
+  return text;
+}
+
+void DestinationImpl::TellSearchIsSlow(MonoTime now) {
+  if (refusals_told_at_ && now - *refusals_told_at_ < kTellAgain) {
+    return;
+  }
+  refusals_told_at_ = now;
+  Tell("records_refused", WhatIsRefused(now) + "; finding them slows the destination down");
+}
+
+}  // namespace packhorse::delivery

@@ -1,0 +1,164 @@
+// Records that are set aside and tried again now and then, one at a time, beside the lines (evidence.h says when).
+
+#include <algorithm>
+#include <utility>
+
+#include "delivery/destination.h"
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kIdle = 3600s;
+constexpr std::size_t kPage = 64;
+// A destination that is held for the number of its suspects goes on when so few are left.
+constexpr std::uint64_t kRoomAgain = 900;
+
+}  // namespace
+
+Status DestinationImpl::LearnSuspects(bool adopt) {
+  while (true) {
+    const Result<std::vector<queue::Suspect>> page = around_.queue.Suspects(options_.name, kPage, last_suspect_id_);
+    if (!page) {
+      return page.error();
+    }
+    for (const queue::Suspect& suspect : *page) {
+      const RecordKey key{suspect.lane, suspect.sequence, suspect.record};
+      suspect_ids_[key] = suspect.id;
+      last_suspect_id_ = suspect.id;
+      if (adopt) {
+        evidence_.Adopt(key, around_.clock.Mono());
+      }
+      for (const ActivePtr& active : trying_) {
+        if (adopt && active->first() == key) {
+          active->suspicion = suspect.suspicion;
+          evidence_.Trying(key);
+        }
+      }
+    }
+    if (page->size() < kPage) {
+      return {};
+    }
+  }
+}
+
+MonoTime DestinationImpl::RetrySuspects(MonoTime now) {
+  if (!trying_.empty()) {
+    return SendSuspect(now);
+  }
+  if (draining_ || taking_suspect_) {
+    return now + kIdle;
+  }
+  const std::optional<Evidence::Next> next = evidence_.NextSuspect();
+  if (!next || !SuspectMayGo(now)) {
+    return now + kIdle;
+  }
+  const MonoTime at = std::max(next->at, SearchAdmittedAt(limit::Cost{1, 1, 0}, now));
+  if (at > now) {
+    return at;
+  }
+  const auto id = suspect_ids_.find(next->record);
+  if (id == suspect_ids_.end()) {
+    evidence_.Postpone(next->record, now);
+    return now;
+  }
+  StartRetry(id->second, next->record, now);
+  return now;
+}
+
+void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoTime now) {
+  const Result<queue::Suspect> suspect = around_.queue.FindSuspect(id);
+  if (!suspect) {
+    if (suspect.error().code == ErrorCode::kNotFound) {  // given up on request, or too old
+      suspect_ids_.erase(record);
+      evidence_.Forget(record);
+      AfterSuspects(now);
+    } else {
+      evidence_.Postpone(record, now);
+    }
+    return;
+  }
+  auto active = std::make_shared<Active>();
+  active->suspicion = suspect->suspicion;
+  std::unique_ptr<queue::FrozenBatch> batch;
+  if (suspect->kept) {
+    active->batch = *suspect->kept;
+    active->may_have_arrived = true;
+  } else {
+    Result<std::unique_ptr<queue::FrozenBatch>> rendered = builder_.Retry(*suspect);
+    if (!rendered) {
+      last_error_ = rendered.error().message;
+      evidence_.Postpone(record, now);
+      return;
+    }
+    batch = *std::move(rendered);
+    active->batch = *batch;
+  }
+  active->batch.suspect = true;
+  evidence_.Trying(record);
+  taking_suspect_ = true;
+  around_.queue.RetrySuspect(
+      id, std::move(batch),
+      [this, active, record, alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& batch_id) {
+        if (alive.expired()) {
+          return;
+        }
+        taking_suspect_ = false;
+        if (!batch_id) {
+          evidence_.Postpone(record, around_.clock.Mono());
+          return;
+        }
+        active->batch.id = *batch_id;
+        trying_.push_back(active);
+      });
+}
+
+// While something is wrong with the destination its lines tell when that is over; without any, a suspect does.
+bool DestinationImpl::SuspectMayGo(MonoTime now) const {
+  const limit::GateState state = gate_.state();
+  if (state == limit::GateState::kPaused) {
+    return false;
+  }
+  if (crowded_ && state == limit::GateState::kHeld) {
+    return true;
+  }
+  const bool lines_empty =
+      std::all_of(lines_.begin(), lines_.end(), [](const LineState& line) { return line.line.empty(); });
+  return gate_.MaySend(now) && (state == limit::GateState::kOk || lines_empty);
+}
+
+MonoTime DestinationImpl::SendSuspect(MonoTime now) {
+  const ActivePtr& suspect = trying_.front();
+  if (suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
+    return now + kIdle;
+  }
+  const MonoTime at =
+      std::max({suspect->not_before, AdmittedAt(*suspect, now), SearchAdmittedAt(CostOf(*suspect), now)});
+  if (at <= now) {
+    Send(suspect, now);
+    return now + kIdle;
+  }
+  return at;
+}
+
+// Some came, or went.
+void DestinationImpl::AfterSuspects(MonoTime now) {
+  const std::uint64_t left = around_.queue.SuspectCount(options_.name);
+  if (left == 0) {
+    Over("suspects");
+  }
+  if (std::exchange(suspects_changed_, false)) {
+    if (const Status learnt = LearnSuspects(false); !learnt) {
+      last_error_ = learnt.error().message;
+      suspects_changed_ = true;
+    }
+  }
+  if (crowded_ && left <= kRoomAgain) {
+    crowded_ = false;
+    Over("suspects_full");
+    gate_.Nudge(now);
+  }
+}
+
+}  // namespace packhorse::delivery

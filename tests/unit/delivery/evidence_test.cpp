@@ -1,0 +1,325 @@
+#include "delivery/evidence.h"
+
+#include <gtest/gtest.h>
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+class EvidenceTest : public ::testing::Test {
+ protected:
+  static RecordKey Key(Sequence sequence) { return RecordKey{Lane::kNormal, sequence, 0}; }
+
+  // An attempt of a batch of its own that begins with this message.
+  Ruling Fail(Sequence sequence, Fault fault, std::uint32_t records = 1) {
+    return Again(tracks_[sequence], sequence, fault, records);
+  }
+  Ruling Again(Track& track, Sequence sequence, Fault fault, std::uint32_t records = 1) {
+    Attempt attempt;
+    attempt.fault = fault;
+    attempt.first = Key(sequence);
+    attempt.records = records;
+    attempt.connection = connection_++;
+    attempt.others_wait = others_wait_;
+    attempt.may_overtake = may_overtake_;
+    attempt.may_split = may_split_;
+    return evidence_.Failed(attempt, track, now_);
+  }
+  Ruling Retry(Sequence sequence, Fault fault = Fault::kRejected) {
+    Attempt attempt;
+    attempt.fault = fault;
+    attempt.first = Key(sequence);
+    attempt.suspect = true;
+    attempt.connection = connection_++;
+    Track track;
+    return evidence_.Failed(attempt, track, now_);
+  }
+  void Accept(std::uint64_t records = 1) {
+    Track track;
+    evidence_.Accepted(track, RecordKey{}, records, now_);
+  }
+  // Tries a suspect whenever it is due, with others accepted in between, until it is buried; none: not within `most`.
+  std::optional<std::chrono::seconds> Bury(Sequence sequence, std::chrono::seconds most) {
+    const MonoTime from = now_;
+    while (now_ - from <= most) {
+      const auto next = evidence_.NextSuspect();
+      if (!next) {
+        return std::nullopt;
+      }
+      now_ = std::max(now_ + 1ms, next->at);
+      Accept();
+      if (Retry(sequence) == Ruling::kBury) {
+        return std::chrono::duration_cast<std::chrono::seconds>(now_ - from);
+      }
+    }
+    return std::nullopt;
+  }
+
+  Evidence evidence_;
+  MonoTime now_{1000s};
+  std::uint64_t connection_ = 1;
+  bool others_wait_ = false;
+  bool may_overtake_ = true;
+  bool may_split_ = true;
+  std::map<Sequence, Track> tracks_;
+};
+
+TEST_F(EvidenceTest, RefusedBatchIsSplitAtOnceAndARecordAloneIsSetAside) {
+  EXPECT_EQ(Fail(1, Fault::kRejected, 100), Ruling::kSplit);
+  EXPECT_EQ(Fail(1, Fault::kTooLarge, 2), Ruling::kSplit);
+  EXPECT_EQ(Fail(1, Fault::kRejected), Ruling::kSetAside);
+}
+
+TEST_F(EvidenceTest, RecordIsBuriedHalfAMinuteAndSomeConfirmationsLater) {
+  Fail(1, Fault::kRejected);
+  const auto took = Bury(1, 5min);
+  ASSERT_TRUE(took);
+  EXPECT_GE(*took, 30s);
+  EXPECT_LE(*took, 60s);
+  EXPECT_FALSE(evidence_.NextSuspect());
+}
+
+TEST_F(EvidenceTest, RecordIsNotBuriedWhileNothingElseIsAccepted) {
+  Fail(1, Fault::kRejected);
+  for (int i = 0; i < 100; ++i) {
+    now_ = evidence_.NextSuspect()->at;
+    ASSERT_EQ(Retry(1), Ruling::kSetAside);
+  }
+  Accept();
+  EXPECT_LE(evidence_.NextSuspect()->at, now_ + 1s) << "that was all that was missing";
+  EXPECT_EQ(Retry(1), Ruling::kBury);
+}
+
+TEST_F(EvidenceTest, RecordIsNotBuriedByRefusalsOfOneConnection) {
+  Attempt attempt;
+  attempt.first = Key(1);
+  attempt.connection = 7;
+  Track track;
+  evidence_.Failed(attempt, track, now_);
+  attempt.suspect = true;
+  for (int i = 0; i < 100; ++i) {
+    now_ += 1min;
+    Accept();
+    ASSERT_EQ(evidence_.Failed(attempt, track, now_), Ruling::kSetAside);
+  }
+}
+
+TEST_F(EvidenceTest, ManySuspectsConfirmEachOther) {
+  for (Sequence sequence = 1; sequence <= 20; ++sequence) {
+    Fail(sequence, Fault::kRejected);
+    Accept();
+  }
+  now_ += 31s;
+  int buried = 0;
+  for (Sequence sequence = 1; sequence <= 20; ++sequence) {
+    buried += Retry(sequence) == Ruling::kBury ? 1 : 0;
+  }
+  EXPECT_EQ(buried, 9);
+  EXPECT_EQ(Retry(1), Ruling::kBury);
+}
+
+TEST_F(EvidenceTest, ServerErrorsAndForbiddenNeverBury) {
+  for (const Fault fault : {Fault::kFails, Fault::kForbidden, Fault::kConflict, Fault::kTimesOut, Fault::kUnexpected}) {
+    evidence_ = Evidence();
+    Fail(1, Fault::kRejected);
+    for (int i = 0; i < 200; ++i) {
+      now_ += 10min;
+      Accept();
+      ASSERT_EQ(Retry(1, fault), Ruling::kSetAside);
+    }
+  }
+}
+
+TEST_F(EvidenceTest, NamedByAReplyThatTakesOthersCountsOnce) {
+  Track track;
+  Accept();
+  EXPECT_EQ(evidence_.Named(Key(1), track, connection_++, now_), Ruling::kSetAside);
+  const auto took = Bury(1, 5min);
+  ASSERT_TRUE(took);
+  EXPECT_GE(*took, 30s);
+}
+
+TEST_F(EvidenceTest, SuspectThatPassesShowsAContradictionAndFromThenOnMuchMoreIsNeeded) {
+  Fail(1, Fault::kRejected);
+  Accept();
+  EXPECT_TRUE(evidence_.Passed(Key(1), now_));
+  EXPECT_TRUE(evidence_.Contradicted(now_));
+  EXPECT_GE(evidence_.RefusalsNeeded(now_), 8U);
+  Fail(2, Fault::kRejected);
+  EXPECT_FALSE(Bury(2, 59min));
+  EXPECT_TRUE(Bury(2, 12h));
+  now_ += 25h;
+  EXPECT_FALSE(evidence_.Contradicted(now_));
+}
+
+TEST_F(EvidenceTest, SuspectThatPassesOnceTheDestinationWasMendedIsNoContradiction) {
+  EXPECT_EQ(Fail(1, Fault::kTooLarge), Ruling::kSetAside);
+  EXPECT_EQ(Fail(2, Fault::kTooLarge), Ruling::kSetAside);
+  EXPECT_EQ(Fail(3, Fault::kTooLarge), Ruling::kHold);
+  evidence_.Held(true);
+  Accept();
+  evidence_.Held(false);
+  EXPECT_FALSE(evidence_.Passed(Key(1), now_));
+  EXPECT_FALSE(evidence_.Contradicted(now_));
+}
+
+TEST_F(EvidenceTest, ThreeMessagesRefusedAndNoneAcceptedHoldTheDestination) {
+  EXPECT_EQ(Fail(1, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(Fail(2, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(Fail(3, Fault::kRejected), Ruling::kHold);
+  EXPECT_EQ(Fail(3, Fault::kRejected), Ruling::kHold);
+}
+
+TEST_F(EvidenceTest, RecordsOfOneMessageAreNotThree) {
+  Track track;
+  for (std::uint32_t record = 0; record < 10; ++record) {
+    Attempt attempt;
+    attempt.first = RecordKey{Lane::kNormal, 1, record};
+    EXPECT_EQ(evidence_.Failed(attempt, track, now_), Ruling::kSetAside);
+  }
+}
+
+TEST_F(EvidenceTest, NeighboursOfAcceptedOnesDoNotHoldTheDestination) {
+  Track track;
+  evidence_.Accepted(track, RecordKey{}, 494, now_);
+  for (Sequence sequence = 1; sequence <= 6; ++sequence) {
+    EXPECT_EQ(Again(track, sequence, Fault::kRejected), Ruling::kSetAside) << sequence;
+  }
+}
+
+TEST_F(EvidenceTest, WhatIsOlderThanWhatWasAcceptedLatelyDoesNotHoldTheDestination) {
+  Track track;
+  evidence_.Accepted(track, Key(1000), 1, now_);
+  for (Sequence sequence = 1; sequence <= 20; ++sequence) {
+    EXPECT_EQ(Fail(sequence, Fault::kRejected), Ruling::kSetAside) << sequence;
+  }
+  now_ += 11min;
+  EXPECT_EQ(Fail(21, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(Fail(22, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(Fail(23, Fault::kRejected), Ruling::kHold);
+}
+
+TEST_F(EvidenceTest, BeforeItHoldsItAsksForSomethingFarAndThenForTheNewest) {
+  others_wait_ = true;
+  EXPECT_EQ(Fail(1, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(evidence_.wants(), Wants::kNothing);
+  EXPECT_EQ(Fail(2, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(evidence_.wants(), Wants::kFar);
+  EXPECT_EQ(Fail(3, Fault::kRejected), Ruling::kSetAside);
+  EXPECT_EQ(evidence_.wants(), Wants::kNewest);
+  EXPECT_EQ(Fail(4, Fault::kRejected), Ruling::kHold);
+  evidence_.Held(true);
+  // A probe tries the oldest and the newest.
+  EXPECT_EQ(Fail(4, Fault::kRejected), Ruling::kTryOther);
+  EXPECT_EQ(evidence_.wants(), Wants::kNewest);
+  EXPECT_EQ(Fail(99, Fault::kRejected), Ruling::kHold);
+  EXPECT_EQ(Fail(4, Fault::kRejected), Ruling::kTryOther);
+}
+
+TEST_F(EvidenceTest, ServerErrorOfOneBatchIsSplitOnlyOnceOthersPassBesideIt) {
+  others_wait_ = true;
+  EXPECT_EQ(Fail(1, Fault::kFails, 128), Ruling::kRetry);
+  EXPECT_EQ(Fail(1, Fault::kFails, 128), Ruling::kRetry);
+  EXPECT_EQ(Fail(1, Fault::kFails, 128), Ruling::kTryOther);
+  EXPECT_EQ(evidence_.wants(), Wants::kNext);
+  Accept();
+  EXPECT_EQ(Fail(1, Fault::kFails, 128), Ruling::kSplit);
+  // Of its parts one attempt each is enough, as long as something passes in between.
+  Track part = tracks_[1].Part();
+  EXPECT_EQ(Again(part, 1, Fault::kFails, 64), Ruling::kTryOther);
+  Accept();
+  EXPECT_EQ(Again(part, 1, Fault::kFails, 64), Ruling::kSplit);
+  Accept();
+  Track alone = part.Part();
+  EXPECT_EQ(Again(alone, 1, Fault::kFails), Ruling::kSetAside);
+}
+
+TEST_F(EvidenceTest, OutageSplitsNothingAndAsksOthersSeldom) {
+  others_wait_ = true;
+  int asked = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Ruling ruling = Fail(1, Fault::kFails, 128);
+    ASSERT_TRUE(ruling == Ruling::kRetry || ruling == Ruling::kTryOther);
+    if (ruling == Ruling::kTryOther) {
+      ++asked;
+      EXPECT_EQ(Fail(2, Fault::kFails, 128), Ruling::kRetry);
+    }
+  }
+  EXPECT_LE(asked, 12);
+  EXPECT_GE(asked, 5);
+}
+
+TEST_F(EvidenceTest, ForbiddenHoldsUnlessAnotherBatchPasses) {
+  EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kHold) << "there is nothing else to try";
+  evidence_ = Evidence();
+  tracks_.clear();
+  others_wait_ = true;
+  EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kTryOther);
+  EXPECT_EQ(Fail(2, Fault::kForbidden, 10), Ruling::kHold);
+  evidence_.Held(true);
+  EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kTryOther);
+  EXPECT_EQ(evidence_.wants(), Wants::kNewest);
+  Accept();
+  EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kSplit);
+}
+
+TEST_F(EvidenceTest, UnknownOutcomeIsTriedFiveTimesAndSplitOnlyWhereRecordsAreRecognised) {
+  for (const bool may_split : {true, false}) {
+    evidence_ = Evidence();
+    tracks_.clear();
+    may_split_ = may_split;
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(Fail(1, Fault::kTimesOut, 100), Ruling::kRetry);
+    }
+    EXPECT_EQ(Fail(1, Fault::kTimesOut, 100), may_split ? Ruling::kSplit : Ruling::kWait);
+  }
+}
+
+TEST_F(EvidenceTest, ReceiverThatMustGetThingsInOrderHoldsItsLane) {
+  may_overtake_ = false;
+  others_wait_ = true;
+  EXPECT_EQ(Fail(1, Fault::kRejected), Ruling::kWait);
+  EXPECT_EQ(evidence_.wants(), Wants::kNothing);
+  EXPECT_FALSE(evidence_.NextSuspect());
+  for (int i = 0; i < 20; ++i) {
+    now_ += 1min;
+    Accept();  // of another lane
+    if (Fail(1, Fault::kRejected) == Ruling::kBury) {
+      return;
+    }
+  }
+  ADD_FAILURE() << "it is proven, and must not wait for ever";
+}
+
+TEST_F(EvidenceTest, SuspectsAreTriedMoreAndMoreSeldomAndAtOnceWhenNudged) {
+  Fail(1, Fault::kFails);
+  Track track;
+  evidence_.Accepted(track, RecordKey{}, 1, now_);
+  evidence_.Adopt(Key(1), now_);
+  int tries = 0;
+  const MonoTime end = now_ + 24h;
+  while (now_ < end) {
+    now_ = std::max(now_ + 1ms, evidence_.NextSuspect()->at);
+    Retry(1, Fault::kFails);
+    ++tries;
+  }
+  EXPECT_GE(tries, 24);
+  EXPECT_LE(tries, 40);
+  evidence_.Nudge(now_);
+  EXPECT_LE(evidence_.NextSuspect()->at, now_);
+}
+
+TEST_F(EvidenceTest, ShareOfRefusedRecordsIsThatOfTheLastTenMinutes) {
+  Accept(70);
+  for (Sequence sequence = 1; sequence <= 30; ++sequence) {
+    Fail(sequence, Fault::kRejected);
+    Retry(sequence);
+  }
+  EXPECT_DOUBLE_EQ(evidence_.ShareRefused(now_), 0.3);
+  now_ += 11min;
+  EXPECT_DOUBLE_EQ(evidence_.ShareRefused(now_), 0.0);
+}
+
+}  // namespace
+}  // namespace packhorse::delivery
