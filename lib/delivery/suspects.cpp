@@ -121,7 +121,7 @@ bool DestinationImpl::SuspectMayGo(MonoTime now) const {
     return false;
   }
   if (crowded_ && state == limit::GateState::kHeld) {
-    return true;
+    return in_flight_ == 0;
   }
   const bool lines_empty =
       std::all_of(lines_.begin(), lines_.end(), [](const LineState& line) { return line.line.empty(); });
@@ -130,7 +130,7 @@ bool DestinationImpl::SuspectMayGo(MonoTime now) const {
 
 MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   const ActivePtr& suspect = trying_.front();
-  if (suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
+  if (draining_ || suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
     return now + kIdle;
   }
   const MonoTime at =
