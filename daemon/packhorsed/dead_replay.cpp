@@ -46,10 +46,31 @@ void GroupEnded(const std::shared_ptr<Job>& job) {
   }
 }
 
+// "Try now" of what is set aside: it goes by itself, as soon as one may.
+void RetrySuspect(Job& job, const queue::Suspect& suspect) {
+  const auto unit = std::find_if(job.parts.destinations.begin(), job.parts.destinations.end(),
+                                 [&](const auto& entry) { return entry.config.name == suspect.destination; });
+  if (unit == job.parts.destinations.end()) {
+    job.Fail("destination '" + suspect.destination + "' is not configured: its suspects stay");
+    return;
+  }
+  unit->destination->RetrySuspect(suspect.id, [&job, id = suspect.id](const Status& status) {
+    if (status) {
+      ++job.report.letters;
+    } else {
+      job.Fail(std::to_string(id) + ": " + status.error().message);
+    }
+  });
+}
+
 std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
   std::map<Group, std::vector<queue::DeadLetter>> groups;
   const std::size_t end = std::min(job.next + kPage, job.ids.size());
   for (; job.next < end; ++job.next) {
+    if (const Result<queue::Suspect> suspect = job.parts.queue->FindSuspect(job.ids[job.next])) {
+      RetrySuspect(job, *suspect);
+      continue;
+    }
     Result<queue::DeadLetter> letter = job.parts.queue->FindDeadLetter(job.ids[job.next]);
     if (!letter) {
       job.Fail(std::to_string(job.ids[job.next]) + ": " + letter.error().message);

@@ -1,5 +1,6 @@
 // `packhorse replay`: what was delivered goes again.
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -46,6 +47,15 @@ control::Answer Handlers::StartReplay(const control::Call& call, const Args& arg
   const auto chosen = Chosen(args);
   if (!stream_known || !chosen) {
     return stream_known ? chosen.error() : stream_known.error();
+  }
+  const auto& all = parts_.config.destinations;
+  const auto to_whom =
+      std::find_if(all.begin(), all.end(), [&](const auto& entry) { return entry.name == *destination; });
+  if (to_whom != all.end() && to_whom->receiver == "watermark") {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "destination '" + *destination +
+            "' has \"receiver\": \"watermark\": it would take what is sent again for a repetition and forget it"};
   }
   const queue::ReplayRequest request{*stream, *destination, At(*from), At(*to), static_cast<std::uint32_t>(*rate)};
   parts_.queue->StartReplay(request, [this, connection = call.connection](const Result<queue::Replay>& replay) {

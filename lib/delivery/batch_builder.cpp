@@ -29,6 +29,7 @@ queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::De
 struct BatchBuilder::Draft {
   std::unique_ptr<queue::FrozenBatch> batch;
   std::vector<std::string> records;  // rendered
+  Sequence taken = 0;                // of its lane, up to here, other batches were made before
 
   void Add(const queue::StoredMessage& stored, RecordRange range, std::uint32_t total) {
     batch->members.push_back(queue::Member{stored.sequence, stored.message.stream, range.first, range.count, total,
@@ -41,12 +42,16 @@ struct BatchBuilder::Draft {
 };
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
-std::string BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const queue::FrozenBatch& batch) const {
+std::string BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const {
+  const queue::FrozenBatch& batch = *draft.batch;
   if (batch.replay == 0 && batch.created_at - received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
   }
   if (batch.again()) {
     record.flags = record.flags | Flag::kReplayed;
+  }
+  if (record.sequence <= draft.taken) {
+    record.flags = record.flags | Flag::kOutOfSequence;
   }
   return options_.contract->RenderRecord(record);
 }
@@ -61,6 +66,7 @@ BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue
   draft.batch->contract = options_.contract->name();
   draft.batch->created_at = created_at;
   draft.batch->replay = replay;
+  draft.taken = queue_.HighestTaken(options_.destination, lane);
   return draft;
 }
 
@@ -107,8 +113,9 @@ class BatchBuilder::Assembly {
     }
     return draft_.records.empty() || filler_.Fits(bytes, static_cast<std::uint32_t>(records.size()));
   }
-  // Adds all of them; alone they may still be more than one batch.
-  Status Add(const queue::StoredMessage& stored, std::vector<std::string> records) {
+  // Adds all of them; alone they may still be more than one batch. What goes into a further one is rendered anew.
+  Status Add(const queue::StoredMessage& stored, std::vector<std::string> records,
+             const std::vector<CanonicalRecord>& decoded) {
     const auto total = static_cast<std::uint32_t>(records.size());
     RecordRange range{0, 0};
     for (std::uint32_t i = 0; i < total; ++i) {
@@ -118,6 +125,9 @@ class BatchBuilder::Assembly {
           return closed;
         }
         range = RecordRange{i, 0};
+        for (std::uint32_t rest = i; rest < total; ++rest) {
+          records[rest] = builder_.Render(decoded[rest], stored.message.received_at, draft_);
+        }
       }
       filler_.Add(records[i].size(), 1);
       draft_.records.push_back(std::move(records[i]));
@@ -126,7 +136,7 @@ class BatchBuilder::Assembly {
     draft_.Add(stored, range, total);
     return {};
   }
-  const queue::FrozenBatch& batch() const { return *draft_.batch; }
+  const Draft& draft() const { return draft_; }
   bool full() const { return filler_.full() || !request_.batches.empty(); }
   // Turns what is there into a batch of the request.
   Status Close() {
@@ -139,6 +149,7 @@ class BatchBuilder::Assembly {
     }
     request_.batches.push_back(*std::move(batch));
     draft_ = builder_.NewDraft(request_.lane, created_at_, request_.replay);
+    draft_.taken = std::max(draft_.taken, request_.batches.back()->members.back().sequence);
     filler_ = batch::Filler(limits_, envelope_);
     return {};
   }
@@ -189,13 +200,13 @@ Result<queue::FreezeRequest> BatchBuilder::Fill(queue::FreezeRequest request, co
     std::vector<std::string> rendered;
     rendered.reserve(decoded.records.size());
     for (const CanonicalRecord& record : decoded.records) {
-      rendered.push_back(Render(record, stored.message.received_at, assembly.batch()));
+      rendered.push_back(Render(record, stored.message.received_at, assembly.draft()));
     }
     if (!assembly.HasRoom(rendered)) {
       all = false;
       break;
     }
-    if (Status added = assembly.Add(stored, std::move(rendered)); !added) {
+    if (Status added = assembly.Add(stored, std::move(rendered), decoded.records); !added) {
       return added.error();
     }
     request.through = stored.sequence;
@@ -287,7 +298,7 @@ Status BatchBuilder::AddMember(Lane lane, const queue::StoredMessage& stored, co
                                                   "contract or the streams were changed"};
   }
   for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
-    draft.records.push_back(Render(std::move(decoded.records[i]), stored.message.received_at, *draft.batch));
+    draft.records.push_back(Render(std::move(decoded.records[i]), stored.message.received_at, draft));
   }
   draft.Add(stored, RecordRange{member.first_record, member.records}, member.total_records);
   return {};

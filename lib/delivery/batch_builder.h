@@ -76,7 +76,7 @@ class BatchBuilder {
   Result<queue::FreezeRequest> Fill(queue::FreezeRequest request, const queue::Pending& pending,
                                     const batch::Options& limits) const;
   // As the cloud gets it: with what is known only when it is sent.
-  std::string Render(CanonicalRecord record, WallTime received_at, const queue::FrozenBatch& batch) const;
+  std::string Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const;
 
   BuilderOptions options_;
   queue::Queue& queue_;

@@ -142,6 +142,9 @@ class Destination {
   };
   virtual void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                                 std::function<void(Result<Retried>)> done) = 0;
+  // Tries a suspect as soon as one may go. `done` gets why not, or nothing once it is the next. kNotFound: there is no
+  // such suspect. kInvalidArgument, as with ReplayDead(): nothing may overtake here (Options::keeps_order).
+  virtual void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
   // Goes on where another destination of this name stood, which it replaces: its state and waits, what its limits
   // have admitted, and what was learnt of sizes and of records that are refused. Before the first Step().

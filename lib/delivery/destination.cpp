@@ -131,6 +131,10 @@ void DestinationImpl::Resume(MonoTime now) {
 
 void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
                                  std::function<void(Result<std::uint32_t>)> done) {
+  if (options_.keeps_order) {
+    done(MustNotOvertake());
+    return;
+  }
   std::map<Lane, std::vector<queue::DeadLetter>> by_lane;
   for (const queue::DeadLetter& letter : letters) {
     by_lane[letter.lane].push_back(letter);

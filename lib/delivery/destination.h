@@ -80,6 +80,7 @@ class DestinationImpl final : public Destination {
   void Resume(MonoTime now) override;
   void ReplayDead(const std::vector<queue::DeadLetter>& letters,
                   std::function<void(Result<std::uint32_t>)> done) override;
+  void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
   DestinationStatus Snapshot(MonoTime now) const override;
@@ -164,6 +165,8 @@ class DestinationImpl final : public Destination {
   // Learns the numbers under which the queue keeps those that were set aside since.
   Status LearnSuspects(bool adopt);
   MonoTime RetrySuspects(MonoTime now);
+  // Why nothing may be sent again out of its turn.
+  Error MustNotOvertake() const;
   void StartRetry(std::int64_t id, const RecordKey& record, MonoTime now);
   MonoTime SendSuspect(MonoTime now);
   bool SuspectMayGo(MonoTime now) const;

@@ -276,6 +276,14 @@ void Evidence::Nudge(MonoTime now) {
   Touch();
 }
 
+void Evidence::Hasten(const RecordKey& record, MonoTime now) {
+  const auto known = cases_.find(record);
+  if (known != cases_.end()) {
+    known->second.due = std::min(known->second.due, now);
+    Touch();
+  }
+}
+
 std::optional<Evidence::Next> Evidence::NextSuspect() const {
   if (!next_known_) {
     next_known_ = true;

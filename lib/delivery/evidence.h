@@ -110,6 +110,8 @@ class Evidence {
   bool Knows(const RecordKey& record) const { return cases_.contains(record); }
   // All of them are tried again at once: somebody mended something.
   void Nudge(MonoTime now);
+  // This one before all others.
+  void Hasten(const RecordKey& record, MonoTime now);
   // Which one is to be tried next, and when; none: there are none. One that is tried is not named until its attempt
   // has been told.
   struct Next {

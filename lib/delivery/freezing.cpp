@@ -85,7 +85,7 @@ batch::Options DestinationImpl::BatchLimits() const {
 
 MonoTime DestinationImpl::FreezeWhenDue(batch::Line at, MonoTime now) {
   if (at.replay) {
-    return FreezeReplay(now);
+    return options_.keeps_order ? now + kIdle : FreezeReplay(now);
   }
   if (at.backlog && !options_.live_first) {
     return now + kIdle;

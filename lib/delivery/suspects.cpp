@@ -43,6 +43,30 @@ Status DestinationImpl::LearnSuspects(bool adopt) {
   }
 }
 
+Error DestinationImpl::MustNotOvertake() const {
+  return Error{
+      ErrorCode::kInvalidArgument,
+      "destination '" + options_.name +
+          "' has \"receiver\": \"watermark\": it would take what comes behind later records for a repetition and "
+          "forget it. Set it to \"record_id\" if the API recognises records by their ids"};
+}
+
+void DestinationImpl::RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) {
+  if (options_.keeps_order) {
+    done(MustNotOvertake());
+    return;
+  }
+  const Result<queue::Suspect> suspect = around_.queue.FindSuspect(id);
+  if (!suspect) {
+    done(suspect.error());
+    return;
+  }
+  if (!suspect->retrying) {
+    evidence_.Hasten(RecordKey{suspect->lane, suspect->sequence, suspect->record}, around_.clock.Mono());
+  }
+  done(Status());
+}
+
 MonoTime DestinationImpl::RetrySuspects(MonoTime now) {
   if (!trying_.empty()) {
     return SendSuspect(now);
@@ -117,8 +141,8 @@ void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoT
 // While something is wrong with the destination its lines tell when that is over; without any, a suspect does.
 bool DestinationImpl::SuspectMayGo(MonoTime now) const {
   const limit::GateState state = gate_.state();
-  if (state == limit::GateState::kPaused) {
-    return false;
+  if (state == limit::GateState::kPaused || options_.keeps_order) {
+    return false;  // of another configuration: they wait for it
   }
   if (crowded_ && state == limit::GateState::kHeld) {
     return in_flight_ == 0;

@@ -106,6 +106,7 @@ class DeliveryTest : public ::testing::Test {
     options.limits = limits_;
     options.gzip = false;
     options.live_first = live_first_;
+    options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(credentials_),
                         Surroundings{*queue_, uploader_, events_, clock_, streams_, nullptr});
@@ -185,6 +186,7 @@ class DeliveryTest : public ::testing::Test {
   std::uint32_t max_records_ = 100;
   std::chrono::milliseconds timeout_{30'000};
   bool live_first_ = false;
+  bool keeps_order_ = false;
   std::unique_ptr<auth::Credentials> credentials_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;
