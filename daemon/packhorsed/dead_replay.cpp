@@ -130,7 +130,9 @@ Status Select(Job& job, const ReplaySelection& selection) {
   }
   std::int64_t after = 0;
   while (true) {
-    const auto page = job.parts.queue->DeadLetters(kPage, after);
+    // What has happened so far is in the database once the first page was read.
+    using Reading = queue::Queue::Reading;
+    const auto page = job.parts.queue->DeadLetters(kPage, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
     if (!page) {
       return page.error();
     }

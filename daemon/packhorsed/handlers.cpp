@@ -154,26 +154,30 @@ control::Answer Handlers::ExportQueue(const control::Call& call, const Args& arg
     return ReadExportPage(path, *request, kExportEntryBytes);
   }
   // The first page: what is only in the journal comes first into the database.
-  long_calls_.AfterFold(
-      call.connection,
-      [path, request = *std::move(request)](bool) { return ReadExportPage(path, request, kExportEntryBytes); },
-      parts_.clock.Mono());
+  return AfterFold(
+      call, [path, request = *std::move(request)](bool) { return ReadExportPage(path, request, kExportEntryBytes); });
+}
+
+control::Answer Handlers::AfterFold(const control::Call& call, std::function<control::Answer(bool folded)> answer) {
+  long_calls_.AfterFold(call.connection, std::move(answer), parts_.clock.Mono());
   return Later();
 }
 
-control::Answer Handlers::ListQuarantine(const control::Call&, const Args& args) {
+control::Answer Handlers::ListQuarantine(const control::Call& call, const Args& args) {
   const auto limit = args.Integer("limit", 100, 1, kMaxListed);
   const auto after = args.Integer("after", 0, 0, INT64_MAX);
   if (!limit || !after) {
     return !limit ? limit.error() : after.error();
   }
   const auto count = static_cast<std::size_t>(*limit);
-  auto messages = parts_.queue->Quarantined(count + queue::kLanes, static_cast<Sequence>(*after));
-  if (!messages) {
-    return messages.error();
-  }
-  const bool more = CutPage(*messages, count);
-  return QuarantineJson(parts_.queue->ids(), *messages, more);
+  return AfterFold(call, [this, count, from = static_cast<Sequence>(*after)](bool) -> control::Answer {
+    auto messages = parts_.queue->Quarantined(count + queue::kLanes, from, queue::Queue::Reading::kAsStored);
+    if (!messages) {
+      return messages.error();
+    }
+    const bool more = CutPage(*messages, count);
+    return QuarantineJson(parts_.queue->ids(), *messages, more);
+  });
 }
 
 control::Answer Handlers::RetryQuarantine(const control::Call& call, const Args& args) {
@@ -218,7 +222,7 @@ control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
   return PeekJson(parts_.queue->ids(), waiting, [this](StreamId id) { return parts_.queue->StreamName(id); });
 }
 
-control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
+control::Answer Handlers::ShowWhere(const control::Call& call, const Args& args) {
   const auto text = args.Text("record_id", "");
   if (!text) {
     return text.error();
@@ -230,8 +234,14 @@ control::Answer Handlers::ShowWhere(const control::Call&, const Args& args) {
   if (Status ours = CheckOfQueue(*key, parts_.queue->ids()); !ours) {
     return ours.error();
   }
-  const Result<queue::Whereabouts> found = parts_.queue->Where(key->lane, key->sequence, key->index);
-  return found ? control::Answer(WhereJson(*key, *found)) : control::Answer(found.error());
+  return AfterFold(call, [this, at = *key](bool folded) -> control::Answer {
+    if (!folded) {
+      return Error{ErrorCode::kUnavailable, "the disk takes too long: what happened last is not in the database yet"};
+    }
+    const Result<queue::Whereabouts> found =
+        parts_.queue->Where(at.lane, at.sequence, at.index, queue::Queue::Reading::kAsStored);
+    return found ? control::Answer(WhereJson(at, *found)) : control::Answer(found.error());
+  });
 }
 
 control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_); }
@@ -250,19 +260,22 @@ control::Answer Handlers::AcknowledgeEvent(const control::Call&, const Args& arg
 
 control::Answer Handlers::ShowVersion(const control::Call&, const Args&) { return VersionJson(parts_); }
 
-control::Answer Handlers::ListDead(const control::Call&, const Args& args) {
+control::Answer Handlers::ListDead(const control::Call& call, const Args& args) {
   const auto limit = args.Integer("limit", 100, 1, kMaxListed);
   const auto after = args.Integer("after", 0, 0, INT64_MAX);
   if (!limit || !after) {
     return !limit ? limit.error() : after.error();
   }
   const auto count = static_cast<std::size_t>(*limit);
-  const Result<std::vector<queue::DeadLetter>> letters = parts_.queue->DeadLetters(count + 1, *after);
-  const Result<std::vector<queue::Suspect>> suspects = parts_.queue->Suspects("", count + 1, *after);
-  if (!letters || !suspects) {
-    return letters ? suspects.error() : letters.error();
-  }
-  return DeadListJson(*letters, *suspects, count);
+  return AfterFold(call, [this, count, from = *after](bool) -> control::Answer {
+    const Result<std::vector<queue::DeadLetter>> letters =
+        parts_.queue->DeadLetters(count + 1, from, queue::Queue::Reading::kAsStored);
+    const Result<std::vector<queue::Suspect>> suspects = parts_.queue->Suspects("", count + 1, from);
+    if (!letters || !suspects) {
+      return letters ? suspects.error() : letters.error();
+    }
+    return DeadListJson(*letters, *suspects, count);
+  });
 }
 
 control::Answer Handlers::ShowDead(const control::Call&, const Args& args) {

@@ -62,6 +62,8 @@ class Handlers {
   control::Answer Resume(const control::Call& call, const Args& args);
   control::Answer Flush(const control::Call& call, const Args& args);
 
+  // Answers once everything so far is in the database: who only looks must not keep the loop waiting for the disk.
+  control::Answer AfterFold(const control::Call& call, std::function<control::Answer(bool folded)> answer);
   // What a handler returns whose answer follows by Serve().
   static Error Later() { return Error{ErrorCode::kBusy, ""}; }
   // The destinations that an argument `destination` means: that one, or all when it is absent.

@@ -342,9 +342,9 @@ Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& des
   return batches;
 }
 
-Result<std::vector<DeadLetter>> QueueImpl::DeadLetters(std::size_t limit, std::int64_t after_id) {
-  if (Status folded = store_->Barrier(); !folded) {
-    return folded.error();
+Result<std::vector<DeadLetter>> QueueImpl::DeadLetters(std::size_t limit, std::int64_t after_id, Reading reading) {
+  if (Status ready = reading == Reading::kUpToDate ? store_->Barrier() : Status{}; !ready) {
+    return ready.error();
   }
   Result<std::vector<DeadLetter>> letters = Noted(reader_.DeadLetters(limit, after_id));
   if (letters) {
@@ -363,9 +363,9 @@ Result<DeadLetter> QueueImpl::FindDeadLetter(std::int64_t id) {
   return letter;
 }
 
-Result<std::vector<QuarantinedMessage>> QueueImpl::Quarantined(std::size_t limit, Sequence after) {
-  if (Status folded = store_->Barrier(); !folded) {
-    return folded.error();
+Result<std::vector<QuarantinedMessage>> QueueImpl::Quarantined(std::size_t limit, Sequence after, Reading reading) {
+  if (Status ready = reading == Reading::kUpToDate ? store_->Barrier() : Status{}; !ready) {
+    return ready.error();
   }
   return Noted(reader_.Quarantined(limit, after));
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "queue/limit_report.h"
+#include "queue/lookups.h"
 #include "queue/options.h"
 #include "queue/queue_ids.h"
 #include "queue/start_report.h"
@@ -78,10 +79,8 @@ struct BootClock {
   std::chrono::microseconds offset{};  // of kLearnt: by how much the clock was put right since the queue was opened
 };
 
-class Queue {
+class Queue : public Lookups {
  public:
-  virtual ~Queue() = default;
-
   // Makes `message` safe and returns its number: in mode strict after a synced commit, else once it is in the journal.
   // Blocks while it is not; fails only once Stop() was called, and must not be acknowledged then. 0: dropped, counted.
   Result<Sequence> Append(RawMessage message);
@@ -152,20 +151,11 @@ class Queue {
   // is on the disk. kInvalidArgument when it is not right, or was before.
   virtual Status LearnClock() = 0;
 
-  virtual Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) = 0;
-  virtual Result<DeadLetter> FindDeadLetter(std::int64_t id) = 0;
   // Takes dead letters back into delivery: they leave the dead letters and become `batch` (replayed, rendered by the
   // caller from these letters, all of one destination and lane) in one transaction; the ledger moves their messages
   // from rejected to pending.
   virtual void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                           std::function<void(Result<BatchId>)> done) = 0;
-  // Records that are set aside for a destination, oldest first; all of them where it is empty.
-  virtual Result<std::vector<Suspect>> Suspects(const std::string& destination, std::size_t limit,
-                                                std::int64_t after_id) = 0;
-  // kNotFound: none has this id.
-  virtual Result<Suspect> FindSuspect(std::int64_t id) = 0;
-  // How many there are, with those that are in a batch now; cheap.
-  virtual std::uint64_t SuspectCount(const std::string& destination) = 0;
   // A suspect goes on its way again as `batch`, rendered by the caller from it alone, or, where it has one, as the
   // batch that was kept (null), byte for byte. It stays a suspect until that batch settles: then it goes, becomes a
   // dead letter, or is set aside again. kNotFound: none has this id, or it is on its way already.
@@ -190,14 +180,8 @@ class Queue {
   virtual std::optional<ReplayTurn> NextReplay(const std::string& destination) = 0;
   // As Peek(), of a bounded piece of what is stored: a part without messages only moves on. Freeze() takes it.
   virtual Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) = 0;
-  virtual Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) = 0;
-  // Of one destination, behind `after`; `waiting`: only those that wait for what decodes them (WaitsForDefinition).
-  virtual Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting,
-                                                                 Slot after, std::size_t limit) = 0;
   // Takes messages out of a destination's quarantine: those in batches, and those resolved as dropped. All or nothing.
   virtual void RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) = 0;
-  // What became of a message, per destination; of one of its records where `record` says which.
-  virtual Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) = 0;
   virtual Result<Ledger> ReadLedger() = 0;
   // Recounts pending from the stored messages and compares with the counters, and all that Check (check.h) looks at
   // beside: the full check of P3. One line per gap, at most 100. Reads every stored message before it answers.

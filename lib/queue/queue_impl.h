@@ -76,7 +76,7 @@ class QueueImpl final : public Queue {
   BootClock ClockOfBoot() const override;
   Status LearnClock() override;
 
-  Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id) override;
+  Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id, Reading reading) override;
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
   void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
                   std::function<void(Result<BatchId>)> done) override;
@@ -92,11 +92,12 @@ class QueueImpl final : public Queue {
   std::vector<Replay> Replays() override;
   std::optional<ReplayTurn> NextReplay(const std::string& destination) override;
   Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) override;
-  Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after) override;
+  Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after, Reading reading) override;
   Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting, Slot after,
                                                          std::size_t limit) override;
   void RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
-  Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) override;
+  Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
+                            Reading reading) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
   void NoteDamage(const std::string& because) override {

@@ -2,9 +2,10 @@
 
 namespace packhorse::queue {
 
-Result<Whereabouts> QueueImpl::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record) {
-  if (Status folded = store_->Barrier(); !folded) {
-    return folded.error();
+Result<Whereabouts> QueueImpl::Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
+                                     Reading reading) {
+  if (Status ready = reading == Reading::kUpToDate ? store_->Barrier() : Status{}; !ready) {
+    return ready.error();
   }
   Result<Whereabouts> found = Noted(reader_.Where(lane, sequence, record));
   if (found) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "common/queue_json.h"
 #include "packhorsed/handlers.h"
@@ -171,6 +172,19 @@ TEST_F(QueueCommands, ExportRefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(Ask("queue_export", {{"limit", -1}}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(Ask("queue_export", {{"from_us", "yesterday"}}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(Ask("queue_export", {{"stream", "nothing"}}).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(QueueCommands, WhoOnlyLooksDoesNotKeepTheLoopWaitingForTheDisk) {
+  Append(R"({"a":1})");
+  const json id = {{"record_id", parts_->queue->id() + ".n.1"}};
+  for (const auto& [command, args] : {std::pair("dead_list", json::object()),
+                                      std::pair("queue_quarantine", json::object()), std::pair("where", id)}) {
+    const control::Answer now = handlers_.Handle(control::Call{command, args.dump(), false, ++connection_});
+    ASSERT_FALSE(now) << command;
+    EXPECT_EQ(now.error().code, ErrorCode::kBusy) << command << ": " << now.error().message;
+    EXPECT_EQ(now.error().message, "") << "the answer follows";
+    EXPECT_TRUE(Ask(command, args, false)) << command;
+  }
 }
 
 TEST_F(QueueCommands, VerifyAndFlushAnswerLaterAndFlushIsNotForEveryone) {
