@@ -12,8 +12,8 @@ namespace packhorse::outcome {
 // Text from outside, made fit for a status line, a log and a dead letter. Pure functions.
 
 // One printable line of at most `max_bytes`: control characters, line separators and text direction marks are escaped,
-// invalid UTF-8 is replaced, white space at both ends goes, our secrets are masked (base/mask.h), and so is what follows
-// "Bearer" or "Basic" if it looks like a credential (a provider may echo a header that another gateway sent).
+// invalid UTF-8 is replaced, white space at both ends goes, our secrets are masked (base/mask.h), and so is what
+// follows "Bearer" or "Basic" if it looks like a credential (a provider may echo a header that another gateway sent).
 std::string OneLine(std::string_view text, std::size_t max_bytes);
 
 // "HTTP 404 Not Found"; without words where the code has none.

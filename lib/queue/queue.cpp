@@ -389,6 +389,11 @@ Result<std::vector<std::string>> QueueImpl::VerifyLedger() {
   return std::move(report->problems);
 }
 
+void QueueImpl::NoteDamage(const std::string& because) {
+  const std::lock_guard lock(mutex_);
+  store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
+}
+
 Stats QueueImpl::Snapshot() {
   Stats stats;
   stats.queue_id = ids_.current();

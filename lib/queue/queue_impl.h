@@ -100,10 +100,7 @@ class QueueImpl final : public Queue {
                             Reading reading) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
-  void NoteDamage(const std::string& because) override {
-    const std::lock_guard lock(mutex_);
-    store_->NoteDamageLocked(Error{ErrorCode::kCorrupt, because});
-  }
+  void NoteDamage(const std::string& because) override;
   Result<std::vector<KeptDefinition>> Definitions() override { return Noted(reader_.Definitions()); }
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) override;
   Result<Ahead> CountAhead(const std::vector<StreamOptions>& streams,
