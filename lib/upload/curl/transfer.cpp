@@ -115,7 +115,8 @@ int Transfer::OnSeek(void* self, std::int64_t offset, int origin) {
   return at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-// libcurl has a connection for the request, new or kept, and has sent nothing of it.
+// libcurl has a connection for the request, new or kept, and has sent nothing of it. The type is libcurl's.
+// NOLINTNEXTLINE(readability-non-const-parameter)
 int Transfer::OnConnection(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port) {
   auto& transfer = *static_cast<Transfer*>(self);
   const Connections::Ends ends{local_ip, local_port, remote_ip, remote_port};
