@@ -11,12 +11,56 @@ namespace {
 
 constexpr std::size_t kGapBytes = 1'000;  // of the ledger's gaps in an event
 
-void ReportSalvage(Parts& parts, const queue::Salvaged& salvaged, WallTime now) {
-  std::string text =
-      "the queue's database was damaged (" + salvaged.because + "): " + std::to_string(salvaged.segments_kept) +
-      " segments were kept, " + std::to_string(salvaged.segments_lost) + " found unreadable; " +
-      std::to_string(salvaged.messages_lost) +
-      " pending messages are lost and counted as dropped (damaged); the damaged file is kept as " + salvaged.set_aside;
+std::string Uncounted(const queue::Loss& loss) {
+  return loss.uncounted.count() == 0
+             ? ""
+             : ", and at most what came in the last " + std::to_string(loss.uncounted.count()) + " s before the end";
+}
+
+// How many messages are gone, counted once for each destination for which they waited.
+std::string Lost(const queue::Loss& loss) {
+  if (loss.unknown) {
+    return (loss.at_least == 0 ? ""
+                               : "at least " + std::to_string(loss.at_least) + " messages that waited are lost; ") +
+           "how many that were acknowledged and not delivered are lost is not known";
+  }
+  const std::string at_most = std::to_string(loss.at_most);
+  const std::string count =
+      loss.at_least == loss.at_most ? at_most : "at least " + std::to_string(loss.at_least) + " and at most " + at_most;
+  return count + " messages that were acknowledged and not delivered are lost" + Uncounted(loss);
+}
+
+void ReportLoss(Parts& parts, const queue::Loss& loss, WallTime now) {
+  using What = queue::Loss::What;
+  const std::string& path = parts.config.queue.path;
+  std::string text;
+  switch (loss.what) {
+    case What::kGone:
+      text = "the queue's database " + path + " is gone, a new one was made: ";
+      break;
+    case What::kOlder:
+      text = "the queue's database " + path +
+             " is not the one that was worked with last (an older copy was put back, it comes from another machine, or "
+             "its write-ahead log is missing): ";
+      break;
+    case What::kJournal:
+      text = "the journal in " + parts.config.queue.runtime_dir + " is damaged: ";
+      break;
+    case What::kDamaged:
+      return;  // told with the salvage
+  }
+  parts.events.Raise("queue_lost", "queue", text + Lost(loss), now);
+}
+
+void ReportSalvage(Parts& parts, const queue::StartReport& start, WallTime now) {
+  const queue::Salvaged& salvaged = *start.salvaged;
+  std::string text = "the queue's database was damaged (" + salvaged.because +
+                     "): " + std::to_string(salvaged.segments_kept) + " segments were kept, " +
+                     std::to_string(salvaged.segments_lost) + " found unreadable; " +
+                     std::to_string(salvaged.messages_lost) + " pending messages are lost" +
+                     (start.loss ? Uncounted(*start.loss) : "") +
+                     ", those that the ledger knows are counted as dropped (damaged); the damaged file is kept as " +
+                     salvaged.set_aside;
   if (salvaged.sent_again) {
     text += "; what had been sent is not known any more: everything stored is sent again under the same record ids";
   }
@@ -49,7 +93,7 @@ void ReportStart(Parts& parts) {
   using How = queue::StartReport::How;
   const queue::StartReport& start = parts.queue->start();
   const WallTime now = parts.clock.Wall();
-  if (start.how == How::kRecovered) {
+  if (start.how == How::kRecovered && !start.loss) {
     health::Log(health::LogLevel::kInfo, "queue_recovered",
                 "the last run ended without warning; the journal had everything that was under way",
                 {{"operations", std::to_string(start.operations)}});
@@ -76,14 +120,20 @@ void ReportStart(Parts& parts) {
                 {{"operations", std::to_string(start.strangers)}});
   }
   if (start.salvaged) {
-    ReportSalvage(parts, *start.salvaged, now);
+    ReportSalvage(parts, start, now);
+  }
+  if (start.loss) {
+    ReportLoss(parts, *start.loss, now);
   }
   if (!start.renewed_from.empty()) {
-    parts.events.Raise("queue_id_renewed", "queue",
-                       "the queue " + start.renewed_from + " goes on as " + parts.queue->id() + " (" +
-                           start.renewed_because +
-                           "), so that no record id is given twice; what was stored before keeps its record ids",
-                       now);
+    health::Log(
+        health::LogLevel::kInfo, "queue_id_renewed",
+        "the queue has a new id, so that no record id is given twice; what was stored before keeps its record ids",
+        {{"queue", parts.queue->id()}, {"before", start.renewed_from}, {"because", start.renewed_because}});
+  }
+  if (!start.witness_error.empty()) {
+    health::Log(health::LogLevel::kWarning, "no_witness",
+                start.witness_error + ": should the database get lost, nobody knows how much waited in it");
   }
   if (const std::uint64_t letters = parts.queue->Snapshot().dead_letters; letters > 0) {
     parts.events.Raise("dead_letters", "",

@@ -12,7 +12,6 @@
 #include "contract/cloud_contract.h"
 #include "contract/gap_contract.h"
 #include "health/log.h"
-#include "packhorsed/machine.h"
 #include "packhorsed/same.h"
 #include "packhorsed/session_access.h"
 #include "packhorsed/start_report.h"
@@ -373,7 +372,6 @@ Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config,
   options.runtime_dir = parts->config.queue.runtime_dir;
   options.strict = parts->config.queue.durability == config::Durability::kStrict;
   options.window = parts->config.queue.window;
-  options.machine = MachineFingerprint("/etc/machine-id");
   options.clock_wait = parts->config.queue.clock_wait;
   options.limits = QueueLimits(parts->config.queue);
   options.streams = QueueStreams(parts->config);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "queue/identity.h"
 #include "queue/journal.h"
 #include "queue/open.h"
 #include "queue/sqlite/schema.h"

@@ -155,7 +155,6 @@ using RamSegmentPtr = std::shared_ptr<RamSegment>;
 
 struct Numbers {
   Sequence next = 1;
-  Sequence reserved_through = 0;
 };
 
 // A stretch of a lane that a destination still needs: of these streams only.
@@ -193,10 +192,11 @@ inline Held Sum(const std::array<Held, kLanes>& lanes) {
 
 struct FoldWork {
   struct PerLane {
-    Numbers numbers;                      // reserved_through: as it is to be afterwards
+    Numbers numbers;
     std::vector<RamSegmentPtr> segments;  // not stored yet, and needed by somebody
   };
   Position through = 0;
+  std::uint64_t pending = 0;  // messages then, as Index::pending()
   std::shared_ptr<const Changes> changes;
   std::array<PerLane, kLanes> lanes;
   std::vector<NeededSpan> needed;

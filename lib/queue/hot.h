@@ -22,6 +22,7 @@ struct Hot {
   StreamId stream = 0;
   Lane lane = Lane::kNormal;
   std::int32_t hour = 0;
+  bool own = false;  // of the daemon itself
   std::vector<HotCount> counts;
 };
 

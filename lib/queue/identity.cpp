@@ -1,14 +1,72 @@
 #include "queue/identity.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "queue/open.h"
-#include "queue/queue_ids.h"
-#include "queue/sqlite/schema.h"
+#include "queue/sqlite/rows.h"
 
 namespace packhorse::queue {
+namespace {
+
+Loss LossOf(Loss::What what, const Witness& witness, const Findings& findings, bool within_boot) {
+  Loss loss;
+  loss.what = what;
+  loss.at_most = witness.moment.pending;
+  loss.at_least = loss.at_most > findings.now.pending ? loss.at_most - findings.now.pending : 0;
+  loss.witnessed_at = WallTime(std::chrono::microseconds(witness.at));
+  if (!within_boot && !witness.clean) {
+    loss.uncounted = findings.unwitnessed;
+  }
+  return loss;
+}
+
+// Numbers that were given and are not known any more.
+std::uint64_t Given(const Moment& then, const Moment& now) {
+  std::uint64_t given = 0;
+  for (const Lane lane : kAllLanes) {
+    given += then.last[At(lane)] > now.last[At(lane)] ? then.last[At(lane)] - now.last[At(lane)] : 0;
+  }
+  return given;
+}
+
+// Whether the database is the one that the witness on the disk tells of, or one that went on from it. An older copy of
+// it, or one of another box, is not.
+bool GoesOnFrom(const Witness& disk, const Meta& meta) {
+  return (disk.queue_id == meta.ids.current() || disk.queue_id == meta.accepted) &&
+         meta.position >= disk.moment.position;
+}
+
+std::string Why(const Meta& meta, const Testimony& testimony, const Findings& findings, bool named, bool complete) {
+  const std::optional<Witness>& runtime = testimony.runtime;
+  if (findings.fresh) {
+    return "it is new";
+  }
+  if (findings.salvaged) {
+    return "its database was damaged";
+  }
+  if (findings.boot_id == kUnknownBoot) {
+    return "which boot of the machine this is cannot be read";
+  }
+  if (!runtime || runtime->queue_id.empty()) {
+    return testimony.disk && testimony.disk->boot_id == findings.boot_id
+               ? "the runtime folder does not know it any more"
+               : "the machine was started, or the runtime folder is new";
+  }
+  if (runtime->boot_id != findings.boot_id) {
+    return "the machine was started";
+  }
+  if (named && !complete) {
+    return "the journal is damaged";
+  }
+  return runtime->queue_id == meta.ids.current() ? "its database is not as it was left: an older copy, or one without "
+                                                   "its write-ahead log"
+                                                 : "the runtime folder knows another queue";
+}
+
+}  // namespace
 
 Result<QueueIds> LoadIds(Database& db) {
   Result<std::string> current = MetaText(db, "queue_id");
@@ -31,51 +89,77 @@ Result<QueueIds> LoadIds(Database& db) {
   return QueueIds(*std::move(current), std::move(earlier));
 }
 
-Result<Renewal> DecideRenewal(Database& db, const Doubts& doubts) {
-  const Result<std::string> bound = MetaText(db, "machine");
-  if (!bound) {
-    return bound.error();
+Result<Meta> LoadMeta(Database& db) {
+  Result<QueueIds> ids = LoadIds(db);
+  if (!ids) {
+    return ids.error();
   }
-  if (!bound->empty() && !doubts.machine.empty() && *bound != doubts.machine) {
-    return Renewal{NewQueueId(), "another machine wrote it: the card was copied or moved, or a backup restored"};
+  const Result<std::uint64_t> clean = MetaNumber(db, "clean");
+  const Result<std::uint64_t> position = MetaNumber(db, "position");
+  const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
+  const Result<std::uint64_t> fold = MetaNumber(db, "fold");
+  Result<std::string> accepted = MetaText(db, "accepted");
+  for (const auto* number : {&clean, &position, &epoch, &fold}) {
+    if (!*number) {
+      return number->error();
+    }
   }
-  if (doubts.salvaged) {
-    return Renewal{NewQueueId(), "the database was damaged: numbers that were given may be missing in it"};
+  if (!accepted) {
+    return accepted.error();
   }
-  if (doubts.log_missing) {
-    return Renewal{NewQueueId(),
-                   "its write-ahead log (queue.db-wal) is missing: numbers that were given may be "
-                   "missing in the database"};
-  }
-  return Renewal{};
+  return Meta{*std::move(ids), *clean != 0, *position, *epoch, *fold, *std::move(accepted)};
 }
 
-Status WriteIdentity(Database& db, const Renewal& renewal, const std::string& machine,
-                     const std::array<Sequence, kLanes>& last) {
-  if (!machine.empty()) {
-    Result<Statement> bind = db.Prepare("UPDATE meta SET value = ? WHERE key = 'machine' AND value <> ?1");
-    if (!bind) {
-      return bind.error();
+Continuity Judge(const Meta& meta, const Testimony& testimony, const Findings& findings) {
+  Continuity result;
+  const std::optional<Witness>& disk = testimony.disk;
+  // Only of this boot: on a folder that is no tmpfs it may be there after a power cut too.
+  const bool within_boot = testimony.runtime && testimony.runtime->boot_id == findings.boot_id &&
+                           findings.boot_id != kUnknownBoot && testimony.runtime->fold != 0;
+  const bool named = within_boot && testimony.runtime->Names(meta.ids.current(), meta.fold);
+  const bool complete = named && findings.now.position >= testimony.runtime->moment.position;
+  result.proven = named && complete && !findings.fresh && !findings.salvaged;
+  result.accepted = disk && !findings.fresh && GoesOnFrom(*disk, meta);
+  if (result.proven) {
+    result.accepted = true;
+    return result;
+  }
+  result.because = Why(meta, testimony, findings, named, complete);
+  if (named && !findings.fresh) {
+    if (!complete || findings.salvaged) {
+      const Loss::What what = findings.salvaged ? Loss::What::kDamaged : Loss::What::kJournal;
+      result.loss = LossOf(what, *testimony.runtime, findings, true);
+      if (!findings.salvaged) {
+        const std::uint64_t given = Given(testimony.runtime->moment, findings.now) * findings.destinations;
+        result.loss->at_most = std::max(result.loss->at_least, std::min(result.loss->at_most, given));
+      }
     }
-    if (Status bound = bind->Bind(std::string_view(machine)).Run(); !bound) {
-      return bound;
-    }
+    return result;
   }
-  if (renewal.id.empty()) {
-    return {};
+  // An older copy that the journal brought to where the queue was has lost nothing.
+  if (within_boot && !findings.fresh && !findings.salvaged && testimony.runtime->queue_id == meta.ids.current() &&
+      findings.now.position >= testimony.runtime->moment.position) {
+    return result;
   }
-  Result<Statement> keep = db.Prepare(
-      "INSERT INTO earlier_ids(queue_id, urgent, normal, bulk) SELECT value, ?, ?, ? FROM meta WHERE key = 'queue_id'");
-  if (!keep) {
-    return keep.error();
+  // One that ran elsewhere meanwhile, with another runtime folder, left this one behind.
+  const bool left_behind = within_boot && result.accepted && disk->queue_id != testimony.runtime->queue_id;
+  const Loss::What what = findings.fresh      ? Loss::What::kGone
+                          : findings.salvaged ? Loss::What::kDamaged
+                                              : Loss::What::kOlder;
+  if (within_boot && !left_behind) {
+    result.loss = LossOf(what, *testimony.runtime, findings, true);
+  } else if (disk && (!result.accepted || findings.salvaged)) {
+    result.loss = LossOf(what, *disk, findings, false);
+  } else if (findings.log_lost && !findings.salvaged) {
+    result.loss = disk ? LossOf(what, *disk, findings, false) : Loss{};
+    result.loss->what = what;
+    result.loss->unknown = true;
+  } else if (findings.fresh && testimony.ballast) {
+    result.loss = Loss{};
+    result.loss->what = what;
+    result.loss->unknown = true;
   }
-  if (Status kept = keep->Bind(last[0], last[1], last[2]).Run(); !kept) {
-    return kept;
-  }
-  return db.Execute("UPDATE meta SET value = '" + renewal.id +
-                    "' WHERE key = 'queue_id';"
-                    "DELETE FROM earlier_ids WHERE id <= (SELECT max(id) FROM earlier_ids) - " +
-                    std::to_string(QueueIds::kMaxEarlier));
+  return result;
 }
 
 }  // namespace packhorse::queue

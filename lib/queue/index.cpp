@@ -9,8 +9,6 @@ namespace {
 
 // What a segment in memory costs beside its bytes.
 constexpr std::uint64_t kSegmentOverhead = 128;
-// Numbers that one reservation covers: a power cut skips at most this many.
-constexpr Sequence kNumberBlock = 65'536;
 
 std::uint64_t Cost(const RamSegment& segment) { return segment.messages.plain().size() + kSegmentOverhead; }
 
@@ -91,7 +89,13 @@ void Index::AddTotals(const LedgerChanges& totals) {
     LedgerCount& count = totals_[total];
     count.messages += change.messages;
     count.records += change.records;
+    pending_ += key.outcome == kLedgerPending && !IsOwn(key.stream) ? change.messages : 0;
   }
+}
+
+bool Index::IsOwn(StreamId stream) const {
+  const auto found = streams_.find(stream);
+  return found != streams_.end() && found->second.starts_with(kOwnStreams);
 }
 
 void Index::SetKept(std::int64_t dead, std::int64_t quarantined) {
@@ -238,14 +242,12 @@ void Index::DropCached(Lane lane) {
 FoldWork Index::TakeFold(Position through) {
   FoldWork work;
   work.through = through;
+  work.pending = pending();
   work.needed = Needed();
   retained_.TakeFold(work);
   for (const Lane lane : kAllLanes) {
     FoldWork::PerLane& part = work.lanes[At(lane)];
     part.numbers = numbers_[At(lane)];
-    if (part.numbers.next + kNumberBlock / 2 > part.numbers.reserved_through) {
-      part.numbers.reserved_through = part.numbers.next + kNumberBlock;
-    }
     CloseSegment(lane);
     std::deque<RamSegmentPtr> kept;
     for (RamSegmentPtr& segment : cache_[At(lane)]) {
@@ -283,7 +285,6 @@ FoldWork Index::TakeFold(Position through) {
 void Index::Folded(const FoldWork& work, const FoldResult& result) {
   for (const Lane lane : kAllLanes) {
     const FoldWork::PerLane& part = work.lanes[At(lane)];
-    numbers_[At(lane)].reserved_through = part.numbers.reserved_through;
     Held& held = held_[At(lane)];
     held.segments += result.held[At(lane)].segments;
     held.messages += result.held[At(lane)].messages;
@@ -344,11 +345,6 @@ std::vector<NeededSpan> Index::Needed() const {
     }
   }
   return spans;
-}
-
-bool Index::ReservationRunsLow() const {
-  return std::any_of(numbers_.begin(), numbers_.end(),
-                     [](const Numbers& numbers) { return numbers.next + kNumberBlock / 4 > numbers.reserved_through; });
 }
 
 std::optional<MonoTime> Index::OldestUnstored() const {

@@ -134,7 +134,8 @@ class Index {
   // When the oldest message that somebody still needs, and that only the journal has, came into memory.
   std::optional<MonoTime> OldestUnstored() const;
   std::uint64_t Unstored() const;   // such messages: what a power cut would cost
-  bool ReservationRunsLow() const;  // of numbers, in any lane
+  // How many messages wait or are on their way, once for each destination; the daemon's own apart.
+  std::uint64_t pending() const { return pending_ < 0 ? 0 : static_cast<std::uint64_t>(pending_); }
 
   // --- questions ---
   Backlog& backlog(DestinationId destination, Lane lane) { return backlogs_[{destination, lane}]; }
@@ -213,6 +214,8 @@ class Index {
   void DropCached(Lane lane);
   void Evict();
   void KeptSince(MonoTime now);
+  // Of the daemon itself: nobody outside was told that it is safe.
+  bool IsOwn(StreamId stream) const;
 
   std::uint64_t cache_bytes_;
   std::map<StreamId, std::string> streams_;
@@ -235,6 +238,7 @@ class Index {
   Suspects suspects_;
   std::uint64_t cached_bytes_ = 0;  // of stored segments
   LedgerChanges totals_;            // hour is always 0
+  std::int64_t pending_ = 0;        // messages, the sum of what totals_ has of them
   std::int64_t dead_ = 0;
   std::int64_t quarantined_ = 0;
   BatchId next_batch_ = 1;

@@ -82,6 +82,7 @@ void Index::Count(std::int32_t hour, StreamId stream, DestinationId destination,
   LedgerCount& total = totals_[std::move(key)];
   total.messages += messages;
   total.records += records;
+  pending_ += outcome == kLedgerPending && !IsOwn(stream) ? messages : 0;
 }
 
 void Index::CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
@@ -107,7 +108,7 @@ const Hot& Index::HotFor(StreamId stream, Lane lane, std::int32_t hour) {
   if (hot_.valid && hot_.stream == stream && hot_.lane == lane && hot_.hour == hour) {
     return hot_;
   }
-  hot_ = Hot{true, stream, lane, hour, {}};
+  hot_ = Hot{true, stream, lane, hour, IsOwn(stream), {}};
   for (const DestinationId destination : Recipients(stream, lane)) {
     const std::string reason = LaneReason(lane);
     hot_.counts.push_back(HotCount{&totals_[LedgerKey{0, stream, destination, kLedgerReceived, ""}],
@@ -164,6 +165,7 @@ bool Index::ApplyArrival(Lane lane, Sequence sequence, const RawMessage& message
     }
     wanted = true;
     ++count.total_pending->messages;
+    pending_ += hot_.own ? 0 : 1;
     ++count.pending->messages;
     wake = wake || count.backlog->waiting(count.backlog->wake_part) + 1 == count.backlog->wake_at;
     if (count.backlog->waiting() == 0) {

@@ -1,7 +1,5 @@
 #include "queue/open.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,13 +10,12 @@
 #include <cstdlib>
 #include <utility>
 
-#include "base/random.h"
+#include "queue/bring_forward.h"
 #include "queue/configuration.h"
 #include "queue/identity.h"
 #include "queue/message_codec.h"
-#include "queue/operation.h"
+#include "queue/outside.h"
 #include "queue/sqlite/boots.h"
-#include "queue/sqlite/definitions.h"
 #include "queue/sqlite/exchange.h"
 #include "queue/sqlite/quarantine.h"
 #include "queue/sqlite/replays.h"
@@ -50,15 +47,14 @@ Status MakeParent(const std::string& path) {
 }
 
 Status LoadLanes(Database& db, Index& index) {
-  Result<Statement> rows =
-      db.Prepare("SELECT lane, reserved_through, next_sequence, segments, messages, payload_bytes FROM lanes");
+  Result<Statement> rows = db.Prepare("SELECT lane, next_sequence, segments, messages, payload_bytes FROM lanes");
   if (!rows) {
     return rows.error();
   }
   Status read = rows->ForEach([&] {
     const auto lane = static_cast<Lane>(rows->Int(0));
-    index.SetNumbers(lane, Numbers{static_cast<Sequence>(rows->Int(2)), static_cast<Sequence>(rows->Int(1))});
-    index.SetHeld(lane, Held{rows->Int(3), rows->Int(4), rows->Int(5)});
+    index.SetNumbers(lane, Numbers{static_cast<Sequence>(rows->Int(1))});
+    index.SetHeld(lane, Held{rows->Int(2), rows->Int(3), rows->Int(4)});
   });
   if (!read) {
     return read;
@@ -150,95 +146,6 @@ Status CountWaiting(Database& db, Reader& reader, Index& index) {
   return {};
 }
 
-// Brings the index from where the database is to where the process was when it ended.
-Result<Position> ReplayJournal(const Journal::Options& journal, Position position, Index& index, MonoTime now,
-                               StartReport& report) {
-  const auto apply = [&](Position, std::string_view bytes) -> Status {
-    const Result<Operation> operation = DecodeOperation(bytes);
-    if (!operation) {
-      return operation.error();
-    }
-    if (const auto* arrival = std::get_if<ArrivalOp>(&*operation);
-        arrival != nullptr && arrival->sequence < index.numbers(arrival->lane).next) {
-      return {};  // carried over from the file before, from which it has just been read
-    }
-    if (Status fits = index.Check(*operation); !fits) {
-      return fits;
-    }
-    index.Apply(*operation, now);
-    ++report.operations;
-    return {};
-  };
-  const Result<Journal::Left> left = Journal::Read(journal, position, apply);
-  if (!left) {
-    report.problem = left.error().message;
-    report.how = StartReport::How::kWithoutJournal;
-    return position;
-  }
-  report.strangers = left->strangers;
-  if (left->found && !left->other_boot) {
-    report.how = StartReport::How::kRecovered;
-  }
-  return left->through;
-}
-
-// After a power cut some numbers were used of which nothing is left: the rest of each block is skipped.
-void SkipNumbers(Index& index) {
-  for (const Lane lane : kAllLanes) {
-    const Numbers numbers = index.numbers(lane);
-    index.SetNumbers(lane, Numbers{std::max(numbers.next, numbers.reserved_through + 1), numbers.reserved_through});
-  }
-}
-
-std::array<Sequence, kLanes> LastNumbers(const Index& index) {
-  std::array<Sequence, kLanes> last{};
-  for (const Lane lane : kAllLanes) {
-    last.at(At(lane)) = index.last(lane);
-  }
-  return last;
-}
-
-// Everything that was only in the journal goes into the database, with the configuration; from here on the journal's
-// entries carry `epoch`.
-Status FirstFold(Opened& opened, const Options& options, const Renewal& renewal, std::uint64_t epoch) {
-  Index& index = *opened.index;
-  const FoldWork work = index.TakeFold(opened.position);
-  const std::array<Sequence, kLanes> last = LastNumbers(index);
-  const auto change = [&](Database& db) -> Result<LedgerChanges> {
-    StoredCount count;  // nobody waits for a queue that is being opened: all at once
-    Result<LedgerChanges> configured = ApplyConfiguration(db, options.streams, options.destinations, last, count);
-    if (!configured) {
-      return configured;
-    }
-    if (Status kept = KeepDefinitions(db, options.streams, last); !kept) {
-      return kept.error();
-    }
-    if (Status identified = WriteIdentity(db, renewal, options.machine, last); !identified) {
-      return identified.error();
-    }
-    Status begun = db.Execute("UPDATE meta SET value = '" + std::to_string(epoch) + "' WHERE key = 'epoch'");
-    return begun ? std::move(configured) : begun.error();
-  };
-  const Result<FoldResult> folded = opened.books.Write(work, change);
-  if (!folded) {
-    return folded.error();
-  }
-  index.Folded(work, *folded);
-  index.CatchUp(folded->counted);
-  Result<QueueIds> ids = LoadIds(opened.books.database());
-  if (!ids) {
-    return ids.error();
-  }
-  opened.ids = *std::move(ids);
-  index.ReleaseClock();
-  const Result<StoredConfiguration> stored = ReadConfiguration(opened.books.database());
-  if (!stored) {
-    return stored.error();
-  }
-  Install(*stored, options.streams, index);
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> MetaText(Database& db, const char* key) {
@@ -281,95 +188,17 @@ Status LoadIndex(Database& db, Reader& reader, Index& index) {
   return CountWaiting(db, reader, index);
 }
 
-Result<LockFile> LockFile::Take(const std::string& path) {
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid()) {
-    return WriteError("open " + path, errno);
-  }
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    const Result<std::string> holder = ReadFile(path, 64);
-    return Error{ErrorCode::kBusy,
-                 "the queue is in use by process " + (holder ? *holder : "?") + "; two daemons cannot share a queue"};
-  }
-  // In this order it needs no new room on a disk that is full.
-  const std::string pid = std::to_string(getpid());
-  if (pwrite(fd.get(), pid.data(), pid.size(), 0) < 0 || ftruncate(fd.get(), static_cast<off_t>(pid.size())) != 0) {
-    return ErrnoError("write " + path, errno);
-  }
-  return LockFile(std::move(fd));
-}
-
 namespace {
 
-// What the database says of itself.
-struct Meta {
-  QueueIds ids;
-  bool clean = false;
-  Position position = 0;
-  std::uint64_t epoch = 0;
+// What of the database was found before it was opened.
+struct Found {
+  std::optional<Salvaged> salvaged;
+  bool fresh = false;     // none, or an empty one
+  bool log_lost = false;  // its write-ahead log was missing or had no header
 };
 
-Result<Meta> LoadMeta(Database& db) {
-  Result<QueueIds> ids = LoadIds(db);
-  const Result<std::uint64_t> clean = MetaNumber(db, "clean");
-  const Result<std::uint64_t> position = MetaNumber(db, "position");
-  const Result<std::uint64_t> epoch = MetaNumber(db, "epoch");
-  for (const auto* number : {&clean, &position, &epoch}) {
-    if (!*number) {
-      return number->error();
-    }
-  }
-  if (!ids) {
-    return ids.error();
-  }
-  return Meta{*std::move(ids), *clean != 0, *position, *epoch};
-}
-
-// From the state of the database to the present, and a journal to go on with.
-Status BringForward(Opened& opened, const Meta& meta, const Options& options, Doubts doubts, const Clock& clock) {
-  StartReport& report = opened.report;
-  SetRetention(options.streams, *opened.index);  // before what is only in the journal could be let go
-  report.how = meta.clean ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
-  opened.position = meta.position;
-  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.ids.current(), clock.BootId(), meta.epoch};
-  if (!meta.clean) {
-    const Result<Position> through = ReplayJournal(journal, meta.position, *opened.index, clock.Mono(), report);
-    if (!through) {
-      return through.error();
-    }
-    opened.position = *through;
-  }
-  if (report.how == StartReport::How::kWithoutJournal) {
-    SkipNumbers(*opened.index);
-  }
-  doubts.log_missing = doubts.log_missing && report.how == StartReport::How::kWithoutJournal;
-  const Result<Renewal> renewal = DecideRenewal(opened.books.database(), doubts);
-  if (!renewal) {
-    return renewal.error();
-  }
-  const bool forgot = report.how == StartReport::How::kWithoutJournal && clock.Boot() >= options.clock_wait;
-  opened.index->BeginBoot({clock.BootId(), clock.Boot(), WallAtBoot(clock), clock.Synchronized(), forgot});
-  journal.epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
-  if (Status folded = FirstFold(opened, options, *renewal, journal.epoch); !folded) {
-    return folded;
-  }
-  if (!renewal->id.empty()) {
-    report.renewed_from = journal.queue_id;
-    report.renewed_because = renewal->because;
-    journal.queue_id = renewal->id;
-  }
-  Result<Journal> made = Journal::Create(journal, opened.position + 1);
-  if (made) {
-    opened.journal = *std::move(made);
-  } else {
-    report.journal_error = made.error().message;
-  }
-  return {};
-}
-
 // The state of a queue whose lock is held.
-Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salvaged, const Clock& clock) {
-  const bool log_missing = FileBytes(options.path) > 0 && !Exists(options.path + "-wal");
+Result<Opened> Load(const Options& options, const Found& found, Outside& outside, const Clock& clock) {
   Result<Books> books = Books::Open(options.path, BooksLimits{options.max_settled_batches, options.max_given_up,
                                                               options.max_dead_letters, options.max_quarantined});
   if (!books) {
@@ -387,21 +216,15 @@ Result<Opened> Load(const Options& options, const std::optional<Salvaged>& salva
   if (!meta) {
     return meta.error();
   }
-  Opened opened{std::nullopt,
-                meta->ids,
-                std::make_unique<Index>(options.cache_bytes),
-                *std::move(reader),
-                *std::move(books),
-                std::nullopt,
-                0,
-                StartReport{},
-                std::nullopt};
-  opened.report.salvaged = salvaged;
+  Opened opened{
+      std::nullopt,       std::nullopt,      nullptr,      meta->ids, std::make_unique<Index>(options.cache_bytes),
+      *std::move(reader), *std::move(books), std::nullopt, 0,         0,
+      StartReport{},      std::nullopt};
+  opened.report.salvaged = found.salvaged;
   if (Status loaded = LoadIndex(opened.books.database(), opened.reader, *opened.index); !loaded) {
     return loaded.error();
   }
-  const Doubts doubts{options.machine, log_missing && !meta->clean, salvaged.has_value()};
-  if (Status brought = BringForward(opened, *meta, options, doubts, clock); !brought) {
+  if (Status brought = BringForward(opened, *meta, {outside, found.fresh, found.log_lost}, options, clock); !brought) {
     return brought.error();
   }
   // SQLite syncs the folder of a new file, and goes on when that fails.
@@ -419,18 +242,28 @@ std::uint64_t BallastBytes(const Options& options) {
 }
 
 // On a full disk the ballast is given up for it, and the log that was left makes room for another fold.
-Result<Opened> LoadWith(Ballast& ballast, const Options& options, const std::optional<Salvaged>& salvaged,
+Result<Opened> LoadWith(Ballast& ballast, const Options& options, const Found& found, Outside& outside,
                         const Clock& clock) {
-  Result<Opened> opened = Load(options, salvaged, clock);
+  Result<Opened> opened = Load(options, found, outside, clock);
   bool more = true;
   while (!opened && opened.error().code == ErrorCode::kDiskFull && more) {
     more = ballast.GiveUp();
     if (Result<Books> books = Books::Open(options.path, BooksLimits{}); books) {
       static_cast<void>(books->Shrink(0));
     }
-    opened = Load(options, salvaged, clock);
+    opened = Load(options, found, outside, clock);
   }
   return opened;
+}
+
+// Why the database is to be salvaged before it is opened; nothing says so. SQLite would take an empty one for new, and
+// remove the log that holds what was in it.
+std::optional<std::string> KnownDamage(const std::string& path, const Outside& outside) {
+  if (FileBytes(path) == 0 && FileBytes(path + "-wal") > 0 && outside.known()) {
+    return std::string(Exists(path) ? "the database is empty" : "the database is gone") +
+           ", its write-ahead log is still there";
+  }
+  return NotedDamage(path);
 }
 
 // On a full disk the ballast is given up for it.
@@ -452,15 +285,15 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (Status made = MakeParent(options.path); !made) {
     return made.error();
   }
-  Result<LockFile> lock = LockFile::Take(options.path + ".lock");
-  if (!lock) {
-    return lock.error();
+  Result<Outside> outside = LookOutside(options);
+  if (!outside) {
+    return outside.error();
   }
   Result<std::optional<Salvaged>> finished = FinishSalvage(options.path);
   if (!finished) {
     return finished.error();
   }
-  std::optional<Salvaged> salvaged = *std::move(finished);
+  Found found{*std::move(finished), false, false};
   Ballast ballast(options.path + ".ballast", BallastBytes(options));
   bool made_now = false;
   const auto salvage = [&](const std::string& because) -> Status {
@@ -468,24 +301,28 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
     if (!made) {
       return made.error();
     }
-    salvaged = *std::move(made);
+    found.salvaged = *std::move(made);
     made_now = true;
     return {};
   };
-  if (const std::optional<std::string> because = NotedDamage(options.path); because && !salvaged) {
+  if (const std::optional<std::string> because = KnownDamage(options.path, *outside); because && !found.salvaged) {
     if (Status made = salvage(*because); !made) {
       return made.error();
     }
   }
-  Result<Opened> opened = LoadWith(ballast, options, salvaged, clock);
+  found.fresh = FileBytes(options.path) == 0;
+  found.log_lost = !found.fresh && !LogHolds(options.path + "-wal");
+  Result<Opened> opened = LoadWith(ballast, options, found, *outside, clock);
   if (!opened && opened.error().code == ErrorCode::kCorrupt && !made_now) {
     if (Status made = salvage(opened.error().message); !made) {
       return made.error();
     }
-    opened = LoadWith(ballast, options, salvaged, clock);
+    opened = LoadWith(ballast, options, found, *outside, clock);
   }
   if (opened) {
-    opened->lock.emplace(*std::move(lock));
+    opened->lock = std::move(outside->lock);
+    opened->runtime_lock = std::move(outside->runtime_lock);
+    opened->witness = std::move(outside->witness);
     if (Status taken = ballast.given_up() ? Status() : ballast.Take(); !taken) {
       opened->report.ballast_error = taken.error().message;
     }

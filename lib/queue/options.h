@@ -66,8 +66,6 @@ struct Options {
   bool strict = false;
   std::chrono::milliseconds window{2'000};
   std::uint64_t journal_bytes = 4ULL << 20U;  // of each of the two journal files
-  // What the queue id is bound to: another one on the same file means that the card was copied. Empty: not bound.
-  std::string machine;
   // Messages that came before this boot's clock was right wait for that until the machine has run for so long; after
   // that they go out as they were stamped.
   std::chrono::milliseconds clock_wait{std::chrono::minutes(2)};

@@ -59,12 +59,13 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
     : options_(std::move(options)),
       clock_(clock),
       lock_(std::move(opened.lock)),
+      runtime_lock_(std::move(opened.runtime_lock)),
       ids_(std::move(opened.ids)),
       report_(WithGaps(std::move(opened.report), *opened.index)),
       index_(std::move(opened.index)),
       limits_(options_.limits),
       store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
-                                     *std::move(opened.ballast), opened.position,
+                                     *std::move(opened.ballast), std::move(opened.witness), opened.position,
                                      StoreOptions{options_.strict, options_.window, [this] { Wake(); }})),
       reader_(std::move(opened.reader)) {
   expiry_.SetMaxAge(limits_.max_age);

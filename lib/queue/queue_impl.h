@@ -221,6 +221,7 @@ class QueueImpl final : public Queue {
   const Options options_;
   const Clock& clock_;
   const std::optional<LockFile> lock_;
+  const std::optional<LockFile> runtime_lock_;
   const QueueIds ids_;
   const StartReport report_;
   mutable std::mutex mutex_;

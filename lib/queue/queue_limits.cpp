@@ -43,10 +43,6 @@ bool QueueImpl::TryAppend(const RawMessage& message) {
   if (store_->disk_full_locked()) {
     return false;
   }
-  if (numbers.next > numbers.reserved_through) {
-    store_->AskFoldLocked();
-    return false;
-  }
   store_->PostLocked(ArrivalOp{lane, numbers.next, message, "", ""}, [](const Status&) {});
   return true;
 }

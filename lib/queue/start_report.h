@@ -1,9 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace packhorse::queue {
 
@@ -16,6 +19,23 @@ struct Salvaged {
   std::uint64_t messages_lost = 0;   // pending ones, once per destination: dropped as "damaged" in the ledger
   std::vector<std::string> damaged;  // tables that could not be read whole
   bool sent_again = false;           // what had been sent is not known any more: everything stored is pending again
+};
+
+// What was acknowledged and is gone, as a witness outside the database tells (witness.h). Messages count once for each
+// destination for which they waited.
+struct Loss {
+  enum class What : std::uint8_t {
+    kGone,     // there is no database any more, or an empty one
+    kOlder,    // it is another one: an older copy, or one without its write-ahead log
+    kDamaged,  // it was damaged: see Salvaged
+    kJournal,  // the journal does not hold what it should
+  };
+  What what = What::kGone;
+  std::uint64_t at_least = 0;
+  std::uint64_t at_most = 0;
+  bool unknown = false;               // there may be more, nobody knows how many
+  std::chrono::seconds uncounted{0};  // what came so shortly before the end comes on top
+  WallTime witnessed_at{};            // when the witness on the disk was written; epoch: it is of this boot
 };
 
 // How the queue was found when it was opened.
@@ -33,7 +53,9 @@ struct StartReport {
   std::string ballast_error;     // why no room is set aside for a full disk
   std::string renewed_from;      // the queue id until now; empty while it stays
   std::string renewed_because;
+  std::string witness_error;  // why there is no witness on the disk
   std::optional<Salvaged> salvaged;
+  std::optional<Loss> loss;
   // Where the counters of the ledger contradict themselves or each other: one line each.
   std::vector<std::string> ledger_gaps;
 };

@@ -40,18 +40,20 @@ constexpr std::uint64_t kFillParts = 6;
 }  // namespace
 
 Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-             Ballast ballast, Position position, StoreOptions options)
+             Ballast ballast, std::unique_ptr<WitnessKeeper> witness, Position position, StoreOptions options)
     : books_(std::move(books)),
       index_(index),
       mutex_(mutex),
       clock_(clock),
       journal_(std::move(journal)),
       ballast_(std::move(ballast)),
+      witness_(std::move(witness)),
       options_(std::move(options)),
       position_(position),
       folded_(position),
       gap_(!journal_),
       next_lazy_(clock.Mono() + kLazyFold),
+      next_witness_(clock.Mono() + kWitnessInterval),
       next_ballast_(clock.Mono() + kTryFirstBallast) {
   if (ballast_.given_up()) {
     NoteFullDisk();
@@ -79,7 +81,7 @@ Position Store::Record(std::string_view bytes) {
   return folded_ >= gap_through_ ? 0 : gap_through_;
 }
 
-// Waits until the next number may be used, and journal and disk have room.
+// Waits until journal and disk have room.
 Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
                             std::string_view reason, std::string_view detail) {
   while (!stopping_) {
@@ -92,7 +94,7 @@ Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<La
       continue;
     }
     const bool fits = gap_ || !journal_->CanHold(bytes_.size()) || journal_->HasRoom(bytes_.size(), true);
-    if (numbers.next <= numbers.reserved_through && fits) {
+    if (fits) {
       grace_ -= ballast_.given_up() ? bytes_.size() : 0;
       return Slot{lane, numbers.next};
     }
@@ -112,7 +114,9 @@ Result<Slot> Store::Append(std::optional<Lane> wanted, const RawMessage& message
   }
   Position needed = Record(bytes_);
   ++position_;
-  if (index_.ApplyArrival(slot->lane, slot->sequence, message, reason, detail, clock_.Mono())) {
+  const bool wakes = index_.ApplyArrival(slot->lane, slot->sequence, message, reason, detail, clock_.Mono());
+  NoteLocked();
+  if (wakes) {
     Wake();
   }
   if (options_.strict || failures_ > 0) {
@@ -146,6 +150,7 @@ void Store::PostLocked(const Operation& operation, std::function<void(const Stat
     needed = position_;
   }
   index_.Apply(operation, clock_.Mono());
+  NoteLocked();
   if (needed == 0) {
     finished(Status());
     return;
@@ -188,7 +193,7 @@ bool Store::FoldDue() const {
   if (position_ == folded_ && !index_.retained().releases()) {
     return false;
   }
-  if (fold_asked_ || urgent_ > 0 || index_.ReservationRunsLow()) {
+  if (fold_asked_ || urgent_ > 0) {
     return true;
   }
   const MonoTime now = clock_.Mono();
@@ -237,6 +242,9 @@ void Store::Run() {
       const FoldWork work = BeginFold(last);
       written = WriteUntilDone(lock, work);
     }
+    if (written) {
+      SaveWitness(lock, last);
+    }
     folding_ = false;
     WriteDamage(lock);
     if (last || !written) {
@@ -277,6 +285,7 @@ FoldWork Store::BeginFold(bool clean) {
 void Store::EndFold(const FoldWork& work, const FoldResult& result) {
   index_.Folded(work, result);
   folded_ = work.through;
+  NoteFoldLocked(work);
   if (journal_) {
     journal_->Release(folded_);
   }

@@ -18,6 +18,7 @@
 #include "queue/journal.h"
 #include "queue/operation.h"
 #include "queue/sqlite/books.h"
+#include "queue/witness.h"
 
 namespace packhorse::queue {
 
@@ -41,7 +42,7 @@ class Store {
  public:
   // `position`: of the last operation that the database has. Without a journal every operation waits for the disk.
   Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-        Ballast ballast, Position position, StoreOptions options);
+        Ballast ballast, std::unique_ptr<WitnessKeeper> witness, Position position, StoreOptions options);
   ~Store();
 
   // Blocks until the arrival is safe, or until Stop(). While the disk refuses, in either mode, until a fold has it. A
@@ -87,6 +88,13 @@ class Store {
 
   Result<Slot> Prepare(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
                        std::string_view reason, std::string_view detail);
+  // --- store_witness.cpp ---
+  static constexpr std::chrono::seconds kWitnessInterval{60};  // a page of flash each time
+  // What no crash of the process can lose is known outside the database from here on.
+  void NoteLocked();
+  void NoteFoldLocked(const FoldWork& work);
+  // After a fold, once in a while and at the `last` one.
+  void SaveWitness(std::unique_lock<std::mutex>& lock, bool last);
   void Run();
   bool JournalFills() const;
   bool FoldDue() const;
@@ -123,6 +131,7 @@ class Store {
   const Clock& clock_;
   std::optional<Journal> journal_;
   Ballast ballast_;
+  std::unique_ptr<WitnessKeeper> witness_;
   const StoreOptions options_;
 
   Position position_;         // of the last operation
@@ -138,6 +147,7 @@ class Store {
   std::optional<FoldWork> unwritten_;  // of a FoldNow() that failed
   MonoTime next_lazy_{};
   MonoTime next_bounded_{};
+  MonoTime next_witness_{};
   MonoTime next_ballast_{};
   std::deque<Waiter> waiters_;
   std::string bytes_;  // reused

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "queue/identity.h"
 #include "queue/open.h"
 #include "queue/sqlite/boots.h"
 #include "queue/sqlite/schema.h"

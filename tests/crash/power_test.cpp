@@ -79,8 +79,7 @@ class Machine {
   }
   void Cut() {
     disk_.Cut(random_);
-    shared_.cut = Shared::Cut{true, shared_.folded, shared_.at_risk, shared_.at_risk_at, {}};
-    std::copy(std::begin(shared_.highest), std::end(shared_.highest), std::begin(shared_.cut.highest));
+    shared_.cut = Shared::Cut{true, shared_.folded, shared_.at_risk, shared_.at_risk_at};
   }
 
   Shared& shared_;

@@ -48,6 +48,7 @@ struct Message {
   std::uint8_t records;
   std::uint16_t padding;
   Sequence sequence;
+  char queue_id[16];  // under which it was numbered
   std::int32_t hour;  // of its arrival
   At at[kDestinations][kMaxRecords];
   // What is known of a record that is, or was, set aside.

@@ -134,15 +134,36 @@ void Player::NoteRisk() {
   shared_.at_risk = static_cast<std::uint32_t>(queue_->Snapshot().at_risk);
 }
 
+// A power cut takes what proves that the queue goes on where it was: numbers that are gone may be given again, but
+// under another id.
+void Player::NoteId(Found found) {
+  const std::string id = queue_->id();
+  const bool kept = id == shared_.queue_id;
+  Require(!kept || found != Found::kAfterPowerCut, "the queue has the id of before the power cut");
+  if (!kept) {
+    std::fill(std::begin(shared_.highest), std::end(shared_.highest), 0);
+    std::snprintf(shared_.queue_id, sizeof shared_.queue_id, "%s", id.c_str());
+  }
+}
+
+// What waits has the record id under which it came.
+void Player::CompareIds(const Model& moment) {
+  for (std::uint16_t i = 0; i < moment.messages; ++i) {
+    const Message& message = moment.message[i];
+    const bool waits = message.Is(0, At::kPending) || message.Is(1, At::kPending);
+    Require(!waits || queue_->ids().Of(message.lane(), message.sequence) == message.queue_id,
+            "number " + std::to_string(message.sequence) + " has another queue id");
+  }
+}
+
 void Player::OpenAndCompare(Found found) {
   const Shared::Cut cut = std::exchange(shared_.cut, Shared::Cut());
-  if (cut.happened) {
-    std::copy(std::begin(cut.highest), std::end(cut.highest), std::begin(shared_.highest));
-  }
   shared_.step = 0;
   Result<std::unique_ptr<Queue>> opened = Open(options_, clock_);
   Require(opened.has_value(), opened ? "" : opened.error().message);
   queue_ = *std::move(opened);
+  NoteId(found);
+  Require(!queue_->start().loss, "a loss is told, where a crash or a power cut takes nothing that a witness knows");
   using How = StartReport::How;
   const bool journal = queue_->start().journal_error.empty();
   const How expected = found == Found::kNew || found == Found::kAfterPowerCut || !journal ? How::kWithoutJournal
@@ -165,6 +186,7 @@ void Player::OpenAndCompare(Found found) {
     why = why.empty() ? Compare(moment, seen) : why;
     if (why.empty()) {
       Matched(moment, sure, cut);
+      CompareIds(moment);
       CompareRetained();
       Verify();
       return;
@@ -266,6 +288,7 @@ void Player::Append() {
   Sequence& highest = shared_.highest[static_cast<std::size_t>(message.lane())];
   Require(*sequence > highest, "number " + std::to_string(*sequence) + " was given before");
   highest = message.sequence = *sequence;
+  std::snprintf(message.queue_id, sizeof message.queue_id, "%s", queue_->id().c_str());
   Commit(next, true);
   if (options_.strict) {
     shared_.folded = shared_.moments - 1;

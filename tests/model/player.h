@@ -22,7 +22,8 @@ struct Shared {
   std::uint32_t safe;     // the newest of them that a crash must not undo
   std::uint32_t folded;   // likewise a power cut
   std::uint32_t serial;   // of messages and batches
-  Sequence highest[3];    // number that was given, by lane
+  char queue_id[16];      // under which numbers are given
+  Sequence highest[3];    // that was given under it, by lane
   std::int64_t clock;     // microseconds
   std::uint32_t step;     // of the process, from 1; 0: it opens the queue
   std::uint32_t at_risk;  // messages, as the queue says, after the step that made the moment `at_risk_at`
@@ -33,7 +34,6 @@ struct Shared {
     std::uint32_t folded;
     std::uint32_t at_risk;
     std::uint32_t at_risk_at;
-    Sequence highest[3];
   } cut;
   bool lake_tried;     // a process that crashed meanwhile may or may not have begun it
   bool disk_fails;     // a new configuration may be refused
@@ -73,6 +73,8 @@ class Player {
   void Advance(std::int64_t microseconds);
 
   void OpenAndCompare(Found found);
+  void NoteId(Found found);
+  void CompareIds(const Model& moment);
   void Matched(const Model& moment, bool sure, const Shared::Cut& cut);
   void NoteRisk();
   Observation Observe();

@@ -117,6 +117,9 @@ Result<FoldResult> Books::Write(const FoldWork& work, const Change& change) {
       }
     }
     last_result_ = result;
+    if (before_commit_) {
+      before_commit_(fold_);
+    }
     in_doubt_ = true;
     return Run("COMMIT");
   };
@@ -219,12 +222,10 @@ Status Books::WriteLanes(const FoldWork& work, FoldResult& result) {
   for (const Lane lane : kAllLanes) {
     const Numbers& numbers = work.lanes[At(lane)].numbers;
     const Held& held = result.held[At(lane)];
-    Status counted = Run(
-        "UPDATE lanes SET reserved_through = ?1, next_sequence = ?2, segments = segments + ?3, messages = messages + "
-        "?4,"
-        " payload_bytes = payload_bytes + ?5 WHERE lane = ?6 AND (reserved_through <> ?1 OR next_sequence <> ?2 OR ?3"
-        " <> 0 OR ?4 <> 0)",
-        numbers.reserved_through, numbers.next, held.segments, held.messages, held.payload_bytes, Number(lane));
+    Status counted =
+        Run("UPDATE lanes SET next_sequence = ?1, segments = segments + ?2, messages = messages + ?3,"
+            " payload_bytes = payload_bytes + ?4 WHERE lane = ?5 AND (next_sequence <> ?1 OR ?2 <> 0 OR ?3 <> 0)",
+            numbers.next, held.segments, held.messages, held.payload_bytes, Number(lane));
     if (!counted) {
       return counted;
     }

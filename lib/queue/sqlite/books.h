@@ -45,6 +45,10 @@ class Books {
   // Gives the log's room back, too, if there would be `wanted` bytes free then.
   void DropLog(std::uint64_t wanted);
 
+  // Called with the number of each fold before its commit is tried: what is told of it elsewhere comes first.
+  void BeforeCommit(std::function<void(std::uint64_t fold)> call) { before_commit_ = std::move(call); }
+  // Of the last one that was tried.
+  std::uint64_t fold() const { return fold_; }
   // Whether what the last call was to write may be in although it failed.
   bool in_doubt() const { return in_doubt_; }
   Database& database() { return db_; }
@@ -80,6 +84,7 @@ class Books {
   std::uint64_t fold_ = 0;  // number of the last attempt, in the database if its commit is
   FoldResult last_result_;  // what it did
   Trimmer trimmer_;
+  std::function<void(std::uint64_t)> before_commit_;
 };
 
 }  // namespace packhorse::queue

@@ -59,8 +59,7 @@ Status Check::Prepare() {
   }
   // Numbers are told apart by their sign: streams are shown as negative ones.
   phases_.push_back({"SELECT -id, name FROM streams UNION ALL SELECT id, name FROM destinations", &Check::OnName});
-  phases_.push_back(
-      {"SELECT lane, reserved_through, next_sequence, segments, messages, payload_bytes FROM lanes", &Check::OnLane});
+  phases_.push_back({"SELECT lane, next_sequence, segments, messages, payload_bytes FROM lanes", &Check::OnLane});
   phases_.push_back({"SELECT 0, 'the earlier id ' || queue_id, urgent, normal, bulk FROM earlier_ids ORDER BY id",
                      &Check::OnLastNumbers});
   phases_.push_back(
@@ -180,11 +179,10 @@ Status Check::OnLane(const Statement& row, std::uint64_t&) {
     return {};
   }
   LaneState& state = lanes_.at(At(*lane));
-  state.next = static_cast<Sequence>(row.Int(2));
-  state.said = Held{row.Int(3), row.Int(4), row.Int(5)};
-  if (row.Int(2) < 1 || row.Int(1) < row.Int(2) - 1) {
-    Note(Where(*lane) + ": numbers up to " + Text(row.Int(2) - 1) + " are given, but only reserved up to " +
-         Text(row.Int(1)));
+  state.next = static_cast<Sequence>(row.Int(1));
+  state.said = Held{row.Int(2), row.Int(3), row.Int(4)};
+  if (row.Int(1) < 1) {
+    Note(Where(*lane) + " goes on with number " + Text(row.Int(1)));
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #include "queue/sqlite/exchange.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +18,11 @@ namespace packhorse::queue {
 namespace {
 
 constexpr std::size_t kMaxReportBytes = 64U << 10U;
-constexpr std::size_t kHeaderBytes = 100;  // of an SQLite database (file format, section 1.3)
+// Of an SQLite database (file format, section 1.3) and of its write-ahead log (section 4.1).
+constexpr std::size_t kHeaderBytes = 100;
+constexpr std::size_t kLogHeaderBytes = 32;
+constexpr std::size_t kFrameHeaderBytes = 24;
+constexpr std::uint64_t kLogMagic = 0x377F0682;
 
 std::string ReportFile(const std::string& path) { return path + ".salvaged"; }
 
@@ -103,11 +108,17 @@ struct Size {
   std::uint64_t free_pages = 0;
 };
 
-Size ReadSize(const std::string& path) {
+std::string ReadBeginning(const std::string& path, std::size_t bytes) {
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string header(kHeaderBytes, '\0');
-  if (!fd.valid() || pread(fd.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
-      header.compare(0, 15, "SQLite format 3") != 0) {
+  std::string header(bytes, '\0');
+  const ssize_t size = fd.valid() ? pread(fd.get(), header.data(), header.size(), 0) : 0;
+  header.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return header;
+}
+
+Size ReadSize(const std::string& path) {
+  const std::string header = ReadBeginning(path, kHeaderBytes);
+  if (header.size() < kHeaderBytes || header.compare(0, 15, "SQLite format 3") != 0) {
     return {};
   }
   const std::uint64_t page_field = BigEndian(std::string_view(header).substr(16, 2));
@@ -116,6 +127,25 @@ Size ReadSize(const std::string& path) {
   const bool sane = size.page_bytes >= 512 && (size.page_bytes & (size.page_bytes - 1)) == 0 &&
                     header.compare(24, 4, header, 92, 4) == 0;  // else the number of pages is not kept
   return sane ? size : Size{};
+}
+
+// The size of the database after the last commit that its write-ahead log has.
+std::uint64_t BytesByLog(const std::string& log) {
+  if (!LogHolds(log)) {
+    return 0;
+  }
+  const Fd fd(open(log.c_str(), O_RDONLY | O_CLOEXEC));
+  const std::uint64_t page_bytes = BigEndian(std::string_view(ReadBeginning(log, kLogHeaderBytes)).substr(8, 4));
+  std::uint64_t pages = 0;
+  std::string frame(8, '\0');  // number of the page, and of all pages where a commit ends
+  for (std::uint64_t at = kLogHeaderBytes; page_bytes > 0; at += kFrameHeaderBytes + page_bytes) {
+    if (pread(fd.get(), frame.data(), frame.size(), static_cast<off_t>(at)) != static_cast<ssize_t>(frame.size())) {
+      break;
+    }
+    const std::uint64_t after_commit = BigEndian(std::string_view(frame).substr(4));
+    pages = after_commit > 0 ? after_commit : pages;
+  }
+  return pages * page_bytes;
 }
 
 }  // namespace
@@ -144,13 +174,39 @@ Status CheckSalvageRoom(const std::string& path, std::uint64_t ballast) {
                    " are; make room (df -h), then it goes on by itself; nothing is written or removed before"};
 }
 
+bool LogHolds(const std::string& log) {
+  const std::string header = ReadBeginning(log, kLogHeaderBytes);
+  if (header.size() < kLogHeaderBytes) {
+    return header.empty() && Exists(log);
+  }
+  const std::uint64_t magic = BigEndian(std::string_view(header).substr(0, 4));
+  if (magic != kLogMagic && magic != kLogMagic + 1) {
+    return false;
+  }
+  std::uint32_t first = 0;
+  std::uint32_t second = 0;
+  for (std::size_t at = 0; at < 24; at += 8) {
+    const auto word = [&](std::size_t from) {
+      std::string bytes = header.substr(from, 4);
+      if (magic == kLogMagic) {
+        std::reverse(bytes.begin(), bytes.end());  // the magic number says in which order the checksum takes them
+      }
+      return static_cast<std::uint32_t>(BigEndian(bytes));
+    };
+    first += word(at) + second;
+    second += word(at + 4) + first;
+  }
+  return first == BigEndian(std::string_view(header).substr(24, 4)) &&
+         second == BigEndian(std::string_view(header).substr(28, 4));
+}
+
 Status PadDatabase(const std::string& path) {
   const Size size = ReadSize(path);
-  const std::uint64_t whole = size.page_bytes * size.pages;
+  const std::uint64_t whole = FileBytes(path) == 0 ? BytesByLog(path + "-wal") : size.page_bytes * size.pages;
   if (FileBytes(path) >= whole) {
     return {};
   }
-  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!fd.valid() || ftruncate(fd.get(), static_cast<off_t>(whole)) != 0) {
     return ErrnoError("pad " + path, errno);
   }

@@ -21,7 +21,11 @@ void RemoveDatabase(const std::string& path);
 
 // kDiskFull unless there is room beside the damaged database for what it may hold, once `ballast` bytes are given up.
 Status CheckSalvageRoom(const std::string& path, std::uint64_t ballast);
+// Whether a write-ahead log is there and begins as one: without that SQLite takes the database as it is, without a
+// word. An empty one does.
+bool LogHolds(const std::string& log);
 // SQLite reads nothing of a file that is shorter than its header says: what is missing at the end becomes zeros.
+// Likewise of one that is empty or gone, while its log says how long it was.
 Status PadDatabase(const std::string& path);
 
 // The new database is complete and synced. After an error a later FinishExchange() goes on.

@@ -114,8 +114,7 @@ class Mending {
 
   // Numbers go on behind everything that is there; what the lanes hold is counted anew.
   Status MendLanes() {
-    std::string sql =
-        "INSERT OR IGNORE INTO lanes(lane, reserved_through, next_sequence) VALUES (0,0,1),(1,0,1),(2,0,1);";
+    std::string sql = "INSERT OR IGNORE INTO lanes(lane, next_sequence) VALUES (0, 1), (1, 1), (2, 1);";
     for (const char* seen : {"SELECT max(last_sequence) FROM segments AS s WHERE s.id >> 60 = lanes.lane",
                              "SELECT max(sequence) FROM dead WHERE dead.lane = lanes.lane",
                              "SELECT max(sequence) FROM suspects WHERE suspects.lane = lanes.lane",
@@ -123,10 +122,9 @@ class Mending {
                              "SELECT max(last_sequence) FROM settled WHERE settled.lane = lanes.lane",
                              "SELECT max(last_sequence) FROM given_up WHERE given_up.lane = lanes.lane",
                              "SELECT max(from_sequence) - 1 FROM pending WHERE pending.lane = lanes.lane"}) {
-      sql += "UPDATE lanes SET reserved_through = max(reserved_through, coalesce((" + std::string(seen) + "), 0));";
+      sql += "UPDATE lanes SET next_sequence = max(next_sequence, coalesce((" + std::string(seen) + "), 0) + 1);";
     }
     sql +=
-        "UPDATE lanes SET next_sequence = max(next_sequence, reserved_through + 1);"
         "UPDATE lanes SET (segments, messages, payload_bytes) = (SELECT count(*), coalesce(sum(s.messages), 0),"
         " coalesce(sum(s.payload_bytes), 0) FROM segments AS s WHERE s.id >> 60 = lanes.lane);"
         "UPDATE pending SET waiting = NULL";

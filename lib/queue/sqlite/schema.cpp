@@ -104,6 +104,13 @@ CREATE INDEX retained_until ON retained(boot, until);
 )sql"
     // Identity: what proves that a start goes on with this database, and what its numbers were called before.
     R"sql(
+DELETE FROM meta WHERE key = 'machine';
+INSERT OR IGNORE INTO meta VALUES ('fold', '0'), ('accepted', '');
+CREATE TABLE lanes_without_reservation(lane INTEGER PRIMARY KEY, next_sequence INTEGER NOT NULL,
+  segments INTEGER NOT NULL DEFAULT 0, messages INTEGER NOT NULL DEFAULT 0, payload_bytes INTEGER NOT NULL DEFAULT 0);
+INSERT INTO lanes_without_reservation SELECT lane, next_sequence, segments, messages, payload_bytes FROM lanes;
+DROP TABLE lanes;
+ALTER TABLE lanes_without_reservation RENAME TO lanes;
 )sql"
     // Suspects: records that are set aside. And a log of what limits have cost.
     R"sql(

@@ -104,6 +104,7 @@ class Life {
       if (kind == 'a') {
         Arrived& arrived = arrived_[{lane, sequence}];
         words >> arrived.boot >> arrived.at;
+        shown_.erase({lane, sequence});  // after a power cut the number is another message's, under another queue id
       } else {
         std::getline(words, shown_[{lane, sequence}]);
       }
@@ -167,6 +168,7 @@ class Life {
     const Result<Sequence> sequence = queue_->Append(message);
     Require(sequence.has_value(), "not stored");
     arrived_[{static_cast<int>(lane), *sequence}] = Arrived{world_.boot, world_.uptime};
+    shown_.erase({static_cast<int>(lane), *sequence});
     Log('a', lane, *sequence, " " + std::to_string(world_.boot) + " " + std::to_string(world_.uptime));
   }
 

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
@@ -14,17 +15,16 @@ namespace packhorse::queue {
 // A queue whose files are changed by hand between its runs.
 class Damage : public QueueTest {
  protected:
-  Options OptionsOn(const std::string& machine) const {
-    Options options = MakeOptions();
-    options.machine = machine;
-    return options;
-  }
-  void Start(const std::string& machine = "") {
-    Result<std::unique_ptr<Queue>> opened = Open(OptionsOn(machine), clock_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    queue_ = *std::move(opened);
-  }
+  void Start() { Reopen(); }
   void End() { queue_.reset(); }
+  // As the machine does: nothing in the runtime folder outlives it.
+  void StartMachine() {
+    End();
+    std::filesystem::remove_all(dir_ / "run");
+    clock_.Reboot("boot " + std::to_string(++boots_), clock_.Wall());
+    clock_.SetSynchronized(true);
+    Start();
+  }
   std::string Path() const { return dir_ / "queue.db"; }
 
   // As somebody with a database tool would.
@@ -71,6 +71,9 @@ class Damage : public QueueTest {
     }
     return numbers;
   }
+
+ private:
+  int boots_ = 0;
 };
 
 }  // namespace packhorse::queue

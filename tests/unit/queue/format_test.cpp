@@ -180,7 +180,8 @@ TEST_P(FormatTest, AMigratedDatabaseHasTheSchemaOfAFreshOne) {
 TEST_P(FormatTest, AMigratedQueueKeepsEverythingAndGoesOn) {
   MakeFormat10();
   Reopen();
-  EXPECT_EQ(queue_->id(), "oldqueue");
+  EXPECT_NE(queue_->id(), "oldqueue");
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, 5), "oldqueue");
   EXPECT_TRUE(queue_->start().ledger_gaps.empty());
   const LedgerRow row = Row();
   EXPECT_EQ(row.received, 5U);

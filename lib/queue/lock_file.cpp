@@ -1,0 +1,38 @@
+#include "queue/lock_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "queue/writable.h"
+
+namespace packhorse::queue {
+
+Result<LockFile> LockFile::Take(const std::string& path, const std::string& what, const std::string& remedy) {
+  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) {
+    return WriteError("open " + path, errno);
+  }
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    const Result<std::string> holder = ReadFile(path, 64);
+    return Error{ErrorCode::kBusy, what + " is in use by process " + (holder ? *holder : "?") + "; " + remedy};
+  }
+  // In this order it needs no new room on a disk that is full.
+  const std::string pid = std::to_string(getpid());
+  if (pwrite(fd.get(), pid.data(), pid.size(), 0) < 0 || ftruncate(fd.get(), static_cast<off_t>(pid.size())) != 0) {
+    return ErrnoError("write " + path, errno);
+  }
+  return LockFile(std::move(fd));
+}
+
+bool LockFile::Holds(const std::string& path) const {
+  struct stat held {};
+  struct stat there {};
+  return fstat(fd_.get(), &held) == 0 && stat(path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+         held.st_ino == there.st_ino;
+}
+
+}  // namespace packhorse::queue

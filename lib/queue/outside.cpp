@@ -1,0 +1,52 @@
+#include "queue/outside.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/file.h"
+
+namespace packhorse::queue {
+namespace {
+
+Result<LockFile> LockRuntime(const std::string& directory) {
+  if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) {
+    return ErrnoError("make directory " + directory, errno);
+  }
+  return LockFile::Take(directory + "/queue.lock", "the runtime folder " + directory,
+                        "each daemon needs its own: give this one another folder as queue.runtime_dir");
+}
+
+}  // namespace
+
+Result<Outside> LookOutside(const Options& options) {
+  Outside outside;
+  Result<LockFile> lock =
+      LockFile::Take(options.path + ".lock", "the queue", "two daemons cannot share a queue (queue.path)");
+  if (!lock) {
+    return lock.error();
+  }
+  outside.lock.emplace(*std::move(lock));
+  if (Result<LockFile> runtime_lock = LockRuntime(options.runtime_dir); runtime_lock) {
+    outside.runtime_lock.emplace(*std::move(runtime_lock));
+  } else if (runtime_lock.error().code == ErrorCode::kBusy) {
+    return runtime_lock.error();
+  } else {
+    outside.runtime_error = runtime_lock.error().message;
+  }
+  std::optional<RuntimeWitness> page;
+  if (outside.runtime_lock) {
+    if (Result<RuntimeWitness> opened = RuntimeWitness::Open(options.runtime_dir, options.path); opened) {
+      page.emplace(*std::move(opened));
+      outside.testimony.runtime = page->Read();
+    }
+  }
+  DiskWitness disk(options.path);
+  outside.testimony.disk = disk.Read();
+  outside.testimony.ballast = Exists(options.path + ".ballast");
+  outside.witness = std::make_unique<WitnessKeeper>(std::move(page), std::move(disk), outside.testimony.runtime);
+  return outside;
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "queue/identity.h"
+#include "queue/lock_file.h"
+#include "queue/options.h"
+#include "queue/witness.h"
+
+namespace packhorse::queue {
+
+// What there is of a queue beside its database, as found when it is opened.
+struct Outside {
+  std::optional<LockFile> lock;          // of the database
+  std::optional<LockFile> runtime_lock;  // of the runtime folder; none where there is no such folder
+  std::string runtime_error;             // why
+  std::unique_ptr<WitnessKeeper> witness;
+  Testimony testimony;
+  // Whether a queue was here before, as far as anything tells.
+  bool known() const { return testimony.runtime || testimony.disk || testimony.ballast; }
+};
+
+// Locks the database and the runtime folder before anything in them is touched, and hears the witnesses. kBusy when
+// another process has either. A runtime folder that cannot be used is no error: then nothing in it proves anything.
+Result<Outside> LookOutside(const Options& options);
+
+}  // namespace packhorse::queue

@@ -1,0 +1,254 @@
+#include "queue/witness.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/crc32c.h"
+#include "queue/bytes.h"
+#include "queue/writable.h"
+
+namespace packhorse::queue {
+namespace {
+
+constexpr std::string_view kMagic = "PKHWITN1";
+constexpr std::size_t kPageBytes = 4'096;
+constexpr std::size_t kSlots = 2;
+constexpr std::size_t kMaxPlaceBytes = 200;
+
+// Within the bytes of a slot, behind the checksum and the magic.
+void PutWitness(std::string& out, const Witness& witness) {
+  for (const std::uint64_t number : {witness.fold, witness.next_fold, witness.moment.position, witness.moment.last[0],
+                                     witness.moment.last[1], witness.moment.last[2], witness.moment.pending,
+                                     static_cast<std::uint64_t>(witness.at), std::uint64_t{witness.clean ? 1U : 0U}}) {
+    PutFixed64(out, number);
+  }
+  PutText(out, witness.queue_id);
+  PutText(out, witness.next_queue_id);
+  PutText(out, witness.boot_id);
+}
+
+Witness TakeWitness(ByteReader& in) {
+  Witness witness;
+  witness.fold = in.Fixed64();
+  witness.next_fold = in.Fixed64();
+  witness.moment.position = in.Fixed64();
+  for (Sequence& last : witness.moment.last) {
+    last = in.Fixed64();
+  }
+  witness.moment.pending = in.Fixed64();
+  witness.at = static_cast<std::int64_t>(in.Fixed64());
+  witness.clean = in.Fixed64() != 0;
+  witness.queue_id = in.Text();
+  witness.next_queue_id = in.Text();
+  witness.boot_id = in.Text();
+  return witness;
+}
+
+std::optional<FoundWitness> Decode(std::string_view slot, std::string_view place) {
+  if (slot.size() < kWitnessBytes) {
+    return std::nullopt;
+  }
+  ByteReader in(slot.substr(0, kWitnessBytes));
+  const std::uint32_t crc = in.Fixed32();
+  if (crc != Crc32c(slot.substr(4, kWitnessBytes - 4)) || in.Take(kMagic.size()) != kMagic) {
+    return std::nullopt;
+  }
+  FoundWitness found;
+  found.generation = in.Fixed64();
+  if (in.Text() != place) {
+    return std::nullopt;
+  }
+  found.witness = TakeWitness(in);
+  return in.ok() ? std::optional(std::move(found)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string EncodeWitness(const Witness& witness, std::uint64_t generation, std::string_view place) {
+  std::string bytes(4, '\0');
+  bytes.reserve(kWitnessBytes);
+  bytes += kMagic;
+  PutFixed64(bytes, generation);
+  PutText(bytes, place);
+  PutWitness(bytes, witness);
+  bytes.resize(kWitnessBytes);
+  SetFixed32(bytes, 0, Crc32c(std::string_view(bytes).substr(4)));
+  return bytes;
+}
+
+std::optional<FoundWitness> NewestWitness(std::string_view bytes, std::size_t stride, std::string_view place) {
+  std::optional<FoundWitness> newest;
+  for (std::size_t at = 0; at + kWitnessBytes <= bytes.size(); at += stride) {
+    std::optional<FoundWitness> found = Decode(bytes.substr(at, kWitnessBytes), place);
+    if (found && (!newest || found->generation > newest->generation)) {
+      newest = std::move(found);
+    }
+  }
+  return newest;
+}
+
+// --- in the runtime folder ---
+
+Result<RuntimeWitness> RuntimeWitness::Open(const std::string& directory, const std::string& database) {
+  const std::string path = directory + "/queue.witness";
+  const Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!fd.valid()) {
+    return ErrnoError("open " + path, errno);
+  }
+  // Allocated, for a page that the tmpfs has no room for would end the process when it is written.
+  if (const int error = posix_fallocate(fd.get(), 0, kPageBytes); error != 0) {
+    return ErrnoError("allocate " + path, error);
+  }
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) {
+    return ErrnoError("stat " + path, errno);
+  }
+  void* page = mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (page == MAP_FAILED) {
+    return ErrnoError("map " + path, errno);
+  }
+  // A folder that was copied with its queue proves nothing: this file is another one there.
+  const std::string place =
+      (std::to_string(status.st_dev) + "/" + std::to_string(status.st_ino) + " " + database).substr(0, kMaxPlaceBytes);
+  RuntimeWitness witness(page, place, 0);
+  const std::optional<FoundWitness> found = NewestWitness(witness.bytes(), kWitnessBytes, place);
+  witness.generation_ = found ? found->generation : 0;
+  return witness;
+}
+
+RuntimeWitness::~RuntimeWitness() {
+  if (page_ != nullptr) {
+    munmap(page_, kPageBytes);
+  }
+}
+
+RuntimeWitness::RuntimeWitness(RuntimeWitness&& other) noexcept
+    : page_(std::exchange(other.page_, nullptr)), place_(std::move(other.place_)), generation_(other.generation_) {}
+
+RuntimeWitness& RuntimeWitness::operator=(RuntimeWitness&& other) noexcept {
+  std::swap(page_, other.page_);
+  std::swap(place_, other.place_);
+  std::swap(generation_, other.generation_);
+  return *this;
+}
+
+std::string_view RuntimeWitness::bytes() const { return {static_cast<const char*>(page_), kSlots * kWitnessBytes}; }
+
+std::optional<Witness> RuntimeWitness::Read() const {
+  std::optional<FoundWitness> found = NewestWitness(bytes(), kWitnessBytes, place_);
+  return found ? std::optional(std::move(found->witness)) : std::nullopt;
+}
+
+void RuntimeWitness::Write(const Witness& witness) {
+  ++generation_;
+  const std::string bytes = EncodeWitness(witness, generation_, place_);
+  char* slot = static_cast<char*>(page_) + (generation_ % kSlots) * kWitnessBytes;
+  // Killed in the middle, the process leaves the other slot.
+  std::memcpy(slot, bytes.data(), bytes.size());
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+// --- on the disk ---
+
+std::optional<Witness> DiskWitness::Read() {
+  const Result<std::string> bytes = ReadFile(path_, kSlots * kPageBytes);
+  std::optional<FoundWitness> found = bytes ? NewestWitness(*bytes, kPageBytes, "") : std::nullopt;
+  generation_ = found ? found->generation : 0;
+  return found ? std::optional(std::move(found->witness)) : std::nullopt;
+}
+
+Status DiskWitness::Write(const Witness& witness) {
+  const bool there = FileBytes(path_) >= kSlots * kPageBytes;
+  const Fd fd(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!fd.valid()) {
+    return WriteError("open " + path_, errno);
+  }
+  if (!there) {
+    if (const int error = posix_fallocate(fd.get(), 0, kSlots * kPageBytes); error != 0) {
+      return WriteError("allocate " + path_, error);
+    }
+  }
+  const std::uint64_t next = generation_ + 1;
+  const std::string bytes = EncodeWitness(witness, next, "");
+  const auto at = static_cast<off_t>((next % kSlots) * kPageBytes);
+  if (pwrite(fd.get(), bytes.data(), bytes.size(), at) != static_cast<ssize_t>(bytes.size()) ||
+      fdatasync(fd.get()) != 0) {
+    return WriteError("write " + path_, errno);
+  }
+  generation_ = next;
+  return there ? Status() : SyncDirectoryOf(path_);
+}
+
+// --- both ---
+
+void WitnessKeeper::Begin(const std::string& queue_id, const std::string& boot_id) {
+  const std::lock_guard lock(mutex_);
+  queue_id_ = queue_id;
+  boot_id_ = boot_id;
+}
+
+void WitnessKeeper::Announce(std::uint64_t fold) {
+  const std::lock_guard lock(mutex_);
+  state_.next_queue_id = queue_id_;
+  state_.next_fold = fold;
+  if (runtime_) {
+    runtime_->Write(state_);
+  }
+}
+
+void WitnessKeeper::Committed(std::uint64_t fold, const Moment& moment) {
+  const std::lock_guard lock(mutex_);
+  state_.queue_id = queue_id_;
+  state_.boot_id = boot_id_;
+  state_.fold = fold;
+  if (moment.position > state_.moment.position || committed_fold_ == 0) {
+    state_.moment = moment;
+  }
+  committed_ = moment;
+  committed_fold_ = fold;
+  if (runtime_) {
+    runtime_->Write(state_);
+  }
+}
+
+void WitnessKeeper::Note(const Moment& moment) {
+  const std::lock_guard lock(mutex_);
+  if (!runtime_ || moment == state_.moment) {
+    return;
+  }
+  state_.moment = moment;
+  runtime_->Write(state_);
+}
+
+bool WitnessKeeper::unsaved() const {
+  const std::lock_guard lock(mutex_);
+  return committed_fold_ != 0 && (!saved_ || saved_->moment != committed_);
+}
+
+Status WitnessKeeper::Save(std::int64_t at, bool clean) {
+  Witness witness;
+  {
+    const std::lock_guard lock(mutex_);
+    witness.queue_id = queue_id_;
+    witness.boot_id = boot_id_;
+    witness.fold = committed_fold_;
+    witness.moment = committed_;
+  }
+  witness.at = at;
+  witness.clean = clean;
+  Status written = disk_.Write(witness);  // without the lock: whoever acknowledges does not wait for the disk
+  if (written) {
+    const std::lock_guard lock(mutex_);
+    saved_ = std::move(witness);
+  }
+  return written;
+}
+
+}  // namespace packhorse::queue
