@@ -221,6 +221,7 @@ void Watch::Check(const Condition& condition) {
   }
   CheckStore(condition, now);
   CheckAtRisk(condition, now);
+  CheckReplaced(condition, now);
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     CheckDestination(destination, now, mono);
   }
@@ -254,6 +255,27 @@ void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
   }
   parts_.events.Follow(!refused.empty(), "subscription_refused", source.name,
                        "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
+}
+
+void Watch::CheckReplaced(const Condition& condition, WallTime now) {
+  const std::string what = condition.queue.replaced_problem;
+  if (condition.queue.replaced == replaced_ && what == replaced_problem_) {
+    return;
+  }
+  replaced_ = condition.queue.replaced;
+  replaced_problem_ = what;
+  const std::string& path = parts_.config.queue.path;
+  parts_.events.Raise("queue_replaced", "queue",
+                      what.empty()
+                          ? path +
+                                " was removed or replaced while the daemon worked with it; nothing is lost: all "
+                                "that it held is in a new file there; what lay there instead is kept as " +
+                                path + ".replaced"
+                          : path +
+                                " was removed or replaced while the daemon works with it, and what it held is "
+                                "lost when the daemon ends: it cannot be written there again: " +
+                                what,
+                      now);
 }
 
 void Watch::CheckStore(const Condition& condition, WallTime now) {

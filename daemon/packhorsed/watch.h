@@ -57,6 +57,7 @@ class Watch {
 
  private:
   void CheckSource(const ingest::SourceStatus& source, WallTime now);
+  void CheckReplaced(const Condition& condition, WallTime now);
   void CheckStore(const Condition& condition, WallTime now);
   void CheckAtRisk(const Condition& condition, WallTime now);
   void CheckLeftBehind(const Condition& condition, WallTime now);
@@ -64,6 +65,8 @@ class Watch {
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
 
   Parts& parts_;
+  std::uint64_t replaced_ = 0;  // as told
+  std::string replaced_problem_;
 };
 
 }  // namespace packhorse::daemon

@@ -61,6 +61,8 @@ inline constexpr std::array kEventKinds = {
     Condition("queue_unreadable", Severity::kP0, EventSubject::kDestination, "stored messages cannot be read back",
               "when the disk can be read again"),
     Moment("queue_salvaged", Severity::kP0, "the queue's database was damaged; what can be read was saved"),
+    Moment("queue_replaced", Severity::kP0,
+           "the queue's database was removed or replaced while the daemon worked with it"),
     Moment("queue_lost", Severity::kP0, "messages that waited are gone with the queue's database or journal"),
     Condition("destination_held", Severity::kP0, EventSubject::kDestination,
               "a cloud API answers in a way that repeating cannot mend", "when a probe is accepted"),

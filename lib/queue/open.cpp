@@ -1,11 +1,9 @@
 #include "queue/open.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
@@ -27,24 +25,6 @@
 
 namespace packhorse::queue {
 namespace {
-
-// The folder of the queue. A new queue must not vanish with it, also when it was made by a process that ended there.
-Status MakeParent(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) {
-    return {};
-  }
-  const std::string parent = path.substr(0, slash);
-  const bool made = mkdir(parent.c_str(), 0750) == 0;
-  if (!made && errno != EEXIST) {
-    return WriteError("make directory " + parent, errno);
-  }
-  if (!made && Exists(path)) {
-    return {};
-  }
-  Status synced = SyncDirectoryOf(parent);
-  return made ? synced : Status();  // one that was there may lie where we cannot read
-}
 
 Status LoadLanes(Database& db, Index& index) {
   Result<Statement> rows = db.Prepare("SELECT lane, next_sequence, segments, messages, payload_bytes FROM lanes");

@@ -20,10 +20,13 @@ Result<LockFile> LockRuntime(const std::string& directory) {
 
 }  // namespace
 
+Result<LockFile> TakeQueueLock(const std::string& path) {
+  return LockFile::Take(path + ".lock", "the queue", "two daemons cannot share a queue (queue.path)");
+}
+
 Result<Outside> LookOutside(const Options& options) {
   Outside outside;
-  Result<LockFile> lock =
-      LockFile::Take(options.path + ".lock", "the queue", "two daemons cannot share a queue (queue.path)");
+  Result<LockFile> lock = TakeQueueLock(options.path);
   if (!lock) {
     return lock.error();
   }

@@ -22,6 +22,9 @@ struct Outside {
   bool known() const { return testimony.runtime || testimony.disk || testimony.ballast; }
 };
 
+// The lock of the database at `path`.
+Result<LockFile> TakeQueueLock(const std::string& path);
+
 // Locks the database and the runtime folder before anything in them is touched, and hears the witnesses. kBusy when
 // another process has either. A runtime folder that cannot be used is no error: then nothing in it proves anything.
 Result<Outside> LookOutside(const Options& options);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "queue/check.h"
+#include "queue/outside.h"
 #include "queue/queue_impl.h"
 #include "queue/sqlite/rows.h"
 
@@ -77,12 +78,33 @@ void QueueImpl::Wake() {
   }
 }
 
+void QueueImpl::FollowDatabase() {
+  Result<Reader> reader = Reader::Open(options_.path);
+  if (!reader) {
+    return;  // again in the next turn
+  }
+  reader_.LeaveFiles();
+  reader_ = *std::move(reader);
+  if (!lock_->Holds(options_.path + ".lock")) {
+    if (Result<LockFile> lock = TakeQueueLock(options_.path); lock) {
+      lock_.emplace(*std::move(lock));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  store_->ReaderFollowsLocked();
+}
+
 void QueueImpl::Poll() {
   woken_.store(false);
   std::deque<std::function<void()>> ready;
+  bool behind = false;
   {
     const std::lock_guard lock(mutex_);
     ready.swap(completions_);
+    behind = store_->reader_behind_locked();
+  }
+  if (behind) {
+    FollowDatabase();
   }
   for (const std::function<void()>& completion : ready) {
     completion();
@@ -425,6 +447,8 @@ Stats QueueImpl::Snapshot() {
     stats.commits = store_->commits_locked();
     stats.journal_bytes = store_->journal_bytes_locked();
     stats.damage = store_->damage_locked();
+    stats.replaced = store_->replaced_locked();
+    stats.replaced_problem = store_->replaced_problem_locked();
     stats.last_error = store_->last_error_locked();
     stats.failing_since = store_->failing_since_locked();
     destinations = index_->Destinations();

@@ -57,6 +57,8 @@ struct Stats {
   std::uint64_t journal_bytes = 0;                   // in use
   std::string last_error;                            // of the store thread, empty when the last commit succeeded
   WallTime failing_since{};                          // epoch when not failing
+  std::uint64_t replaced = 0;                        // since start: how often somebody removed or replaced the database
+  std::string replaced_problem;                      // why what it held could not be written into a new file yet
   std::string damage;  // found in the database while it is open: a start anew salvages what is left
 };
 

@@ -208,6 +208,8 @@ class QueueImpl final : public Queue {
                        const std::vector<DestinationOptions>& destinations) const;
   void ForgetCountLocked();
 
+  // The database was put back where it was removed or replaced.
+  void FollowDatabase();
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.
@@ -220,7 +222,7 @@ class QueueImpl final : public Queue {
 
   const Options options_;
   const Clock& clock_;
-  const std::optional<LockFile> lock_;
+  std::optional<LockFile> lock_;
   const std::optional<LockFile> runtime_lock_;
   const QueueIds ids_;
   const StartReport report_;

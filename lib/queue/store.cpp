@@ -222,6 +222,9 @@ void Store::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
     WriteDamage(lock);
+    if (!stopping_ && Watches(lock)) {
+      continue;
+    }
     if (!stopping_ && BallastDue()) {
       TakeBallast(lock);
       continue;

@@ -76,6 +76,15 @@ class Store {
   const std::string& last_error_locked() const { return last_error_; }
   WallTime failing_since_locked() const { return failing_since_; }
   std::uint64_t commits_locked() const { return commits_; }
+  // How often the database was removed or replaced while it was open, and why it could not be put back; empty: it was.
+  std::uint64_t replaced_locked() const { return replaced_; }
+  const std::string& replaced_problem_locked() const { return replaced_problem_; }
+  // It was put back, and no fold begins before whoever reads has it open there.
+  bool reader_behind_locked() const { return reader_behind_; }
+  void ReaderFollowsLocked() {
+    reader_behind_ = false;
+    work_.notify_one();
+  }
   // A fold is on its way that was begun before now; the next commit is its.
   bool folding_locked() const { return folding_ || unwritten_.has_value(); }
   std::uint64_t journal_bytes_locked() const { return journal_ ? journal_->active_bytes() : 0; }
@@ -90,11 +99,15 @@ class Store {
                        std::string_view reason, std::string_view detail);
   // --- store_witness.cpp ---
   static constexpr std::chrono::seconds kWitnessInterval{60};  // a page of flash each time
+  static constexpr std::chrono::seconds kWatchInterval{1};
   // What no crash of the process can lose is known outside the database from here on.
   void NoteLocked();
   void NoteFoldLocked(const FoldWork& work);
   // After a fold, once in a while and at the `last` one.
   void SaveWitness(std::unique_lock<std::mutex>& lock, bool last);
+  // Once a second: whether the database is where it was put. False: there is nothing to wait for.
+  bool Watches(std::unique_lock<std::mutex>& lock);
+  void PutBack(std::unique_lock<std::mutex>& lock);
   void Run();
   bool JournalFills() const;
   bool FoldDue() const;
@@ -148,6 +161,10 @@ class Store {
   MonoTime next_lazy_{};
   MonoTime next_bounded_{};
   MonoTime next_witness_{};
+  MonoTime next_watch_{};
+  std::uint64_t replaced_ = 0;
+  std::string replaced_problem_;
+  bool reader_behind_ = false;
   MonoTime next_ballast_{};
   std::deque<Waiter> waiters_;
   std::string bytes_;  // reused

@@ -1,4 +1,4 @@
-// What the store tells the witness of the queue.
+// What the store tells the witness of the queue, and that it sees whether the database is still where it was put.
 
 #include "queue/sqlite/rows.h"
 #include "queue/store.h"
@@ -23,6 +23,45 @@ void Store::NoteFoldLocked(const FoldWork& work) {
   }
   witness_->Committed(books_.fold(), moment);
   NoteLocked();
+}
+
+bool Store::Watches(std::unique_lock<std::mutex>& lock) {
+  if (reader_behind_) {
+    work_.wait_for(lock, kWatchInterval, [&] { return stopping_ || !reader_behind_; });
+    return true;
+  }
+  const MonoTime now = clock_.Mono();
+  if (now < next_watch_) {
+    return false;
+  }
+  next_watch_ = now + kWatchInterval;
+  if (unwritten_ || books_.in_doubt() || books_.broken() || !books_.Moved()) {
+    return false;
+  }
+  PutBack(lock);
+  return true;
+}
+
+void Store::PutBack(std::unique_lock<std::mutex>& lock) {
+  if (replaced_problem_.empty()) {
+    ++replaced_;
+  }
+  shrinking_ = true;
+  lock.unlock();
+  Status put_back = books_.PutBack();
+  if (put_back) {
+    static_cast<void>(witness_->Save(Micros(clock_.Wall()), false));  // it may have gone too
+  }
+  lock.lock();
+  shrinking_ = false;
+  replaced_problem_ = put_back ? "" : put_back.error().message;
+  next_watch_ = clock_.Mono() + (put_back ? kWatchInterval : kWitnessInterval);
+  reader_behind_ = static_cast<bool>(put_back);
+  if (put_back && ballast_.whole()) {
+    static_cast<void>(ballast_.Take());
+  }
+  folds_.notify_all();
+  Wake();
 }
 
 void Store::SaveWitness(std::unique_lock<std::mutex>& lock, bool last) {

@@ -1,6 +1,7 @@
 #include "queue/writable.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,6 +50,23 @@ Status CheckWritable(const std::string& path) {
 
 bool OnReadOnlyMedium(const std::string& path) {
   return (access(FolderOf(path).c_str(), W_OK) != 0 && errno == EROFS) || RefusalOfLock(path) == EROFS;
+}
+
+Status MakeParent(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) {
+    return {};
+  }
+  const std::string parent = path.substr(0, slash);
+  const bool made = mkdir(parent.c_str(), 0750) == 0;
+  if (!made && errno != EEXIST) {
+    return WriteError("make directory " + parent, errno);
+  }
+  if (!made && Exists(path)) {
+    return {};
+  }
+  Status synced = SyncDirectoryOf(parent);
+  return made ? synced : Status();  // one that was there may lie where we cannot read
 }
 
 Error WriteError(std::string_view what, int number) {

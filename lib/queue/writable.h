@@ -17,6 +17,10 @@ Status CheckWritable(const std::string& path);
 // Whether the database at `path` lies on a file system that takes no writes.
 bool OnReadOnlyMedium(const std::string& path);
 
+// Makes the folder of the queue. A new queue must not vanish with it, also when it was made by a process that ended
+// there.
+Status MakeParent(const std::string& path);
+
 // As ErrnoError(), for a call that was to write a file of the queue. A refusal comes with what to do.
 Error WriteError(std::string_view what, int number);
 

@@ -68,6 +68,9 @@ Status Books::Run(const char* sql, Args&&... args) {
 }
 
 Status Books::Reopen() {
+  if (Moved()) {
+    return Error{ErrorCode::kIo, path_ + " was removed or replaced while it could not be written: put it back"};
+  }
   statements_.clear();
   Result<Books> fresh = Open(path_, limits_);
   if (!fresh) {

@@ -28,7 +28,7 @@ struct BooksLimits {
 class Books {
  public:
   Books(std::string path, Database writer, BooksLimits limits)
-      : path_(std::move(path)), limits_(limits), db_(std::move(writer)) {}
+      : path_(std::move(path)), limits_(limits), db_(std::move(writer)), place_(PlaceOf(path_)) {}
   static Result<Books> Open(const std::string& path, BooksLimits limits);
 
   // Something else that goes in with a fold; what it counts in the ledger is written for it.
@@ -45,6 +45,13 @@ class Books {
   // Gives the log's room back, too, if there would be `wanted` bytes free then.
   void DropLog(std::uint64_t wanted);
 
+  // Whether the path does not lead any more to the database that is open: somebody removed or replaced it.
+  bool Moved() const;
+  // Writes everything that is in it into a new file at the path and goes on there; what lies there now is kept as
+  // `<path>.replaced`. After an error it goes on without. Not while in_doubt().
+  Status PutBack();
+  bool broken() const { return broken_; }
+
   // Called with the number of each fold before its commit is tried: what is told of it elsewhere comes first.
   void BeforeCommit(std::function<void(std::uint64_t fold)> call) { before_commit_ = std::move(call); }
   // Of the last one that was tried.
@@ -55,6 +62,13 @@ class Books {
   const std::string& path() const { return path_; }
 
  private:
+  // Which file it is, on which device.
+  struct Place {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Place&) const = default;
+  };
+  static Place PlaceOf(const std::string& path);
   Status Reopen();
   Status WriteAll(const FoldWork& work, FoldResult& result);
   Status WriteLanes(const FoldWork& work, FoldResult& result);
@@ -78,6 +92,7 @@ class Books {
   std::string path_;
   BooksLimits limits_;
   Database db_;
+  Place place_;
   std::map<const char*, Statement> statements_;
   bool broken_ = false;     // a write or a sync failed or was forbidden: the connection is not used again
   bool in_doubt_ = false;   // the last commit seemed to fail

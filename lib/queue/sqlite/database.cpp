@@ -217,6 +217,8 @@ Result<std::int64_t> Database::QueryInt(std::string_view sql) {
   return *row ? statement->Int(0) : 0;
 }
 
+void Database::LeaveFiles() { static_cast<void>(sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr)); }
+
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
 std::int64_t Database::changes() const { return sqlite3_changes64(db_); }

@@ -102,6 +102,8 @@ class Database {
   Result<Statement> Prepare(std::string_view sql);
   Result<std::int64_t> QueryInt(std::string_view sql);
   bool in_transaction() const;
+  // When it is closed, no file is touched: those under its names are not its own any more.
+  void LeaveFiles();
   std::int64_t changes() const;
 
  private:

@@ -31,6 +31,9 @@ class Reader {
  public:
   static Result<Reader> Open(const std::string& path);
 
+  // Before another takes its place, where the database was put back (Books::PutBack).
+  void LeaveFiles() { db_.LeaveFiles(); }
+
   // Calls `visit` with the plain bytes of the segments that end at or after `from`, in order, until it returns false.
   using Visit = std::function<Result<bool>(Sequence first, Sequence last, const std::string& plain)>;
   Status VisitSegments(Lane lane, Sequence from, const Visit& visit);

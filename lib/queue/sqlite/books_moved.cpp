@@ -1,0 +1,102 @@
+// A database that was removed or replaced while it is open: the connection still has all of it.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/file.h"
+#include "queue/sqlite/books.h"
+#include "queue/writable.h"
+
+namespace packhorse::queue {
+namespace {
+
+Status Rename(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError("rename " + from + " to " + to, errno);
+  }
+  return {};
+}
+
+Status SyncFile(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid() || fsync(fd.get()) != 0) {
+    return ErrnoError("sync " + path, errno);
+  }
+  return {};
+}
+
+// Whatever lies there is not ours. Its log must not be taken for that of the new file.
+Status SetStrangerAside(const std::string& path) {
+  const std::string aside = path + ".replaced";
+  const bool there = Exists(path);
+  for (const char* suffix : {"", "-wal"}) {
+    unlink((aside + suffix).c_str());
+    if (!there) {
+      unlink((path + suffix).c_str());
+    } else if (Status moved = Rename(path + suffix, aside + suffix); !moved) {
+      return moved;
+    }
+  }
+  unlink((path + "-shm").c_str());
+  return SyncDirectoryOf(path);
+}
+
+}  // namespace
+
+Books::Place Books::PlaceOf(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 ? Place{static_cast<std::uint64_t>(status.st_dev), status.st_ino} : Place{};
+}
+
+bool Books::Moved() const { return PlaceOf(path_) != place_; }
+
+Status Books::PutBack() {
+  const std::string copy = path_ + ".copy";
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    unlink((copy + suffix).c_str());
+  }
+  if (Status made = MakeParent(path_); !made) {
+    return made;
+  }
+  statements_.clear();
+  Result<Statement> write = db_.Prepare("VACUUM INTO ?");
+  if (!write) {
+    return write.error();
+  }
+  Status written = write->Bind(std::string_view(copy)).Run();
+  if (written) {
+    written = SyncFile(copy);
+  }
+  if (written) {
+    written = SetStrangerAside(path_);
+  }
+  if (written) {
+    written = Rename(copy, path_);
+  }
+  if (written) {
+    written = SyncDirectoryOf(path_);
+  }
+  if (!written) {
+    unlink(copy.c_str());
+    return Error(written.error()).With("write the queue into a new file");
+  }
+  Result<Books> fresh = Open(path_, limits_);
+  if (!fresh) {
+    return fresh.error();
+  }
+  if (Status logged = fresh->db_.Execute("PRAGMA journal_mode = WAL"); !logged) {
+    return logged;
+  }
+  db_.LeaveFiles();
+  *write = Statement();
+  db_ = std::move(fresh->db_);
+  place_ = fresh->place_;
+  trimmer_.Forget();
+  return {};
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,108 @@
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "damage_fixture.h"
+
+// A database that is removed or replaced under the running daemon.
+
+namespace packhorse::queue {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+class Replaced : public Damage {
+ protected:
+  void RemoveAll() const {
+    for (const char* suffix : {"", "-wal", "-shm", ".witness", ".ballast", ".lock"}) {
+      fs::remove(Path() + suffix);
+    }
+  }
+  // Once it was noticed.
+  bool WaitForNewFile(std::uint64_t times = 1) {
+    clock_.Advance(2s);
+    return test::WaitFor([&] {
+      queue_->Poll();
+      return queue_->Snapshot().replaced == times && fs::exists(Path() + "-wal");
+    });
+  }
+  void ExpectAll(std::size_t messages) {
+    EXPECT_EQ(Waiting().size(), messages);
+    ExpectVerified();
+    EXPECT_EQ(Row().received, messages);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, Replaced, ::testing::Values(Mode::kWindow, Mode::kStrict, Mode::kWithoutJournal),
+                         NameOf);
+
+TEST_P(Replaced, RemovedItIsNoticedAndNothingIsLost) {
+  cache_bytes_ = 1'000;  // what is stored has to be read back
+  Reopen();
+  Fill(5, 40);
+  Append("only in the journal");
+  const std::string id = queue_->id();
+  RemoveAll();
+  ASSERT_TRUE(WaitForNewFile());
+  EXPECT_EQ(queue_->Snapshot().replaced_problem, "");
+  ExpectAll(201);
+  for (int i = 0; i < 50; ++i) {
+    Append("later");
+  }
+  ExpectAll(251);
+  EXPECT_TRUE(fs::exists(Path() + ".witness"));
+  EXPECT_TRUE(fs::exists(Path() + ".ballast"));
+  EXPECT_EQ(Open(MakeOptions(), clock_).error().code, ErrorCode::kBusy) << "it is locked";
+  Reopen();
+  EXPECT_FALSE(queue_->start().loss);
+  EXPECT_EQ(queue_->id() == id, GetParam() != Mode::kWithoutJournal);
+  ExpectAll(251);
+}
+
+TEST_P(Replaced, OnlyTheMainFileRemovedTheOldLogIsNotTakenForTheNewOne) {
+  Fill(5, 40);
+  fs::remove(Path());
+  ASSERT_TRUE(WaitForNewFile());
+  ExpectAll(200);
+  Reopen();
+  ExpectAll(200);
+}
+
+TEST_P(Replaced, AnotherFileInItsPlaceIsSetAside) {
+  Fill(2, 40);
+  test::WriteAll(dir_ / "other.db", "an older copy");
+  fs::rename(dir_ / "other.db", Path());
+  ASSERT_TRUE(WaitForNewFile());
+  EXPECT_EQ(test::ReadAll(Path() + ".replaced"), "an older copy");
+  ExpectAll(80);
+  Append("later");
+  RemoveAll();
+  ASSERT_TRUE(WaitForNewFile(2));
+  ExpectAll(81);
+  Reopen();
+  ExpectAll(81);
+}
+
+TEST_P(Replaced, FolderThatIsGoneIsMadeAnew) {
+  if (GetParam() != Mode::kWindow) {
+    return;
+  }
+  Options options = MakeOptions();
+  options.path = dir_ / "var/queue.db";
+  End();
+  queue_ = *Open(options, clock_);
+  Append("one");
+  ExpectVerified();
+  fs::remove_all(dir_ / "var");
+  clock_.Advance(2s);
+  ASSERT_TRUE(test::WaitFor([&] {
+    queue_->Poll();
+    return queue_->Snapshot().replaced == 1 && fs::exists(options.path + "-wal");
+  }));
+  ExpectAll(1);
+}
+
+}  // namespace
+}  // namespace packhorse::queue
