@@ -25,11 +25,10 @@
 
 namespace packhorse::queue {
 
-// The present state of the queue, as far as it is known without reading the disk: names, subscriptions, pending ranges,
-// unsettled batches, ledger totals, the newest messages, and what of all this the database does not have yet.
-// Operations change it at once (index_apply.cpp) and cannot fail; the checks come before. Size: bounded by
-// configuration, in-flight limits, the journal and `cache_bytes`, never by the backlog. Not thread-safe: its owner
-// holds a lock.
+// The present state of the queue, as far as it is known without reading the disk: names, pending ranges, unsettled
+// batches, ledger totals, the newest messages, and what of it the database does not have yet. Operations change it at
+// once (index_apply.cpp) and cannot fail. Size: bounded by configuration, in-flight limits, the journal and
+// `cache_bytes`, never by the backlog. Not thread-safe: its owner holds a lock.
 class Index {
  public:
   explicit Index(std::uint64_t cache_bytes) : cache_bytes_(cache_bytes), changes_(std::make_shared<Changes>()) {}
@@ -74,7 +73,6 @@ class Index {
   Lane LaneFor(StreamId id, std::optional<Lane> wanted) const;
   std::vector<DestinationId> Recipients(StreamId stream, Lane lane) const;  // of its next message in this lane
   bool Subscribed(DestinationId destination, StreamId stream, Lane lane, Sequence sequence) const;
-  // To ask without the lock which messages of the lane a destination gets.
   std::vector<Subscription> SubscriptionsOf(DestinationId destination, Lane lane) const;
   // Whether subscriptions of one destination and lane hold the message.
   static bool Holds(const std::vector<Subscription>& subscriptions, StreamId stream, Sequence sequence);
@@ -133,8 +131,8 @@ class Index {
   const Changes& changes() const { return *changes_; }
   // When the oldest message that somebody still needs, and that only the journal has, came into memory.
   std::optional<MonoTime> OldestUnstored() const;
-  std::uint64_t Unstored() const;   // such messages: what a power cut would cost
-  // How many messages wait or are on their way, once for each destination; the daemon's own apart.
+  std::uint64_t Unstored() const;  // such messages: what a power cut would cost
+  // Messages that wait or are on their way, once for each destination; the daemon's own apart.
   std::uint64_t pending() const { return pending_ < 0 ? 0 : static_cast<std::uint64_t>(pending_); }
 
   // --- questions ---
@@ -150,8 +148,8 @@ class Index {
   Sequence stored_through(Lane lane) const { return stored_through_[At(lane)]; }
   Sequence LowWater(Lane lane) const;    // nothing below it is needed by any destination
   Sequence LowestKept(Lane lane) const;  // nor kept for replays
-  // Those in memory that end at or after `from`, oldest first. `complete`: nothing between `from` and the first is
-  // missing.
+  std::uint64_t Unstored() const;  // such messages: what a power cut would cost
+  // Messages that wait or are on their way, once for each destination; the daemon's own apart.
   std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
   std::map<std::string, std::uint64_t> Pending() const;    // messages by destination, where there are any
@@ -214,8 +212,7 @@ class Index {
   void DropCached(Lane lane);
   void Evict();
   void KeptSince(MonoTime now);
-  // Of the daemon itself: nobody outside was told that it is safe.
-  bool IsOwn(StreamId stream) const;
+  bool IsOwn(StreamId stream) const;  // of the daemon itself
 
   std::uint64_t cache_bytes_;
   std::map<StreamId, std::string> streams_;
@@ -238,7 +235,7 @@ class Index {
   Suspects suspects_;
   std::uint64_t cached_bytes_ = 0;  // of stored segments
   LedgerChanges totals_;            // hour is always 0
-  std::int64_t pending_ = 0;        // messages, the sum of what totals_ has of them
+  std::int64_t pending_ = 0;        // the sum of what totals_ has of it
   std::int64_t dead_ = 0;
   std::int64_t quarantined_ = 0;
   BatchId next_batch_ = 1;
