@@ -23,6 +23,7 @@ struct Row {
 constexpr const char* kBearers =
     "SELECT id >> 60, id & 1152921504606846975, last_sequence FROM segments"
     " UNION ALL SELECT lane, sequence, sequence FROM dead"
+    " UNION ALL SELECT lane, sequence, sequence FROM suspects"
     " UNION ALL SELECT lane, sequence, sequence FROM quarantine";
 
 class Ids {

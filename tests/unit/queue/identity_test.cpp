@@ -83,6 +83,20 @@ TEST_P(Identity, IdUnderWhichNothingWasNumberedIsDroppedAndOneThatNothingBearsTo
   EXPECT_EQ(Query("SELECT count(*) FROM earlier_ids"), 3) << "of the dead letter, the batch and the quarantine";
 }
 
+TEST_P(Identity, SuspectKeepsTheIdUnderWhichItCame) {
+  AppendMany(1, "odd");
+  const std::string id = queue_->id();
+  Settlement settlement = Delivered(FreezeNext(1));
+  SetAsideRecord suspect;
+  suspect.sequence = 1;
+  suspect.suspicion.reason = "rejected";
+  settlement.set_aside.push_back(suspect);
+  ASSERT_TRUE(Settle(std::move(settlement)));
+  StartMachine();
+  StartMachine();
+  EXPECT_EQ(queue_->ids().Of(Lane::kNormal, 1), id);
+}
+
 TEST_P(IdentityOfBoot, RuntimeFolderThatWasCopiedWithItsQueueProvesNothing) {
   AppendMany(2, "a");
   const std::string id = queue_->id();
