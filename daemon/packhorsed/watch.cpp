@@ -258,12 +258,11 @@ void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
 }
 
 void Watch::CheckReplaced(const Condition& condition, WallTime now) {
-  const std::string what = condition.queue.replaced_problem;
-  if (condition.queue.replaced == replaced_ && what == replaced_problem_) {
+  if (condition.queue.replaced == replaced_) {
     return;
   }
   replaced_ = condition.queue.replaced;
-  replaced_problem_ = what;
+  const std::string& what = replaced_.problem;
   const std::string& path = parts_.config.queue.path;
   parts_.events.Raise("queue_replaced", "queue",
                       what.empty()

@@ -65,8 +65,7 @@ class Watch {
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
 
   Parts& parts_;
-  std::uint64_t replaced_ = 0;  // as told
-  std::string replaced_problem_;
+  queue::Replaced replaced_;  // as told
 };
 
 }  // namespace packhorse::daemon

@@ -148,8 +148,7 @@ class Index {
   Sequence stored_through(Lane lane) const { return stored_through_[At(lane)]; }
   Sequence LowWater(Lane lane) const;    // nothing below it is needed by any destination
   Sequence LowestKept(Lane lane) const;  // nor kept for replays
-  std::uint64_t Unstored() const;  // such messages: what a power cut would cost
-  // Messages that wait or are on their way, once for each destination; the daemon's own apart.
+  // Segments in memory that end at or after `from`, oldest first. `complete`: none between `from` and them is missing.
   std::vector<RamSegmentPtr> Cached(Lane lane, Sequence from, bool& complete) const;
   std::uint64_t PendingMessages(DestinationId destination, Lane lane) const;
   std::map<std::string, std::uint64_t> Pending() const;    // messages by destination, where there are any

@@ -448,7 +448,6 @@ Stats QueueImpl::Snapshot() {
     stats.journal_bytes = store_->journal_bytes_locked();
     stats.damage = store_->damage_locked();
     stats.replaced = store_->replaced_locked();
-    stats.replaced_problem = store_->replaced_problem_locked();
     stats.last_error = store_->last_error_locked();
     stats.failing_since = store_->failing_since_locked();
     destinations = index_->Destinations();

@@ -57,8 +57,7 @@ struct Stats {
   std::uint64_t journal_bytes = 0;                   // in use
   std::string last_error;                            // of the store thread, empty when the last commit succeeded
   WallTime failing_since{};                          // epoch when not failing
-  std::uint64_t replaced = 0;                        // since start: how often somebody removed or replaced the database
-  std::string replaced_problem;                      // why what it held could not be written into a new file yet
+  Replaced replaced;                                 // since start
   std::string damage;  // found in the database while it is open: a start anew salvages what is left
 };
 
@@ -117,8 +116,7 @@ class Queue : public Lookups {
   static constexpr std::size_t kMaxRanges = 64;
   // What of a destination's lane is pending and not frozen; cheap.
   virtual PendingStats Waiting(const std::string& destination, LanePart of) = 0;
-  // Wakes the loop once that many messages wait; until then arrivals in this lane do not. Without it each first one
-  // does.
+  // Wakes the loop once that many messages wait, and not before; without it each first one does.
   virtual void WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) = 0;
   // Cuts what waits behind the last cut when the oldest of it came at least `age` ago: all of it is backlog then, and
   // what comes is live. At most kMaxBacklogs cuts stand at a time; with as many it does nothing. Whether it cut.
@@ -219,8 +217,7 @@ class Queue : public Lookups {
 
   virtual Stats Snapshot() = 0;
 
-  // --- any thread ---
-  // Lets waiting Append() calls fail and ends the store thread after a last commit. Idempotent.
+  // Lets waiting Append() calls fail and ends the store thread after a last commit. Idempotent. Any thread.
   virtual void Stop() = 0;
 };
 

@@ -208,8 +208,7 @@ class QueueImpl final : public Queue {
                        const std::vector<DestinationOptions>& destinations) const;
   void ForgetCountLocked();
 
-  // The database was put back where it was removed or replaced.
-  void FollowDatabase();
+  void FollowDatabase();  // which was put back where it was removed or replaced
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.
@@ -222,8 +221,7 @@ class QueueImpl final : public Queue {
 
   const Options options_;
   const Clock& clock_;
-  std::optional<LockFile> lock_;
-  const std::optional<LockFile> runtime_lock_;
+  std::optional<LockFile> lock_, runtime_lock_;
   const QueueIds ids_;
   const StartReport report_;
   mutable std::mutex mutex_;
@@ -232,16 +230,14 @@ class QueueImpl final : public Queue {
   std::atomic<bool> woken_{false};                 // since the last Poll(): one wake-up is enough
   std::string full_;                               // guarded by mutex_: the limit that is reached, empty: none
   std::string refused_because_;                    // guarded by mutex_: the last such limit
-  // Guarded by mutex_: arrivals dropped since the last report.
-  std::map<std::pair<DestinationId, Lane>, std::uint64_t> refused_;
+  std::map<std::pair<DestinationId, Lane>, std::uint64_t> refused_;  // likewise: arrivals since the last report
   std::atomic<std::uint8_t> refusing_{0};  // a bit for each lane whose arrivals are dropped: set by the loop
   std::optional<Counting> counting_;       // loop thread, as what follows
   Limits limits_;
   Expiry expiry_;
   std::map<std::int64_t, Oldest> oldest_;  // by range
   Position measure_after_ = 0;             // once this is folded the size says how full the queue is
-  // Size before the last fold that was to make room.
-  std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();  // size before the last fold to make room
   bool folds_help_ = true;
   MonoTime next_fold_{};
   std::unique_ptr<Store> store_;

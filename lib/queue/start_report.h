@@ -38,6 +38,13 @@ struct Loss {
   WallTime witnessed_at{};            // when the witness on the disk was written; epoch: it is of this boot
 };
 
+// The database was removed or replaced while it was open.
+struct Replaced {
+  std::uint64_t times = 0;
+  std::string problem;  // why what it held could not be written into a new file yet
+  bool operator==(const Replaced&) const = default;
+};
+
 // How the queue was found when it was opened.
 struct StartReport {
   enum class How : std::uint8_t {

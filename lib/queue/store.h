@@ -18,6 +18,7 @@
 #include "queue/journal.h"
 #include "queue/operation.h"
 #include "queue/sqlite/books.h"
+#include "queue/start_report.h"
 #include "queue/witness.h"
 
 namespace packhorse::queue {
@@ -76,9 +77,7 @@ class Store {
   const std::string& last_error_locked() const { return last_error_; }
   WallTime failing_since_locked() const { return failing_since_; }
   std::uint64_t commits_locked() const { return commits_; }
-  // How often the database was removed or replaced while it was open, and why it could not be put back; empty: it was.
-  std::uint64_t replaced_locked() const { return replaced_; }
-  const std::string& replaced_problem_locked() const { return replaced_problem_; }
+  const Replaced& replaced_locked() const { return replaced_; }
   // It was put back, and no fold begins before whoever reads has it open there.
   bool reader_behind_locked() const { return reader_behind_; }
   void ReaderFollowsLocked() {
@@ -162,8 +161,7 @@ class Store {
   MonoTime next_bounded_{};
   MonoTime next_witness_{};
   MonoTime next_watch_{};
-  std::uint64_t replaced_ = 0;
-  std::string replaced_problem_;
+  Replaced replaced_;
   bool reader_behind_ = false;
   MonoTime next_ballast_{};
   std::deque<Waiter> waiters_;

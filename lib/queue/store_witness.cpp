@@ -43,8 +43,8 @@ bool Store::Watches(std::unique_lock<std::mutex>& lock) {
 }
 
 void Store::PutBack(std::unique_lock<std::mutex>& lock) {
-  if (replaced_problem_.empty()) {
-    ++replaced_;
+  if (replaced_.problem.empty()) {
+    ++replaced_.times;
   }
   shrinking_ = true;
   lock.unlock();
@@ -54,7 +54,7 @@ void Store::PutBack(std::unique_lock<std::mutex>& lock) {
   }
   lock.lock();
   shrinking_ = false;
-  replaced_problem_ = put_back ? "" : put_back.error().message;
+  replaced_.problem = put_back ? "" : put_back.error().message;
   next_watch_ = clock_.Mono() + (put_back ? kWatchInterval : kWitnessInterval);
   reader_behind_ = static_cast<bool>(put_back);
   if (put_back && ballast_.whole()) {

@@ -25,7 +25,7 @@ class Replaced : public Damage {
     clock_.Advance(2s);
     return test::WaitFor([&] {
       queue_->Poll();
-      return queue_->Snapshot().replaced == times && fs::exists(Path() + "-wal");
+      return queue_->Snapshot().replaced.times == times && fs::exists(Path() + "-wal");
     });
   }
   void ExpectAll(std::size_t messages) {
@@ -46,7 +46,7 @@ TEST_P(Replaced, RemovedItIsNoticedAndNothingIsLost) {
   const std::string id = queue_->id();
   RemoveAll();
   ASSERT_TRUE(WaitForNewFile());
-  EXPECT_EQ(queue_->Snapshot().replaced_problem, "");
+  EXPECT_EQ(queue_->Snapshot().replaced.problem, "");
   ExpectAll(201);
   for (int i = 0; i < 50; ++i) {
     Append("later");
@@ -99,7 +99,7 @@ TEST_P(Replaced, FolderThatIsGoneIsMadeAnew) {
   clock_.Advance(2s);
   ASSERT_TRUE(test::WaitFor([&] {
     queue_->Poll();
-    return queue_->Snapshot().replaced == 1 && fs::exists(options.path + "-wal");
+    return queue_->Snapshot().replaced.times == 1 && fs::exists(options.path + "-wal");
   }));
   ExpectAll(1);
 }
