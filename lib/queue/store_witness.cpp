@@ -51,7 +51,7 @@ void Store::PutBack(std::unique_lock<std::mutex>& lock) {
   }
   lock.lock();
   shrinking_ = false;
-  replaced_.times += replaced_.problem.empty() ? 1 : 0;
+  replaced_.times += replaced_.problem.empty() ? 1U : 0U;
   replaced_.problem = put_back ? "" : put_back.error().message;
   next_watch_ = clock_.Mono() + (put_back ? kWatchInterval : kWitnessInterval);
   reader_behind_ = static_cast<bool>(put_back);
