@@ -30,9 +30,10 @@ constexpr std::array kRules = {
 
 constexpr std::uint32_t kRefusals = 2;
 constexpr auto kApart = 30s;
-// Refusals of suspects, of whichever, since the first one of this record, with none of them delivered: chance alone
-// gives that, where one of two backends refuses everything, once in 4,096 times.
-constexpr std::uint64_t kConfirmations = 12;
+// Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
+// everything a good record meets them once in 4,096 times.
+constexpr std::uint32_t kRefusalsAtMost = 12;
+constexpr double kChanceUnnoticed = 1e-4;
 constexpr auto kConfirmAfter = 1s;
 // Where the API contradicts itself.
 constexpr std::uint32_t kRefusalsContradicted = 8;
@@ -59,6 +60,14 @@ bool AsksAgain(std::uint32_t failures, std::uint32_t tries) {
   return failures % tries == 0 && (rounds < 3 || rounds % 4 == 0);
 }
 
+// How likely it is at most, however often what is good is refused by chance, that one good record is refused so often
+// and so many requests beside it are all accepted: the most of (1-r)^accepted * r^refused, at r = refused / both.
+double ChanceOf(std::uint64_t accepted, std::uint32_t refused) {
+  const auto a = static_cast<double>(accepted);
+  const auto k = static_cast<double>(refused);
+  return std::pow(a / (a + k), a) * std::pow(k / (a + k), k);
+}
+
 RecordKey MessageOf(const RecordKey& record) { return RecordKey{record.lane, record.sequence, 0}; }
 
 // How many refusals in a row are less likely than `chance`, each of them having this probability.
@@ -76,7 +85,7 @@ Fault FaultOf(std::string_view name) {
   return found == kRules.end() ? Fault::kFails : found->fault;
 }
 
-void Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t records, MonoTime now) {
+bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t records, bool all, MonoTime now) {
   MinuteOf(now).accepted += records;
   track.origin->some_accepted = true;
   refused_.clear();
@@ -93,11 +102,48 @@ void Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t recor
     Touch();
   }
   accepted_ += records;
+  ++requests_;
   last_accepted_ = now;
   Newest& newest = newest_accepted_[last.lane];
   if (last.sequence >= newest.sequence || now - newest.at >= kLately) {
     newest = Newest{last.sequence, now};
   }
+  if (!all) {
+    Explain(track);
+    return false;
+  }
+  const bool contradicts = Close(track);
+  if (contradicts) {
+    Contradict(now);
+  }
+  return contradicts;
+}
+
+void Evidence::Explain(const Track& track) {
+  for (std::shared_ptr<Track::Refused> refused = track.part_of; refused; refused = refused->of) {
+    refused->explained = true;
+  }
+}
+
+// A part was accepted. Where that was the last one, and no other was refused, nothing explains why the whole was.
+bool Evidence::Close(Track& track) {
+  for (std::shared_ptr<Track::Refused> refused = std::move(track.part_of); refused; refused = refused->of) {
+    if (--refused->open > 0) {
+      return false;
+    }
+    if (!refused->explained) {
+      return refused->holds == holds_;  // else something was mended in between
+    }
+  }
+  return false;
+}
+
+void Evidence::Contradict(MonoTime now) {
+  if (!Contradicted(now)) {
+    passed_ = 0;
+    refused_of_passed_ = 0;
+  }
+  contradicted_at_ = now;
 }
 
 // What is refused may be so for its age.
@@ -114,6 +160,8 @@ Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   }
   if (Definite(attempt.fault)) {
     track.accepted_before = accepted_;
+    track.part_of =
+        std::make_shared<Track::Refused>(Track::Refused{track.part_of, 2, attempt.fault != Fault::kRejected, holds_});
     wants_ = LookElsewhere(attempt);
     return Ruling::kSplit;
   }
@@ -122,6 +170,7 @@ Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
 
 // A record alone was refused on its merits, or a suspect failed again for whatever reason.
 Ruling Evidence::Alone(const Attempt& attempt, Track& track, MonoTime now) {
+  Explain(track);
   Case& known = cases_[attempt.first];
   const bool new_here = known.refusals == 0;
   Note(known, attempt.fault, attempt.connection, now);
@@ -181,6 +230,7 @@ Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
     return Ruling::kRetry;
   }
   if (accepted_ > track.accepted_before) {
+    Explain(track);
     if (attempt.records > 1) {
       track.accepted_before = accepted_;
       return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
@@ -230,16 +280,11 @@ bool Evidence::Passed(const RecordKey& record, MonoTime now) {
   if (known.refusals == 0) {
     return false;
   }
-  retrials_at_pass_ = retrials_;
   // Where the destination was held in between, something was mended: then only what came before that contradicts.
   if (known.accepted_at_hold.value_or(accepted_) == known.accepted_at_last) {
     return false;
   }
-  if (!Contradicted(now)) {
-    passed_ = 0;
-    refused_of_passed_ = 0;
-  }
-  contradicted_at_ = now;
+  Contradict(now);
   ++passed_;
   refused_of_passed_ += known.refusals - 1;
   return true;
@@ -250,6 +295,7 @@ void Evidence::Held(bool held) {
   if (!held) {
     return;
   }
+  ++holds_;
   for (auto& [record, known] : cases_) {
     if (!known.accepted_at_hold) {
       known.accepted_at_hold = accepted_;
@@ -313,13 +359,25 @@ bool Evidence::Contradicted(MonoTime now) const {
   return contradicted_at_ && now - *contradicted_at_ < kContradictedFor;
 }
 
-// What the suspects that passed had met before: how likely it refuses what is good.
+// How likely it refuses what is good, by what the suspects that passed had met before: rather too much than too little.
 double Evidence::ChanceOfRefusal() const {
-  return static_cast<double>(refused_of_passed_ + 1) / static_cast<double>(refused_of_passed_ + passed_ + 1);
+  return static_cast<double>(refused_of_passed_ + 2) / static_cast<double>(refused_of_passed_ + passed_ + 3);
 }
 
-std::uint32_t Evidence::RefusalsNeeded(MonoTime now) const {
-  return Contradicted(now) ? std::max(kRefusalsContradicted, RowFor(kChanceToBury, ChanceOfRefusal())) : kRefusals;
+std::uint32_t Evidence::RefusalsContradicted() const {
+  return std::max(kRefusalsContradicted, RowFor(kChanceToBury, ChanceOfRefusal()));
+}
+
+// The more requests are accepted beside it without any contradiction, the less a refusal can be chance.
+std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
+  if (Contradicted(now)) {
+    return RefusalsContradicted();
+  }
+  std::uint32_t needed = kRefusals;
+  while (needed < kRefusalsAtMost && ChanceOf(requests_ - known.requests_before, needed) > kChanceUnnoticed) {
+    ++needed;
+  }
+  return needed;
 }
 
 std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
@@ -356,10 +414,9 @@ void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime
       known.first = now;
       known.connection = connection;
       known.accepted_before = accepted_;
-      known.retrials_before = retrials_;
+      known.requests_before = requests_;
       some_wait_for_others_ = true;
     } else {
-      ++retrials_;
       known.other_connection = known.other_connection || connection == 0 || connection != known.connection;
     }
     known.accepted_at_last = accepted_;
@@ -369,10 +426,6 @@ void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime
   Touch();
 }
 
-std::uint64_t Evidence::Confirmations(const Case& known) const {
-  return retrials_ - std::max(known.retrials_before, retrials_at_pass_);
-}
-
 // Everything is there but what chance could have done as well.
 bool Evidence::Ripe(const Case& known, MonoTime now) const {
   return known.refusals >= kRefusals && now - known.first >= kApart && known.other_connection &&
@@ -380,13 +433,8 @@ bool Evidence::Ripe(const Case& known, MonoTime now) const {
 }
 
 bool Evidence::Proven(const Case& known, MonoTime now) const {
-  if (!Ripe(known, now)) {
-    return false;
-  }
-  if (Contradicted(now)) {
-    return known.refusals >= RefusalsNeeded(now) && now - known.first >= kApartContradicted;
-  }
-  return Confirmations(known) >= kConfirmations;
+  return Ripe(known, now) && known.refusals >= RefusalsNeeded(known, now) &&
+         (!Contradicted(now) || now - known.first >= kApartContradicted);
 }
 
 std::chrono::milliseconds Evidence::Rest(const Case& known, MonoTime now) const {

@@ -51,13 +51,21 @@ struct Track {
     bool some_accepted = false;
     std::optional<RecordKey> first_refused;  // since then
   };
+  // A batch that was refused on its merits and split: a record of it is to blame, or else the refusal was not true.
+  struct Refused {
+    std::shared_ptr<Refused> of;  // it is a part of this one
+    std::uint32_t open = 2;       // parts of which nothing is known yet
+    bool explained = false;
+    std::uint64_t holds = 0;  // how often the destination had been held by then
+  };
   std::shared_ptr<Origin> origin = std::make_shared<Origin>();
+  std::shared_ptr<Refused> part_of;
   std::uint32_t failures = 0;         // attempts in a row
   std::uint64_t accepted_before = 0;  // Evidence's count at the first of them
   bool searched = false;              // a part of a batch that failed
 
-  // Of a part of it.
-  Track Part() const { return Track{origin, 0, accepted_before, true}; }
+  // Of a part of it, once it is split.
+  Track Part() const { return Track{origin, part_of, 0, accepted_before, true}; }
 };
 
 struct Attempt {
@@ -92,8 +100,9 @@ enum class Wants : std::uint8_t {
 class Evidence {
  public:
   // --- what happened ---
-  // `last`: the last record of the batch.
-  void Accepted(Track& track, const RecordKey& last, std::uint64_t records, MonoTime now);
+  // `last`: the last record of the batch; `all`: so were all the others. Whether that contradicts an earlier refusal:
+  // each part of a batch that was refused on its merits is accepted.
+  bool Accepted(Track& track, const RecordKey& last, std::uint64_t records, bool all, MonoTime now);
   // A batch was refused or failed as a whole, or a record alone.
   Ruling Failed(const Attempt& attempt, Track& track, MonoTime now);
   // A reply that took others of the batch names this record: counts as once refused alone. kSetAside or kBury.
@@ -126,10 +135,10 @@ class Evidence {
   // --- answers ---
   // To be asked after each ruling.
   Wants wants() const { return wants_; }
-  // Whether a suspect was delivered within the last day that had been refused while others were accepted.
+  // Whether something was accepted within the last day that had been refused while others were accepted.
   bool Contradicted(MonoTime now) const;
-  // Refusals that bury a record now.
-  std::uint32_t RefusalsNeeded(MonoTime now) const;
+  // Refusals that bury a record at least while that is so.
+  std::uint32_t RefusalsContradicted() const;
   // Of the records that were accepted, or refused for the first time, within the last ten minutes: 0 to 1.
   double ShareRefused(MonoTime now) const;
 
@@ -143,7 +152,7 @@ class Evidence {
     MonoTime first{};
     std::uint64_t connection = 0;
     std::uint64_t accepted_before = 0;
-    std::uint64_t retrials_before = 0;
+    std::uint64_t requests_before = 0;
     // Since:
     bool other_connection = false;
     std::uint64_t accepted_at_last = 0;             // at the last refusal
@@ -159,7 +168,11 @@ class Evidence {
   void Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now);
   bool Proven(const Case& known, MonoTime now) const;
   bool Ripe(const Case& known, MonoTime now) const;
-  std::uint64_t Confirmations(const Case& known) const;
+  std::uint32_t RefusalsNeeded(const Case& known, MonoTime now) const;
+  // A part of it is known to be refused, or nothing can be said.
+  static void Explain(const Track& track);
+  bool Close(Track& track);
+  void Contradict(MonoTime now);
   std::chrono::milliseconds Rest(const Case& known, MonoTime now) const;
   Ruling Alone(const Attempt& attempt, Track& track, MonoTime now);
   Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
@@ -178,8 +191,8 @@ class Evidence {
   bool some_wait_for_others_ = false;  // cases with nothing accepted since the first refusal
   std::uint64_t accepted_ = 0;         // records
   std::optional<MonoTime> last_accepted_;
-  std::uint64_t retrials_ = 0;  // refusals of suspects, after the first one of each
-  std::uint64_t retrials_at_pass_ = 0;
+  std::uint64_t requests_ = 0;  // accepted ones
+  std::uint64_t holds_ = 0;
   struct Newest {
     Sequence sequence = 0;
     MonoTime at{};

@@ -138,16 +138,15 @@ void DestinationImpl::Works(const Active& active, const Answer& answer) {
 
 void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer) {
   Works(*active, answer);
-  if (active->alone() && active->batch.replay == 0) {
-    if (evidence_.Passed(active->first(), answer.now)) {
-      Tell("api_contradicts_itself",
-           builder_.MemberRecordId(active->batch.lane, active->batch.members.front(), active->first().record) +
-               " was refused while other records were accepted, and is accepted now: from here on a record is only "
-               "given up after " +
-               std::to_string(evidence_.RefusalsNeeded(answer.now)) + " refusals");
-    }
+  const bool passed = active->alone() && active->batch.replay == 0 && evidence_.Passed(active->first(), answer.now);
+  const bool parts = evidence_.Accepted(active->track, active->last(), active->batch.records, true, answer.now);
+  if (passed || parts) {
+    Tell("api_contradicts_itself",
+         builder_.MemberRecordId(active->batch.lane, active->batch.members.front(), active->first().record) +
+             " was refused while other records were accepted, and is accepted now: from here on a record is only given "
+             "up after " +
+             std::to_string(evidence_.RefusalsContradicted()) + " refusals");
   }
-  evidence_.Accepted(active->track, active->last(), active->batch.records, answer.now);
   if (!active->suspicion) {
     sizes_.records.Passed(active->batch.records, ConfiguredLimits().max_records, answer.now);
     sizes_.bytes.Passed(active->batch.uncompressed_bytes, ConfiguredLimits().max_bytes, answer.now);
@@ -208,7 +207,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
     OnFault(active, shares.rejected.empty() ? Fault::kFails : Fault::kRejected, answer);
     return;
   }
-  evidence_.Accepted(active->track, active->last(), shares.delivered, answer.now);
+  evidence_.Accepted(active->track, active->last(), shares.delivered, false, answer.now);
   queue::Settlement settlement = SettlementOf(*active, answer);
   bool full = false;
   for (const auto& [member, words] : shares.rejected) {

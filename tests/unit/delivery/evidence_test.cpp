@@ -37,7 +37,7 @@ class EvidenceTest : public ::testing::Test {
   }
   void Accept(std::uint64_t records = 1) {
     Track track;
-    evidence_.Accepted(track, RecordKey{}, records, now_);
+    evidence_.Accepted(track, RecordKey{}, records, true, now_);
   }
   // Tries a suspect whenever it is due, with others accepted in between, until it is buried; none: not within `most`.
   std::optional<std::chrono::seconds> Bury(Sequence sequence, std::chrono::seconds most) {
@@ -105,18 +105,69 @@ TEST_F(EvidenceTest, RecordIsNotBuriedByRefusalsOfOneConnection) {
   }
 }
 
-TEST_F(EvidenceTest, ManySuspectsConfirmEachOther) {
-  for (Sequence sequence = 1; sequence <= 20; ++sequence) {
-    Fail(sequence, Fault::kRejected);
-    Accept();
+TEST_F(EvidenceTest, TheMoreRequestsAreAcceptedBesideItTheFewerRefusalsItTakes) {
+  const std::map<int, int> needed = {{1, 12}, {10, 5}, {30, 3}, {100, 2}, {100'000, 2}};
+  for (const auto& [requests, refusals] : needed) {
+    evidence_ = Evidence();
+    Fail(1, Fault::kRejected);
+    for (int i = 0; i < requests; ++i) {
+      Accept();
+    }
+    now_ += 31s;
+    for (int i = 2; i < refusals; ++i) {
+      EXPECT_EQ(Retry(1), Ruling::kSetAside) << requests;
+    }
+    EXPECT_EQ(Retry(1), Ruling::kBury) << requests;
   }
+}
+
+TEST_F(EvidenceTest, RefusalsOfOtherSuspectsProveNothing) {
+  Fail(1, Fault::kRejected);
+  Accept();
+  Fail(2, Fault::kRejected);
+  Accept();
   now_ += 31s;
-  int buried = 0;
-  for (Sequence sequence = 1; sequence <= 20; ++sequence) {
-    buried += Retry(sequence) == Ruling::kBury ? 1 : 0;
+  for (int i = 0; i < 40; ++i) {
+    Retry(2);
   }
-  EXPECT_EQ(buried, 9);
-  EXPECT_EQ(Retry(1), Ruling::kBury);
+  EXPECT_EQ(Retry(1), Ruling::kSetAside);
+}
+
+TEST_F(EvidenceTest, RefusedBatchWhosePartsAreAllAcceptedContradictsItself) {
+  for (const bool culprit : {false, true}) {
+    evidence_ = Evidence();
+    Track whole;
+    Again(whole, 1, Fault::kRejected, 4);
+    Track first = whole.Part();
+    Track second = whole.Part();
+    EXPECT_FALSE(evidence_.Accepted(first, Key(2), 2, true, now_));
+    Again(second, 3, Fault::kRejected, 2);
+    Track third = second.Part();
+    Track fourth = second.Part();
+    if (culprit) {
+      Again(third, 3, Fault::kRejected);
+    } else {
+      EXPECT_FALSE(evidence_.Accepted(third, Key(3), 1, true, now_));
+    }
+    EXPECT_EQ(evidence_.Accepted(fourth, Key(4), 1, true, now_), !culprit);
+    EXPECT_EQ(evidence_.Contradicted(now_), !culprit);
+  }
+}
+
+TEST_F(EvidenceTest, RefusedBatchWhosePartsFitOrWhoseDestinationWasMendedContradictsNothing) {
+  for (const bool held : {false, true}) {
+    evidence_ = Evidence();
+    Track whole;
+    Again(whole, 1, held ? Fault::kRejected : Fault::kTooLarge, 4);
+    Track first = whole.Part();
+    Track second = whole.Part();
+    if (held) {
+      evidence_.Held(true);
+      evidence_.Held(false);
+    }
+    EXPECT_FALSE(evidence_.Accepted(first, Key(2), 2, true, now_));
+    EXPECT_FALSE(evidence_.Accepted(second, Key(4), 2, true, now_));
+  }
 }
 
 TEST_F(EvidenceTest, ServerErrorsAndForbiddenNeverBury) {
@@ -145,7 +196,7 @@ TEST_F(EvidenceTest, SuspectThatPassesShowsAContradictionAndFromThenOnMuchMoreIs
   Accept();
   EXPECT_TRUE(evidence_.Passed(Key(1), now_));
   EXPECT_TRUE(evidence_.Contradicted(now_));
-  EXPECT_GE(evidence_.RefusalsNeeded(now_), 8U);
+  EXPECT_GE(evidence_.RefusalsContradicted(), 8U);
   Fail(2, Fault::kRejected);
   EXPECT_FALSE(Bury(2, 59min));
   EXPECT_TRUE(Bury(2, 12h));
@@ -182,7 +233,7 @@ TEST_F(EvidenceTest, RecordsOfOneMessageAreNotThree) {
 
 TEST_F(EvidenceTest, NeighboursOfAcceptedOnesDoNotHoldTheDestination) {
   Track track;
-  evidence_.Accepted(track, RecordKey{}, 494, now_);
+  evidence_.Accepted(track, RecordKey{}, 494, true, now_);
   for (Sequence sequence = 1; sequence <= 6; ++sequence) {
     EXPECT_EQ(Again(track, sequence, Fault::kRejected), Ruling::kSetAside) << sequence;
   }
@@ -190,7 +241,7 @@ TEST_F(EvidenceTest, NeighboursOfAcceptedOnesDoNotHoldTheDestination) {
 
 TEST_F(EvidenceTest, WhatIsOlderThanWhatWasAcceptedLatelyDoesNotHoldTheDestination) {
   Track track;
-  evidence_.Accepted(track, Key(1000), 1, now_);
+  evidence_.Accepted(track, Key(1000), 1, true, now_);
   for (Sequence sequence = 1; sequence <= 20; ++sequence) {
     EXPECT_EQ(Fail(sequence, Fault::kRejected), Ruling::kSetAside) << sequence;
   }
@@ -295,7 +346,7 @@ TEST_F(EvidenceTest, ReceiverThatMustGetThingsInOrderHoldsItsLane) {
 TEST_F(EvidenceTest, SuspectsAreTriedMoreAndMoreSeldomAndAtOnceWhenNudged) {
   Fail(1, Fault::kFails);
   Track track;
-  evidence_.Accepted(track, RecordKey{}, 1, now_);
+  evidence_.Accepted(track, RecordKey{}, 1, true, now_);
   evidence_.Adopt(Key(1), now_);
   int tries = 0;
   const MonoTime end = now_ + 24h;
