@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 
 std::string ToLine(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::string SkippedLine(std::uint64_t messages) { return ToLine({{"outcome", "skipped"}, {"messages", messages}}); }
+
 }  // namespace
 
 Tail::~Tail() {
@@ -65,20 +67,32 @@ void Tail::PushAll(control::Server& server, const std::string& line) {
   std::erase_if(followers_, [&](const Follower& follower) { return !server.Push(follower.connection, line); });
 }
 
+bool Tail::Show(control::Server& server, Follower& follower, const Line& line) {
+  const Filter& filter = follower.filter;
+  const bool wanted = (filter.stream.empty() || filter.stream == line.stream) &&
+                      (filter.device.empty() || filter.device == line.device);
+  if (!wanted) {
+    return true;
+  }
+  if (!server.HasRoom(follower.connection)) {
+    ++follower.skipped;
+    return true;
+  }
+  if (follower.skipped > 0 && !server.Push(follower.connection, SkippedLine(std::exchange(follower.skipped, 0)))) {
+    return false;
+  }
+  return server.Push(follower.connection, line.text);
+}
+
 void Tail::Serve(control::Server& server, MonoTime now) {
   if (!source_) {
     return;
   }
   for (const Line& line : std::exchange(lines_, {})) {
-    std::erase_if(followers_, [&](const Follower& follower) {
-      const Filter& filter = follower.filter;
-      const bool wanted = (filter.stream.empty() || filter.stream == line.stream) &&
-                          (filter.device.empty() || filter.device == line.device);
-      return wanted && !server.Push(follower.connection, line.text);
-    });
+    std::erase_if(followers_, [&](Follower& follower) { return !Show(server, follower, line); });
   }
   if (const std::uint64_t shed = parts_.observer->Snapshot().shed; shed > shed_told_) {
-    PushAll(server, ToLine({{"outcome", "skipped"}, {"messages", shed - shed_told_}}));
+    PushAll(server, SkippedLine(shed - shed_told_));
     shed_told_ = shed;
   }
   if (now >= next_heartbeat_) {

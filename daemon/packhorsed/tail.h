@@ -11,7 +11,8 @@
 namespace packhorse::daemon {
 
 // `packhorse tail`: shows messages as they arrive, a line of JSON for each record. Follows the observer while somebody
-// follows it: what that has no time for is counted and told, never waited for. Loop thread.
+// follows it: what that has no time for, or who follows does not read in time, is counted and told, never waited for. Loop
+// thread.
 class Tail {
  public:
   struct Filter {
@@ -31,6 +32,7 @@ class Tail {
   struct Follower {
     std::uint64_t connection = 0;
     Filter filter;
+    std::uint64_t skipped = 0;  // lines that it was too slow for, since it was told of the last ones
   };
   struct Line {
     std::string stream;
@@ -41,6 +43,8 @@ class Tail {
   void Note(const observer::Observation& observation);
   bool Wanted(const std::string& stream) const;
   void PushAll(control::Server& server, const std::string& line);
+  // False when it is gone.
+  static bool Show(control::Server& server, Follower& follower, const Line& line);
 
   Parts& parts_;
   std::optional<observer::Observer::FollowerId> source_;

@@ -35,6 +35,8 @@ class Connection {
   void Queue(std::string_view line, MonoTime now);
   // Bytes that are held for it.
   std::size_t held() const { return output_.size(); }
+  // Of these: what is not written yet.
+  std::size_t unsent() const { return output_.size() - written_; }
   // Writes what can be written.
   void Flush(MonoTime now);
   // To be closed now: gone, over a bound, or finished with everything that it asked for.

@@ -42,6 +42,9 @@ class Server {
   virtual void Serve() = 0;
   // Sends one more line to a connection that follows; false when it is gone or does not read (then forget it).
   virtual bool Push(std::uint64_t connection, const std::string& result_json) = 0;
+  // Whether a connection that follows reads fast enough for another line: it has read at least half of what may wait
+  // for it. Also true when it is gone.
+  virtual bool HasRoom(std::uint64_t connection) = 0;
   // Answers a call whose handler returned kBusy with an empty message ("answer follows later"). Until then, further
   // requests of that connection wait. Nothing happens when the connection is gone.
   virtual void AnswerLater(std::uint64_t connection, const Answer& answer) = 0;

@@ -58,6 +58,10 @@ class UnixServer final : public Server {
   std::vector<int> Fds() const override { return {epoll_.get()}; }
   void Serve() override;
   bool Push(std::uint64_t id, const std::string& result_json) override;
+  bool HasRoom(std::uint64_t id) override {
+    const Connection* connection = Find(id);
+    return connection == nullptr || connection->unsent() <= limits_.follower_bytes / 2;
+  }
   void AnswerLater(std::uint64_t id, const Answer& answer) override;
 
  private:

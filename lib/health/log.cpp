@@ -1,9 +1,13 @@
 #include "health/log.h"
 
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -17,12 +21,31 @@ namespace {
 
 enum class Format : std::uint8_t { kJson, kText };
 
+// Standard error, without waiting for its reader. The state's mutex guards it.
+class UnwaitedSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  std::uint64_t TakeDropped() { return output_.TakeDropped(); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    line_.assign(message.payload.data(), message.payload.size());
+    line_ += '\n';
+    output_.Write(line_);
+  }
+  void flush_() override {}
+
+  LogOutput output_{STDERR_FILENO};
+  std::string line_;  // reused
+};
+
 struct State {
+  State() { logger.set_level(spdlog::level::trace); }
   std::atomic<LogLevel> level{LogLevel::kInfo};
   std::atomic<Format> format{Format::kText};
   std::mutex mutex;  // guards what follows
   LogLimiter limiter;
-  LogOutput output{STDERR_FILENO};
+  std::shared_ptr<UnwaitedSink> output = std::make_shared<UnwaitedSink>();
+  spdlog::logger logger{"packhorse", output};
   std::uint64_t dropped = 0;  // lines, since the last one that was written
 };
 
@@ -32,23 +55,38 @@ State& Global() {
   return *state;
 }
 
+spdlog::level::level_enum Level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kDebug:
+      break;
+  }
+  return spdlog::level::debug;
+}
+
 // Memory as well as a reader that is away can cost a line. REQUIRES: state.mutex is held.
+void Write(State& state, LogLevel level, std::string_view text) {
+  state.logger.log(Level(level), spdlog::string_view_t(text.data(), text.size()));
+}
 void Write(State& state, const LogLine& line) {
-  std::string text = state.format == Format::kJson ? FormatJson(line) : FormatText(line);
-  text += '\n';
-  state.output.Write(text);
+  Write(state, line.level, state.format == Format::kJson ? FormatJson(line) : FormatText(line));
 }
 
 // How many lines nobody took, as soon as one is taken again. REQUIRES: state.mutex is held.
 void SayDropped(State& state, WallTime wall) {
-  state.dropped += state.output.TakeDropped();
+  state.dropped += state.output->TakeDropped();
   if (state.dropped == 0) {
     return;
   }
   const std::array<LogField, 1> count = {LogField{"lines", std::to_string(state.dropped)}};
   Write(state, {wall, LogLevel::kWarning, "log_lines_dropped",
                 std::to_string(state.dropped) + " lines of the log were dropped, because nobody read them", count});
-  if (state.output.TakeDropped() == 0) {
+  if (state.output->TakeDropped() == 0) {
     state.dropped = 0;
   }
 }
@@ -80,7 +118,7 @@ void WriteLimited(LogLevel level, std::string_view event, std::string_view messa
 void LogPlain(std::string_view line) {
   State& state = Global();
   const std::lock_guard lock(state.mutex);
-  state.output.Write(Shorten(line, kMaxLineBytes - 1) + "\n");
+  Write(state, LogLevel::kInfo, Shorten(line, kMaxLineBytes - 1));
 }
 
 Status ConfigureLog(std::string_view level, std::string_view format) {

@@ -82,8 +82,8 @@ TEST_F(DeadViews, SuspectIsShownWithWhatIsKnownAgainstIt) {
   const std::string json = daemon::OneSuspectJson(suspect);
   EXPECT_THAT(json, HasSubstr(R"("state":"suspect")"));
   EXPECT_THAT(json, HasSubstr(R"("refusals":3)"));
-  EXPECT_THAT(json, HasSubstr(R"("first_refused_at":"2026-11-20T08:00:00Z")"));
-  EXPECT_THAT(json, HasSubstr(R"("last_refused_at":"2026-11-20T09:00:00Z")"));
+  EXPECT_THAT(json, HasSubstr(R"("first_refused_at":"2026-11-20T08:00:00.000000Z")"));
+  EXPECT_THAT(json, HasSubstr(R"("last_refused_at":"2026-11-20T09:00:00.000000Z")"));
   const std::string text = Flat(DeadLetterText(json, plain, now));
   EXPECT_THAT(text, HasSubstr("suspect 7"));
   EXPECT_THAT(text, HasSubstr("3 times"));

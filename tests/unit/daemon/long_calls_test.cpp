@@ -114,6 +114,7 @@ class AnswersLater final : public control::Server {
   std::vector<int> Fds() const override { return {}; }
   void Serve() override {}
   bool Push(std::uint64_t, const std::string&) override { return false; }
+  bool HasRoom(std::uint64_t) override { return true; }
   void AnswerLater(std::uint64_t connection, const control::Answer& answer) override {
     answers.emplace(connection, answer);
   }

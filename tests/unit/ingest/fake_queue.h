@@ -157,7 +157,7 @@ class FakeQueue final : public queue::Queue {
   LastNumbers Last() override { return {}; }
   bool SettledThrough(const std::string&, const LastNumbers&) override { return false; }
   void Poll() override {}
-  Result<std::vector<queue::DeadLetter>> DeadLetters(std::size_t, std::int64_t) override { return Missing(); }
+  Result<std::vector<queue::DeadLetter>> DeadLetters(std::size_t, std::int64_t, Reading) override { return Missing(); }
   Result<queue::DeadLetter> FindDeadLetter(std::int64_t) override { return Missing(); }
   void ReplayDead(std::vector<std::int64_t>, std::unique_ptr<queue::FrozenBatch>,
                   std::function<void(Result<queue::BatchId>)> done) override {
@@ -181,8 +181,10 @@ class FakeQueue final : public queue::Queue {
   std::vector<queue::Replay> Replays() override { return {}; }
   std::optional<ReplayTurn> NextReplay(const std::string&) override { return std::nullopt; }
   Result<queue::ReplayPart> PeekReplay(queue::ReplayId, std::size_t, std::uint64_t) override { return Missing(); }
-  Result<std::vector<queue::QuarantinedMessage>> Quarantined(std::size_t, Sequence) override { return Missing(); }
-  Result<queue::Whereabouts> Where(Lane, Sequence, std::optional<std::uint32_t>) override { return Missing(); }
+  Result<std::vector<queue::QuarantinedMessage>> Quarantined(std::size_t, Sequence, Reading) override {
+    return Missing();
+  }
+  Result<queue::Whereabouts> Where(Lane, Sequence, std::optional<std::uint32_t>, Reading) override { return Missing(); }
   Result<queue::Ledger> ReadLedger() override { return Missing(); }
   Result<std::vector<std::string>> VerifyLedger() override { return Missing(); }
   void NoteDamage(const std::string&) override {}
