@@ -236,7 +236,10 @@ control::Answer Handlers::ShowWhere(const control::Call& call, const Args& args)
   }
   return AfterFold(call, [this, at = *key](bool folded) -> control::Answer {
     if (!folded) {
-      return Error{ErrorCode::kUnavailable, "the disk takes too long: what happened last is not in the database yet"};
+      const std::string refusal = parts_.queue->Snapshot().last_error;
+      return Error{ErrorCode::kUnavailable,
+                   refusal.empty() ? "the disk takes too long: what happened last is not in the database yet"
+                                   : "the disk refuses: " + refusal};
     }
     const Result<queue::Whereabouts> found =
         parts_.queue->Where(at.lane, at.sequence, at.index, queue::Queue::Reading::kAsStored);

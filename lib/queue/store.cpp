@@ -245,10 +245,10 @@ void Store::Run() {
       const FoldWork work = BeginFold(last);
       written = WriteUntilDone(lock, work);
     }
+    folding_ = false;
     if (written) {
       SaveWitness(lock, last);
     }
-    folding_ = false;
     WriteDamage(lock);
     if (last || !written) {
       stopped_ = true;
@@ -414,9 +414,9 @@ bool Store::MakeRoomForBallast(std::unique_lock<std::mutex>& lock) {
 
 void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
   const bool was_full = ballast_.given_up();
-  shrinking_ = true;
+  busy_ = true;
   const bool taken = ballast_.Take() || (was_full && MakeRoomForBallast(lock));
-  shrinking_ = false;
+  busy_ = false;
   if (taken && was_full) {
     last_error_.clear();
     failing_since_ = {};
@@ -434,7 +434,7 @@ void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
 
 Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const Books::Change& change) {
   const bool ready =
-      folds_.wait_for(lock, kFoldPatience, [&] { return (!folding_ && !shrinking_ && !unwritten_) || stopped_; });
+      folds_.wait_for(lock, kFoldPatience, [&] { return (!folding_ && !busy_ && !unwritten_) || stopped_; });
   if (stopped_ || !ready) {
     return Error{ErrorCode::kUnavailable, stopped_ ? "the queue is stopped" : "the disk refuses: " + last_error_};
   }

@@ -152,7 +152,7 @@ class Store {
   bool gap_ = false;          // an operation did not fit the journal: none is written to it before its next turn
   Position gap_through_ = 0;  // the journal counts only once the database has this
   bool folding_ = false;
-  bool shrinking_ = false;  // the store thread makes room for the ballast without the mutex
+  bool busy_ = false;  // the store thread works with the files without the mutex, and folds nothing
   bool fold_asked_ = false;
   bool retry_ = false;                 // somebody wants to know whether the disk still refuses
   unsigned urgent_ = 0;                // arrivals that wait for the disk

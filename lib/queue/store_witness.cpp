@@ -43,14 +43,14 @@ bool Store::Watches(std::unique_lock<std::mutex>& lock) {
 }
 
 void Store::PutBack(std::unique_lock<std::mutex>& lock) {
-  shrinking_ = true;
+  busy_ = true;
   lock.unlock();
   Status put_back = books_.PutBack();
   if (put_back) {
     static_cast<void>(witness_->Save(Micros(clock_.Wall()), false));  // it may have gone too
   }
   lock.lock();
-  shrinking_ = false;
+  busy_ = false;
   replaced_.times += replaced_.problem.empty() ? 1U : 0U;
   replaced_.problem = put_back ? "" : put_back.error().message;
   next_watch_ = clock_.Mono() + (put_back ? kWatchInterval : kWitnessInterval);
@@ -68,10 +68,12 @@ void Store::SaveWitness(std::unique_lock<std::mutex>& lock, bool last) {
     return;
   }
   next_witness_ = now + kWitnessInterval;
+  busy_ = true;  // no fold begins meanwhile
   lock.unlock();
   // Should it fail, the one before holds: a loss is counted from there. What the disk refuses is told by the folds.
   static_cast<void>(witness_->Save(Micros(clock_.Wall()), last));
   lock.lock();
+  busy_ = false;
 }
 
 }  // namespace packhorse::queue

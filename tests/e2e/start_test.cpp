@@ -136,7 +136,10 @@ TEST(Start, AReloadThatCannotCountWhatIsStoredIsRefusedOnceAndChangesNothing) {
   site.StartBridge();
   ASSERT_EQ(site.Cli({"pause"}).exit_code, 0);
   site.Publish(20);
-  site.Cli({"flush", "--timeout", "100ms"});  // into the database
+  ASSERT_TRUE(WaitFor([&] {
+    const RunResult stored = test::Run({"sqlite3", site.Path("queue.db"), "SELECT total(messages) FROM segments"});
+    return stored.out == "20.0\n";
+  }));
   ASSERT_EQ(
       test::Run({"sqlite3", site.Path("queue.db"), "UPDATE segments SET blob = zeroblob(length(blob))"}).exit_code, 0);
   ConfigureArchive(site);

@@ -88,7 +88,8 @@ Status Books::PutBack() {
   if (!fresh) {
     return fresh.error();
   }
-  if (Status logged = fresh->db_.Execute("PRAGMA journal_mode = WAL"); !logged) {
+  // SQLite opens the log with the first look behind that, and cannot once the database is gone again.
+  if (Status logged = fresh->db_.Execute("PRAGMA journal_mode = WAL; SELECT count(*) FROM meta"); !logged) {
     return logged;
   }
   db_.LeaveFiles();

@@ -63,7 +63,9 @@ class WorldTest : public CloudTest {
   // Dead letters that the script did not mark bad.
   int GoodBuried() {
     int good = 0;
-    for (const queue::DeadLetter& letter : *queue_->DeadLetters(20'000, 0)) {
+    const Result<std::vector<queue::DeadLetter>> letters = queue_->DeadLetters(20'000, 0);
+    EXPECT_TRUE(letters) << letters.error().message;
+    for (const queue::DeadLetter& letter : letters.value_or(std::vector<queue::DeadLetter>())) {
       good += bad_.contains(std::stoi(letter.message.payload.substr(5))) ? 0 : 1;
     }
     return good;

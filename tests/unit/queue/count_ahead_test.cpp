@@ -32,7 +32,9 @@ class CountAheadTest : public QueueTest {
   }
   void Count(int pieces) {
     for (int i = 0; i < pieces; ++i) {
-      ASSERT_EQ(Count(), Ahead::kMore);
+      Ahead ahead = Ahead::kWaits;
+      ASSERT_TRUE(test::WaitFor([&] { return (ahead = Count()) != Ahead::kWaits; }));
+      ASSERT_EQ(ahead, Ahead::kMore);
     }
   }
   void AddArchive() {

@@ -79,7 +79,7 @@ TEST_P(Replaced, AnotherFileInItsPlaceIsSetAside) {
   ExpectAll(80);
   Append("later");
   RemoveAll();
-  ASSERT_TRUE(WaitForNewFile(2));
+  ASSERT_TRUE(WaitForNewFile(2)) << queue_->Snapshot().replaced.problem;
   ExpectAll(81);
   Reopen();
   ExpectAll(81);
