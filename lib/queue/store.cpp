@@ -196,6 +196,9 @@ bool Store::FoldDue() const {
   if (fold_asked_ || urgent_ > 0) {
     return true;
   }
+  if (options_.fold_when_asked) {
+    return false;
+  }
   const MonoTime now = clock_.Mono();
   if (JournalFills()) {
     return true;

@@ -1,0 +1,323 @@
+#include "gateway.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+namespace packhorse::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kMaxAge = std::chrono::days(30);
+constexpr std::uint32_t kMaxTurns = 10'000;  // without time passing
+constexpr std::size_t kPage = 1'000;
+
+// A folder in memory, where the machine has one.
+std::string Memory() { return std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp"; }
+
+void CopyFolder(const std::string& from, const std::string& to) {
+  std::filesystem::remove_all(to);
+  if (std::filesystem::exists(from)) {
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  }
+}
+
+std::string Text(Instant at) {
+  return "day " + std::to_string(at / kDay) + " " + std::to_string(at % kDay / kHour) + ":" +
+         std::to_string(at % kHour / kMinute);
+}
+
+}  // namespace
+
+Gateway::Gateway(Machine& machine, Messages& messages, Cloud& cloud)
+    : machine_(machine), messages_(messages), cloud_(cloud), dir_(Memory()) {
+  options_.path = dir_ / "disk/queue.db";
+  options_.runtime_dir = dir_ / "run";
+  options_.journal_bytes = 1U << 20U;
+  options_.fold_when_asked = true;
+  options_.limits.max_age = kMaxAge;
+  options_.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
+  options_.destinations = {"cloud"};
+  Open();
+}
+
+void Gateway::Open() {
+  Result<std::unique_ptr<queue::Queue>> opened = queue::Open(options_, machine_.clock());
+  if (!opened) {
+    Fail("cannot open: " + opened.error().message);
+    return;
+  }
+  queue_ = *std::move(opened);
+  streams_.clear();
+  streams_[*queue_->Stream("telemetry")] = delivery::StreamBinding{
+      "telemetry", {{{*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1")}}};
+  clock_watch_ = std::make_unique<delivery::ClockWatch>(*queue_, events_, machine_.clock());
+  Build();
+}
+
+void Gateway::Build() {
+  delivery::Options options;
+  options.name = "cloud";
+  options.gateway_id = "gw-1";
+  options.contract = *contract::FindCloudContract("packhorse-ingest@1");
+  options.endpoint.base_url = "https://cloud.invalid";
+  options.batch.max_records = reloads_ % 2 == 0 ? 100 : 40;
+  options.batch.max_age = 10min;
+  options.gzip = false;
+  Result<std::unique_ptr<delivery::Destination>> made =
+      delivery::MakeDestination(std::move(options), nullptr,
+                                delivery::Surroundings{*queue_, cloud_, events_, machine_.clock(), streams_, nullptr});
+  if (!made) {
+    Fail("cannot build the destination: " + made.error().message);
+    return;
+  }
+  if (destination_) {
+    (*made)->TakeOver(*destination_);
+  }
+  destination_ = *std::move(made);
+}
+
+void Gateway::Close() {
+  destination_.reset();
+  clock_watch_.reset();
+  cloud_.Abort();
+  queue_.reset();
+}
+
+void Gateway::Fail(std::string problem) {
+  if (problem_.empty()) {
+    problem_ = Text(machine_.now()) + ": " + std::move(problem);
+  }
+}
+
+void Gateway::Publish(Number number) {
+  RawMessage message;
+  message.stream = *queue_->Stream("telemetry");
+  message.topic = "dev/17";
+  message.payload = PayloadOf(number);
+  message.received_at = machine_.clock().Wall();
+  message.boot_time = machine_.clock().Boot();
+  message.clock = machine_.clock().Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
+  message.qos = 1;
+  arrived_.push_back(machine_.now());
+  const Result<Sequence> sequence = queue_->Append(std::move(message));
+  if (!sequence || *sequence == 0) {
+    Fail("message " + std::to_string(number) + " is not taken");
+    return;
+  }
+  numbers_[*sequence] = number;
+  ++received_;
+}
+
+Instant Gateway::Turn() {
+  for (std::uint32_t turn = 0; turn < kMaxTurns; ++turn) {
+    queue_->Poll();
+    const MonoTime now = machine_.Mono();
+    const MonoTime next = destination_->Step(now);
+    if (next > now) {
+      return machine_.now() + std::chrono::ceil<microseconds>(next - now);
+    }
+  }
+  Fail("the destination never has enough");
+  return Instant::max();
+}
+
+void Gateway::CheckExpired(const queue::GivenUp& given_up) {
+  given_up_ += given_up.messages;
+  if (given_up.outcome != Outcome::kExpired) {
+    return;
+  }
+  for (auto each = numbers_.lower_bound(given_up.first); each != numbers_.end() && each->first <= given_up.last;
+       ++each) {
+    const Instant age = machine_.now() - arrived_.at(each->second);
+    if (age < kMaxAge) {
+      Fail("message " + std::to_string(each->second) + " expired when it was " + Text(age) + " old");
+    }
+  }
+}
+
+void Gateway::LookAround() {
+  clock_watch_->Look();
+  const queue::LimitReport report = queue_->EnforceLimits(machine_.Mono());
+  for (const queue::GivenUp& given_up : report.given_up) {
+    CheckExpired(given_up);
+  }
+}
+
+void Gateway::NoteFolded() {
+  folded_ = messages_.last();
+  folded_received_ = received_;
+}
+
+void Gateway::Fold() {
+  bool done = false;
+  queue_->Fold([&](const Status& folded) {
+    done = true;
+    if (!folded) {
+      Fail("fold: " + folded.error().message);
+    }
+  });
+  while (!done) {
+    queue_->Poll();
+    std::this_thread::yield();
+  }
+  NoteFolded();
+}
+
+void Gateway::Restart() {
+  Close();
+  NoteFolded();
+  Open();
+}
+
+void Gateway::Reload() {
+  ++reloads_;
+  if (Status changed = queue_->Reconfigure(options_.streams, options_.destinations); !changed) {
+    Fail("reload: " + changed.error().message);
+  }
+  NoteFolded();
+  Build();
+}
+
+void Gateway::CrashAndOpen(bool with_runtime_folder) {
+  CopyFolder(dir_ / "disk", dir_ / "disk.left");
+  CopyFolder(dir_ / "run", dir_ / "run.left");
+  Close();
+  CopyFolder(dir_ / "disk.left", dir_ / "disk");
+  CopyFolder(with_runtime_folder ? dir_ / "run.left" : dir_ / "none", dir_ / "run");
+  Open();
+  NoteFolded();
+}
+
+void Gateway::Kill() { CrashAndOpen(true); }
+
+void Gateway::NoteLost(Number first, Number last) {
+  for (Number number = first; number <= last; ++number) {
+    may_be_lost_.insert(number);
+  }
+}
+
+void Gateway::PowerCut(microseconds off, microseconds clock_error) {
+  NoteLost(folded_ + 1, messages_.last());
+  const std::uint64_t least = folded_received_;
+  const std::uint64_t most = received_;
+  machine_.PowerCycle(off, clock_error);
+  CrashAndOpen(false);
+  received_ = Row().received;
+  if (received_ < least || received_ > most) {
+    Fail("after a power cut " + std::to_string(received_) + " were received, not " + std::to_string(least) + " to " +
+         std::to_string(most));
+  }
+  folded_received_ = received_;
+}
+
+void Gateway::OrderlyReboot(microseconds off, microseconds clock_error) {
+  Close();
+  std::filesystem::remove_all(dir_ / "run");
+  machine_.PowerCycle(off, clock_error);
+  NoteFolded();
+  Open();
+}
+
+void Gateway::TakeCopy() {
+  Close();
+  NoteFolded();
+  copy_ = std::make_unique<Copy>(Memory());
+  CopyFolder(dir_ / "disk", copy_->dir / "disk");
+  copy_->last = messages_.last();
+  copy_->received = received_;
+  Open();
+}
+
+void Gateway::PutCopyBack() {
+  Close();
+  CopyFolder(copy_->dir / "disk", dir_ / "disk");
+  NoteLost(copy_->last + 1, messages_.last());
+  received_ = copy_->received;
+  copy_.reset();
+  Open();
+  NoteFolded();
+}
+
+queue::LedgerRow Gateway::Row() {
+  const Result<queue::Ledger> ledger = queue_->ReadLedger();
+  if (!ledger) {
+    Fail("ledger: " + ledger.error().message);
+    return {};
+  }
+  if (!ledger->Balanced()) {
+    Fail("the ledger does not balance");
+  }
+  return ledger->Total();
+}
+
+std::uint64_t Gateway::pending() { return Row().pending; }
+
+std::string Gateway::Check() {
+  if (problem_.empty()) {
+    const queue::LedgerRow row = Row();
+    if (row.received != received_) {
+      Fail("the ledger has received " + std::to_string(row.received) + " of " + std::to_string(received_));
+    }
+    if (row.quarantined != 0) {
+      Fail(std::to_string(row.quarantined) + " are in quarantine");
+    }
+    if (!cloud_.problem().empty()) {
+      Fail(cloud_.problem());
+    }
+  }
+  return problem_;
+}
+
+std::string Gateway::CheckDeadLetters() {
+  std::int64_t after = 0;
+  while (problem_.empty()) {
+    const Result<std::vector<queue::DeadLetter>> letters = queue_->DeadLetters(kPage, after);
+    if (!letters) {
+      Fail("dead letters: " + letters.error().message);
+      break;
+    }
+    for (const queue::DeadLetter& letter : *letters) {
+      after = letter.id;
+      const auto number = static_cast<Number>(std::stoul(letter.message.payload.substr(7)));
+      if (!messages_.Bad(number)) {
+        Fail("message " + std::to_string(number) + " is good and was buried: " + letter.reason + ", " + letter.detail);
+      }
+    }
+    if (letters->size() < kPage) {
+      break;
+    }
+  }
+  return problem_;
+}
+
+std::string Gateway::CheckEnd() {
+  std::uint64_t missing = 0;
+  Number first = 0;
+  for (Number number = 1; number <= messages_.last(); ++number) {
+    const bool there = cloud_.Has(number) || cloud_.LiedAbout(number);
+    if (!there && !messages_.Bad(number) && !may_be_lost_.contains(number)) {
+      ++missing;
+      first = first == 0 ? number : first;
+    }
+  }
+  if (missing > given_up_) {
+    Fail(std::to_string(missing) + " messages are missing, " + std::to_string(given_up_) +
+         " were given up and counted; the first missing: " + std::to_string(first) + ", arrived " +
+         Text(arrived_.at(first)));
+  }
+  return problem_;
+}
+
+std::string Gateway::Describe() {
+  const queue::LedgerRow row = Row();
+  const delivery::DestinationStatus status = destination_->Snapshot(machine_.Mono());
+  return "received " + std::to_string(row.received) + ", delivered " + std::to_string(row.delivered) + ", rejected " +
+         std::to_string(row.rejected) + ", expired " + std::to_string(row.expired) + ", pending " +
+         std::to_string(row.pending) + "; in the cloud " + std::to_string(cloud_.stored()) + ", requests " +
+         std::to_string(cloud_.requests()) + "; destination " + std::string(limit::Name(status.state)) + " " +
+         status.reason;
+}
+
+}  // namespace packhorse::simulation

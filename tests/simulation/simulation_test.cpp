@@ -1,0 +1,39 @@
+// A year of a gateway's life within seconds: the real queue, delivery and limits between a scripted broker and a
+// scripted cloud, with clock errors, restored copies, outages, poisoned records and lying clouds, all from one seed.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <random>
+
+#include "year.h"
+
+namespace packhorse::simulation {
+namespace {
+
+std::uint64_t FromEnvironment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
+
+// Parts that run beside each other.
+constexpr int kParts = 2;
+class SimulatedYear : public testing::TestWithParam<int> {};
+
+TEST_P(SimulatedYear, NothingIsLostOrBuriedThatTheScriptDidNotMakeImpossible) {
+  const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
+  const std::uint64_t years = FromEnvironment("PACKHORSE_YEARS", 2) / kParts;
+  std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_YEARS=" << years * kParts << std::endl;
+  for (std::uint64_t i = 0; i < years && !HasFailure(); ++i) {
+    Year year(seed + i, Script{});
+    const std::string problem = year.Play();
+    EXPECT_EQ(problem, "") << "PACKHORSE_SEED=" << seed + i << " PACKHORSE_YEARS=" << kParts;
+    std::cout << year.Describe() << std::endl;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, SimulatedYear, testing::Range(0, kParts));
+
+}  // namespace
+}  // namespace packhorse::simulation

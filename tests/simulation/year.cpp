@@ -1,0 +1,202 @@
+#include "year.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace packhorse::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant kMeanGap = kMinute;  // between two messages
+constexpr Instant kLook = kMinute;
+// After the last fault: long enough for each backoff, probe and retry of what was set aside.
+constexpr Instant kAftermath = 40 * kDay;
+constexpr std::size_t kHistory = 4'000;
+
+}  // namespace
+
+Year::Year(std::uint64_t seed, const Script& script)
+    : script_(script), random_(seed), cloud_(machine_, messages_, random_()), gateway_(machine_, messages_, cloud_) {
+  next_event_ = UntilNextEvent();
+}
+
+Instant Year::Exponential(Instant mean) {
+  const double u = std::uniform_real_distribution<double>(1e-9, 1.0)(random_);
+  return Instant(static_cast<std::int64_t>(-std::log(u) * static_cast<double>(mean.count())));
+}
+
+Kind Year::DrawKind() {
+  if (Draw(100'000) >= script_.bad_per_hundred_thousand) {
+    return Kind::kGood;
+  }
+  constexpr std::array kBad = {Kind::kRefused, Kind::kNamed, Kind::kCrashes, Kind::kForbidden};
+  return kBad.at(Draw(kBad.size()));
+}
+
+microseconds Year::DrawClockError() {
+  const Instant size = Draw(3) == 0 ? 3'650 * kDay : Exponential(Draw(2) == 0 ? kHour : 10 * kDay);
+  return Draw(2) == 0 ? -size : size;
+}
+
+Instant Year::UntilNextEvent() {
+  const unsigned events = script_.kills + script_.power_cuts + script_.orderly_reboots + script_.restarts +
+                          script_.reloads + script_.copies + script_.copies_put_back + script_.clock_errors +
+                          script_.conducts;
+  return events == 0 ? Instant::max() : machine_.now() + Exponential(kYear / events);
+}
+
+Year::Event Year::DrawEvent() {
+  const std::array<unsigned, kEvents> rates = {script_.kills,           script_.power_cuts,   script_.orderly_reboots,
+                                               script_.restarts,        script_.reloads,      script_.copies,
+                                               script_.copies_put_back, script_.clock_errors, script_.conducts};
+  std::uint64_t at = Draw(std::accumulate(rates.begin(), rates.end(), 0U));
+  int event = 0;
+  while (at >= rates.at(static_cast<std::size_t>(event))) {
+    at -= rates.at(static_cast<std::size_t>(event));
+    ++event;
+  }
+  return static_cast<Event>(event);
+}
+
+void Year::Note(std::string what) {
+  history_ += "\n  " + std::to_string(machine_.now() / kDay) + "d" + std::to_string(machine_.now() % kDay / kMinute) +
+              "m " + std::move(what);
+  if (history_.size() > kHistory) {
+    history_.erase(0, history_.size() - kHistory);
+  }
+}
+
+void Year::ChangeConduct() {
+  const auto conduct = static_cast<Conduct>(Draw(kConducts));
+  cloud_.Behave(conduct);
+  const Instant longest = conduct == Conduct::kUnreachable && Draw(8) == 0 ? 20 * kDay : 8 * kHour;
+  conduct_ends_ = machine_.now() + Exponential(longest);
+  Note("the cloud: " + std::string(Name(conduct)) + " for " +
+       std::to_string((conduct_ends_ - machine_.now()) / kMinute) + " min");
+}
+
+void Year::ChangeClock() {
+  const bool known = Draw(2) == 0;
+  if (known) {
+    machine_.SetSynchronized(false);
+  }
+  machine_.SetError(DrawClockError());
+  clock_rights_ = machine_.now() + Exponential(known ? 6 * kHour : 5 * kMinute);
+  Note("the clock is wrong by " + std::to_string(machine_.error() / kMinute) + " min, " +
+       (known ? "and the kernel knows" : "and the kernel does not know"));
+}
+
+void Year::Happen(Event event) {
+  const auto back_on = [&] { clock_rights_ = machine_.now() + Exponential(Draw(4) == 0 ? kDay : 2 * kMinute); };
+  switch (event) {
+    case Event::kKill:
+      Note("kill");
+      gateway_.Kill();
+      break;
+    case Event::kPowerCut:
+      Note("power cut");
+      gateway_.PowerCut(Exponential(Draw(4) == 0 ? 5 * kDay : kHour), DrawClockError());
+      back_on();
+      break;
+    case Event::kOrderlyReboot:
+      Note("reboot");
+      gateway_.OrderlyReboot(Exponential(10 * kMinute), DrawClockError());
+      back_on();
+      break;
+    case Event::kRestart:
+      Note("restart");
+      gateway_.Restart();
+      break;
+    case Event::kReload:
+      Note("reload");
+      gateway_.Reload();
+      break;
+    case Event::kCopy:
+      Note("the queue is copied");
+      gateway_.TakeCopy();
+      break;
+    case Event::kCopyBack:
+      if (gateway_.has_copy()) {
+        Note("the copy is put back");
+        gateway_.PutCopyBack();
+      }
+      break;
+    case Event::kClockError:
+      ChangeClock();
+      break;
+    case Event::kConduct:
+      ChangeConduct();
+      break;
+  }
+}
+
+void Year::Arrive() {
+  messages_.kinds.push_back(DrawKind());
+  gateway_.Publish(messages_.last());
+  next_arrival_ = machine_.now() + Exponential(kMeanGap);
+}
+
+void Year::RunUntil(Instant end) {
+  while (machine_.now() < end && problem_.empty()) {
+    cloud_.Answer();
+    const Instant wanted = gateway_.Turn();
+    const Instant next = std::min(
+        {wanted, cloud_.Next(), next_arrival_, next_event_, next_look_, next_hour_, conduct_ends_, clock_rights_, end});
+    machine_.AdvanceTo(next);
+    const Instant now = machine_.now();
+    if (now >= conduct_ends_) {
+      conduct_ends_ = Instant::max();
+      cloud_.Behave(Conduct::kFine);
+      Note("the cloud: fine");
+    }
+    if (now >= clock_rights_) {
+      clock_rights_ = Instant::max();
+      machine_.SetSynchronized(true);
+      Note("the clock is right");
+    }
+    if (now >= next_event_ && !quiet_) {
+      Happen(DrawEvent());
+      next_event_ = UntilNextEvent();
+    }
+    if (now >= next_arrival_ && !quiet_) {
+      Arrive();
+    }
+    if (now >= next_look_) {
+      gateway_.LookAround();
+      next_look_ = machine_.now() + kLook;
+    }
+    if (now >= next_hour_) {
+      gateway_.Fold();
+      problem_ = gateway_.Check();
+      next_hour_ = machine_.now() + kHour;
+    }
+    if (now >= next_day_ && problem_.empty()) {
+      problem_ = gateway_.CheckDeadLetters();
+      next_day_ = machine_.now() + kDay;
+    }
+  }
+}
+
+std::string Year::Failed(const std::string& problem) { return problem + "\n" + gateway_.Describe() + history_; }
+
+std::string Year::Play() {
+  RunUntil(kYear);
+  quiet_ = true;
+  next_event_ = next_arrival_ = conduct_ends_ = clock_rights_ = Instant::max();
+  cloud_.Behave(Conduct::kFine);
+  machine_.SetSynchronized(true);
+  Note("no more faults");
+  if (problem_.empty()) {
+    RunUntil(machine_.now() + kAftermath);
+  }
+  if (problem_.empty()) {
+    problem_ = gateway_.CheckEnd();
+  }
+  return problem_.empty() ? "" : Failed(problem_);
+}
+
+}  // namespace packhorse::simulation
