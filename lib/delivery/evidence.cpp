@@ -155,6 +155,7 @@ bool Evidence::NewerPassed(const RecordKey& record, MonoTime now) const {
 
 Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   wants_ = Wants::kNothing;
+  failures_ += attempt.suspect ? 0U : 1U;
   if (attempt.suspect || (attempt.records == 1 && Definite(attempt.fault))) {
     return Alone(attempt, track, now);
   }
@@ -422,7 +423,7 @@ void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime
     known.accepted_at_last = accepted_;
     known.accepted_at_hold.reset();
   }
-  known.due = now + Rest(known, now);
+  known.due = now + Rest(known, fault, now);
   Touch();
 }
 
@@ -432,14 +433,26 @@ bool Evidence::Ripe(const Case& known, MonoTime now) const {
          accepted_ > known.accepted_before;
 }
 
-bool Evidence::Proven(const Case& known, MonoTime now) const {
-  return Ripe(known, now) && known.refusals >= RefusalsNeeded(known, now) &&
-         (!Contradicted(now) || now - known.first >= kApartContradicted);
+// A cloud that has begun to refuse everything refuses this record as well. So the last refusal is one after which
+// others were accepted, or after which nothing else was refused either for a while.
+bool Evidence::Proven(Case& known, MonoTime now) {
+  const bool enough = Ripe(known, now) && known.refusals >= RefusalsNeeded(known, now) &&
+                      (!Contradicted(now) || now - known.first >= kApartContradicted);
+  if (!enough) {
+    known.last.reset();
+    return false;
+  }
+  if (known.last && (accepted_ > known.last->accepted || known.last->failures == failures_)) {
+    return true;
+  }
+  known.last = Last{accepted_, failures_};
+  known.due = now + kApart;
+  return false;
 }
 
-std::chrono::milliseconds Evidence::Rest(const Case& known, MonoTime now) const {
+std::chrono::milliseconds Evidence::Rest(const Case& known, Fault fault, MonoTime now) const {
   const bool contradicted = Contradicted(now);
-  if (!contradicted && Ripe(known, now)) {
+  if (!contradicted && Definite(fault) && Ripe(known, now)) {
     return kConfirmAfter;
   }
   const std::chrono::milliseconds most = contradicted ? kLongestRestContradicted : kLongestRest;

@@ -143,6 +143,11 @@ class Evidence {
   double ShareRefused(MonoTime now) const;
 
  private:
+  // What there was when a record was refused for the last time but one.
+  struct Last {
+    std::uint64_t accepted = 0;
+    std::uint64_t failures = 0;
+  };
   struct Case {
     bool in_batch = false;  // it is tried, or was never set aside
     MonoTime due{};
@@ -157,6 +162,7 @@ class Evidence {
     bool other_connection = false;
     std::uint64_t accepted_at_last = 0;             // at the last refusal
     std::optional<std::uint64_t> accepted_at_hold;  // when the destination was held after that
+    std::optional<Last> last;                       // one refusal more, and it is proven
   };
   struct Minute {
     std::int64_t index = -1;
@@ -166,14 +172,14 @@ class Evidence {
   static constexpr std::size_t kMinutes = 10;
 
   void Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now);
-  bool Proven(const Case& known, MonoTime now) const;
+  bool Proven(Case& known, MonoTime now);
   bool Ripe(const Case& known, MonoTime now) const;
   std::uint32_t RefusalsNeeded(const Case& known, MonoTime now) const;
   // A part of it is known to be refused, or nothing can be said.
   static void Explain(const Track& track);
   bool Close(Track& track);
   void Contradict(MonoTime now);
-  std::chrono::milliseconds Rest(const Case& known, MonoTime now) const;
+  std::chrono::milliseconds Rest(const Case& known, Fault fault, MonoTime now) const;
   Ruling Alone(const Attempt& attempt, Track& track, MonoTime now);
   Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
   bool NewerPassed(const RecordKey& record, MonoTime now) const;
@@ -190,6 +196,7 @@ class Evidence {
   mutable std::optional<Next> next_;
   bool some_wait_for_others_ = false;  // cases with nothing accepted since the first refusal
   std::uint64_t accepted_ = 0;         // records
+  std::uint64_t failures_ = 0;         // of what was no suspect
   std::optional<MonoTime> last_accepted_;
   std::uint64_t requests_ = 0;  // accepted ones
   std::uint64_t holds_ = 0;

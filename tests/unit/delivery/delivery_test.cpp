@@ -188,7 +188,7 @@ TEST_F(DeliveryTest, OnePoisonedRecordIsFoundByHalvingAndOnlyItIsBuried) {
       uploader_.sent.erase(uploader_.sent.begin());
       answer(sent);
     }
-    clock_.Advance(100ms);
+    clock_.Advance(500ms);
     return Row().pending == 0;
   });
   EXPECT_TRUE(done);
