@@ -26,6 +26,7 @@ void CountMessage(const Message& message, std::size_t destination, LedgerRow& ro
     dead += at == At::kDead || at == At::kRefused ? 1 : 0;
     dropped = dropped || at == At::kDropped;
     row.records_delivered += at == At::kDelivered ? 1 : 0;
+    row.records_rejected += at == At::kRefusedBefore ? 1 : 0;
   }
   row.records_rejected += dead;
   ++row.received;
@@ -49,6 +50,14 @@ void CountMessage(const Message& message, std::size_t destination, LedgerRow& ro
 bool Message::Live(std::size_t destination) const {
   return std::any_of(at[destination], at[destination] + records,
                      [](At each) { return each == At::kPending || each == At::kFrozen || each == At::kAside; });
+}
+
+void Message::ForgetWhatHasNoLetter(std::size_t destination) {
+  if (Live(destination)) {
+    return;
+  }
+  std::replace(at[destination], at[destination] + records, At::kRefused, At::kRefusedBefore);
+  std::replace(at[destination], at[destination] + records, At::kDropped, At::kDroppedBefore);
 }
 
 std::vector<StreamOptions> Streams(const Configuration& configuration) {

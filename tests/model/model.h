@@ -39,7 +39,10 @@ enum class At : std::uint8_t {
   kQuarantined,
   kDropped,
   kExpired,
-  kDeduplicated
+  kDeduplicated,
+  // Refused, or dropped, before a letter of the same message was replayed: the queue has nothing left that says so.
+  kRefusedBefore,
+  kDroppedBefore
 };
 
 struct Message {
@@ -60,6 +63,8 @@ struct Message {
   bool Is(std::size_t destination, At where) const { return at[destination][0] == where; }
   // Pending, in a batch or set aside.
   bool Live(std::size_t destination) const;
+  // Of a message that has ended, and of which a letter is replayed.
+  void ForgetWhatHasNoLetter(std::size_t destination);
   void Put(std::size_t destination, At where) {
     for (At& each : at[destination]) {
       each = where;

@@ -341,6 +341,7 @@ void Player::GiveUp() {
   }
   const std::int32_t oldest_hour = HourOf(clock_.Wall() - limits.max_age);
   for (int call = 0; call < 3; ++call) {
+    const std::vector<Suspect> suspects = *queue_->Suspects("", 10'000, 0);
     const LimitReport report = queue_->EnforceLimits(clock_.Mono());
     Require(!report.problem, report.problem ? report.problem->message : "");
     for (const GivenUp& given_up : report.given_up) {
@@ -364,6 +365,9 @@ void Player::GiveUp() {
       }
       Require(messages == given_up.messages, "given up: another number of messages");
       Commit(next, false);  // each is an operation of its own
+    }
+    if (limits.max_age > std::chrono::milliseconds(0)) {
+      RejectOldSuspects(suspects, oldest_hour);
     }
     if (limits.max_bytes > 0) {
       Verify();  // its fold shows what is free
@@ -561,6 +565,7 @@ void Player::Replay() {
   std::vector<std::int64_t> ids;
   for (const auto& [what, id] : chosen) {
     AddMessage(batch, what.first, what.second, 1);
+    next.message[what.first].ForgetWhatHasNoLetter(destination);
     next.message[what.first].at[destination][what.second] = At::kFrozen;
     ids.push_back(id);
   }

@@ -96,6 +96,7 @@ class Player {
   // False: another record of the message is set aside there.
   bool SetAside(Message& message, const Batch& batch, std::uint8_t record, Settlement& settlement);
   void MoveSuspect();
+  void RejectOldSuspects(const std::vector<Suspect>& before, std::int32_t oldest_hour);
   bool GiveUpSuspect(Model& next, std::size_t destination, const GivenUp& given_up);
   // --- player_replay.cpp ---
   void CompareRetained();

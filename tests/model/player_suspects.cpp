@@ -92,6 +92,23 @@ void Player::MoveSuspect() {
   Commit(next, true);
 }
 
+// Those of `before` that are gone for their age: they are dead letters now.
+void Player::RejectOldSuspects(const std::vector<Suspect>& before, std::int32_t oldest_hour) {
+  const std::vector<Suspect> left = *queue_->Suspects("", 10'000, 0);
+  for (const Suspect& suspect : before) {
+    if (std::any_of(left.begin(), left.end(), [&](const Suspect& each) { return each.id == suspect.id; })) {
+      continue;
+    }
+    Model next = now();
+    const auto message = std::find_if(next.message, next.message + next.messages, [&](const Message& each) {
+      return each.lane() == suspect.lane && each.sequence == suspect.sequence;
+    });
+    Require(!suspect.retrying && message->hour <= oldest_hour, "a suspect is rejected too young");
+    message->at[suspect.destination == kDestinationNames[0] ? 0 : 1][suspect.record] = At::kDead;
+    Commit(next, false);
+  }
+}
+
 // Only when nothing else is left to make room.
 bool Player::GiveUpSuspect(Model& next, std::size_t destination, const GivenUp& given_up) {
   for (std::uint16_t i = 0; i < next.messages; ++i) {

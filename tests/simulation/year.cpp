@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr Instant kMeanGap = kMinute;  // between two messages
 constexpr Instant kLook = kMinute;
+constexpr Instant kFold = 3 * kHour;
 // After the last fault: long enough for each backoff, probe and retry of what was set aside.
 constexpr Instant kAftermath = 40 * kDay;
 constexpr std::size_t kHistory = 4'000;
@@ -144,8 +145,8 @@ void Year::RunUntil(Instant end) {
   while (machine_.now() < end && problem_.empty()) {
     cloud_.Answer();
     const Instant wanted = gateway_.Turn();
-    const Instant next = std::min(
-        {wanted, cloud_.Next(), next_arrival_, next_event_, next_look_, next_hour_, conduct_ends_, clock_rights_, end});
+    const Instant next = std::min({wanted, cloud_.Next(), next_arrival_, next_event_, next_look_, next_hour_,
+                                   next_fold_, conduct_ends_, clock_rights_, end});
     machine_.AdvanceTo(next);
     const Instant now = machine_.now();
     if (now >= conduct_ends_) {
@@ -169,8 +170,11 @@ void Year::RunUntil(Instant end) {
       gateway_.LookAround();
       next_look_ = machine_.now() + kLook;
     }
-    if (now >= next_hour_) {
+    if (now >= next_fold_) {
       gateway_.Fold();
+      next_fold_ = machine_.now() + kFold;
+    }
+    if (now >= next_hour_) {
       problem_ = gateway_.Check();
       next_hour_ = machine_.now() + kHour;
     }

@@ -21,8 +21,8 @@ struct Script {
   unsigned copies = 6;
   unsigned copies_put_back = 3;
   unsigned clock_errors = 20;
-  unsigned conducts = 200;                  // times that the cloud begins to behave otherwise
-  unsigned bad_per_hundred_thousand = 100;  // messages
+  unsigned conducts = 200;                 // times that the cloud begins to behave otherwise
+  unsigned bad_per_hundred_thousand = 20;  // messages
 };
 
 // One simulated year from one seed.
@@ -73,6 +73,7 @@ class Year {
   Instant next_arrival_{0};
   Instant next_event_{0};
   Instant next_look_{0};
+  Instant next_fold_{kHour};
   Instant next_hour_{kHour};
   Instant next_day_{kDay};
   Instant conduct_ends_{Instant::max()};
