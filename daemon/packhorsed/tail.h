@@ -11,8 +11,8 @@
 namespace packhorse::daemon {
 
 // `packhorse tail`: shows messages as they arrive, a line of JSON for each record. Follows the observer while somebody
-// follows it: what that has no time for, or who follows does not read in time, is counted and told, never waited for. Loop
-// thread.
+// follows it: what that has no time for, or who follows does not read in time, is counted and told, never waited for.
+// Loop thread.
 class Tail {
  public:
   struct Filter {

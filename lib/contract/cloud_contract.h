@@ -45,8 +45,8 @@ class CloudContract {
   virtual const std::string& name() const = 0;  // name@major.minor
   virtual const std::string& method() const = 0;
   virtual const std::string& idempotency_header() const = 0;  // empty: none
-  // The receiver knows a record that it has already, whatever batch it comes in: a batch whose outcome is unknown may be
-  // split.
+  // The receiver knows a record that it has already, whatever batch it comes in: a batch whose outcome is unknown may
+  // be split.
   virtual bool recognises_records() const { return false; }
   virtual const ResponseRules& response() const = 0;
   virtual std::uint32_t max_records() const = 0;

@@ -56,7 +56,8 @@ TEST(ReadSecret, FileReadableByOthersIsRefusedWithTheCommandThatMendsIt) {
     const Result<Secret> secret = ReadSecret({Kind::kFile, dir / "secret"});
     ASSERT_FALSE(secret);
     EXPECT_EQ(secret.error().code, ErrorCode::kPermissionDenied);
-    EXPECT_NE(secret.error().message.find("chown root:packhorse " + dir / "secret"), std::string::npos) << secret.error().message;
+    EXPECT_NE(secret.error().message.find("chown root:packhorse " + dir / "secret"), std::string::npos)
+        << secret.error().message;
     EXPECT_EQ(secret.error().message.find(kValue), std::string::npos);
   }
 }

@@ -66,7 +66,8 @@ TEST_F(SecretRuleTest, AFileThatOtherUsersCanReachIsAnError) {
     ASSERT_EQ(chmod((dir_ / "token").c_str(), mode), 0);
     const std::string line = Line(Token(R"({"file": "DIR/token"})"));
     EXPECT_TRUE(Contains(line, "/destinations/0/auth/token/file: this secret is open to every user")) << line;
-    EXPECT_TRUE(Contains(line, "chown root:packhorse " + (dir_ / "token") + " && chmod 0640 " + (dir_ / "token"))) << line;
+    EXPECT_TRUE(Contains(line, "chown root:packhorse " + (dir_ / "token") + " && chmod 0640 " + (dir_ / "token")))
+        << line;
   }
   for (const mode_t mode : {0400U, 0600U, 0640U, 0660U}) {
     ASSERT_EQ(chmod((dir_ / "token").c_str(), mode), 0);
