@@ -29,7 +29,7 @@ inline constexpr std::chrono::milliseconds kFoldPatience{3'000};
 struct StoreOptions {
   bool strict = false;                      // an arrival waits for a synced commit
   std::chrono::milliseconds window{2'000};  // else: at most this long until one
-  bool fold_when_asked = false;  // Options::fold_when_asked
+  bool fold_when_asked = false;             // Options::fold_when_asked
   std::function<void()> wake;
 };
 
