@@ -53,9 +53,6 @@ bool Message::Live(std::size_t destination) const {
 }
 
 void Message::ForgetWhatHasNoLetter(std::size_t destination) {
-  if (Live(destination)) {
-    return;
-  }
   std::replace(at[destination], at[destination] + records, At::kRefused, At::kRefusedBefore);
   std::replace(at[destination], at[destination] + records, At::kDropped, At::kDroppedBefore);
 }

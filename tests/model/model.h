@@ -63,7 +63,7 @@ struct Message {
   bool Is(std::size_t destination, At where) const { return at[destination][0] == where; }
   // Pending, in a batch or set aside.
   bool Live(std::size_t destination) const;
-  // Of a message that has ended, and of which a letter is replayed.
+  // Once a letter of it is replayed.
   void ForgetWhatHasNoLetter(std::size_t destination);
   void Put(std::size_t destination, At where) {
     for (At& each : at[destination]) {

@@ -556,7 +556,9 @@ void Player::Replay() {
       continue;
     }
     for (std::uint16_t i = 0; i < next.messages; ++i) {
-      if (next.message[i].lane() == letter.lane && next.message[i].sequence == letter.sequence) {
+      // The number of a message for nobody may be given again after a power cut.
+      if (next.message[i].lane() == letter.lane && next.message[i].sequence == letter.sequence &&
+          next.message[i].Payload() == letter.message.payload) {
         chosen.push_back({{i, static_cast<std::uint8_t>(letter.record)}, letter.id});
       }
     }
