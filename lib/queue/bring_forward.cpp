@@ -134,6 +134,8 @@ Status FoldUnder(Opened& opened, const Meta& meta, const Continuity& continuity,
                        follows ? outside.testimony.disk->queue_id : meta.ids.current()};
   outside.witness->Begin(identity.id.empty() ? meta.ids.current() : identity.id, clock.BootId());
   opened.books.BeforeCommit([witness = outside.witness.get()](std::uint64_t fold) { witness->Announce(fold); });
+  // A start is an operation too: a copy of the database from before it is behind the witness that it leaves.
+  ++opened.position;
   const std::uint64_t epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
   if (Status folded = FirstFold(opened, options, identity, epoch); !folded) {
     return folded;

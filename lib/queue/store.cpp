@@ -53,7 +53,7 @@ Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, s
       folded_(position),
       gap_(!journal_),
       next_lazy_(clock.Mono() + kLazyFold),
-      next_witness_(clock.Mono()),  // a copy from the last orderly end, put back, is told from what came since
+      next_witness_(clock.Mono() + kWitnessInterval),
       next_ballast_(clock.Mono() + kTryFirstBallast) {
   if (ballast_.given_up()) {
     NoteFullDisk();
