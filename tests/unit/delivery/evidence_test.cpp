@@ -340,6 +340,29 @@ TEST_F(EvidenceTest, OutageSplitsNothingAndAsksOthersSeldom) {
   EXPECT_GE(asked, 5);
 }
 
+TEST_F(EvidenceTest, BatchThatIsAllThatWaitsIsSplitOnceItHoldsTheDestination) {
+  EXPECT_EQ(Fail(1, Fault::kForbidden, 15), Ruling::kHold);
+  evidence_.Held(true);
+  EXPECT_EQ(Fail(1, Fault::kForbidden, 15), Ruling::kSplit) << "nothing else can tell whether it is a record of it";
+  EXPECT_EQ(Fail(2, Fault::kForbidden, 1), Ruling::kHold);
+}
+
+TEST_F(EvidenceTest, BatchThatIsAllThatWaitsAndFailsForHoursIsSplit) {
+  for (int i = 1; i < 32; ++i) {
+    EXPECT_EQ(Fail(1, Fault::kFails, 15), Ruling::kRetry);
+  }
+  EXPECT_EQ(Fail(1, Fault::kFails, 15), Ruling::kSplit);
+}
+
+TEST_F(EvidenceTest, PartsThatAreBothForbiddenAreSplitInTheEnd) {
+  others_wait_ = true;
+  evidence_.Held(true);
+  int tries = 0;
+  while (Fail(1, Fault::kForbidden, 7) != Ruling::kSplit && Fail(2, Fault::kForbidden, 8) != Ruling::kSplit) {
+    ASSERT_LE(++tries, 64);
+  }
+}
+
 TEST_F(EvidenceTest, ForbiddenHoldsUnlessAnotherBatchPasses) {
   EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kHold) << "there is nothing else to try";
   evidence_ = Evidence();
