@@ -16,7 +16,7 @@ packages := tests/support/packages.sh
 no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R)
 has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 
-.PHONY: help run test ci ci-rest build bench lint histories asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
+.PHONY: help run test ci ci-rest build bench lint histories simulation asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
 
 help:
 	@cat <<'TEXT'
@@ -25,6 +25,7 @@ help:
 	make test                all tests that fit a developer's machine
 	make lint                format, clang-tidy, size limits, wording
 	make histories           7,500 more short random histories of the queue against its model
+	make simulation          20 simulated years of a gateway between faults of the clock, the disk and the cloud
 	make asan | tsan         unit tests under AddressSanitizer+UBSan | threaded ones under ThreadSanitizer
 	make fuzz                each fuzz target for FUZZ_SECONDS=60
 	make mutants             breaks each promise on purpose, in a copy, and expects its tests to fail
@@ -52,8 +53,8 @@ run: configure-tests
 
 test: configure-tests
 	@cmake --build build --parallel $(JOBS)
-	@# One more than there are processors: some tests mostly wait.
-	ctest --test-dir build --output-on-failure --no-label-summary -j $$(($(JOBS) + 1))
+	@# Twice as many as there are processors: some tests mostly wait.
+	ctest --test-dir build --output-on-failure --no-label-summary -j $$((2 * $(JOBS)))
 
 ci:
 	@.ci/run
@@ -71,6 +72,13 @@ histories: configure-tests
 	@cmake --build build --parallel $(JOBS) --target model_test
 	PACKHORSE_SHORT_SEQUENCES=940 ctest --test-dir build --output-on-failure --no-label-summary -j $$(($(JOBS) + 1)) \
 	  --tests-regex ShortRandomHistories
+
+# Those of `make test` are two more. `YEARS` at a seed each.
+YEARS ?= 20
+simulation: configure-tests
+	@cmake --build build --parallel $(JOBS) --target simulation_test
+	PACKHORSE_YEARS=$(YEARS) ctest --test-dir build --output-on-failure --no-label-summary -j $(JOBS) \
+	  --tests-regex SimulatedYear
 
 asan:
 	@$(packages) sanitize
@@ -119,6 +127,8 @@ cross:
 
 nightly: ci
 	@LINT_DEEP=1 $(MAKE) lint
+	@# A thousand years; a test may take ten minutes.
+	for _ in {1..25}; do $(MAKE) simulation YEARS=40; done
 	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test
 	PACKHORSE_SEQUENCES=10000 build/bin/model_test
 	PACKHORSE_OUTAGE_SECONDS=60 build/bin/e2e_test --gtest_filter='*Gone*'

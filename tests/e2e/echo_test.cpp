@@ -90,6 +90,9 @@ TEST(Echo, OfASecretIsNeitherShownNorStored) {
   site.Publish(4);
   std::string seen;
   EXPECT_TRUE(WaitFor([&] {  // each reply stops the destination in its own way
+    if (count > 6) {
+      site.Publish(4);  // for a reply that takes some; what was refused is split by now
+    }
     seen += site.Cli({"--json", "status"}).out + site.Cli({"--json", "events"}).out;
     site.Cli({"resume", "cloud"});
     return count > 6 && site.Cli({"--json", "dead", "list"}).out.find("***") != std::string::npos;
