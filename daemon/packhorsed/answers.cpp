@@ -10,19 +10,13 @@
 
 #include "base/units.h"
 #include "base/version.h"
+#include "common/json_parts.h"
 #include "common/queue_json.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 
 namespace packhorse::daemon {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Topics and provider texts come from outside; what is not UTF-8 in them must not make an answer impossible.
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-Json Time(WallTime time) { return time == WallTime{} ? Json() : Json(FormatUtc(time)); }
 
 Json Milliseconds(const std::optional<std::chrono::microseconds>& value) {
   return value ? Json(static_cast<double>(value->count()) / 1000.0) : Json();

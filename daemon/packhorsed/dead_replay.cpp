@@ -13,7 +13,7 @@ namespace packhorse::daemon {
 namespace {
 
 constexpr std::size_t kMaxLetters = 10'000;
-constexpr std::size_t kPage = 100;  // letters in memory at a time; a letter carries a whole payload
+constexpr std::size_t kLettersAtATime = 100;  // letters in memory at a time; a letter carries a whole payload
 constexpr std::size_t kMaxFailures = 100;
 
 using Group = std::pair<std::string, Lane>;  // one batch has one destination and one lane
@@ -65,7 +65,7 @@ void RetrySuspect(Job& job, const queue::Suspect& suspect) {
 
 std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
   std::map<Group, std::vector<queue::DeadLetter>> groups;
-  const std::size_t end = std::min(job.next + kPage, job.ids.size());
+  const std::size_t end = std::min(job.next + kLettersAtATime, job.ids.size());
   for (; job.next < end; ++job.next) {
     if (const Result<queue::Suspect> suspect = job.parts.queue->FindSuspect(job.ids[job.next])) {
       RetrySuspect(job, *suspect);
@@ -86,7 +86,7 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
 std::size_t BatchSize(const DestinationUnit& unit) {
   const auto contract = contract::FindCloudContract(unit.config.contract);
   const std::uint32_t most = contract ? (*contract)->max_records() : unit.config.batch.max_records;
-  return std::clamp<std::size_t>(std::min(most, unit.config.batch.max_records), 1, kPage);
+  return std::clamp<std::size_t>(std::min(most, unit.config.batch.max_records), 1, kLettersAtATime);
 }
 
 void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit,
@@ -132,7 +132,8 @@ Status Select(Job& job, const ReplaySelection& selection) {
   while (true) {
     // What has happened so far is in the database once the first page was read.
     using Reading = queue::Queue::Reading;
-    const auto page = job.parts.queue->DeadLetters(kPage, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
+    const auto page =
+        job.parts.queue->DeadLetters(kLettersAtATime, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
     if (!page) {
       return page.error();
     }
@@ -147,7 +148,7 @@ Status Select(Job& job, const ReplaySelection& selection) {
       }
       job.ids.push_back(letter.id);
     }
-    if (page->size() < kPage) {
+    if (page->size() < kLettersAtATime) {
       return {};
     }
   }

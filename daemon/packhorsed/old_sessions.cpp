@@ -17,7 +17,7 @@ constexpr std::chrono::hours kForgotten{24 * 30};
 constexpr health::EventName kEnding = "old_session";
 constexpr health::EventName kLeft = "old_session_left";
 
-std::string Subject(const std::string& client_id, const std::string& url) { return client_id + " at " + url; }
+std::string SubjectOf(const std::string& client_id, const std::string& url) { return client_id + " at " + url; }
 
 bool Of(const SourceUnit& unit, const ingest::BrokerSession& session) {
   return unit.config.client_id == session.client_id && unit.config.urls.front() == session.url;
@@ -81,7 +81,7 @@ void OldSessions::Look(bool held, MonoTime now) {
   }
   const auto stands = [&](const std::string& subject) {
     return std::any_of(sessions.begin(), sessions.end(), [&](const ingest::BrokerSession& session) {
-      return Subject(session.client_id, session.url) == subject &&
+      return SubjectOf(session.client_id, session.url) == subject &&
              !IsConfigured(parts_.config, session.client_id, session.url);
     });
   };
@@ -94,7 +94,7 @@ void OldSessions::Look(bool held, MonoTime now) {
 }
 
 bool OldSessions::MayBegin(const ingest::BrokerSession& session) const {
-  if (given_up_.contains(Subject(session.client_id, session.url)) ||
+  if (given_up_.contains(SubjectOf(session.client_id, session.url)) ||
       IsConfigured(parts_.config, session.client_id, session.url)) {
     return false;
   }
@@ -125,7 +125,7 @@ void OldSessions::Begin(const ingest::BrokerSession& session, MonoTime now) {
     GiveUp(session, unit->error, wall);
     return;
   }
-  parts_.events.Raise(kEnding, Subject(session.client_id, session.url),
+  parts_.events.Raise(kEnding, SubjectOf(session.client_id, session.url),
                       "the broker at " + session.url + " keeps the session \"" + session.client_id +
                           "\" of an earlier configuration of source '" + session.source +
                           "': what it collected is taken, then the session is ended",
@@ -148,7 +148,7 @@ void OldSessions::Follow(SourceUnit& unit, WallTime now) {
 }
 
 void OldSessions::GiveUp(const ingest::BrokerSession& session, const std::string& reason, WallTime now) {
-  const std::string subject = Subject(session.client_id, session.url);
+  const std::string subject = SubjectOf(session.client_id, session.url);
   if (parts_.clock.Synchronized() &&
       now - session.alive_at > std::max<WallTime::duration>(session.expiry, kForgotten)) {
     health::Log(health::LogLevel::kWarning, "old_session_forgotten",

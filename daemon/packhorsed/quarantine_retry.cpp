@@ -11,8 +11,8 @@ namespace packhorse::daemon {
 namespace {
 
 constexpr std::uint64_t kMaxSent = 10'000;
-constexpr std::size_t kPage = 100;  // in memory at a time; each carries a whole payload
-constexpr std::chrono::seconds kLook{1};
+constexpr std::size_t kMessagesAtATime = 100;  // in memory at a time; each carries a whole payload
+constexpr std::chrono::seconds kLookAgain{1};
 
 }  // namespace
 
@@ -84,7 +84,7 @@ void QuarantineRetries::Begin(RetrySelection selection, Done done) {
 
 MonoTime QuarantineRetries::Step(MonoTime now) {
   if (now >= next_look_) {
-    next_look_ = now + kLook;
+    next_look_ = now + kLookAgain;
     TryWaiting(now);
   }
   MonoTime next = next_look_;
@@ -112,7 +112,8 @@ bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
   delivery::Destination* destination = Find(job->destinations.back());
   auto page = destination == nullptr
                   ? Result<std::vector<queue::QuarantinedMessage>>(std::vector<queue::QuarantinedMessage>())
-                  : parts_.queue->QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after, kPage);
+                  : parts_.queue->QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after,
+                                                 kMessagesAtATime);
   if (!page) {
     job->End(page.error());
     return false;

@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kSourceStop{2'000};
 constexpr health::EventName kRefusedEvent = "config_reload_refused";
 // What a turn of the loop counts of the queue: some milliseconds on a small board.
 constexpr std::uint64_t kCountBytes = 256ULL << 10U;
-constexpr std::chrono::milliseconds kLook{20};  // how often it looks whether it can go on
+constexpr std::chrono::milliseconds kLookWhetherCounted{20};  // how often it looks whether it can go on
 
 template <typename List>
 auto FindNamed(List& list, const std::string& name) {
@@ -169,7 +169,7 @@ MonoTime Reloader::Step(MonoTime now) {
       health::Log(health::LogLevel::kInfo, "config_reload_counts",
                   "counting what is stored for a destination that starts at the oldest; all goes on meanwhile");
     }
-    return *counted == queue::Queue::Ahead::kMore ? now : now + kLook;
+    return *counted == queue::Queue::Ahead::kMore ? now : now + kLookWhetherCounted;
   }
   if (!next_->draining) {
     Drain(*next_);
@@ -177,7 +177,7 @@ MonoTime Reloader::Step(MonoTime now) {
   if (std::any_of(parts_.destinations.begin(), parts_.destinations.end(), [&](const DestinationUnit& unit) {
         return next_->leaving.contains(unit.config.name) && !unit.destination->idle();
       })) {
-    return now + kLook;
+    return now + kLookWhetherCounted;
   }
   const std::unique_ptr<Next> next = std::move(next_);
   if (Status applied = Apply(*next, now); applied) {

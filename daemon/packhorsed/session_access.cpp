@@ -7,17 +7,15 @@
 namespace packhorse::daemon {
 namespace {
 
-using Json = nlohmann::json;
-
-Json SecretJson(const config::SecretRef& secret) {
-  Json json = {{"kind", static_cast<int>(secret.kind)}, {"name", secret.name}};
+nlohmann::json SecretJson(const config::SecretRef& secret) {
+  nlohmann::json json = {{"kind", static_cast<int>(secret.kind)}, {"name", secret.name}};
   if (secret.next) {
     json["next"] = SecretJson(*secret.next);
   }
   return json;
 }
 
-config::SecretRef SecretOf(const Json& json) {
+config::SecretRef SecretOf(const nlohmann::json& json) {
   config::SecretRef secret;
   secret.kind = static_cast<config::SecretRef::Kind>(json.at("kind").get<int>());
   secret.name = json.at("name").get<std::string>();
@@ -30,28 +28,30 @@ config::SecretRef SecretOf(const Json& json) {
 }  // namespace
 
 std::string AccessOf(const config::Source& source) {
-  const Json json = {{"username", source.username},
-                     {"password", SecretJson(source.password)},
-                     {"ca", source.tls.ca},
-                     {"certificate", source.tls.certificate},
-                     {"key", source.tls.key},
-                     {"pins", source.tls.pins},
-                     {"protocol", source.protocol},
-                     {"keep_alive_ms", source.keep_alive.count()},
-                     {"session_expiry_ms", source.session_expiry.count()},
-                     {"receive_maximum", source.receive_maximum},
-                     {"max_payload_bytes", source.max_payload_bytes},
-                     {"max_topic_bytes", source.max_topic_bytes},
-                     {"connect_timeout_ms", source.connect_timeout.count()},
-                     {"reconnect_min_ms", source.reconnect_min.count()},
-                     {"reconnect_max_ms", source.reconnect_max.count()}};
+  const nlohmann::json json = {{"username", source.username},
+                               {"password", SecretJson(source.password)},
+                               {"ca", source.tls.ca},
+                               {"certificate", source.tls.certificate},
+                               {"key", source.tls.key},
+                               {"pins", source.tls.pins},
+                               {"protocol", source.protocol},
+                               {"keep_alive_ms", source.keep_alive.count()},
+                               {"session_expiry_ms", source.session_expiry.count()},
+                               {"receive_maximum", source.receive_maximum},
+                               {"max_payload_bytes", source.max_payload_bytes},
+                               {"max_topic_bytes", source.max_topic_bytes},
+                               {"connect_timeout_ms", source.connect_timeout.count()},
+                               {"reconnect_min_ms", source.reconnect_min.count()},
+                               {"reconnect_max_ms", source.reconnect_max.count()}};
   return json.dump();
 }
 
 Result<config::Source> SourceOf(const std::string& access) {
-  const auto milliseconds = [](const Json& json) { return std::chrono::milliseconds(json.get<std::int64_t>()); };
+  const auto milliseconds = [](const nlohmann::json& json) {
+    return std::chrono::milliseconds(json.get<std::int64_t>());
+  };
   try {
-    const Json json = Json::parse(access);
+    const nlohmann::json json = nlohmann::json::parse(access);
     config::Source source;
     json.at("username").get_to(source.username);
     source.password = SecretOf(json.at("password"));
@@ -69,7 +69,7 @@ Result<config::Source> SourceOf(const std::string& access) {
     source.reconnect_min = milliseconds(json.at("reconnect_min_ms"));
     source.reconnect_max = milliseconds(json.at("reconnect_max_ms"));
     return source;
-  } catch (const Json::exception& failure) {
+  } catch (const nlohmann::json::exception& failure) {
     return Error{ErrorCode::kCorrupt,
                  std::string("how its broker was reached is not known any more: ") + failure.what()};
   }

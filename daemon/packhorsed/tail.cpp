@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/json_parts.h"
 #include "contract/cloud_contract.h"
 
 namespace packhorse::daemon {
@@ -13,11 +13,7 @@ namespace {
 // Keeps a connection alive over a quiet time (lib/control closes idle ones after 30 s), and finds out who has gone.
 constexpr std::chrono::seconds kHeartbeat{10};
 
-using Json = nlohmann::ordered_json;
-
-std::string ToLine(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-std::string SkippedLine(std::uint64_t messages) { return ToLine({{"outcome", "skipped"}, {"messages", messages}}); }
+std::string SkippedLine(std::uint64_t messages) { return Dump({{"outcome", "skipped"}, {"messages", messages}}); }
 
 }  // namespace
 
@@ -56,11 +52,11 @@ void Tail::Note(const observer::Observation& observation) {
   }
   const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
   lines_.push_back({stream, "",
-                    ToLine({{"outcome", ignored ? "ignored" : "quarantine"},
-                            {"reason", decoded.reason},
-                            {"detail", decoded.detail},
-                            {"topic", message.topic},
-                            {"server_received_at", FormatUtc(message.received_at)}})});
+                    Dump({{"outcome", ignored ? "ignored" : "quarantine"},
+                          {"reason", decoded.reason},
+                          {"detail", decoded.detail},
+                          {"topic", message.topic},
+                          {"server_received_at", FormatUtc(message.received_at)}})});
 }
 
 void Tail::PushAll(control::Server& server, const std::string& line) {
@@ -97,7 +93,7 @@ void Tail::Serve(control::Server& server, MonoTime now) {
   }
   if (now >= next_heartbeat_) {
     next_heartbeat_ = now + kHeartbeat;
-    PushAll(server, ToLine({{"outcome", "alive"}}));
+    PushAll(server, Dump({{"outcome", "alive"}}));
   }
   if (followers_.empty()) {
     parts_.observer->Unfollow(*std::exchange(source_, std::nullopt));

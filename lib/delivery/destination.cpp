@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kIdle = 3600s;
 constexpr std::uint32_t kRetryFloorPerMinute = 30;
 constexpr std::uint32_t kSearchFloorPerMinute = 120;
 

@@ -21,6 +21,9 @@
 
 namespace packhorse::delivery {
 
+// Until it is looked again where nothing is due.
+inline constexpr std::chrono::seconds kIdle{3'600};
+
 // A frozen batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
 struct Active {

@@ -18,7 +18,6 @@ constexpr auto kFreezeRetry = 1s;
 // Batches frozen before their turn, as probes, and with their parts.
 constexpr std::ptrdiff_t kMaxProbes = 8;
 constexpr std::size_t kLongestLine = 64;
-constexpr auto kIdle = 3600s;
 
 }  // namespace
 

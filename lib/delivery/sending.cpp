@@ -12,7 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
-constexpr auto kIdle = 3600s;
 constexpr std::size_t kSpanBytes = 8;
 constexpr std::uint32_t kMaxDoublings = 4;
 constexpr std::chrono::milliseconds kLongestTimeout = 5min;

@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kIdle = 3600s;
 constexpr std::size_t kPage = 64;
 // A destination that is held for the number of its suspects goes on when so few are left.
 constexpr std::uint64_t kRoomAgain = 900;

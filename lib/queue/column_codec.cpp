@@ -91,7 +91,7 @@ class Last {
 };
 
 // The columns of one place in one kind of text.
-struct Place {
+struct TextPlace {
   std::string format;
   std::string digits;
 };
@@ -109,7 +109,7 @@ class Dictionary {
 
  private:
   struct Hash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): named by the standard
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> numbers_;
@@ -137,9 +137,9 @@ class ColumnWriter {
     for (const std::string& column : columns_) {
       PutText(out, column);
     }
-    for (const std::vector<Place>& text : places_) {
+    for (const std::vector<TextPlace>& text : places_) {
       PutVarint(out, text.size());
-      for (const Place& place : text) {
+      for (const TextPlace& place : text) {
         PutText(out, place.format);
         PutText(out, place.digits);
       }
@@ -222,7 +222,7 @@ class ColumnWriter {
     }
   }
   void WriteNumbers(Last& last, std::size_t origin, const Text& text, const NumberText* numbers) {
-    std::vector<Place>& places = places_[text.number - 1];
+    std::vector<TextPlace>& places = places_[text.number - 1];
     const NumberText* before = last.Before(origin, text.number);
     for (std::size_t place = 0; place < text.numbers; ++place) {
       PutVarint(places[place].format, numbers[place].format);
@@ -240,7 +240,7 @@ class ColumnWriter {
   std::vector<NumberText> numbers_;  // of all messages, one after the other
   std::vector<std::size_t> origin_of_;
   std::array<std::string, kColumns> columns_;
-  std::vector<std::vector<Place>> places_;  // by text that is stored
+  std::vector<std::vector<TextPlace>> places_;  // by text that is stored
 };
 
 // Gives the rows one after the other.

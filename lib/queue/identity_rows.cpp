@@ -12,7 +12,7 @@
 namespace packhorse::queue {
 namespace {
 
-struct Row {
+struct EarlierRow {
   std::int64_t id = 0;
   std::array<Sequence, kLanes> last{};
   bool borne = false;
@@ -28,11 +28,11 @@ constexpr const char* kBearers =
 
 class Ids {
  public:
-  explicit Ids(std::vector<Row> rows) : rows_(std::move(rows)) {}
+  explicit Ids(std::vector<EarlierRow> rows) : rows_(std::move(rows)) {}
 
   void Bear(Lane lane, Sequence first, Sequence last) {
     auto row = std::partition_point(rows_.begin(), rows_.end(),
-                                    [&](const Row& each) { return each.last.at(At(lane)) < first; });
+                                    [&](const EarlierRow& each) { return each.last.at(At(lane)) < first; });
     for (; row != rows_.end(); ++row) {
       const bool begins_behind = row != rows_.begin() && std::prev(row)->last.at(At(lane)) >= last;
       if (begins_behind) {
@@ -41,28 +41,28 @@ class Ids {
       row->borne = true;
     }
   }
-  const std::vector<Row>& rows() const { return rows_; }
+  const std::vector<EarlierRow>& rows() const { return rows_; }
 
  private:
-  std::vector<Row> rows_;  // ascending
+  std::vector<EarlierRow> rows_;  // ascending
 };
 
-Result<std::vector<Row>> ReadRows(Database& db) {
+Result<std::vector<EarlierRow>> ReadRows(Database& db) {
   Result<Statement> query = db.Prepare("SELECT id, urgent, normal, bulk FROM earlier_ids ORDER BY id");
   if (!query) {
     return query.error();
   }
-  std::vector<Row> rows;
+  std::vector<EarlierRow> rows;
   Status read = query->ForEach([&] {
-    rows.push_back(Row{query->Int(0),
-                       {static_cast<Sequence>(query->Int(1)), static_cast<Sequence>(query->Int(2)),
-                        static_cast<Sequence>(query->Int(3))},
-                       false});
+    rows.push_back(EarlierRow{query->Int(0),
+                              {static_cast<Sequence>(query->Int(1)), static_cast<Sequence>(query->Int(2)),
+                               static_cast<Sequence>(query->Int(3))},
+                              false});
   });
-  return read ? Result<std::vector<Row>>(std::move(rows)) : Result<std::vector<Row>>(read.error());
+  return read ? Result<std::vector<EarlierRow>>(std::move(rows)) : Result<std::vector<EarlierRow>>(read.error());
 }
 
-Status ForgetUnborne(Database& db, std::vector<Row> rows, const Index& index) {
+Status ForgetUnborne(Database& db, std::vector<EarlierRow> rows, const Index& index) {
   Ids ids(std::move(rows));
   Result<Statement> bearers = db.Prepare(kBearers);
   if (!bearers) {
@@ -86,7 +86,7 @@ Status ForgetUnborne(Database& db, std::vector<Row> rows, const Index& index) {
   if (!forget) {
     return forget.error();
   }
-  for (const Row& row : ids.rows()) {
+  for (const EarlierRow& row : ids.rows()) {
     Status forgotten = row.borne ? Status() : forget->Bind(row.id).Run();
     if (!forgotten) {
       return forgotten;
@@ -107,7 +107,7 @@ Status WriteIdentity(Database& db, const NewIdentity& identity, const std::array
   if (Status accepted = SetMeta(db, "accepted", identity.accepted); !accepted) {
     return accepted;
   }
-  Result<std::vector<Row>> rows = ReadRows(db);
+  Result<std::vector<EarlierRow>> rows = ReadRows(db);
   if (!rows) {
     return rows.error();
   }
@@ -123,7 +123,7 @@ Status WriteIdentity(Database& db, const NewIdentity& identity, const std::array
     if (Status kept = keep->Bind(id, last[0], last[1], last[2]).Run(); !kept) {
       return kept;
     }
-    rows->push_back(Row{id, last, false});
+    rows->push_back(EarlierRow{id, last, false});
   }
   if (!identity.id.empty()) {
     if (Status renewed = SetMeta(db, "queue_id", identity.id); !renewed) {

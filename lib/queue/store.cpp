@@ -40,7 +40,7 @@ constexpr std::uint64_t kFillParts = 6;
 }  // namespace
 
 Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-             Ballast ballast, std::unique_ptr<WitnessKeeper> witness, Position position, StoreOptions options)
+             Ballast ballast, std::unique_ptr<WitnessKeeper> witness, StoreOptions options)
     : books_(std::move(books)),
       index_(index),
       mutex_(mutex),
@@ -49,8 +49,8 @@ Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, s
       ballast_(std::move(ballast)),
       witness_(std::move(witness)),
       options_(std::move(options)),
-      position_(position),
-      folded_(position),
+      position_(options_.position),
+      folded_(options_.position),
       gap_(!journal_),
       next_lazy_(clock.Mono() + kLazyFold),
       next_witness_(clock.Mono() + kWitnessInterval),

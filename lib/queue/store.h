@@ -27,6 +27,7 @@ namespace packhorse::queue {
 inline constexpr std::chrono::milliseconds kFoldPatience{3'000};
 
 struct StoreOptions {
+  Position position = 0;                    // of the last operation that the database has
   bool strict = false;                      // an arrival waits for a synced commit
   std::chrono::milliseconds window{2'000};  // else: at most this long until one
   bool fold_when_asked = false;             // Options::fold_when_asked
@@ -42,9 +43,9 @@ struct StoreOptions {
 // All members are guarded by `mutex`, which the index shares; the store thread holds it except while it writes.
 class Store {
  public:
-  // `position`: of the last operation that the database has. Without a journal every operation waits for the disk.
+  // Without a journal every operation waits for the disk.
   Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-        Ballast ballast, std::unique_ptr<WitnessKeeper> witness, Position position, StoreOptions options);
+        Ballast ballast, std::unique_ptr<WitnessKeeper> witness, StoreOptions options);
   ~Store();
 
   // Blocks until the arrival is safe, or until Stop(). While the disk refuses, in either mode, until a fold has it. A

@@ -18,7 +18,7 @@ namespace packhorse::queue {
 namespace {
 
 constexpr std::string_view kMagic = "PKHWITN1";
-constexpr std::size_t kPageBytes = 4'096;
+constexpr std::size_t kWitnessPageBytes = 4'096;
 constexpr std::size_t kSlots = 2;
 constexpr std::size_t kMaxPlaceBytes = 200;
 
@@ -103,14 +103,14 @@ Result<RuntimeWitness> RuntimeWitness::Open(const std::string& directory, const 
     return ErrnoError("open " + path, errno);
   }
   // Allocated, for a page that the tmpfs has no room for would end the process when it is written.
-  if (const int error = posix_fallocate(fd.get(), 0, kPageBytes); error != 0) {
+  if (const int error = posix_fallocate(fd.get(), 0, kWitnessPageBytes); error != 0) {
     return ErrnoError("allocate " + path, error);
   }
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) {
     return ErrnoError("stat " + path, errno);
   }
-  void* page = mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  void* page = mmap(nullptr, kWitnessPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (page == MAP_FAILED) {
     return ErrnoError("map " + path, errno);
   }
@@ -125,7 +125,7 @@ Result<RuntimeWitness> RuntimeWitness::Open(const std::string& directory, const 
 
 RuntimeWitness::~RuntimeWitness() {
   if (page_ != nullptr) {
-    munmap(page_, kPageBytes);
+    munmap(page_, kWitnessPageBytes);
   }
 }
 
@@ -151,33 +151,33 @@ void RuntimeWitness::Write(const Witness& witness) {
   const std::string bytes = EncodeWitness(witness, generation_, place_);
   char* slot = static_cast<char*>(page_) + (generation_ % kSlots) * kWitnessBytes;
   // Killed in the middle, the process leaves the other slot.
-  std::memcpy(slot, bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), slot);
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 // --- on the disk ---
 
 std::optional<Witness> DiskWitness::Read() {
-  const Result<std::string> bytes = ReadFile(path_, kSlots * kPageBytes);
-  std::optional<FoundWitness> found = bytes ? NewestWitness(*bytes, kPageBytes, "") : std::nullopt;
+  const Result<std::string> bytes = ReadFile(path_, kSlots * kWitnessPageBytes);
+  std::optional<FoundWitness> found = bytes ? NewestWitness(*bytes, kWitnessPageBytes, "") : std::nullopt;
   generation_ = found ? found->generation : 0;
   return found ? std::optional(std::move(found->witness)) : std::nullopt;
 }
 
 Status DiskWitness::Write(const Witness& witness) {
-  const bool there = FileBytes(path_) >= kSlots * kPageBytes;
+  const bool there = FileBytes(path_) >= kSlots * kWitnessPageBytes;
   const Fd fd(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!fd.valid()) {
     return WriteError("open " + path_, errno);
   }
   if (!there) {
-    if (const int error = posix_fallocate(fd.get(), 0, kSlots * kPageBytes); error != 0) {
+    if (const int error = posix_fallocate(fd.get(), 0, kSlots * kWitnessPageBytes); error != 0) {
       return WriteError("allocate " + path_, error);
     }
   }
   const std::uint64_t next = generation_ + 1;
   const std::string bytes = EncodeWitness(witness, next, "");
-  const auto at = static_cast<off_t>((next % kSlots) * kPageBytes);
+  const auto at = static_cast<off_t>((next % kSlots) * kWitnessPageBytes);
   if (pwrite(fd.get(), bytes.data(), bytes.size(), at) != static_cast<ssize_t>(bytes.size()) ||
       fdatasync(fd.get()) != 0) {
     return WriteError("write " + path_, errno);

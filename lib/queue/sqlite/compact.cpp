@@ -7,11 +7,11 @@
 namespace packhorse::queue {
 namespace {
 
-constexpr std::int64_t kHours = 35 * 24;
+constexpr std::int64_t kHours = std::int64_t{35} * 24;
 // It is worth the writing once so many more are there.
 constexpr std::int64_t kSlack = 24;
 // A ledger of years is made short in pieces.
-constexpr std::int64_t kHoursAtATime = 7 * 24;
+constexpr std::int64_t kHoursAtATime = std::int64_t{7} * 24;
 
 // The hour at that place of all that the ledger has; 0: it has not as many.
 Result<std::int64_t> HourAt(Database& db, const char* order, std::int64_t place) {

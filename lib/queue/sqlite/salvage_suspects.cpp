@@ -12,27 +12,28 @@
 namespace packhorse::queue {
 namespace {
 
-struct Row {
+struct SalvagedSuspect {
   std::int64_t id = 0;
   PartialKey message;
   StreamId stream = 0;
 };
 
-Result<std::vector<Row>> ReadRows(Database& db) {
+Result<std::vector<SalvagedSuspect>> ReadSalvagedSuspects(Database& db) {
   Result<Statement> rows = db.Prepare("SELECT id, destination, lane, sequence, stream FROM suspects");
   if (!rows) {
     return rows.error();
   }
-  std::vector<Row> suspects;
+  std::vector<SalvagedSuspect> suspects;
   Status read = rows->ForEach([&] {
     suspects.push_back({rows->Int(0),
                         PartialKey{rows->Int(1), static_cast<Lane>(rows->Int(2)), static_cast<Sequence>(rows->Int(3))},
                         static_cast<StreamId>(rows->Int(4))});
   });
-  return read ? Result<std::vector<Row>>(std::move(suspects)) : Result<std::vector<Row>>(read.error());
+  return read ? Result<std::vector<SalvagedSuspect>>(std::move(suspects))
+              : Result<std::vector<SalvagedSuspect>>(read.error());
 }
 
-Result<bool> InRange(Database& db, const Row& suspect) {
+Result<bool> InRange(Database& db, const SalvagedSuspect& suspect) {
   Result<Statement> rows = db.Prepare(
       "SELECT 1 FROM pending AS p JOIN subscriptions AS s ON s.destination = p.destination AND s.lane = p.lane"
       " WHERE p.destination = ?1 AND p.lane = ?2 AND p.from_sequence <= ?3"
@@ -68,8 +69,8 @@ Result<bool> InSegment(Database& db, Lane lane, Sequence sequence) {
 }
 
 // What is pending again as a whole is not set aside besides.
-Status ForgetWaiting(Database& db, const std::vector<Row>& suspects) {
-  for (const Row& suspect : suspects) {
+Status ForgetWaiting(Database& db, const std::vector<SalvagedSuspect>& suspects) {
+  for (const SalvagedSuspect& suspect : suspects) {
     const Result<bool> in_range = InRange(db, suspect);
     const Result<bool> stored =
         in_range && *in_range ? InSegment(db, suspect.message.lane, suspect.message.sequence) : in_range;
@@ -143,7 +144,7 @@ Status MendSuspects(Database& db) {
   if (!idle) {
     return idle;
   }
-  const Result<std::vector<Row>> suspects = ReadRows(db);
+  const Result<std::vector<SalvagedSuspect>> suspects = ReadSalvagedSuspects(db);
   if (!suspects) {
     return suspects.error();
   }
