@@ -138,12 +138,6 @@ INSERT OR IGNORE INTO quarantined_for(lane, sequence, destination, reason)
   SELECT q.lane, q.sequence, s.destination, q.reason FROM quarantine AS q JOIN subscriptions AS s
   ON s.stream = q.stream AND s.lane = q.lane AND q.sequence >= s.from_sequence
   AND (s.through_sequence IS NULL OR q.sequence <= s.through_sequence);
-)sql"
-    // What the brokers promised.
-    R"sql(
-)sql"
-    // Segments as columns.
-    R"sql(
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;
