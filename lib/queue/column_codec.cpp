@@ -66,9 +66,9 @@ class Last {
   // `numbers` of them; those before, or null.
   const NumberText* Before(std::size_t origin, std::size_t text) const {
     if (const auto found = by_origin_.find(Key(origin, text)); found != by_origin_.end()) {
-      return &numbers_[found->second];
+      return numbers_.data() + found->second;
     }
-    return text < by_text_.size() && by_text_[text] ? &numbers_[*by_text_[text]] : nullptr;
+    return text < by_text_.size() && by_text_[text] ? numbers_.data() + *by_text_[text] : nullptr;
   }
   void Remember(std::size_t origin, std::size_t text, const NumberText* numbers, std::size_t count) {
     const auto [at, fresh] = by_origin_.try_emplace(Key(origin, text), numbers_.size());

@@ -14,8 +14,8 @@
 namespace packhorse::control {
 namespace {
 
-constexpr auto kEcho = R"({"command":"echo","args":{"a":1}})";
-constexpr auto kEchoed = "{\"ok\":true,\"result\":{\"a\":1}}\n";
+constexpr auto kCrowdEcho = R"({"command":"echo","args":{"a":1}})";
+constexpr auto kCrowdEchoed = "{\"ok\":true,\"result\":{\"a\":1}}\n";
 
 class Crowd : public ServerTest {
  protected:
@@ -28,7 +28,7 @@ class Crowd : public ServerTest {
   // A peer that follows: its connection's number is the last of callers_.
   Peer& Follow() {
     Peer& peer = peers_.emplace_back(path_);
-    Ask(peer, kEcho);
+    Ask(peer, kCrowdEcho);
     EXPECT_TRUE(server_->Push(callers_.back(), "0"));
     return peer;
   }
@@ -63,7 +63,7 @@ TEST_F(Crowd, FollowersThatNeverReadHoldABoundedAmountInAll) {
   }
   EXPECT_LE(taken, 16U * ((1U << 20U) + 400'000U)) << "what the sockets themselves take included";
   Peer next(path_);
-  EXPECT_EQ(Ask(next, kEcho), kEchoed);
+  EXPECT_EQ(Ask(next, kCrowdEcho), kCrowdEchoed);
 }
 
 TEST_F(Crowd, WhoeverMayChangeThingsTakesThePlaceOfTheOldestFollower) {
@@ -72,7 +72,7 @@ TEST_F(Crowd, WhoeverMayChangeThingsTakesThePlaceOfTheOldestFollower) {
     Follow();
   }
   Peer late(path_);
-  EXPECT_EQ(Ask(late, kEcho), kEchoed);
+  EXPECT_EQ(Ask(late, kCrowdEcho), kCrowdEchoed);
   EXPECT_TRUE(peers_.front().closed());
   EXPECT_FALSE(peers_.at(1).closed());
 }
@@ -83,12 +83,12 @@ TEST_F(Crowd, OthersLeaveFourPlaces) {
   }
   Start();
   for (int i = 0; i < 12; ++i) {
-    EXPECT_EQ(Ask(Stranger(), kEcho), kEchoed);
+    EXPECT_EQ(Ask(Stranger(), kCrowdEcho), kCrowdEchoed);
   }
   Peer& refused = Stranger();
   EXPECT_TRUE(Has(refused.Read(), "limit_exceeded"));
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(Ask(peers_.emplace_back(path_), kEcho), kEchoed);
+    EXPECT_EQ(Ask(peers_.emplace_back(path_), kCrowdEcho), kCrowdEchoed);
   }
 }
 
@@ -105,7 +105,7 @@ TEST_F(Crowd, LargeAnswersThatNobodyReadsAreBoundedInAll) {
   }
   EXPECT_EQ(refused, 6);
   Peer next(path_);
-  EXPECT_EQ(Ask(next, kEcho), kEchoed) << "small answers always fit, as long as there is anything left";
+  EXPECT_EQ(Ask(next, kCrowdEcho), kCrowdEchoed) << "small answers always fit, as long as there is anything left";
 }
 
 }  // namespace

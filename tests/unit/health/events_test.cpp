@@ -14,8 +14,8 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 
-constexpr MonoTime kStart{seconds(10'000)};
-constexpr WallTime kWall{seconds(1'795'162'531)};
+constexpr MonoTime kEventsStart{seconds(10'000)};
+constexpr WallTime kEventsWall{seconds(1'795'162'531)};
 
 class EventsTest : public testing::Test {
  protected:
@@ -38,50 +38,50 @@ class EventsTest : public testing::Test {
 };
 
 TEST_F(EventsTest, RaisingAnOpenEventAgainIsCountedNotRepeated) {
-  EXPECT_TRUE(events_.Raise("destination_held", "cloud", "HTTP 404", kWall));
-  EXPECT_FALSE(events_.Raise("destination_held", "cloud", "HTTP 405", kWall + seconds(9)));
+  EXPECT_TRUE(events_.Raise("destination_held", "cloud", "HTTP 404", kEventsWall));
+  EXPECT_FALSE(events_.Raise("destination_held", "cloud", "HTTP 405", kEventsWall + seconds(9)));
   ASSERT_EQ(events_.Open().size(), 1U);
   const Event event = events_.Open()[0];
   EXPECT_EQ(event.id, 1U);
   EXPECT_EQ(event.count, 2U);
-  EXPECT_EQ(event.since, kWall);
+  EXPECT_EQ(event.since, kEventsWall);
   EXPECT_EQ(event.message, "HTTP 405");
   EXPECT_EQ(event.subject, "cloud");
   EXPECT_FALSE(event.resolved_at);
 }
 
 TEST_F(EventsTest, NameAndSubjectTogetherTellEventsApart) {
-  EXPECT_TRUE(events_.Raise("secret_unreadable", "x", "", kWall));
-  EXPECT_TRUE(events_.Raise("secret_unreadable", "y", "", kWall));
-  EXPECT_TRUE(events_.Raise("contract_deviation", "x", "", kWall));
-  EXPECT_TRUE(events_.Raise("secret_unreadable", "", "", kWall));
+  EXPECT_TRUE(events_.Raise("secret_unreadable", "x", "", kEventsWall));
+  EXPECT_TRUE(events_.Raise("secret_unreadable", "y", "", kEventsWall));
+  EXPECT_TRUE(events_.Raise("contract_deviation", "x", "", kEventsWall));
+  EXPECT_TRUE(events_.Raise("secret_unreadable", "", "", kEventsWall));
   EXPECT_EQ(events_.Open().size(), 4U);
 }
 
 TEST_F(EventsTest, ResolvingEndsItOnce) {
-  EXPECT_FALSE(events_.Resolve("secret_unreadable", "x", kWall));
-  events_.Raise("secret_unreadable", "x", "m", kWall);
-  EXPECT_TRUE(events_.Resolve("secret_unreadable", "x", kWall + seconds(5)));
-  EXPECT_FALSE(events_.Resolve("secret_unreadable", "x", kWall + seconds(6)));
+  EXPECT_FALSE(events_.Resolve("secret_unreadable", "x", kEventsWall));
+  events_.Raise("secret_unreadable", "x", "m", kEventsWall);
+  EXPECT_TRUE(events_.Resolve("secret_unreadable", "x", kEventsWall + seconds(5)));
+  EXPECT_FALSE(events_.Resolve("secret_unreadable", "x", kEventsWall + seconds(6)));
   EXPECT_TRUE(events_.Open().empty());
   ASSERT_EQ(events_.Recent().size(), 1U);
-  EXPECT_EQ(events_.Recent()[0].resolved_at, kWall + seconds(5));
+  EXPECT_EQ(events_.Recent()[0].resolved_at, kEventsWall + seconds(5));
 }
 
 TEST_F(EventsTest, AfterResolvingTheSameTroubleIsANewEvent) {
-  events_.Raise("secret_unreadable", "x", "m", kWall);
-  events_.Resolve("secret_unreadable", "x", kWall);
-  EXPECT_TRUE(events_.Raise("secret_unreadable", "x", "m", kWall + seconds(1)));
+  events_.Raise("secret_unreadable", "x", "m", kEventsWall);
+  events_.Resolve("secret_unreadable", "x", kEventsWall);
+  EXPECT_TRUE(events_.Raise("secret_unreadable", "x", "m", kEventsWall + seconds(1)));
   ASSERT_EQ(events_.Recent().size(), 2U);
   EXPECT_EQ(events_.Recent()[0].id, 2U) << "newest first";
-  EXPECT_EQ(events_.Open()[0].since, kWall + seconds(1));
+  EXPECT_EQ(events_.Open()[0].since, kEventsWall + seconds(1));
 }
 
 TEST_F(EventsTest, OpenEventsComeWorstFirstThenOldest) {
-  events_.Raise("quarantined", "", "", kWall);
-  events_.Raise("secret_unreadable", "", "", kWall);
-  events_.Raise("source_down", "", "", kWall);
-  events_.Raise("messages_dropped", "", "", kWall);
+  events_.Raise("quarantined", "", "", kEventsWall);
+  events_.Raise("secret_unreadable", "", "", kEventsWall);
+  events_.Raise("source_down", "", "", kEventsWall);
+  events_.Raise("messages_dropped", "", "", kEventsWall);
   std::vector<std::string> names;
   for (const Event& event : events_.Open()) {
     names.push_back(event.name);
@@ -91,10 +91,10 @@ TEST_F(EventsTest, OpenEventsComeWorstFirstThenOldest) {
 
 TEST_F(EventsTest, RaisingAndResolvingLogOnceEach) {
   for (int i = 0; i < 20; ++i) {
-    events_.Raise("secret_unreadable", "cloud", "HTTP 404", kWall);
+    events_.Raise("secret_unreadable", "cloud", "HTTP 404", kEventsWall);
   }
-  events_.Resolve("secret_unreadable", "cloud", kWall);
-  events_.Resolve("secret_unreadable", "cloud", kWall);
+  events_.Resolve("secret_unreadable", "cloud", kEventsWall);
+  events_.Resolve("secret_unreadable", "cloud", kEventsWall);
   const std::string log = TakeLog();
   std::size_t lines = 0;  // of this event: another test's flood may be summed up in between
   for (std::size_t at = log.find("secret_unreadable: "); at != std::string::npos;
@@ -107,10 +107,10 @@ TEST_F(EventsTest, RaisingAndResolvingLogOnceEach) {
 }
 
 TEST_F(EventsTest, AtMostAThousandAreKeptAndResolvedOnesGoFirst) {
-  events_.Raise("quarantined", "long", "", kWall);
+  events_.Raise("quarantined", "long", "", kEventsWall);
   for (int i = 0; i < 3'000; ++i) {
-    events_.Raise("source_down", std::to_string(i), "", kWall);
-    events_.Resolve("source_down", std::to_string(i), kWall);
+    events_.Raise("source_down", std::to_string(i), "", kEventsWall);
+    events_.Resolve("source_down", std::to_string(i), kEventsWall);
   }
   EXPECT_EQ(events_.Recent().size(), 1'000U);
   EXPECT_EQ(events_.Recent()[0].subject, "2999");
@@ -119,10 +119,10 @@ TEST_F(EventsTest, AtMostAThousandAreKeptAndResolvedOnesGoFirst) {
 }
 
 TEST_F(EventsTest, AThousandOpenEventsLoseTheLeastSevereOldest) {
-  events_.Raise("source_down", "", "", kWall);
+  events_.Raise("source_down", "", "", kEventsWall);
   for (int i = 0; i < 1'200; ++i) {
     const EventName name = i == 50 ? EventName("dead_letters") : EventName("quarantined");
-    events_.Raise(name, std::to_string(i), "", kWall);
+    events_.Raise(name, std::to_string(i), "", kEventsWall);
   }
   const std::vector<Event> open = events_.Open();
   EXPECT_EQ(open.size(), 1'000U);
@@ -134,89 +134,89 @@ TEST_F(EventsTest, AThousandOpenEventsLoseTheLeastSevereOldest) {
 
 TEST_F(EventsTest, TextsAreBounded) {
   const std::string huge(100'000, 'x');
-  events_.Raise("quarantined", huge, huge, kWall);
-  EXPECT_FALSE(events_.Raise("quarantined", huge, huge, kWall));
+  events_.Raise("quarantined", huge, huge, kEventsWall);
+  EXPECT_FALSE(events_.Raise("quarantined", huge, huge, kEventsWall));
   const Event event = events_.Open()[0];
   EXPECT_LE(event.subject.size(), 256U);
   EXPECT_LE(event.message.size(), 1'024U);
   EXPECT_TRUE(events_.IsOpen("quarantined", huge));
-  EXPECT_TRUE(events_.Resolve("quarantined", huge, kWall));
+  EXPECT_TRUE(events_.Resolve("quarantined", huge, kEventsWall));
 }
 
 TEST_F(EventsTest, AConditionThatIsFollowedIsRaisedOnceWithTheNewestMessage) {
-  events_.Follow(false, "source_down", "plant", "m", kWall);
+  events_.Follow(false, "source_down", "plant", "m", kEventsWall);
   EXPECT_TRUE(events_.Recent().empty());
-  events_.Follow(true, "source_down", "plant", "connection refused", kWall);
-  events_.Follow(true, "source_down", "plant", "not authorized", kWall + seconds(1));
+  events_.Follow(true, "source_down", "plant", "connection refused", kEventsWall);
+  events_.Follow(true, "source_down", "plant", "not authorized", kEventsWall + seconds(1));
   ASSERT_EQ(events_.Open().size(), 1U);
   EXPECT_EQ(events_.Open()[0].count, 1U);
   EXPECT_EQ(events_.Open()[0].message, "not authorized");
-  events_.Follow(false, "source_down", "plant", "", kWall + seconds(2));
+  events_.Follow(false, "source_down", "plant", "", kEventsWall + seconds(2));
   EXPECT_TRUE(events_.Open().empty());
 }
 
 TEST_F(EventsTest, AMomentStaysOpenForADayAfterTheLastTime) {
-  events_.Raise("session_lost", "plant", "m", kWall);
-  events_.EndQuiet(kStart, kWall);
-  events_.EndQuiet(kStart + hours(23), kWall);
+  events_.Raise("session_lost", "plant", "m", kEventsWall);
+  events_.EndQuiet(kEventsStart, kEventsWall);
+  events_.EndQuiet(kEventsStart + hours(23), kEventsWall);
   EXPECT_EQ(events_.Open().size(), 1U);
-  events_.Raise("session_lost", "plant", "m", kWall);
-  events_.EndQuiet(kStart + hours(24), kWall);
-  events_.EndQuiet(kStart + hours(47), kWall);
+  events_.Raise("session_lost", "plant", "m", kEventsWall);
+  events_.EndQuiet(kEventsStart + hours(24), kEventsWall);
+  events_.EndQuiet(kEventsStart + hours(47), kEventsWall);
   EXPECT_EQ(events_.Open().size(), 1U);
-  events_.EndQuiet(kStart + hours(48), kWall);
+  events_.EndQuiet(kEventsStart + hours(48), kEventsWall);
   EXPECT_TRUE(events_.Open().empty());
 }
 
 TEST_F(EventsTest, AConditionDoesNotEndByItself) {
-  events_.Raise("destination_held", "cloud", "m", kWall);
-  events_.EndQuiet(kStart, kWall);
-  events_.EndQuiet(kStart + hours(24 * 365), kWall);
+  events_.Raise("destination_held", "cloud", "m", kEventsWall);
+  events_.EndQuiet(kEventsStart, kEventsWall);
+  events_.EndQuiet(kEventsStart + hours(24 * 365), kEventsWall);
   EXPECT_EQ(events_.Open().size(), 1U);
 }
 
 TEST_F(EventsTest, WhatIsAcknowledgedNoLongerDegradesAndStaysOpen) {
-  events_.Raise("destination_held", "cloud", "m", kWall);
+  events_.Raise("destination_held", "cloud", "m", kEventsWall);
   EXPECT_TRUE(events_.Open()[0].degrades());
-  ASSERT_TRUE(events_.Acknowledge("destination_held", "cloud", kWall + seconds(1)));
-  ASSERT_TRUE(events_.Acknowledge("destination_held", "cloud", kWall + seconds(9)));
+  ASSERT_TRUE(events_.Acknowledge("destination_held", "cloud", kEventsWall + seconds(1)));
+  ASSERT_TRUE(events_.Acknowledge("destination_held", "cloud", kEventsWall + seconds(9)));
   ASSERT_EQ(events_.Open().size(), 1U);
   EXPECT_FALSE(events_.Open()[0].degrades());
-  EXPECT_EQ(events_.Open()[0].acknowledged_at, kWall + seconds(1));
-  events_.Raise("destination_held", "cloud", "the next probe", kWall + seconds(60));
+  EXPECT_EQ(events_.Open()[0].acknowledged_at, kEventsWall + seconds(1));
+  events_.Raise("destination_held", "cloud", "the next probe", kEventsWall + seconds(60));
   EXPECT_FALSE(events_.Open()[0].degrades()) << "still the same";
-  events_.Resolve("destination_held", "cloud", kWall + seconds(90));
-  events_.Raise("destination_held", "cloud", "again", kWall + seconds(99));
+  events_.Resolve("destination_held", "cloud", kEventsWall + seconds(90));
+  events_.Raise("destination_held", "cloud", "again", kEventsWall + seconds(99));
   EXPECT_TRUE(events_.Open()[0].degrades());
 }
 
 TEST_F(EventsTest, WhatHappensOnceMoreIsNewsAgain) {
-  events_.Raise("dead_letters", "cloud", "q.n.1", kWall);
-  ASSERT_TRUE(events_.Acknowledge("dead_letters", "cloud", kWall));
-  events_.Raise("dead_letters", "cloud", "q.n.2", kWall);
+  events_.Raise("dead_letters", "cloud", "q.n.1", kEventsWall);
+  ASSERT_TRUE(events_.Acknowledge("dead_letters", "cloud", kEventsWall));
+  events_.Raise("dead_letters", "cloud", "q.n.2", kEventsWall);
   EXPECT_TRUE(events_.Open()[0].degrades());
   EXPECT_EQ(events_.Open()[0].count, 2U);
 }
 
 TEST_F(EventsTest, AcknowledgingWhatIsNotOpenSaysWhatIs) {
-  events_.Raise("dead_letters", "cloud", "", kWall);
-  const Status wrong = events_.Acknowledge("dead_letters", "", kWall);
+  events_.Raise("dead_letters", "cloud", "", kEventsWall);
+  const Status wrong = events_.Acknowledge("dead_letters", "", kEventsWall);
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(wrong.error().message, "no event 'dead_letters' is open without a subject, but about 'cloud'");
-  EXPECT_FALSE(events_.Acknowledge("no_such_event", "x", kWall));
+  EXPECT_FALSE(events_.Acknowledge("no_such_event", "x", kEventsWall));
 }
 
 TEST_F(EventsTest, AnEventOfP3DoesNotDegrade) {
-  events_.Raise("quarantined", "", "", kWall);
-  events_.Raise("messages_expired", "", "", kWall);
+  events_.Raise("quarantined", "", "", kEventsWall);
+  events_.Raise("messages_expired", "", "", kEventsWall);
   EXPECT_TRUE(events_.Open()[0].degrades());
   EXPECT_FALSE(events_.Open()[1].degrades());
 }
 
 TEST_F(EventsTest, WhatHappensAgainAndAgainIsLoggedOnceAMinute) {
   for (int i = 0; i < 150; ++i) {
-    events_.Raise("messages_dropped", "cloud", "m" + std::to_string(i), kWall + seconds(i));
+    events_.Raise("messages_dropped", "cloud", "m" + std::to_string(i), kEventsWall + seconds(i));
   }
   const std::string log = TakeLog();
   for (const char* message : {"messages_dropped: m0 ", "messages_dropped: m60 ", "messages_dropped: m120 "}) {

@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::microseconds;
 
-const WallTime kTruth{microseconds(1'795'162'531'500'000)};
+const WallTime kTrueTime{microseconds(1'795'162'531'500'000)};
 constexpr auto kMaxAge = 10h;
 constexpr auto kWait = 1h;
 
@@ -59,7 +59,7 @@ class Machine {
   std::uint64_t Random(std::uint64_t below) {
     return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random_);
   }
-  WallTime True() const { return kTruth + true_; }
+  WallTime True() const { return kTrueTime + true_; }
 
   void Boot() {
     clock_.Reboot("boot-" + std::to_string(++boots_), good_ || Random(2) == 0 ? True() : WallTime(30s));

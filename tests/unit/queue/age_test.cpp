@@ -13,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kNormal = Lane::kNormal;
 constexpr auto kYears = 24h * 3'650;
 
 // A message each time, numbered from 1.
@@ -43,7 +42,7 @@ class AgeTest : public ::testing::Test {
     boots_.Note(ReadClocks(clock_));
   }
   auto AgeOf(Sequence sequence, bool by_wall = true) const {
-    return boots_.AgesAt(clock_.Boot(), by_wall).Of(kNormal, sequence, arrived_.at(sequence - 1));
+    return boots_.AgesAt(clock_.Boot(), by_wall).Of(Lane::kNormal, sequence, arrived_.at(sequence - 1));
   }
 
   test::ManualClock clock_;
@@ -200,7 +199,7 @@ class ExpiryRule : public AgeTest {
     const ClockReading reading = ReadClocks(clock_);
     boots_.Note(reading);
     expiry_.Begin(boots_, reading, clock_.Mono());
-    const bool due = expiry_.IsDue(1, kNormal, message, arrived_.at(message - 1));
+    const bool due = expiry_.IsDue(1, Lane::kNormal, message, arrived_.at(message - 1));
     near_ = expiry_.End(true);
     return due;
   }
