@@ -20,7 +20,7 @@ old_one_in_force() {
 }
 
 refusal_named() {
-  within 5 matches_status 'degraded: the configuration file was changed but refused'
+  within 5 matches_status 'degraded: config_reload_refused since '
   journalctl --no-pager --unit packhorsed --output cat | grep --fixed-strings '/destinations/0/batch/max_records'
 }
 matches_status() { matches "$(property StatusText)" "$1"; }
