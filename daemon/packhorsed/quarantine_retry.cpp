@@ -48,11 +48,11 @@ struct QuarantineRetries::Job {
   }
 
   void Take(const std::vector<queue::QuarantinedMessage>& chosen, const delivery::Destination::Retried& retried) {
-    const std::uint64_t looked_at = std::clamp<std::uint64_t>(retried.looked_at, 1, chosen.size());
+    const auto looked_at = static_cast<std::size_t>(std::clamp<std::uint64_t>(retried.looked_at, 1, chosen.size()));
     after = {chosen.front().lane, chosen[looked_at - 1].sequence};
     report.sent += retried.sent;
     report.ended += retried.ended;
-    report.stay += looked_at - std::min(looked_at, retried.sent + retried.ended);
+    report.stay += looked_at - std::min<std::uint64_t>(looked_at, retried.sent + retried.ended);
     if (report.still_because.empty()) {
       report.still_because = retried.still_because;
     }

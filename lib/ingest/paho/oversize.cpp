@@ -65,8 +65,8 @@ class Reader {
         at_ = 0;
         have_ = static_cast<std::size_t>(n);
       }
-      const std::size_t piece = std::min<std::uint64_t>(count, have_ - at_);
-      const std::size_t wanted = std::min<std::uint64_t>(piece, keep - kept.size());
+      const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(count, have_ - at_));
+      const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(piece, keep - kept.size()));
       kept.append(reinterpret_cast<const char*>(buffer_.data()) + at_, wanted);
       at_ += piece;
       count -= piece;
