@@ -31,7 +31,7 @@ constexpr std::array kRules = {
 constexpr std::uint32_t kRefusals = 2;
 constexpr auto kApart = 30s;
 // Failures of one batch, hours of them, after which its parts are tried.
-constexpr std::uint32_t kOnlyPartsTell = 32;
+constexpr std::uint32_t kFailuresUntilSplit = 32;
 // Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
 // everything a good record meets them once in 4,096 times.
 constexpr std::uint32_t kRefusalsAtMost = 12;
@@ -252,7 +252,7 @@ Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
   const bool asked = std::exchange(asked_, false);
   // Nothing else tells, and its parts can: at once where they are all there is, for else it may wait for ever. An
   // outage splits nothing while others wait.
-  const bool at_last = track.failures >= kOnlyPartsTell && (rule.holds || !attempt.others_wait);
+  const bool at_last = track.failures >= kFailuresUntilSplit && (rule.holds || !attempt.others_wait);
   if (attempt.records > 1 && attempt.may_split && attempt.may_overtake &&
       ((held_ && !attempt.others_wait) || at_last)) {
     return Ruling::kSplit;

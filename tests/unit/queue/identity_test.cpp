@@ -199,6 +199,22 @@ TEST_P(Identity, MissingLogAfterAKillIsToldAndNumbersNothingTwice) {
   ExpectVerified();
 }
 
+TEST_P(Identity, CopyFromTheEndBeforeThatIsPutBackAfterAPowerCutIsTold) {
+  AppendMany(5, "first ");
+  End();
+  Keep("image");
+  Start();
+  AppendMany(6, "gone ");
+  Kill();
+  PutBack("image");
+  StartMachine();
+  ASSERT_TRUE(loss());
+  EXPECT_EQ(loss()->what, Loss::What::kOlder);
+  EXPECT_GT(loss()->uncounted.count(), 0);
+  AppendMany(50, "later ");
+  ExpectNamesStay();
+}
+
 TEST_P(Identity, LogWithABrokenHeaderIsTold) {
   AppendMany(5, "first ");
   Reopen();
