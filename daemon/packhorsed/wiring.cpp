@@ -244,7 +244,6 @@ Result<DestinationUnit> MakeDestination(Parts& parts, const config::Gateway& gat
   options.gzip = destination.compression == "gzip";
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";
-  options.keeps_order = destination.receiver == "watermark";
   options.backfill_share = destination.backfill_share;
   options.backfill_after = destination.backfill_after;
 

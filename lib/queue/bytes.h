@@ -47,9 +47,14 @@ inline void PutFixed32(std::string& out, std::uint32_t value) {
   SetFixed32(out, out.size() - 4, value);
 }
 
+inline void SetFixed64(std::string& out, std::size_t at, std::uint64_t value) {
+  SetFixed32(out, at, static_cast<std::uint32_t>(value));
+  SetFixed32(out, at + 4, static_cast<std::uint32_t>(value >> 32U));
+}
+
 inline void PutFixed64(std::string& out, std::uint64_t value) {
-  PutFixed32(out, static_cast<std::uint32_t>(value));
-  PutFixed32(out, static_cast<std::uint32_t>(value >> 32U));
+  out.append(8, '\0');
+  SetFixed64(out, out.size() - 8, value);
 }
 
 // Takes fields off the front; ok() turns false at the first that does not fit and stays so.

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -22,27 +23,33 @@ constexpr std::size_t kWitnessPageBytes = 4'096;
 constexpr std::size_t kSlots = 2;
 constexpr std::size_t kMaxPlaceBytes = 200;
 
-// Within the bytes of a slot, behind the checksum and the magic.
-void PutWitness(std::string& out, const Witness& witness) {
-  for (const std::uint64_t number : {witness.fold, witness.next_fold, witness.moment.position, witness.moment.last[0],
-                                     witness.moment.last[1], witness.moment.last[2], witness.moment.pending,
-                                     static_cast<std::uint64_t>(witness.at), std::uint64_t{witness.clean ? 1U : 0U}}) {
-    PutFixed64(out, number);
+// What a slot begins with: the checksum of what follows, its size, the magic, the generation and the moment. The rest
+// changes with a fold only.
+constexpr std::size_t kSizeAt = 4;
+constexpr std::size_t kMagicAt = 8;
+constexpr std::size_t kGenerationAt = 16;
+constexpr std::size_t kRestAt = 64;
+
+void SetMoment(std::string& bytes, const Moment& moment, std::uint64_t generation) {
+  std::size_t at = kGenerationAt;
+  for (const std::uint64_t number :
+       {generation, moment.position, moment.last[0], moment.last[1], moment.last[2], moment.pending}) {
+    SetFixed64(bytes, at, number);
+    at += sizeof(number);
   }
-  PutText(out, witness.queue_id);
-  PutText(out, witness.next_queue_id);
-  PutText(out, witness.boot_id);
 }
+
+void SetChecksum(std::string& bytes) { SetFixed32(bytes, 0, Crc32c(std::string_view(bytes).substr(kSizeAt))); }
 
 Witness TakeWitness(ByteReader& in) {
   Witness witness;
-  witness.fold = in.Fixed64();
-  witness.next_fold = in.Fixed64();
   witness.moment.position = in.Fixed64();
   for (Sequence& last : witness.moment.last) {
     last = in.Fixed64();
   }
   witness.moment.pending = in.Fixed64();
+  witness.fold = in.Fixed64();
+  witness.next_fold = in.Fixed64();
   witness.at = static_cast<std::int64_t>(in.Fixed64());
   witness.clean = in.Fixed64() != 0;
   witness.queue_id = in.Text();
@@ -55,31 +62,36 @@ std::optional<FoundWitness> Decode(std::string_view slot, std::string_view place
   if (slot.size() < kWitnessBytes) {
     return std::nullopt;
   }
-  ByteReader in(slot.substr(0, kWitnessBytes));
+  ByteReader in(slot);
   const std::uint32_t crc = in.Fixed32();
-  if (crc != Crc32c(slot.substr(4, kWitnessBytes - 4)) || in.Take(kMagic.size()) != kMagic) {
+  const std::uint32_t size = in.Fixed32();
+  if (size > kWitnessBytes || size < kRestAt || crc != Crc32c(slot.substr(kSizeAt, size - kSizeAt)) ||
+      in.Take(kMagic.size()) != kMagic) {
     return std::nullopt;
   }
   FoundWitness found;
   found.generation = in.Fixed64();
-  if (in.Text() != place) {
-    return std::nullopt;
-  }
   found.witness = TakeWitness(in);
-  return in.ok() ? std::optional(std::move(found)) : std::nullopt;
+  return in.Text() == place && in.ok() ? std::optional(std::move(found)) : std::nullopt;
 }
 
 }  // namespace
 
 std::string EncodeWitness(const Witness& witness, std::uint64_t generation, std::string_view place) {
-  std::string bytes(4, '\0');
+  std::string bytes(kRestAt, '\0');
   bytes.reserve(kWitnessBytes);
-  bytes += kMagic;
-  PutFixed64(bytes, generation);
-  PutText(bytes, place);
-  PutWitness(bytes, witness);
-  bytes.resize(kWitnessBytes);
-  SetFixed32(bytes, 0, Crc32c(std::string_view(bytes).substr(4)));
+  std::copy(kMagic.begin(), kMagic.end(), bytes.begin() + kMagicAt);
+  SetMoment(bytes, witness.moment, generation);
+  for (const std::uint64_t number : {witness.fold, witness.next_fold, static_cast<std::uint64_t>(witness.at),
+                                     std::uint64_t{witness.clean ? 1U : 0U}}) {
+    PutFixed64(bytes, number);
+  }
+  for (const std::string_view text : {std::string_view(witness.queue_id), std::string_view(witness.next_queue_id),
+                                      std::string_view(witness.boot_id), place}) {
+    PutText(bytes, text);
+  }
+  SetFixed32(bytes, kSizeAt, static_cast<std::uint32_t>(bytes.size()));
+  SetChecksum(bytes);
   return bytes;
 }
 
@@ -130,12 +142,16 @@ RuntimeWitness::~RuntimeWitness() {
 }
 
 RuntimeWitness::RuntimeWitness(RuntimeWitness&& other) noexcept
-    : page_(std::exchange(other.page_, nullptr)), place_(std::move(other.place_)), generation_(other.generation_) {}
+    : page_(std::exchange(other.page_, nullptr)),
+      place_(std::move(other.place_)),
+      generation_(other.generation_),
+      written_(std::move(other.written_)) {}
 
 RuntimeWitness& RuntimeWitness::operator=(RuntimeWitness&& other) noexcept {
   std::swap(page_, other.page_);
   std::swap(place_, other.place_);
   std::swap(generation_, other.generation_);
+  std::swap(written_, other.written_);
   return *this;
 }
 
@@ -147,11 +163,24 @@ std::optional<Witness> RuntimeWitness::Read() const {
 }
 
 void RuntimeWitness::Write(const Witness& witness) {
-  ++generation_;
-  const std::string bytes = EncodeWitness(witness, generation_, place_);
+  written_ = EncodeWitness(witness, ++generation_, place_);
+  Put();
+}
+
+void RuntimeWitness::WriteMoment(const Witness& witness) {
+  if (written_.empty()) {
+    Write(witness);
+    return;
+  }
+  SetMoment(written_, witness.moment, ++generation_);
+  SetChecksum(written_);
+  Put();
+}
+
+void RuntimeWitness::Put() {
   char* slot = static_cast<char*>(page_) + (generation_ % kSlots) * kWitnessBytes;
   // Killed in the middle, the process leaves the other slot.
-  std::copy(bytes.begin(), bytes.end(), slot);
+  std::copy(written_.begin(), written_.end(), slot);
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
@@ -224,7 +253,7 @@ void WitnessKeeper::Note(const Moment& moment) {
     return;
   }
   state_.moment = moment;
-  runtime_->Write(state_);
+  runtime_->WriteMoment(state_);
 }
 
 bool WitnessKeeper::unsaved() const {

@@ -43,7 +43,7 @@ struct Witness {
   }
 };
 
-// A witness as bytes: of fixed size, with a checksum. Pure functions. `place` says where it belongs: one that was
+// A witness as bytes: at most so many, with a checksum. Pure functions. `place` says where it belongs: one that was
 // copied elsewhere does not hold there.
 inline constexpr std::size_t kWitnessBytes = 512;
 std::string EncodeWitness(const Witness& witness, std::uint64_t generation, std::string_view place);
@@ -70,14 +70,18 @@ class RuntimeWitness {
   // None: there was none, it is damaged, of another database, or a copy.
   std::optional<Witness> Read() const;
   void Write(const Witness& witness);
+  // Likewise, where only the moment is new since it was written last: for each message, so it is cheap.
+  void WriteMoment(const Witness& witness);
 
  private:
   RuntimeWitness(void* page, std::string place, std::uint64_t generation)
       : page_(page), place_(std::move(place)), generation_(generation) {}
   std::string_view bytes() const;
+  void Put();
   void* page_;
   std::string place_;
   std::uint64_t generation_;
+  std::string written_;  // what the newest slot holds
 };
 
 // The witness beside the database, `<database>.witness`: two slots of one page each, allocated once, written in turn.

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kSmallBody = 2'000;
 constexpr std::size_t kQuickRecords = 3;  // of a batch that a slow cloud answers in time
 constexpr microseconds kTimeout = 30s;
+constexpr Instant kMended = 2 * kDay;
 
 upload::Response Answered(int status, std::string body, const char* type = "application/json") {
   upload::Response response;
@@ -42,8 +43,17 @@ std::string_view Name(Conduct conduct) {
   return kNames.at(static_cast<std::size_t>(conduct));
 }
 
-Cloud::Cloud(const Machine& machine, const Messages& messages, std::uint64_t seed)
-    : machine_(machine), messages_(messages), random_(seed) {}
+Cloud::Cloud(const Machine& machine, const Messages& messages, std::uint64_t seed, bool keeps_highest)
+    : machine_(machine), messages_(messages), random_(seed), keeps_highest_(keeps_highest) {}
+
+Kind Cloud::Judge(Number number) {
+  const Kind kind = messages_.KindOf(number);
+  if (!keeps_highest_ || kind == Kind::kGood) {
+    return kind;
+  }
+  const Instant first = seen_bad_.emplace(number, machine_.now()).first->second;
+  return machine_.now() - first > kMended ? Kind::kGood : kind;
+}
 
 std::vector<Cloud::Record> Cloud::Read(std::string_view body) {
   constexpr std::string_view kId = "\"record_id\":\"";
@@ -58,9 +68,10 @@ std::vector<Cloud::Record> Cloud::Read(std::string_view body) {
       break;
     }
     records.push_back({std::string(body.substr(at, end - at)),
-                       static_cast<Number>(std::stoul(std::string(body.substr(seq + kSeq.size(), 10))))});
+                       static_cast<Number>(std::stoul(std::string(body.substr(seq + kSeq.size(), 10)))), Kind::kGood});
   }
-  for (const Record& record : records) {
+  for (Record& record : records) {
+    record.kind = Judge(record.number);
     const auto [known, fresh] = ids_.emplace(record.id, record.number);
     if (!fresh && known->second != record.number) {
       problem_ =
@@ -72,13 +83,22 @@ std::vector<Cloud::Record> Cloud::Read(std::string_view body) {
 
 void Cloud::Store(const std::vector<Record>& records) {
   for (const Record& record : records) {
+    if (keeps_highest_) {
+      const std::size_t dot = record.id.rfind('.');
+      const std::uint64_t sequence = std::stoull(record.id.substr(dot + 1));
+      std::uint64_t& highest = highest_[record.id.substr(0, dot)];
+      if (sequence <= highest) {
+        continue;
+      }
+      highest = sequence;
+    }
     stored_.insert(record.number);
   }
 }
 
-bool Cloud::HasBad(const std::vector<Record>& records, Kind kind) const {
-  return std::any_of(records.begin(), records.end(),
-                     [&](const Record& record) { return messages_.KindOf(record.number) == kind; });
+template <typename Records>
+bool HasBad(const Records& records, Kind kind) {
+  return std::any_of(records.begin(), records.end(), [&](const auto& record) { return record.kind == kind; });
 }
 
 // As a cloud does that works.
@@ -95,7 +115,7 @@ upload::Response Cloud::OnMerits(const std::vector<Record>& records) {
   std::string rejected;
   std::vector<Record> good;
   for (const Record& record : records) {
-    if (messages_.KindOf(record.number) == Kind::kNamed) {
+    if (record.kind == Kind::kNamed) {
       rejected += (rejected.empty() ? "" : ",") + Rejected(record.id);
     } else {
       good.push_back(record);
@@ -108,7 +128,7 @@ upload::Response Cloud::OnMerits(const std::vector<Record>& records) {
 }
 
 upload::Response Cloud::TakeSome(const std::vector<Record>& records) {
-  if (std::any_of(records.begin(), records.end(), [&](const Record& each) { return messages_.Bad(each.number); })) {
+  if (std::any_of(records.begin(), records.end(), [](const Record& each) { return each.kind != Kind::kGood; })) {
     return OnMerits(records);
   }
   const std::size_t taken = random_() % (records.size() + 1);
@@ -125,7 +145,7 @@ upload::Response Cloud::NameAllButOne(const std::vector<Record>& records) {
   for (std::size_t i = 1; i < records.size(); ++i) {
     rejected += (rejected.empty() ? "" : ",") + Rejected(records[i].id);
   }
-  if (rejected.empty() || messages_.Bad(records.front().number)) {
+  if (rejected.empty() || records.front().kind != Kind::kGood) {
     return Answered(400, "{}");
   }
   Store({records.front()});

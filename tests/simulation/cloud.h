@@ -37,10 +37,12 @@ enum class Conduct : std::uint8_t {
 inline constexpr int kConducts = static_cast<int>(Conduct::kLies) + 1;
 std::string_view Name(Conduct conduct);
 
-// The cloud, scripted, in the place of the upload library. It remembers which message came under which record id.
+// The cloud, scripted, in the place of the upload library. It remembers which message came under which record id. With
+// `keeps_highest` it stores only what is above the highest sequence so far of its queue id, and takes every record in
+// the end: a bad one two days after it saw it first.
 class Cloud final : public upload::Uploader {
  public:
-  Cloud(const Machine& machine, const Messages& messages, std::uint64_t seed);
+  Cloud(const Machine& machine, const Messages& messages, std::uint64_t seed, bool keeps_highest);
 
   void Send(const upload::Endpoint& endpoint, upload::Request request,
             std::function<void(upload::Response)> done) override;
@@ -67,6 +69,7 @@ class Cloud final : public upload::Uploader {
   struct Record {
     std::string id;
     Number number = 0;
+    Kind kind = Kind::kGood;
   };
   struct Reply {
     upload::Response response;
@@ -74,7 +77,7 @@ class Cloud final : public upload::Uploader {
   };
   std::vector<Record> Read(std::string_view body);
   void Store(const std::vector<Record>& records);
-  bool HasBad(const std::vector<Record>& records, Kind kind) const;
+  Kind Judge(Number number);
   bool Draw(unsigned percent) { return random_() % 100 < percent; }
   upload::Response Decide(const std::vector<Record>& records, std::size_t bytes, microseconds& takes);
   upload::Response OnMerits(const std::vector<Record>& records);
@@ -84,9 +87,12 @@ class Cloud final : public upload::Uploader {
   const Machine& machine_;
   const Messages& messages_;
   std::mt19937_64 random_;
+  const bool keeps_highest_;
   Conduct conduct_ = Conduct::kFine;
   std::multimap<Instant, Reply> replies_;
   std::map<std::string, Number, std::less<>> ids_;
+  std::map<std::string, std::uint64_t, std::less<>> highest_;  // by what record ids begin with
+  std::map<Number, Instant> seen_bad_;
   std::set<Number> stored_;
   std::set<Number> lied_;
   std::uint64_t requests_ = 0;

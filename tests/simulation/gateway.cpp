@@ -9,7 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kMaxAge = std::chrono::days(30);
 constexpr std::uint32_t kMaxTurns = 10'000;  // without time passing
 constexpr std::size_t kPage = 1'000;
 
@@ -30,15 +29,21 @@ std::string Text(Instant at) {
 
 }  // namespace
 
-Gateway::Gateway(Machine& machine, Messages& messages, Cloud& cloud)
-    : machine_(machine), messages_(messages), cloud_(cloud), dir_(Memory()) {
+Gateway::Gateway(Machine& machine, Messages& messages, const Setup& setup,
+                 const std::vector<std::unique_ptr<Cloud>>& clouds)
+    : machine_(machine), messages_(messages), dir_(Memory()) {
+  options_.streams = {{"telemetry", Lane::kNormal, {}}};
+  for (std::size_t i = 0; i < clouds.size(); ++i) {
+    const Setup::Destination& destination = setup.destinations.at(i);
+    units_.push_back(Unit{destination, *clouds[i], nullptr, 0, {}});
+    options_.streams.front().destinations.push_back(destination.name);
+    options_.destinations.emplace_back(destination.name);
+  }
   options_.path = dir_ / "disk/queue.db";
   options_.runtime_dir = dir_ / "run";
   options_.journal_bytes = 1U << 20U;
   options_.fold_when_asked = true;
-  options_.limits.max_age = kMaxAge;
-  options_.streams = {{"telemetry", Lane::kNormal, {"cloud"}}};
-  options_.destinations = {"cloud"};
+  options_.limits = setup.limits;
   Open();
 }
 
@@ -53,35 +58,51 @@ void Gateway::Open() {
   streams_[*queue_->Stream("telemetry")] = delivery::StreamBinding{
       "telemetry", {{{*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1")}}};
   clock_watch_ = std::make_unique<delivery::ClockWatch>(*queue_, events_, machine_.clock());
-  Build();
+  for (Unit& unit : units_) {
+    Build(unit);
+  }
 }
 
-void Gateway::Build() {
+void Gateway::Build(Unit& unit) {
   delivery::Options options;
-  options.name = "cloud";
+  options.name = unit.setup.name;
+  options.live_first = unit.setup.live_first;
+  options.keeps_order = unit.setup.keeps_order;
   options.gateway_id = "gw-1";
   options.contract = *contract::FindCloudContract("packhorse-ingest@1");
   options.endpoint.base_url = "https://cloud.invalid";
   options.batch.max_records = reloads_ % 2 == 0 ? 100 : 40;
   options.batch.max_age = 10min;
   options.gzip = false;
-  Result<std::unique_ptr<delivery::Destination>> made =
-      delivery::MakeDestination(std::move(options), nullptr,
-                                delivery::Surroundings{*queue_, cloud_, events_, machine_.clock(), streams_, nullptr});
+  Result<std::unique_ptr<delivery::Destination>> made = delivery::MakeDestination(
+      std::move(options), nullptr,
+      delivery::Surroundings{*queue_, unit.cloud, events_, machine_.clock(), streams_, nullptr});
   if (!made) {
     Fail("cannot build the destination: " + made.error().message);
     return;
   }
-  if (destination_) {
-    (*made)->TakeOver(*destination_);
+  if (unit.destination) {
+    (*made)->TakeOver(*unit.destination);
   }
-  destination_ = *std::move(made);
+  unit.destination = *std::move(made);
+}
+
+Gateway::Unit& Gateway::Of(const std::string& destination) {
+  for (Unit& unit : units_) {
+    if (unit.setup.name == destination) {
+      return unit;
+    }
+  }
+  Fail("nobody knows destination '" + destination + "'");
+  return units_.front();
 }
 
 void Gateway::Close() {
-  destination_.reset();
+  for (Unit& unit : units_) {
+    unit.destination.reset();
+    unit.cloud.Abort();
+  }
   clock_watch_.reset();
-  cloud_.Abort();
   queue_.reset();
 }
 
@@ -102,19 +123,24 @@ void Gateway::Publish(Number number) {
   message.qos = 1;
   arrived_.push_back(machine_.now());
   const Result<Sequence> sequence = queue_->Append(std::move(message));
-  if (!sequence || *sequence == 0) {
+  if (!sequence) {
     Fail("message " + std::to_string(number) + " is not taken");
     return;
   }
-  numbers_[*sequence] = number;
   ++received_;
+  if (*sequence != 0) {  // else it was dropped, and is counted as that
+    numbers_[*sequence] = number;
+  }
 }
 
 Instant Gateway::Turn() {
   for (std::uint32_t turn = 0; turn < kMaxTurns; ++turn) {
     queue_->Poll();
     const MonoTime now = machine_.Mono();
-    const MonoTime next = destination_->Step(now);
+    MonoTime next = MonoTime::max();
+    for (Unit& unit : units_) {
+      next = std::min(next, unit.destination->Step(now));
+    }
     if (next > now) {
       return machine_.now() + std::chrono::ceil<microseconds>(next - now);
     }
@@ -124,14 +150,14 @@ Instant Gateway::Turn() {
 }
 
 void Gateway::CheckExpired(const queue::GivenUp& given_up) {
-  given_up_ += given_up.messages;
+  Of(given_up.destination).given_up += given_up.messages;
   if (given_up.outcome != Outcome::kExpired) {
     return;
   }
   for (auto each = numbers_.lower_bound(given_up.first); each != numbers_.end() && each->first <= given_up.last;
        ++each) {
     const Instant age = machine_.now() - arrived_.at(each->second);
-    if (age < kMaxAge) {
+    if (age < options_.limits.max_age) {
       Fail("message " + std::to_string(each->second) + " expired when it was " + Text(age) + " old");
     }
   }
@@ -177,7 +203,9 @@ void Gateway::Reload() {
     Fail("reload: " + changed.error().message);
   }
   NoteFolded();
-  Build();
+  for (Unit& unit : units_) {
+    Build(unit);
+  }
 }
 
 void Gateway::CrashAndOpen(bool with_runtime_folder) {
@@ -204,7 +232,7 @@ void Gateway::PowerCut(microseconds off, microseconds clock_error) {
   const std::uint64_t most = received_;
   machine_.PowerCycle(off, clock_error);
   CrashAndOpen(false);
-  received_ = Row().received;
+  received_ = Row(units_.front()).received;
   if (received_ < least || received_ > most) {
     Fail("after a power cut " + std::to_string(received_) + " were received, not " + std::to_string(least) + " to " +
          std::to_string(most));
@@ -240,7 +268,7 @@ void Gateway::PutCopyBack() {
   NoteFolded();
 }
 
-queue::LedgerRow Gateway::Row() {
+queue::LedgerRow Gateway::Row(const Unit& unit) {
   const Result<queue::Ledger> ledger = queue_->ReadLedger();
   if (!ledger) {
     Fail("ledger: " + ledger.error().message);
@@ -249,22 +277,26 @@ queue::LedgerRow Gateway::Row() {
   if (!ledger->Balanced()) {
     Fail("the ledger does not balance");
   }
-  return ledger->Total();
+  for (const queue::LedgerRow& row : ledger->rows) {
+    if (row.destination == unit.setup.name) {
+      return row;
+    }
+  }
+  return {};
 }
 
-std::uint64_t Gateway::pending() { return Row().pending; }
-
 std::string Gateway::Check() {
-  if (problem_.empty()) {
-    const queue::LedgerRow row = Row();
+  for (const Unit& unit : units_) {
+    const queue::LedgerRow row = Row(unit);
     if (row.received != received_) {
-      Fail("the ledger has received " + std::to_string(row.received) + " of " + std::to_string(received_));
+      Fail("for " + unit.setup.name + " the ledger has received " + std::to_string(row.received) + " of " +
+           std::to_string(received_));
     }
     if (row.quarantined != 0) {
       Fail(std::to_string(row.quarantined) + " are in quarantine");
     }
-    if (!cloud_.problem().empty()) {
-      Fail(cloud_.problem());
+    if (!unit.cloud.problem().empty()) {
+      Fail(unit.cloud.problem());
     }
   }
   return problem_;
@@ -281,7 +313,9 @@ std::string Gateway::CheckDeadLetters() {
     for (const queue::DeadLetter& letter : *letters) {
       after = letter.id;
       const auto number = static_cast<Number>(std::stoul(letter.message.payload.substr(7)));
-      if (!messages_.Bad(number)) {
+      if (machine_.now() - arrived_.at(number) >= options_.limits.max_age) {
+        Of(letter.destination).over_age.insert(number);
+      } else if (!messages_.Bad(number)) {
         Fail("message " + std::to_string(number) + " is good and was buried: " + letter.reason + ", " + letter.detail);
       }
     }
@@ -293,31 +327,42 @@ std::string Gateway::CheckDeadLetters() {
 }
 
 std::string Gateway::CheckEnd() {
-  std::uint64_t missing = 0;
-  Number first = 0;
-  for (Number number = 1; number <= messages_.last(); ++number) {
-    const bool there = cloud_.Has(number) || cloud_.LiedAbout(number);
-    if (!there && !messages_.Bad(number) && !may_be_lost_.contains(number)) {
-      ++missing;
-      first = first == 0 ? number : first;
+  CheckDeadLetters();
+  for (const Unit& unit : units_) {
+    std::uint64_t missing = 0;
+    Number first = 0;
+    for (Number number = 1; number <= messages_.last(); ++number) {
+      const bool there = unit.cloud.Has(number) || unit.cloud.LiedAbout(number);
+      const bool told = messages_.Bad(number) || may_be_lost_.contains(number) || unit.over_age.contains(number);
+      if (!there && !told) {
+        ++missing;
+        first = first == 0 ? number : first;
+      }
     }
-  }
-  if (missing > given_up_) {
-    Fail(std::to_string(missing) + " messages are missing, " + std::to_string(given_up_) +
-         " were given up and counted; the first missing: " + std::to_string(first) + ", arrived " +
-         Text(arrived_.at(first)));
+    if (missing > unit.given_up) {
+      Fail("for " + unit.setup.name + " " + std::to_string(missing) + " messages are missing, " +
+           std::to_string(unit.given_up) + " were given up and counted; the first missing: " + std::to_string(first) +
+           ", arrived " + Text(arrived_.at(first)));
+    }
+    if (const std::uint64_t pending = Row(unit).pending; pending > 0) {
+      Fail("for " + unit.setup.name + " " + std::to_string(pending) + " messages wait still");
+    }
   }
   return problem_;
 }
 
 std::string Gateway::Describe() {
-  const queue::LedgerRow row = Row();
-  const delivery::DestinationStatus status = destination_->Snapshot(machine_.Mono());
-  return "received " + std::to_string(row.received) + ", delivered " + std::to_string(row.delivered) + ", rejected " +
-         std::to_string(row.rejected) + ", expired " + std::to_string(row.expired) + ", pending " +
-         std::to_string(row.pending) + "; in the cloud " + std::to_string(cloud_.stored()) + ", requests " +
-         std::to_string(cloud_.requests()) + "; destination " + std::string(limit::Name(status.state)) + " " +
-         status.reason;
+  std::string text;
+  for (const Unit& unit : units_) {
+    const queue::LedgerRow row = Row(unit);
+    const delivery::DestinationStatus status = unit.destination->Snapshot(machine_.Mono());
+    text += (text.empty() ? "" : "\n") + unit.setup.name + ": received " + std::to_string(row.received) +
+            ", delivered " + std::to_string(row.delivered) + ", rejected " + std::to_string(row.rejected) +
+            ", expired " + std::to_string(row.expired) + ", dropped " + std::to_string(row.dropped) + ", pending " +
+            std::to_string(row.pending) + "; in the cloud " + std::to_string(unit.cloud.stored()) + ", requests " +
+            std::to_string(unit.cloud.requests()) + "; " + std::string(limit::Name(status.state)) + " " + status.reason;
+  }
+  return text;
 }
 
 }  // namespace packhorse::simulation

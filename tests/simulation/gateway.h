@@ -19,12 +19,24 @@
 
 namespace packhorse::simulation {
 
+// How a gateway is set up for its year.
+struct Setup {
+  struct Destination {
+    std::string name;
+    bool live_first = false;
+    bool keeps_order = false;  // for a cloud that keeps the highest sequence only
+  };
+  std::vector<Destination> destinations;
+  queue::Limits limits;
+};
+
 // The bridge behind its MQTT client: the real queue, delivery and limits, on files in memory. Everything that the
 // daemon's loop would do is done by Turn(). Single-threaded, beside the queue's own store thread, which folds only when
 // it is asked: so the same seed gives the same year.
 class Gateway {
  public:
-  Gateway(Machine& machine, Messages& messages, Cloud& cloud);
+  // A cloud for each destination of `setup`, in its order.
+  Gateway(Machine& machine, Messages& messages, const Setup& setup, const std::vector<std::unique_ptr<Cloud>>& clouds);
 
   // The broker sends the next message; it is acknowledged when this returns.
   void Publish(Number number);
@@ -55,8 +67,6 @@ class Gateway {
   std::string CheckDeadLetters();
   // What became of all messages once the faults are over.
   std::string CheckEnd();
-  std::uint64_t pending();
-  queue::LedgerRow Row();
   std::string Describe();
 
  private:
@@ -64,11 +74,20 @@ class Gateway {
     test::TempDir dir;
     Number last = 0;
     std::uint64_t received = 0;
-    std::set<Number> dead;
     explicit Copy(const std::string& parent) : dir(parent) {}
   };
+  struct Unit {
+    Setup::Destination setup;
+    Cloud& cloud;
+    std::unique_ptr<delivery::Destination> destination;
+    std::uint64_t given_up = 0;  // messages, in all ledgers
+    std::set<Number> over_age;   // ended as rejected at their highest age
+  };
   void Open();
-  void Build();
+  void Build(Unit& unit);
+  Unit& Of(const std::string& destination);
+  // What the ledger says of a destination.
+  queue::LedgerRow Row(const Unit& unit);
   void Close();
   // The files as they are now, put back once the process that writes them is gone.
   void CrashAndOpen(bool with_runtime_folder);
@@ -76,26 +95,23 @@ class Gateway {
   void NoteLost(Number first, Number last);
   void CheckExpired(const queue::GivenUp& given_up);
   void Fail(std::string problem);
-  std::string Missing(Number number) const;
 
   Machine& machine_;
   Messages& messages_;
-  Cloud& cloud_;
   test::TempDir dir_;
   queue::Options options_;
   health::Events events_;
   delivery::Streams streams_;
   std::unique_ptr<queue::Queue> queue_;
-  std::unique_ptr<delivery::Destination> destination_;
+  std::vector<Unit> units_;
   std::unique_ptr<delivery::ClockWatch> clock_watch_;
   std::unique_ptr<Copy> copy_;
   std::map<Sequence, Number> numbers_;
   std::vector<Instant> arrived_{Instant(0)};  // by number
   Number folded_ = 0;                         // the last one that is on the disk
-  std::uint64_t received_ = 0;                // as the ledger has to count
+  std::uint64_t received_ = 0;                // as the ledger has to count for each destination
   std::uint64_t folded_received_ = 0;
   std::set<Number> may_be_lost_;
-  std::uint64_t given_up_ = 0;  // messages, in all ledgers
   unsigned reloads_ = 0;
   std::string problem_;
 };

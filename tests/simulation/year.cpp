@@ -11,8 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Instant kMeanGap = kMinute;  // between two messages
+constexpr Instant kMeanGap = kMinute;  // between two messages, for each destination: so a year takes as long with two
 constexpr Instant kLook = kMinute;
+constexpr Instant kLetters = kDay;  // between two looks at the dead letters, or a quarter of max_age
 constexpr Instant kFold = 3 * kHour;
 // After the last fault: long enough for each backoff, probe and retry of what was set aside.
 constexpr Instant kAftermath = 40 * kDay;
@@ -21,8 +22,40 @@ constexpr std::size_t kHistory = 4'000;
 }  // namespace
 
 Year::Year(std::uint64_t seed, const Script& script)
-    : script_(script), random_(seed), cloud_(machine_, messages_, random_()), gateway_(machine_, messages_, cloud_) {
+    : script_(script),
+      random_(seed),
+      setup_(DrawSetup()),
+      clouds_(MakeClouds()),
+      gateway_(machine_, messages_, setup_, clouds_),
+      conduct_ends_(clouds_.size(), Instant::max()) {
   next_event_ = UntilNextEvent();
+}
+
+Setup Year::DrawSetup() {
+  Setup setup;
+  setup.destinations.push_back({"cloud", Draw(2) == 0, false});
+  if (Draw(2) == 0) {
+    setup.destinations.push_back({"second", Draw(2) == 0, false});
+  }
+  if (Draw(3) == 0) {
+    setup.destinations.back() = {"keeper", false, true};
+  }
+  constexpr std::array kMaxAges = {30 * 24h, 30 * 24h, 72h, 12h};
+  setup.limits.max_age = kMaxAges.at(Draw(kMaxAges.size()));
+  if (Draw(4) == 0) {
+    setup.limits.max_messages = 3'000;
+    setup.limits.overflow.fill(Draw(2) == 0 ? queue::Limits::Overflow::kDropOldest
+                                            : queue::Limits::Overflow::kDropNewest);
+  }
+  return setup;
+}
+
+std::vector<std::unique_ptr<Cloud>> Year::MakeClouds() {
+  std::vector<std::unique_ptr<Cloud>> clouds;
+  for (const Setup::Destination& destination : setup_.destinations) {
+    clouds.push_back(std::make_unique<Cloud>(machine_, messages_, random_(), destination.keeps_order));
+  }
+  return clouds;
 }
 
 Instant Year::Exponential(Instant mean) {
@@ -72,12 +105,24 @@ void Year::Note(std::string what) {
 }
 
 void Year::ChangeConduct() {
+  const std::size_t which = Draw(clouds_.size());
   const auto conduct = static_cast<Conduct>(Draw(kConducts));
-  cloud_.Behave(conduct);
+  clouds_.at(which)->Behave(conduct);
   const Instant longest = conduct == Conduct::kUnreachable && Draw(8) == 0 ? 20 * kDay : 8 * kHour;
-  conduct_ends_ = machine_.now() + Exponential(longest);
-  Note("the cloud: " + std::string(Name(conduct)) + " for " +
-       std::to_string((conduct_ends_ - machine_.now()) / kMinute) + " min");
+  const Instant time = Exponential(longest);
+  conduct_ends_.at(which) = machine_.now() + time;
+  Note(setup_.destinations.at(which).name + ": " + std::string(Name(conduct)) + " for " +
+       std::to_string(time / kMinute) + " min");
+}
+
+void Year::EndConducts() {
+  for (std::size_t i = 0; i < clouds_.size(); ++i) {
+    if (machine_.now() >= conduct_ends_.at(i)) {
+      conduct_ends_.at(i) = Instant::max();
+      clouds_[i]->Behave(Conduct::kFine);
+      Note(setup_.destinations.at(i).name + ": fine");
+    }
+  }
 }
 
 void Year::ChangeClock() {
@@ -138,22 +183,22 @@ void Year::Happen(Event event) {
 void Year::Arrive() {
   messages_.kinds.push_back(DrawKind());
   gateway_.Publish(messages_.last());
-  next_arrival_ = machine_.now() + Exponential(kMeanGap);
+  next_arrival_ = machine_.now() + Exponential(kMeanGap * static_cast<std::int64_t>(clouds_.size()));
 }
 
 void Year::RunUntil(Instant end) {
   while (machine_.now() < end && problem_.empty()) {
-    cloud_.Answer();
-    const Instant wanted = gateway_.Turn();
-    const Instant next = std::min({wanted, cloud_.Next(), next_arrival_, next_event_, next_look_, next_hour_,
-                                   next_fold_, conduct_ends_, clock_rights_, end});
+    for (const auto& cloud : clouds_) {
+      cloud->Answer();
+    }
+    Instant next =
+        std::min({gateway_.Turn(), next_arrival_, next_event_, next_look_, next_hour_, next_fold_, clock_rights_, end});
+    for (std::size_t i = 0; i < clouds_.size(); ++i) {
+      next = std::min({next, clouds_[i]->Next(), conduct_ends_[i]});
+    }
     machine_.AdvanceTo(next);
     const Instant now = machine_.now();
-    if (now >= conduct_ends_) {
-      conduct_ends_ = Instant::max();
-      cloud_.Behave(Conduct::kFine);
-      Note("the cloud: fine");
-    }
+    EndConducts();
     if (now >= clock_rights_) {
       clock_rights_ = Instant::max();
       machine_.SetSynchronized(true);
@@ -178,9 +223,9 @@ void Year::RunUntil(Instant end) {
       problem_ = gateway_.Check();
       next_hour_ = machine_.now() + kHour;
     }
-    if (now >= next_day_ && problem_.empty()) {
+    if (now >= next_letters_ && problem_.empty()) {
       problem_ = gateway_.CheckDeadLetters();
-      next_day_ = machine_.now() + kDay;
+      next_letters_ = machine_.now() + std::min<Instant>(kLetters, setup_.limits.max_age / 4);
     }
   }
 }
@@ -190,8 +235,11 @@ std::string Year::Failed(const std::string& problem) { return problem + "\n" + g
 std::string Year::Play() {
   RunUntil(kYear);
   quiet_ = true;
-  next_event_ = next_arrival_ = conduct_ends_ = clock_rights_ = Instant::max();
-  cloud_.Behave(Conduct::kFine);
+  next_event_ = next_arrival_ = clock_rights_ = Instant::max();
+  for (std::size_t i = 0; i < clouds_.size(); ++i) {
+    conduct_ends_[i] = Instant::max();
+    clouds_[i]->Behave(Conduct::kFine);
+  }
   machine_.SetSynchronized(true);
   Note("no more faults");
   if (problem_.empty()) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "cloud.h"
 #include "gateway.h"
@@ -52,11 +54,14 @@ class Year {
   }
   Instant Exponential(Instant mean);
   Kind DrawKind();
+  Setup DrawSetup();
+  std::vector<std::unique_ptr<Cloud>> MakeClouds();
   microseconds DrawClockError();
   Instant UntilNextEvent();
   Event DrawEvent();
   void Happen(Event event);
   void ChangeConduct();
+  void EndConducts();
   void ChangeClock();
   void Arrive();
   // Everything up to this instant.
@@ -68,15 +73,16 @@ class Year {
   std::mt19937_64 random_;
   Machine machine_;
   Messages messages_;
-  Cloud cloud_;
+  const Setup setup_;
+  std::vector<std::unique_ptr<Cloud>> clouds_;  // of the destinations, in their order
   Gateway gateway_;
   Instant next_arrival_{0};
   Instant next_event_{0};
   Instant next_look_{0};
   Instant next_fold_{kHour};
   Instant next_hour_{kHour};
-  Instant next_day_{kDay};
-  Instant conduct_ends_{Instant::max()};
+  Instant next_letters_{kHour};
+  std::vector<Instant> conduct_ends_;     // of each cloud
   Instant clock_rights_{Instant::max()};  // when a wrong clock is right again
   bool quiet_ = false;                    // no faults any more
   std::string problem_;
