@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -106,6 +107,7 @@ class Dictionary {
     return fresh ? *numbers_.emplace(text, numbers_.size()).first : *found;
   }
   bool Knows(std::string_view text) const { return numbers_.contains(text); }
+  std::size_t size() const { return numbers_.size(); }
 
  private:
   struct Hash {
@@ -118,6 +120,7 @@ class Dictionary {
 // A kind of text: what payloads have around their numbers.
 struct Text {
   std::string_view around;
+  std::vector<std::string_view> pieces;  // of it
   std::size_t numbers = 0;
   std::size_t payloads = 0;
   std::size_t number = kWhole;  // as it is stored
@@ -128,8 +131,8 @@ class ColumnWriter {
   explicit ColumnWriter(std::string_view rows) : rows_(rows) {}
 
   std::string Write() {
-    TakeApart();
     WriteHeads();
+    TakeApart();
     WritePayloads();
     std::string out;
     PutVarint(out, text_of_.size());
@@ -150,28 +153,42 @@ class ColumnWriter {
  private:
   // Finds out which payloads are of one kind.
   void TakeApart() {
-    std::string around;
+    std::vector<std::size_t> last_of_origin(origins_, kNone);
+    std::size_t last = kNone;
     for (ByteReader in(rows_); !in.rest().empty() && in.ok();) {
       const Row row = ReadRow(in);
-      const std::size_t before = numbers_.size();
-      bool fresh = false;
-      const bool fits =
-          TakeNumbersOut(row.payload, around, numbers_) && (texts_.size() < kMaxTexts || dictionary_.Knows(around));
-      if (!fits) {
-        numbers_.resize(before);
-        text_of_.push_back(texts_.size() + kMaxTexts);  // none
-        continue;
+      std::size_t& last_here = last_of_origin[origin_of_[text_of_.size()]];
+      last_here = TextOf(row.payload, last_here == kNone ? last : last_here);
+      last = last_here == kNone ? last : last_here;
+      text_of_.push_back(last_here);
+      if (last_here != kNone) {
+        ++texts_[last_here].payloads;
       }
-      const auto& [known, text] = dictionary_.Find(around, fresh);
-      if (fresh) {
-        texts_.push_back(Text{known, numbers_.size() - before});
-      }
-      ++texts_[text].payloads;
-      text_of_.push_back(text);
     }
     for (Text& text : texts_) {
       text.number = text.payloads < kPayloadsPerText ? kWhole : ++stored_texts_;
     }
+  }
+
+  // The kind of a payload, which is expected to be the same as another's; its numbers come behind the others.
+  std::size_t TextOf(std::string_view payload, std::size_t expected) {
+    const std::size_t before = numbers_.size();
+    if (expected != kNone && TakeNumbersOut(payload, texts_[expected].pieces, numbers_)) {
+      return expected;
+    }
+    numbers_.resize(before);
+    const bool fits =
+        TakeNumbersOut(payload, around_, numbers_) && (texts_.size() < kMaxTexts || dictionary_.Knows(around_));
+    if (!fits) {
+      numbers_.resize(before);
+      return kNone;
+    }
+    bool fresh = false;
+    const auto& [known, text] = dictionary_.Find(around_, fresh);
+    if (fresh) {
+      texts_.push_back(Text{known, PiecesOf(known), numbers_.size() - before});
+    }
+    return text;
   }
 
   void WriteHeads() {
@@ -195,6 +212,7 @@ class ColumnWriter {
       PutSigned(columns_[kBoot], Subtract(row.boot, Times(row.received, kNanosPerMicro)));
       columns_[kRest] += row.rest;
     }
+    origins_ = origins.size();
   }
 
   void WritePayloads() {
@@ -209,8 +227,8 @@ class ColumnWriter {
     std::size_t message = 0;
     for (ByteReader in(rows_); !in.rest().empty() && in.ok(); ++message) {
       const Row row = ReadRow(in);
-      const std::size_t found = text_of_[message];
-      const Text text = found < texts_.size() ? texts_[found] : Text{};
+      static const Text kNoText;
+      const Text& text = text_of_[message] == kNone ? kNoText : texts_[text_of_[message]];
       PutVarint(columns_[kTextOf], text.number);
       if (text.number == kWhole) {
         PutVarint(columns_[kLength], row.payload.size());
@@ -232,7 +250,11 @@ class ColumnWriter {
     last.Remember(origin, text.number, numbers, text.numbers);
   }
 
+  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+
   std::string_view rows_;
+  std::string around_;  // of the payload that is looked at
+  std::size_t origins_ = 0;
   Dictionary dictionary_;
   std::vector<Text> texts_;           // as they come
   std::vector<std::size_t> text_of_;  // by message

@@ -131,6 +131,39 @@ bool TakeNumbersOut(std::string_view text, std::string& around, std::vector<Numb
   return true;
 }
 
+bool TakeNumbersOut(std::string_view text, const std::vector<std::string_view>& pieces,
+                    std::vector<NumberText>& numbers) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0;; ++i) {
+    const std::string_view piece = pieces[i];
+    if (static_cast<std::size_t>(end - at) < piece.size() || std::memcmp(at, piece.data(), piece.size()) != 0) {
+      return false;
+    }
+    at += piece.size();
+    if (i + 1 == pieces.size()) {
+      return at == end;
+    }
+    const bool negative = at != end && *at == '-';
+    at += negative ? 1 : 0;
+    NumberText number{};
+    if (at == end || ClassOf(*at) != Class::kDigit || !ReadNumber(at, end, negative, number, at)) {
+      return false;
+    }
+    numbers.push_back(number);
+  }
+}
+
+std::vector<std::string_view> PiecesOf(std::string_view around) {
+  std::vector<std::string_view> pieces;
+  for (std::size_t end = 0; (end = around.find(kNumberPlace)) != std::string_view::npos;) {
+    pieces.push_back(around.substr(0, end));
+    around.remove_prefix(end + 1);
+  }
+  pieces.push_back(around);
+  return pieces;
+}
+
 bool IsNumber(const NumberText& number) {
   return number.digits > -kDigitsEnd && number.digits < kDigitsEnd && number.decimals() <= kMaxDigits &&
          ((number.format >> kZerosShift) & kFormatMask) <= kMaxDigits && number.format < 2 * kMinusZero &&

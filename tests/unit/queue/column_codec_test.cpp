@@ -12,12 +12,7 @@
 namespace packhorse::queue {
 namespace {
 
-std::string Again(std::string_view text) {
-  std::string around;
-  std::vector<NumberText> numbers;
-  if (!TakeNumbersOut(text, around, numbers)) {
-    return "no";
-  }
+std::string PutTogether(std::string_view around, const std::vector<NumberText>& numbers) {
   std::string out;
   std::size_t next = 0;
   for (const char c : around) {
@@ -31,6 +26,12 @@ std::string Again(std::string_view text) {
   }
   EXPECT_EQ(next, numbers.size());
   return out;
+}
+
+std::string Again(std::string_view text) {
+  std::string around;
+  std::vector<NumberText> numbers;
+  return TakeNumbersOut(text, around, numbers) ? PutTogether(around, numbers) : "no";
 }
 
 std::size_t NumbersIn(std::string_view text) {
@@ -104,6 +105,35 @@ TEST(NumberTextTest, RandomTextComesBack) {
     }
     EXPECT_EQ(Again(text), text);
   }
+}
+
+TEST(NumberTextTest, TextOfAnExpectedKindComesBackAndOfAnotherIsNotTaken) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  constexpr std::string_view kLetters = "0019.-:a \"";
+  int taken = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text(random() % 12, ' ');
+    for (char& c : text) {
+      c = kLetters[random() % kLetters.size()];
+    }
+    std::string around;
+    std::vector<NumberText> numbers;
+    ASSERT_TRUE(TakeNumbersOut(text, around, numbers));
+    std::vector<NumberText> expected;
+    ASSERT_TRUE(TakeNumbersOut(text, PiecesOf(around), expected)) << text;
+    EXPECT_EQ(PutTogether(around, expected), text);
+    for (char& c : text) {
+      c = random() % 4 == 0 ? kLetters[random() % kLetters.size()] : c;
+    }
+    expected.clear();
+    if (TakeNumbersOut(text, PiecesOf(around), expected)) {
+      ++taken;
+      EXPECT_EQ(PutTogether(around, expected), text);
+    }
+  }
+  EXPECT_GT(taken, 1'000);
 }
 
 RawMessage Message(std::string topic, std::string payload) {
