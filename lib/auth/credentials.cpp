@@ -83,6 +83,7 @@ class KeyPair final : public Credentials {
   std::uint64_t version() const override { return active().version; }
   bool TryOther() override;
   void Succeeded() override;
+  void BothRefused() override;
   Result<bool> Refresh() override;
   // Reads both for the first time.
   Status Load();
@@ -110,6 +111,7 @@ class KeyPair final : public Credentials {
   const Options options_;
   std::array<Slot, 2> slots_;  // current, next
   std::size_t active_ = 0;
+  std::size_t good_ = 0;      // the last that was
   bool other_tried_ = false;  // since the last success
   bool refused_ = false;      // the active one, since the last success
   std::uint64_t last_version_ = 0;
@@ -153,6 +155,14 @@ bool KeyPair::TryOther() {
 void KeyPair::Succeeded() {
   other_tried_ = false;
   refused_ = false;
+  good_ = active_;
+}
+
+void KeyPair::BothRefused() {
+  if (HasOther()) {
+    active_ = good_;
+  }
+  other_tried_ = false;
 }
 
 Result<Secret> KeyPair::Read(const SecretSource& source) const {
@@ -221,6 +231,7 @@ Result<bool> KeyPair::Refresh() {
   // The end of a rotation: what was `next` is now `current` as well, and the file of `next` may go.
   if (active_ == 1 && slots_[0].secret.Reveal() == slots_[1].secret.Reveal()) {
     active_ = 0;
+    good_ = 0;
   }
   const Found next = Reread(1);
   const bool changed = current.changed || next.changed;

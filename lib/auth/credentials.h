@@ -66,6 +66,9 @@ class Credentials {
   virtual bool TryOther() = 0;
   // Marks the secret in use as good.
   virtual void Succeeded() = 0;
+  // Both were refused, for one request: it may be the request. The one that was good last is in use again, and
+  // TryOther() may try the other one anew.
+  virtual void BothRefused() = 0;
   // Reads the sources again. True when a value changed; then a secret that was refused gives way to the new one. A
   // source that cannot be read keeps the value in use and returns the error; what the other source says is taken all
   // the same.

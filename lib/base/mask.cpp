@@ -9,12 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include "base/unescape.h"
+
 namespace packhorse {
 namespace {
 
 constexpr std::size_t kMaxSecrets = 256;
 // The beginning of a secret at the end of a text that is taken for one that was cut.
 constexpr std::size_t kShortestPiece = 8;
+// Escapes within escapes: a redirect in a JSON text on an HTML page.
+constexpr int kLayers = 4;
+// Characters that stand for one: \u0041.
+constexpr std::size_t kLongestEscape = 6;
 constexpr std::string_view kMask = "***";
 
 bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -26,31 +32,12 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-std::string Hex(std::string_view bytes, std::string_view before) {
+std::string Hex(std::string_view bytes) {
   std::string out;
   for (const char c : bytes) {
     std::array<char, 3> digits{};
     std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    out += before;
     out += digits.data();
-  }
-  return out;
-}
-
-// RFC 3986 section 2.3: what is not unreserved is encoded.
-std::string Percent(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    out += IsAlnum(c) || std::string_view("-._~").find(c) != std::string_view::npos ? std::string(1, c)
-                                                                                    : Hex({&c, 1}, "%");
-  }
-  return out;
-}
-
-std::string JsonEscaped(std::string_view bytes, bool slash) {
-  std::string out;
-  for (const char c : bytes) {
-    out += c == '"' || c == '\\' || (slash && c == '/') ? std::string("\\") + c : std::string(1, c);
   }
   return out;
 }
@@ -71,28 +58,33 @@ std::string Base64(std::string_view bytes, std::size_t offset, std::string_view 
   return out.substr((offset * 8 + 5) / 6);
 }
 
-// One secret in all the forms in which it is looked for, in lower case; the first one is the secret as it is.
+// One secret in all the forms in which it is looked for once escapes are undone, in lower case and without white space.
 struct Known {
+  std::string secret;  // as it is, in lower case
   std::vector<std::string> forms;
   bool whole_words = false;
 
-  explicit Known(std::string_view secret) : whole_words(secret.size() < kShortSecretBytes) {
-    Add(std::string(secret));
+  explicit Known(std::string_view as_it_is)
+      : secret(Lower(as_it_is)), whole_words(as_it_is.size() < kShortSecretBytes) {
+    const std::string stripped = Unescaped(as_it_is).text();
+    whole_words = whole_words || stripped.size() < kShortSecretBytes;
     if (whole_words) {
       return;
     }
-    Add(JsonEscaped(secret, false));
-    Add(JsonEscaped(secret, true));
-    Add(Percent(secret));
-    Add(Hex(secret, ""));
+    Add(stripped);
+    std::string in_a_form(as_it_is);  // application/x-www-form-urlencoded
+    std::replace(in_a_form.begin(), in_a_form.end(), ' ', '+');
+    Add(in_a_form);
+    Add(Hex(as_it_is));
     for (std::size_t offset = 0; offset < 3; ++offset) {
-      Add(Base64(secret, offset, "+/"));
-      Add(Base64(secret, offset, "-_"));
+      Add(Base64(as_it_is, offset, "+/"));
+      Add(Base64(as_it_is, offset, "-_"));
     }
   }
   Known(const Known&) = delete;
   Known& operator=(const Known&) = delete;
   ~Known() {
+    explicit_bzero(secret.data(), secret.size());
     for (std::string& form : forms) {
       explicit_bzero(form.data(), form.size());
     }
@@ -122,25 +114,49 @@ bool IsWord(std::string_view text, std::size_t at, std::size_t size) {
 
 using Span = std::pair<std::size_t, std::size_t>;  // begin, end
 
-void FindPiece(std::string_view lower, const Known& known, std::vector<Span>& found) {
+void FindWords(std::string_view lower, const Known& known, std::vector<Span>& found) {
+  for (std::size_t at = lower.find(known.secret); at != std::string_view::npos; at = lower.find(known.secret, at + 1)) {
+    if (IsWord(lower, at, known.secret.size())) {
+      found.emplace_back(at, at + known.secret.size());
+    }
+  }
+}
+
+void FindForms(const Unescaped& seen, std::string_view lower, const Known& known, bool pieces,
+               std::vector<Span>& found) {
   for (const std::string& form : known.forms) {
-    for (std::size_t size = std::min(form.size() - 1, lower.size()); size >= kShortestPiece; --size) {
+    for (std::size_t at = lower.find(form); at != std::string_view::npos; at = lower.find(form, at + 1)) {
+      found.push_back(seen.Origin(at, form.size()));
+    }
+    for (std::size_t size = std::min(form.size() - 1, lower.size()); pieces && size >= kShortestPiece; --size) {
       if (lower.substr(lower.size() - size) == std::string_view(form).substr(0, size)) {
-        found.emplace_back(lower.size() - size, lower.size());
+        found.push_back(seen.Origin(lower.size() - size, size));
         break;
       }
     }
   }
 }
 
-void Find(std::string_view lower, const Known& known, std::vector<Span>& found) {
-  for (const std::string& form : known.forms) {
-    for (std::size_t at = lower.find(form); at != std::string_view::npos; at = lower.find(form, at + 1)) {
-      if (!known.whole_words || IsWord(lower, at, form.size())) {
-        found.emplace_back(at, at + form.size());
-      }
+// Guarded by the memory's mutex.
+std::vector<Span> FindAll(std::string_view text, const std::list<Known>& known, bool pieces) {
+  std::vector<Span> found;
+  const std::string whole = Lower(text);
+  for (const Known& one : known) {
+    if (one.whole_words) {
+      FindWords(whole, one, found);
     }
   }
+  Unescaped seen(text);
+  for (int layer = 0; layer <= kLayers; ++layer) {
+    const std::string lower = Lower(seen.text());
+    for (const Known& one : known) {
+      FindForms(seen, lower, one, pieces, found);
+    }
+    if (!seen.Next()) {
+      break;
+    }
+  }
+  return found;
 }
 
 std::string Mask(std::string_view text, bool pieces) {
@@ -149,13 +165,7 @@ std::string Mask(std::string_view text, bool pieces) {
     Memory& memory = Secrets();
     const std::lock_guard lock(memory.mutex);
     if (!memory.known.empty() && !text.empty()) {
-      const std::string lower = Lower(text);
-      for (const Known& known : memory.known) {
-        Find(lower, known, found);
-        if (pieces) {
-          FindPiece(lower, known, found);
-        }
-      }
+      found = FindAll(text, memory.known, pieces);
     }
   }
   std::sort(found.begin(), found.end());
@@ -183,8 +193,8 @@ void RememberSecret(std::string_view secret) {
   Memory& memory = Secrets();
   const std::lock_guard lock(memory.mutex);
   const std::string lower = Lower(secret);
-  const auto same = std::find_if(memory.known.begin(), memory.known.end(),
-                                 [&](const Known& known) { return known.forms.front() == lower; });
+  const auto same =
+      std::find_if(memory.known.begin(), memory.known.end(), [&](const Known& known) { return known.secret == lower; });
   if (same != memory.known.end()) {
     memory.known.splice(memory.known.begin(), memory.known, same);
     return;
@@ -208,7 +218,7 @@ std::size_t LongestSecretForm() {
       longest = std::max(longest, form.size());
     }
   }
-  return longest;
+  return kLongestEscape * longest;
 }
 
 }  // namespace packhorse

@@ -10,11 +10,11 @@ namespace packhorse {
 // broker's reason. Every secret that is read is remembered here, and every text from outside that is shown, logged or
 // stored passes through MaskSecrets() before it is cut. Any thread.
 //
-// A secret is found by its bytes, without regard to upper and lower case, as it is, escaped as in JSON,
-// percent-encoded, in hexadecimal, and in base64 in both alphabets, also as part of something longer that was encoded
-// ("user:secret"). Its beginning is found at the end of a text, where that was cut. One of fewer than kShortSecretBytes
-// is only masked as it is and where it is a word of its own: it would be found everywhere else, and that would tell
-// more than it hides.
+// A secret is found by its bytes, without regard to upper and lower case and to white space and line breaks in between:
+// as it is, in hexadecimal, and in base64 in both alphabets, also as part of something longer that was encoded
+// ("user:secret"); each of these behind up to four layers of escapes (base/unescape.h). Its beginning is found at the
+// end of a text, where that was cut. One of fewer than kShortSecretBytes is only masked as it is and where it is a word
+// of its own: it would be found everywhere else, and that would tell more than it hides.
 
 inline constexpr std::size_t kShortSecretBytes = 6;
 

@@ -36,6 +36,7 @@ struct Active {
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other
   MonoTime tried_at{};                 // it, or the batch of which it is a part
   bool newest = false;                 // frozen before its turn, to see whether what is new passes
+  bool waits_for_other = false;        // until something else was tried
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
@@ -116,7 +117,11 @@ class DestinationImpl final : public Destination {
   static ActivePtr OtherThan(const Active& head, const LineState& line);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
-  bool OthersWait(const Active& active);
+  static bool TellsMore(const Active& one, const Active& other);
+  // What else there is to try.
+  void TellOfOthers(const Active& active, Attempt& attempt);
+  // Whether one more batch may be frozen before its turn.
+  static bool MayProbe(const LineState& line);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
@@ -129,6 +134,9 @@ class DestinationImpl final : public Destination {
   void Freeze(batch::Line at, bool newest, queue::FreezeRequest request);
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
+  // Of an attempt that is no part of the search, when it is made; of one that is, once it has failed.
+  void CountAttempt(const Active& active, MonoTime now);
+  void CountSearch(const Active& active, MonoTime now);
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
   limit::Cost CostOf(const Active& active) const;
@@ -142,6 +150,8 @@ class DestinationImpl final : public Destination {
   void OnDelivered(const ActivePtr& active, const Answer& answer);
   void OnPartial(const ActivePtr& active, Answer answer);
   void OnUnauthorized(const ActivePtr& active, const Answer& answer);
+  void OnThrottled(const ActivePtr& active, const Answer& answer);
+  static bool KnownToBeThrottled(const Active& active);
   void CountUnknown(Active& active);
   struct Shares;
   static Shares Sort(const Active& active, const outcome::Verdict& verdict);

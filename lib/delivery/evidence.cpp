@@ -10,28 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Rule {
-  Fault fault;
-  std::string_view name;
-  std::uint32_t tries;  // attempts of a batch after which another one is asked
-  bool holds;           // when nothing else passes: else the destination only backs off
-};
-
-constexpr std::array kRules = {
-    Rule{Fault::kRejected, "rejected", 1, true},
-    Rule{Fault::kTooLarge, "too_large", 1, true},
-    Rule{Fault::kForbidden, "forbidden", 1, true},
-    Rule{Fault::kUnexpected, "unexpected_status", 1, true},
-    Rule{Fault::kDeviates, "contract_deviation", 2, true},
-    Rule{Fault::kConflict, "conflict", 3, false},
-    Rule{Fault::kFails, "fails", 3, false},
-    Rule{Fault::kTimesOut, "times_out", 5, false},  // the first, and one for each doubling of the timeout
-};
-
 constexpr std::uint32_t kRefusals = 2;
 constexpr auto kApart = 30s;
-// Failures of one batch, hours of them, after which its parts are tried.
-constexpr std::uint32_t kFailuresUntilSplit = 32;
+// Failures of one batch, about a minute of them, after which its parts are tried where there is nothing else.
+constexpr std::uint32_t kFailuresUntilSplit = 8;
+// So many parts that fail in a row are still taken for what the search expects, and not for an outage.
+constexpr std::uint32_t kFailingParts = 3;
 // Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
 // everything a good record meets them once in 4,096 times.
 constexpr std::uint32_t kRefusalsAtMost = 12;
@@ -53,14 +37,10 @@ constexpr std::uint32_t kPatience = 3;
 constexpr std::chrono::milliseconds kLongestRest = 1h;
 constexpr std::chrono::milliseconds kLongestRestContradicted = 8min;
 
-const Rule& RuleOf(Fault fault) { return kRules[static_cast<std::size_t>(fault)]; }
-
 // While the destination fails altogether a batch asks others less and less often: what they would gain is seldom, and
 // they overtake it when they pass.
-bool AsksAgain(std::uint32_t failures, std::uint32_t tries) {
-  const std::uint32_t rounds = failures / tries;
-  return failures % tries == 0 && (rounds < 3 || rounds % 4 == 0);
-}
+constexpr std::uint32_t kOftenAsked = 3;
+constexpr std::uint32_t kSeldom = 4;
 
 // How likely it is at most, however often what is good is refused by chance, that one good record is refused so often
 // and so many requests beside it are all accepted: the most of (1-r)^accepted * r^refused, at r = refused / both.
@@ -80,19 +60,13 @@ std::uint32_t RowFor(double chance, double probability) {
 
 }  // namespace
 
-std::string_view Name(Fault fault) { return RuleOf(fault).name; }
-
-Fault FaultOf(std::string_view name) {
-  const auto found = std::find_if(kRules.begin(), kRules.end(), [&](const Rule& rule) { return rule.name == name; });
-  return found == kRules.end() ? Fault::kFails : found->fault;
-}
-
 bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t records, bool all, MonoTime now) {
   MinuteOf(now).accepted += records;
   track.origin->some_accepted = true;
   refused_.clear();
   refused_in_a_row_ = 0;
-  asked_ = false;
+  failed_in_a_row_ = 0;
+  asked_ = Wants::kNothing;
   wants_ = Wants::kNothing;
   if (some_wait_for_others_) {
     for (auto& [record, known] : cases_) {
@@ -157,7 +131,7 @@ bool Evidence::NewerPassed(const RecordKey& record, MonoTime now) const {
 
 Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   wants_ = Wants::kNothing;
-  failures_ += attempt.suspect ? 0U : 1U;
+  failures_ += attempt.suspect || attempt.fault == Fault::kThrottled ? 0U : 1U;
   if (attempt.suspect || (attempt.records == 1 && Definite(attempt.fault))) {
     return Alone(attempt, track, now);
   }
@@ -165,6 +139,7 @@ Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
     track.accepted_before = accepted_;
     track.part_of =
         std::make_shared<Track::Refused>(Track::Refused{track.part_of, 2, attempt.fault != Fault::kRejected, holds_});
+    track.search_parts = track.searched || attempt.fault != Fault::kTooLarge;
     wants_ = LookElsewhere(attempt);
     return Ruling::kSplit;
   }
@@ -197,10 +172,9 @@ Ruling Evidence::Alone(const Attempt& attempt, Track& track, MonoTime now) {
   }
   Ruling ruling = attempt.may_overtake ? Ruling::kSetAside : Ruling::kWait;
   const std::uint32_t streak = StreakThatHolds(now);
-  if (refused_in_a_row_ >= streak && !asked_ && attempt.may_overtake && attempt.others_wait) {
+  if (refused_in_a_row_ >= streak && asked_ != Wants::kNewest && attempt.may_overtake && attempt.others_wait) {
     // Nothing passes. Before it is the destination's fault the newest is asked: what is old may be refused for that.
-    asked_ = true;
-    wants_ = Wants::kNewest;
+    asked_ = wants_ = Wants::kNewest;
     ruling = new_here ? Ruling::kSetAside : Ruling::kTryOther;
   } else if (refused_.size() >= streak) {
     ruling = Hold();
@@ -216,53 +190,75 @@ Wants Evidence::LookElsewhere(const Attempt& attempt) const {
 }
 
 Ruling Evidence::Hold() {
-  asked_ = false;
-  wants_ = Wants::kNothing;
+  asked_ = wants_ = Wants::kNothing;
   return Ruling::kHold;
+}
+
+// First the next batch, then what is newest: it is asked alone, so that it passes even where every batch has a record
+// at which the destination fails.
+bool Evidence::AsksOther(const Attempt& attempt, Track& track) {
+  if (!attempt.may_overtake || !attempt.others_wait || asked_ == Wants::kNewest) {
+    return false;
+  }
+  const bool goes_on = asked_ != Wants::kNothing;
+  if (goes_on && !attempt.untried_waits) {
+    return false;
+  }
+  const std::uint32_t apart = TriesOf(attempt.fault, track.searched) * (track.asked < kOftenAsked ? 1 : kSeldom);
+  if (!goes_on && !Holds(attempt.fault) && track.failures - track.asked_at < apart) {
+    return false;
+  }
+  if (!goes_on) {
+    ++track.asked;
+    track.asked_at = track.failures;
+  }
+  asked_ = wants_ = goes_on || held_ ? Wants::kNewest : Wants::kNext;
+  return true;
 }
 
 // A batch failed in a way that may as well be the destination's: whether others pass beside it tells.
 Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
-  const Rule& rule = RuleOf(attempt.fault);
   if (track.failures == 0 && !track.searched) {
     track.accepted_before = accepted_;
   }
   ++track.failures;
-  const std::uint32_t tries = track.searched ? 1 : rule.tries;
-  if (track.failures < tries) {
+  ++failed_in_a_row_;
+  const bool searched = track.searched && attempt.fault != Fault::kThrottled;
+  if (track.failures < TriesOf(attempt.fault, track.searched)) {
     return Ruling::kRetry;
   }
-  if (accepted_ > track.accepted_before) {
+  const bool others_pass = accepted_ > track.accepted_before;
+  if (attempt.records > 1 && (others_pass || (searched && last_accepted_ && failed_in_a_row_ <= kFailingParts))) {
     Explain(track);
-    if (attempt.records > 1) {
-      track.accepted_before = accepted_;
-      return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
-    }
+    track.accepted_before = accepted_;
+    return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
+  }
+  if (others_pass) {
+    Explain(track);
     if (!attempt.may_overtake) {
       return Ruling::kWait;
     }
     Note(cases_[attempt.first], attempt.fault, attempt.connection, now);
     return Ruling::kSetAside;
   }
-  if (!asked_ && attempt.may_overtake && attempt.others_wait && (rule.holds || AsksAgain(track.failures, tries))) {
-    asked_ = true;
-    wants_ = held_ ? Wants::kNewest : Wants::kNext;
+  if (AsksOther(attempt, track)) {
     return Ruling::kTryOther;
   }
-  const bool asked = std::exchange(asked_, false);
-  // Nothing else tells, and its parts can: at once where they are all there is, for else it may wait for ever. An
-  // outage splits nothing while others wait.
-  const bool at_last = track.failures >= kFailuresUntilSplit && (rule.holds || !attempt.others_wait);
-  if (attempt.records > 1 && attempt.may_split && attempt.may_overtake &&
-      ((held_ && !attempt.others_wait) || at_last)) {
+  const bool asked = std::exchange(asked_, Wants::kNothing) != Wants::kNothing;
+  // Nothing else tells, and its parts can. Only the smallest batch is split: an outage splits one, down to one record.
+  const bool told_to_wait = attempt.fault == Fault::kThrottled;
+  const bool long_enough =
+      Holds(attempt.fault) ? held_ : searched || (!told_to_wait && track.failures >= kFailuresUntilSplit);
+  if (attempt.records > 1 && attempt.may_split && attempt.may_overtake && attempt.smallest && !attempt.untried_waits &&
+      long_enough) {
     return Ruling::kSplit;
   }
-  if (rule.holds) {
+  if (Holds(attempt.fault)) {
     // It works otherwise, as far as is known: something else may come to be tried.
     const bool lately = last_accepted_ && now - *last_accepted_ < kLately;
     return !asked && lately && track.failures < kPatience ? Ruling::kRetry : Hold();
   }
-  if (attempt.fault == Fault::kTimesOut && track.failures >= rule.tries && attempt.records > 1) {
+  if (attempt.fault == Fault::kTimesOut && track.failures >= TriesOf(attempt.fault, false) && attempt.records > 1) {
     // Nothing else tells, and what is smaller may get through.
     return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
   }

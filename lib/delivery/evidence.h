@@ -8,9 +8,9 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <string_view>
 
 #include "base/clock.h"
+#include "delivery/fault.h"
 #include "record/raw_message.h"
 
 namespace packhorse::delivery {
@@ -18,24 +18,6 @@ namespace packhorse::delivery {
 // Is it the record, or is it the destination? What one refused or failed attempt proves, in the light of all others.
 // The states are drawn in README.md. A pure state machine: no I/O, time is an argument and monotonic; one per
 // destination; not thread-safe (loop). Memory: one Case per record under suspicion, which the caller bounds.
-
-// What an attempt that delivered nothing says.
-enum class Fault : std::uint8_t {
-  kRejected,    // 400, 422; or named by a reply that takes others
-  kTooLarge,    // 413
-  kForbidden,   // 401 or 403 with every credential there is
-  kUnexpected,  // 404, 405, a redirect and what else a person has to mend
-  kDeviates,    // a success that is none
-  kConflict,    // 409
-  kFails,       // 5xx, 408, 425, or the connection ends while the request is sent
-  kTimesOut,    // the outcome is unknown
-};
-// Short and stable: "rejected".
-std::string_view Name(Fault fault);
-// Unknown names are kFails: kept, and never buried for what they say.
-Fault FaultOf(std::string_view name);
-// A verdict of the other side about this request on its merits. Only such ones bury a record.
-constexpr bool Definite(Fault fault) { return fault == Fault::kRejected || fault == Fault::kTooLarge; }
 
 struct RecordKey {
   Lane lane = Lane::kNormal;
@@ -60,12 +42,22 @@ struct Track {
   };
   std::shared_ptr<Origin> origin = std::make_shared<Origin>();
   std::shared_ptr<Refused> part_of;
-  std::uint32_t failures = 0;         // attempts in a row
+  std::uint32_t failures = 0;  // attempts in a row
+  std::uint32_t asked = 0;     // how often something else was tried for it, and at which failure last
+  std::uint32_t asked_at = 0;
   std::uint64_t accepted_before = 0;  // Evidence's count at the first of them
-  bool searched = false;              // a part of a batch that failed
+  bool searched = false;              // a part of a batch that failed, in search of the culprit
+  bool search_parts = true;           // its parts are: not of one that is only too large
 
   // Of a part of it, once it is split.
-  Track Part() const { return Track{origin, part_of, 0, accepted_before, true}; }
+  Track Part() const {
+    Track part;
+    part.origin = origin;
+    part.part_of = part_of;
+    part.accepted_before = accepted_before;
+    part.searched = search_parts;
+    return part;
+  }
 };
 
 struct Attempt {
@@ -75,6 +67,8 @@ struct Attempt {
   bool suspect = false;          // a suspect that is tried again
   std::uint64_t connection = 0;  // 0: not known
   bool others_wait = false;      // there is something else to try
+  bool untried_waits = false;    // also something that was never tried
+  bool smallest = true;          // of all batches that wait none has fewer records
   bool may_overtake = true;  // what waits behind may go before it: false where the receiver must get things in order
   bool may_split = true;     // false: its parts could not be recognised by a receiver that has it already
 };
@@ -92,7 +86,7 @@ enum class Ruling : std::uint8_t {
 // What should go next, so that record and destination can be told apart.
 enum class Wants : std::uint8_t {
   kNothing,  // whatever the order says
-  kNext,     // another batch than the one that failed
+  kNext,     // another batch than the one that failed, a small one if it can be, and one that was not tried yet
   kFar,      // one as far behind as there is: neighbours may all be refused on their merits
   kNewest,   // the newest that there is: what is old may all be refused for its age
 };
@@ -184,6 +178,8 @@ class Evidence {
   Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
   bool NewerPassed(const RecordKey& record, MonoTime now) const;
   Wants LookElsewhere(const Attempt& attempt) const;
+  // Whether something else is to be tried now, since nothing is accepted.
+  bool AsksOther(const Attempt& attempt, Track& track);
   Ruling Hold();
   double ChanceOfRefusal() const;
   std::uint32_t StreakThatHolds(MonoTime now) const;
@@ -197,6 +193,7 @@ class Evidence {
   bool some_wait_for_others_ = false;  // cases with nothing accepted since the first refusal
   std::uint64_t accepted_ = 0;         // records
   std::uint64_t failures_ = 0;         // of what was no suspect
+  std::uint32_t failed_in_a_row_ = 0;  // batches that failed since something was accepted
   std::optional<MonoTime> last_accepted_;
   std::uint64_t requests_ = 0;  // accepted ones
   std::uint64_t holds_ = 0;
@@ -209,7 +206,7 @@ class Evidence {
   // accepted these count as one; and how often that was.
   std::set<RecordKey> refused_;
   std::uint32_t refused_in_a_row_ = 0;
-  bool asked_ = false;  // something else was asked for before the destination is judged
+  Wants asked_ = Wants::kNothing;  // what was tried for last before the destination is judged
   Wants wants_ = Wants::kNothing;
   bool held_ = false;
   std::optional<MonoTime> contradicted_at_;

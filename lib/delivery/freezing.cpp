@@ -16,8 +16,10 @@ constexpr std::size_t kLineLength = 2;
 constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
 constexpr auto kFreezeRetry = 1s;
 // Batches frozen before their turn, as probes, and with their parts.
-constexpr std::ptrdiff_t kMaxProbes = 8;
+constexpr std::ptrdiff_t kMaxProbes = 16;
 constexpr std::size_t kLongestLine = 64;
+// A probe with what is newest: one message tells most, for whatever else is wrong is more likely in many.
+constexpr std::uint32_t kProbeMessages = 1;
 
 }  // namespace
 
@@ -59,13 +61,17 @@ void DestinationImpl::PrepareOther(batch::Line at, MonoTime now) {
     return active->state == Active::State::kReady && (!newest || (active->newest && active->attempts == 0));
   };
   const auto ready = std::count_if(state.line.begin(), state.line.end(), fits);
-  const auto probes =
-      std::count_if(state.line.begin(), state.line.end(), [](const ActivePtr& active) { return active->newest; });
-  if (ready > (newest ? 0 : 1) || (newest && probes >= kMaxProbes) || state.line.size() >= kLongestLine ||
+  if (ready > (newest ? 0 : 1) || (newest ? !MayProbe(state) : state.line.size() >= kLongestLine) ||
       now < state.freeze_not_before || around_.queue.Waiting(options_.name, PartOf(at)).messages == 0) {
     return;
   }
   StartFreeze(at, newest, now);
+}
+
+bool DestinationImpl::MayProbe(const LineState& line) {
+  const auto probes =
+      std::count_if(line.line.begin(), line.line.end(), [](const ActivePtr& active) { return active->newest; });
+  return probes < kMaxProbes && line.line.size() < kLongestLine;
 }
 
 batch::Options DestinationImpl::ConfiguredLimits() const {
@@ -127,7 +133,7 @@ void DestinationImpl::StartFreeze(batch::Line at, bool newest, MonoTime now) {
   LineState& state = StateOf(at);
   const batch::Options limits = BatchLimits();
   const Result<queue::Pending> pending =
-      newest ? around_.queue.PeekNewest(options_.name, PartOf(at), limits.max_records, kPeekBytes)
+      newest ? around_.queue.PeekNewest(options_.name, PartOf(at), kProbeMessages, kPeekBytes)
              : around_.queue.Peek(options_.name, PartOf(at), limits.max_records, kPeekBytes);
   if (newest && pending && pending->messages.empty()) {
     state.wants = Wants::kFar;

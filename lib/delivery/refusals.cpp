@@ -34,6 +34,9 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
   if (fault == Fault::kTimesOut) {
     ++active->unknown_outcomes;
   }
+  if (active->search()) {
+    CountSearch(*active, answer.now);
+  }
   if (active->batch.replay != 0 && active->alone() && Definite(fault)) {
     // It was accepted once: perhaps just that is the reason. Nothing is lost by it, and nothing else has to wait.
     Bury(active, fault, answer);
@@ -46,7 +49,7 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
   // What was refused before says nothing new of the destination.
   attempt.suspect = active->suspicion.has_value() || (active->batch.replayed && active->alone() && Definite(fault));
   attempt.connection = answer.connection;
-  attempt.others_wait = OthersWait(*active);
+  TellOfOthers(*active, attempt);
   attempt.may_overtake = !options_.keeps_order;
   attempt.may_split = options_.contract->recognises_records() || !active->may_have_arrived;
   const Ruling ruling = evidence_.Failed(attempt, active->track, answer.now);
@@ -63,10 +66,12 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
               " records are refused or do not get through, and must neither be split nor overtaken: " + verdict.reason);
       break;
     case Ruling::kRetry:
-      gate_.Record(limit::Effect::kTransient, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
+      gate_.Record(fault == Fault::kThrottled ? limit::Effect::kThrottled : limit::Effect::kTransient, verdict.reason,
+                   verdict.retry_after, answer.now, around_.clock.Wall());
       break;
     case Ruling::kTryOther:
       active->not_before = answer.now + kAfterOther;
+      active->waits_for_other = true;
       break;
     case Ruling::kSplit:
       Split(active, answer);
@@ -81,7 +86,8 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
       Hold(Definite(fault) ? "every record is refused: " + verdict.reason : verdict.reason, answer.now);
       break;
   }
-  if (ruling != Ruling::kRetry && ruling != Ruling::kHold && verdict.retry_after) {
+  const bool asks_to_wait = verdict.retry_after || fault == Fault::kThrottled;
+  if (ruling != Ruling::kRetry && ruling != Ruling::kHold && asks_to_wait && !KnownToBeThrottled(*active)) {
     gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
   }
 }

@@ -83,7 +83,7 @@ void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
       OnPartial(active, std::move(answer));
       break;
     case Action::kThrottled:
-      gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
+      OnThrottled(active, answer);
       break;
     case Action::kRetry:
       OnFault(active, answer.status == kStatusConflict ? Fault::kConflict : Fault::kFails, answer);
@@ -130,6 +130,11 @@ void DestinationImpl::Works(const Active& active, const Answer& answer) {
   last_success_at_ = around_.clock.Wall();
   for (LineState& line : lines_) {
     line.wants = Wants::kNothing;
+    for (const ActivePtr& waiting : line.line) {
+      if (std::exchange(waiting->waits_for_other, false)) {
+        waiting->not_before = answer.now;
+      }
+    }
   }
   Over("destination_held");
   Over("contract_deviation");
@@ -273,6 +278,21 @@ DestinationImpl::ActivePtr DestinationImpl::RestOf(const Active& active, const q
   return rest;
 }
 
+// A wait is for the whole destination. Only where others pass and this batch never does is it a matter of the batch.
+void DestinationImpl::OnThrottled(const ActivePtr& active, const Answer& answer) {
+  if (!active->suspicion || KnownToBeThrottled(*active)) {
+    OnFault(active, Fault::kThrottled, answer);
+    return;
+  }
+  gate_.Record(limit::Effect::kThrottled, answer.verdict.reason, answer.verdict.retry_after, answer.now,
+               around_.clock.Wall());
+}
+
+// A suspect that is told to wait while others pass: others do not have to.
+bool DestinationImpl::KnownToBeThrottled(const Active& active) {
+  return active.suspicion && active.suspicion->reason == Name(Fault::kThrottled);
+}
+
 void DestinationImpl::OnUnauthorized(const ActivePtr& active, const Answer& answer) {
   if (credentials_ != nullptr && !active->other_credential_tried) {
     active->other_credential_tried = true;
@@ -290,6 +310,9 @@ void DestinationImpl::OnUnauthorized(const ActivePtr& active, const Answer& answ
   }
   active->other_credential_tried = false;
   active->credentials_refreshed = false;
+  if (credentials_ != nullptr) {
+    credentials_->BothRefused();
+  }
   OnFault(active, Fault::kForbidden, answer);
 }
 

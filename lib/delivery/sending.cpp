@@ -38,33 +38,52 @@ DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
 // what never was the furthest behind.
 DestinationImpl::ActivePtr DestinationImpl::OtherThan(const Active& head, const LineState& line) {
   ActivePtr far;
+  ActivePtr small;
   ActivePtr newest;
   for (const ActivePtr& active : line.line) {
     if (active.get() == &head || active->state != Active::State::kReady) {
       continue;
     }
-    if (line.wants == Wants::kNext) {
-      return active;
-    }
     if (!far || active->tried_at <= far->tried_at) {
       far = active;
+    }
+    if (!small || TellsMore(*active, *small)) {
+      small = active;
     }
     if (active->newest && active->attempts == 0) {
       newest = active;
     }
   }
-  return line.wants == Wants::kNewest && newest ? newest : far;
+  if (line.wants == Wants::kFar) {
+    return far;
+  }
+  return line.wants == Wants::kNewest && newest ? newest : small;
 }
 
-bool DestinationImpl::OthersWait(const Active& active) {
+// Of two batches, whether this one is the better witness of how the destination is: one that was not tried yet, and has
+// few records; else the one that was tried longer ago.
+bool DestinationImpl::TellsMore(const Active& one, const Active& other) {
+  if (one.attempts == 0 || other.attempts == 0) {
+    return one.attempts == 0 && (other.attempts > 0 || one.batch.records < other.batch.records);
+  }
+  return one.tried_at < other.tried_at;
+}
+
+void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
   for (const LineState& line : lines_) {
-    if (std::any_of(line.line.begin(), line.line.end(),
-                    [&](const ActivePtr& other) { return other.get() != &active; })) {
-      return true;
+    for (const ActivePtr& other : line.line) {
+      if (other.get() != &active) {
+        attempt.others_wait = true;
+        attempt.untried_waits = attempt.untried_waits || other->attempts == 0;
+        attempt.smallest = attempt.smallest && other->batch.records >= active.batch.records;
+      }
     }
   }
   const batch::Line at = LineNameOf(active);
-  return !at.replay && around_.queue.Waiting(options_.name, PartOf(at)).messages > 0;
+  if (!at.replay && around_.queue.Waiting(options_.name, PartOf(at)).messages > 0) {
+    attempt.others_wait = true;
+    attempt.untried_waits = attempt.untried_waits || MayProbe(LineOf(active));
+  }
 }
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
@@ -159,34 +178,45 @@ upload::Endpoint DestinationImpl::EndpointFor(const Active& active) const {
   return endpoint;
 }
 
+void DestinationImpl::CountAttempt(const Active& active, MonoTime now) {
+  if (active.attempts == 0 && active.rests == 0) {
+    budget_.CountFirst(now);
+    search_budget_.CountFirst(now);
+  } else {
+    budget_.CountRetry(now);
+  }
+}
+
+// What is accepted was worth its request.
+void DestinationImpl::CountSearch(const Active& active, MonoTime now) {
+  search_limits_.Admit(CostOf(active), now);
+  search_budget_.CountRetry(now);
+}
+
 void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
   if (around_.shared != nullptr) {
     around_.shared->Admit(cost, now);
   }
-  if (active->search()) {
-    search_limits_.Admit(cost, now);
-    search_budget_.CountRetry(now);
-  } else if (active->attempts == 0 && active->rests == 0) {
-    budget_.CountFirst(now);
-    search_budget_.CountFirst(now);
-  } else {
-    budget_.CountRetry(now);
+  if (!active->search()) {
+    CountAttempt(*active, now);
   }
   retries_ += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
   if (!active->suspicion) {
     LineOf(*active).wants = Wants::kNothing;
   }
   ++active->attempts;
+  active->waits_for_other = false;
   active->tried_at = now;
   ++requests_;
   ++in_flight_;
   active->state = Active::State::kSending;
   active->credential = credentials_ != nullptr ? credentials_->version() : 0;
   upload::Request request{options_.contract->method(), active->batch.path, Headers(active->batch), active->batch.body};
-  // What is known against a record is to come over different connections.
-  request.new_connection = active->alone() && evidence_.Knows(active->first());
+  // What is known against a record is to come over different connections. So is whether a held destination is mended.
+  request.new_connection =
+      (active->alone() && evidence_.Knows(active->first())) || gate_.state() == limit::GateState::kHeld;
   around_.uploader.Send(EndpointFor(*active), std::move(request),
                         [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                           if (!alive.expired()) {

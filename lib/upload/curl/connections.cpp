@@ -23,6 +23,8 @@ constexpr std::size_t kMaxOrigins = 256;
 // A connection that was idle for less is lost for other reasons.
 constexpr seconds kWorthNoticing{1};
 constexpr int kKeepAliveProbes = 3;
+// Whoever asked to wait so often in a row may be on its way out, while others serve.
+constexpr int kMostBusyInARow = 3;
 
 struct Address {
   std::string ip;
@@ -191,6 +193,10 @@ void Connections::Release(const std::string& origin, const Use& use, Outcome out
   Origin& known = OriginOf(origin);
   if (outcome == Outcome::kLost && use.was_idle >= kWorthNoticing) {
     known.idle_limit = std::min(known.idle_limit, use.was_idle / 2);
+  }
+  known.busy_in_a_row = outcome == Outcome::kBusy ? known.busy_in_a_row + 1 : 0;
+  if (outcome == Outcome::kBusy) {
+    outcome = known.busy_in_a_row % kMostBusyInARow == 0 ? Outcome::kFailed : Outcome::kGood;
   }
   const bool tells = outcome != Outcome::kGood || use.number != 0;
   if (tells && use.generation == known.generation) {

@@ -36,7 +36,8 @@ class Connections {
   // What came of a request, for the connection that carried it.
   enum class Outcome : std::uint8_t {
     kGood,    // any other reply: the connection is kept
-    kFailed,  // a reply that tells of a bad backend: 502, 503 or 504 without Retry-After
+    kFailed,  // a reply that tells of a bad backend: 5xx without Retry-After
+    kBusy,    // 503 with Retry-After: as kFailed once it comes again and again
     kLost,    // no complete reply
   };
 
@@ -74,6 +75,7 @@ class Connections {
   struct Origin {
     std::uint64_t generation = 1;  // counts the times that its connections were retired
     bool distrusted = false;
+    int busy_in_a_row = 0;
     std::chrono::seconds idle_limit = kLongestIdle;
   };
   struct Connection {

@@ -52,9 +52,18 @@ std::string VersionName(long version) {
 }
 
 // A proxy or a backend that cannot serve, and does not say for how long. Another connection may lead to a better one.
-bool IsBadBackend(const Response& response) {
-  return (response.status == 502 || response.status == 503 || response.status == 504) &&
-         response.Header("retry-after").empty();
+Connections::Outcome OutcomeOf(const Response& response) {
+  using Outcome = Connections::Outcome;
+  if (response.transport != Transport::kOk) {
+    return response.transport == Transport::kLocal ? Outcome::kGood : Outcome::kLost;
+  }
+  if (response.status < 500) {
+    return Outcome::kGood;
+  }
+  if (response.Header("retry-after").empty()) {
+    return Outcome::kFailed;
+  }
+  return response.status == 503 ? Outcome::kBusy : Outcome::kGood;
 }
 
 // One line of printable ASCII: messages go to logs and terminals, and parts of them come from the other side.
@@ -133,12 +142,7 @@ void Transfer::TakeNewConnection() {
 }
 
 void Transfer::Release(const Response& response) {
-  using Outcome = Connections::Outcome;
-  Outcome outcome = IsBadBackend(response) ? Outcome::kFailed : Outcome::kGood;
-  if (response.transport != Transport::kOk && response.transport != Transport::kLocal) {
-    outcome = Outcome::kLost;
-  }
-  connections_.Release(origin_, use_, outcome, SystemClock().Mono());
+  connections_.Release(origin_, use_, OutcomeOf(response), SystemClock().Mono());
   released_ = true;
 }
 

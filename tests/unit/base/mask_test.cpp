@@ -25,14 +25,29 @@ TEST_P(Encoded, IsFoundInEveryForm) {
 }
 INSTANTIATE_TEST_SUITE_P(
     All, Encoded,
-    ::testing::Values(std::pair("s3cr/et \"Key\"+~9", "***"), std::pair("S3CR/ET \"KEY\"+~9", "***"),
-                      std::pair("xs3cr/et \"Key\"+~9x", "x***x"), std::pair(R"(s3cr/et \"Key\"+~9)", "***"),
-                      std::pair(R"(s3cr\/et \"Key\"+~9)", "***"), std::pair("s3cr%2Fet%20%22Key%22%2B~9", "***"),
-                      std::pair("s3cr%2fet%20%22Key%22%2b~9", "***"),
-                      std::pair("733363722f657420224b6579222b7e39", "***"),
-                      // base64 of the secret, of "u:" and of "user:" before it
-                      std::pair("czNjci9ldCAiS2V5Iit+OQ==", "***Q=="), std::pair("dTpzM2NyL2V0ICJLZXkiK345", "dTp***"),
-                      std::pair("dXNlcjpzM2NyL2V0ICJLZXkiK345", "dXNlcjp***"), std::pair("eHgzM2Nyx", "eHgzM2Nyx")));
+    ::testing::Values(
+        std::pair("s3cr/et \"Key\"+~9", "***"), std::pair("S3CR/ET \"KEY\"+~9", "***"),
+        std::pair("xs3cr/et \"Key\"+~9x", "x***x"), std::pair(R"(s3cr/et \"Key\"+~9)", "***"),
+        std::pair(R"(s3cr\/et \"Key\"+~9)", "***"), std::pair("s3cr%2Fet%20%22Key%22%2B~9", "***"),
+        std::pair("s3cr%2fet%20%22Key%22%2b~9", "***"), std::pair("733363722f657420224b6579222b7e39", "***"),
+        std::pair("733363722F657420224B6579222B7E39", "***"),
+        // as browsers, Go, Python and PHP write it, each of which escapes other characters
+        std::pair("s3cr/et%20%22Key%22+~9", "***"), std::pair("s3cr%2Fet+%22Key%22%2B%7E9", "***"),
+        std::pair(R"(s3cr/et \u0022Key\u0022\u002b~9)", "***"),
+        std::pair(R"(\u0073\u0033\u0063\u0072\u002F\u0065\u0074 \u0022Key\u0022+~9)", "***"),
+        std::pair("s3cr/et &quot;Key&quot;&#43;~9", "***"), std::pair("s3cr&#x2F;et &#34;Key&#34;+~9", "***"),
+        std::pair("%7333cr/et%20%22Key%22+~9", "%7333cr/et%20%22Key%22+~9"),
+        std::pair(R"(\x733cr/et \x22Key\x22+~9)", "***"), std::pair("s3cr=2Fet =22Key=22+~9", "***"),
+        // one within the other
+        std::pair("s3cr%252Fet%2520%2522Key%2522%252B~9", "***"),
+        std::pair(R"(s3cr\u00252Fet%20\u0026quot;Key&amp;quot;+~9)", "***"),
+        std::pair(R"(\\\"s3cr\\\/et \\\"Key\\\"+~9\\\")", R"(\\\"***\\\")"),
+        // over several lines
+        std::pair("s3cr/et \"K\r\n ey\"+~9", "***"), std::pair("s3cr/e\\nt \"Key\"+~9", "***"),
+        std::pair("czNjci9ldCAi\r\nS2V5Iit+OQ==", "***Q=="), std::pair("czNjci9ldCAiS2V5Iit%2BOQ==", "***Q=="),
+        // base64 of the secret, of "u:" and of "user:" before it
+        std::pair("czNjci9ldCAiS2V5Iit+OQ==", "***Q=="), std::pair("dTpzM2NyL2V0ICJLZXkiK345", "dTp***"),
+        std::pair("dXNlcjpzM2NyL2V0ICJLZXkiK345", "dXNlcjp***"), std::pair("eHgzM2Nyx", "eHgzM2Nyx")));
 
 TEST(MaskSecrets, FindsSeveralAndThoseThatOverlap) {
   RememberSecret("overlapping-one");

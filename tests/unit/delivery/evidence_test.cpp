@@ -22,6 +22,8 @@ class EvidenceTest : public ::testing::Test {
     attempt.records = records;
     attempt.connection = connection_++;
     attempt.others_wait = others_wait_;
+    attempt.untried_waits = untried_waits_;
+    attempt.smallest = smallest_;
     attempt.may_overtake = may_overtake_;
     attempt.may_split = may_split_;
     return evidence_.Failed(attempt, track, now_);
@@ -60,6 +62,8 @@ class EvidenceTest : public ::testing::Test {
   MonoTime now_{1000s};
   std::uint64_t connection_ = 1;
   bool others_wait_ = false;
+  bool untried_waits_ = false;
+  bool smallest_ = true;
   bool may_overtake_ = true;
   bool may_split_ = true;
   std::map<Sequence, Track> tracks_;
@@ -315,28 +319,33 @@ TEST_F(EvidenceTest, ServerErrorOfOneBatchIsSplitOnlyOnceOthersPassBesideIt) {
   EXPECT_EQ(evidence_.wants(), Wants::kNext);
   Accept();
   EXPECT_EQ(Fail(1, Fault::kFails, 128), Ruling::kSplit);
-  // Of its parts one attempt each is enough, as long as something passes in between.
+  // Of its parts one attempt each is enough, as long as something passes now and then.
   Track part = tracks_[1].Part();
-  EXPECT_EQ(Again(part, 1, Fault::kFails, 64), Ruling::kTryOther);
-  Accept();
   EXPECT_EQ(Again(part, 1, Fault::kFails, 64), Ruling::kSplit);
+  Track half = part.Part();
+  EXPECT_EQ(Again(half, 1, Fault::kFails, 32), Ruling::kSplit);
+  Track quarter = half.Part();
+  EXPECT_EQ(Again(quarter, 1, Fault::kFails, 16), Ruling::kTryOther) << "it may be an outage by now";
   Accept();
-  Track alone = part.Part();
+  EXPECT_EQ(Again(quarter, 1, Fault::kFails, 16), Ruling::kSplit);
+  Track alone = quarter.Part();
+  EXPECT_EQ(Again(alone, 1, Fault::kFails), Ruling::kTryOther) << "a record is not set aside for that alone";
+  Accept();
   EXPECT_EQ(Again(alone, 1, Fault::kFails), Ruling::kSetAside);
 }
 
 TEST_F(EvidenceTest, OutageSplitsNothingAndAsksOthersSeldom) {
-  others_wait_ = true;
+  others_wait_ = untried_waits_ = true;
   int asked = 0;
   for (int i = 0; i < 100; ++i) {
     const Ruling ruling = Fail(1, Fault::kFails, 128);
     ASSERT_TRUE(ruling == Ruling::kRetry || ruling == Ruling::kTryOther);
     if (ruling == Ruling::kTryOther) {
       ++asked;
-      EXPECT_EQ(Fail(2, Fault::kFails, 128), Ruling::kRetry);
+      Fail(2, Fault::kFails, 128);
     }
   }
-  EXPECT_LE(asked, 12);
+  EXPECT_LE(asked, 24) << "each time the next one, and then the newest";
   EXPECT_GE(asked, 5);
 }
 
@@ -347,11 +356,45 @@ TEST_F(EvidenceTest, BatchThatIsAllThatWaitsIsSplitOnceItHoldsTheDestination) {
   EXPECT_EQ(Fail(2, Fault::kForbidden, 1), Ruling::kHold);
 }
 
-TEST_F(EvidenceTest, BatchThatIsAllThatWaitsAndFailsForHoursIsSplit) {
-  for (int i = 1; i < 32; ++i) {
+TEST_F(EvidenceTest, BatchThatIsAllThatWaitsAndFailsAgainAndAgainIsSplit) {
+  for (int i = 1; i < 8; ++i) {
     EXPECT_EQ(Fail(1, Fault::kFails, 15), Ruling::kRetry);
   }
   EXPECT_EQ(Fail(1, Fault::kFails, 15), Ruling::kSplit);
+}
+
+TEST_F(EvidenceTest, PartsOfWhatFailsAreSplitDownToOneRecordAndNoOtherBatchIs) {
+  others_wait_ = true;
+  Track part;
+  part.searched = true;
+  EXPECT_EQ(Again(part, 1, Fault::kFails, 64), Ruling::kTryOther);
+  smallest_ = false;
+  EXPECT_EQ(Fail(2, Fault::kFails, 128), Ruling::kRetry);
+  EXPECT_EQ(Again(part, 1, Fault::kFails, 64), Ruling::kRetry);
+  for (std::uint32_t records = 32; records > 1; records /= 2) {
+    Track smaller = part.Part();
+    smallest_ = true;
+    Ruling ruling = Again(smaller, 1, Fault::kFails, records);
+    for (int i = 0; i < 8 && ruling != Ruling::kSplit; ++i) {
+      ruling = Again(smaller, 1, Fault::kFails, records);
+    }
+    EXPECT_EQ(ruling, Ruling::kSplit);
+  }
+}
+
+TEST_F(EvidenceTest, WhatIsToldToWaitIsFirstHeldAgainstAllAndThenAgainstTheBatch) {
+  others_wait_ = untried_waits_ = true;
+  for (int i = 1; i < 8; ++i) {
+    EXPECT_EQ(Fail(1, Fault::kThrottled, 10), Ruling::kRetry);
+  }
+  EXPECT_EQ(Fail(1, Fault::kThrottled, 10), Ruling::kTryOther);
+  EXPECT_EQ(evidence_.wants(), Wants::kNext);
+  Accept();
+  EXPECT_EQ(Fail(1, Fault::kThrottled, 10), Ruling::kSplit);
+  others_wait_ = untried_waits_ = false;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Fail(3, Fault::kThrottled, 10), Ruling::kRetry) << "it is all that waits";
+  }
 }
 
 TEST_F(EvidenceTest, PartsThatAreBothForbiddenAreSplitInTheEnd) {
@@ -369,7 +412,11 @@ TEST_F(EvidenceTest, ForbiddenHoldsUnlessAnotherBatchPasses) {
   tracks_.clear();
   others_wait_ = true;
   EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kTryOther);
-  EXPECT_EQ(Fail(2, Fault::kForbidden, 10), Ruling::kHold);
+  EXPECT_EQ(evidence_.wants(), Wants::kNext);
+  untried_waits_ = true;
+  EXPECT_EQ(Fail(2, Fault::kForbidden, 10), Ruling::kTryOther);
+  EXPECT_EQ(evidence_.wants(), Wants::kNewest);
+  EXPECT_EQ(Fail(3, Fault::kForbidden, 1), Ruling::kHold);
   evidence_.Held(true);
   EXPECT_EQ(Fail(1, Fault::kForbidden, 10), Ruling::kTryOther);
   EXPECT_EQ(evidence_.wants(), Wants::kNewest);

@@ -55,6 +55,43 @@ TEST_F(Handover, LateRefusalOfTheOldKeySaysNothingOfTheNewOne) {
   EXPECT_EQ(Next().Header("Authorization"), "Bearer old-key-0001") << "refused by itself, the other one is tried";
 }
 
+TEST_F(Handover, PayloadThatIsForbiddenWithBothKeysLeavesTheGoodOneInUse) {
+  UseKeys();
+  Append(R"({"a":1})");
+  Accept(Next());
+  ASSERT_TRUE(Settled(1));
+  Append(R"({"a":2})");
+  const auto forbidden = Next();
+  Append(R"({"a":3})");
+  EXPECT_FALSE(SendsNow()) << "one request of a lane at a time";
+  forbidden.done(Reply(403));
+  const auto again = Next();
+  EXPECT_EQ(again.Header("Authorization"), "Bearer new-key-0002");
+  again.done(Reply(403));
+  const auto other = Next();
+  EXPECT_NE(other.body, forbidden.body);
+  EXPECT_EQ(other.Header("Authorization"), "Bearer old-key-0001");
+  Accept(other);
+  EXPECT_TRUE(Settled(2));
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kOk);
+}
+
+TEST_F(Handover, HeldForBothKeysAProbeTriesBoth) {
+  UseKeys();
+  Append(R"({"a":1})");
+  Next().done(Reply(401));
+  Next().done(Reply(401));
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kHeld);
+  clock_.Advance(70s);
+  const auto probe = Next();
+  EXPECT_EQ(probe.Header("Authorization"), "Bearer old-key-0001");
+  probe.done(Reply(401));
+  const auto other = Next();
+  EXPECT_EQ(other.Header("Authorization"), "Bearer new-key-0002") << "it may be valid by now";
+  Accept(other);
+  EXPECT_TRUE(Settled(1));
+}
+
 TEST_F(Handover, ChangedDestinationKeepsTheWaitThatWasAskedFor) {
   limits_ = {{limit::Window::Unit::kRequests, 2, 60s}};
   Rebuild();

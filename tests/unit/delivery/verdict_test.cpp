@@ -73,6 +73,29 @@ TEST_F(VerdictTest, RecordAloneOverTheLimitIsRefusedWhileOthersPass) {
   EXPECT_EQ(queue_->DeadLetters(10, 0)->front().reason, "too_large");
 }
 
+TEST_F(VerdictTest, BatchesThatAreOnlyTooLargeAreDeliveredInPartsWithoutDelay) {
+  max_records_ = 500;
+  Rebuild();
+  AppendAll(0, 500);
+  const Script script = [&](const Records& records, const FakeUploader::Sent&) {
+    return records.size() > 2 ? Reply(413, "", "text/html") : Take(records);
+  };
+  EXPECT_TRUE(Play(script, 30s, [&] { return AllEnded(); })) << stored_.size();
+}
+
+TEST_F(VerdictTest, OnceItIsMendedWhatASearchLeftIsDeliveredWithoutDelay) {
+  max_records_ = 500;
+  Rebuild();
+  std::set<int> bad;
+  for (int n = 0; n < 500; n += 2) {
+    bad.insert(n);
+  }
+  AppendAll(0, 500, bad);
+  Play(RefusesBad(), 70s);
+  EXPECT_LT(stored_.size(), 250U);
+  EXPECT_TRUE(Play(TakesAll(), 10s, [&] { return stored_.size() >= 500 - Suspects(); })) << stored_.size();
+}
+
 TEST_F(VerdictTest, SixBadNeighboursAreBuriedAndTheOthersDelivered) {
   for (const int first : {0, 200, 494}) {
     const std::uint64_t before = Dead();

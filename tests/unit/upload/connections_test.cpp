@@ -77,7 +77,9 @@ TEST_P(BadGateway, LeadsToANewConnection) {
   EXPECT_EQ(Exchange(*uploader, At(server.url()), Post("/")).connection, good.connection);
   EXPECT_EQ(server.connections(), 2);
 }
-INSTANTIATE_TEST_SUITE_P(All, BadGateway, ::testing::Values("502 Bad Gateway", "503 Busy", "504 Gateway Timeout"));
+INSTANTIATE_TEST_SUITE_P(All, BadGateway,
+                         ::testing::Values("500 Internal Server Error", "502 Bad Gateway", "503 Busy",
+                                           "504 Gateway Timeout", "520 Unknown"));
 
 class OtherReply : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
 
@@ -94,6 +96,16 @@ INSTANTIATE_TEST_SUITE_P(All, OtherReply,
                                            std::pair("401 Unauthorized", ""), std::pair("422 Unprocessable", ""),
                                            std::pair("429 Too Many Requests", ""),
                                            std::pair("503 Busy", "Retry-After: 2\r\n")));
+
+TEST(Retired, IsAlsoWhatAsksToWaitAgainAndAgain) {
+  const ScriptedServer server(FirstConnectionsGet(1, ScriptedServer::Reply("503 Leaving", "{}", "Retry-After: 1\r\n")));
+  const auto uploader = NewUploader();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Exchange(*uploader, At(server.url()), Post("/")).status, 503);
+  }
+  EXPECT_EQ(Exchange(*uploader, At(server.url()), Post("/")).status, 200);
+  EXPECT_EQ(server.connections(), 2);
+}
 
 TEST(Retired, AreAlsoTheIdleOnesBesideTheOneThatFailed) {
   // Three kept connections, all to the old backend.

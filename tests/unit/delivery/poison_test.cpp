@@ -1,0 +1,146 @@
+// Records at which an API fails for itself alone: whatever it answers, wherever they stand and however many there are,
+// they end as suspects and hold nothing up.
+
+#include <gtest/gtest.h>
+
+#include "cloud_fixture.h"
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PoisonTest : public CloudTest {
+ protected:
+  static bool Bad(const Record& record) { return record.Has("\"bad\""); }
+  Script AnswersBadWith(std::function<upload::Response()> answer) {
+    return [this, answer = std::move(answer)](const Records& records, const FakeUploader::Sent&) {
+      return std::any_of(records.begin(), records.end(), Bad) ? answer() : Take(records);
+    };
+  }
+  void AppendAll(int count, const std::function<bool(int)>& bad) {
+    for (int i = 0; i < count; ++i, ++next_) {
+      const bool is_bad = bad(i);
+      good_ += is_bad ? 0 : 1;
+      Append(Payload(next_, is_bad ? R"(,"bad":1)" : ""));
+    }
+  }
+  // Lets the script answer until all that is good is stored; a good message comes every five seconds where there is
+  // `traffic`.
+  bool GoodIsStored(const Script& script, std::chrono::microseconds most, bool traffic) {
+    MonoTime last = clock_.Mono();
+    return Play(script, most, [&] {
+      if (traffic && stored_.size() < good_ && clock_.Mono() - last >= 5s) {
+        last = clock_.Mono();
+        AppendAll(1, [](int) { return false; });
+      }
+      return stored_.size() >= good_;
+    });
+  }
+  void MendAndClear() {
+    ASSERT_TRUE(Play([this](const Records& records, const FakeUploader::Sent&) { return Take(records); }, 3h,
+                     [&] { return AllEnded(); }));
+    stored_.clear();
+    good_ = 0;
+  }
+  static upload::Response Waits(int status, const char* seconds) {
+    upload::Response response = Reply(status);
+    if (seconds != nullptr) {
+      response.headers.emplace_back("retry-after", seconds);
+    }
+    return response;
+  }
+
+  int next_ = 0;
+  std::size_t good_ = 0;
+};
+
+TEST_F(PoisonTest, SeveralInOneBatchAreFoundAlsoWhereEveryPartOfItHasOne) {
+  for (const int status : {500, 502, 403, 404}) {
+    for (const bool traffic : {true, false}) {
+      AppendAll(100, [](int i) { return i == 10 || i == 40 || i == 60 || i == 90; });
+      EXPECT_TRUE(GoodIsStored(AnswersBadWith([&] { return Reply(status); }), 20min, traffic)) << status << traffic;
+      EXPECT_TRUE(Play(AnswersBadWith([&] { return Reply(status); }), 20min, [&] { return Suspects() == 4; }));
+      EXPECT_EQ(Dead(), 0U);
+      MendAndClear();
+    }
+  }
+}
+
+TEST_F(PoisonTest, OneInEveryBatchStopsNothing) {
+  for (const int status : {500, 403}) {
+    AppendAll(1'000, [](int i) { return i % 20 == 7; });
+    EXPECT_TRUE(GoodIsStored(AnswersBadWith([&] { return Reply(status); }), 30min, true)) << status;
+    EXPECT_EQ(Dead(), 0U);
+    MendAndClear();
+  }
+}
+
+TEST_F(PoisonTest, RowOfThemIsPassedWhereEachRequestHasOneRecord) {
+  max_records_ = 1;
+  Rebuild();
+  for (const int status : {500, 403}) {
+    AppendAll(40, [](int i) { return i < 12; });
+    EXPECT_TRUE(GoodIsStored(AnswersBadWith([&] { return Reply(status); }), 20min, true)) << status;
+    EXPECT_TRUE(Play(AnswersBadWith([&] { return Reply(status); }), 20min, [&] { return Suspects() == 12; })) << status;
+    MendAndClear();
+  }
+}
+
+TEST_F(PoisonTest, OneThatWaitedAloneForHoursHoldsUpWhatComesForAMinuteOrTwo) {
+  const Script script = AnswersBadWith([] { return Reply(500); });
+  AppendAll(1, [](int) { return true; });
+  Play(script, 5h);
+  AppendAll(1, [](int) { return false; });
+  EXPECT_TRUE(GoodIsStored(script, 2min, false));
+}
+
+TEST_F(PoisonTest, BatchThatIsAllThereIsIsSearchedAfterAFewTries) {
+  AppendAll(100, [](int i) { return i == 40; });
+  EXPECT_TRUE(GoodIsStored(AnswersBadWith([] { return Reply(500); }), 5min, false));
+  EXPECT_TRUE(Play(AnswersBadWith([] { return Reply(500); }), 5min, [&] { return Suspects() == 1; }));
+}
+
+TEST_F(PoisonTest, OneThatIsToldToWaitForEverWhileOthersPassIsSetAside) {
+  for (const auto& [status, seconds] :
+       {std::pair{503, "2"}, std::pair{429, "2"}, std::pair{429, (const char*)nullptr}}) {
+    const Script script = AnswersBadWith([status = status, seconds = seconds] { return Waits(status, seconds); });
+    AppendAll(100, [](int i) { return i == 40; });
+    EXPECT_TRUE(GoodIsStored(script, 30min, true)) << status;
+    EXPECT_TRUE(Play(script, 30min, [&] { return Suspects() == 1; })) << status;
+    EXPECT_EQ(Dead(), 0U);
+    MendAndClear();
+  }
+}
+
+TEST_F(PoisonTest, OrdinaryThrottlingSplitsAndSetsAsideNothing) {
+  max_records_ = 10;
+  Rebuild();
+  int count = 0;
+  const Script script = [&](const Records& records, const FakeUploader::Sent&) {
+    return ++count % 3 == 0 ? Take(records) : Reply(429);
+  };
+  AppendAll(1'000, [](int) { return false; });
+  EXPECT_TRUE(Play(script, 10h, [&] { return AllEnded(); }));
+  EXPECT_EQ(stored_.size(), 1'000U);
+  EXPECT_EQ(Now().possible_duplicates, 0U);
+}
+
+TEST_F(PoisonTest, OutageCostsFewRequestsAndFewSplits) {
+  for (const int status : {500, 403}) {
+    requests_.clear();
+    AppendAll(1'000, [](int) { return false; });
+    const std::uint64_t duplicates = Now().possible_duplicates;
+    Play([&](const Records&, const FakeUploader::Sent&) { return Reply(status); }, 6h);
+    EXPECT_LT(requests_.size(), status == 500 ? 1'000U : 60U) << status;
+    EXPECT_LE(Now().possible_duplicates - duplicates, 16U) << status;
+    EXPECT_EQ(Suspects(), 0U);
+    EXPECT_TRUE(GoodIsStored(AnswersBadWith([] { return Reply(500); }), 1h, false));
+    ASSERT_TRUE(Play(AnswersBadWith([] { return Reply(500); }), 1h, [&] { return AllEnded(); }));
+    stored_.clear();
+    good_ = 0;
+  }
+}
+
+}  // namespace
+}  // namespace packhorse::delivery
