@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <optional>
 #include <thread>
@@ -130,8 +131,13 @@ void Player::Matched(const Model& moment, bool sure, const Shared::Cut& cut) {
 }
 
 void Player::NoteRisk() {
+  const auto at_risk = static_cast<std::uint32_t>(queue_->Snapshot().at_risk);
+  // The power may fail in between, on the store's thread: neither is behind the other then.
+  shared_.at_risk = std::max(shared_.at_risk, at_risk);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   shared_.at_risk_at = shared_.moments - 1;
-  shared_.at_risk = static_cast<std::uint32_t>(queue_->Snapshot().at_risk);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  shared_.at_risk = at_risk;
 }
 
 // A power cut takes what proves that the queue goes on where it was: numbers that are gone may be given again, but

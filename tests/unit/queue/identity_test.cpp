@@ -114,6 +114,21 @@ TEST_P(IdentityOfBoot, RuntimeFolderThatWasCopiedWithItsQueueProvesNothing) {
   EXPECT_EQ(queue_->id(), id);
 }
 
+// On a folder that is no tmpfs it outlives a power cut, perhaps as it was earlier.
+TEST_P(IdentityOfBoot, RuntimeFolderOfAnEarlierBootProvesNothing) {
+  AppendMany(2, "a");
+  const std::string id = queue_->id();
+  End();
+  clock_.Reboot("the next boot", clock_.Wall());
+  clock_.SetSynchronized(true);
+  Start();
+  EXPECT_NE(queue_->id(), id);
+  EXPECT_EQ(queue_->start().renewed_from, id);
+  AppendMany(2, "b");
+  EXPECT_EQ(Waiting().size(), 4U);
+  ExpectNamesStay();
+}
+
 TEST_P(Identity, UnknownBootProvesNothing) {
   clock_.Reboot(std::string(kUnknownBoot), clock_.Wall());
   Reopen();
