@@ -5,16 +5,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "base/result.h"
 #include "common/secrets.h"
+#include "control/socket.h"
+#include "queue/start_obstacle.h"
 
 namespace packhorse::daemon {
 namespace {
 
+constexpr std::chrono::milliseconds kPatience{1'000};  // for a daemon that may run
 // What systemd makes for the unit at each start (StateDirectory=, RuntimeDirectory=).
 constexpr const char* kMadeByTheUnit[] = {"/var/lib/packhorse", "/run/packhorse"};
 
@@ -120,5 +124,22 @@ class StartCheck {
 }  // namespace
 
 void CheckStart(const std::string& file, config::Loaded& loaded) { StartCheck(file, loaded).Run(); }
+
+void CheckQueue(const std::string& file, config::Loaded& loaded) {
+  const config::Config& config = loaded.config;
+  const auto daemon = control::ConnectTo(config.control.socket, kPatience);
+  const bool none =
+      !daemon && (daemon.error().code == ErrorCode::kNotFound || daemon.error().code == ErrorCode::kUnavailable);
+  const auto obstacle = none ? queue::FindStartObstacle(config.queue.path, config.queue.runtime_dir) : std::nullopt;
+  if (obstacle) {
+    config::Problem problem;
+    problem.severity = obstacle->heals ? config::Problem::Severity::kWarning : config::Problem::Severity::kError;
+    problem.file = file;
+    problem.path = "/queue/path";
+    problem.value = config.queue.path;
+    problem.message = obstacle->error.message + (obstacle->heals ? "; until that is over the daemon waits" : "");
+    loaded.problems.push_back(std::move(problem));
+  }
+}
 
 }  // namespace packhorse::daemon

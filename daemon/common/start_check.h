@@ -11,4 +11,8 @@ namespace packhorse::daemon {
 // loaded.ok().
 void CheckStart(const std::string& file, config::Loaded& loaded);
 
+// Likewise what would keep the daemon from opening its queue, for a check before it starts: an error where somebody has
+// to do something, a warning where the daemon waits until it is over. Nothing where the daemon answers: it has it open.
+void CheckQueue(const std::string& file, config::Loaded& loaded);
+
 }  // namespace packhorse::daemon

@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "common/load.h"
+#include "common/start_check.h"
 #include "config/config.h"
 #include "packhorse/format.h"
 
@@ -110,7 +111,10 @@ int Check(const Globals& globals, const std::string& file, const std::string& us
     return kExitUsage;
   }
   const std::string path = file.empty() ? ConfigFile(globals) : file;
-  const config::Loaded loaded = daemon::LoadConfiguration(path);
+  config::Loaded loaded = daemon::LoadConfiguration(path);
+  if (loaded.ok()) {
+    daemon::CheckQueue(path, loaded);
+  }
   const int exit_code = loaded.ok() ? kExitFine : daemon::kExitBadConfiguration;
   if (globals.json) {
     PrintJson(path, *as, loaded);

@@ -14,9 +14,11 @@
 #include "base/units.h"
 #include "base/version.h"
 #include "common/load.h"
+#include "common/start_check.h"
 #include "health/log.h"
 #include "packhorsed/loop.h"
 #include "packhorsed/notify.h"
+#include "packhorsed/start_wait.h"
 #include "packhorsed/wiring.h"
 
 namespace packhorse::daemon {
@@ -32,11 +34,11 @@ constexpr char kUsage[] =
     "Bridges MQTT telemetry to cloud HTTP APIs. Usually started by systemd; stays in the foreground.\n"
     "\n"
     "  --config FILE  configuration, default /etc/packhorse/packhorse.json\n"
-    "  --check        check the configuration, print every problem and end\n"
+    "  --check        check configuration and queue, print every problem and end\n"
     "  --version      print the version and end\n"
     "\n"
     "SIGTERM stops it after what is under way is sent, SIGHUP makes it read its configuration again.\n"
-    "Exit codes: 0 fine, 1 could not start, 2 usage, 78 bad configuration.\n"
+    "Exit codes: 0 fine, 1 could not start, 2 usage, 78 bad configuration; 70, 74: start again.\n"
     "`packhorse status` shows how it is.\n";
 
 void PrintLine(std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); }
@@ -76,9 +78,21 @@ int Serve(const std::string& file, config::Loaded loaded, Notifier& notifier) {
     health::Log(health::LogLevel::kWarning, "running_as_root",
                 "packhorsed needs no privileges; the unit of the package runs it as user packhorse");
   }
-  auto parts = Assemble(file, std::move(loaded.config), SystemClock());
+  auto parts = MakeParts(file, std::move(loaded.config), SystemClock());
   if (!parts) {
     return Fail(notifier, parts.error());
+  }
+  const Result<QueueStart> queue = OpenQueueOrWait(**parts, notifier, signals->get());
+  if (!queue) {
+    return Fail(notifier, queue.error());
+  }
+  if (*queue == QueueStart::kStopped) {
+    notifier.Stopping();
+    health::Log(health::LogLevel::kInfo, "stopped", "while it waited for its queue");
+    return 0;
+  }
+  if (Status assembled = Assemble(**parts); !assembled) {
+    return Fail(notifier, assembled.error());
   }
   Loop loop(**parts, notifier, std::move(signals).value());
   if (Status started = loop.Start(); !started) {
@@ -142,6 +156,8 @@ int Main(const CommandLine& command_line) {
       return Serve(command_line.config_file, std::move(loaded), notifier);
     }
     SayRefused(notifier, loaded.problems);
+  } else if (loaded.ok()) {
+    CheckQueue(command_line.config_file, loaded);
   }
   // Whoever asked for a check reads all of it; a service manager that reads nothing must not keep us from ending.
   const auto print = command_line.mode == CommandLine::Mode::kRun ? &health::LogPlain : &PrintLine;

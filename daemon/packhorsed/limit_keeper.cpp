@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "health/log.h"
+#include "packhorsed/leaving.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -99,8 +100,7 @@ std::string LimitKeeper::HeldBecause(const queue::Stats& stats) const {
 
 void LimitKeeper::HoldSource(SourceUnit& unit, const std::string& because) {
   if (unit.source && !unit.leaving) {
-    unit.source->BeginStop();
-    unit.leaving = true;
+    Leave(unit, parts_.clock);
     health::Log(health::LogLevel::kWarning, "source_blocked", because, {{"source", unit.config.name}});
   }
   if (unit.error != because) {
@@ -109,18 +109,12 @@ void LimitKeeper::HoldSource(SourceUnit& unit, const std::string& because) {
   }
 }
 
-void LimitKeeper::HoldSources(const queue::Stats& stats, MonoTime now) {
+void LimitKeeper::HoldSources(const queue::Stats& stats) {
   const std::string because = HeldBecause(stats);
-  std::erase_if(parts_.leaving_sources, [](const auto& unit) { return unit->source->Stopped(); });
+  held_ = !because.empty();
   for (const auto& unit : parts_.sources) {
-    if (unit->leaving && unit->source->Stopped()) {
-      unit->source.reset();
-      unit->leaving = false;
-    }
-    if (!because.empty()) {
+    if (held_) {
       HoldSource(*unit, because);
-    } else if (!unit->source && now >= unit->retry_at) {
-      StartSource(parts_, *unit, now);
     }
   }
 }

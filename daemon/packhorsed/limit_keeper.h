@@ -21,9 +21,11 @@ class LimitKeeper {
 
   // To be called once a second.
   void Enforce(MonoTime now);
-  // Takes the sources off their brokers while the disk is full, or the queue is and is to block, and starts them when
-  // there is room. A clean disconnect: the broker keeps the session and what comes for it, within its own limits.
-  void HoldSources(const queue::Stats& stats, MonoTime now);
+  // Takes the sources off their brokers while the disk is full, or the queue is and is to block. A clean disconnect:
+  // the broker keeps the session and what comes for it, within its own limits.
+  void HoldSources(const queue::Stats& stats);
+  // As of the last HoldSources().
+  bool held() const { return held_; }
 
   // Why the sources are to be off their brokers; empty: they are not.
   std::string HeldBecause(const queue::Stats& stats) const;
@@ -36,6 +38,7 @@ class LimitKeeper {
 
   Parts& parts_;
   Gaps& gaps_;
+  bool held_ = false;
   std::set<std::string> expire_soon_;  // destinations that were told of
   // Messages that an open event has counted, by event and destination.
   std::map<std::pair<std::string, std::string>, std::uint64_t> lost_;

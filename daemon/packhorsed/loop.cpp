@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "health/log.h"
+#include "packhorsed/leaving.h"
 #include "packhorsed/teardown.h"
 
 namespace packhorse::daemon {
@@ -20,7 +21,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kCheckInterval{1};
-constexpr int kExitDamaged = 74;  // EX_IOERR: the unit starts the daemon again
+// The unit starts the daemon again.
+constexpr int kExitDamaged = 74;          // EX_IOERR
+constexpr int kExitReceivesNothing = 70;  // EX_SOFTWARE
 // While somebody follows: messages arrive on another thread, which does not wake the loop for them.
 constexpr milliseconds kTailTurn{10};
 // The whole shutdown stays below TimeoutStopSec=30 of the unit, with room for a slow disk.
@@ -50,6 +53,14 @@ Result<Fd> BlockSignals() {
   return fd;
 }
 
+Signal NextSignal(int fd) {
+  signalfd_siginfo info{};
+  if (read(fd, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) {
+    return Signal::kNone;
+  }
+  return info.ssi_signo == SIGHUP ? Signal::kReload : Signal::kStop;
+}
+
 Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
     : parts_(parts),
       notifier_(notifier),
@@ -72,8 +83,8 @@ Status Loop::Start() {
     return server.error().With("control socket " + parts_.config.control.socket);
   }
   server_ = std::move(server).value();
-  const MonoTime now = parts_.clock.Mono();
-  limit_keeper_.HoldSources(parts_.queue->Snapshot(), now);  // starts them
+  limit_keeper_.HoldSources(parts_.queue->Snapshot());
+  FollowSources(parts_, limit_keeper_.held(), parts_.clock.Mono());
   return {};
 }
 
@@ -111,6 +122,7 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   MonoTime next = latest;
   if (!stopping_) {
     next = std::min(next, reloader_.Step(now));
+    FollowSources(parts_, limit_keeper_.held(), now);
   }
   // After commands and reload, so that what they change acts in this turn.
   for (DestinationUnit& unit : parts_.destinations) {
@@ -146,7 +158,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   parts_.wall_history.Look(parts_.clock);
   const Condition condition = Observe(parts_, now);
   if (!stopping_) {
-    limit_keeper_.HoldSources(condition.queue, now);
+    limit_keeper_.HoldSources(condition.queue);
     old_sessions_.Look(!limit_keeper_.HeldBecause(condition.queue).empty(), now);
   }
   watch_.Check(condition);
@@ -155,11 +167,15 @@ void Loop::CheckEverySecond(MonoTime now) {
   }
   if (!condition.queue.damage.empty()) {
     // Only a start can salvage: nothing may have the database open meanwhile. The journal keeps what is not in it.
-    health::Log(health::LogLevel::kError, "queue_damaged",
-                "the queue's database is damaged: ending, so that the next start salvages what can be read",
-                {{"because", condition.queue.damage}});
-    stopping_ = true;
-    exit_code_ = kExitDamaged;
+    EndToStartAgain("queue_damaged",
+                    "the queue's database is damaged: ending, so that the next start salvages what can be read",
+                    condition.queue.damage, kExitDamaged);
+    return;
+  }
+  if (const std::string because = ReceivesNothing(parts_); !because.empty()) {
+    EndToStartAgain("receives_nothing",
+                    "a message could not be stored: ending, so that the next start receives it again", because,
+                    kExitReceivesNothing);
     return;
   }
   const Verdict verdict = Judge(condition);
@@ -168,14 +184,16 @@ void Loop::CheckEverySecond(MonoTime now) {
   notifier_.Say(line);
 }
 
+void Loop::EndToStartAgain(std::string_view event, std::string_view what, const std::string& because, int exit_code) {
+  health::Log(health::LogLevel::kError, event, what, {{"because", because}});
+  stopping_ = true;
+  exit_code_ = exit_code;
+}
+
 void Loop::ReadSignals() {
-  signalfd_siginfo info{};
-  while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-    if (info.ssi_signo == SIGHUP) {
-      reload_asked_ = true;
-    } else {
-      stopping_ = true;
-    }
+  for (Signal signal = NextSignal(signals_.get()); signal != Signal::kNone; signal = NextSignal(signals_.get())) {
+    reload_asked_ = reload_asked_ || signal == Signal::kReload;
+    stopping_ = stopping_ || signal == Signal::kStop;
   }
 }
 

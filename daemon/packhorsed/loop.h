@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -22,6 +23,9 @@ namespace packhorse::daemon {
 
 // SIGTERM, SIGINT and SIGHUP as a descriptor. Make it before any thread is started, so that no other thread takes them.
 Result<Fd> BlockSignals();
+enum class Signal { kNone, kStop, kReload };
+// The next one that has come; never waits.
+Signal NextSignal(int fd);
 
 // The one thread that does everything but receive and store (design.md "Threads"). A turn: completions of the queue,
 // every destination's step, the control socket, the once-a-second checks, the watchdog; then it sleeps until the
@@ -39,6 +43,8 @@ class Loop {
   void Turn(MonoTime latest);
   MonoTime Work(MonoTime now, MonoTime latest);
   void CheckEverySecond(MonoTime now);
+  // Something is wrong that only a start mends.
+  void EndToStartAgain(std::string_view event, std::string_view what, const std::string& because, int exit_code);
   void ReadSignals();
   void BeginReload(MonoTime now);
   void StopSources(MonoTime deadline);

@@ -6,12 +6,12 @@
 
 #include "health/event_kinds.h"
 #include "health/log.h"
+#include "packhorsed/leaving.h"
 #include "packhorsed/session_access.h"
 
 namespace packhorse::daemon {
 namespace {
 
-constexpr std::chrono::milliseconds kStop{2'000};
 // A session that could not be ended for so long, and for as long as the broker was to keep it, is let go.
 constexpr std::chrono::hours kForgotten{24 * 30};
 constexpr health::EventName kEnding = "old_session";
@@ -53,13 +53,12 @@ bool IsConfigured(const config::Config& config, const std::string& client_id, co
 }
 
 void GiveWay(Parts& parts, const config::Config& config) {
-  std::erase_if(parts.old_sessions, [&](const auto& unit) {
-    const bool back = IsConfigured(config, unit->config.client_id, unit->config.urls.front());
-    if (back) {
-      unit->source->Stop(kStop);
+  for (auto& unit : parts.old_sessions) {
+    if (IsConfigured(config, unit->config.client_id, unit->config.urls.front())) {
+      LeaveForGood(parts, std::move(unit));
     }
-    return back;
-  });
+  }
+  std::erase(parts.old_sessions, nullptr);
 }
 
 void OldSessions::Look(bool held, MonoTime now) {
@@ -94,7 +93,7 @@ void OldSessions::Look(bool held, MonoTime now) {
 }
 
 bool OldSessions::MayBegin(const ingest::BrokerSession& session) const {
-  if (given_up_.contains(SubjectOf(session.client_id, session.url)) ||
+  if (given_up_.contains(SubjectOf(session.client_id, session.url)) || IsLeaving(parts_, session.client_id) ||
       IsConfigured(parts_.config, session.client_id, session.url)) {
     return false;
   }

@@ -33,7 +33,7 @@ class OldSessions {
 
 // Whether a source of this configuration has that session.
 bool IsConfigured(const config::Config& config, const std::string& client_id, const std::string& url);
-// Leaves the sessions that `config` has again, before a source of it connects. Blocks for a moment.
+// Leaves the sessions that `config` has again; a source of it connects once that is done (leaving.h).
 void GiveWay(Parts& parts, const config::Config& config);
 
 }  // namespace packhorse::daemon

@@ -10,14 +10,13 @@
 #include "base/units.h"
 #include "common/load.h"
 #include "health/log.h"
+#include "packhorsed/leaving.h"
 #include "packhorsed/old_sessions.h"
 #include "packhorsed/same.h"
 
 namespace packhorse::daemon {
 namespace {
 
-// How long a source that is replaced or removed may take for its DISCONNECT.
-constexpr std::chrono::milliseconds kSourceStop{2'000};
 constexpr health::EventName kRefusedEvent = "config_reload_refused";
 // What a turn of the loop counts of the queue: some milliseconds on a small board.
 constexpr std::uint64_t kCountBytes = 256ULL << 10U;
@@ -220,7 +219,7 @@ Status Reloader::Apply(Next& next, MonoTime now) {
     next.changes.emplace_back("the limits of the queue changed");
   }
   parts_.config = next.config;
-  ReplaceSources(next, now);
+  ReplaceSources(next);
   return health::ConfigureLog(next.config.log.level, next.config.log.format);
 }
 
@@ -273,28 +272,24 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
   return {};
 }
 
-void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh, MonoTime now) {
+void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh) {
   if (auto routes = RoutesOf(parts_, next.config, unit.config.name)) {
     unit.intake->SetRoutes(std::move(routes).value(), LimitsOf(fresh->config));
   }
-  if (unit.source && Same(unit.config, fresh->config) && unit.filters == fresh->filters &&
+  unit.retry_at = {};
+  if (Same(unit.config, fresh->config) && unit.filters == fresh->filters &&
       unit.wants_retained == fresh->wants_retained) {
     return;
   }
-  if (unit.source && !unit.leaving) {
-    unit.source->Stop(kSourceStop);
-    unit.source.reset();
-  }
+  Leave(unit, parts_.clock);
   unit.config = fresh->config;
   unit.filters = fresh->filters;
   unit.wants_retained = fresh->wants_retained;
-  if (!unit.leaving) {  // else once it has left
-    StartSource(parts_, unit, now);
-  }
   next.changes.push_back("source '" + unit.config.name + "' changed: connecting anew");
 }
 
-void Reloader::ReplaceSources(Next& next, MonoTime now) {
+// They are started by FollowSources(), which the loop calls next.
+void Reloader::ReplaceSources(Next& next) {
   GiveWay(parts_, next.config);
   std::vector<std::unique_ptr<SourceUnit>> units;
   for (const config::Source& source : next.config.sources) {
@@ -306,22 +301,17 @@ void Reloader::ReplaceSources(Next& next, MonoTime now) {
     const auto old = std::find_if(parts_.sources.begin(), parts_.sources.end(),
                                   [&](const auto& unit) { return unit && unit->config.name == source.name; });
     if (old == parts_.sources.end()) {
-      StartSource(parts_, **fresh, now);
       units.push_back(std::move(fresh).value());
       next.changes.push_back("source '" + source.name + "' added");
       continue;
     }
     units.push_back(std::move(*old));
-    ReplaceSource(next, *units.back(), std::move(fresh).value(), now);
+    ReplaceSource(next, *units.back(), std::move(fresh).value());
   }
   for (auto& unit : parts_.sources) {
     if (unit && unit->source) {
       next.changes.push_back("source '" + unit->config.name + "' removed");
-      if (unit->leaving) {
-        parts_.leaving_sources.push_back(std::move(unit));
-      } else {
-        unit->source->Stop(kSourceStop);
-      }
+      LeaveForGood(parts_, std::move(unit));
     }
   }
   parts_.sources = std::move(units);

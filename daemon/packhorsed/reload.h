@@ -51,8 +51,8 @@ class Reloader {
   // ", and how many messages": empty when there are none.
   std::string WaitsFor(const std::string& destination);
   Status ReplaceDestinations(Next& next, MonoTime now);
-  void ReplaceSources(Next& next, MonoTime now);
-  void ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh, MonoTime now);
+  void ReplaceSources(Next& next);
+  void ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh);
   // After a failure half way: the old configuration's streams, and new objects for destinations that were drained.
   std::vector<std::string> Restore(const Next& next, MonoTime now);
   void Finish(Next& next);

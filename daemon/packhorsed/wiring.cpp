@@ -310,7 +310,7 @@ void StartSource(const Parts& parts, SourceUnit& unit, MonoTime now) {
   Status started = made ? (*made)->Start() : Status(made.error());
   if (started) {
     unit.source = std::move(made).value();
-    unit.leaving = false;
+    unit.connected_as = unit.config.client_id;
     unit.error.clear();
     return;
   }
@@ -333,8 +333,9 @@ ingest::SourceStatus StatusOf(const SourceUnit& unit) {
     status.name = unit.config.name;
     status.url = unit.config.urls.empty() ? "" : unit.config.urls.front();
   }
-  status.state = ingest::SourceState::kDown;
-  status.reason = unit.error;
+  const bool waits = unit.error.empty();
+  status.state = waits ? ingest::SourceState::kConnecting : ingest::SourceState::kDown;
+  status.reason = waits ? "the connection of before has to end first" : unit.error;
   status.since = unit.since;
   return status;
 }
@@ -358,61 +359,68 @@ std::unique_ptr<observer::Observer> MakeObserver(Parts& parts) {
 
 }  // namespace
 
-Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config, const Clock& clock) {
+Result<std::unique_ptr<Parts>> MakeParts(std::string file, config::Config config, const Clock& clock) {
   auto parts = std::make_unique<Parts>(std::move(file), std::move(config), clock);
   auto uploader = upload::MakeUploader(std::string("packhorse/") + kVersion);
   if (!uploader) {
     return uploader.error();
   }
   parts->uploader = std::move(uploader).value();
+  return parts;
+}
 
+Status OpenQueue(Parts& parts) {
   queue::Options options;
-  options.path = parts->config.queue.path;
-  options.runtime_dir = parts->config.queue.runtime_dir;
-  options.strict = parts->config.queue.durability == config::Durability::kStrict;
-  options.window = parts->config.queue.window;
-  options.clock_wait = parts->config.queue.clock_wait;
-  options.limits = QueueLimits(parts->config.queue);
-  options.streams = QueueStreams(parts->config);
-  options.destinations = QueueDestinations(parts->config);
-  options.wake = [wake = parts->uploader.get()] { wake->Wake(); };
-  auto queue = queue::Open(std::move(options), clock);
+  options.path = parts.config.queue.path;
+  options.runtime_dir = parts.config.queue.runtime_dir;
+  options.strict = parts.config.queue.durability == config::Durability::kStrict;
+  options.window = parts.config.queue.window;
+  options.clock_wait = parts.config.queue.clock_wait;
+  options.limits = QueueLimits(parts.config.queue);
+  options.streams = QueueStreams(parts.config);
+  options.destinations = QueueDestinations(parts.config);
+  options.wake = [wake = parts.uploader.get()] { wake->Wake(); };
+  auto queue = queue::Open(std::move(options), parts.clock);
   if (!queue) {
     return queue.error();
   }
-  parts->queue = std::move(queue).value();
-  parts->sessions = std::make_shared<ingest::Sessions>(parts->config.queue.path + ".sessions",
-                                                       parts->config.queue.runtime_dir + "/sessions", clock);
-  if (!parts->sessions->problem().empty()) {
-    health::Log(health::LogLevel::kWarning, "sessions_forgotten",
-                "what the brokers keep for us is not known any more: " + parts->sessions->problem());
-  }
-  ReportStart(*parts);
+  parts.queue = std::move(queue).value();
+  return {};
+}
 
-  if (Status bound = BindStreams(*parts, parts->config); !bound) {
-    return bound.error();
+Status Assemble(Parts& parts) {
+  parts.sessions = std::make_shared<ingest::Sessions>(parts.config.queue.path + ".sessions",
+                                                      parts.config.queue.runtime_dir + "/sessions", parts.clock);
+  if (!parts.sessions->problem().empty()) {
+    health::Log(health::LogLevel::kWarning, "sessions_forgotten",
+                "what the brokers keep for us is not known any more: " + parts.sessions->problem());
   }
-  SetSharedLimits(*parts, parts->config);
-  for (const config::Destination& destination : parts->config.destinations) {
+  ReportStart(parts);
+
+  if (Status bound = BindStreams(parts, parts.config); !bound) {
+    return bound;
+  }
+  SetSharedLimits(parts, parts.config);
+  for (const config::Destination& destination : parts.config.destinations) {
     auto credentials = MakeCredentials(destination);
     if (!credentials) {
       return credentials.error();
     }
-    auto unit = MakeDestination(*parts, parts->config.gateway, destination, std::move(credentials).value());
+    auto unit = MakeDestination(parts, parts.config.gateway, destination, std::move(credentials).value());
     if (!unit) {
       return unit.error();
     }
-    parts->destinations.push_back(std::move(unit).value());
+    parts.destinations.push_back(std::move(unit).value());
   }
-  for (const config::Source& source : parts->config.sources) {
-    auto unit = MakeSourceUnit(*parts, parts->config, source);
+  for (const config::Source& source : parts.config.sources) {
+    auto unit = MakeSourceUnit(parts, parts.config, source);
     if (!unit) {
       return unit.error();
     }
-    parts->sources.push_back(std::move(unit).value());
+    parts.sources.push_back(std::move(unit).value());
   }
-  parts->observer = MakeObserver(*parts);
-  return parts;
+  parts.observer = MakeObserver(parts);
+  return {};
 }
 
 }  // namespace packhorse::daemon

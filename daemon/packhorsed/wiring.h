@@ -34,8 +34,9 @@ struct SourceUnit {
   std::unique_ptr<ingest::Source> source;
   std::string error;
   WallTime since{};
-  bool drain = false;    // what a session of an earlier configuration holds, no source of this one
-  bool leaving = false;  // its source is stopping: the queue is full
+  bool drain = false;        // what a session of an earlier configuration holds, no source of this one
+  bool leaving = false;      // its source is stopping (leaving.h)
+  std::string connected_as;  // the client id of `source`
   MonoTime retry_at{};
 };
 
@@ -73,14 +74,18 @@ struct Parts {
   delivery::Streams streams;                              // destinations refer to it: changed in place only
   std::vector<DestinationUnit> destinations;
   std::vector<std::unique_ptr<SourceUnit>> sources;
-  std::vector<std::unique_ptr<SourceUnit>> leaving_sources;  // removed while they were leaving
+  std::vector<std::unique_ptr<SourceUnit>> leaving_sources;  // removed, and stopping (leaving.h)
   std::vector<std::unique_ptr<SourceUnit>> old_sessions;     // being emptied and ended, with one URL each
   std::shared_ptr<const ingest::Intake::Tap> tap;            // what new intakes are given, may be null
   std::unique_ptr<observer::Observer> observer;
 };
 
-// Opens the queue and builds everything; starts nothing that receives.
-Result<std::unique_ptr<Parts>> Assemble(std::string file, config::Config config, const Clock& clock);
+// What there is before the queue is open.
+Result<std::unique_ptr<Parts>> MakeParts(std::string file, config::Config config, const Clock& clock);
+// Opens the queue of parts.config. REQUIRES: it is not open.
+Status OpenQueue(Parts& parts);
+// Builds everything that needs the queue; starts nothing that receives. REQUIRES: OpenQueue() succeeded. Once.
+Status Assemble(Parts& parts);
 
 queue::Limits QueueLimits(const config::Queue& config);
 // The stream in which a destination is told what it will not get.

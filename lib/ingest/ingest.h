@@ -148,7 +148,10 @@ struct SourceStatus {
   std::vector<std::string> reasons;  // what of this is not as it should be while it is connected, a sentence each
   bool gave_up = false;              // with SourceOptions::drain: nothing came of it in drain_for
   bool ended = false;                // with SourceOptions::drain: the session is ended
+  // A message could not be stored, and must not be acknowledged: no source of this process receives anything any more.
+  bool receives_nothing = false;
 };
+
 // What to do about a source that is not connected, by its reason. For people.
 std::string_view AdviceFor(const SourceStatus& status);
 
@@ -159,6 +162,7 @@ std::string ShownUrl(const std::string& url);
 // session, QoS 1, acknowledged only after Intake::OnMessage succeeded.
 class Source {
  public:
+  // REQUIRES: Stopped(), or the queue is stopped. Waits while a message is being stored, as long as that takes.
   virtual ~Source() = default;
   virtual Status Start() = 0;
   // Clean DISCONNECT, session kept. Bounded by `deadline`; a receive thread that waits in the queue is not waited for.

@@ -10,18 +10,42 @@
 namespace packhorse::queue {
 namespace {
 
+// A lock of a queue: its file, and what is said when another process has it.
+struct LockNames {
+  std::string path;
+  std::string what;
+  const char* remedy;
+};
+
+LockNames OfDatabase(const std::string& path) {
+  return {path + ".lock", "the queue", "two daemons cannot share a queue (queue.path)"};
+}
+
+LockNames OfRuntime(const std::string& directory) {
+  return {directory + "/queue.lock", "the runtime folder " + directory,
+          "each daemon needs its own: give this one another folder as queue.runtime_dir"};
+}
+
+Result<LockFile> Take(const LockNames& lock) { return LockFile::Take(lock.path, lock.what, lock.remedy); }
+
 Result<LockFile> LockRuntime(const std::string& directory) {
   if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) {
     return ErrnoError("make directory " + directory, errno);
   }
-  return LockFile::Take(directory + "/queue.lock", "the runtime folder " + directory,
-                        "each daemon needs its own: give this one another folder as queue.runtime_dir");
+  return Take(OfRuntime(directory));
 }
 
 }  // namespace
 
-Result<LockFile> TakeQueueLock(const std::string& path) {
-  return LockFile::Take(path + ".lock", "the queue", "two daemons cannot share a queue (queue.path)");
+Result<LockFile> TakeQueueLock(const std::string& path) { return Take(OfDatabase(path)); }
+
+Status LookAtLocks(const std::string& path, const std::string& runtime_dir) {
+  for (const LockNames& lock : {OfDatabase(path), OfRuntime(runtime_dir)}) {
+    if (Status free = LockFile::Look(lock.path, lock.what, lock.remedy); !free) {
+      return free;
+    }
+  }
+  return {};
 }
 
 Result<Outside> LookOutside(const Options& options) {

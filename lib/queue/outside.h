@@ -25,6 +25,9 @@ struct Outside {
 // The lock of the database at `path`.
 Result<LockFile> TakeQueueLock(const std::string& path);
 
+// Whether another process has either of the locks that an open takes: kBusy. Changes nothing.
+Status LookAtLocks(const std::string& path, const std::string& runtime_dir);
+
 // Locks the database and the runtime folder before anything in them is touched, and hears the witnesses. kBusy when
 // another process has either. A runtime folder that cannot be used is no error: then nothing in it proves anything.
 Result<Outside> LookOutside(const Options& options);

@@ -98,15 +98,17 @@ class MediumSite : public Site {
     return argv;
   }
   // Runs it where the medium is mounted read-only.
-  RunResult OnReadOnly(const std::vector<std::string>& argv) const {
-    std::vector<std::string> all = {"unshare", "--mount"};
-    if (geteuid() != 0) {
-      all.emplace_back("--map-root-user");
-    }
-    const char* script = R"(mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@")";
-    all.insert(all.end(), {"sh", "-c", script, Folder()});
-    all.insert(all.end(), argv.begin(), argv.end());
-    return test::Run(all);
+  RunResult OnReadOnly(const std::vector<std::string>& argv) const { return test::Run(ReadOnlyFor(argv, "")); }
+  // A daemon on it, until WritableAgain(), for at most half a minute.
+  std::unique_ptr<Process> StartOnReadOnly() const {
+    const char* remount = R"((for i in $(seq 300); do [ -e "$0.writable" ] && break; sleep 0.1; done
+                              mount -o remount,bind,rw "$0") & )";
+    return std::make_unique<Process>(ReadOnlyFor(Daemon(), remount), Path("start.log"));
+  }
+  void WritableAgain() const { WriteAll(Folder() + ".writable", ""); }
+  std::string StartLog() const { return ReadAll(Path("start.log")); }
+  bool Says(const std::string& words) const {
+    return WaitFor([&] { return Holds(StartLog(), words); });
   }
   std::map<std::string, std::string> Files() const {
     std::map<std::string, std::string> files;
@@ -118,6 +120,17 @@ class MediumSite : public Site {
   }
 
  private:
+  std::vector<std::string> ReadOnlyFor(const std::vector<std::string>& argv, const std::string& beside) const {
+    std::vector<std::string> all = {"unshare", "--mount"};
+    if (geteuid() != 0) {
+      all.emplace_back("--map-root-user");
+    }
+    const std::string script =
+        R"(mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit; )" + beside + R"(exec "$@")";
+    all.insert(all.end(), {"sh", "-c", script, Folder()});
+    all.insert(all.end(), argv.begin(), argv.end());
+    return all;
+  }
   static std::set<std::string> Lines(const std::string& text) {
     std::set<std::string> lines;
     std::istringstream stream(text);
@@ -216,7 +229,7 @@ TEST(Medium, PowerCutWhileItIsReadOnlyLosesNothingAcknowledgedInModeStrict) {
   EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
 }
 
-TEST(Medium, StoppedAndStartedWhileForbiddenItSaysSoAndTheNextStartGoesOn) {
+TEST(Medium, StoppedAndStartedWhileForbiddenItSaysSoWaitsAndGoesOnByItself) {
   MediumSite site;
   site.StartRefusable();
   site.KillCloud();
@@ -226,12 +239,13 @@ TEST(Medium, StoppedAndStartedWhileForbiddenItSaysSoAndTheNextStartGoesOn) {
   EXPECT_EQ(site.StopBridge(), 0);
   EXPECT_TRUE(Holds(site.BridgeLog(), "messages are only in the journal in " + site.Path("run"))) << site.BridgeLog();
   site.LaunchBridge({{"PACKHORSE_MEDIUM", site.Folder()}});
-  EXPECT_EQ(site.bridge().Wait(10s), 1);
-  EXPECT_TRUE(Holds(site.BridgeLog(), "open " + site.QueuePath() + ".lock: Permission denied; uid "))
-      << site.BridgeLog();
+  EXPECT_TRUE(WaitFor([&] {
+    return Holds(site.BridgeLog(),
+                 "nothing is received or delivered: open " + site.QueuePath() + ".lock: Permission denied; uid ");
+  })) << site.BridgeLog();
+  EXPECT_EQ(site.Cli({"status"}).exit_code, 3);
   site.TakeWrites();
   site.StartCloud();
-  site.StartRefusable();
   EXPECT_TRUE(site.Settled(100));
   EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies = 1"), 100);
   EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
@@ -258,7 +272,7 @@ void LookAtStopped(const MediumSite& site, std::size_t messages) {
   }
 }
 
-void StartOnReadOnly(bool killed) {
+void WaitOnReadOnly(bool killed) {
   MediumSite site;
   site.StartBridge();
   site.KillCloud();
@@ -270,24 +284,28 @@ void StartOnReadOnly(bool killed) {
     ASSERT_EQ(site.StopBridge(), 0);
   }
   const std::map<std::string, std::string> before = site.Files();
-  const RunResult started = site.OnReadOnly(site.Daemon());
-  EXPECT_EQ(started.exit_code, 1);
-  EXPECT_TRUE(Holds(started.err, "open " + site.QueuePath() + ".lock: Read-only file system; is the medium failing"))
-      << started.err;
+  const RunResult checked = site.OnReadOnly(site.Tool({"check", site.Path("packhorse.json")}));
+  EXPECT_EQ(checked.exit_code, 0) << checked.out;
+  EXPECT_TRUE(Holds(checked.out, "Read-only file system")) << checked.out;
+  EXPECT_TRUE(Holds(checked.out, "until that is over the daemon waits")) << checked.out;
+  const std::unique_ptr<Process> started = site.StartOnReadOnly();
+  EXPECT_TRUE(site.Says("open " + site.QueuePath() + ".lock: Read-only file system; is the medium failing"))
+      << site.StartLog();
   LookAtStopped(site, 50);
   EXPECT_TRUE(site.Files() == before);
+  EXPECT_TRUE(started->Running());
+  EXPECT_EQ(Count(site.StartLog(), "waiting_for_queue"), 1U) << "said once";
   site.StartCloud();
-  site.StartBridge();
-  EXPECT_TRUE(site.Settled(50));
+  site.WritableAgain();
+  EXPECT_TRUE(site.Settled(50)) << site.StartLog();
+  EXPECT_EQ(started->Stop(20s), 0);
   EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies = 1"), 50);
   EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
 }
 
-TEST(Medium, StartOnAReadOnlyOneIsRefusedAndTheQueueCanBeLookedAtAndTheNextStartGoesOn) { StartOnReadOnly(false); }
+TEST(Medium, StartOnAReadOnlyOneWaitsTheQueueCanBeLookedAtAndItGoesOnByItself) { WaitOnReadOnly(false); }
 
-TEST(Medium, StartOnAReadOnlyOneAfterAKillIsRefusedAndTheQueueCanBeLookedAtAndTheNextStartGoesOn) {
-  StartOnReadOnly(true);
-}
+TEST(Medium, StartOnAReadOnlyOneAfterAKillWaitsTheQueueCanBeLookedAtAndItGoesOnByItself) { WaitOnReadOnly(true); }
 
 TEST(Medium, ReadOnlyWithALogButWithoutItsIndexItSaysWhatToDo) {
   MediumSite site;
@@ -313,22 +331,21 @@ TEST(Medium, StartWhereOneOfItsFilesMayNotBeWrittenNamesItAndChangesNothing) {
     start.insert(start.begin(), {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"});
   }
   const std::map<std::string, std::string> before = site.Files();
-  const auto refused = [&](const std::string& path, unsigned forbidden, unsigned allowed) {
-    EXPECT_EQ(chmod(path.c_str(), forbidden), 0);
-    const RunResult started = test::Run(start);
-    EXPECT_TRUE(site.Files() == before) << path;
-    EXPECT_EQ(chmod(path.c_str(), allowed), 0);
-    return started;
-  };
   for (const char* suffix : {".lock", "", "-wal", "-shm"}) {
     const std::string file = site.QueuePath() + suffix;
-    const RunResult started = refused(file, 0400, 0600);
-    EXPECT_EQ(started.exit_code, 1);
-    EXPECT_TRUE(Holds(started.err, file + ": Permission denied; uid ")) << started.err;
-    EXPECT_TRUE(Holds(started.err, " must be allowed to write it")) << started.err;
+    EXPECT_EQ(chmod(file.c_str(), 0400), 0);
+    Process started(start, site.Path("start.log"));
+    EXPECT_TRUE(site.Says(file + ": Permission denied; uid ")) << site.StartLog();
+    EXPECT_TRUE(Holds(site.StartLog(), " must be allowed to write it")) << site.StartLog();
+    EXPECT_EQ(started.Stop(), 0) << "a wait ends at once";
+    EXPECT_TRUE(site.Files() == before) << file;
+    EXPECT_EQ(chmod(file.c_str(), 0600), 0);
   }
   std::filesystem::remove(site.QueuePath() + ".lock");
-  const RunResult started = refused(site.Folder(), 0500, 0750);  // as `packhorse check` says, too
+  EXPECT_EQ(chmod(site.Folder().c_str(), 0500), 0);  // as `packhorse check` says, too
+  const RunResult started = test::Run(start);
+  EXPECT_EQ(chmod(site.Folder().c_str(), 0750), 0);
+  EXPECT_TRUE(site.Files() == before);
   EXPECT_EQ(started.exit_code, 78);
   EXPECT_TRUE(Holds(started.err, "/queue/path: this user may not write in the folder " + site.Folder())) << started.err;
   site.StartCloud();

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every test that docs/PROMISES.md and docs/SITUATIONS.md name exists, so that the tables cannot outlive their proofs.
-# Every file that the documents link to exists.
+# Of the package under systemd, `tests/service: TEXT` names a check by what it says. Every file that the documents link to
+# exists.
 set -euo pipefail
 . tests/lint/files.sh
 status=0
@@ -14,6 +15,12 @@ for table in docs/PROMISES.md docs/SITUATIONS.md; do
       status=1
     fi
   done < <(grep -oE '`[A-Z][A-Za-z0-9]+\.[A-Z][A-Za-z0-9]+`' "$table" | tr -d '`')
+  while read -r name; do
+    if ! grep -qF "check \"$name\"" tests/service/checks/*.sh; then
+      echo "$table: tests/service has no check \"$name\""
+      status=1
+    fi
+  done < <(grep -oE '`tests/service: [^`]+`' "$table" | tr -d '`' | sed 's/^tests\/service: //')
 done
 
 while read -r document; do

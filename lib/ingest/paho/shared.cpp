@@ -54,6 +54,7 @@ void Shared::Leave(const Status& stored) {
   stuck_ = stuck_ || !stored;
   if (!stored && !closed_) {
     status_.state = SourceState::kDown;
+    status_.receives_nothing = true;
     status_.since = clock_.Wall();
     status_.reason =
         Shorten("nothing is received any more until a restart: " + stored.error().message, kMaxReasonBytes);
@@ -193,9 +194,12 @@ Steady::time_point Shared::StopBy() const {
 }
 
 void Shared::Finished() {
-  const std::lock_guard lock(mutex_);
-  finished_ = true;
-  wake_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    finished_ = true;
+    wake_.notify_all();
+  }
+  NotifyOwner();
 }
 
 void Shared::RequestStop(Steady::time_point by) {
@@ -218,10 +222,10 @@ void Shared::ForgetOwner() {
   next_password_ = nullptr;
 }
 
-bool Shared::CloseIntake(Steady::time_point until) {
+void Shared::CloseIntake() {
   std::unique_lock lock(mutex_);
   closed_ = true;
-  return wake_.wait_until(lock, until, [this] { return !storing_; });
+  wake_.wait(lock, [this] { return !storing_; });
 }
 
 }  // namespace packhorse::ingest

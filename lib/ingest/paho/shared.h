@@ -72,8 +72,8 @@ class Shared {
   bool WaitFinished(std::chrono::steady_clock::time_point until);
   // No callback of the owner is called after this.
   void ForgetOwner();
-  // Nothing is given to the intake after this; waits until nothing is being given to it, or `until` has come (false).
-  bool CloseIntake(std::chrono::steady_clock::time_point until);
+  // Nothing is given to the intake after this; waits until nothing is being given to it.
+  void CloseIntake();
 
  private:
   bool Enter();

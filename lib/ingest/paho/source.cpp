@@ -10,7 +10,6 @@ namespace packhorse::ingest {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::chrono::seconds kDestructorPatience{5};
 // For the broker, of a stop that nobody waits for.
 constexpr std::chrono::seconds kDisconnectPatience{10};
 
@@ -20,11 +19,7 @@ class PahoSource final : public Source {
 
   ~PahoSource() override {
     Stop(std::chrono::seconds(1));
-    if (!shared_->CloseIntake(Steady::now() + kDestructorPatience)) {
-      health::Log(health::LogLevel::kError, "source_stuck",
-                  "a message is still being stored while its source goes away; ingest ends here until a restart",
-                  {{"source", shared_->options().name}});
-    }
+    shared_->CloseIntake();
   }
 
   PahoSource(const PahoSource&) = delete;

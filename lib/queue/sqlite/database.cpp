@@ -161,9 +161,10 @@ void Statement::BindBlob(int index, std::string_view bytes) {
 void Statement::BindNull(int index) { sqlite3_bind_null(statement_, index); }
 
 Result<Database> Database::Open(const std::string& path, Mode mode) {
-  const bool fixed = mode == Mode::kReadOnly && CannotChange(path);
-  const int flags = (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (fixed ? SQLITE_OPEN_URI : 0);
+  const bool fixed = mode == Mode::kAsItLies || (mode == Mode::kReadOnly && CannotChange(path));
+  const bool writes = mode == Mode::kReadWriteCreate;
+  const int flags = (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX |
+                    SQLITE_OPEN_EXRESCODE | (fixed ? SQLITE_OPEN_URI : 0);
   sqlite3* db = nullptr;
   const int rc = sqlite3_open_v2((fixed ? ImmutableUri(path) : path).c_str(), &db, flags, nullptr);
   Database database(db);

@@ -88,7 +88,8 @@ class Statement {
 
 class Database {
  public:
-  enum class Mode { kReadOnly, kReadWriteCreate };
+  // kAsItLies: without a lock, without its log, and no file is made beside it; for a look at one that nobody writes.
+  enum class Mode { kReadOnly, kReadWriteCreate, kAsItLies };
   static Result<Database> Open(const std::string& path, Mode mode);
   ~Database();
   Database(Database&& other) noexcept;

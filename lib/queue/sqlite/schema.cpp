@@ -142,31 +142,6 @@ INSERT OR IGNORE INTO quarantined_for(lane, sequence, destination, reason)
 
 constexpr std::size_t kQueueIdDigits = 8;
 
-Status CheckFormat(Database& db) {
-  const Result<std::int64_t> application = db.QueryInt("PRAGMA application_id");
-  if (!application) {
-    return application.error();
-  }
-  if (*application != kApplicationId) {
-    return Error{ErrorCode::kUnsupported, "this file is a database, but not a Packhorse queue"};
-  }
-  Result<Statement> format = db.Prepare("SELECT value FROM meta WHERE key = 'format'");
-  if (!format) {
-    return format.error();
-  }
-  const Result<bool> row = format->Step();
-  if (!row) {
-    return row.error();
-  }
-  const std::string text = *row ? format->Text(0) : "";
-  if (std::atoi(text.c_str()) > kFormatMajor) {
-    return Error{ErrorCode::kUnsupported, "the queue has format " + text + ", this release knows formats up to " +
-                                              std::to_string(kFormatMajor) +
-                                              ".x: install the release that wrote it, or move the file away"};
-  }
-  return {};
-}
-
 Status Create(Database& db) {
   // Only possible while the file is empty.
   return db.Execute("PRAGMA application_id = " + std::to_string(kApplicationId));
@@ -234,6 +209,31 @@ Status TuneWriter(Database& db) {
       "PRAGMA journal_size_limit = 8388608; PRAGMA foreign_keys = OFF;"
       "PRAGMA wal_autocheckpoint = " +
       std::to_string(static_cast<std::int64_t>(kLogBytes) / std::max<std::int64_t>(*page_bytes, 1)));
+}
+
+Status CheckFormat(Database& db) {
+  const Result<std::int64_t> application = db.QueryInt("PRAGMA application_id");
+  if (!application) {
+    return application.error();
+  }
+  if (*application != kApplicationId) {
+    return Error{ErrorCode::kUnsupported, "this file is a database, but not a Packhorse queue"};
+  }
+  Result<Statement> format = db.Prepare("SELECT value FROM meta WHERE key = 'format'");
+  if (!format) {
+    return format.error();
+  }
+  const Result<bool> row = format->Step();
+  if (!row) {
+    return row.error();
+  }
+  const std::string text = *row ? format->Text(0) : "";
+  if (std::atoi(text.c_str()) > kFormatMajor) {
+    return Error{ErrorCode::kUnsupported, "the queue has format " + text + ", this release knows formats up to " +
+                                              std::to_string(kFormatMajor) +
+                                              ".x: install the release that wrote it, or move the file away"};
+  }
+  return {};
 }
 
 Status CheckCurrent(Database& db) {

@@ -24,6 +24,9 @@ Status PrepareSchema(Database& db);
 // Notes this release's format.
 Status WriteFormat(Database& db);
 
+// kUnsupported when it is none of ours or its format major is newer than ours. Reads only.
+Status CheckFormat(Database& db);
+
 // Whether a database can be read as it is: a queue of this release's format or a newer minor. Reads only.
 Status CheckCurrent(Database& db);
 

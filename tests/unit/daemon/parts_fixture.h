@@ -35,8 +35,12 @@ class PartsTest : public ::testing::Test {
   void Start() {
     config::Loaded loaded = LoadConfiguration(file_);
     ASSERT_TRUE(loaded.ok()) << config::Describe(loaded.problems.front());
-    Result<std::unique_ptr<Parts>> parts = Assemble(file_, std::move(loaded.config), clock_);
+    Result<std::unique_ptr<Parts>> parts = MakeParts(file_, std::move(loaded.config), *running_clock_);
     ASSERT_TRUE(parts) << parts.error().message;
+    const Status opened = OpenQueue(**parts);
+    ASSERT_TRUE(opened) << opened.error().message;
+    const Status assembled = Assemble(**parts);
+    ASSERT_TRUE(assembled) << assembled.error().message;
     parts_ = *std::move(parts);
   }
 
@@ -56,6 +60,7 @@ class PartsTest : public ::testing::Test {
   test::TempDir dir_;
   std::string file_ = dir_ / "packhorse.json";
   test::ManualClock clock_;
+  const Clock* running_clock_ = &clock_;  // what Start() gives the daemon
   std::unique_ptr<Parts> parts_;
 };
 

@@ -3,8 +3,14 @@
 #include "common/start_check.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
 
 #include "common/load.h"
+#include "control/control.h"
+#include "queue/queue.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 
@@ -12,7 +18,9 @@ namespace packhorse::daemon {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
+using testing::SizeIs;
 
 class StartCheckTest : public ::testing::Test {
  protected:
@@ -41,6 +49,21 @@ class StartCheckTest : public ::testing::Test {
       all += config::Describe(problem) + "\n";
     }
     return all;
+  }
+
+  // What `packhorse check` finds of the queue beside.
+  std::vector<config::Problem> OfTheQueue() {
+    EXPECT_EQ(Problems(), "");
+    config::Loaded loaded = LoadConfiguration(dir_ / "packhorse.json");
+    CheckQueue(dir_ / "packhorse.json", loaded);
+    return loaded.problems;
+  }
+  void MakeQueue() {
+    queue::Options options;
+    options.path = queue_;
+    options.runtime_dir = dir_ / "run";
+    const auto queue = queue::Open(options, SystemClock());
+    ASSERT_TRUE(queue) << queue.error().message;
   }
 
   std::string secret(const std::string& name) const {
@@ -97,6 +120,54 @@ TEST_F(StartCheckTest, ASocketThatCannotBeMadeIsFound) {
   EXPECT_THAT(Problems(), HasSubstr("/control/socket: the folder"));
   socket_ = dir_ / "run/control.sock";
   EXPECT_EQ(Problems(), "") << "the queue makes its runtime folder";
+}
+
+TEST_F(StartCheckTest, AQueueThatIsThereOrStillToBeMadeIsNoProblemAndNothingOfItChanges) {
+  EXPECT_THAT(OfTheQueue(), IsEmpty());
+  MakeQueue();
+  const auto files = [this] {
+    std::map<std::string, std::string> all;
+    for (const auto& file : std::filesystem::directory_iterator(dir_.path())) {
+      if (file.is_regular_file()) {
+        all[file.path().filename()] = test::ReadAll(file.path());
+      }
+    }
+    return all;
+  };
+  OfTheQueue();
+  const auto before = files();
+  EXPECT_THAT(OfTheQueue(), IsEmpty());
+  EXPECT_TRUE(files() == before);
+}
+
+TEST_F(StartCheckTest, AQueueOfANewerReleaseOrNoneIsAnError) {
+  MakeQueue();
+  ASSERT_EQ(test::Run({"sqlite3", queue_, "UPDATE meta SET value = '99.0' WHERE key = 'format'"}).exit_code, 0);
+  ASSERT_THAT(OfTheQueue(), SizeIs(1));
+  EXPECT_EQ(OfTheQueue()[0].severity, config::Problem::Severity::kError);
+  EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("install the release that wrote it"));
+  queue_ = dir_ / "notes.db";
+  ASSERT_EQ(test::Run({"sqlite3", queue_, "CREATE TABLE notes(text)"}).exit_code, 0);
+  ASSERT_THAT(OfTheQueue(), SizeIs(1));
+  EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("not a Packhorse queue"));
+}
+
+TEST_F(StartCheckTest, AQueueThatAnotherProcessHoldsIsAWarningUnlessADaemonAnswers) {
+  queue::Options options;
+  options.path = queue_;
+  options.runtime_dir = dir_ / "run";
+  const auto queue = queue::Open(options, SystemClock());
+  ASSERT_TRUE(queue);
+  ASSERT_THAT(OfTheQueue(), SizeIs(1));
+  EXPECT_EQ(OfTheQueue()[0].severity, config::Problem::Severity::kWarning);
+  EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("in use by process " + std::to_string(getpid())));
+  EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("until that is over the daemon waits"));
+  queue_ = dir_ / "other.db";
+  ASSERT_THAT(OfTheQueue(), SizeIs(1)) << "two queues cannot share a runtime folder";
+  EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("queue.runtime_dir"));
+  const auto server = control::Listen(socket_, [](const control::Call&) -> control::Answer { return std::string("{}"); });
+  ASSERT_TRUE(server);
+  EXPECT_THAT(OfTheQueue(), IsEmpty());
 }
 
 }  // namespace

@@ -1,0 +1,40 @@
+#include "queue/start_obstacle.h"
+
+#include "base/file.h"
+#include "queue/outside.h"
+#include "queue/sqlite/database.h"
+#include "queue/sqlite/schema.h"
+#include "queue/writable.h"
+
+namespace packhorse::queue {
+namespace {
+
+// What is only in the write-ahead log is not seen; the start itself sees it.
+Status CheckFormatAt(const std::string& path) {
+  Result<Database> db = Database::Open(path, Database::Mode::kAsItLies);
+  return db ? CheckFormat(*db) : Status(db.error());
+}
+
+}  // namespace
+
+bool IsLasting(const Error& error) {
+  return error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kInvalidArgument;
+}
+
+std::optional<StartObstacle> FindStartObstacle(const std::string& path, const std::string& runtime_dir) {
+  if (FileBytes(path) > 0) {
+    const Status known = CheckFormatAt(path);
+    if (!known && IsLasting(known.error())) {
+      return StartObstacle{known.error(), false};
+    }
+  }
+  if (Status writable = CheckWritable(path); !writable && writable.error().code != ErrorCode::kNotFound) {
+    return StartObstacle{writable.error(), OnReadOnlyMedium(path)};
+  }
+  if (Status free = LookAtLocks(path, runtime_dir); !free) {
+    return StartObstacle{free.error(), true};
+  }
+  return std::nullopt;
+}
+
+}  // namespace packhorse::queue
