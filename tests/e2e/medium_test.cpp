@@ -240,8 +240,8 @@ TEST(Medium, StoppedAndStartedWhileForbiddenItSaysSoWaitsAndGoesOnByItself) {
   EXPECT_TRUE(Holds(site.BridgeLog(), "messages are only in the journal in " + site.Path("run"))) << site.BridgeLog();
   site.LaunchBridge({{"PACKHORSE_MEDIUM", site.Folder()}});
   EXPECT_TRUE(WaitFor([&] {
-    return Holds(site.BridgeLog(),
-                 "nothing is received or delivered: open " + site.QueuePath() + ".lock: Permission denied; uid ");
+    return Holds(site.BridgeLog(), "waiting_for_queue") &&
+           Holds(site.BridgeLog(), "open " + site.QueuePath() + ".lock: Permission denied; uid ");
   })) << site.BridgeLog();
   EXPECT_EQ(site.Cli({"status"}).exit_code, 3);
   site.TakeWrites();
@@ -298,9 +298,9 @@ void WaitOnReadOnly(bool killed) {
   site.StartCloud();
   site.WritableAgain();
   EXPECT_TRUE(site.Settled(50)) << site.StartLog();
-  EXPECT_EQ(started->Stop(20s), 0);
   EXPECT_EQ(site.Cloud("SELECT count(*) FROM records WHERE copies = 1"), 50);
   EXPECT_EQ(site.Cli({"ledger", "--check"}).exit_code, 0);
+  EXPECT_EQ(started->Stop(20s), 0);
 }
 
 TEST(Medium, StartOnAReadOnlyOneWaitsTheQueueCanBeLookedAtAndItGoesOnByItself) { WaitOnReadOnly(false); }
