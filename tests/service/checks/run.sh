@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ./helpers.sh
 
-for part in install site credentials reload watchdog kill hardening stop upgrade remove; do
+for part in install site credentials reload watchdog kill wait hardening stop upgrade remove; do
   printf '%s\n' "--- $part"
   . "./$part.sh"
 done

@@ -165,7 +165,8 @@ TEST_F(StartCheckTest, AQueueThatAnotherProcessHoldsIsAWarningUnlessADaemonAnswe
   queue_ = dir_ / "other.db";
   ASSERT_THAT(OfTheQueue(), SizeIs(1)) << "two queues cannot share a runtime folder";
   EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("queue.runtime_dir"));
-  const auto server = control::Listen(socket_, [](const control::Call&) -> control::Answer { return std::string("{}"); });
+  const auto server =
+      control::Listen(socket_, [](const control::Call&) -> control::Answer { return std::string("{}"); });
   ASSERT_TRUE(server);
   EXPECT_THAT(OfTheQueue(), IsEmpty());
 }
