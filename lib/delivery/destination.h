@@ -148,6 +148,8 @@ class DestinationImpl final : public Destination {
   void NoteOddReply(const upload::Response& response);
   void Apply(const ActivePtr& active, Answer answer);
   void OnDelivered(const ActivePtr& active, const Answer& answer);
+  std::optional<std::string> PassedNow(const Active& active, const outcome::Verdict* verdict, MonoTime now);
+  void TellOfContradiction(const std::optional<std::string>& record_id);
   void OnPartial(const ActivePtr& active, Answer answer);
   void OnUnauthorized(const ActivePtr& active, const Answer& answer);
   void OnThrottled(const ActivePtr& active, const Answer& answer);

@@ -273,7 +273,11 @@ Ruling Evidence::Named(const RecordKey& record, Track& track, std::uint64_t conn
   if (!cases_.contains(record)) {
     ++MinuteOf(now).refused;
   }
-  return Alone(attempt, track, now);
+  const Ruling ruling = Alone(attempt, track, now);
+  if (const auto known = cases_.find(record); known != cases_.end()) {
+    known->second.accepted_at_last = accepted_ - 1;  // others passed beside it
+  }
+  return ruling;
 }
 
 bool Evidence::Passed(const RecordKey& record, MonoTime now) {

@@ -101,7 +101,8 @@ class Evidence {
   Ruling Failed(const Attempt& attempt, Track& track, MonoTime now);
   // A reply that took others of the batch names this record: counts as once refused alone. kSetAside or kBury.
   Ruling Named(const RecordKey& record, Track& track, std::uint64_t connection, MonoTime now);
-  // A suspect was delivered. Whether that contradicts what was said of it before; to be told before Accepted().
+  // A record that was refused may be among those delivered. Whether that contradicts what was said of it; to be told
+  // before Accepted().
   bool Passed(const RecordKey& record, MonoTime now);
   // The destination is held, for whatever reason, or is no longer.
   void Held(bool held);
@@ -111,6 +112,7 @@ class Evidence {
   void Adopt(const RecordKey& record, MonoTime now);
   void Forget(const RecordKey& record);
   bool Knows(const RecordKey& record) const { return cases_.contains(record); }
+  bool any() const { return !cases_.empty(); }
   // All of them are tried again at once: somebody mended something.
   void Nudge(MonoTime now);
   // This one before all others.

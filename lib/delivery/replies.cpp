@@ -143,15 +143,11 @@ void DestinationImpl::Works(const Active& active, const Answer& answer) {
 
 void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer) {
   Works(*active, answer);
-  const bool passed = active->alone() && active->batch.replay == 0 && evidence_.Passed(active->first(), answer.now);
-  const bool parts = evidence_.Accepted(active->track, active->last(), active->batch.records, true, answer.now);
-  if (passed || parts) {
-    Tell("api_contradicts_itself",
-         builder_.MemberRecordId(active->batch.lane, active->batch.members.front(), active->first().record) +
-             " was refused while other records were accepted, and is accepted now: from here on a record is only given "
-             "up after " +
-             std::to_string(evidence_.RefusalsContradicted()) + " refusals");
+  std::optional<std::string> passed = PassedNow(*active, nullptr, answer.now);
+  if (evidence_.Accepted(active->track, active->last(), active->batch.records, true, answer.now) && !passed) {
+    passed = builder_.MemberRecordId(active->batch.lane, active->batch.members.front(), active->first().record);
   }
+  TellOfContradiction(passed);
   if (!active->suspicion) {
     sizes_.records.Passed(active->batch.records, ConfiguredLimits().max_records, answer.now);
     sizes_.bytes.Passed(active->batch.uncompressed_bytes, ConfiguredLimits().max_bytes, answer.now);
@@ -162,6 +158,37 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer)
     drained_.Record(active->batch.members.size(), answer.now);
   }
   Settle(active, SettlementOf(*active, answer), {});
+}
+
+// Closes the case of each record that is accepted now. The id of the first of them that was refused while others
+// passed; without a verdict of each all are accepted.
+std::optional<std::string> DestinationImpl::PassedNow(const Active& active, const outcome::Verdict* verdict,
+                                                      MonoTime now) {
+  std::optional<std::string> passed;
+  if (active.batch.replay != 0 || !evidence_.any()) {
+    return passed;
+  }
+  std::size_t index = 0;
+  for (const queue::Member& member : active.batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
+      const RecordKey key{active.batch.lane, member.sequence, member.first_record + i};
+      const bool accepted = verdict == nullptr || verdict->records.at(index).verdict == RecordVerdict::kDelivered;
+      if (accepted && evidence_.Passed(key, now) && !passed) {
+        passed = builder_.MemberRecordId(active.batch.lane, member, key.record);
+      }
+    }
+  }
+  return passed;
+}
+
+void DestinationImpl::TellOfContradiction(const std::optional<std::string>& record_id) {
+  if (record_id) {
+    Tell("api_contradicts_itself",
+         *record_id +
+             " was refused while other records were accepted, and is accepted now: from here on a record is only given "
+             "up after " +
+             std::to_string(evidence_.RefusalsContradicted()) + " refusals");
+  }
 }
 
 // What a reply says of each record of a batch.
@@ -212,6 +239,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
     OnFault(active, shares.rejected.empty() ? Fault::kFails : Fault::kRejected, answer);
     return;
   }
+  TellOfContradiction(PassedNow(*active, &answer.verdict, answer.now));
   evidence_.Accepted(active->track, active->last(), shares.delivered, false, answer.now);
   queue::Settlement settlement = SettlementOf(*active, answer);
   bool full = false;

@@ -118,6 +118,21 @@ TEST_F(WorldTest, BrokenBackendThatNamesWhatItRefusesBuriesNothingGood) {
   ExpectEverythingEndedRight();
 }
 
+// What it names goes again together with what is behind it: nothing may overtake.
+TEST_F(WorldTest, BrokenBackendThatNamesAllButOneBuriesNothingGoodWhereNothingMayOvertake) {
+  keeps_order_ = true;
+  max_records_ = 20;
+  Rebuild();
+  AppendMany(2'000, 0);
+  const Script script = [&](const Records& records, const FakeUploader::Sent&) {
+    const bool broken = Chance(0.5);
+    return TakeSome(records, [&](const Record& record) { return broken && record.id != records.front().id; });
+  };
+  EXPECT_TRUE(Play(script, 72h, [&] { return AllEnded(); }));
+  ExpectEverythingEndedRight();
+  EXPECT_TRUE(IsOpen("api_contradicts_itself"));
+}
+
 TEST_F(WorldTest, OneAnHour) {
   hop_ = 10min;
   for (const double share : {0.01, 0.3}) {
