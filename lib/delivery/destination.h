@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "batch/learnt_size.h"
 #include "batch/turns.h"
+#include "delivery/active.h"
 #include "delivery/batch_builder.h"
 #include "delivery/delivery.h"
 #include "delivery/drain_rate.h"
@@ -23,50 +24,6 @@ namespace packhorse::delivery {
 
 // Until it is looked again where nothing is due.
 inline constexpr std::chrono::seconds kIdle{3'600};
-
-// A frozen batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
-// sent outlive a rebuilt destination.
-struct Active {
-  enum class State : std::uint8_t { kReady, kSending, kSettling };
-  queue::FrozenBatch batch;
-  State state = State::kReady;
-  std::uint32_t attempts = 0;
-  std::uint32_t unknown_outcomes = 0;  // attempts: each doubles the timeout of the next
-  bool may_have_arrived = false;       // an attempt ended without a known outcome
-  bool backlog = false;                // of the line of the backlog; after a restart all go in the other
-  MonoTime tried_at{};                 // it, or the batch of which it is a part
-  bool newest = false;                 // frozen before its turn, to see whether what is new passes
-  bool waits_for_other = false;        // until something else was tried
-  bool has_successors = false;         // settling into other batches: what is behind has to wait
-  bool other_credential_tried = false;
-  bool credentials_refreshed = false;
-  std::uint64_t credential = 0;  // auth::Credentials::version() of the last attempt
-  std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
-  Track track;
-  std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
-  MonoTime not_before{};
-
-  bool alone() const { return batch.records == 1; }
-  RecordKey first() const {
-    const queue::Member& member = batch.members.front();
-    return RecordKey{batch.lane, member.sequence, member.first_record};
-  }
-  RecordKey last() const {
-    const queue::Member& member = batch.members.back();
-    return RecordKey{batch.lane, member.sequence, member.first_record + member.records - 1};
-  }
-  // Beyond what delivery costs anyway: the search for what is refused has a budget of its own.
-  bool search() const { return track.searched || suspicion.has_value(); }
-};
-
-// A finished attempt.
-struct Answer {
-  outcome::Verdict verdict;
-  int status = 0;
-  upload::Transport transport = upload::Transport::kOk;
-  std::uint64_t connection = 0;
-  MonoTime now{};
-};
 
 class DestinationImpl final : public Destination {
  public:
