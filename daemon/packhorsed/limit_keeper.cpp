@@ -51,11 +51,13 @@ void LimitKeeper::Report(const queue::GivenUp& given_up) {
   const health::EventName name =
       expired ? health::EventName("messages_expired") : health::EventName("messages_dropped");
   health::Log(health::LogLevel::kWarning, std::string(name.text()) + "_range", What(given_up));
-  std::uint64_t& lost = lost_[{std::string(name.text()), given_up.destination}];
-  lost = parts_.events.IsOpen(name, given_up.destination) ? lost + given_up.messages : given_up.messages;
+  Lost& lost = lost_[{std::string(name.text()), given_up.destination}];
+  const bool open = parts_.events.IsOpen(name, given_up.destination);
+  lost.since_start = open && (lost.since_start || lost.messages == 0);  // it was kept over the start
+  lost.messages = open ? lost.messages + given_up.messages : given_up.messages;
   parts_.events.Raise(name, given_up.destination,
-                      std::to_string(lost) + (expired ? " messages expired" : " messages dropped") +
-                          " so far; the last: " + What(given_up),
+                      std::to_string(lost.messages) + (expired ? " messages expired" : " messages dropped") +
+                          (lost.since_start ? " since the last start" : " so far") + "; the last: " + What(given_up),
                       parts_.clock.Wall());
 }
 

@@ -40,8 +40,12 @@ class LimitKeeper {
   Gaps& gaps_;
   bool held_ = false;
   std::set<std::string> expire_soon_;  // destinations that were told of
-  // Messages that an open event has counted, by event and destination.
-  std::map<std::pair<std::string, std::string>, std::uint64_t> lost_;
+  // What an open event has counted.
+  struct Lost {
+    std::uint64_t messages = 0;
+    bool since_start = false;  // there were others before, in the same event
+  };
+  std::map<std::pair<std::string, std::string>, Lost> lost_;  // by event and destination
 };
 
 }  // namespace packhorse::daemon

@@ -74,7 +74,8 @@ Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
       limit_keeper_(parts, gaps_),
       noisy_devices_(parts, gaps_),
       source_events_(parts, gaps_),
-      old_sessions_(parts) {}
+      old_sessions_(parts),
+      event_file_(parts) {}
 
 Status Loop::Start() {
   auto server = control::Listen(parts_.config.control.socket,
@@ -162,6 +163,7 @@ void Loop::CheckEverySecond(MonoTime now) {
     old_sessions_.Look(!limit_keeper_.HeldBecause(condition.queue).empty(), now);
   }
   watch_.Check(condition);
+  event_file_.Look(now, false);
   if (stopping_) {
     return;
   }
@@ -242,6 +244,7 @@ void Loop::Shutdown() {
   parts_.uploader->Abort();
   noisy_devices_.Look(parts_.clock.Mono());
   gaps_.Store(parts_.clock.Mono(), true);
+  event_file_.Look(parts_.clock.Mono(), true);
   const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   parts_.queue->Stop();

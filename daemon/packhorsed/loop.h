@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "control/control.h"
 #include "delivery/clock_watch.h"
+#include "packhorsed/event_file.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/limit_keeper.h"
 #include "packhorsed/noisy_devices.h"
@@ -65,6 +66,7 @@ class Loop {
   NoisyDevices noisy_devices_;
   SourceEvents source_events_;
   OldSessions old_sessions_;
+  EventFile event_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   bool reload_asked_ = false;  // by SIGHUP

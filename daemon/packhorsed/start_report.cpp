@@ -1,6 +1,8 @@
 #include "packhorsed/start_report.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/units.h"
@@ -135,7 +137,10 @@ void ReportStart(Parts& parts) {
     health::Log(health::LogLevel::kWarning, "no_witness",
                 start.witness_error + ": should the database get lost, nobody knows how much waited in it");
   }
-  if (const std::uint64_t letters = parts.queue->Snapshot().dead_letters; letters > 0) {
+  const std::vector<health::Event> open = parts.events.Open();
+  const bool told =
+      std::any_of(open.begin(), open.end(), [](const auto& event) { return event.name == "dead_letters"; });
+  if (const std::uint64_t letters = parts.queue->Snapshot().dead_letters; letters > 0 && !told) {
     parts.events.Raise("dead_letters", "",
                        std::to_string(letters) + " records were refused before this start: packhorse dead list", now);
   }

@@ -12,6 +12,7 @@
 #include "contract/cloud_contract.h"
 #include "contract/gap_contract.h"
 #include "health/log.h"
+#include "packhorsed/event_file.h"
 #include "packhorsed/same.h"
 #include "packhorsed/session_access.h"
 #include "packhorsed/start_report.h"
@@ -395,6 +396,7 @@ Status Assemble(Parts& parts) {
     health::Log(health::LogLevel::kWarning, "sessions_forgotten",
                 "what the brokers keep for us is not known any more: " + parts.sessions->problem());
   }
+  RestoreEvents(parts);
   ReportStart(parts);
 
   if (Status bound = BindStreams(parts, parts.config); !bound) {

@@ -57,6 +57,7 @@ bool Events::Raise(EventName name, std::string_view subject, std::string message
   const std::string short_subject = Shorten(subject, kSubjectBytes);
   message = Shorten(MaskSecrets(message), kMessageBytes);
   const auto open = FindOpen(kind.name, short_subject);
+  ++revision_;
   if (open != events_.end()) {
     ++open->count;
     open->message = std::move(message);
@@ -71,6 +72,20 @@ bool Events::Raise(EventName name, std::string_view subject, std::string message
     }
     return false;
   }
+  Event& event = Add(kind, short_subject, std::move(message), now);
+  LogEvent(LevelOf(kind.severity), event, event.message);
+  const auto before =
+      std::find_if(acknowledged_before_.begin(), acknowledged_before_.end(),
+                   [&](const KeptEvent& kept) { return kept.name == event.name && kept.subject == event.subject; });
+  if (before != acknowledged_before_.end()) {
+    event.since = before->since;
+    event.acknowledged_at = before->acknowledged_at;
+    acknowledged_before_.erase(before);
+  }
+  return true;
+}
+
+Event& Events::Add(const EventKind& kind, std::string_view subject, std::string message, WallTime since) {
   if (events_.size() >= kMaxEvents) {
     events_.erase(LeastNeeded(events_));
   }
@@ -78,16 +93,16 @@ bool Events::Raise(EventName name, std::string_view subject, std::string message
   event.id = next_id_++;
   event.severity = kind.severity;
   event.name = kind.name;
-  event.subject = short_subject;
+  event.subject = subject;
   event.message = std::move(message);
-  event.since = now;
-  event.logged_at = now;
+  event.since = since;
+  event.logged_at = since;
   events_.push_back(std::move(event));
-  LogEvent(LevelOf(kind.severity), events_.back(), events_.back().message);
-  return true;
+  return events_.back();
 }
 
 void Events::End(Event& event, WallTime now) {
+  ++revision_;
   event.resolved_at = now;
   LogEvent(LogLevel::kInfo, event, "resolved: " + event.message);
 }
@@ -151,6 +166,7 @@ Status Events::Acknowledge(std::string_view name, std::string_view subject, Wall
                  what + (others.empty() ? "; `packhorse events` shows what is" : ", but about " + others)};
   }
   if (!open->acknowledged_at) {
+    ++revision_;
     open->acknowledged_at = now;
     LogEvent(LogLevel::kInfo, *open, "acknowledged: " + open->message);
   }
@@ -162,6 +178,36 @@ bool Events::IsOpen(EventName name, std::string_view subject) const {
   return std::any_of(events_.begin(), events_.end(), [&](const Event& event) {
     return !event.resolved_at && event.name == name.text() && event.subject == short_subject;
   });
+}
+
+std::vector<KeptEvent> Events::ToKeep(MonoTime mono) const {
+  std::vector<KeptEvent> kept = acknowledged_before_;
+  for (auto event = events_.rbegin(); event != events_.rend() && kept.size() < kMaxKept; ++event) {
+    const EventKind* kind = FindEventKind(event->name);
+    const bool occurrence = kind != nullptr && kind->nature == EventNature::kOccurrence;
+    if (!event->resolved_at && (occurrence || event->acknowledged_at)) {
+      const MonoTime quiet_since = event->quiet_since.value_or(mono);
+      kept.push_back({event->name, event->subject, event->message, event->since, event->count, event->acknowledged_at,
+                      std::chrono::floor<std::chrono::seconds>(mono - quiet_since)});
+    }
+  }
+  return kept;
+}
+
+void Events::Restore(const KeptEvent& kept, MonoTime mono) {
+  const EventKind* kind = FindEventKind(kept.name);
+  if (kind == nullptr) {
+    return;
+  }
+  if (kind->nature == EventNature::kCondition) {
+    acknowledged_before_.push_back(kept);
+    return;
+  }
+  Event& event =
+      Add(*kind, Shorten(kept.subject, kSubjectBytes), Shorten(MaskSecrets(kept.message), kMessageBytes), kept.since);
+  event.count = kept.count;
+  event.acknowledged_at = kept.acknowledged_at;
+  event.quiet_since = mono - kept.quiet_for;
 }
 
 std::vector<Event> Events::Open() const {

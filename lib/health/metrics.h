@@ -55,6 +55,18 @@ struct Event {
   std::string_view ends() const;  // what ends it, for people
 };
 
+// What is kept of an open event over a restart: an occurrence, which leaves nothing behind that a start could find
+// again, or that a condition is acknowledged.
+struct KeptEvent {
+  std::string name;
+  std::string subject;
+  std::string message;
+  WallTime since{};
+  std::uint64_t count = 1;
+  std::optional<WallTime> acknowledged_at;
+  std::chrono::seconds quiet_for{};  // since it was last raised
+};
+
 // Open and recent events, deduplicated by (name, subject), at most 1,000 kept: then the oldest resolved one goes first,
 // after those the least severe. Raising logs once, of an occurrence once a minute; resolving and acknowledging log
 // once. Texts are cut: subject 256 bytes, message 1 KiB. Which events there are, and what ends each: event_kinds.h. Not
@@ -75,15 +87,28 @@ class Events {
   // An open one no longer degrades until it ends or, for an occurrence, happens again. kNotFound when none is open.
   Status Acknowledge(std::string_view name, std::string_view subject, WallTime now);
   bool IsOpen(EventName name, std::string_view subject) const;
+
+  static constexpr std::size_t kMaxKept = 200;
+  // What a start after this one is to Restore(), the newest first of all, at most kMaxKept.
+  std::vector<KeptEvent> ToKeep(MonoTime mono) const;
+  // Changes with everything that ToKeep() tells, except by time.
+  std::uint64_t revision() const { return revision_; }
+  // An occurrence is open again, as it was. An acknowledgement holds for the condition if it is raised again before
+  // ForgetAcknowledgements(); what this release does not know is left out. Before anything is raised.
+  void Restore(const KeptEvent& kept, MonoTime mono);
+  void ForgetAcknowledgements() { acknowledged_before_.clear(); }
   std::vector<Event> Open() const;    // worst first, among equals the oldest
   std::vector<Event> Recent() const;  // newest first, open and resolved
 
  private:
   std::deque<Event>::iterator FindOpen(std::string_view name, std::string_view subject);
-  static void End(Event& event, WallTime now);
+  void End(Event& event, WallTime now);
+  Event& Add(const EventKind& kind, std::string_view subject, std::string message, WallTime since);
 
   std::deque<Event> events_;  // oldest first
   std::uint64_t next_id_ = 1;
+  std::uint64_t revision_ = 0;
+  std::vector<KeptEvent> acknowledged_before_;  // conditions
 };
 
 }  // namespace packhorse::health

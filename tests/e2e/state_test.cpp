@@ -49,6 +49,9 @@ TEST(State, LostMessagesDegradeUntilSomebodyKnowsAndAreNamedOneByOne) {
   site.StartCloud();
   ASSERT_TRUE(site.Settled(160));
   EXPECT_EQ(site.Status()["state"], "degraded") << "though all is over";
+  EXPECT_EQ(site.StopBridge(), 0);
+  site.StartBridge();
+  EXPECT_TRUE(HasReason(site, "messages_dropped 'cloud'")) << "a restart is no reason to forget it";
   EXPECT_EQ(site.Cli({"status"}).exit_code, 1);
   for (int start = 0; start < 2; ++start) {
     const json lost = Where(site, 30);  // the first 20 are in batches
@@ -67,6 +70,8 @@ TEST(State, LostMessagesDegradeUntilSomebodyKnowsAndAreNamedOneByOne) {
       site.StartBridge();
     }
   }
+  EXPECT_TRUE(Becomes(site, "ok")) << "somebody knows: " << site.Status()["reasons"];
+  EXPECT_NE(site.Cli({"events"}).out.find("acknowledged"), std::string::npos);
 }
 
 TEST(State, ACloudThatWasNeverReachedIsNamed) {

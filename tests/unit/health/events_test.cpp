@@ -225,5 +225,49 @@ TEST_F(EventsTest, WhatHappensAgainAndAgainIsLoggedOnceAMinute) {
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 3) << log;
 }
 
+TEST_F(EventsTest, OccurrencesAndAcknowledgementsAreKeptForTheNextStart) {
+  const MonoTime mono{std::chrono::hours(10)};
+  events_.Raise("messages_dropped", "cloud", "7 messages", kEventsWall);
+  events_.Raise("messages_dropped", "cloud", "9 messages", kEventsWall);
+  events_.Raise("quarantined", "", "over", kEventsWall);
+  events_.Resolve("quarantined", "", kEventsWall);
+  events_.Raise("source_down", "plant", "away", kEventsWall);
+  events_.Raise("suspects", "cloud", "3 records", kEventsWall);
+  ASSERT_TRUE(events_.Acknowledge("suspects", "cloud", kEventsWall));
+  events_.EndQuiet(mono, kEventsWall);
+  Events next;
+  for (const KeptEvent& kept : events_.ToKeep(mono + std::chrono::hours(2))) {
+    next.Restore(kept, MonoTime(std::chrono::hours(1)));
+  }
+  ASSERT_EQ(next.Open().size(), 1U) << "conditions are found again by whoever looks";
+  EXPECT_EQ(next.Open()[0].message, "9 messages");
+  EXPECT_EQ(next.Open()[0].count, 2U);
+  EXPECT_EQ(next.Open()[0].since, kEventsWall);
+  EXPECT_TRUE(next.Open()[0].degrades());
+  next.EndQuiet(MonoTime(std::chrono::hours(22)), kEventsWall);
+  EXPECT_EQ(next.Open().size(), 1U);
+  next.EndQuiet(MonoTime(std::chrono::hours(23)), kEventsWall);
+  EXPECT_TRUE(next.Open().empty()) << "24 hours after the last time, in both runs together";
+
+  const WallTime later = kEventsWall + std::chrono::hours(1);
+  next.Follow(true, "suspects", "cloud", "3 records", later);
+  ASSERT_EQ(next.Open().size(), 1U);
+  EXPECT_FALSE(next.Open()[0].degrades());
+  EXPECT_EQ(next.Open()[0].since, kEventsWall);
+  next.Resolve("suspects", "cloud", later);
+  next.Follow(true, "suspects", "cloud", "new ones", later);
+  EXPECT_TRUE(next.Open()[0].degrades());
+}
+
+TEST_F(EventsTest, AnAcknowledgementFromBeforeTheStartIsForgottenInTheEnd) {
+  Events next;
+  next.Restore({"suspects", "cloud", "", kEventsWall, 1, kEventsWall, {}}, MonoTime());
+  next.Restore({"of_a_newer_release", "", "", kEventsWall, 1, kEventsWall, {}}, MonoTime());
+  EXPECT_EQ(next.ToKeep(MonoTime()).size(), 1U) << "another restart soon";
+  next.ForgetAcknowledgements();
+  next.Follow(true, "suspects", "cloud", "3 records", kEventsWall);
+  EXPECT_TRUE(next.Open()[0].degrades());
+}
+
 }  // namespace
 }  // namespace packhorse::health
