@@ -32,11 +32,12 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-std::string Hex(std::string_view bytes) {
+std::string Hex(std::string_view bytes, std::string_view between) {
   std::string out;
   for (const char c : bytes) {
     std::array<char, 3> digits{};
     std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    out += out.empty() ? "" : between;
     out += digits.data();
   }
   return out;
@@ -75,7 +76,8 @@ struct Known {
     std::string in_a_form(as_it_is);  // application/x-www-form-urlencoded
     std::replace(in_a_form.begin(), in_a_form.end(), ' ', '+');
     Add(in_a_form);
-    Add(Hex(as_it_is));
+    Add(Hex(as_it_is, ""));
+    Add(Hex(as_it_is, ":"));
     for (std::size_t offset = 0; offset < 3; ++offset) {
       Add(Base64(as_it_is, offset, "+/"));
       Add(Base64(as_it_is, offset, "-_"));

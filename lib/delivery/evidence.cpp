@@ -16,6 +16,7 @@ constexpr auto kApart = 30s;
 constexpr std::uint32_t kFailuresUntilSplit = 8;
 // So many parts that fail in a row are still taken for what the search expects, and not for an outage.
 constexpr std::uint32_t kFailingParts = 3;
+constexpr std::uint32_t kFailedAlone = 4;
 // Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
 // everything a good record meets them once in 4,096 times.
 constexpr std::uint32_t kRefusalsAtMost = 12;
@@ -216,6 +217,35 @@ bool Evidence::AsksOther(const Attempt& attempt, Track& track) {
   return true;
 }
 
+// Nothing else tells, and parts of it can. Only the smallest batch is split, until so many records have failed alone
+// that they tell of the destination: an outage splits one batch, and not into all its records.
+bool Evidence::PartsTell(const Attempt& attempt, const Track& track) const {
+  if (attempt.records == 1 || !attempt.may_split || !attempt.may_overtake || attempt.alone_failed >= kFailedAlone) {
+    return false;
+  }
+  if (track.searched) {
+    return attempt.fault != Fault::kThrottled;
+  }
+  if (attempt.untried_waits || attempt.fault == Fault::kThrottled) {
+    return false;
+  }
+  return Holds(attempt.fault) ? held_ : track.failures >= kFailuresUntilSplit;
+}
+
+// The destination works: it is the batch.
+Ruling Evidence::ToBlame(const Attempt& attempt, Track& track, MonoTime now) {
+  Explain(track);
+  if (attempt.records > 1) {
+    track.accepted_before = accepted_;
+    return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
+  }
+  if (!attempt.may_overtake) {
+    return Ruling::kWait;
+  }
+  Note(cases_[attempt.first], attempt.fault, attempt.connection, now);
+  return Ruling::kSetAside;
+}
+
 // A batch failed in a way that may as well be the destination's: whether others pass beside it tells.
 Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
   if (track.failures == 0 && !track.searched) {
@@ -227,31 +257,23 @@ Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
   if (track.failures < TriesOf(attempt.fault, track.searched)) {
     return Ruling::kRetry;
   }
-  const bool others_pass = accepted_ > track.accepted_before;
-  if (attempt.records > 1 && (others_pass || (searched && last_accepted_ && failed_in_a_row_ <= kFailingParts))) {
-    Explain(track);
-    track.accepted_before = accepted_;
-    return attempt.may_split ? Ruling::kSplit : Ruling::kWait;
-  }
-  if (others_pass) {
-    Explain(track);
-    if (!attempt.may_overtake) {
-      return Ruling::kWait;
-    }
-    Note(cases_[attempt.first], attempt.fault, attempt.connection, now);
-    return Ruling::kSetAside;
+  if (accepted_ > track.accepted_before || (searched && last_accepted_ && failed_in_a_row_ <= kFailingParts)) {
+    return ToBlame(attempt, track, now);
   }
   if (AsksOther(attempt, track)) {
     return Ruling::kTryOther;
   }
   const bool asked = std::exchange(asked_, Wants::kNothing) != Wants::kNothing;
-  // Nothing else tells, and its parts can. Only the smallest batch is split: an outage splits one, down to one record.
-  const bool told_to_wait = attempt.fault == Fault::kThrottled;
-  const bool long_enough =
-      Holds(attempt.fault) ? held_ : searched || (!told_to_wait && track.failures >= kFailuresUntilSplit);
-  if (attempt.records > 1 && attempt.may_split && attempt.may_overtake && attempt.smallest && !attempt.untried_waits &&
-      long_enough) {
-    return Ruling::kSplit;
+  if (track.searched && attempt.may_overtake) {
+    wants_ = Wants::kNext;  // in turn: one of the parts may be all right
+  }
+  if (PartsTell(attempt, track)) {
+    if (attempt.smallest) {
+      return Ruling::kSplit;
+    }
+    if (Holds(attempt.fault) && track.searched) {
+      return Ruling::kTryOther;
+    }
   }
   if (Holds(attempt.fault)) {
     // It works otherwise, as far as is known: something else may come to be tried.

@@ -64,11 +64,12 @@ struct Attempt {
   Fault fault = Fault::kRejected;
   RecordKey first;  // the first record of the batch
   std::uint32_t records = 1;
-  bool suspect = false;          // a suspect that is tried again
-  std::uint64_t connection = 0;  // 0: not known
-  bool others_wait = false;      // there is something else to try
-  bool untried_waits = false;    // also something that was never tried
-  bool smallest = true;          // of all batches that wait none has fewer records
+  bool suspect = false;            // a suspect that is tried again
+  std::uint64_t connection = 0;    // 0: not known
+  bool others_wait = false;        // there is something else to try
+  bool untried_waits = false;      // also something that was never tried
+  bool smallest = true;            // of all batches that wait and can be split none is smaller, but for one record
+  std::uint32_t alone_failed = 0;  // others that wait and failed, of one record each
   bool may_overtake = true;  // what waits behind may go before it: false where the receiver must get things in order
   bool may_split = true;     // false: its parts could not be recognised by a receiver that has it already
 };
@@ -178,6 +179,8 @@ class Evidence {
   std::chrono::milliseconds Rest(const Case& known, Fault fault, MonoTime now) const;
   Ruling Alone(const Attempt& attempt, Track& track, MonoTime now);
   Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
+  bool PartsTell(const Attempt& attempt, const Track& track) const;
+  Ruling ToBlame(const Attempt& attempt, Track& track, MonoTime now);
   bool NewerPassed(const RecordKey& record, MonoTime now) const;
   Wants LookElsewhere(const Attempt& attempt) const;
   // Whether something else is to be tried now, since nothing is accepted.

@@ -57,7 +57,8 @@ DestinationImpl::ActivePtr DestinationImpl::OtherThan(const Active& head, const 
   if (line.wants == Wants::kFar) {
     return far;
   }
-  return line.wants == Wants::kNewest && newest ? newest : small;
+  // What is newest may just be on its way into the line.
+  return line.wants == Wants::kNewest && (newest || line.freezing) ? newest : small;
 }
 
 // Of two batches, whether this one is the better witness of how the destination is: one that was not tried yet, and has
@@ -75,7 +76,8 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
       if (other.get() != &active) {
         attempt.others_wait = true;
         attempt.untried_waits = attempt.untried_waits || other->attempts == 0;
-        attempt.smallest = attempt.smallest && other->batch.records >= active.batch.records;
+        attempt.smallest = attempt.smallest && (other->alone() || other->batch.records + 1 >= active.batch.records);
+        attempt.alone_failed += other->alone() && other->attempts > 0 ? 1U : 0U;
       }
     }
   }

@@ -30,6 +30,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair("xs3cr/et \"Key\"+~9x", "x***x"), std::pair(R"(s3cr/et \"Key\"+~9)", "***"),
         std::pair(R"(s3cr\/et \"Key\"+~9)", "***"), std::pair("s3cr%2Fet%20%22Key%22%2B~9", "***"),
         std::pair("s3cr%2fet%20%22Key%22%2b~9", "***"), std::pair("733363722f657420224b6579222b7e39", "***"),
+        std::pair("73:33:63:72:2f:65:74:20:22:4b:65:79:22:2b:7e:39", "***"),
+        std::pair("73 33 63 72 2f 65 74 20 22 4b 65 79 22 2b 7e 39", "***"),
         std::pair("733363722F657420224B6579222B7E39", "***"),
         // as browsers, Go, Python and PHP write it, each of which escapes other characters
         std::pair("s3cr/et%20%22Key%22+~9", "***"), std::pair("s3cr%2Fet+%22Key%22%2B%7E9", "***"),

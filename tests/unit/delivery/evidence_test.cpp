@@ -329,8 +329,6 @@ TEST_F(EvidenceTest, ServerErrorOfOneBatchIsSplitOnlyOnceOthersPassBesideIt) {
   Accept();
   EXPECT_EQ(Again(quarter, 1, Fault::kFails, 16), Ruling::kSplit);
   Track alone = quarter.Part();
-  EXPECT_EQ(Again(alone, 1, Fault::kFails), Ruling::kTryOther) << "a record is not set aside for that alone";
-  Accept();
   EXPECT_EQ(Again(alone, 1, Fault::kFails), Ruling::kSetAside);
 }
 

@@ -67,9 +67,19 @@ TEST_F(PoisonTest, SeveralInOneBatchAreFoundAlsoWhereEveryPartOfItHasOne) {
   }
 }
 
+TEST_F(PoisonTest, EverySecondOneStopsNothingAlsoWhereNothingElseComes) {
+  for (const int status : {500, 403}) {
+    AppendAll(60, [](int i) { return i % 2 == 0; });
+    EXPECT_TRUE(GoodIsStored(AnswersBadWith([&] { return Reply(status); }), 15min, false)) << status;
+    MendAndClear();
+  }
+}
+
 TEST_F(PoisonTest, OneInEveryBatchStopsNothing) {
   for (const int status : {500, 403}) {
     AppendAll(1'000, [](int i) { return i % 20 == 7; });
+    EXPECT_TRUE(Play(AnswersBadWith([&] { return Reply(status); }), 5min, [&] { return stored_.size() >= 400; }))
+        << status << " " << stored_.size();
     EXPECT_TRUE(GoodIsStored(AnswersBadWith([&] { return Reply(status); }), 30min, true)) << status;
     EXPECT_EQ(Dead(), 0U);
     MendAndClear();
