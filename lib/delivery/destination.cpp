@@ -90,7 +90,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, RetrySuspects(now));
   next = std::min(next, SendInTurn(now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && gate_.MaySend(now), now));
-  if (refusals_told_at_ && evidence_.ShareRefused(now) == 0) {
+  if (refusals_told_at_ && evidence_.share_refused(now) == 0) {
     refusals_told_at_.reset();
     Over("records_refused");
   }
@@ -216,7 +216,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.oldest_at = around_.queue.OldestPending(options_.name);
   status.backlog = BacklogMessages(status);
   status.backlog_eta = status.backlog > 0 ? drained_.Eta(status.backlog, now) : std::nullopt;
-  status.share_refused = evidence_.ShareRefused(now);
+  status.share_refused = evidence_.share_refused(now);
   status.learnt_max_records = sizes_.records.learnt() ? BatchLimits().max_records : 0;
   status.learnt_max_bytes = sizes_.bytes.learnt() ? BatchLimits().max_bytes : 0;
   status.requests = requests_;

@@ -62,7 +62,7 @@ std::uint32_t RowFor(double chance, double probability) {
 }  // namespace
 
 bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t records, bool all, MonoTime now) {
-  MinuteOf(now).accepted += records;
+  share_.Accepted(records, now);
   track.origin->some_accepted = true;
   refused_.clear();
   refused_in_a_row_ = 0;
@@ -161,7 +161,7 @@ Ruling Evidence::Alone(const Attempt& attempt, Track& track, MonoTime now) {
     return Ruling::kSetAside;
   }
   if (new_here) {
-    ++MinuteOf(now).refused;
+    share_.Refused(now);
     ++refused_in_a_row_;
   }
   if (new_here && !NewerPassed(attempt.first, now)) {
@@ -293,7 +293,7 @@ Ruling Evidence::Named(const RecordKey& record, Track& track, std::uint64_t conn
   attempt.suspect = true;  // says nothing of the destination: it took others
   attempt.connection = connection;
   if (!cases_.contains(record)) {
-    ++MinuteOf(now).refused;
+    share_.Refused(now);
   }
   const Ruling ruling = Alone(attempt, track, now);
   if (const auto known = cases_.find(record); known != cases_.end()) {
@@ -312,6 +312,7 @@ bool Evidence::Passed(const RecordKey& record, MonoTime now) {
   if (known.refusals == 0) {
     return false;
   }
+  requests_at_doubt_ = requests_;
   // Where the destination was held in between, something was mended: then only what came before that contradicts.
   if (known.accepted_at_hold.value_or(accepted_) == known.accepted_at_last) {
     return false;
@@ -406,7 +407,8 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
     return RefusalsContradicted();
   }
   std::uint32_t needed = kRefusals;
-  while (needed < kRefusalsAtMost && ChanceOf(requests_ - known.requests_before, needed) > kChanceUnnoticed) {
+  const std::uint64_t requests = requests_ - std::max(known.requests_before, requests_at_doubt_);
+  while (needed < kRefusalsAtMost && ChanceOf(requests, needed) > kChanceUnnoticed) {
     ++needed;
   }
   return needed;
@@ -414,28 +416,6 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
 
 std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
   return Contradicted(now) ? std::max(kStreakThatHolds, RowFor(kChanceToHold, ChanceOfRefusal())) : kStreakThatHolds;
-}
-
-double Evidence::ShareRefused(MonoTime now) const {
-  const std::int64_t minute = std::chrono::floor<std::chrono::minutes>(now.time_since_epoch()).count();
-  std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;
-  for (const Minute& one : minutes_) {
-    if (minute - one.index < static_cast<std::int64_t>(kMinutes)) {
-      accepted += one.accepted;
-      refused += one.refused;
-    }
-  }
-  return refused == 0 ? 0.0 : static_cast<double>(refused) / static_cast<double>(accepted + refused);
-}
-
-Evidence::Minute& Evidence::MinuteOf(MonoTime now) {
-  const std::int64_t index = std::chrono::floor<std::chrono::minutes>(now.time_since_epoch()).count();
-  Minute& minute = minutes_[static_cast<std::size_t>(index) % kMinutes];
-  if (minute.index != index) {
-    minute = Minute{index, 0, 0};
-  }
-  return minute;
 }
 
 void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now) {

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "delivery/fault.h"
+#include "delivery/share_refused.h"
 #include "record/raw_message.h"
 
 namespace packhorse::delivery {
@@ -137,7 +138,7 @@ class Evidence {
   // Refusals that bury a record at least while that is so.
   std::uint32_t RefusalsContradicted() const;
   // Of the records that were accepted, or refused for the first time, within the last ten minutes: 0 to 1.
-  double ShareRefused(MonoTime now) const;
+  double share_refused(MonoTime now) const { return share_.Lately(now); }
 
  private:
   // What there was when a record was refused for the last time but one.
@@ -161,12 +162,6 @@ class Evidence {
     std::optional<std::uint64_t> accepted_at_hold;  // when the destination was held after that
     std::optional<Last> last;                       // one refusal more, and it is proven
   };
-  struct Minute {
-    std::int64_t index = -1;
-    std::uint64_t accepted = 0;
-    std::uint64_t refused = 0;
-  };
-  static constexpr std::size_t kMinutes = 10;
 
   void Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now);
   bool Proven(Case& known, MonoTime now);
@@ -188,7 +183,6 @@ class Evidence {
   Ruling Hold();
   double ChanceOfRefusal() const;
   std::uint32_t StreakThatHolds(MonoTime now) const;
-  Minute& MinuteOf(MonoTime now);
 
   void Touch() { next_known_ = false; }
 
@@ -200,7 +194,8 @@ class Evidence {
   std::uint64_t failures_ = 0;         // of what was no suspect
   std::uint32_t failed_in_a_row_ = 0;  // batches that failed since something was accepted
   std::optional<MonoTime> last_accepted_;
-  std::uint64_t requests_ = 0;  // accepted ones
+  std::uint64_t requests_ = 0;           // accepted ones
+  std::uint64_t requests_at_doubt_ = 0;  // when a record that had been refused was accepted last
   std::uint64_t holds_ = 0;
   struct Newest {
     Sequence sequence = 0;
@@ -217,7 +212,7 @@ class Evidence {
   std::optional<MonoTime> contradicted_at_;
   std::uint64_t passed_ = 0;             // suspects that contradicted
   std::uint64_t refused_of_passed_ = 0;  // retrials of these that were refused
-  Minute minutes_[kMinutes];
+  ShareRefused share_;
 };
 
 }  // namespace packhorse::delivery

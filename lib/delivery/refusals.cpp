@@ -180,7 +180,7 @@ void DestinationImpl::NoteSample(const std::string& record_id, const std::string
 }
 
 std::string DestinationImpl::WhatIsRefused(MonoTime now) const {
-  const double percent = std::round(kPercent * evidence_.ShareRefused(now));
+  const double percent = std::round(kPercent * evidence_.share_refused(now));
   std::string text = std::to_string(static_cast<int>(percent)) + " % of records are refused";
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     text += (i == 0 ? ", as " : "; ") + samples_[i];

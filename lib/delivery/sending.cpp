@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
 constexpr std::size_t kSpanBytes = 8;
+// In a row: whatever the answer was, another connection may lead to a better backend.
+constexpr std::uint32_t kFailuresToDistrust = 3;
 constexpr std::uint32_t kMaxDoublings = 4;
 constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
@@ -216,9 +218,10 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   active->state = Active::State::kSending;
   active->credential = credentials_ != nullptr ? credentials_->version() : 0;
   upload::Request request{options_.contract->method(), active->batch.path, Headers(active->batch), active->batch.body};
-  // What is known against a record is to come over different connections. So is whether a held destination is mended.
-  request.new_connection =
-      (active->alone() && evidence_.Knows(active->first())) || gate_.state() == limit::GateState::kHeld;
+  // What is known against a record, or against the destination, is to come over different connections.
+  const bool held = gate_.state() == limit::GateState::kHeld;
+  request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first())) || held ||
+                           gate_.consecutive_failures() >= kFailuresToDistrust;
   around_.uploader.Send(EndpointFor(*active), std::move(request),
                         [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                           if (!alive.expired()) {

@@ -166,7 +166,8 @@ void Gate::Throttle(std::string reason, std::optional<milliseconds> retry_after,
     steps_ = 0;
   }
   milliseconds wait{};
-  if (retry_after) {
+  // "0", or a date in the past, is no time to wait for: whoever says so again and again would be polled.
+  if (retry_after && *retry_after > milliseconds::zero()) {
     wait = Clamp(retry_after, options_.throttle_max);
     if (*retry_after > wait && wait == options_.throttle_max) {
       reason = Shorten(reason, kMaxReasonBytes / 2) + " (waiting " + FormatDuration(wait) + " instead of the " +

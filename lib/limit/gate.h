@@ -67,8 +67,8 @@ class Gate {
   std::uint32_t MaxInFlight(std::uint32_t configured) const;
 
   // What a finished attempt meant. `retry_after`: the wait that the other side asked for; at least 1 s while throttled,
-  // clamped to throttle_max. With kSuccess a positive one says that the rate limit is used up now: throttled until
-  // then.
+  // clamped to throttle_max; one that is not positive counts as none. With kSuccess a positive one says that the rate
+  // limit is used up now: throttled until then.
   //  - While held only kSuccess releases: any other effect of a probe leads to the next, longer wait.
   //  - While a wait that was asked for is running only kHold changes the state.
   void Record(Effect effect, const std::string& reason, std::optional<std::chrono::milliseconds> retry_after,

@@ -247,6 +247,28 @@ TEST_F(EvidenceTest, SuspectThatPassesShowsAContradictionAndFromThenOnMuchMoreIs
   EXPECT_FALSE(evidence_.Contradicted(now_));
 }
 
+TEST_F(EvidenceTest, RecordThatWasNamedBesideAcceptedOnesContradictsWhenItPasses) {
+  Track track;
+  Accept();
+  evidence_.Named(Key(1), track, connection_++, now_);
+  EXPECT_TRUE(evidence_.Passed(Key(1), now_)) << "nothing else is accepted in between where order is kept";
+}
+
+TEST_F(EvidenceTest, RequestsBeforeARefusedRecordPassedProveNothing) {
+  Fail(1, Fault::kRejected);
+  for (int i = 0; i < 1000; ++i) {
+    Accept();
+  }
+  Fail(2, Fault::kRejected);
+  EXPECT_FALSE(evidence_.Passed(Key(2), now_)) << "something may have been mended";
+  Accept();
+  now_ += 31s;
+  for (int i = 2; i <= 12; ++i) {
+    EXPECT_EQ(Retry(1), Ruling::kSetAside) << i;
+  }
+  EXPECT_EQ(Retry(1), Ruling::kBury);
+}
+
 TEST_F(EvidenceTest, SuspectThatPassesOnceTheDestinationWasMendedIsNoContradiction) {
   EXPECT_EQ(Fail(1, Fault::kTooLarge), Ruling::kSetAside);
   EXPECT_EQ(Fail(2, Fault::kTooLarge), Ruling::kSetAside);
@@ -474,9 +496,9 @@ TEST_F(EvidenceTest, ShareOfRefusedRecordsIsThatOfTheLastTenMinutes) {
     Fail(sequence, Fault::kRejected);
     Retry(sequence);
   }
-  EXPECT_DOUBLE_EQ(evidence_.ShareRefused(now_), 0.3);
+  EXPECT_DOUBLE_EQ(evidence_.share_refused(now_), 0.3);
   now_ += 11min;
-  EXPECT_DOUBLE_EQ(evidence_.ShareRefused(now_), 0.0);
+  EXPECT_DOUBLE_EQ(evidence_.share_refused(now_), 0.0);
 }
 
 }  // namespace

@@ -123,6 +123,19 @@ TEST_F(PoisonTest, OneThatIsToldToWaitForEverWhileOthersPassIsSetAside) {
   }
 }
 
+TEST_F(PoisonTest, BackendThatAnswersSoToEverythingIsLeftForAnother) {
+  for (const int status : {409, 404, 403}) {
+    const std::uint64_t bad = ++connection_;
+    AppendAll(250, [](int) { return false; });
+    const Script script = [&](const Records& records, const FakeUploader::Sent&) {
+      return connection_ == bad ? Reply(status) : Take(records);
+    };
+    EXPECT_TRUE(GoodIsStored(script, 1min, false)) << status;
+    EXPECT_FALSE(IsOpen("destination_held"));
+    MendAndClear();
+  }
+}
+
 TEST_F(PoisonTest, OrdinaryThrottlingSplitsAndSetsAsideNothing) {
   max_records_ = 10;
   Rebuild();

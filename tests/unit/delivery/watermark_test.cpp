@@ -70,6 +70,21 @@ class WatermarkTest : public CloudTest {
   int next_ = 0;
 };
 
+TEST_F(WatermarkTest, RecordsThatWereNamedAndAreAcceptedTogetherContradictTheirRefusal) {
+  keeps_order_ = true;
+  Rebuild();
+  AppendSome(3);
+  bool named = false;
+  const Script script = [&](const Records& records, const FakeUploader::Sent&) {
+    return std::exchange(named, true)
+               ? TakeAbove(records)
+               : TakeSome(records, [&](const Record& record) { return record.id != records.front().id; });
+  };
+  EXPECT_TRUE(Play(script, 10min, [&] { return AllEnded(); }));
+  ASSERT_EQ(RecordsOf(requests_.back()).size(), 2U);
+  EXPECT_TRUE(IsOpen("api_contradicts_itself"));
+}
+
 TEST_F(WatermarkTest, ReceiverOfAWatermarkLosesNothingToAPoisonRecordThatIsMendedLater) {
   keeps_order_ = true;
   max_records_ = 4;

@@ -215,14 +215,18 @@ INSTANTIATE_TEST_SUITE_P(Table, ThrottleTest,
                          [](const auto& test) { return test.param.name; });
 
 TEST_F(GateTest, ThrottlingWithoutATimeBacksOffFurtherEachTime) {
-  milliseconds longest{};
-  for (int i = 0; i < 20; ++i) {
-    Probe(Effect::kThrottled);
-    EXPECT_LE(Wait(), seconds(60));
-    EXPECT_GE(Wait(), seconds(1));
-    longest = std::max(longest, Wait());
+  for (const std::optional<milliseconds> asked : {std::optional<milliseconds>(), std::optional(milliseconds(0))}) {
+    Probe(Effect::kSuccess);
+    milliseconds longest{};
+    for (int i = 0; i < 20; ++i) {
+      now_ = *gate_.NextSend(now_);
+      Record(Effect::kThrottled, "HTTP 429", asked);
+      EXPECT_LE(Wait(), seconds(60));
+      EXPECT_GE(Wait(), seconds(1));
+      longest = std::max(longest, Wait());
+    }
+    EXPECT_GT(longest, seconds(10));
   }
-  EXPECT_GT(longest, seconds(10));
 }
 
 TEST_F(GateTest, ASuccessFromBeforeDoesNotEndAWaitThatWasAskedFor) {
