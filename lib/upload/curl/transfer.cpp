@@ -66,6 +66,22 @@ Connections::Outcome OutcomeOf(const Response& response) {
   return response.status == 503 ? Outcome::kBusy : Outcome::kGood;
 }
 
+// In lower case, of a list (RFC 9110 section 8.4) without what changes nothing.
+std::string CodingOf(std::string_view header) {
+  std::string coding;
+  for (std::size_t at = 0; at <= header.size();) {
+    const std::size_t end = std::min(header.find(',', at), header.size());
+    std::string one(Trim(header.substr(at, end - at)));
+    std::transform(one.begin(), one.end(), one.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (one != "identity" && !one.empty()) {
+      coding += coding.empty() ? one : "," + one;
+    }
+    at = end + 1;
+  }
+  return coding;
+}
+
 // One line of printable ASCII: messages go to logs and terminals, and parts of them come from the other side.
 std::string Printable(std::string_view text) {
   std::string clean(Trim(text));
@@ -194,22 +210,19 @@ bool Transfer::TakeBody(std::string_view bytes) {
 }
 
 void Transfer::Decode() {
-  const std::string_view coding = Trim(response_.Header("content-encoding"));
-  const auto is = [&](std::string_view name) {
-    return std::equal(coding.begin(), coding.end(), name.begin(), name.end(),
-                      [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
-  };
-  if (coding.empty() || is("identity") || response_.body.empty()) {
+  const std::string_view header = response_.Header("content-encoding");
+  const std::string coding = CodingOf(header);
+  if (coding.empty() || response_.body.empty()) {
     return;
   }
-  if (is("gzip") || is("x-gzip")) {
+  if (coding == "gzip" || coding == "x-gzip") {
     if (Result<Gunzipped> decoded = GunzipPart(response_.body, endpoint_.max_response_bytes)) {
       response_.truncated = response_.truncated || !decoded->complete;
       response_.body = std::move(decoded->bytes);
       return;
     }
   }
-  response_.undecodable = Printable(coding.substr(0, kMaxCodingBytes));
+  response_.undecodable = Printable(Trim(header).substr(0, kMaxCodingBytes));
 }
 
 Progress Transfer::Measure() const {

@@ -159,6 +159,17 @@ TEST_F(Faults, BodyOfACodingThatIsNoneIsTakenAsItCame) {
   }
 }
 
+TEST_F(Faults, CodingThatChangesNothingIsReadOver) {
+  const Result<std::string> body = Gzip("{}");
+  ASSERT_TRUE(body);
+  for (const std::string coding : {"gzip, identity", "identity,GZIP", " , gzip"}) {
+    const Response response =
+        Ask(ScriptedServer::Always(ScriptedServer::Reply("200 OK", *body, "Content-Encoding: " + coding + "\r\n")));
+    EXPECT_EQ(response.body, "{}");
+    EXPECT_EQ(response.undecodable, "");
+  }
+}
+
 TEST_F(Faults, CompressedBodyThatWasCutIsTruncated) {
   const Result<std::string> whole = Gzip(std::string(10'000, 'a'));
   ASSERT_TRUE(whole);
