@@ -90,10 +90,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, RetrySuspects(now));
   next = std::min(next, SendInTurn(now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && gate_.MaySend(now), now));
-  if (refusals_told_at_ && evidence_.share_refused(now) == 0) {
-    refusals_told_at_.reset();
-    Over("records_refused");
-  }
+  EndRefusals(now);
   if (flush_ && std::all_of(queue::kAllLanes.begin(), queue::kAllLanes.end(),
                             [&](Lane lane) { return around_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;

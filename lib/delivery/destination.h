@@ -132,6 +132,8 @@ class DestinationImpl final : public Destination {
   void NoteSample(const std::string& record_id, const std::string& words);
   std::string WhatIsRefused(MonoTime now) const;
   void TellSearchIsSlow(MonoTime now);
+  // Once the search was not slow for a while, and nothing is refused.
+  void EndRefusals(MonoTime now);
 
   // --- suspects (suspects.cpp) ---
   // Learns the numbers under which the queue keeps those that were set aside since.

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kRefusals = 2;
 constexpr auto kApart = 30s;
-// Failures of one batch, about a minute of them, after which its parts are tried where there is nothing else.
+// Failures in a row, about a minute of them, after which parts are tried where there is nothing else.
 constexpr std::uint32_t kFailuresUntilSplit = 8;
 // So many parts that fail in a row are still taken for what the search expects, and not for an outage.
 constexpr std::uint32_t kFailingParts = 3;
@@ -229,7 +229,7 @@ bool Evidence::PartsTell(const Attempt& attempt, const Track& track) const {
   if (attempt.untried_waits || attempt.fault == Fault::kThrottled) {
     return false;
   }
-  return Holds(attempt.fault) ? held_ : track.failures >= kFailuresUntilSplit;
+  return Holds(attempt.fault) ? held_ : failed_in_a_row_ >= kFailuresUntilSplit;
 }
 
 // The destination works: it is the batch.
@@ -241,6 +241,9 @@ Ruling Evidence::ToBlame(const Attempt& attempt, Track& track, MonoTime now) {
   }
   if (!attempt.may_overtake) {
     return Ruling::kWait;
+  }
+  if (!cases_.contains(attempt.first)) {
+    share_.Refused(now);
   }
   Note(cases_[attempt.first], attempt.fault, attempt.connection, now);
   return Ruling::kSetAside;
@@ -264,7 +267,7 @@ Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
     return Ruling::kTryOther;
   }
   const bool asked = std::exchange(asked_, Wants::kNothing) != Wants::kNothing;
-  if (track.searched && attempt.may_overtake) {
+  if (attempt.may_overtake && (track.searched || !attempt.untried_waits)) {
     wants_ = Wants::kNext;  // in turn: one of the parts may be all right
   }
   if (PartsTell(attempt, track)) {

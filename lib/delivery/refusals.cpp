@@ -180,8 +180,8 @@ void DestinationImpl::NoteSample(const std::string& record_id, const std::string
 }
 
 std::string DestinationImpl::WhatIsRefused(MonoTime now) const {
-  const double percent = std::round(kPercent * evidence_.share_refused(now));
-  std::string text = std::to_string(static_cast<int>(percent)) + " % of records are refused";
+  const int percent = static_cast<int>(std::round(kPercent * evidence_.share_refused(now)));
+  std::string text = (percent == 0 ? "less than 1" : std::to_string(percent)) + " % of records are refused";
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     text += (i == 0 ? ", as " : "; ") + samples_[i];
   }
@@ -194,6 +194,13 @@ void DestinationImpl::TellSearchIsSlow(MonoTime now) {
   }
   refusals_told_at_ = now;
   Tell("records_refused", WhatIsRefused(now) + "; finding them slows the destination down");
+}
+
+void DestinationImpl::EndRefusals(MonoTime now) {
+  if (refusals_told_at_ && now - *refusals_told_at_ >= kTellAgain && evidence_.share_refused(now) == 0) {
+    refusals_told_at_.reset();
+    Over("records_refused");
+  }
 }
 
 }  // namespace packhorse::delivery

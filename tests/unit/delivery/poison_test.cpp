@@ -67,6 +67,23 @@ TEST_F(PoisonTest, SeveralInOneBatchAreFoundAlsoWhereEveryPartOfItHasOne) {
   }
 }
 
+TEST_F(PoisonTest, SlowSearchIsToldOnceAMinuteWithTheShare) {
+  max_records_ = 500;
+  Rebuild();
+  AppendAll(3'000, [](int i) { return i % 10 == 7; });
+  std::set<std::uint64_t> told;
+  Play(AnswersBadWith([] { return Reply(500); }), 10min, [&] {
+    for (const auto& event : events_.Open()) {
+      if (event.name == "records_refused") {
+        told.insert(event.id);
+        EXPECT_GT(Now().share_refused, 0.0);
+      }
+    }
+    return false;
+  });
+  EXPECT_EQ(told.size(), 1U);
+}
+
 TEST_F(PoisonTest, EverySecondOneStopsNothingAlsoWhereNothingElseComes) {
   for (const int status : {500, 403}) {
     AppendAll(60, [](int i) { return i % 2 == 0; });
@@ -109,6 +126,13 @@ TEST_F(PoisonTest, BatchThatIsAllThereIsIsSearchedAfterAFewTries) {
   AppendAll(100, [](int i) { return i == 40; });
   EXPECT_TRUE(GoodIsStored(AnswersBadWith([] { return Reply(500); }), 5min, false));
   EXPECT_TRUE(Play(AnswersBadWith([] { return Reply(500); }), 5min, [&] { return Suspects() == 1; }));
+}
+
+TEST_F(PoisonTest, BatchesThatAreAllThereIsAndAllHaveOneAreSearched) {
+  max_records_ = 70;
+  Rebuild();
+  AppendAll(100, [](int i) { return i == 40 || i == 90; });
+  EXPECT_TRUE(GoodIsStored(AnswersBadWith([] { return Reply(500); }), 6min, false)) << stored_.size();
 }
 
 TEST_F(PoisonTest, OneThatIsToldToWaitForEverWhileOthersPassIsSetAside) {
