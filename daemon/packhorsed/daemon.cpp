@@ -26,7 +26,6 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
-constexpr std::size_t kStatusBytes = 300;  // of a reason in the line that `systemctl status` shows
 
 constexpr char kUsage[] =
     "Usage: packhorsed [--config FILE] [--check] [--version]\n"

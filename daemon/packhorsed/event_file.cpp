@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "base/file.h"
+#include "common/json_parts.h"
 #include "health/log.h"
 
 namespace packhorse::daemon {
 namespace {
 
 using health::KeptEvent;
-using Json = nlohmann::json;
 
 constexpr std::size_t kMaxFileBytes = 1U << 20U;
 constexpr unsigned kMode = 0600;
@@ -103,7 +103,7 @@ void EventFile::Look(MonoTime now, bool last) {
   for (const KeptEvent& kept : parts_.events.ToKeep(now)) {
     events.push_back(ToJson(kept, parts_.wall_history));
   }
-  const std::string text = Json{{"events", std::move(events)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = Dump({{"events", std::move(events)}});
   const Status written = WriteFileAtomically(PathOf(parts_), text, kMode);
   if (!written && !std::exchange(refused_, true)) {
     health::Log(health::LogLevel::kWarning, "events_not_kept",

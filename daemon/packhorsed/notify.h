@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,9 @@
 #include "base/clock.h"
 
 namespace packhorse::daemon {
+
+// Of a reason in the line that `systemctl status` shows.
+inline constexpr std::size_t kStatusBytes = 300;
 
 // Tells the service manager how we are (sd_notify(3): one datagram of KEY=VALUE lines to the socket of $NOTIFY_SOCKET;
 // a name that starts with '@' is in the abstract namespace). Without a socket every call does nothing. Nothing here

@@ -15,8 +15,6 @@
 namespace packhorse::daemon {
 namespace {
 
-constexpr std::size_t kStatusBytes = 300;
-
 class StartWait {
  public:
   StartWait(Parts& parts, Notifier& notifier, int signals, Pace pace)
