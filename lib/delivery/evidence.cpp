@@ -67,6 +67,7 @@ bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t recor
   refused_.clear();
   refused_in_a_row_ = 0;
   failed_in_a_row_ = 0;
+  definite_in_a_row_ = 0;
   asked_ = Wants::kNothing;
   wants_ = Wants::kNothing;
   if (some_wait_for_others_) {
@@ -132,6 +133,7 @@ bool Evidence::NewerPassed(const RecordKey& record, MonoTime now) const {
 
 Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   wants_ = Wants::kNothing;
+  definite_in_a_row_ += Definite(attempt.fault) && !attempt.suspect ? 1U : 0U;
   failures_ += attempt.suspect || attempt.fault == Fault::kThrottled ? 0U : 1U;
   if (attempt.suspect || (attempt.records == 1 && Definite(attempt.fault))) {
     return Alone(attempt, track, now);

@@ -137,6 +137,8 @@ class Evidence {
   bool Contradicted(MonoTime now) const;
   // Refusals that bury a record at least while that is so.
   std::uint32_t RefusalsContradicted() const;
+  // Several were refused in a row: it may be the backend to which the kept connection leads.
+  bool DoubtsConnection() const { return definite_in_a_row_ >= kDoubtful; }
   // Of the records that were accepted, or refused for the first time, within the last ten minutes: 0 to 1.
   double share_refused(MonoTime now) const { return share_.Lately(now); }
 
@@ -192,7 +194,9 @@ class Evidence {
   bool some_wait_for_others_ = false;  // cases with nothing accepted since the first refusal
   std::uint64_t accepted_ = 0;         // records
   std::uint64_t failures_ = 0;         // of what was no suspect
-  std::uint32_t failed_in_a_row_ = 0;  // batches that failed since something was accepted
+  static constexpr std::uint32_t kDoubtful = 2;
+  std::uint32_t definite_in_a_row_ = 0;  // attempts refused on their merits since something was accepted
+  std::uint32_t failed_in_a_row_ = 0;    // batches that failed since something was accepted
   std::optional<MonoTime> last_accepted_;
   std::uint64_t requests_ = 0;           // accepted ones
   std::uint64_t requests_at_doubt_ = 0;  // when a record that had been refused was accepted last

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
 constexpr std::size_t kSpanBytes = 8;
 // In a row: whatever the answer was, another connection may lead to a better backend.
-constexpr std::uint32_t kFailuresToDistrust = 3;
+constexpr std::uint32_t kFailuresToDistrust = 2;
 constexpr std::uint32_t kMaxDoublings = 4;
 constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
@@ -221,7 +221,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   // What is known against a record, or against the destination, is to come over different connections.
   const bool held = gate_.state() == limit::GateState::kHeld;
   request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first())) || held ||
-                           gate_.consecutive_failures() >= kFailuresToDistrust;
+                           gate_.consecutive_failures() >= kFailuresToDistrust || evidence_.DoubtsConnection();
   around_.uploader.Send(EndpointFor(*active), std::move(request),
                         [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                           if (!alive.expired()) {

@@ -148,7 +148,7 @@ TEST_F(PoisonTest, OneThatIsToldToWaitForEverWhileOthersPassIsSetAside) {
 }
 
 TEST_F(PoisonTest, BackendThatAnswersSoToEverythingIsLeftForAnother) {
-  for (const int status : {409, 404, 403}) {
+  for (const int status : {409, 404, 403, 422}) {
     const std::uint64_t bad = ++connection_;
     AppendAll(250, [](int) { return false; });
     const Script script = [&](const Records& records, const FakeUploader::Sent&) {
@@ -156,6 +156,7 @@ TEST_F(PoisonTest, BackendThatAnswersSoToEverythingIsLeftForAnother) {
     };
     EXPECT_TRUE(GoodIsStored(script, 1min, false)) << status;
     EXPECT_FALSE(IsOpen("destination_held"));
+    EXPECT_LE(Suspects(), 1U);
     MendAndClear();
   }
 }
