@@ -20,6 +20,7 @@
 #include "packhorsed/notify.h"
 #include "packhorsed/start_wait.h"
 #include "packhorsed/wiring.h"
+#include "queue/start_obstacle.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -46,7 +47,7 @@ int Fail(Notifier& notifier, const Error& error) {
   health::Log(health::LogLevel::kError, "start_failed", error.message, {{"code", std::string(Name(error.code))}});
   notifier.Say("not started: " + Shorten(error.message, kStatusBytes));
   // What a later try cannot mend is not tried again: the queue of a newer release, or a file that is none.
-  return error.code == ErrorCode::kUnsupported ? kExitBadConfiguration : kExitFailure;
+  return queue::IsLasting(error) ? kExitBadConfiguration : kExitFailure;
 }
 
 // One line for `systemctl status`; all problems are in the journal.

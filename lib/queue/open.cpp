@@ -265,6 +265,9 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
   if (Status made = MakeParent(options.path); !made) {
     return made.error();
   }
+  if (Status file = CheckIsFile(options.path); !file) {
+    return file.error();
+  }
   Result<Outside> outside = LookOutside(options);
   if (!outside) {
     return outside.error();

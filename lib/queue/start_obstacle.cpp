@@ -17,11 +17,13 @@ Status CheckFormatAt(const std::string& path) {
 
 }  // namespace
 
-bool IsLasting(const Error& error) {
-  return error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kInvalidArgument;
-}
+// A call of the system that finds an argument invalid may say so of a medium that fails.
+bool IsLasting(const Error& error) { return error.code == ErrorCode::kUnsupported; }
 
 std::optional<StartObstacle> FindStartObstacle(const std::string& path, const std::string& runtime_dir) {
+  if (Status file = CheckIsFile(path); !file) {
+    return StartObstacle{file.error(), false};
+  }
   if (FileBytes(path) > 0) {
     const Status known = CheckFormatAt(path);
     if (!known && IsLasting(known.error())) {

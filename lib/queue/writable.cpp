@@ -52,6 +52,16 @@ bool OnReadOnlyMedium(const std::string& path) {
   return (access(FolderOf(path).c_str(), W_OK) != 0 && errno == EROFS) || RefusalOfLock(path) == EROFS;
 }
 
+Status CheckIsFile(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) {
+    return Error{ErrorCode::kUnsupported,
+                 path + " is " + (S_ISDIR(about.st_mode) ? "a folder" : "not a file") +
+                     ": queue.path names the queue's file, in a folder that the daemon may write"};
+  }
+  return {};
+}
+
 Status MakeParent(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos || slash == 0) {

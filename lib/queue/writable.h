@@ -17,6 +17,9 @@ Status CheckWritable(const std::string& path);
 // Whether the database at `path` lies on a file system that takes no writes.
 bool OnReadOnlyMedium(const std::string& path);
 
+// kUnsupported where something lies at `path` that is no file.
+Status CheckIsFile(const std::string& path);
+
 // Makes the folder of the queue. A new queue must not vanish with it, also when it was made by a process that ended
 // there.
 Status MakeParent(const std::string& path);

@@ -150,6 +150,11 @@ TEST_F(StartCheckTest, AQueueOfANewerReleaseOrNoneIsAnError) {
   ASSERT_EQ(test::Run({"sqlite3", queue_, "CREATE TABLE notes(text)"}).exit_code, 0);
   ASSERT_THAT(OfTheQueue(), SizeIs(1));
   EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("not a Packhorse queue"));
+  queue_ = dir_ / "folder.db";
+  std::filesystem::create_directory(queue_);
+  ASSERT_THAT(OfTheQueue(), SizeIs(1));
+  EXPECT_EQ(OfTheQueue()[0].severity, config::Problem::Severity::kError);
+  EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("is a folder"));
 }
 
 TEST_F(StartCheckTest, AQueueThatAnotherProcessHoldsIsAWarningUnlessADaemonAnswers) {

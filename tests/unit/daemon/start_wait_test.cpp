@@ -111,6 +111,13 @@ TEST_F(StartWait, AQueueOfANewerReleaseEndsItForGood) {
   EXPECT_THAT(started.error().message, HasSubstr("the queue has format 99.0"));
 }
 
+TEST_F(StartWait, AQueueThatIsAFolderEndsItForGood) {
+  parts_->config.queue.path = dir_ / "run";
+  Begin({1h, 1h});
+  ASSERT_TRUE(Ends());
+  EXPECT_EQ(start_.get().error().code, ErrorCode::kUnsupported);
+}
+
 // The service manager is told that the daemon is up, and what it waits for, and its watchdog is fed meanwhile.
 TEST_F(StartWait, TheServiceManagerIsToldWhatItWaitsFor) {
   const std::string socket_path = dir_ / "notify.sock";
