@@ -215,6 +215,10 @@ Result<Journal::Left> Journal::Read(const Options& options, Position after, cons
                                           ", the database ends at " + std::to_string(after)};
   }
   for (const Found& file : files) {
+    // What did not go through the journal is no hole once the database has it.
+    if (file.header.first > next && file.header.first <= after + 1) {
+      next = file.header.first;
+    }
     if (file.header.first != next) {
       break;
     }

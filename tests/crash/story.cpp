@@ -189,6 +189,9 @@ void Story::Tell() {
   Enter(Stage::kFilling);
   // More than both files hold: the fold has to be done within this stage.
   Append(static_cast<int>(2 * options_.journal_bytes / 1'000), 1'000);
+  // One that the journal cannot hold, and what is behind it.
+  Append(1, options_.journal_bytes);
+  Append(2);
   Enter(Stage::kEnding);
   queue_.reset();
   Enter(Stage::kOver);

@@ -278,7 +278,8 @@ void Player::Append() {
   message.serial = ++shared_.serial;
   message.stream = static_cast<std::uint8_t>(Random(kStreams));
   message.records = static_cast<std::uint8_t>(1 + Random(kMaxRecords));
-  message.padding = static_cast<std::uint16_t>(OneIn(4) ? Random(4'000) : Random(50));
+  // Now and then more than a small journal can hold.
+  message.padding = static_cast<std::uint16_t>(OneIn(40) ? 16'000 : OneIn(4) ? Random(4'000) : Random(50));
   for (std::size_t destination = 0; destination < kDestinations; ++destination) {
     message.Put(destination, next.Wants(message.stream, destination) ? At::kPending : At::kNotFor);
   }

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "support/process.h"
+
 namespace packhorse::simulation {
 namespace {
 
@@ -20,6 +22,14 @@ void CopyFolder(const std::string& from, const std::string& to) {
   if (std::filesystem::exists(from)) {
     std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
   }
+}
+
+std::map<std::string, std::string> Contents(const std::string& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    contents[entry.path().filename()] = test::ReadAll(entry.path());
+  }
+  return contents;
 }
 
 std::string Text(Instant at) {
@@ -209,8 +219,12 @@ void Gateway::Reload() {
 }
 
 void Gateway::CrashAndOpen(bool with_runtime_folder) {
-  CopyFolder(dir_ / "disk", dir_ / "disk.left");
-  CopyFolder(dir_ / "run", dir_ / "run.left");
+  // All files as of one moment: the store's thread may be writing.
+  do {
+    CopyFolder(dir_ / "disk", dir_ / "disk.left");
+    CopyFolder(dir_ / "run", dir_ / "run.left");
+  } while (Contents(dir_ / "disk") != Contents(dir_ / "disk.left") ||
+           Contents(dir_ / "run") != Contents(dir_ / "run.left"));
   Close();
   CopyFolder(dir_ / "disk.left", dir_ / "disk");
   CopyFolder(with_runtime_folder ? dir_ / "run.left" : dir_ / "none", dir_ / "run");

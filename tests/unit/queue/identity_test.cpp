@@ -45,6 +45,18 @@ TEST_P(IdentityOfBoot, GoesOnUnderItsIdWithinABootAfterAnOrderlyEndAndAfterAKill
   ExpectNamesStay();
 }
 
+TEST_P(IdentityOfBoot, WhatComesBehindAMessageThatTheJournalCannotHoldSurvivesAKill) {
+  AppendMany(1, "before ");
+  ASSERT_TRUE(queue_->Append(Message(std::string(4U << 20U, 'x'))));  // waits for a fold instead
+  AppendMany(3, "behind ");
+  const std::string id = queue_->id();
+  Kill();
+  Start();
+  EXPECT_EQ(queue_->id(), id);
+  EXPECT_FALSE(loss());
+  EXPECT_EQ(Waiting().size(), 5U);
+}
+
 TEST_P(Identity, AfterEachStartOfTheMachineItHasANewIdAndWhatIsStoredKeepsItsOwn) {
   std::set<std::string> ids;
   for (int boot = 0; boot < 30; ++boot) {

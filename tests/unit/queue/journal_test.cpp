@@ -140,6 +140,17 @@ TEST_F(JournalTest, FileOfAnEarlierUseThatLeavesAHoleIsNotTaken) {
   EXPECT_EQ(left_.through, 5U);
 }
 
+TEST_F(JournalTest, FileBehindAHoleIsTakenOnceTheDatabaseHasWhatIsMissing) {
+  Journal journal = Make(1);
+  Fill(journal, 1, 3);
+  ASSERT_TRUE(journal.Turn(6));  // 4 and 5 did not go through the journal
+  Fill(journal, 6, 8);
+  EXPECT_EQ(Read(3).size(), 0U);
+  EXPECT_EQ(Read(5).size(), 3U);
+  EXPECT_EQ(left_.through, 8U);
+  EXPECT_EQ(Read(7).size(), 1U);
+}
+
 TEST_F(JournalTest, FirstEntryBehindAHoleIsAnError) {
   Journal journal = Make(5);
   Fill(journal, 5, 6);
