@@ -16,6 +16,10 @@ constexpr auto kApart = 30s;
 constexpr std::uint32_t kFailuresUntilSplit = 8;
 // So many parts that fail in a row are still taken for what the search expects, and not for an outage.
 constexpr std::uint32_t kFailingParts = 3;
+// So many failures in a row end the turns of parts before the destination is held.
+constexpr std::uint32_t kMostTurns = 64;
+// The newest message may be one at which the destination fails; two in a row seldom are.
+constexpr std::uint32_t kNewestAsked = 2;
 constexpr std::uint32_t kFailedAlone = 4;
 // Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
 // everything a good record meets them once in 4,096 times.
@@ -200,11 +204,13 @@ Ruling Evidence::Hold() {
 // First the next batch, then what is newest: it is asked alone, so that it passes even where every batch has a record
 // at which the destination fails.
 bool Evidence::AsksOther(const Attempt& attempt, Track& track) {
-  if (!attempt.may_overtake || !attempt.others_wait || asked_ == Wants::kNewest) {
+  const std::uint32_t most = Holds(attempt.fault) && !held_ ? kNewestAsked : 1;
+  if (!attempt.may_overtake || !attempt.others_wait || (asked_ == Wants::kNewest && newest_asked_ >= most)) {
     return false;
   }
   const bool goes_on = asked_ != Wants::kNothing;
-  if (goes_on && !attempt.untried_waits) {
+  // Parts that were all tried take turns anyway.
+  if (!attempt.untried_waits && (goes_on || track.searched)) {
     return false;
   }
   const std::uint32_t apart = TriesOf(attempt.fault, track.searched) * (track.asked < kOftenAsked ? 1 : kSeldom);
@@ -214,8 +220,10 @@ bool Evidence::AsksOther(const Attempt& attempt, Track& track) {
   if (!goes_on) {
     ++track.asked;
     track.asked_at = track.failures;
+    newest_asked_ = 0;
   }
   asked_ = wants_ = goes_on || held_ ? Wants::kNewest : Wants::kNext;
+  newest_asked_ = asked_ == Wants::kNewest ? newest_asked_ + 1 : 0;
   return true;
 }
 
@@ -276,7 +284,7 @@ Ruling Evidence::Doubted(const Attempt& attempt, Track& track, MonoTime now) {
     if (attempt.smallest) {
       return Ruling::kSplit;
     }
-    if (Holds(attempt.fault) && track.searched) {
+    if (Holds(attempt.fault) && track.searched && failed_in_a_row_ < kMostTurns) {
       return Ruling::kTryOther;
     }
   }

@@ -210,7 +210,8 @@ class Evidence {
   // accepted these count as one; and how often that was.
   std::set<RecordKey> refused_;
   std::uint32_t refused_in_a_row_ = 0;
-  Wants asked_ = Wants::kNothing;  // what was tried for last before the destination is judged
+  Wants asked_ = Wants::kNothing;   // what was tried for last before the destination is judged
+  std::uint32_t newest_asked_ = 0;  // and how often in a row, if that is the newest
   Wants wants_ = Wants::kNothing;
   bool held_ = false;
   std::optional<MonoTime> contradicted_at_;

@@ -67,6 +67,18 @@ TEST_F(PoisonTest, SeveralInOneBatchAreFoundAlsoWhereEveryPartOfItHasOne) {
   }
 }
 
+TEST_F(PoisonTest, NewestOfAllMayBeOneOfThemToo) {
+  max_records_ = 100;
+  Rebuild();
+  bool held = false;
+  AppendAll(1'000, [](int i) { return i % 20 == 7 || i == 999; });
+  Play(AnswersBadWith([] { return Reply(403); }), 3min, [&] {
+    held = held || IsOpen("destination_held");
+    return stored_.size() > 100;
+  });
+  EXPECT_FALSE(held);
+}
+
 TEST_F(PoisonTest, SlowSearchIsToldOnceAMinuteWithTheShare) {
   max_records_ = 500;
   Rebuild();
@@ -172,6 +184,21 @@ TEST_F(PoisonTest, OrdinaryThrottlingSplitsAndSetsAsideNothing) {
   EXPECT_TRUE(Play(script, 10h, [&] { return AllEnded(); }));
   EXPECT_EQ(stored_.size(), 1'000U);
   EXPECT_EQ(Now().possible_duplicates, 0U);
+}
+
+TEST_F(PoisonTest, HeldForADayItAsksSeldomWhateverWaits) {
+  hop_ = 10min;
+  for (const int status : {403, 422}) {
+    for (const int count : {1, 2, 3, 5, 11, 30, 61, 99, 250}) {
+      Rebuild();  // so that nothing contradicts what was before
+      AppendAll(count, [](int) { return false; });
+      requests_.clear();
+      Play([&](const Records&, const FakeUploader::Sent&) { return Reply(status); }, 24h);
+      EXPECT_LT(requests_.size(), 300U) << status << " " << count;
+      EXPECT_EQ(Dead(), 0U);
+      MendAndClear();
+    }
+  }
 }
 
 TEST_F(PoisonTest, OutageCostsFewRequestsAndFewSplits) {
