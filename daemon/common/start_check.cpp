@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/file.h"
 #include "base/result.h"
 #include "common/secrets.h"
 #include "control/socket.h"
@@ -75,11 +76,6 @@ class StartCheck {
     if (const auto made = auth::MakeCredentials(AuthOptions(destination)); !made) {
       Add(path, made.error().message);
     }
-  }
-
-  static std::string FolderOf(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   }
 
   // Why nothing can be made in the folder; empty when something can. A medium that takes no writes now is no mistake of

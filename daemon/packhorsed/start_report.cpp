@@ -117,9 +117,11 @@ void ReportStart(Parts& parts) {
                        "the ledger did not balance when the queue was opened: " + Shorten(gaps, kGapBytes), now);
   }
   if (start.strangers > 0) {
-    health::Log(health::LogLevel::kWarning, "journal_ignored",
-                "the journal in the runtime directory belongs to another queue, or to an older copy of this one",
-                {{"operations", std::to_string(start.strangers)}});
+    health::Log(
+        health::LogLevel::kWarning, "journal_ignored",
+        "the journal in the runtime directory belongs to another queue, for which it is kept there, or to an older "
+        "copy of this one",
+        {{"operations", std::to_string(start.strangers)}});
   }
   if (start.salvaged) {
     ReportSalvage(parts, start, now);

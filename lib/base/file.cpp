@@ -49,6 +49,14 @@ void Fd::Close() {
   }
 }
 
+void ReserveStandardFds() {
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO) {
+    fd = open("/dev/null", O_RDWR | O_CLOEXEC);  // the lowest that is free
+  }
+  close(fd);
+}
+
 Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) {
@@ -106,9 +114,27 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, unsi
   return SyncDirectoryOf(path);
 }
 
-Status SyncDirectoryOf(const std::string& path) {
+std::string FolderOf(const std::string& path) {
   const std::size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+std::string FollowLinks(std::string path) {
+  constexpr int kMostLinks = 40;  // as path_resolution(7)
+  for (int i = 0; i < kMostLinks; ++i) {
+    std::array<char, 4096> target{};
+    const ssize_t length = readlink(path.c_str(), target.data(), target.size());
+    if (length <= 0) {
+      break;
+    }
+    std::string next(target.data(), static_cast<std::size_t>(length));
+    path = next.front() == '/' ? std::move(next) : FolderOf(path) + "/" + next;
+  }
+  return path;
+}
+
+Status SyncDirectoryOf(const std::string& path) {
+  const std::string directory = FolderOf(path);
   const Fd dir(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir.valid() || fsync(dir.get()) != 0) {
     return ErrnoError("sync directory " + directory, errno);
@@ -123,7 +149,9 @@ std::uint64_t FileBytes(const std::string& path) {
 
 std::uint64_t FreeBytesAt(const std::string& path) {
   struct statvfs status {};
-  return statvfs(path.c_str(), &status) == 0 ? status.f_bavail * status.f_frsize : 0;
+  const bool told =
+      statvfs(path.c_str(), &status) == 0 || (errno == ENOENT && statvfs(FolderOf(path).c_str(), &status) == 0);
+  return told ? status.f_bavail * status.f_frsize : 0;
 }
 
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }

@@ -164,7 +164,8 @@ Status BringForward(Opened& opened, const Meta& meta, const FoundAround& around,
   SetRetention(options.streams, *opened.index);  // before what is only in the journal could be let go
   report.how = meta.clean ? StartReport::How::kClean : StartReport::How::kWithoutJournal;
   opened.position = meta.position;
-  Journal::Options journal{options.runtime_dir, options.journal_bytes, meta.ids.current(), clock.BootId(), meta.epoch};
+  Journal::Options journal{
+      options.runtime_dir, options.journal_bytes, meta.ids.current(), clock.BootId(), meta.epoch, ""};
   if (!meta.clean) {
     const Result<Position> through = ReplayJournal(journal, meta.position, *opened.index, clock.Mono(), report);
     if (!through) {
@@ -184,7 +185,7 @@ Status BringForward(Opened& opened, const Meta& meta, const FoundAround& around,
     return folded;
   }
   journal.epoch = opened.epoch;
-  journal.queue_id = opened.ids.current();
+  journal.before = std::exchange(journal.queue_id, opened.ids.current());
   if (!around.outside.runtime_lock) {
     report.journal_error = around.outside.runtime_error;
     return {};

@@ -62,7 +62,7 @@ Result<FileView::Unfolded> ReadUnfolded(Database& db, const std::string& queue_i
     return {};
   };
   const Result<Journal::Left> left =
-      Journal::Read(Journal::Options{runtime_dir, 0, queue_id, BootId(), *epoch}, *position, count);
+      Journal::Read(Journal::Options{runtime_dir, 0, queue_id, BootId(), *epoch, ""}, *position, count);
   if (!left) {
     unfolded.problem = left.error().message;
   }

@@ -5,7 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +24,7 @@ constexpr std::string_view kMagic = "PKHJRNL1";
 constexpr std::size_t kHeaderBytes = 128;
 constexpr std::size_t kEntryHeaderBytes = 16;  // length, checksum, position
 constexpr const char* kNames[] = {"/intake.0", "/intake.1"};
+constexpr std::size_t kMostAside = 8;  // files of other queues, each of a few MiB of memory
 
 struct Header {
   Position first = 0;
@@ -96,7 +102,11 @@ Status WriteAt(const Fd& fd, std::string_view bytes, std::uint64_t at, const std
 }
 
 Result<Fd> MakeFile(const std::string& path, std::uint64_t bytes) {
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  // Another file: whoever may still have the one before open must not write into this one.
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError("remove " + path, errno);
+  }
+  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!fd.valid()) {
     return ErrnoError("create " + path, errno);
   }
@@ -106,12 +116,97 @@ Result<Fd> MakeFile(const std::string& path, std::uint64_t bytes) {
   return fd;
 }
 
+struct Found {
+  Header header;
+  std::string bytes;
+};
+
+// What lies there; none where that is no journal.
+Result<std::optional<Found>> Load(const std::string& path) {
+  Result<std::string> bytes = ReadFile(path, 1ULL << 30U);
+  if (!bytes) {
+    return bytes.error().code == ErrorCode::kNotFound ? Result<std::optional<Found>>(std::nullopt) : bytes.error();
+  }
+  Found found;
+  if (!DecodeHeader(*bytes, found.header)) {
+    return std::optional<Found>();
+  }
+  found.bytes = *std::move(bytes);
+  return std::optional(std::move(found));
+}
+
+std::uint64_t CountEntries(const Found& found) {
+  std::string_view rest = std::string_view(found.bytes).substr(kHeaderBytes);
+  std::string_view entry;
+  std::uint64_t entries = 0;
+  while (TakeEntry(rest, found.header.first + entries, entry)) {
+    ++entries;
+  }
+  return entries;
+}
+
+// Where a file of a queue lies that was set aside for another one's.
+std::string Aside(const std::string& path, const std::string& queue_id) { return path + "." + queue_id; }
+
+bool IsName(const std::string& id) {
+  return !id.empty() && id.size() <= 64 &&
+         std::all_of(id.begin(), id.end(), [](unsigned char each) { return std::isalnum(each) != 0; });
+}
+
+bool Ours(const Journal::Options& options, const std::string& queue_id) {
+  return queue_id == options.queue_id || queue_id == options.before;
+}
+
+// Another queue worked in this folder before, and its process was killed: what its database does not have is only here.
+// That queue looks for it under the other name.
+Status SetOthersAside(const Journal::Options& options) {
+  for (const char* name : kNames) {
+    const std::string path = options.directory + name;
+    const Result<std::optional<Found>> found = Load(path);
+    if (!found || !*found || Ours(options, (*found)->header.queue_id) || !IsName((*found)->header.queue_id) ||
+        CountEntries(**found) == 0) {
+      continue;
+    }
+    if (std::rename(path.c_str(), Aside(path, (*found)->header.queue_id).c_str()) != 0) {
+      return ErrnoError("set " + path + " of another queue aside", errno);
+    }
+  }
+  return {};
+}
+
+// What was ours is in the database now; of others' only the newest stay.
+void TidyAside(const Journal::Options& options) {
+  namespace fs = std::filesystem;
+  std::set<std::pair<fs::file_time_type, fs::path>> kept;
+  std::error_code failed;
+  for (const fs::directory_entry& each : fs::directory_iterator(options.directory, failed)) {
+    const std::string file = "/" + each.path().filename().string();
+    for (const std::string name : kNames) {
+      if (!file.starts_with(name + ".")) {
+        continue;
+      }
+      if (Ours(options, file.substr(name.size() + 1))) {
+        fs::remove(each.path(), failed);
+      } else {
+        kept.emplace(each.last_write_time(failed), each.path());
+      }
+    }
+  }
+  for (; kept.size() > kMostAside; kept.erase(kept.begin())) {
+    fs::remove(kept.begin()->second, failed);
+  }
+}
+
 }  // namespace
 
 Result<Journal> Journal::Create(const Options& options, Position first) {
   if (mkdir(options.directory.c_str(), 0750) != 0 && errno != EEXIST) {
     return ErrnoError("make directory " + options.directory, errno);
   }
+  if (Status aside = SetOthersAside(options); !aside) {
+    return aside.error();
+  }
+  TidyAside(options);
   Journal journal(options);
   for (std::size_t i = 0; i < journal.files_.size(); ++i) {
     File& file = journal.files_.at(i);
@@ -176,37 +271,44 @@ void Journal::Release(Position through) {
   }
 }
 
+bool Journal::InPlace() const {
+  return std::all_of(files_.begin(), files_.end(), [](const File& file) {
+    struct stat held {};
+    struct stat there {};
+    return fstat(file.fd.get(), &held) == 0 && stat(file.path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+           held.st_ino == there.st_ino;
+  });
+}
+
+void Journal::Clear() {
+  for (const File& file : files_) {
+    static_cast<void>(WriteAt(file.fd, std::string(kHeaderBytes, '\0'), 0, file.path));
+  }
+}
+
 Result<Journal::Left> Journal::Read(const Options& options, Position after, const Visit& visit) {
-  struct Found {
-    Header header;
-    std::string bytes;
-  };
   std::vector<Found> files;
   Left left;
   left.through = after;
   for (const char* name : kNames) {
-    Result<std::string> bytes = ReadFile(options.directory + name, 1ULL << 30U);
-    if (!bytes) {
-      if (bytes.error().code == ErrorCode::kNotFound) {
+    const std::string path = options.directory + name;
+    for (const std::string& each : {path, Aside(path, options.queue_id)}) {
+      Result<std::optional<Found>> found = Load(each);
+      if (!found) {
+        return found.error();
+      }
+      if (!*found) {
         continue;
       }
-      return bytes.error();
-    }
-    Header header;
-    if (!DecodeHeader(*bytes, header)) {
-      continue;
-    }
-    if (header.queue_id != options.queue_id || header.epoch != options.epoch) {
-      std::string_view rest = std::string_view(*bytes).substr(kHeaderBytes);
-      std::string_view entry;
-      for (Position position = header.first; TakeEntry(rest, position, entry); ++position) {
-        ++left.strangers;
+      const Header& header = (*found)->header;
+      if (header.queue_id != options.queue_id || header.epoch != options.epoch) {
+        left.strangers += CountEntries(**found);
+        continue;
       }
-      continue;
+      left.found = true;
+      left.other_boot = left.other_boot || header.boot_id != options.boot_id;
+      files.push_back(**std::move(found));
     }
-    left.found = true;
-    left.other_boot = left.other_boot || header.boot_id != options.boot_id;
-    files.push_back(Found{header, *std::move(bytes)});
   }
   std::sort(files.begin(), files.end(), [](const Found& a, const Found& b) { return a.header.first < b.header.first; });
   Position next = files.empty() ? 0 : files.front().header.first;

@@ -28,9 +28,11 @@ class Journal {
     std::string queue_id;
     std::string boot_id;
     std::uint64_t epoch = 0;  // random; the database names the epoch whose entries it takes
+    std::string before;       // id that this queue had until it was opened; its entries are in the database
   };
 
-  // Makes both files anew, empty, ready for `first`.
+  // Makes both files anew, empty, ready for `first`. Entries of another queue that lie there are set aside: that queue
+  // was not ended in order, and reads them when it is opened again.
   static Result<Journal> Create(const Options& options, Position first);
 
   // What an earlier run left behind.
@@ -58,6 +60,12 @@ class Journal {
   // Everything up to `through` is in the database.
   void Release(Position through);
 
+  // Whether the files are still where a start would look for them.
+  bool InPlace() const;
+  // At an orderly end: everything is in the database, and nobody looks here for more.
+  void Clear();
+
+  const Options& options() const { return options_; }
   std::uint64_t file_bytes() const { return options_.file_bytes; }
   std::uint64_t active_bytes() const { return files_[active_].end; }
 

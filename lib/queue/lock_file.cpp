@@ -32,7 +32,7 @@ Result<LockFile> LockFile::Take(const std::string& path, const std::string& what
   if (pwrite(fd.get(), pid.data(), pid.size(), 0) < 0 || ftruncate(fd.get(), static_cast<off_t>(pid.size())) != 0) {
     return ErrnoError("write " + path, errno);
   }
-  return LockFile(std::move(fd));
+  return LockFile(std::move(fd), path);
 }
 
 Status LockFile::Look(const std::string& path, const std::string& what, const std::string& remedy) {
@@ -43,10 +43,10 @@ Status LockFile::Look(const std::string& path, const std::string& what, const st
   return {};
 }
 
-bool LockFile::Holds(const std::string& path) const {
+bool LockFile::Holds() const {
   struct stat held {};
   struct stat there {};
-  return fstat(fd_.get(), &held) == 0 && stat(path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+  return fstat(fd_.get(), &held) == 0 && stat(path_.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
          held.st_ino == there.st_ino;
 }
 

@@ -15,12 +15,13 @@ class LockFile {
   static Result<LockFile> Take(const std::string& path, const std::string& what, const std::string& remedy);
   // Whether Take() would find that another process has it, now; a file that cannot be opened says nothing.
   static Status Look(const std::string& path, const std::string& what, const std::string& remedy);
-  // Whether `path` still leads to the file that is locked.
-  bool Holds(const std::string& path) const;
+  // Whether its path still leads to the file that is locked: else nobody finds it locked.
+  bool Holds() const;
 
  private:
-  explicit LockFile(Fd fd) : fd_(std::move(fd)) {}
+  LockFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
   Fd fd_;
+  std::string path_;
 };
 
 }  // namespace packhorse::queue

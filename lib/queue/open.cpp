@@ -306,6 +306,9 @@ Result<Opened> OpenQueue(const Options& options, const Clock& clock) {
     opened->lock = std::move(outside->lock);
     opened->runtime_lock = std::move(outside->runtime_lock);
     opened->witness = std::move(outside->witness);
+    if (!outside->witness_error.empty()) {
+      opened->report.witness_error = outside->witness_error;
+    }
     if (Status taken = ballast.given_up() ? Status() : ballast.Take(); !taken) {
       opened->report.ballast_error = taken.error().message;
     }

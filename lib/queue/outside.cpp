@@ -8,6 +8,7 @@
 #include "base/file.h"
 
 namespace packhorse::queue {
+
 namespace {
 
 // A lock of a queue: its file, and what is said when another process has it.
@@ -28,14 +29,14 @@ LockNames OfRuntime(const std::string& directory) {
 
 Result<LockFile> Take(const LockNames& lock) { return LockFile::Take(lock.path, lock.what, lock.remedy); }
 
-Result<LockFile> LockRuntime(const std::string& directory) {
+}  // namespace
+
+Result<LockFile> TakeRuntimeLock(const std::string& directory) {
   if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) {
     return ErrnoError("make directory " + directory, errno);
   }
   return Take(OfRuntime(directory));
 }
-
-}  // namespace
 
 Result<LockFile> TakeQueueLock(const std::string& path) { return Take(OfDatabase(path)); }
 
@@ -55,7 +56,7 @@ Result<Outside> LookOutside(const Options& options) {
     return lock.error();
   }
   outside.lock.emplace(*std::move(lock));
-  if (Result<LockFile> runtime_lock = LockRuntime(options.runtime_dir); runtime_lock) {
+  if (Result<LockFile> runtime_lock = TakeRuntimeLock(options.runtime_dir); runtime_lock) {
     outside.runtime_lock.emplace(*std::move(runtime_lock));
   } else if (runtime_lock.error().code == ErrorCode::kBusy) {
     return runtime_lock.error();
@@ -67,6 +68,8 @@ Result<Outside> LookOutside(const Options& options) {
     if (Result<RuntimeWitness> opened = RuntimeWitness::Open(options.runtime_dir, options.path); opened) {
       page.emplace(*std::move(opened));
       outside.testimony.runtime = page->Read();
+    } else {
+      outside.witness_error = opened.error().message;
     }
   }
   DiskWitness disk(options.path);

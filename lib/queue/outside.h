@@ -16,6 +16,7 @@ struct Outside {
   std::optional<LockFile> lock;          // of the database
   std::optional<LockFile> runtime_lock;  // of the runtime folder; none where there is no such folder
   std::string runtime_error;             // why
+  std::string witness_error;             // why nothing in it can bear witness
   std::unique_ptr<WitnessKeeper> witness;
   Testimony testimony;
   // Whether a queue was here before, as far as anything tells.
@@ -24,6 +25,8 @@ struct Outside {
 
 // The lock of the database at `path`.
 Result<LockFile> TakeQueueLock(const std::string& path);
+// That of the runtime folder, which is made where there is none.
+Result<LockFile> TakeRuntimeLock(const std::string& directory);
 
 // Whether another process has either of the locks that an open takes: kBusy. Changes nothing.
 Status LookAtLocks(const std::string& path, const std::string& runtime_dir);

@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "queue/check.h"
-#include "queue/outside.h"
 #include "queue/queue_impl.h"
 #include "queue/sqlite/rows.h"
 
@@ -79,24 +78,9 @@ void QueueImpl::Wake() {
   }
 }
 
-void QueueImpl::FollowDatabase() {
-  Result<Reader> reader = Reader::Open(options_.path);
-  if (!reader) {
-    return;  // again in the next turn
-  }
-  reader_.LeaveFiles();
-  reader_ = *std::move(reader);
-  if (!lock_->Holds(options_.path + ".lock")) {
-    if (Result<LockFile> lock = TakeQueueLock(options_.path); lock) {
-      lock_.emplace(*std::move(lock));
-    }
-  }
-  const std::lock_guard lock(mutex_);
-  store_->ReaderFollowsLocked();
-}
-
 void QueueImpl::Poll() {
   woken_.store(false);
+  HoldLocks();
   std::deque<std::function<void()>> ready;
   bool behind = false;
   {
@@ -490,6 +474,7 @@ LedgerRow Ledger::Total() const {
 }
 
 Result<std::unique_ptr<Queue>> Open(Options options, const Clock& clock) {
+  options.path = FollowLinks(options.path);  // lock, log and witness lie beside the file itself
   Result<Opened> opened = OpenQueue(options, clock);
   if (!opened) {
     return opened.error().With("open queue " + options.path);

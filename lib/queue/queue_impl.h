@@ -209,6 +209,7 @@ class QueueImpl final : public Queue {
   void ForgetCountLocked();
 
   void FollowDatabase();  // which was put back where it was removed or replaced
+  void HoldLocks();       // of which somebody may have removed the files; looks once a second
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.
@@ -221,7 +222,9 @@ class QueueImpl final : public Queue {
 
   const Options options_;
   const Clock& clock_;
+  static constexpr std::chrono::seconds kLockLook{1};
   std::optional<LockFile> lock_, runtime_lock_;
+  MonoTime next_lock_look_{};
   const QueueIds ids_;
   const StartReport report_;
   mutable std::mutex mutex_;

@@ -60,7 +60,7 @@ struct StartReport {
   std::string ballast_error;     // why no room is set aside for a full disk
   std::string renewed_from;      // the queue id until now; empty while it stays
   std::string renewed_because;
-  std::string witness_error;  // why there is no witness on the disk
+  std::string witness_error;  // why there is no witness, on the disk or in the runtime folder
   std::optional<Salvaged> salvaged;
   std::optional<Loss> loss;
   // Where the counters of the ledger contradict themselves or each other: one line each.

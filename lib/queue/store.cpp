@@ -252,6 +252,9 @@ void Store::Run() {
     if (written) {
       SaveWitness(lock, last);
     }
+    if (written && last && journal_) {
+      journal_->Clear();
+    }
     WriteDamage(lock);
     if (last || !written) {
       stopped_ = true;

@@ -106,9 +106,11 @@ class Store {
   void NoteFoldLocked(const FoldWork& work);
   // After a fold, once in a while and at the `last` one.
   void SaveWitness(std::unique_lock<std::mutex>& lock, bool last);
-  // Once a second: whether the database is where it was put. False: there is nothing to wait for.
+  // Once a second: whether database, journal and witness are where they were put. False: there is nothing to wait for.
   bool Watches(std::unique_lock<std::mutex>& lock);
   void PutBack(std::unique_lock<std::mutex>& lock);
+  // Somebody removed the journal's files: no start would find what is written to them from then on.
+  void PutJournalBack();
   void Run();
   bool JournalFills() const;
   bool FoldDue() const;
@@ -144,6 +146,7 @@ class Store {
   std::mutex& mutex_;
   const Clock& clock_;
   std::optional<Journal> journal_;
+  std::optional<Journal::Options> lost_journal_;  // its files were removed, and could not be made anew yet
   Ballast ballast_;
   std::unique_ptr<WitnessKeeper> witness_;
   const StoreOptions options_;

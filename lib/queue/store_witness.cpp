@@ -35,11 +35,33 @@ bool Store::Watches(std::unique_lock<std::mutex>& lock) {
     return false;
   }
   next_watch_ = now + kWatchInterval;
+  witness_->PutBack();
+  PutJournalBack();
   if (unwritten_ || books_.in_doubt() || books_.broken() || !books_.Moved()) {
     return false;
   }
   PutBack(lock);
   return true;
+}
+
+void Store::PutJournalBack() {
+  if (journal_ && !journal_->InPlace()) {
+    lost_journal_ = journal_->options();
+    journal_.reset();
+    gap_ = true;
+  }
+  if (!lost_journal_) {
+    return;
+  }
+  Result<Journal> made = Journal::Create(*lost_journal_, position_ + 1);
+  if (!made) {
+    return;  // everything waits for the disk meanwhile
+  }
+  journal_ = *std::move(made);
+  lost_journal_.reset();
+  gap_ = false;
+  gap_through_ = position_;  // until this is in the database, too, the new files prove nothing
+  AskFoldLocked();
 }
 
 void Store::PutBack(std::unique_lock<std::mutex>& lock) {

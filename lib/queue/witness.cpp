@@ -108,8 +108,19 @@ std::optional<FoundWitness> NewestWitness(std::string_view bytes, std::size_t st
 
 // --- in the runtime folder ---
 
+namespace {
+
+std::string FileIn(const std::string& directory) { return directory + "/queue.witness"; }
+
+// A folder that was copied with its queue proves nothing: this file is another one there.
+std::string PlaceOf(const struct stat& file, const std::string& database) {
+  return (std::to_string(file.st_dev) + "/" + std::to_string(file.st_ino) + " " + database).substr(0, kMaxPlaceBytes);
+}
+
+}  // namespace
+
 Result<RuntimeWitness> RuntimeWitness::Open(const std::string& directory, const std::string& database) {
-  const std::string path = directory + "/queue.witness";
+  const std::string path = FileIn(directory);
   const Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!fd.valid()) {
     return ErrnoError("open " + path, errno);
@@ -126,11 +137,8 @@ Result<RuntimeWitness> RuntimeWitness::Open(const std::string& directory, const 
   if (page == MAP_FAILED) {
     return ErrnoError("map " + path, errno);
   }
-  // A folder that was copied with its queue proves nothing: this file is another one there.
-  const std::string place =
-      (std::to_string(status.st_dev) + "/" + std::to_string(status.st_ino) + " " + database).substr(0, kMaxPlaceBytes);
-  RuntimeWitness witness(page, place, 0);
-  const std::optional<FoundWitness> found = NewestWitness(witness.bytes(), kWitnessBytes, place);
+  RuntimeWitness witness(page, directory, database, PlaceOf(status, database));
+  const std::optional<FoundWitness> found = NewestWitness(witness.bytes(), kWitnessBytes, witness.place_);
   witness.generation_ = found ? found->generation : 0;
   return witness;
 }
@@ -143,12 +151,16 @@ RuntimeWitness::~RuntimeWitness() {
 
 RuntimeWitness::RuntimeWitness(RuntimeWitness&& other) noexcept
     : page_(std::exchange(other.page_, nullptr)),
+      directory_(std::move(other.directory_)),
+      database_(std::move(other.database_)),
       place_(std::move(other.place_)),
       generation_(other.generation_),
       written_(std::move(other.written_)) {}
 
 RuntimeWitness& RuntimeWitness::operator=(RuntimeWitness&& other) noexcept {
   std::swap(page_, other.page_);
+  std::swap(directory_, other.directory_);
+  std::swap(database_, other.database_);
   std::swap(place_, other.place_);
   std::swap(generation_, other.generation_);
   std::swap(written_, other.written_);
@@ -160,6 +172,11 @@ std::string_view RuntimeWitness::bytes() const { return {static_cast<const char*
 std::optional<Witness> RuntimeWitness::Read() const {
   std::optional<FoundWitness> found = NewestWitness(bytes(), kWitnessBytes, place_);
   return found ? std::optional(std::move(found->witness)) : std::nullopt;
+}
+
+bool RuntimeWitness::InPlace() const {
+  struct stat there {};
+  return stat(FileIn(directory_).c_str(), &there) == 0 && PlaceOf(there, database_) == place_;
 }
 
 void RuntimeWitness::Write(const Witness& witness) {
@@ -254,6 +271,17 @@ void WitnessKeeper::Note(const Moment& moment) {
   }
   state_.moment = moment;
   runtime_->WriteMoment(state_);
+}
+
+void WitnessKeeper::PutBack() {
+  const std::lock_guard lock(mutex_);
+  if (!runtime_ || runtime_->InPlace()) {
+    return;
+  }
+  if (Result<RuntimeWitness> again = runtime_->Again(); again) {
+    *runtime_ = *std::move(again);
+    runtime_->Write(state_);
+  }
 }
 
 bool WitnessKeeper::unsaved() const {

@@ -69,18 +69,24 @@ class RuntimeWitness {
 
   // None: there was none, it is damaged, of another database, or a copy.
   std::optional<Witness> Read() const;
+  // Whether the file is still where a start would look for it.
+  bool InPlace() const;
+  // Likewise, another one.
+  Result<RuntimeWitness> Again() const { return Open(directory_, database_); }
   void Write(const Witness& witness);
   // Likewise, where only the moment is new since it was written last: for each message, so it is cheap.
   void WriteMoment(const Witness& witness);
 
  private:
-  RuntimeWitness(void* page, std::string place, std::uint64_t generation)
-      : page_(page), place_(std::move(place)), generation_(generation) {}
+  RuntimeWitness(void* page, std::string directory, std::string database, std::string place)
+      : page_(page), directory_(std::move(directory)), database_(std::move(database)), place_(std::move(place)) {}
   std::string_view bytes() const;
   void Put();
   void* page_;
+  std::string directory_;
+  std::string database_;
   std::string place_;
-  std::uint64_t generation_;
+  std::uint64_t generation_ = 0;
   std::string written_;  // what the newest slot holds
 };
 
@@ -116,6 +122,8 @@ class WitnessKeeper {
   void Note(const Moment& moment);
   // Writes down what the last commit has, unless that was done.
   Status Save(std::int64_t at, bool clean);
+  // The one in the runtime folder is made anew where somebody removed it.
+  void PutBack();
   // What the last commit has is not on the disk.
   bool unsaved() const;
 

@@ -11,11 +11,6 @@
 namespace packhorse::queue {
 namespace {
 
-std::string FolderOf(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 std::string LockOf(const std::string& path) { return path + ".lock"; }
 
 // The errno with which the lock file cannot be opened for writing; 0: it can, or is not there. A file system that was

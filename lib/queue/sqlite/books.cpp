@@ -77,6 +77,7 @@ Status Books::Reopen() {
     return fresh.error();
   }
   db_ = std::move(fresh->db_);
+  beside_.reset();
   broken_ = false;
   return {};
 }
@@ -129,6 +130,7 @@ Result<FoldResult> Books::Write(const FoldWork& work, const Change& change) {
   Status done = transact();
   if (done) {
     in_doubt_ = false;
+    beside_ = PlacesBeside();
     return result;
   }
   trimmer_.Forget();

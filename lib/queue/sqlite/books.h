@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,7 +47,8 @@ class Books {
   // Gives the log's room back, too, if there would be `wanted` bytes free then.
   void DropLog(std::uint64_t wanted);
 
-  // Whether the path does not lead any more to the database that is open: somebody removed or replaced it.
+  // Whether the path does not lead any more to the database that is open, or its log or the memory shared with readers
+  // are not there any more: somebody removed or replaced them.
   bool Moved() const;
   // Writes everything that is in it into a new file at the path and goes on there; what lies there now is kept as
   // `<path>.replaced`. After an error it goes on without. Not while in_doubt().
@@ -69,6 +72,8 @@ class Books {
     bool operator==(const Place&) const = default;
   };
   static Place PlaceOf(const std::string& path);
+  // What SQLite keeps beside the database while it is open: the log, and memory shared with readers.
+  std::array<Place, 2> PlacesBeside() const { return {PlaceOf(path_ + "-wal"), PlaceOf(path_ + "-shm")}; }
   Status Reopen();
   Status WriteAll(const FoldWork& work, FoldResult& result);
   Status WriteLanes(const FoldWork& work, FoldResult& result);
@@ -93,6 +98,7 @@ class Books {
   BooksLimits limits_;
   Database db_;
   Place place_;
+  std::optional<std::array<Place, 2>> beside_;  // as of the last commit
   std::map<const char*, Statement> statements_;
   bool broken_ = false;     // a write or a sync failed or was forbidden: the connection is not used again
   bool in_doubt_ = false;   // the last commit seemed to fail

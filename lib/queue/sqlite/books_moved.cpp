@@ -52,7 +52,7 @@ Books::Place Books::PlaceOf(const std::string& path) {
   return stat(path.c_str(), &status) == 0 ? Place{static_cast<std::uint64_t>(status.st_dev), status.st_ino} : Place{};
 }
 
-bool Books::Moved() const { return PlaceOf(path_) != place_; }
+bool Books::Moved() const { return PlaceOf(path_) != place_ || (beside_ && PlacesBeside() != *beside_); }
 
 Status Books::PutBack() {
   const std::string copy = path_ + ".copy";
@@ -96,6 +96,7 @@ Status Books::PutBack() {
   *write = Statement();
   db_ = std::move(fresh->db_);
   place_ = fresh->place_;
+  beside_ = PlacesBeside();
   trimmer_.Forget();
   return {};
 }

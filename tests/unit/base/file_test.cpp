@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/process.h"
@@ -110,6 +111,37 @@ TEST(WriteFileAtomically, AFailureLeavesTheFormerFile) {
   ASSERT_EQ(mkdir((dir / "d").c_str(), 0700), 0);
   ASSERT_FALSE(WriteFileAtomically(dir / "d", "x", 0600));
   EXPECT_NE(access((dir / "d.tmp").c_str(), F_OK), 0);
+}
+
+TEST(StandardFds, WhatIsClosedOfThemNobodyElseGets) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    close(STDIN_FILENO);
+    close(STDERR_FILENO);
+    ReserveStandardFds();
+    const int next = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    _exit(next > STDERR_FILENO && IsOpen(STDIN_FILENO) && IsOpen(STDERR_FILENO) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(FreeBytesAt, NeedsNoFileOnlyItsFolder) {
+  const test::TempDir dir;
+  EXPECT_GT(FreeBytesAt(dir / "not there"), 0U);
+  EXPECT_EQ(FreeBytesAt(dir / "no" + "/such/folder"), 0U);
+}
+
+TEST(FollowLinks, EndsAtTheFileItself) {
+  const test::TempDir dir;
+  EXPECT_EQ(FollowLinks(dir / "file"), dir / "file") << "it need not exist";
+  ASSERT_EQ(symlink("file", (dir / "relative").c_str()), 0);
+  ASSERT_EQ(symlink((dir / "relative").c_str(), (dir / "absolute").c_str()), 0);
+  EXPECT_EQ(FollowLinks(dir / "absolute"), dir / "file");
+  ASSERT_EQ(symlink("circle", (dir / "circle").c_str()), 0);
+  EXPECT_EQ(FolderOf(FollowLinks(dir / "circle")), FolderOf(dir / "circle")) << "opening it fails, following it ends";
 }
 
 }  // namespace

@@ -273,6 +273,16 @@ TEST_P(Identity, EmptyFileBesideItsLogIsSalvagedAndTheLogKept) {
   EXPECT_TRUE(fs::exists(Path() + ".damaged-wal"));
 }
 
+TEST_P(Identity, DatabaseThatIsGoneBesideItsLogIsSalvaged) {
+  AppendMany(30, "a");
+  ExpectVerified();
+  Kill();
+  fs::remove(Path());
+  Start();
+  ASSERT_TRUE(queue_->start().salvaged);
+  EXPECT_TRUE(fs::exists(Path() + ".damaged-wal"));
+}
+
 TEST_P(Identity, MainFileSaysThatItIsInUseBeforeTheFirstMessage) {
   AppendMany(5, "first ");
   Reopen();
@@ -408,6 +418,39 @@ TEST_P(IdentityOfBoot, SecondQueueWithTheSameRuntimeFolderIsRefusedBeforeItTouch
   Start();
   EXPECT_EQ(Waiting().size(), 6U);
   EXPECT_FALSE(loss());
+}
+
+TEST_P(IdentityOfBoot, SecondNameOfOneQueueIsRefused) {
+  AppendMany(3, "a");
+  Options other = MakeOptions();
+  other.path = dir_ / "link.db";
+  other.runtime_dir = dir_ / "other-run";
+  fs::create_symlink("queue.db", other.path);
+  const Result<std::unique_ptr<Queue>> second = Open(other, clock_);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kBusy);
+  End();
+  EXPECT_TRUE(Open(other, clock_)) << "by itself it may be opened by either name";
+  EXPECT_FALSE(fs::exists(other.path + ".lock"));
+}
+
+TEST_P(IdentityOfBoot, QueueThatWasKilledFindsItsMessagesThoughAnotherOneUsedItsRuntimeFolder) {
+  AppendMany(3, "a");
+  Kill();
+  Options other = MakeOptions();
+  other.path = dir_ / "other.db";
+  RawMessage message;
+  message.payload = "of another queue";
+  for (int i = 0; i < 2; ++i) {
+    const Result<std::unique_ptr<Queue>> second = Open(other, clock_);
+    ASSERT_TRUE(second) << second.error().message;
+    message.stream = *(*second)->Stream("telemetry");
+    ASSERT_TRUE((*second)->Append(message));
+  }
+  Start();
+  EXPECT_EQ(Waiting().size(), 3U);
+  EXPECT_FALSE(loss());
+  ExpectNamesStay();
 }
 
 // --- many starts ---

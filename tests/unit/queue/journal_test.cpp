@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,7 +48,7 @@ class JournalTest : public ::testing::Test {
   std::string FilePath(int number) const { return options_.directory + "/intake." + std::to_string(number); }
 
   test::TempDir dir_;
-  Journal::Options options_{dir_ / "run", 4096, "queue", "boot", 7};
+  Journal::Options options_{dir_ / "run", 4096, "queue", "boot", 7, ""};
   Journal::Left left_;
 };
 
@@ -223,6 +224,63 @@ TEST_F(JournalTest, CanHoldIsExactlyWhatAnEmptyJournalHasRoomFor) {
 TEST_F(JournalTest, DirectoryThatCannotBeMadeIsAnError) {
   options_.directory = dir_ / "no" + "/such/folder";
   EXPECT_FALSE(Journal::Create(options_, 1));
+}
+
+TEST_F(JournalTest, WhatAnotherQueueLeftIsKeptForItUntilItHasIt) {
+  {
+    Journal journal = Make(1);
+    Fill(journal, 1, 5);
+  }
+  Journal::Options other = options_;
+  other.queue_id = "other";
+  for (int start = 0; start < 3; ++start) {
+    ASSERT_TRUE(Journal::Create(other, 1));
+    EXPECT_EQ(Read(0).size(), 5U);
+  }
+  options_.before = std::exchange(options_.queue_id, "renewed");
+  ASSERT_TRUE(Journal::Create(options_, 6));
+  std::swap(options_.before, options_.queue_id);
+  EXPECT_TRUE(Read(5).empty()) << "it has them now";
+}
+
+TEST_F(JournalTest, OfManyOtherQueuesOnlyTheNewestAreKept) {
+  for (int i = 0; i < 20; ++i) {
+    options_.queue_id = "queue" + std::to_string(i);
+    Journal journal = Make(1);
+    Fill(journal, 1, 2);
+  }
+  const std::filesystem::directory_iterator files(options_.directory);
+  EXPECT_LE(std::distance(begin(files), end(files)), 10);
+}
+
+TEST_F(JournalTest, AfterAnOrderlyEndNothingIsKept) {
+  {
+    Journal journal = Make(1);
+    Fill(journal, 1, 5);
+    journal.Clear();
+  }
+  EXPECT_TRUE(Read(0).empty());
+  options_.queue_id = "other";
+  ASSERT_TRUE(Journal::Create(options_, 1));
+  const std::filesystem::directory_iterator files(options_.directory);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 2);
+}
+
+TEST_F(JournalTest, AnotherProcessDoesNotWriteIntoTheSameFiles) {
+  Journal journal = Make(1);
+  Journal::Options other = options_;
+  other.queue_id = "other";
+  ASSERT_TRUE(Journal::Create(other, 1));
+  EXPECT_FALSE(journal.InPlace());
+}
+
+TEST_F(JournalTest, FilesThatAreRemovedAreNotInPlace) {
+  const Journal journal = Make(1);
+  EXPECT_TRUE(journal.InPlace());
+  std::filesystem::remove(FilePath(1));
+  EXPECT_FALSE(journal.InPlace());
+  test::WriteAll(FilePath(1), "another file");
+  EXPECT_FALSE(journal.InPlace());
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "damage_fixture.h"
+#include "identity_fixture.h"
 
 // A database that is removed or replaced under the running daemon.
 
@@ -102,6 +102,57 @@ TEST_P(Replaced, FolderThatIsGoneIsMadeAnew) {
     return queue_->Snapshot().replaced.times == 1 && fs::exists(options.path + "-wal");
   }));
   ExpectAll(1);
+}
+
+TEST_P(Replaced, LogOrSharedMemoryAloneRemovedNothingIsLost) {
+  Fill(3, 40);
+  std::uint64_t times = 0;
+  for (const char* suffix : {"-wal", "-shm"}) {
+    SCOPED_TRACE(suffix);
+    fs::remove(Path() + suffix);
+    ASSERT_TRUE(WaitForNewFile(++times)) << queue_->Snapshot().replaced.problem;
+    ExpectAll(120);
+  }
+  Reopen();
+  EXPECT_FALSE(queue_->start().loss);
+  ExpectAll(120);
+}
+
+class Emptied : public Identity {  // the runtime folder
+ protected:
+  void EmptyFolder() {
+    fs::remove_all(dir_ / "run");
+    clock_.Advance(2s);
+    ASSERT_TRUE(test::WaitFor([&] {
+      queue_->Poll();
+      return fs::exists(dir_ / "run/intake.1") && fs::exists(dir_ / "run/queue.witness") &&
+             fs::exists(dir_ / "run/queue.lock");
+    }));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, Emptied, ::testing::Values(Mode::kWindow, Mode::kStrict), NameOf);
+
+TEST_P(Emptied, KilledAfterwardsItStillHasEverything) {
+  AppendMany(5, "before ");
+  EmptyFolder();
+  AppendMany(5, "between ");  // before that is folded the journal counts for nothing
+  ExpectVerified();
+  AppendMany(5, "after ");
+  Kill();
+  Start();
+  EXPECT_EQ(Waiting().size(), 15U);
+  EXPECT_FALSE(loss());
+  ExpectNamesStay();
+}
+
+TEST_P(Emptied, ItIsLockedAgain) {
+  fs::remove(Path() + ".lock");
+  EmptyFolder();
+  EXPECT_EQ(Open(MakeOptions(), clock_).error().code, ErrorCode::kBusy);
+  Options other = MakeOptions();
+  other.path = dir_ / "other.db";
+  EXPECT_EQ(Open(other, clock_).error().code, ErrorCode::kBusy);
 }
 
 }  // namespace
