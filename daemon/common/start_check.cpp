@@ -111,6 +111,18 @@ class StartCheck {
   void CheckSocket(const config::Config& config) {
     const std::string& path = config.control.socket;
     CheckFolderOf("/control/socket", path, FolderOf(path) == config.queue.runtime_dir);
+    struct stat about {};
+    if (lstat(path.c_str(), &about) != 0) {
+      return;
+    }
+    const bool forbidden = faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
+    if (!S_ISSOCK(about.st_mode)) {
+      Add("/control/socket", "something lies there that is no socket", path,
+          "another path, or nothing there: remove it");
+    } else if (forbidden) {
+      Add("/control/socket", "the socket of another user lies there", path,
+          "another path, or nothing there: once no daemon of that user runs, remove it");
+    }
   }
 
   const std::string& file_;

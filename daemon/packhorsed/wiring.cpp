@@ -406,7 +406,9 @@ Status Assemble(Parts& parts) {
   for (const config::Destination& destination : parts.config.destinations) {
     auto credentials = MakeCredentials(destination);
     if (!credentials) {
-      return credentials.error();
+      // Only the unit gives a credential: no later try finds one that it does not.
+      const bool lasts = destination.auth.secret.kind == config::SecretRef::Kind::kCredential;
+      return lasts ? Error{ErrorCode::kUnsupported, credentials.error().message} : credentials.error();
     }
     auto unit = MakeDestination(parts, parts.config.gateway, destination, std::move(credentials).value());
     if (!unit) {

@@ -29,6 +29,10 @@ Result<Secret> Checked(std::string_view text, const std::string& place) {
   if (text.empty()) {
     return Error{ErrorCode::kInvalidArgument, place + " is empty"};
   }
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    return Error{ErrorCode::kInvalidArgument,
+                 place + " begins with a byte order mark, as written on Windows; save it as UTF-8 without it"};
+  }
   if (text.find('\0') != std::string_view::npos) {
     return Error{ErrorCode::kInvalidArgument, place + " contains a NUL byte; a secret is one line of text"};
   }

@@ -43,6 +43,12 @@ class Connection {
   bool Ended(MonoTime now) const;
   void Drop() { broken_ = true; }
   bool alive() const { return !broken_; }
+  // Nothing that it asked for is under way: it follows, has not asked for anything, or does not read.
+  bool LetsUsWait() const { return following || wait == Wait::kNothing; }
+  // Of two that let us wait: followers first, then whoever has done so for longer.
+  bool GivesWayBefore(const Connection& other) const {
+    return LetsUsWait() && (following != other.following ? following : !following && last_active_ < other.last_active_);
+  }
   // When Ended() may become true by time alone.
   MonoTime Deadline() const { return last_active_ + limits_.idle; }
   bool WantsToRead() const;

@@ -15,10 +15,10 @@ namespace packhorse::control {
 //   reply:    {"ok":true,"result":...}   or   {"ok":false,"error":{"code":"not_found","message":"..."}}
 // A following command (tail) gets any number of {"ok":true,"result":...,"more":true} lines until either side closes.
 // Bounds: 16 connections (a further one gets an error and is closed), 4 of them for root and the service user, whose
-// connections also take the place of the oldest follower; 64 KiB and 32 levels per request, 16 MiB unsent per
-// connection, 1 MiB where it follows (then it is closed), 32 MiB unsent in all; 30 s idle: without a request under way,
-// following nothing, or not reading its answer. "packhorse-control" changes within a major stay backward compatible:
-// members are added, never renamed.
+// connections also take the place of one that lets us wait, followers first, the oldest before; 64 KiB and 32 levels
+// per request, 16 MiB unsent per connection, 1 MiB where it follows (then it is closed), 32 MiB unsent in all; 30 s
+// idle: without a request under way, following nothing, or not reading its answer. "packhorse-control" changes within a
+// major stay backward compatible: members are added, never renamed.
 
 struct Call {
   std::string command;

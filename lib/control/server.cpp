@@ -28,6 +28,7 @@ constexpr int kRequestsPerTurn = 64;  // of one connection, before the loop gets
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::size_t kSmallAnswer = 65'536;  // always fits
 constexpr std::chrono::seconds kListenPause{1};
+constexpr std::chrono::seconds kFileLook{1};
 // Keys of the epoll set; connections have their ids, which begin above.
 constexpr std::uint64_t kListenerKey = 0;
 constexpr std::uint64_t kTimerKey = 1;
@@ -70,8 +71,10 @@ class UnixServer final : public Server {
   // Until then; none: listen again.
   void PauseListening(std::optional<MonoTime> until);
   void Admit(Fd fd);
-  // Whether there is room for one more. Whoever may change things finds it also where followers have taken everything:
-  // the one that has followed for longest ends.
+  bool OurFile() const;
+  void HoldFile();
+  // Whether there is room for one more. Whoever may change things finds it also where others have taken everything:
+  // then one ends that lets us wait.
   bool MakeRoom(bool may_change);
   void ServeConnection(std::uint64_t id, Connection& connection);
   void Handle(std::uint64_t id, Connection& connection, const std::string& line);
@@ -93,6 +96,7 @@ class UnixServer final : public Server {
   std::map<std::uint64_t, Connection> connections_;
   std::uint64_t next_id_ = kTimerKey + 1;
   std::optional<MonoTime> paused_until_;
+  MonoTime next_look_{};  // at our file
   bool serving_ = false;
 };
 
@@ -117,12 +121,14 @@ Status UnixServer::Open() {
 }
 
 UnixServer::~UnixServer() {
-  // Only our own file: another daemon may have replaced it.
-  struct stat now {};
-  if (listener_.valid() && lstat(path_.c_str(), &now) == 0 && now.st_dev == file_.st_dev &&
-      now.st_ino == file_.st_ino) {
+  if (listener_.valid() && OurFile()) {
     unlink(path_.c_str());
   }
+}
+
+bool UnixServer::OurFile() const {
+  struct stat now {};
+  return lstat(path_.c_str(), &now) == 0 && now.st_dev == file_.st_dev && now.st_ino == file_.st_ino;
 }
 
 Status UnixServer::Watch(int fd, std::uint64_t key) {
@@ -149,13 +155,34 @@ bool UnixServer::MakeRoom(bool may_change) {
   if (connections_.size() < limits_.connections) {
     return true;
   }
-  const auto follower = std::find_if(connections_.begin(), connections_.end(),
-                                     [](const auto& entry) { return entry.second.following && entry.second.alive(); });
-  if (!may_change || follower == connections_.end()) {
+  Connection* goes = nullptr;
+  for (auto& [id, connection] : connections_) {
+    if (connection.alive() && (goes == nullptr ? connection.LetsUsWait() : connection.GivesWayBefore(*goes))) {
+      goes = &connection;
+    }
+  }
+  if (!may_change || goes == nullptr) {
     return false;
   }
-  follower->second.Drop();  // Settle() takes it out, once this turn is over
+  goes->Drop();  // Settle() takes it out, once this turn is over
   return true;
+}
+
+// Somebody may have removed or replaced it: then nobody finds us there any more.
+void UnixServer::HoldFile() {
+  const MonoTime now = clock_.Mono();
+  if (now < next_look_) {
+    return;
+  }
+  next_look_ = now + kFileLook;
+  if (OurFile()) {
+    return;
+  }
+  if (Result<Fd> listener = BindTo(path_, kBacklog); listener && lstat(path_.c_str(), &file_) == 0) {
+    listener_ = std::move(listener).value();
+    static_cast<void>(Watch(listener_.get(), kListenerKey));
+    paused_until_.reset();
+  }
 }
 
 void UnixServer::Admit(Fd fd) {
@@ -277,6 +304,7 @@ void UnixServer::Serve() {
       }
     }
   }
+  HoldFile();
   serving_ = false;
   Settle();
 }

@@ -20,7 +20,8 @@ Status CheckFormatAt(const std::string& path) {
 // A call of the system that finds an argument invalid may say so of a medium that fails.
 bool IsLasting(const Error& error) { return error.code == ErrorCode::kUnsupported; }
 
-std::optional<StartObstacle> FindStartObstacle(const std::string& path, const std::string& runtime_dir) {
+std::optional<StartObstacle> FindStartObstacle(const std::string& name, const std::string& runtime_dir) {
+  const std::string path = FollowLinks(name);
   if (Status file = CheckIsFile(path); !file) {
     return StartObstacle{file.error(), false};
   }

@@ -14,8 +14,8 @@ struct StartObstacle {
   bool heals = false;
 };
 
-// Of the queue at `path`, for a look while no daemon has it. Changes nothing and keeps no lock.
-std::optional<StartObstacle> FindStartObstacle(const std::string& path, const std::string& runtime_dir);
+// Of the queue that `name` leads to, for a look while no daemon has it. Changes nothing and keeps no lock.
+std::optional<StartObstacle> FindStartObstacle(const std::string& name, const std::string& runtime_dir);
 
 // Whether no later try to open a queue gets on either where one has failed with this error: with the queue of a newer
 // release, or a file that is none.

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "base/file.h"
 #include "site.h"
 
@@ -39,6 +41,20 @@ TEST(UnreadLog, LetsABadConfigurationEndWithItsExitCode) {
   site.LaunchBridge();
   EXPECT_EQ(site.bridge().Wait(std::chrono::seconds(10)), 78);
   unlink(log.c_str());
+}
+
+TEST(UnreadLog, NothingElseIsOpenedInItsPlaceWhereItIsClosed) {
+  Site site;
+  site.WriteConfig();
+  Process bridge({"/bin/sh", "-c", "exec \"$0\" --config \"$1\" <&- >&- 2>&-", Site::Bin("packhorsed"),
+                  site.Path("packhorse.json")},
+                 site.Path("packhorsed.log"));
+  ASSERT_TRUE(WaitFor([&] { return site.BridgeConnected(); }));
+  for (const char* number : {"0", "1", "2"}) {
+    const std::string link = "/proc/" + std::to_string(bridge.pid()) + "/fd/" + number;
+    EXPECT_EQ(std::filesystem::read_symlink(link), "/dev/null") << number;
+  }
+  EXPECT_EQ(bridge.Stop(), 0);
 }
 
 }  // namespace

@@ -49,6 +49,13 @@ TEST(ReadSecret, FileGivesItsBytesWithoutOneLineFeed) {
   }
 }
 
+TEST(ReadSecret, ByteOrderMarkIsNoPartOfASecret) {
+  const Result<Secret> secret = ReadFileWith(std::string("\xEF\xBB\xBF") + kValue);
+  ASSERT_FALSE(secret);
+  EXPECT_EQ(secret.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(secret.error().message.find("byte order mark"), std::string::npos);
+}
+
 TEST(ReadSecret, FileReadableByOthersIsRefusedWithTheCommandThatMendsIt) {
   const TempDir dir;
   for (const unsigned mode : {0644U, 0604U, 0602U, 0666U}) {

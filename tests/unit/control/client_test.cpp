@@ -3,7 +3,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <deque>
 
 #include "harness.h"
 #include "support/process.h"
@@ -141,14 +143,16 @@ TEST(Client, BadPathIsExplained) {
 
 TEST(Client, RefusalForTooManyConnectionsIsRead) {
   const test::TempDir dir;
-  const Running server(dir / "s", Echo);
-  std::vector<std::unique_ptr<Client>> clients;
+  std::atomic<int> asked{0};
+  const Running server(dir / "s", [&](const Call& call) {
+    ++asked;
+    return Echo(call);
+  });
+  std::deque<Peer> waiting;
   for (int i = 0; i < 16; ++i) {
-    auto client = Connect(dir / "s");
-    ASSERT_TRUE(client);
-    ASSERT_TRUE((*client)->Ask("echo", "{}"));
-    clients.push_back(std::move(client).value());
+    waiting.emplace_back(dir / "s").Write("{\"command\":\"later\"}\n");
   }
+  ASSERT_TRUE(test::WaitFor([&] { return asked == 16; }));
   const auto late = Connect(dir / "s");
   ASSERT_TRUE(late);
   const auto answer = (*late)->Ask("echo", "{}");

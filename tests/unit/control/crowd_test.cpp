@@ -77,6 +77,32 @@ TEST_F(Crowd, WhoeverMayChangeThingsTakesThePlaceOfTheOldestFollower) {
   EXPECT_FALSE(peers_.at(1).closed());
 }
 
+TEST_F(Crowd, AThousandThatSendHalfARequestKeepNobodyOutWhoMayChangeThings) {
+  Start();
+  for (int i = 0; i < 1'000; ++i) {
+    Peer& peer = peers_.emplace_back(path_);
+    peer.Write("{\"command\":");
+    Turn();
+    clock_.Advance(std::chrono::milliseconds(1));
+  }
+  Peer late(path_);
+  EXPECT_EQ(Ask(late, kCrowdEcho), kCrowdEchoed);
+  EXPECT_TRUE(peers_.front().closed());
+  EXPECT_FALSE(peers_.back().closed());
+}
+
+TEST_F(Crowd, WhoeverWaitsForAnAnswerKeepsHisPlace) {
+  Start();
+  for (int i = 0; i < 16; ++i) {
+    peers_.emplace_back(path_).Write("{\"command\":\"later\"}\n");
+    Turn();
+  }
+  Peer refused(path_);
+  Turn();
+  EXPECT_TRUE(Has(refused.Read(), "limit_exceeded"));
+  EXPECT_FALSE(peers_.front().closed());
+}
+
 TEST_F(Crowd, OthersLeaveFourPlaces) {
   if (geteuid() != 0) {
     return;  // only root can connect as somebody else

@@ -1,7 +1,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <deque>
+#include <filesystem>
 #include <vector>
 
 #include "harness.h"
@@ -106,20 +108,39 @@ TEST_F(ServerTest, SeventeenthConnectionIsToldAndClosed) {
   Start();
   std::deque<Peer> peers;
   for (int i = 0; i < 16; ++i) {
-    peers.emplace_back(path_);
+    peers.emplace_back(path_).Write("{\"command\":\"later\"}\n");
   }
   Turn();
   Peer late(path_);
   Turn();
   EXPECT_TRUE(Has(late.Read(), "limit_exceeded"));
   EXPECT_TRUE(late.closed());
-  for (Peer& peer : peers) {
-    EXPECT_EQ(Ask(peer, kEcho), kEchoed);
-  }
+  EXPECT_FALSE(peers.front().closed());
   peers.pop_front();
   Turn();
   Peer next(path_);
   EXPECT_EQ(Ask(next, kEcho), kEchoed);
+}
+
+TEST_F(ServerTest, FileThatIsRemovedOrReplacedIsMadeAnew) {
+  Start();
+  Peer before(path_);
+  Turn();
+  for (const bool replaced : {false, true}) {
+    std::filesystem::remove(path_);
+    if (replaced) {
+      const Fd another(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      path_.copy(address.sun_path, sizeof address.sun_path - 1);
+      ASSERT_EQ(bind(another.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    }
+    clock_.Advance(std::chrono::seconds(1));
+    server_->Serve();
+    Peer next(path_);
+    EXPECT_EQ(Ask(next, kEcho), kEchoed);
+  }
+  EXPECT_EQ(Ask(before, kEcho), kEchoed) << "who is connected stays so";
 }
 
 TEST_F(ServerTest, IdleConnectionIsClosedAfter30Seconds) {

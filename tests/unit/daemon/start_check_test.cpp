@@ -77,6 +77,14 @@ class StartCheckTest : public ::testing::Test {
 
 TEST_F(StartCheckTest, WhatIsRightHasNoProblemAlsoBetweenTwoRotations) { EXPECT_EQ(Problems(), ""); }
 
+TEST_F(StartCheckTest, WhatLiesInTheWayOfTheSocketIsFound) {
+  Write("control.sock", "no socket");
+  EXPECT_THAT(Problems(), HasSubstr("/control/socket: something lies there that is no socket"));
+  std::filesystem::remove(socket_);
+  std::filesystem::create_directory(socket_);
+  EXPECT_THAT(Problems(), HasSubstr("/control/socket: something lies there that is no socket"));
+}
+
 TEST_F(StartCheckTest, ATokenThatCannotTravelInAHeaderIsFoundAndNotShown) {
   for (const char* text : {"secret-token\r\n", "secret-token\nsecond line\n", " secret-token\n", "secret token\n"}) {
     Write("token", text);
