@@ -35,8 +35,8 @@ bool Store::Watches(std::unique_lock<std::mutex>& lock) {
     return false;
   }
   next_watch_ = now + kWatchInterval;
+  PutJournalBack();  // with its folder
   witness_->PutBack();
-  PutJournalBack();
   if (unwritten_ || books_.in_doubt() || books_.broken() || !books_.Moved()) {
     return false;
   }
