@@ -94,6 +94,7 @@ class DestinationImpl final : public Destination {
   // Of an attempt that is no part of the search, when it is made; of one that is, once it has failed.
   void CountAttempt(const Active& active, MonoTime now);
   void CountSearch(const Active& active, MonoTime now);
+  bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
   limit::Cost CostOf(const Active& active) const;

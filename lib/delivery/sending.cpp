@@ -15,6 +15,7 @@ constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
 constexpr std::size_t kSpanBytes = 8;
 // In a row: whatever the answer was, another connection may lead to a better backend.
 constexpr std::uint32_t kFailuresToDistrust = 2;
+constexpr std::uint32_t kAttemptsToDistrust = 3;  // of one batch, also where it is told to wait
 constexpr std::uint32_t kMaxDoublings = 4;
 constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
@@ -197,6 +198,12 @@ void DestinationImpl::CountSearch(const Active& active, MonoTime now) {
   search_budget_.CountRetry(now);
 }
 
+// Nothing passes, whatever the answers are: the kept connection may lead to a backend that is the only one to say so.
+bool DestinationImpl::DoubtsConnection(const Active& active) const {
+  return gate_.state() == limit::GateState::kHeld || gate_.consecutive_failures() >= kFailuresToDistrust ||
+         active.attempts > kAttemptsToDistrust || evidence_.DoubtsConnection();
+}
+
 void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
@@ -219,9 +226,8 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   active->credential = credentials_ != nullptr ? credentials_->version() : 0;
   upload::Request request{options_.contract->method(), active->batch.path, Headers(active->batch), active->batch.body};
   // What is known against a record, or against the destination, is to come over different connections.
-  const bool held = gate_.state() == limit::GateState::kHeld;
-  request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first())) || held ||
-                           gate_.consecutive_failures() >= kFailuresToDistrust || evidence_.DoubtsConnection();
+  request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first()));
+  request.leave_kept = DoubtsConnection(*active);
   around_.uploader.Send(EndpointFor(*active), std::move(request),
                         [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                           if (!alive.expired()) {

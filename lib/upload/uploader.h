@@ -34,6 +34,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;        // must stay alive until the callback
   bool new_connection = false;  // over a connection that no other request has used
+  bool leave_kept = false;      // likewise, and those that are open by now carry no other request either
   bool only_connect = false;    // makes the connection, TLS included, and sends nothing: a response without a status
 };
 

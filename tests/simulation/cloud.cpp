@@ -210,7 +210,7 @@ upload::Response Cloud::Decide(const std::vector<Record>& records, std::size_t b
 
 void Cloud::Send(const upload::Endpoint&, upload::Request request, std::function<void(upload::Response)> done) {
   ++requests_;
-  connection_ += request.new_connection ? 1U : 0U;
+  connection_ += request.new_connection || request.leave_kept ? 1U : 0U;
   microseconds takes = std::chrono::milliseconds(50 + random_() % 400);
   upload::Response response;
   if (!request.only_connect) {

@@ -66,6 +66,8 @@ class Connections {
   bool Take(const std::string& origin, const Ends& ends, MonoTime now, Use& use);
   // The request has ended.
   void Release(const std::string& origin, const Use& use, Outcome outcome, MonoTime now);
+  // Retires those of this origin, as a failure does.
+  void Retire(const std::string& origin) { ++OriginOf(origin).generation; }
   // Retires all connections, as failures of all origins do.
   void RetireAll();
   // A retired connection still carries requests.

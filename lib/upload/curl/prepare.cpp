@@ -274,6 +274,9 @@ Status Transfer::SetLimits() {
 }
 
 Status Transfer::SetConnection() {
+  if (request_.leave_kept) {
+    connections_.Retire(origin_);
+  }
   use_ = connections_.Begin(origin_);
   released_ = false;
   // After a failure libcurl's own cache of names would lead to the same machine again for a minute, and the first of
@@ -289,7 +292,7 @@ Status Transfer::SetConnection() {
       .Set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&connections_))
       .Set(CURLOPT_PREREQFUNCTION, &Transfer::OnConnection)
       .Set(CURLOPT_PREREQDATA, static_cast<void*>(this))
-      .Set(CURLOPT_FRESH_CONNECT, request_.new_connection || request_.only_connect ? 1L : 0L)
+      .Set(CURLOPT_FRESH_CONNECT, request_.new_connection || request_.leave_kept || request_.only_connect ? 1L : 0L)
       .Set(CURLOPT_CONNECT_ONLY, request_.only_connect ? 1L : 0L)
       .Set(CURLOPT_MAXAGE_CONN, static_cast<long>(connections_.IdleLimit(origin_).count()))
       .Set(CURLOPT_TCP_KEEPALIVE, 1L)

@@ -108,11 +108,11 @@ class CloudTest : public DeliveryTest {
     uploader_.sent.clear();
     for (const FakeUploader::Sent& one : sent) {
       clock_.Advance(takes_);
-      connection_ += one.request.new_connection || fresh_connections_ ? 1 : 0;
+      connection_ += one.request.new_connection || one.request.leave_kept || fresh_connections_ ? 1 : 0;
       requests_.push_back(one.body);
       upload::Response response = script(RecordsOf(one.body), one);
       response.connection = connection_;
-      if (one.request.new_connection) {
+      if (one.request.new_connection && !one.request.leave_kept) {
         ++connection_;
       }
       one.done(std::move(response));

@@ -97,6 +97,17 @@ INSTANTIATE_TEST_SUITE_P(All, OtherReply,
                                            std::pair("429 Too Many Requests", ""),
                                            std::pair("503 Busy", "Retry-After: 2\r\n")));
 
+TEST(Retired, AreThoseThatTheCallerDoubts) {
+  const ScriptedServer server(FirstConnectionsGet(1, ScriptedServer::Reply("404 Not Found", "{}")));
+  const auto uploader = NewUploader();
+  EXPECT_EQ(Exchange(*uploader, At(server.url()), Post("/")).status, 404);
+  Request doubting = Post("/");
+  doubting.leave_kept = true;
+  EXPECT_EQ(Exchange(*uploader, At(server.url()), doubting).status, 200);
+  EXPECT_EQ(Exchange(*uploader, At(server.url()), Post("/")).status, 200);
+  EXPECT_EQ(server.connections(), 2);
+}
+
 TEST(Retired, IsAlsoWhatAsksToWaitAgainAndAgain) {
   const ScriptedServer server(FirstConnectionsGet(1, ScriptedServer::Reply("503 Leaving", "{}", "Retry-After: 1\r\n")));
   const auto uploader = NewUploader();
