@@ -122,6 +122,7 @@ class DestinationImpl final : public Destination {
   void Works(const Active& active, const Answer& answer);
 
   // --- what is refused or fails (refusals.cpp) ---
+  Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);

@@ -27,6 +27,20 @@ std::string WordsOf(const outcome::Verdict& verdict) {
 
 }  // namespace
 
+Attempt DestinationImpl::AttemptOf(const Active& active, Fault fault, const Answer& answer) {
+  Attempt attempt;
+  attempt.fault = fault;
+  attempt.first = active.first();
+  attempt.records = active.batch.records;
+  // What was refused before says nothing new of the destination.
+  attempt.suspect = active.suspicion.has_value() || (active.batch.replayed && active.alone() && Definite(fault));
+  attempt.connection = answer.connection;
+  TellOfOthers(active, attempt);
+  attempt.may_overtake = !options_.keeps_order;
+  attempt.may_split = options_.contract->recognises_records() || !active.may_have_arrived;
+  return attempt;
+}
+
 void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer& answer) {
   const outcome::Verdict& verdict = answer.verdict;
   last_error_ = verdict.reason;
@@ -42,17 +56,7 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
     Bury(active, fault, answer);
     return;
   }
-  Attempt attempt;
-  attempt.fault = fault;
-  attempt.first = active->first();
-  attempt.records = active->batch.records;
-  // What was refused before says nothing new of the destination.
-  attempt.suspect = active->suspicion.has_value() || (active->batch.replayed && active->alone() && Definite(fault));
-  attempt.connection = answer.connection;
-  TellOfOthers(*active, attempt);
-  attempt.may_overtake = !options_.keeps_order;
-  attempt.may_split = options_.contract->recognises_records() || !active->may_have_arrived;
-  const Ruling ruling = evidence_.Failed(attempt, active->track, answer.now);
+  const Ruling ruling = evidence_.Failed(AttemptOf(*active, fault, answer), active->track, answer.now);
   LineState& line = LineOf(*active);
   if (!active->suspicion) {
     line.wants = evidence_.wants();
