@@ -315,25 +315,33 @@ Ruling Evidence::Named(const RecordKey& record, Track& track, std::uint64_t conn
   return ruling;
 }
 
-bool Evidence::Passed(const RecordKey& record, MonoTime now) {
-  const auto found = cases_.find(record);
-  if (found == cases_.end()) {
-    return false;
+std::optional<RecordKey> Evidence::Passed(const std::vector<RecordKey>& records, MonoTime now) {
+  std::optional<RecordKey> first;
+  std::uint32_t most_refusals = 0;
+  for (const RecordKey& record : records) {
+    const auto found = cases_.find(record);
+    if (found == cases_.end()) {
+      continue;
+    }
+    const Case known = found->second;
+    Forget(record);
+    if (known.refusals == 0) {
+      continue;
+    }
+    requests_at_doubt_ = requests_;
+    // Where the destination was held in between, something was mended: then only what came before that contradicts.
+    if (known.accepted_at_hold.value_or(accepted_) != known.accepted_at_last) {
+      first = first.value_or(record);
+      most_refusals = std::max(most_refusals, known.refusals);
+    }
   }
-  const Case known = found->second;
-  Forget(record);
-  if (known.refusals == 0) {
-    return false;
+  if (first) {
+    Contradict(now);
+    // What passes together was refused together: it says as much as one.
+    ++passed_;
+    refused_of_passed_ += most_refusals - 1;
   }
-  requests_at_doubt_ = requests_;
-  // Where the destination was held in between, something was mended: then only what came before that contradicts.
-  if (known.accepted_at_hold.value_or(accepted_) == known.accepted_at_last) {
-    return false;
-  }
-  Contradict(now);
-  ++passed_;
-  refused_of_passed_ += known.refusals - 1;
-  return true;
+  return first;
 }
 
 void Evidence::Held(bool held) {

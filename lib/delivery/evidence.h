@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "base/clock.h"
 #include "delivery/fault.h"
@@ -103,9 +104,9 @@ class Evidence {
   Ruling Failed(const Attempt& attempt, Track& track, MonoTime now);
   // A reply that took others of the batch names this record: counts as once refused alone. kSetAside or kBury.
   Ruling Named(const RecordKey& record, Track& track, std::uint64_t connection, MonoTime now);
-  // A record that was refused may be among those delivered. Whether that contradicts what was said of it; to be told
-  // before Accepted().
-  bool Passed(const RecordKey& record, MonoTime now);
+  // These were delivered by one reply. The first of them that contradicts what was said of it; to be told before
+  // Accepted().
+  std::optional<RecordKey> Passed(const std::vector<RecordKey>& records, MonoTime now);
   // The destination is held, for whatever reason, or is no longer.
   void Held(bool held);
 

@@ -164,21 +164,25 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer)
 // passed; without a verdict of each all are accepted.
 std::optional<std::string> DestinationImpl::PassedNow(const Active& active, const outcome::Verdict* verdict,
                                                       MonoTime now) {
-  std::optional<std::string> passed;
   if (active.batch.replay != 0 || !evidence_.any()) {
-    return passed;
+    return std::nullopt;
   }
+  std::vector<RecordKey> accepted;
   std::size_t index = 0;
   for (const queue::Member& member : active.batch.members) {
     for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
-      const RecordKey key{active.batch.lane, member.sequence, member.first_record + i};
-      const bool accepted = verdict == nullptr || verdict->records.at(index).verdict == RecordVerdict::kDelivered;
-      if (accepted && evidence_.Passed(key, now) && !passed) {
-        passed = builder_.MemberRecordId(active.batch.lane, member, key.record);
+      if (verdict == nullptr || verdict->records.at(index).verdict == RecordVerdict::kDelivered) {
+        accepted.push_back(RecordKey{active.batch.lane, member.sequence, member.first_record + i});
       }
     }
   }
-  return passed;
+  const std::optional<RecordKey> passed = evidence_.Passed(accepted, now);
+  if (!passed) {
+    return std::nullopt;
+  }
+  const auto member = std::find_if(active.batch.members.begin(), active.batch.members.end(),
+                                   [&](const queue::Member& each) { return each.sequence == passed->sequence; });
+  return builder_.MemberRecordId(active.batch.lane, *member, passed->record);
 }
 
 void DestinationImpl::TellOfContradiction(const std::optional<std::string>& record_id) {

@@ -237,7 +237,7 @@ TEST_F(EvidenceTest, NamedByAReplyThatTakesOthersCountsOnce) {
 TEST_F(EvidenceTest, SuspectThatPassesShowsAContradictionAndFromThenOnMuchMoreIsNeeded) {
   Fail(1, Fault::kRejected);
   Accept();
-  EXPECT_TRUE(evidence_.Passed(Key(1), now_));
+  EXPECT_TRUE(evidence_.Passed({Key(1)}, now_));
   EXPECT_TRUE(evidence_.Contradicted(now_));
   EXPECT_GE(evidence_.RefusalsContradicted(), 8U);
   Fail(2, Fault::kRejected);
@@ -251,7 +251,20 @@ TEST_F(EvidenceTest, RecordThatWasNamedBesideAcceptedOnesContradictsWhenItPasses
   Track track;
   Accept();
   evidence_.Named(Key(1), track, connection_++, now_);
-  EXPECT_TRUE(evidence_.Passed(Key(1), now_)) << "nothing else is accepted in between where order is kept";
+  EXPECT_TRUE(evidence_.Passed({Key(1)}, now_)) << "nothing else is accepted in between where order is kept";
+}
+
+// Otherwise the chance to be refused seems small after one batch of fifty, and eight refusals in a row prove nothing.
+TEST_F(EvidenceTest, RecordsThatWereRefusedTogetherAndPassTogetherContradictOnce) {
+  Track track;
+  Accept();
+  std::vector<RecordKey> together;
+  for (Sequence i = 1; i <= 50; ++i) {
+    together.push_back(Key(i));
+    evidence_.Named(Key(i), track, connection_, now_);
+  }
+  EXPECT_TRUE(evidence_.Passed(together, now_));
+  EXPECT_GE(evidence_.RefusalsContradicted(), 25U);
 }
 
 TEST_F(EvidenceTest, RequestsBeforeARefusedRecordPassedProveNothing) {
@@ -260,7 +273,7 @@ TEST_F(EvidenceTest, RequestsBeforeARefusedRecordPassedProveNothing) {
     Accept();
   }
   Fail(2, Fault::kRejected);
-  EXPECT_FALSE(evidence_.Passed(Key(2), now_)) << "something may have been mended";
+  EXPECT_FALSE(evidence_.Passed({Key(2)}, now_)) << "something may have been mended";
   Accept();
   now_ += 31s;
   for (int i = 2; i <= 12; ++i) {
@@ -276,7 +289,7 @@ TEST_F(EvidenceTest, SuspectThatPassesOnceTheDestinationWasMendedIsNoContradicti
   evidence_.Held(true);
   Accept();
   evidence_.Held(false);
-  EXPECT_FALSE(evidence_.Passed(Key(1), now_));
+  EXPECT_FALSE(evidence_.Passed({Key(1)}, now_));
   EXPECT_FALSE(evidence_.Contradicted(now_));
 }
 
