@@ -180,9 +180,8 @@ class Gateway {
     ASSERT_TRUE(test::WaitFor([&] {
       Tool({"resume", "cloud"});  // a record that is set aside is tried at once then
       return Missing().empty();
-    }))
-        << (strict_ ? "strict" : "window") << ": message " << *Missing().begin() << " of " << Missing().size()
-        << " was acknowledged and is lost\n"
+    })) << (strict_ ? "strict" : "window")
+        << ": message " << *Missing().begin() << " of " << Missing().size() << " was acknowledged and is lost\n"
         << Tool({"status"}).out << Log();
     EXPECT_EQ(cloud_.problem(), "");
     const RunResult ledger = Tool({"ledger", "--check"});
