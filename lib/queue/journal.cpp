@@ -146,7 +146,7 @@ std::uint64_t CountEntries(const Found& found) {
 }
 
 // Where a file of a queue lies that was set aside for another one's.
-std::string Aside(const std::string& path, const std::string& queue_id) { return path + "." + queue_id; }
+std::string PathAside(const std::string& path, const std::string& queue_id) { return path + "." + queue_id; }
 
 bool IsName(const std::string& id) {
   return !id.empty() && id.size() <= 64 &&
@@ -167,7 +167,7 @@ Status SetOthersAside(const Journal::Options& options) {
         CountEntries(**found) == 0) {
       continue;
     }
-    if (std::rename(path.c_str(), Aside(path, (*found)->header.queue_id).c_str()) != 0) {
+    if (std::rename(path.c_str(), PathAside(path, (*found)->header.queue_id).c_str()) != 0) {
       return ErrnoError("set " + path + " of another queue aside", errno);
     }
   }
@@ -292,7 +292,7 @@ Result<Journal::Left> Journal::Read(const Options& options, Position after, cons
   left.through = after;
   for (const char* name : kNames) {
     const std::string path = options.directory + name;
-    for (const std::string& each : {path, Aside(path, options.queue_id)}) {
+    for (const std::string& each : {path, PathAside(path, options.queue_id)}) {
       Result<std::optional<Found>> found = Load(each);
       if (!found) {
         return found.error();
