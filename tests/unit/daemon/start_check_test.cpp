@@ -92,9 +92,9 @@ TEST_F(StartCheckTest, ATokenThatCannotTravelInAHeaderIsFoundAndNotShown) {
     EXPECT_THAT(Problems(), Not(HasSubstr("secret-token"))) << text;
   }
   Write("token", "secret-token\n");
-  Write("token.next", "other\r\n");
+  Write("token.next", "key-of-tomorrow\r\n");
   EXPECT_THAT(Problems(), HasSubstr("carriage return"));
-  Write("token.next", "other\n");
+  Write("token.next", "key-of-tomorrow\n");
   EXPECT_EQ(Problems(), "");
 }
 
