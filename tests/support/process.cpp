@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -212,16 +213,22 @@ RunResult Run(const std::vector<std::string>& argv, const std::string& input,
 }
 
 int FreePort() {
-  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    throw std::runtime_error("no free port");
+  // Below those that the system gives to outgoing connections: one of them may take such a port before it is listened
+  // to.
+  constexpr unsigned kFirst = 10'000;
+  constexpr unsigned kCount = 20'000;
+  std::random_device random;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(kFirst + random() % kCount));
+    if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
+      return ntohs(address.sin_port);
+    }
   }
-  return ntohs(address.sin_port);
+  throw std::runtime_error("no free port");
 }
 
 bool PortOpen(int port) {

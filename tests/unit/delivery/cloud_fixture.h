@@ -80,7 +80,7 @@ class CloudTest : public DeliveryTest {
   // Lets `script` answer until `done` holds or so much time has gone by on the clock.
   bool Play(const Script& script, std::chrono::microseconds most, const std::function<bool()>& done) {
     const MonoTime end = clock_.Mono() + most;
-    const auto real_end = std::chrono::steady_clock::now() + std::chrono::seconds(120);  // under a sanitizer
+    const auto real_end = std::chrono::steady_clock::now() + std::chrono::seconds(240);  // under a sanitizer
     while (!done()) {
       if (clock_.Mono() >= end || std::chrono::steady_clock::now() > real_end) {
         return false;

@@ -195,7 +195,7 @@ TEST_F(WorldTest, ThousandASecondAndAllOfThemBadHolds) {
 TEST_F(WorldTest, AtTheLimitOfSuspectsTheDestinationIsHeldAndGoesOnAsTheyEnd) {
   max_records_ = 500;
   Rebuild();
-  AppendMany(3'000, 0.6);
+  AppendMany(1'600, 0.75);
   bool full = false;
   std::uint64_t most = 0;
   const Script names = [&](const Records& records, const FakeUploader::Sent&) {
