@@ -65,13 +65,13 @@ done < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' "$commands" | sed -n "s|^$PWD/||p
 
 # Makes the groups, each with an entry in a database of its own, and prints them as arguments of check(), the longest first
 # so that the last job is a short one. By themselves go files with what clang-tidy finds unused only in the file that it
-# was started for, or only if no other file of the group uses it.
+# was started for, or only if no other file of the group uses it, and programs, of which each has a main().
 group() {
   local most=12
   [ "${LINT_DEEP:-0}" = 0 ] || most=1
   rm -rf build/lint/groups
   mkdir build/lint/groups
-  grep -lE '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [A-Za-z0-9_]+ = )' $(cut -d ' ' -f 2 "$work") /dev/null \
+  grep -lE '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [A-Za-z0-9_]+ = )|^int main\(' $(cut -d ' ' -f 2 "$work") /dev/null \
     > build/lint/alone || true
   awk -v most="$most" -v root="$PWD/" -v folder="$PWD/build/lint/groups" '
     FILENAME ~ /alone$/ { alone[$0] = 1; next }
