@@ -142,6 +142,20 @@ Status SyncDirectoryOf(const std::string& path) {
   return {};
 }
 
+Status RenameIfThere(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError("rename " + from + " to " + to, errno);
+  }
+  return {};
+}
+
+bool LeadsTo(const std::string& path, const Fd& file) {
+  struct stat held {};
+  struct stat there {};
+  return fstat(file.get(), &held) == 0 && stat(path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+         held.st_ino == there.st_ino;
+}
+
 std::uint64_t FileBytes(const std::string& path) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;

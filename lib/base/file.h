@@ -49,6 +49,12 @@ std::string FollowLinks(std::string path);
 // Makes it last that `path` was made, renamed or removed in its directory.
 Status SyncDirectoryOf(const std::string& path);
 
+// Where there is no `from`, it was done before.
+Status RenameIfThere(const std::string& from, const std::string& to);
+
+// Whether `path` leads to the file that is open.
+bool LeadsTo(const std::string& path, const Fd& file);
+
 // Size in bytes; 0 when there is no such file.
 std::uint64_t FileBytes(const std::string& path);
 bool Exists(const std::string& path);

@@ -121,6 +121,14 @@ struct Found {
   std::string bytes;
 };
 
+std::optional<Header> LoadHeader(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string bytes(kHeaderBytes, '\0');
+  Header header;
+  const bool whole = fd.valid() && pread(fd.get(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size());
+  return whole && DecodeHeader(bytes, header) ? std::optional(std::move(header)) : std::nullopt;
+}
+
 // What lies there; none where that is no journal.
 Result<std::optional<Found>> Load(const std::string& path) {
   Result<std::string> bytes = ReadFile(path, 1ULL << 30U);
@@ -162,13 +170,16 @@ bool Ours(const Journal::Options& options, const std::string& queue_id) {
 Status SetOthersAside(const Journal::Options& options) {
   for (const char* name : kNames) {
     const std::string path = options.directory + name;
+    const std::optional<Header> header = LoadHeader(path);
+    if (!header || Ours(options, header->queue_id) || !IsName(header->queue_id)) {
+      continue;  // without a look at its megabytes: it is so at nearly every start
+    }
     const Result<std::optional<Found>> found = Load(path);
-    if (!found || !*found || Ours(options, (*found)->header.queue_id) || !IsName((*found)->header.queue_id) ||
-        CountEntries(**found) == 0) {
+    if (!found || !*found || CountEntries(**found) == 0) {
       continue;
     }
-    if (std::rename(path.c_str(), PathAside(path, (*found)->header.queue_id).c_str()) != 0) {
-      return ErrnoError("set " + path + " of another queue aside", errno);
+    if (Status aside = RenameIfThere(path, PathAside(path, header->queue_id)); !aside) {
+      return aside.error().With("set a journal of another queue aside");
     }
   }
   return {};
@@ -272,12 +283,7 @@ void Journal::Release(Position through) {
 }
 
 bool Journal::InPlace() const {
-  return std::all_of(files_.begin(), files_.end(), [](const File& file) {
-    struct stat held {};
-    struct stat there {};
-    return fstat(file.fd.get(), &held) == 0 && stat(file.path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
-           held.st_ino == there.st_ino;
-  });
+  return std::all_of(files_.begin(), files_.end(), [](const File& file) { return LeadsTo(file.path, file.fd); });
 }
 
 void Journal::Clear() {

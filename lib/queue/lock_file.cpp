@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,11 +42,6 @@ Status LockFile::Look(const std::string& path, const std::string& what, const st
   return {};
 }
 
-bool LockFile::Holds() const {
-  struct stat held {};
-  struct stat there {};
-  return fstat(fd_.get(), &held) == 0 && stat(path_.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
-         held.st_ino == there.st_ino;
-}
+bool LockFile::Holds() const { return LeadsTo(path_, fd_); }
 
 }  // namespace packhorse::queue

@@ -8,7 +8,6 @@
 #include "base/file.h"
 
 namespace packhorse::queue {
-
 namespace {
 
 // A lock of a queue: its file, and what is said when another process has it.

@@ -14,13 +14,6 @@
 namespace packhorse::queue {
 namespace {
 
-Status Rename(const std::string& from, const std::string& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
-    return ErrnoError("rename " + from + " to " + to, errno);
-  }
-  return {};
-}
-
 Status SyncFile(const std::string& path) {
   const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd.valid() || fsync(fd.get()) != 0) {
@@ -37,7 +30,7 @@ Status SetStrangerAside(const std::string& path) {
     unlink((aside + suffix).c_str());
     if (!there) {
       unlink((path + suffix).c_str());
-    } else if (Status moved = Rename(path + suffix, aside + suffix); !moved) {
+    } else if (Status moved = RenameIfThere(path + suffix, aside + suffix); !moved) {
       return moved;
     }
   }
@@ -75,7 +68,7 @@ Status Books::PutBack() {
     written = SetStrangerAside(path_);
   }
   if (written) {
-    written = Rename(copy, path_);
+    written = RenameIfThere(copy, path_);
   }
   if (written) {
     written = SyncDirectoryOf(path_);

@@ -65,20 +65,13 @@ std::optional<Salvaged> Decode(std::string_view bytes) {
   return in.ok() ? std::optional(std::move(report)) : std::nullopt;
 }
 
-Status Rename(const std::string& from, const std::string& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
-    return ErrnoError("rename " + from + " to " + to, errno);
-  }
-  return {};
-}
-
 // Each step may have been done before.
 Status Rename(const std::string& path) {
   if (!Exists(SalvagedFile(path))) {
     return {};  // the new one is in its place
   }
   for (const char* suffix : {"-wal", ""}) {
-    if (Status aside = Rename(path + suffix, SetAsideFile(path) + suffix); !aside) {
+    if (Status aside = RenameIfThere(path + suffix, SetAsideFile(path) + suffix); !aside) {
       return aside;
     }
   }
@@ -87,7 +80,7 @@ Status Rename(const std::string& path) {
   if (Status lasts = SyncDirectoryOf(path); !lasts) {
     return lasts;
   }
-  if (Status placed = Rename(SalvagedFile(path), path); !placed) {
+  if (Status placed = RenameIfThere(SalvagedFile(path), path); !placed) {
     return placed;
   }
   return SyncDirectoryOf(path);
