@@ -133,6 +133,14 @@ std::string FollowLinks(std::string path) {
   return path;
 }
 
+Status SyncFile(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid() || fsync(fd.get()) != 0) {
+    return ErrnoError("sync " + path, errno);
+  }
+  return {};
+}
+
 Status SyncDirectoryOf(const std::string& path) {
   const std::string directory = FolderOf(path);
   const Fd dir(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

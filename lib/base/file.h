@@ -46,6 +46,9 @@ std::string FolderOf(const std::string& path);
 // the way stay: whoever opens a file follows them.
 std::string FollowLinks(std::string path);
 
+// Makes what is in the file last.
+Status SyncFile(const std::string& path);
+
 // Makes it last that `path` was made, renamed or removed in its directory.
 Status SyncDirectoryOf(const std::string& path);
 

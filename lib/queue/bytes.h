@@ -1,8 +1,11 @@
 #pragma once
 
+#include <endian.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -11,12 +14,14 @@ namespace packhorse::queue {
 // The numbers and texts that FORMAT.md's bytes are made of: LEB128 varints, signed ones zigzag, texts as length +
 // bytes. Pure functions; any thread.
 
+inline constexpr std::size_t kMaxVarintBytes = 10;
+
 inline void PutVarint(std::string& out, std::uint64_t value) {
   if (value < 0x80) {
     out += static_cast<char>(static_cast<unsigned char>(value));
     return;
   }
-  std::array<char, 10> bytes{};  // appended at once: every message has two times of eight bytes
+  std::array<char, kMaxVarintBytes> bytes;  // appended at once: every message has two times of eight bytes
   std::size_t size = 0;
   while (value >= 0x80) {
     bytes[size++] = static_cast<char>(static_cast<unsigned char>(value | 0x80U));
@@ -26,9 +31,10 @@ inline void PutVarint(std::string& out, std::uint64_t value) {
   out.append(bytes.data(), size);
 }
 
-inline void PutSigned(std::string& out, std::int64_t value) {
-  PutVarint(out, (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63U));
+inline std::uint64_t ZigZag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63U);
 }
+inline void PutSigned(std::string& out, std::int64_t value) { PutVarint(out, ZigZag(value)); }
 
 inline void PutText(std::string& out, std::string_view text) {
   PutVarint(out, text.size());
@@ -37,9 +43,8 @@ inline void PutText(std::string& out, std::string_view text) {
 
 // Fixed width, little endian: for headers that are read before anything is known of what follows.
 inline void SetFixed32(std::string& out, std::size_t at, std::uint32_t value) {
-  for (unsigned i = 0; i < 4; ++i) {
-    out[at + i] = static_cast<char>(static_cast<unsigned char>(value >> (8U * i)));
-  }
+  value = htole32(value);
+  std::memcpy(out.data() + at, &value, sizeof(value));
 }
 
 inline void PutFixed32(std::string& out, std::uint32_t value) {
@@ -48,8 +53,8 @@ inline void PutFixed32(std::string& out, std::uint32_t value) {
 }
 
 inline void SetFixed64(std::string& out, std::size_t at, std::uint64_t value) {
-  SetFixed32(out, at, static_cast<std::uint32_t>(value));
-  SetFixed32(out, at + 4, static_cast<std::uint32_t>(value >> 32U));
+  value = htole64(value);
+  std::memcpy(out.data() + at, &value, sizeof(value));
 }
 
 inline void PutFixed64(std::string& out, std::uint64_t value) {

@@ -86,21 +86,6 @@ bool TakeEntry(std::string_view& rest, Position expected, std::string_view& byte
   return true;
 }
 
-Status WriteAt(const Fd& fd, std::string_view bytes, std::uint64_t at, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0) {
-      if (errno == EINTR) {
-        continue;
-      }
-      return ErrnoError("write " + path, errno);
-    }
-    at += static_cast<std::uint64_t>(n);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
 Result<Fd> MakeFile(const std::string& path, std::uint64_t bytes) {
   // Another file: whoever may still have the one before open must not write into this one.
   if (unlink(path.c_str()) != 0 && errno != ENOENT) {
@@ -234,9 +219,13 @@ Result<Journal> Journal::Create(const Options& options, Position first) {
   return journal;
 }
 
+Status Journal::Write(File& file, std::uint64_t at, std::string_view bytes) const {
+  return file.writer.Write(file.fd, options_.file_bytes, at, bytes, file.path);
+}
+
 Status Journal::WriteHeader(File& file, Position first) {
   const std::string header = EncodeHeader({first, options_.epoch, options_.queue_id, options_.boot_id});
-  if (Status written = WriteAt(file.fd, header, 0, file.path); !written) {
+  if (Status written = Write(file, 0, header); !written) {
     return written;
   }
   file.end = kHeaderBytes;
@@ -258,7 +247,7 @@ bool Journal::HasRoom(std::size_t bytes, bool arrival) const {
 Status Journal::Append(Position position, std::string_view bytes) {
   File& file = files_[active_];
   PutEntry(frame_, position, bytes);
-  if (Status written = WriteAt(file.fd, frame_, file.end, file.path); !written) {
+  if (Status written = Write(file, file.end, frame_); !written) {
     return written;
   }
   file.end += frame_.size();
@@ -271,6 +260,7 @@ Status Journal::Turn(Position next) {
   if (Status begun = WriteHeader(other, next); !begun) {
     return begun;
   }
+  files_[active_].writer = {};
   active_ = 1 - active_;
   return {};
 }
@@ -283,12 +273,14 @@ void Journal::Release(Position through) {
 }
 
 bool Journal::InPlace() const {
-  return std::all_of(files_.begin(), files_.end(), [](const File& file) { return LeadsTo(file.path, file.fd); });
+  return std::all_of(files_.begin(), files_.end(), [this](const File& file) {
+    return LeadsTo(file.path, file.fd) && FileBytes(file.path) == options_.file_bytes;
+  });
 }
 
 void Journal::Clear() {
-  for (const File& file : files_) {
-    static_cast<void>(WriteAt(file.fd, std::string(kHeaderBytes, '\0'), 0, file.path));
+  for (File& file : files_) {
+    static_cast<void>(Write(file, 0, std::string(kHeaderBytes, '\0')));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/mapping.h"
 #include "base/result.h"
 
 namespace packhorse::queue {
@@ -60,7 +61,7 @@ class Journal {
   // Everything up to `through` is in the database.
   void Release(Position through);
 
-  // Whether the files are still where a start would look for them.
+  // Whether the files are still where a start would look for them, and whole.
   bool InPlace() const;
   // At an orderly end: everything is in the database, and nobody looks here for more.
   void Clear();
@@ -77,8 +78,10 @@ class Journal {
     Position first = 0;
     Position last = 0;  // 0: no entry
     bool used = false;
+    MappedWriter writer;
   };
   explicit Journal(Options options) : options_(std::move(options)) {}
+  Status Write(File& file, std::uint64_t at, std::string_view bytes) const;
   Status WriteHeader(File& file, Position first);
 
   Options options_;

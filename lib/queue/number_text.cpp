@@ -1,6 +1,8 @@
 #include "queue/number_text.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace packhorse::queue {
@@ -170,34 +172,67 @@ bool IsNumber(const NumberText& number) {
          ((number.format & kMinusZero) == 0 || number.digits == 0);
 }
 
+namespace {
+
+constexpr std::array<std::uint64_t, kMaxDigits + 1> MakePowers() {
+  std::array<std::uint64_t, kMaxDigits + 1> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) {
+    powers.at(i) = powers.at(i - 1) * 10;
+  }
+  return powers;
+}
+constexpr std::array<std::uint64_t, kMaxDigits + 1> kPowers = MakePowers();
+
+// 00 to 99, one after the other.
+constexpr std::array<char, 200> MakePairs() {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs.at(2 * i) = static_cast<char>('0' + i / 10);
+    pairs.at(2 * i + 1) = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}
+constexpr std::array<char, 200> kPairs = MakePairs();
+
+// log10(2) is 1233/4096.
+std::size_t CountDigits(std::uint64_t value) {
+  const auto about = static_cast<std::size_t>((std::bit_width(value | 1U) * 1233) >> 12);
+  return about + (value < kPowers[about] ? 0 : 1) + (value == 0 ? 1 : 0);
+}
+
+// With zeros in front, `length` digits.
+void WriteDigits(char* to, std::uint64_t value, std::size_t length) {
+  char* at = to + length;
+  for (; at - to >= 2; value /= 100) {
+    at -= 2;
+    std::memcpy(at, kPairs.data() + 2 * (value % 100), 2);
+  }
+  if (at != to) {
+    *to = static_cast<char>('0' + value);
+  }
+}
+
+}  // namespace
+
 char* WriteNumber(char* to, const NumberText& number) {
-  std::array<char, kMaxNumberBytes> text;  // from its end; not cleared for each of a million numbers
-  char* const end = text.data() + text.size();
-  char* at = end;
-  const bool negative = number.digits < 0 || (number.format & kMinusZero) != 0;
-  auto rest = static_cast<std::uint64_t>(number.digits < 0 ? -number.digits : number.digits);
-  const auto put = [&] {
-    *--at = static_cast<char>('0' + rest % 10);
-    rest /= 10;
-  };
-  if (std::uint32_t decimals = number.decimals(); decimals > 0) {
-    for (; decimals > 0; --decimals) {
-      put();
-    }
-    *--at = '.';
+  const auto value = static_cast<std::uint64_t>(number.digits < 0 ? -number.digits : number.digits);
+  if (number.digits < 0 || (number.format & kMinusZero) != 0) {
+    *to++ = '-';
   }
-  do {
-    put();
-  } while (rest > 0);
   for (std::uint32_t zeros = (number.format >> kZerosShift) & kFormatMask; zeros > 0; --zeros) {
-    *--at = '0';
+    *to++ = '0';
   }
-  if (negative) {
-    *--at = '-';
+  const std::size_t decimals = number.decimals();
+  const std::size_t length = std::max(CountDigits(value), decimals + 1);
+  WriteDigits(to, value, length);
+  if (decimals == 0) {
+    return to + length;
   }
-  const auto length = static_cast<std::size_t>(end - at);
-  std::memcpy(to, at, length);
-  return to + length;
+  for (char* at = to + length; at != to + length - decimals; --at) {
+    *at = at[-1];
+  }
+  to[length - decimals] = '.';
+  return to + length + 1;
 }
 
 }  // namespace packhorse::queue

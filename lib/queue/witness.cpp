@@ -1,7 +1,6 @@
 #include "queue/witness.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,50 +132,24 @@ Result<RuntimeWitness> RuntimeWitness::Open(const std::string& directory, const 
   if (fstat(fd.get(), &status) != 0) {
     return ErrnoError("stat " + path, errno);
   }
-  void* page = mmap(nullptr, kWitnessPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (page == MAP_FAILED) {
-    return ErrnoError("map " + path, errno);
+  Result<Mapping> page = Mapping::Map(fd, 0, kWitnessPageBytes, path);
+  if (!page) {
+    return page.error();
   }
-  RuntimeWitness witness(page, directory, database, PlaceOf(status, database));
-  const std::optional<FoundWitness> found = NewestWitness(witness.bytes(), kWitnessBytes, witness.place_);
+  RuntimeWitness witness(*std::move(page), directory, database, PlaceOf(status, database));
+  const std::optional<FoundWitness> found = NewestWitness(witness.page_.bytes(), kWitnessBytes, witness.place_);
   witness.generation_ = found ? found->generation : 0;
   return witness;
 }
 
-RuntimeWitness::~RuntimeWitness() {
-  if (page_ != nullptr) {
-    munmap(page_, kWitnessPageBytes);
-  }
-}
-
-RuntimeWitness::RuntimeWitness(RuntimeWitness&& other) noexcept
-    : page_(std::exchange(other.page_, nullptr)),
-      directory_(std::move(other.directory_)),
-      database_(std::move(other.database_)),
-      place_(std::move(other.place_)),
-      generation_(other.generation_),
-      written_(std::move(other.written_)) {}
-
-RuntimeWitness& RuntimeWitness::operator=(RuntimeWitness&& other) noexcept {
-  std::swap(page_, other.page_);
-  std::swap(directory_, other.directory_);
-  std::swap(database_, other.database_);
-  std::swap(place_, other.place_);
-  std::swap(generation_, other.generation_);
-  std::swap(written_, other.written_);
-  return *this;
-}
-
-std::string_view RuntimeWitness::bytes() const { return {static_cast<const char*>(page_), kSlots * kWitnessBytes}; }
-
 std::optional<Witness> RuntimeWitness::Read() const {
-  std::optional<FoundWitness> found = NewestWitness(bytes(), kWitnessBytes, place_);
+  std::optional<FoundWitness> found = NewestWitness(page_.bytes(), kWitnessBytes, place_);
   return found ? std::optional(std::move(found->witness)) : std::nullopt;
 }
 
 bool RuntimeWitness::InPlace() const {
   struct stat there {};
-  return stat(FileIn(directory_).c_str(), &there) == 0 && PlaceOf(there, database_) == place_;
+  return !page_.lost() && stat(FileIn(directory_).c_str(), &there) == 0 && PlaceOf(there, database_) == place_;
 }
 
 void RuntimeWitness::Write(const Witness& witness) {
@@ -195,7 +168,7 @@ void RuntimeWitness::WriteMoment(const Witness& witness) {
 }
 
 void RuntimeWitness::Put() {
-  char* slot = static_cast<char*>(page_) + (generation_ % kSlots) * kWitnessBytes;
+  char* slot = page_.data() + (generation_ % kSlots) * kWitnessBytes;
   // Killed in the middle, the process leaves the other slot.
   std::copy(written_.begin(), written_.end(), slot);
   std::atomic_signal_fence(std::memory_order_seq_cst);

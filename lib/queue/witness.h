@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/mapping.h"
 #include "base/result.h"
 #include "queue/journal.h"
 #include "queue/values.h"
@@ -61,15 +62,10 @@ class RuntimeWitness {
   // Opens `<directory>/queue.witness`, or makes it; what it says stays. `database` is the path of the queue that it is
   // about.
   static Result<RuntimeWitness> Open(const std::string& directory, const std::string& database);
-  ~RuntimeWitness();
-  RuntimeWitness(RuntimeWitness&& other) noexcept;
-  RuntimeWitness& operator=(RuntimeWitness&& other) noexcept;
-  RuntimeWitness(const RuntimeWitness&) = delete;
-  RuntimeWitness& operator=(const RuntimeWitness&) = delete;
 
   // None: there was none, it is damaged, of another database, or a copy.
   std::optional<Witness> Read() const;
-  // Whether the file is still where a start would look for it.
+  // Whether the file is still where a start would look for it, and whole.
   bool InPlace() const;
   // Likewise, another one.
   Result<RuntimeWitness> Again() const { return Open(directory_, database_); }
@@ -78,11 +74,13 @@ class RuntimeWitness {
   void WriteMoment(const Witness& witness);
 
  private:
-  RuntimeWitness(void* page, std::string directory, std::string database, std::string place)
-      : page_(page), directory_(std::move(directory)), database_(std::move(database)), place_(std::move(place)) {}
-  std::string_view bytes() const;
+  RuntimeWitness(Mapping page, std::string directory, std::string database, std::string place)
+      : page_(std::move(page)),
+        directory_(std::move(directory)),
+        database_(std::move(database)),
+        place_(std::move(place)) {}
   void Put();
-  void* page_;
+  Mapping page_;
   std::string directory_;
   std::string database_;
   std::string place_;

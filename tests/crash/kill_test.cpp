@@ -24,11 +24,12 @@ using test::SystemCall;
 using test::SystemCalls;
 
 bool Holds(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-bool InJournal(const SystemCall& call) { return call.kind == CallKind::kWrite && Holds(call.path, "/intake."); }
+bool InJournal(const SystemCall& call) { return call.kind == CallKind::kStore && Holds(call.path, "/intake."); }
 bool InLog(const SystemCall& call) { return call.kind == CallKind::kWrite && Holds(call.path, "-wal"); }
 bool InDatabase(const SystemCall& call) { return call.kind == CallKind::kWrite && call.path.ends_with("queue.db"); }
 bool SyncsLog(const SystemCall& call) { return call.kind == CallKind::kSync && Holds(call.path, "-wal"); }
 bool TurnsJournal(const SystemCall& call) { return InJournal(call) && call.offset == 0; }
+bool Writes(const SystemCall& call) { return call.kind == CallKind::kWrite || call.kind == CallKind::kStore; }
 bool Any(const SystemCall&) { return true; }
 
 struct Row {
@@ -116,7 +117,7 @@ INSTANTIATE_TEST_SUITE_P(State, KillTable, ::testing::ValuesIn(kRows),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Kill9, AtEveryCallOfAHistoryNothingToldIsLost) {
-  setenv("TMPDIR", "/dev/shm", 0);
+  test::WorkInMemory();
   const int step = EveryNth(3);
   int kills = 0;
   for (const bool half : {false, true}) {
@@ -126,9 +127,7 @@ TEST(Kill9, AtEveryCallOfAHistoryNothingToldIsLost) {
       const Memory memory;
       const Options options = OptionsIn(dir, n % 4 == 0);
       int calls = 0;
-      const auto there = [&](const Told&, const SystemCall& call) {
-        return (!half || call.kind == CallKind::kWrite) && ++calls == n;
-      };
+      const auto there = [&](const Told&, const SystemCall& call) { return (!half || Writes(call)) && ++calls == n; };
       const bool killed = KillWhere(there, *memory, dir, half, [&] { Story(*memory, options).Tell(); });
       if (!killed) {
         break;
@@ -169,7 +168,7 @@ void ExpectStored(const Options& options, std::size_t messages, std::uint64_t lo
 // what the next process must find says `expect`. How often it was killed.
 int KillOpening(int step, const std::function<void(const Options&)>& make,
                 const std::function<void(const Options&, bool killed)>& expect) {
-  setenv("TMPDIR", "/dev/shm", 0);
+  test::WorkInMemory();
   int kills = 0;
   for (const bool half : {false, true}) {
     bool killed = true;
@@ -180,9 +179,7 @@ int KillOpening(int step, const std::function<void(const Options&)>& make,
       const Options options = OptionsIn(dir, false);
       make(options);
       int calls = 0;
-      const auto there = [&](const Told&, const SystemCall& call) {
-        return (!half || call.kind == CallKind::kWrite) && ++calls == n;
-      };
+      const auto there = [&](const Told&, const SystemCall& call) { return (!half || Writes(call)) && ++calls == n; };
       killed = KillWhere(there, *memory, dir, half, [&] {
         test::ManualClock clock;
         _exit(Open(options, clock) ? 0 : 1);

@@ -144,7 +144,7 @@ TEST(PowerCut, AtAnyWriteOrSyncLosesNothingSyncedAndAtMostWhatWasAtRisk) {
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
   const std::uint64_t cuts = FromEnvironment("PACKHORSE_CUTS", 500);
   constexpr std::uint64_t kEach = 4;
-  setenv("TMPDIR", "/dev/shm", 0);  // the disk is simulated
+  test::WorkInMemory();  // the disk is simulated
   std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_CUTS=" << cuts << std::endl;
   for (std::uint64_t i = 0; i < cuts / kEach && !HasFatalFailure(); ++i) {
     RunSequence(seed + i, kEach);

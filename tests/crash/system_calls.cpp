@@ -7,22 +7,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <utility>
 
+#include "base/mapping.h"
+
 namespace packhorse::test {
 namespace {
+
+// Where a part of a file is in memory.
+struct Mapped {
+  int fd;
+  std::uint64_t offset;
+};
 
 struct State {
   std::recursive_mutex mutex;
   std::string root;
   SystemCalls::Watcher watcher;
   std::map<int, std::string> paths;  // of open files below the root
-  bool watching = false;             // a watcher runs
+  std::map<const char*, Mapped> mapped;
+  bool watching = false;  // a watcher runs
 };
 State& Get() {
   static auto* state = new State;  // used until the very end of the process
@@ -94,6 +105,19 @@ void SystemCalls::Alone(const std::function<void()>& work) {
 }
 
 }  // namespace packhorse::test
+
+// In the place of the one that writes into a mapping.
+void packhorse::CopyIntoMapping(char* to, std::string_view bytes) {
+  using namespace packhorse::test;
+  State& state = Get();
+  const std::lock_guard lock(state.mutex);
+  if (const auto behind = state.mapped.upper_bound(to); behind != state.mapped.begin()) {
+    const auto& [begin, mapped] = *std::prev(behind);
+    static_cast<void>(
+        AskOfFile(CallKind::kStore, mapped.fd, bytes, mapped.offset + static_cast<std::uint64_t>(to - begin)));
+  }
+  std::copy(bytes.begin(), bytes.end(), to);
+}
 
 // Definitions in the program itself come before those of the C library, also for the libraries that it uses.
 extern "C" {
@@ -222,7 +246,21 @@ void* mmap64(void* at, size_t size, int protection, int flags, int fd, off64_t o
     errno = error;
     return MAP_FAILED;
   }
-  return real(at, size, protection, flags, fd, offset);
+  void* data = real(at, size, protection, flags, fd, offset);
+  State& state = Get();
+  const std::lock_guard lock(state.mutex);
+  if (fd >= 0 && data != MAP_FAILED) {
+    state.mapped[static_cast<const char*>(data)] = Mapped{fd, static_cast<std::uint64_t>(offset)};
+  }
+  return data;
+}
+
+int munmap(void* at, size_t size) noexcept {
+  static auto* real = Real<int(void*, size_t)>("munmap");
+  State& state = Get();
+  const std::lock_guard lock(state.mutex);
+  state.mapped.erase(static_cast<const char*>(at));
+  return real(at, size);
 }
 
 int socket(int domain, int type, int protocol) noexcept {

@@ -13,6 +13,7 @@ namespace packhorse::test {
 enum class CallKind : std::uint8_t {
   kOpen,      // only what creates a file or reads or writes one; `bytes` is empty
   kWrite,     // `bytes` at `offset`
+  kStore,     // likewise into a mapping, which is no call: it cannot be refused
   kTruncate,  // to `offset`
   kAllocate,  // `offset` bytes
   kSync,      // of a file or folder

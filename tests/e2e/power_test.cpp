@@ -19,6 +19,7 @@
 #include "site.h"
 #include "support/http_server.h"
 #include "support/session_broker.h"
+#include "support/temp_dir.h"
 
 namespace packhorse::test {
 namespace {
@@ -273,7 +274,7 @@ int RunGateway(std::uint64_t seed) {
 TEST(PowerCutEndToEnd, AtAnyWriteOrSyncNothingSafeIsLostAndNoRecordIdMeansTwoMessages) {
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
   const std::uint64_t wanted = FromEnvironment("PACKHORSE_CUTS_END_TO_END", 500);
-  setenv("TMPDIR", "/dev/shm", 0);  // the disk is simulated
+  test::WorkInMemory();  // the disk is simulated
   std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_CUTS_END_TO_END=" << wanted << std::endl;
   std::atomic<std::uint64_t> next{seed};
   std::atomic<std::uint64_t> cuts{0};

@@ -79,9 +79,7 @@ void RunSequences(const char* variable, std::uint64_t fallback, const Length& le
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
   const std::uint64_t sequences = FromEnvironment(variable, fallback);
   // What counts is which bytes were written, not that a disk has them: crashes of processes lose no page.
-  if (std::filesystem::is_directory("/dev/shm")) {
-    setenv("TMPDIR", "/dev/shm", 0);
-  }
+  test::WorkInMemory();
   std::cout << "PACKHORSE_SEED=" << seed << " " << variable << "=" << sequences << std::endl;
   for (std::uint64_t i = 0; i < sequences && !testing::Test::HasFatalFailure(); ++i) {
     RunSequence(seed + i, length);

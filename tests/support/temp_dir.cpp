@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -25,6 +26,15 @@ TempDir::TempDir(const std::string& parent) : path_(parent + "/packhorse.XXXXXX"
     throw std::runtime_error("cannot make " + path_);
   }
 }
+
+std::string MemoryFolder() {
+  constexpr std::uintmax_t kRoom = 256ULL << 20U;  // containers often have 64 MiB
+  std::error_code failed;
+  const std::filesystem::space_info space = std::filesystem::space("/dev/shm", failed);
+  return !failed && space.available >= kRoom ? "/dev/shm" : "/tmp";
+}
+
+void WorkInMemory() { setenv("TMPDIR", MemoryFolder().c_str(), 0); }
 
 TempDir::~TempDir() {
   std::error_code ignored;

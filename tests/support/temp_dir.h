@@ -21,4 +21,9 @@ class TempDir {
   std::string path_;
 };
 
+// A folder in memory, where the machine has one with room; else /tmp. For tests whose disk counts for nothing.
+std::string MemoryFolder();
+// Further TempDirs are there, unless $TMPDIR says otherwise.
+void WorkInMemory();
+
 }  // namespace packhorse::test

@@ -14,14 +14,6 @@
 namespace packhorse::queue {
 namespace {
 
-Status SyncFile(const std::string& path) {
-  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd.valid() || fsync(fd.get()) != 0) {
-    return ErrnoError("sync " + path, errno);
-  }
-  return {};
-}
-
 // Whatever lies there is not ours. Its log must not be taken for that of the new file.
 Status SetStrangerAside(const std::string& path) {
   const std::string aside = path + ".replaced";

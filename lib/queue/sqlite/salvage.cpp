@@ -26,14 +26,6 @@ constexpr std::size_t kMaxNoteBytes = 4'096;
 
 std::string Note(const std::string& path) { return path + ".damage"; }
 
-Status SyncFile(const std::string& path) {
-  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd.valid() || fsync(fd.get()) != 0) {
-    return ErrnoError("sync " + path, errno);
-  }
-  return {};
-}
-
 bool SegmentHolds(const Statement& row) {
   const Result<std::string> plain = OpenSegment(row.Blob(4));
   if (!plain) {

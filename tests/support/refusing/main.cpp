@@ -29,7 +29,9 @@ int ErrorOfMedium(const std::string& file) {
   return found == kErrors.end() ? 0 : found->second;
 }
 
-bool Writes(const SystemCall& call) { return call.kind == CallKind::kOpen ? call.writes : call.kind != CallKind::kMap; }
+bool Writes(const SystemCall& call) {
+  return call.kind == CallKind::kOpen ? call.writes : call.kind != CallKind::kMap && call.kind != CallKind::kStore;
+}
 
 }  // namespace
 

@@ -274,6 +274,26 @@ TEST_F(JournalTest, AnotherProcessDoesNotWriteIntoTheSameFiles) {
   EXPECT_FALSE(journal.InPlace());
 }
 
+TEST_F(JournalTest, FullOfEntriesItGivesEachBack) {
+  options_.file_bytes = 1U << 20U;  // several windows of what is mapped
+  Journal journal = Make(1);
+  Position last = 0;
+  for (; journal.HasRoom(Text(last + 1).size(), false); ++last) {
+    ASSERT_TRUE(journal.Append(last + 1, Text(last + 1)));
+  }
+  EXPECT_GT(last, 10'000U);
+  EXPECT_EQ(Read(0).size(), last);
+}
+
+TEST_F(JournalTest, FileThatIsMadeShorterIsNotInPlaceAndRefusesEntries) {
+  Journal journal = Make(1);
+  Fill(journal, 1, 5);
+  EXPECT_TRUE(journal.InPlace());
+  std::filesystem::resize_file(FilePath(0), 0);
+  EXPECT_FALSE(journal.Append(6, Text(6)));
+  EXPECT_FALSE(journal.InPlace());
+}
+
 TEST_F(JournalTest, FilesThatAreRemovedAreNotInPlace) {
   const Journal journal = Make(1);
   EXPECT_TRUE(journal.InPlace());

@@ -146,6 +146,25 @@ TEST_P(Emptied, KilledAfterwardsItStillHasEverything) {
   ExpectNamesStay();
 }
 
+TEST_P(Emptied, FilesThatAreMadeShorterInItAreMadeAnewAndNothingIsLost) {
+  AppendMany(5, "before ");
+  for (const char* file : {"run/intake.0", "run/intake.1", "run/queue.witness"}) {
+    fs::resize_file(dir_ / file, 0);
+  }
+  AppendMany(5, "between ");
+  clock_.Advance(2s);
+  ASSERT_TRUE(test::WaitFor([&] {
+    queue_->Poll();
+    return fs::file_size(dir_ / "run/intake.1") > 0 && fs::file_size(dir_ / "run/queue.witness") > 0;
+  }));
+  ExpectVerified();
+  AppendMany(5, "after ");
+  Kill();
+  Start();
+  EXPECT_EQ(Waiting().size(), 15U);
+  EXPECT_FALSE(loss());
+}
+
 TEST_P(Emptied, ItIsLockedAgain) {
   fs::remove(Path() + ".lock");
   EmptyFolder();
