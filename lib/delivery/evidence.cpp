@@ -22,10 +22,10 @@ constexpr std::uint32_t kMostTurns = 64;
 constexpr std::uint32_t kNewestAsked = 2;
 constexpr std::uint32_t kFailedAlone = 4;
 // Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
-// everything a good record meets them once in 4,096 times.
-constexpr std::uint32_t kRefusalsAtMost = 12;
+// everything a good record meets them once in 16 million times.
+constexpr std::uint32_t kRefusalsAtMost = 24;
 constexpr double kChanceUnnoticed = 1e-4;
-constexpr auto kConfirmAfter = 1s;
+constexpr auto kConfirmAfter = 500ms;
 // Where the API contradicts itself.
 constexpr std::uint32_t kRefusalsContradicted = 8;
 constexpr std::uint32_t kMostRefusals = 400;
@@ -34,6 +34,8 @@ constexpr auto kContradictedFor = 24h;
 // A good record in so many may be refused by chance as often as is asked for; likewise records in a row.
 constexpr double kChanceToBury = 1e-9;
 constexpr double kChanceToHold = 1e-6;
+// What was seen lately counts for more: an API that was mended lets everything pass at once, and may break again.
+constexpr std::uint64_t kPassedUntilHalved = 32;
 // Different messages refused, none accepted.
 constexpr std::uint32_t kStreakThatHolds = 3;
 constexpr std::uint32_t kLookElsewhereAfter = 2;
@@ -325,10 +327,12 @@ std::optional<RecordKey> Evidence::Passed(const std::vector<RecordKey>& records,
     }
     const Case known = found->second;
     Forget(record);
+    if (known.refusals > 0 || known.adopted) {
+      requests_at_doubt_ = requests_;
+    }
     if (known.refusals == 0) {
       continue;
     }
-    requests_at_doubt_ = requests_;
     // Where the destination was held in between, something was mended: then only what came before that contradicts.
     if (known.accepted_at_hold.value_or(accepted_) != known.accepted_at_last) {
       first = first.value_or(record);
@@ -340,6 +344,10 @@ std::optional<RecordKey> Evidence::Passed(const std::vector<RecordKey>& records,
     // What passes together was refused together: it says as much as one.
     ++passed_;
     refused_of_passed_ += most_refusals - 1;
+    if (passed_ >= kPassedUntilHalved) {
+      passed_ /= 2;
+      refused_of_passed_ /= 2;
+    }
   }
   return first;
 }
@@ -359,6 +367,7 @@ void Evidence::Held(bool held) {
 
 void Evidence::Adopt(const RecordKey& record, MonoTime now) {
   Case& known = cases_[record];
+  known.adopted = true;
   known.attempts = 1;
   known.due = now + kApart;
   Touch();

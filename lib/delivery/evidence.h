@@ -151,6 +151,7 @@ class Evidence {
   };
   struct Case {
     bool in_batch = false;  // it is tried, or was never set aside
+    bool adopted = false;   // it was refused in an earlier run
     MonoTime due{};
     std::uint32_t attempts = 0;  // that failed, whatever for
     std::uint32_t refusals = 0;  // of these: definite ones

@@ -18,16 +18,19 @@ constexpr Instant kFold = 3 * kHour;
 // After the last fault: long enough for each backoff, probe and retry of what was set aside.
 constexpr Instant kAftermath = 40 * kDay;
 constexpr std::size_t kHistory = 4'000;
+constexpr unsigned kManyKills = 5;  // times as many, in some years
 
 }  // namespace
 
 Year::Year(std::uint64_t seed, const Script& script)
     : script_(script),
       random_(seed),
+      favourite_(static_cast<Conduct>(Draw(kConducts))),
       setup_(DrawSetup()),
       clouds_(MakeClouds()),
       gateway_(machine_, messages_, setup_, clouds_),
       conduct_ends_(clouds_.size(), Instant::max()) {
+  script_.kills *= Draw(4) == 0 ? kManyKills : 1;
   next_event_ = UntilNextEvent();
 }
 
@@ -106,7 +109,7 @@ void Year::Note(std::string what) {
 
 void Year::ChangeConduct() {
   const std::size_t which = Draw(clouds_.size());
-  const auto conduct = static_cast<Conduct>(Draw(kConducts));
+  const Conduct conduct = Draw(3) == 0 ? favourite_ : static_cast<Conduct>(Draw(kConducts));
   clouds_.at(which)->Behave(conduct);
   const Instant longest = conduct == Conduct::kUnreachable && Draw(8) == 0 ? 20 * kDay : 8 * kHour;
   const Instant time = Exponential(longest);

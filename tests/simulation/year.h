@@ -69,8 +69,9 @@ class Year {
   std::string Failed(const std::string& problem);
   void Note(std::string what);
 
-  const Script script_;
+  Script script_;
   std::mt19937_64 random_;
+  const Conduct favourite_;  // how the clouds of this year misbehave most
   Machine machine_;
   Messages messages_;
   const Setup setup_;

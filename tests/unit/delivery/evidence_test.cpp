@@ -149,7 +149,7 @@ TEST_F(EvidenceTest, RecordIsNotBuriedByRefusalsOfOneConnection) {
 }
 
 TEST_F(EvidenceTest, TheMoreRequestsAreAcceptedBesideItTheFewerRefusalsItTakes) {
-  const std::map<int, int> needed = {{1, 12}, {10, 5}, {30, 3}, {100, 2}, {100'000, 2}};
+  const std::map<int, int> needed = {{1, 24}, {10, 5}, {30, 3}, {100, 2}, {100'000, 2}};
   for (const auto& [requests, refusals] : needed) {
     evidence_ = Evidence();
     Fail(1, Fault::kRejected);
@@ -267,6 +267,28 @@ TEST_F(EvidenceTest, RecordsThatWereRefusedTogetherAndPassTogetherContradictOnce
   EXPECT_GE(evidence_.RefusalsContradicted(), 25U);
 }
 
+// What passed once it was mended says nothing of how often it refuses when it breaks again.
+TEST_F(EvidenceTest, ApiThatBreaksAgainSoonAfterItWasMendedIsJudgedByWhatItDoesNow) {
+  Sequence next = 1;
+  const auto pass = [&](int refusals) {
+    Fail(next, Fault::kRejected);
+    for (int i = 1; i < refusals; ++i) {
+      Retry(next);
+    }
+    Accept();
+    EXPECT_TRUE(evidence_.Passed({Key(next)}, now_));
+    ++next;
+  };
+  for (int i = 0; i < 200; ++i) {
+    pass(1);
+  }
+  EXPECT_LT(evidence_.RefusalsContradicted(), 12U);
+  for (int i = 0; i < 20; ++i) {
+    pass(2);
+  }
+  EXPECT_GE(evidence_.RefusalsContradicted(), 20U);
+}
+
 TEST_F(EvidenceTest, RequestsBeforeARefusedRecordPassedProveNothing) {
   Fail(1, Fault::kRejected);
   for (int i = 0; i < 1000; ++i) {
@@ -276,7 +298,24 @@ TEST_F(EvidenceTest, RequestsBeforeARefusedRecordPassedProveNothing) {
   EXPECT_FALSE(evidence_.Passed({Key(2)}, now_)) << "something may have been mended";
   Accept();
   now_ += 31s;
-  for (int i = 2; i <= 12; ++i) {
+  for (int i = 2; i <= 24; ++i) {
+    EXPECT_EQ(Retry(1), Ruling::kSetAside) << i;
+  }
+  EXPECT_EQ(Retry(1), Ruling::kBury);
+}
+
+// Whether they contradict the earlier run is not known; they do not say that what is refused now is bad, either.
+TEST_F(EvidenceTest, SuspectsOfAnEarlierRunThatPassProveNothing) {
+  for (Sequence old = 2; old <= 101; ++old) {
+    evidence_.Adopt(Key(old), now_);
+  }
+  Fail(1, Fault::kRejected);
+  for (Sequence old = 2; old <= 101; ++old) {
+    EXPECT_FALSE(evidence_.Passed({Key(old)}, now_));
+    Accept();
+  }
+  now_ += 31s;
+  for (int i = 2; i <= 24; ++i) {
     EXPECT_EQ(Retry(1), Ruling::kSetAside) << i;
   }
   EXPECT_EQ(Retry(1), Ruling::kBury);
