@@ -28,14 +28,10 @@ constexpr double kChanceUnnoticed = 1e-4;
 constexpr auto kConfirmAfter = 500ms;
 // Where the API contradicts itself.
 constexpr std::uint32_t kRefusalsContradicted = 8;
-constexpr std::uint32_t kMostRefusals = 400;
 constexpr auto kApartContradicted = 1h;
-constexpr auto kContradictedFor = 24h;
 // A good record in so many may be refused by chance as often as is asked for; likewise records in a row.
 constexpr double kChanceToBury = 1e-9;
 constexpr double kChanceToHold = 1e-6;
-// What was seen lately counts for more: an API that was mended lets everything pass at once, and may break again.
-constexpr std::uint64_t kPassedUntilHalved = 32;
 // Different messages refused, none accepted.
 constexpr std::uint32_t kStreakThatHolds = 3;
 constexpr std::uint32_t kLookElsewhereAfter = 2;
@@ -58,12 +54,6 @@ double ChanceOf(std::uint64_t accepted, std::uint32_t refused) {
 }
 
 RecordKey MessageOf(const RecordKey& record) { return RecordKey{record.lane, record.sequence, 0}; }
-
-// How many refusals in a row are less likely than `chance`, each of them having this probability.
-std::uint32_t RowFor(double chance, double probability) {
-  return static_cast<std::uint32_t>(
-      std::clamp(std::ceil(std::log(chance) / std::log(probability)), 1.0, static_cast<double>(kMostRefusals)));
-}
 
 }  // namespace
 
@@ -98,7 +88,7 @@ bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t recor
   }
   const bool contradicts = Close(track);
   if (contradicts) {
-    Contradict(now);
+    contradictions_.Note(now);
   }
   return contradicts;
 }
@@ -120,14 +110,6 @@ bool Evidence::Close(Track& track) {
     }
   }
   return false;
-}
-
-void Evidence::Contradict(MonoTime now) {
-  if (!Contradicted(now)) {
-    passed_ = 0;
-    refused_of_passed_ = 0;
-  }
-  contradicted_at_ = now;
 }
 
 // What is refused may be so for its age.
@@ -340,14 +322,8 @@ std::optional<RecordKey> Evidence::Passed(const std::vector<RecordKey>& records,
     }
   }
   if (first) {
-    Contradict(now);
     // What passes together was refused together: it says as much as one.
-    ++passed_;
-    refused_of_passed_ += most_refusals - 1;
-    if (passed_ >= kPassedUntilHalved) {
-      passed_ /= 2;
-      refused_of_passed_ /= 2;
-    }
+    contradictions_.NotePassed(most_refusals, now);
   }
   return first;
 }
@@ -418,17 +394,8 @@ void Evidence::Postpone(const RecordKey& record, MonoTime now) {
   Touch();
 }
 
-bool Evidence::Contradicted(MonoTime now) const {
-  return contradicted_at_ && now - *contradicted_at_ < kContradictedFor;
-}
-
-// How likely it refuses what is good, by what the suspects that passed had met before: rather too much than too little.
-double Evidence::ChanceOfRefusal() const {
-  return static_cast<double>(refused_of_passed_ + 2) / static_cast<double>(refused_of_passed_ + passed_ + 3);
-}
-
 std::uint32_t Evidence::RefusalsContradicted() const {
-  return std::max(kRefusalsContradicted, RowFor(kChanceToBury, ChanceOfRefusal()));
+  return std::max(kRefusalsContradicted, contradictions_.RowLessLikelyThan(kChanceToBury));
 }
 
 // The more requests are accepted beside it without any contradiction, the less a refusal can be chance.
@@ -445,7 +412,8 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
 }
 
 std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
-  return Contradicted(now) ? std::max(kStreakThatHolds, RowFor(kChanceToHold, ChanceOfRefusal())) : kStreakThatHolds;
+  return Contradicted(now) ? std::max(kStreakThatHolds, contradictions_.RowLessLikelyThan(kChanceToHold))
+                           : kStreakThatHolds;
 }
 
 void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now) {

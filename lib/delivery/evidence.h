@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "delivery/contradictions.h"
 #include "delivery/fault.h"
 #include "delivery/share_refused.h"
 #include "record/raw_message.h"
@@ -135,7 +136,7 @@ class Evidence {
   // To be asked after each ruling.
   Wants wants() const { return wants_; }
   // Whether something was accepted within the last day that had been refused while others were accepted.
-  bool Contradicted(MonoTime now) const;
+  bool Contradicted(MonoTime now) const { return contradictions_.Lately(now); }
   // Refusals that bury a record at least while that is so.
   std::uint32_t RefusalsContradicted() const;
   // Several were refused in a row: it may be the backend to which the kept connection leads.
@@ -174,7 +175,6 @@ class Evidence {
   // A part of it is known to be refused, or nothing can be said.
   static void Explain(const Track& track);
   bool Close(Track& track);
-  void Contradict(MonoTime now);
   std::chrono::milliseconds Rest(const Case& known, Fault fault, MonoTime now) const;
   Ruling Alone(const Attempt& attempt, Track& track, MonoTime now);
   Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
@@ -185,7 +185,6 @@ class Evidence {
   // Whether something else is to be tried now, since nothing is accepted.
   bool AsksOther(const Attempt& attempt, Track& track);
   Ruling Hold();
-  double ChanceOfRefusal() const;
   std::uint32_t StreakThatHolds(MonoTime now) const;
 
   void Touch() { next_known_ = false; }
@@ -216,9 +215,7 @@ class Evidence {
   std::uint32_t newest_asked_ = 0;  // and how often in a row, if that is the newest
   Wants wants_ = Wants::kNothing;
   bool held_ = false;
-  std::optional<MonoTime> contradicted_at_;
-  std::uint64_t passed_ = 0;             // suspects that contradicted
-  std::uint64_t refused_of_passed_ = 0;  // retrials of these that were refused
+  Contradictions contradictions_;
   ShareRefused share_;
 };
 
