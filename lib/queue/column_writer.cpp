@@ -64,7 +64,8 @@ struct TextPlace {
 
 struct OriginHash {
   std::size_t operator()(const Origin& origin) const {
-    return std::hash<std::string_view>{}(origin.topic) ^ (origin.stream << 8U) ^ origin.flags;
+    return std::hash<std::string_view>{}(origin.topic) ^
+           std::hash<std::uint64_t>{}((origin.stream << 8U) | origin.flags);
   }
 };
 struct TextHash {
