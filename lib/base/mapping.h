@@ -51,7 +51,7 @@ class Mapping {
 // larger than what counts as memory of the process. Owner and thread: as the file's.
 class MappedWriter {
  public:
-  static constexpr std::size_t kWindowBytes = 256ULL << 10U;
+  static constexpr std::size_t kWindowBytes = 64ULL << 10U;
 
   // REQUIRES: as Mapping; `file_bytes` is the size of the file, and the bytes fit into it. After an error nothing or a
   // part is written.
