@@ -27,11 +27,9 @@ long page_bytes = 0;
 
 // The instruction is tried again when this returns.
 void OnBusError(int, siginfo_t* info, void*) {
-  char* const at = static_cast<char*>(info->si_addr);
+  // Of no mapping where somebody sent the signal.
+  char* const at = info->si_code > 0 ? static_cast<char*>(info->si_addr) : nullptr;
   for (Watched& each : watched) {
-    if (info->si_code <= 0) {
-      break;  // somebody sent it
-    }
     char* const begin = each.begin;
     if (at < begin || at >= each.end) {
       continue;

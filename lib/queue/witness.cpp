@@ -149,7 +149,8 @@ std::optional<Witness> RuntimeWitness::Read() const {
 
 bool RuntimeWitness::InPlace() const {
   struct stat there {};
-  return !page_.lost() && stat(FileIn(directory_).c_str(), &there) == 0 && PlaceOf(there, database_) == place_;
+  return !page_.lost() && stat(FileIn(directory_).c_str(), &there) == 0 && PlaceOf(there, database_) == place_ &&
+         there.st_size >= static_cast<off_t>(kWitnessPageBytes);
 }
 
 void RuntimeWitness::Write(const Witness& witness) {
