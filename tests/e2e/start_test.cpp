@@ -155,5 +155,18 @@ TEST(Start, AReloadThatCannotCountWhatIsStoredIsRefusedOnceAndChangesNothing) {
   EXPECT_EQ(log.find("config_reloaded"), std::string::npos);
 }
 
+// Only the unit gives a credential: without it no later start does better, so the service manager must not try again.
+TEST(Start, ACredentialThatTheServiceDoesNotGiveEndsTheDaemonAsABadConfiguration) {
+  Site site;
+  site.config()["destinations"][0]["auth"] = {{"type", "bearer"}, {"token", {{"credential", "cloud-token"}}}};
+  for (const std::string& folder : {std::string(), site.Path("no-such-folder"), site.Path("")}) {
+    SCOPED_TRACE(folder);
+    site.LaunchBridge(folder.empty() ? std::map<std::string, std::string>{}
+                                     : std::map<std::string, std::string>{{"CREDENTIALS_DIRECTORY", folder}});
+    EXPECT_EQ(site.bridge().Wait(10s), 78);
+    EXPECT_NE(site.BridgeLog().find("cloud-token"), std::string::npos) << site.BridgeLog();
+  }
+}
+
 }  // namespace
 }  // namespace packhorse::test

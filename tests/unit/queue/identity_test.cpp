@@ -109,6 +109,23 @@ TEST_P(Identity, SuspectKeepsTheIdUnderWhichItCame) {
   EXPECT_EQ(queue_->ids().Of(Lane::kNormal, 1), id);
 }
 
+TEST_P(IdentityOfBoot, WitnessThatCannotBeUsedCostsTheIdAndNothingElse) {
+  AppendMany(2, "a");
+  const std::string id = queue_->id();
+  End();
+  fs::remove(dir_ / "run/queue.witness");
+  fs::create_directory(dir_ / "run/queue.witness");
+  Start();
+  EXPECT_NE(queue_->id(), id);
+  EXPECT_THAT(queue_->start().witness_error, HasSubstr("queue.witness"));
+  AppendMany(2, "b");
+  Kill();
+  Start();
+  EXPECT_EQ(Waiting().size(), 4U);
+  ExpectNamesStay();
+  ExpectVerified();
+}
+
 TEST_P(IdentityOfBoot, RuntimeFolderThatWasCopiedWithItsQueueProvesNothing) {
   AppendMany(2, "a");
   const std::string id = queue_->id();
