@@ -395,7 +395,7 @@ void Evidence::Postpone(const RecordKey& record, MonoTime now) {
 }
 
 std::uint32_t Evidence::RefusalsContradicted() const {
-  return std::max(kRefusalsContradicted, contradictions_.RowLessLikelyThan(kChanceToBury));
+  return std::max(kRefusalsContradicted, RowLessLikelyThan(kChanceToBury, contradictions_.ShareRefusedAtMost()));
 }
 
 // The more requests are accepted beside it without any contradiction, the less a refusal can be chance.
@@ -412,8 +412,9 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
 }
 
 std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
-  return Contradicted(now) ? std::max(kStreakThatHolds, contradictions_.RowLessLikelyThan(kChanceToHold))
-                           : kStreakThatHolds;
+  return Contradicted(now)
+             ? std::max(kStreakThatHolds, RowLessLikelyThan(kChanceToHold, contradictions_.ShareRefused()))
+             : kStreakThatHolds;
 }
 
 void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now) {
