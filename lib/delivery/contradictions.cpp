@@ -11,9 +11,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kRemembered = 24h;
 constexpr double kMostInARow = 400;
-constexpr double kOneInAHundred = 2.33;  // of the normal distribution, on one side
-// What is assumed at most where little was seen.
-constexpr double kShareOfLittle = 0.75;
 // What was seen lately counts for more: an API that was mended lets everything pass at once, and may break again.
 constexpr std::uint64_t kPassedUntilHalved = 32;
 
@@ -39,20 +36,11 @@ void Contradictions::NotePassed(std::uint32_t refusals, MonoTime now) {
 
 bool Contradictions::Lately(MonoTime now) const { return last_ && now - *last_ < kRemembered; }
 
-double Contradictions::ShareRefused() const {
-  return static_cast<double>(refused_of_passed_ + 2) / static_cast<double>(refused_of_passed_ + passed_ + 3);
-}
-
-// With eight that passed at once every second request may be refused all the same: that happens once in 256 times.
-double Contradictions::ShareRefusedAtMost() const {
-  const double share = ShareRefused();
-  const double margin =
-      kOneInAHundred * std::sqrt(share * (1 - share) / static_cast<double>(refused_of_passed_ + passed_ + 3));
-  return std::max(share, std::min(share + margin, kShareOfLittle));
-}
-
-std::uint32_t RowLessLikelyThan(double chance, double share) {
-  return static_cast<std::uint32_t>(std::clamp(std::ceil(std::log(chance) / std::log(share)), 1.0, kMostInARow));
+// By what the suspects that passed had met before: rather too much than too little.
+std::uint32_t Contradictions::RowLessLikelyThan(double chance) const {
+  const double refused =
+      static_cast<double>(refused_of_passed_ + 2) / static_cast<double>(refused_of_passed_ + passed_ + 3);
+  return static_cast<std::uint32_t>(std::clamp(std::ceil(std::log(chance) / std::log(refused)), 1.0, kMostInARow));
 }
 
 }  // namespace packhorse::delivery

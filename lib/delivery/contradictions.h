@@ -16,18 +16,13 @@ class Contradictions {
   void NotePassed(std::uint32_t refusals, MonoTime now);
   // Whether there was one within the last day.
   bool Lately(MonoTime now) const;
-  // How likely the API refuses what is good, by what the suspects that passed had met before: rather too much than too
-  // little. And how likely it may be as well, so few as they are.
-  double ShareRefused() const;
-  double ShareRefusedAtMost() const;
+  // So many refusals in a row of something good are less likely than `chance`; at most 400.
+  std::uint32_t RowLessLikelyThan(double chance) const;
 
  private:
   std::optional<MonoTime> last_;
   std::uint64_t passed_ = 0;             // suspects
   std::uint64_t refused_of_passed_ = 0;  // retrials of these that were refused
 };
-
-// So many refusals in a row are less likely than `chance`, where one is as likely as `share`; at most 400.
-std::uint32_t RowLessLikelyThan(double chance, double share);
 
 }  // namespace packhorse::delivery

@@ -26,10 +26,10 @@ constexpr std::uint32_t kFailedAlone = 4;
 constexpr std::uint32_t kRefusalsAtMost = 24;
 constexpr double kChanceUnnoticed = 1e-4;
 constexpr auto kConfirmAfter = 500ms;
-// Where the API contradicts itself.
 constexpr std::uint32_t kRefusalsContradicted = 8;
+constexpr std::uint32_t kRefusalsAtMostContradicted = 400;
 constexpr auto kApartContradicted = 1h;
-// A good record in so many may be refused by chance as often as is asked for; likewise records in a row.
+// A good record in so many may be refused by chance so often; likewise records in a row.
 constexpr double kChanceToBury = 1e-9;
 constexpr double kChanceToHold = 1e-6;
 // Different messages refused, none accepted.
@@ -51,6 +51,14 @@ double ChanceOf(std::uint64_t accepted, std::uint32_t refused) {
   const auto a = static_cast<double>(accepted);
   const auto k = static_cast<double>(refused);
   return std::pow(a / (a + k), a) * std::pow(k / (a + k), k);
+}
+
+// How likely one more request is refused where of the others so many were accepted and so many refused, this one with
+// them. The product over a row of refusals is the chance that all of them are among the refused ones, if the request is
+// as likely to be refused as any other.
+double ChanceAmong(std::uint64_t accepted, std::uint64_t refused) {
+  const auto r = static_cast<double>(refused + 1);
+  return r / (r + static_cast<double>(accepted));
 }
 
 RecordKey MessageOf(const RecordKey& record) { return RecordKey{record.lane, record.sequence, 0}; }
@@ -77,6 +85,9 @@ bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t recor
   }
   accepted_ += records;
   ++requests_;
+  if (!std::exchange(suspect_passes_, false)) {
+    ++(all ? tally_.accepted : tally_.refused);
+  }
   last_accepted_ = now;
   Newest& newest = newest_accepted_[last.lane];
   if (last.sequence >= newest.sequence || now - newest.at >= kLately) {
@@ -122,6 +133,7 @@ bool Evidence::NewerPassed(const RecordKey& record, MonoTime now) const {
 Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   wants_ = Wants::kNothing;
   definite_in_a_row_ += Definite(attempt.fault) && !attempt.suspect ? 1U : 0U;
+  tally_.refused += Definite(attempt.fault) && !attempt.suspect ? 1U : 0U;
   failures_ += attempt.suspect || attempt.fault == Fault::kThrottled ? 0U : 1U;
   if (attempt.suspect || (attempt.records == 1 && Definite(attempt.fault))) {
     return Alone(attempt, track, now);
@@ -309,6 +321,7 @@ std::optional<RecordKey> Evidence::Passed(const std::vector<RecordKey>& records,
     }
     const Case known = found->second;
     Forget(record);
+    suspect_passes_ = true;
     if (known.refusals > 0 || known.adopted) {
       requests_at_doubt_ = requests_;
     }
@@ -394,15 +407,20 @@ void Evidence::Postpone(const RecordKey& record, MonoTime now) {
   Touch();
 }
 
-std::uint32_t Evidence::RefusalsContradicted() const {
-  return std::max(kRefusalsContradicted, RowLessLikelyThan(kChanceToBury, contradictions_.ShareRefusedAtMost()));
+// As many as chance does not explain by what befell all the other requests since, whatever share the API refuses.
+std::uint32_t Evidence::RefusalsContradicted(const Case& known) const {
+  const std::uint64_t accepted = tally_.accepted - known.tally_before.accepted;
+  const std::uint64_t refused = tally_.refused - known.tally_before.refused;
+  std::uint32_t needed = 0;
+  for (double chance = 1;
+       needed < kRefusalsAtMostContradicted && (needed < kRefusalsContradicted || chance > kChanceToBury); ++needed) {
+    chance *= ChanceAmong(accepted, refused + needed);
+  }
+  return needed;
 }
 
 // The more requests are accepted beside it without any contradiction, the less a refusal can be chance.
-std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
-  if (Contradicted(now)) {
-    return RefusalsContradicted();
-  }
+std::uint32_t Evidence::RefusalsNeeded(const Case& known) const {
   std::uint32_t needed = kRefusals;
   const std::uint64_t requests = requests_ - std::max(known.requests_before, requests_at_doubt_);
   while (needed < kRefusalsAtMost && ChanceOf(requests, needed) > kChanceUnnoticed) {
@@ -411,10 +429,15 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known, MonoTime now) const {
   return needed;
 }
 
-std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
+bool Evidence::RefusedEnough(const Case& known, MonoTime now) const {
   return Contradicted(now)
-             ? std::max(kStreakThatHolds, RowLessLikelyThan(kChanceToHold, contradictions_.ShareRefused()))
-             : kStreakThatHolds;
+             ? known.refusals_apart >= RefusalsContradicted(known) && now - known.first >= kApartContradicted
+             : known.refusals >= RefusalsNeeded(known);
+}
+
+std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
+  return Contradicted(now) ? std::max(kStreakThatHolds, contradictions_.RowLessLikelyThan(kChanceToHold))
+                           : kStreakThatHolds;
 }
 
 void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now) {
@@ -426,10 +449,13 @@ void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime
       known.connection = connection;
       known.accepted_before = accepted_;
       known.requests_before = requests_;
+      known.tally_before = tally_;
       some_wait_for_others_ = true;
     } else {
       known.other_connection = known.other_connection || connection == 0 || connection != known.connection;
     }
+    known.refusals_apart += known.refusals == 1 || tally_.all() > known.others_at_last ? 1U : 0U;
+    known.others_at_last = tally_.all();
     known.accepted_at_last = accepted_;
     known.accepted_at_hold.reset();
   }
@@ -446,9 +472,7 @@ bool Evidence::Ripe(const Case& known, MonoTime now) const {
 // A cloud that has begun to refuse everything refuses this record as well. So the last refusal is one after which
 // others were accepted, or after which nothing else was refused either for a while.
 bool Evidence::Proven(Case& known, MonoTime now) {
-  const bool enough = Ripe(known, now) && known.refusals >= RefusalsNeeded(known, now) &&
-                      (!Contradicted(now) || now - known.first >= kApartContradicted);
-  if (!enough) {
+  if (!Ripe(known, now) || !RefusedEnough(known, now)) {
     known.last.reset();
     return false;
   }

@@ -137,8 +137,6 @@ class Evidence {
   Wants wants() const { return wants_; }
   // Whether something was accepted within the last day that had been refused while others were accepted.
   bool Contradicted(MonoTime now) const { return contradictions_.Lately(now); }
-  // Refusals that bury a record at least while that is so.
-  std::uint32_t RefusalsContradicted() const;
   // Several were refused in a row: it may be the backend to which the kept connection leads.
   bool DoubtsConnection() const { return definite_in_a_row_ >= kDoubtful; }
   // Of the records that were accepted, or refused for the first time, within the last ten minutes: 0 to 1.
@@ -149,6 +147,12 @@ class Evidence {
   struct Last {
     std::uint64_t accepted = 0;
     std::uint64_t failures = 0;
+  };
+  // Requests that were no retrials of suspects. One that took some of its records counts as refused.
+  struct Tally {
+    std::uint64_t accepted = 0;
+    std::uint64_t refused = 0;  // on their merits
+    std::uint64_t all() const { return accepted + refused; }
   };
   struct Case {
     bool in_batch = false;  // it is tried, or was never set aside
@@ -161,6 +165,10 @@ class Evidence {
     std::uint64_t connection = 0;
     std::uint64_t accepted_before = 0;
     std::uint64_t requests_before = 0;
+    Tally tally_before;
+    // Refusals that had another request between them and the one before: the API may be another one by then.
+    std::uint32_t refusals_apart = 0;
+    std::uint64_t others_at_last = 0;  // other requests at the last of them
     // Since:
     bool other_connection = false;
     std::uint64_t accepted_at_last = 0;             // at the last refusal
@@ -171,7 +179,9 @@ class Evidence {
   void Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now);
   bool Proven(Case& known, MonoTime now);
   bool Ripe(const Case& known, MonoTime now) const;
-  std::uint32_t RefusalsNeeded(const Case& known, MonoTime now) const;
+  bool RefusedEnough(const Case& known, MonoTime now) const;
+  std::uint32_t RefusalsNeeded(const Case& known) const;
+  std::uint32_t RefusalsContradicted(const Case& known) const;
   // A part of it is known to be refused, or nothing can be said.
   static void Explain(const Track& track);
   bool Close(Track& track);
@@ -199,7 +209,9 @@ class Evidence {
   std::uint32_t definite_in_a_row_ = 0;  // attempts refused on their merits since something was accepted
   std::uint32_t failed_in_a_row_ = 0;    // batches that failed since something was accepted
   std::optional<MonoTime> last_accepted_;
-  std::uint64_t requests_ = 0;           // accepted ones
+  std::uint64_t requests_ = 0;  // accepted ones
+  Tally tally_;
+  bool suspect_passes_ = false;          // what is accepted next is the retrial of a suspect
   std::uint64_t requests_at_doubt_ = 0;  // when a record that had been refused was accepted last
   std::uint64_t holds_ = 0;
   struct Newest {

@@ -190,8 +190,7 @@ void DestinationImpl::TellOfContradiction(const std::optional<std::string>& reco
     Tell("api_contradicts_itself",
          *record_id +
              " was refused while other records were accepted, and is accepted now: from here on a record is only given "
-             "up after " +
-             std::to_string(evidence_.RefusalsContradicted()) + " refusals");
+             "up after so many refusals that chance does not explain them");
   }
 }
 
