@@ -134,6 +134,7 @@ nightly: ci
 	PACKHORSE_OUTAGE_SECONDS=60 build/bin/e2e_test --gtest_filter='*Gone*'
 	PACKHORSE_CUTS_END_TO_END=5000 build/bin/e2e_test --gtest_filter='PowerCutEndToEnd.*'
 	PACKHORSE_KILLS=300 build/bin/e2e_test --gtest_filter='Kill.Random*'
+	PACKHORSE_SUSPECTS=2000000 build/bin/delivery_test --gtest_filter='EvidenceChance.*'
 	$(MAKE) mutants
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) bench BENCH_BACKLOG=10000000
