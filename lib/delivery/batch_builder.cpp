@@ -61,8 +61,6 @@ BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue
   draft.batch = std::make_unique<queue::FrozenBatch>();
   draft.batch->destination = options_.destination;
   draft.batch->lane = lane;
-  draft.batch->idempotency_key = RandomBase32(kKeyDigits);
-  draft.batch->trace_id = RandomHex(kTraceBytes);
   draft.batch->contract = options_.contract->name();
   draft.batch->created_at = created_at;
   draft.batch->replay = replay;
@@ -75,6 +73,10 @@ contract::BatchHeader BatchBuilder::Header(Lane lane, const std::string& key) co
 }
 
 Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Finish(Draft draft) const {
+  draft.batch->idempotency_key = RandomBase32(kKeyDigits);
+  if (draft.batch->trace_id.empty()) {  // else it is a part of one that has it
+    draft.batch->trace_id = RandomHex(kTraceBytes);
+  }
   contract::Rendered rendered =
       options_.contract->RenderBatch(Header(draft.batch->lane, draft.batch->idempotency_key), draft.records);
   draft.batch->path = std::move(rendered.path);

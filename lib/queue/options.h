@@ -78,6 +78,8 @@ struct Options {
   std::uint32_t max_given_up = 1'000;          // likewise, of what was given up
   std::uint32_t max_dead_letters = 100'000;    // the oldest go first
   std::uint32_t max_quarantined = 100'000;     // likewise
+  // How often it looks whether its files and locks are where they were put.
+  std::chrono::milliseconds watch_interval{1'000};
   // Folds only when somebody waits for one, or asks: for a program that simulates time.
   bool fold_when_asked = false;
   // Called from the store thread when completions wait for Poll(); must not block.

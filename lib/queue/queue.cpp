@@ -64,10 +64,11 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       report_(WithGaps(std::move(opened.report), *opened.index)),
       index_(std::move(opened.index)),
       limits_(options_.limits),
-      store_(std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
-                                     *std::move(opened.ballast), std::move(opened.witness),
-                                     StoreOptions{opened.position, options_.strict, options_.window,
-                                                  options_.fold_when_asked, [this] { Wake(); }})),
+      store_(
+          std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
+                                  *std::move(opened.ballast), std::move(opened.witness),
+                                  StoreOptions{opened.position, options_.strict, options_.window,
+                                               options_.watch_interval, options_.fold_when_asked, [this] { Wake(); }})),
       reader_(std::move(opened.reader)) {
   expiry_.SetMaxAge(limits_.max_age);
 }

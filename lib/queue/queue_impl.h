@@ -163,6 +163,8 @@ class QueueImpl final : public Queue {
   Status Expire(MonoTime now, Budget& budget, LimitReport& report);
   Status ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& of, Budget& budget, LimitReport& report);
   Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
+  // Of the database after so many commits, which alone change it: read once for each.
+  Result<std::uint64_t> BytesInUse(std::uint64_t commits);
   Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
   // Folds what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at
   // before that is done.
@@ -222,7 +224,6 @@ class QueueImpl final : public Queue {
 
   const Options options_;
   const Clock& clock_;
-  static constexpr std::chrono::seconds kLockLook{1};
   std::optional<LockFile> lock_, runtime_lock_;
   MonoTime next_lock_look_{};
   const QueueIds ids_;
@@ -241,6 +242,8 @@ class QueueImpl final : public Queue {
   std::map<std::int64_t, Oldest> oldest_;  // by range
   Position measure_after_ = 0;             // once this is folded the size says how full the queue is
   std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();  // size before the last fold to make room
+  std::uint64_t bytes_in_use_ = 0;                                      // of the database, which only a commit changes
+  std::optional<std::uint64_t> bytes_in_use_of_;                        // after so many commits
   bool folds_help_ = true;
   MonoTime next_fold_{};
   std::unique_ptr<Store> store_;

@@ -195,8 +195,21 @@ Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) 
   return {};
 }
 
+Result<std::uint64_t> QueueImpl::BytesInUse(std::uint64_t commits) {
+  if (bytes_in_use_of_ == commits) {
+    return bytes_in_use_;
+  }
+  Result<std::uint64_t> bytes = reader_.BytesInUse();
+  if (bytes) {
+    bytes_in_use_ = *bytes;
+    bytes_in_use_of_ = commits;
+  }
+  return bytes;
+}
+
 Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up) {
   Fill fill;
+  std::uint64_t commits = 0;
   {
     const std::lock_guard lock(mutex_);
     // What was given up or delivered takes its space until it is folded.
@@ -204,8 +217,9 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
       return {};
     }
     fill.messages = index_->MostWaiting();
+    commits = store_->commits_locked();
   }
-  const Result<std::uint64_t> bytes = reader_.BytesInUse();
+  const Result<std::uint64_t> bytes = BytesInUse(commits);
   if (!bytes) {
     return bytes.error();
   }

@@ -14,6 +14,7 @@ void QueueImpl::FollowDatabase() {
   }
   reader_.LeaveFiles();
   reader_ = *std::move(reader);
+  bytes_in_use_of_.reset();
   const std::lock_guard lock(mutex_);
   store_->ReaderFollowsLocked();
 }
@@ -23,7 +24,7 @@ void QueueImpl::HoldLocks() {
   if (now < next_lock_look_) {
     return;
   }
-  next_lock_look_ = now + kLockLook;
+  next_lock_look_ = now + options_.watch_interval;
   if (!lock_->Holds()) {
     if (Result<LockFile> lock = TakeQueueLock(options_.path); lock) {
       lock_.emplace(*std::move(lock));

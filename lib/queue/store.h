@@ -27,10 +27,11 @@ namespace packhorse::queue {
 inline constexpr std::chrono::milliseconds kFoldPatience{3'000};
 
 struct StoreOptions {
-  Position position = 0;                    // of the last operation that the database has
-  bool strict = false;                      // an arrival waits for a synced commit
-  std::chrono::milliseconds window{2'000};  // else: at most this long until one
-  bool fold_when_asked = false;             // Options::fold_when_asked
+  Position position = 0;                            // of the last operation that the database has
+  bool strict = false;                              // an arrival waits for a synced commit
+  std::chrono::milliseconds window{2'000};          // else: at most this long until one
+  std::chrono::milliseconds watch_interval{1'000};  // Options::watch_interval
+  bool fold_when_asked = false;                     // Options::fold_when_asked
   std::function<void()> wake;
 };
 
@@ -100,7 +101,6 @@ class Store {
                        std::string_view reason, std::string_view detail);
   // --- store_witness.cpp ---
   static constexpr std::chrono::seconds kWitnessInterval{60};  // a page of flash each time
-  static constexpr std::chrono::seconds kWatchInterval{1};
   // What no crash of the process can lose is known outside the database from here on.
   void NoteLocked();
   void NoteFoldLocked(const FoldWork& work);

@@ -27,14 +27,14 @@ void Store::NoteFoldLocked(const FoldWork& work) {
 
 bool Store::Watches(std::unique_lock<std::mutex>& lock) {
   if (reader_behind_) {
-    work_.wait_for(lock, kWatchInterval, [&] { return stopping_ || !reader_behind_; });
+    work_.wait_for(lock, options_.watch_interval, [&] { return stopping_ || !reader_behind_; });
     return true;
   }
   const MonoTime now = clock_.Mono();
   if (now < next_watch_) {
     return false;
   }
-  next_watch_ = now + kWatchInterval;
+  next_watch_ = now + options_.watch_interval;
   PutJournalBack();  // with its folder
   witness_->PutBack();
   if (unwritten_ || books_.in_doubt() || books_.broken() || !books_.Moved()) {
@@ -75,7 +75,7 @@ void Store::PutBack(std::unique_lock<std::mutex>& lock) {
   busy_ = false;
   replaced_.times += replaced_.problem.empty() ? 1U : 0U;
   replaced_.problem = put_back ? "" : put_back.error().message;
-  next_watch_ = clock_.Mono() + (put_back ? kWatchInterval : kWitnessInterval);
+  next_watch_ = clock_.Mono() + (put_back ? options_.watch_interval : kWitnessInterval);
   reader_behind_ = static_cast<bool>(put_back);
   if (put_back && ballast_.whole()) {
     static_cast<void>(ballast_.Take());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include "support/process.h"
 
@@ -16,27 +15,26 @@ constexpr std::size_t kPage = 1'000;
 
 constexpr const char* kBallast = ".ballast";  // most of the bytes, nothing in them, and made anew
 
-void CopyFolder(const std::string& from, const std::string& to) {
-  std::filesystem::remove_all(to);
-  if (!std::filesystem::exists(from)) {
-    return;
-  }
-  std::filesystem::create_directory(to);
-  for (const auto& entry : std::filesystem::directory_iterator(from)) {
-    if (entry.path().extension() != kBallast) {
-      std::filesystem::copy(entry.path(), to);
-    }
-  }
-}
+// By name.
+using Files = std::map<std::string, std::string>;
 
-std::map<std::string, std::string> Contents(const std::string& folder) {
-  std::map<std::string, std::string> contents;
+Files Read(const std::string& folder) {
+  Files files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != kBallast) {
-      contents[entry.path().filename()] = test::ReadAll(entry.path());
+      files[entry.path().filename()] = test::ReadAll(entry.path());
     }
   }
-  return contents;
+  return files;
+}
+
+// The folder has these files alone from now on.
+void Write(const Files& files, const std::string& folder) {
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  for (const auto& [name, bytes] : files) {
+    test::WriteAll((std::filesystem::path(folder) / name).string(), bytes, 0600);
+  }
 }
 
 std::string Text(Instant at) {
@@ -58,8 +56,13 @@ Gateway::Gateway(Machine& machine, Messages& messages, const Setup& setup,
   }
   options_.path = dir_ / "disk/queue.db";
   options_.runtime_dir = dir_ / "run";
-  options_.journal_bytes = 1U << 20U;
+  options_.journal_bytes = 512U << 10U;
+  options_.watch_interval = 1h;  // nobody else is in its folders
   options_.fold_when_asked = true;
+  options_.wake = [this] {
+    woken_ = true;
+    woken_.notify_one();
+  };
   options_.limits = setup.limits;
   Open();
 }
@@ -202,8 +205,9 @@ void Gateway::Fold() {
     }
   });
   while (!done) {
+    woken_.wait(false);
+    woken_ = false;
     queue_->Poll();
-    std::this_thread::yield();
   }
   NoteFolded();
 }
@@ -227,14 +231,18 @@ void Gateway::Reload() {
 
 void Gateway::CrashAndOpen(bool with_runtime_folder) {
   // All files as of one moment: the store's thread may be writing.
+  Files disk;
+  Files run;
   do {
-    CopyFolder(dir_ / "disk", dir_ / "disk.left");
-    CopyFolder(dir_ / "run", dir_ / "run.left");
-  } while (Contents(dir_ / "disk") != Contents(dir_ / "disk.left") ||
-           Contents(dir_ / "run") != Contents(dir_ / "run.left"));
+    disk = Read(dir_ / "disk");
+    run = Read(dir_ / "run");
+  } while (disk != Read(dir_ / "disk") || run != Read(dir_ / "run"));
   Close();
-  CopyFolder(dir_ / "disk.left", dir_ / "disk");
-  CopyFolder(with_runtime_folder ? dir_ / "run.left" : dir_ / "none", dir_ / "run");
+  Write(disk, dir_ / "disk");
+  std::filesystem::remove_all(dir_ / "run");
+  if (with_runtime_folder) {
+    Write(run, dir_ / "run");
+  }
   Open();
   NoteFolded();
 }
@@ -273,7 +281,7 @@ void Gateway::TakeCopy() {
   Close();
   NoteFolded();
   copy_ = std::make_unique<Copy>(test::MemoryFolder());
-  CopyFolder(dir_ / "disk", copy_->dir / "disk");
+  Write(Read(dir_ / "disk"), copy_->dir / "disk");
   copy_->last = messages_.last();
   copy_->received = received_;
   Open();
@@ -281,7 +289,7 @@ void Gateway::TakeCopy() {
 
 void Gateway::PutCopyBack() {
   Close();
-  CopyFolder(copy_->dir / "disk", dir_ / "disk");
+  Write(Read(copy_->dir / "disk"), dir_ / "disk");
   NoteLost(copy_->last + 1, messages_.last());
   received_ = copy_->received;
   copy_.reset();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -102,6 +103,7 @@ class Gateway {
   queue::Options options_;
   health::Events events_;
   delivery::Streams streams_;
+  std::atomic<bool> woken_{false};  // by the queue
   std::unique_ptr<queue::Queue> queue_;
   std::vector<Unit> units_;
   std::unique_ptr<delivery::ClockWatch> clock_watch_;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -26,10 +27,12 @@ TEST_P(SimulatedYear, NothingIsLostOrBuriedThatTheScriptDidNotMakeImpossible) {
   const std::uint64_t years = FromEnvironment("PACKHORSE_YEARS", kParts);
   std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_YEARS=" << years << std::endl;
   for (auto i = static_cast<std::uint64_t>(GetParam()); i < years && !HasFailure(); i += kParts) {
+    const auto began = std::chrono::steady_clock::now();
     Year year(seed + i, Script{});
     const std::string problem = year.Play();
     EXPECT_EQ(problem, "") << "PACKHORSE_SEED=" << seed + i << " PACKHORSE_YEARS=1";
-    std::cout << year.Describe() << std::endl;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    std::cout << "seed " << seed + i << " in " << took.count() << " s\n" << year.Describe() << std::endl;
   }
 }
 

@@ -13,9 +13,9 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <random>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -253,9 +253,17 @@ bool WaitFor(const std::function<bool()>& condition, std::chrono::milliseconds t
 
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  std::error_code unknown;  // of a pipe, and it is 0 for what the kernel makes up
+  const std::uintmax_t size = std::filesystem::file_size(path, unknown);
+  const std::size_t chunk = (unknown ? 0 : size) + 4'096;
+  std::string text;
+  while (file) {
+    const std::size_t end = text.size();
+    text.resize(end + chunk);
+    file.read(text.data() + end, static_cast<std::streamsize>(chunk));
+    text.resize(end + static_cast<std::size_t>(file.gcount()));
+  }
+  return text;
 }
 
 void WriteAll(const std::string& path, const std::string& bytes, unsigned mode) {
