@@ -148,8 +148,12 @@ void Gateway::Publish(Number number) {
     return;
   }
   ++received_;
-  if (*sequence != 0) {  // else it was dropped, and is counted as that
+  if (*sequence != 0) {
     numbers_[*sequence] = number;
+    return;
+  }
+  for (Unit& unit : units_) {
+    ++unit.given_up;  // dropped and in the ledger; a kill may come before EnforceLimits() reports it
   }
 }
 
@@ -170,6 +174,9 @@ Instant Gateway::Turn() {
 }
 
 void Gateway::CheckExpired(const queue::GivenUp& given_up) {
+  if (given_up.first == 0) {
+    return;  // Publish() has counted it
+  }
   Of(given_up.destination).given_up += given_up.messages;
   if (given_up.outcome != Outcome::kExpired) {
     return;
