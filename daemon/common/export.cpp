@@ -40,13 +40,9 @@ Result<ExportRequest> ReadExportRequest(const ExportArguments& arguments) {
 
 Result<std::string> ReadExportPage(const std::string& path, const ExportRequest& request, std::size_t max_entry_bytes) {
   Result<queue::StoredMessages> stored = queue::StoredMessages::Open(path);
-  if (!stored) {
-    return stored.error();
-  }
+  RETURN_IF_ERROR(stored);
   const Result<queue::StoredPlace> place = request.at ? Result<queue::StoredPlace>(*request.at) : stored->First();
-  if (!place) {
-    return place.error();
-  }
+  RETURN_IF_ERROR(place);
   queue::PageBounds bounds;
   bounds.messages = request.messages;
   const Result<queue::StoredPage> page = stored->Read(request.filter, *place, bounds);

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "queue/stored.h"
+#include "queue/inspect/stored.h"
 
 namespace packhorse::daemon {
 

@@ -72,7 +72,7 @@ Json PlaceJson(const queue::Place& place) {
   for (const queue::CarryingBatch& batch : place.batches) {
     json["batches"].push_back({{"idempotency_key", batch.idempotency_key},
                                {"trace_id", batch.trace_id},
-                               {"frozen_at", Time(batch.frozen_at)},
+                               {"frozen_at", Time(batch.prepared_at)},
                                {"records", batch.records},
                                {"replayed", batch.replayed}});
   }
@@ -288,7 +288,7 @@ Status CheckOfQueue(const RecordKey& key, const queue::QueueIds& ids) {
   return Error{ErrorCode::kNotFound, message + ": ask the gateway that has it (packhorse queue stats names its queue)"};
 }
 
-std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found) {
+std::string WhereJson(const RecordKey& key, const queue::MessageTrace& found) {
   Json json = {{"record_id", RecordId(key.queue_id, key.lane, key.sequence, key.index)},
                {"queue_id", key.queue_id},
                {"lane", Name(key.lane)},
@@ -361,13 +361,13 @@ std::string ReplaysJson(const std::vector<queue::Replay>& replays, bool running)
 }
 
 bool FlushOutcome::complete() const {
-  return folded &&
+  return checkpointed &&
          std::all_of(destinations.begin(), destinations.end(), [](const Part& part) { return part.complete; });
 }
 
 std::string FlushJson(const FlushOutcome& outcome) {
   Json json = {{"complete", outcome.complete()},
-               {"folded", outcome.folded},
+               {"folded", outcome.checkpointed},
                {"waited_ms", outcome.waited.count()},
                {"destinations", Json::array()}};
   for (const FlushOutcome::Part& part : outcome.destinations) {

@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "config/config.h"
-#include "queue/check.h"
+#include "queue/inspect/check.h"
+#include "queue/inspect/stored.h"
 #include "queue/queue.h"
-#include "queue/stored.h"
+#include "queue/values/ledger.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::daemon {
@@ -51,7 +52,7 @@ std::string PeekJson(const queue::QueueIds& ids, const std::vector<Waiting>& wai
 Status CheckOfQueue(const RecordKey& key, const queue::QueueIds& ids);
 // kInvalidArgument when the text is no record id.
 Result<RecordKey> ReadRecordId(const std::string& text);
-std::string WhereJson(const RecordKey& key, const queue::Whereabouts& found);
+std::string WhereJson(const RecordKey& key, const queue::MessageTrace& found);
 
 std::string CheckJson(const std::string& queue_id, const queue::CheckReport& report);
 
@@ -68,7 +69,7 @@ struct FlushOutcome {
     std::uint64_t pending = 0;
     bool complete = false;  // nothing of what waited at the beginning is pending
   };
-  bool folded = false;  // everything is in the database
+  bool checkpointed = false;  // everything is in the database
   std::chrono::milliseconds waited{0};
   std::vector<Part> destinations;
   bool complete() const;

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "common/secrets.h"
 #include "control/socket.h"
-#include "queue/start_obstacle.h"
+#include "queue/recovery/start_obstacle.h"
 
 namespace packhorse::daemon {
 namespace {

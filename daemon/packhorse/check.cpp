@@ -21,9 +21,9 @@ using config::Problem;
 
 constexpr char kServiceUser[] = "packhorse";  // User= of the unit
 
-std::string Join(const std::vector<std::string>& parts) {
+std::string Join(const std::vector<std::string>& app) {
   std::string text;
-  for (const std::string& part : parts) {
+  for (const std::string& part : app) {
     text += (text.empty() ? "" : ", ") + part;
   }
   return text;

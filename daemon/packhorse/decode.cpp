@@ -64,9 +64,7 @@ Status ReadStreams(const Globals& globals, const std::string& topic, Reading& re
     return Error{ErrorCode::kCorrupt, globals.config_file + " has errors; see: packhorse check " + globals.config_file};
   }
   auto bound = daemon::BindStreams(loaded.config);
-  if (!bound) {
-    return bound.error();
-  }
+  RETURN_IF_ERROR(bound);
   for (daemon::BoundStream& entry : *bound) {
     for (TopicPattern& pattern : entry.patterns) {
       if (pattern.Matches(topic)) {
@@ -105,9 +103,7 @@ Status ChooseContracts(const DecodeOptions& options, Reading& reading) {
   }
   for (const std::string& name : contract::DeviceContractNames()) {
     auto found = contract::FindDeviceContract(name.substr(0, name.rfind('.')));  // the newest minor of its major
-    if (!found) {
-      return found.error();
-    }
+    RETURN_IF_ERROR(found);
     if (reading.contracts.empty() || reading.contracts.back() != *found) {
       reading.contracts.push_back(std::move(found).value());
     }

@@ -42,9 +42,9 @@ std::string Decimal(double value, int digits) {
 
 std::tm Local(WallTime time) {
   const std::time_t when = std::chrono::system_clock::to_time_t(time);
-  std::tm parts{};
-  localtime_r(&when, &parts);
-  return parts;
+  std::tm app{};
+  localtime_r(&when, &app);
+  return app;
 }
 
 // Takes `digits` digits off the front; none when they are not there.

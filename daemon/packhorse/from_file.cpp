@@ -10,7 +10,7 @@
 #include "common/load.h"
 #include "common/queue_json.h"
 #include "config/config.h"
-#include "queue/check.h"
+#include "queue/inspect/check.h"
 
 namespace packhorse::cli {
 namespace {
@@ -31,9 +31,7 @@ Result<std::string> Ledger(const Source& from) {
   std::vector<std::string> problems;
   if (check) {
     Result<queue::CheckReport> report = queue::CheckAll(from.config.path);
-    if (!report) {
-      return report.error();
-    }
+    RETURN_IF_ERROR(report);
     problems = std::move(report->problems);
   }
   return daemon::LedgerJson(from.view.ReadLedger(), problems, check);
@@ -41,13 +39,13 @@ Result<std::string> Ledger(const Source& from) {
 
 Result<std::string> QueueStats(const Source& from) {
   const Result<queue::Stats> stats = from.view.Snapshot();
-  const Result<std::vector<FileView::Backlog>> backlogs = from.view.Backlogs();
-  if (!stats || !backlogs) {
-    return stats ? backlogs.error() : stats.error();
+  const Result<std::vector<FileView::PendingSummary>> summaries = from.view.PendingSummaries();
+  if (!stats || !summaries) {
+    return stats ? summaries.error() : stats.error();
   }
   std::vector<daemon::DestinationLoad> destinations;
-  for (const FileView::Backlog& backlog : *backlogs) {
-    destinations.push_back({backlog.destination, backlog.pending, 0, backlog.oldest_at});
+  for (const FileView::PendingSummary& summary : *summaries) {
+    destinations.push_back({summary.destination, summary.pending, 0, summary.oldest_at});
   }
   return daemon::QueueStatsJson(from.config, *stats, destinations);
 }
@@ -81,9 +79,7 @@ Result<std::string> QueuePeek(const Source& from) {
       }
       Result<FileView::Waiting> next =
           from.view.Peek(name, lane, static_cast<std::size_t>(from.Number("limit")), daemon::kPeekBytes);
-      if (!next) {
-        return next.error();
-      }
+      RETURN_IF_ERROR(next);
       if (next->messages > 0) {
         waiting.push_back({name, lane, next->messages, std::move(next->next)});
       }
@@ -96,9 +92,7 @@ Result<std::string> Quarantine(const Source& from) {
   const auto limit = static_cast<std::size_t>(from.Number("limit"));
   Result<std::vector<queue::QuarantinedMessage>> messages =
       from.view.Quarantined(limit + queue::kLanes, from.Number("after"));
-  if (!messages) {
-    return messages.error();
-  }
+  RETURN_IF_ERROR(messages);
   const bool more = daemon::CutPage(*messages, limit);
   return daemon::QuarantineJson(from.view.ids(), *messages, more);
 }
@@ -125,13 +119,9 @@ Result<std::string> DeadShow(const Source& from) {
 
 Result<std::string> Where(const Source& from) {
   const Result<RecordKey> key = daemon::ReadRecordId(from.args.value("record_id", ""));
-  if (!key) {
-    return key.error();
-  }
-  if (Status ours = daemon::CheckOfQueue(*key, from.view.ids()); !ours) {
-    return ours.error();
-  }
-  const Result<queue::Whereabouts> found = from.view.Where(key->lane, key->sequence, key->index);
+  RETURN_IF_ERROR(key);
+  RETURN_IF_ERROR(daemon::CheckOfQueue(*key, from.view.ids()));
+  const Result<queue::MessageTrace> found = from.view.Trace(key->lane, key->sequence, key->index);
   return found ? Result<std::string>(daemon::WhereJson(*key, *found)) : Result<std::string>(found.error());
 }
 
@@ -183,14 +173,12 @@ std::optional<Result<QueueFile>> QueueFile::Open(const Globals& globals, const E
 Result<std::string> QueueFile::Ask(const std::string& command, const std::string& args) {
   const Json parsed = Json::parse(args, nullptr, false);
   const Result<std::string> text = Find(command)(Source{view_, config_, parsed});
-  if (!text) {
-    return text.error();
-  }
+  RETURN_IF_ERROR(text);
   Json json = Json::parse(*text);
   json["from_file"] = {{"path", config_.path},
-                       {"journal_operations", view_.unfolded().operations},
-                       {"journal_bytes", view_.unfolded().bytes},
-                       {"journal_problem", view_.unfolded().problem}};
+                       {"journal_operations", view_.uncheckpointed().operations},
+                       {"journal_bytes", view_.uncheckpointed().bytes},
+                       {"journal_problem", view_.uncheckpointed().problem}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

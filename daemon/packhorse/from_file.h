@@ -6,7 +6,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "packhorse/globals.h"
-#include "queue/file_view.h"
+#include "queue/inspect/file_view.h"
 
 namespace packhorse::cli {
 

@@ -92,7 +92,7 @@ std::vector<std::string> PlaceWords(const JsonView& place, WallTime now) {
   }
   for (const JsonView& batch : place["batches"].Items()) {
     lines.push_back("in batch " + batch["idempotency_key"].Shown() + " of " + Grouped(batch["records"].Count()) +
-                    " records, frozen " + When(batch["frozen_at"], now) + ", which is being sent or waits its turn" +
+                    " records, prepared " + When(batch["frozen_at"], now) + ", which is being sent or waits its turn" +
                     (batch["replayed"].Flag() ? "; it was refused before and is sent again" : ""));
   }
   for (const JsonView& letter : place["dead"].Items()) {

@@ -30,7 +30,7 @@ Json Texts(const std::vector<Reason>& reasons) {
   return texts;
 }
 
-Json SourceJson(const Parts& parts, const SourceUnit& unit, const ingest::SourceStatus& status) {
+Json SourceJson(const App& app, const SourceUnit& unit, const ingest::SourceStatus& status) {
   const ingest::IntakeStats intake = unit.intake->Stats();
   return {{"name", status.name},
           {"state", ingest::Name(status.state)},
@@ -50,7 +50,7 @@ Json SourceJson(const Parts& parts, const SourceUnit& unit, const ingest::Source
           {"redelivered", intake.redelivered},
           {"too_large", intake.too_large},
           {"properties_truncated", intake.properties_truncated},
-          {"last_at", Time(parts.wall_history.Corrected(intake.last_at))}};
+          {"last_at", Time(app.wall_history.Corrected(intake.last_at))}};
 }
 
 Json StreamJson(const config::Stream& stream, const queue::Ledger& ledger) {
@@ -116,47 +116,47 @@ Json ObserverJson(const observer::Stats& stats) {
   return {{"observed", stats.observed}, {"shed", stats.shed}, {"followers", stats.followers}};
 }
 
-Json EventJson(const Parts& parts, const health::Event& event) {
+Json EventJson(const App& app, const health::Event& event) {
   return {
       {"id", event.id},
       {"severity", health::Name(event.severity)},
       {"name", event.name},
       {"subject", event.subject},
       {"message", event.message},
-      {"since", Time(parts.wall_history.Corrected(event.since))},
-      {"resolved_at", event.resolved_at ? Time(parts.wall_history.Corrected(*event.resolved_at)) : Json()},
-      {"acknowledged_at", event.acknowledged_at ? Time(parts.wall_history.Corrected(*event.acknowledged_at)) : Json()},
+      {"since", Time(app.wall_history.Corrected(event.since))},
+      {"resolved_at", event.resolved_at ? Time(app.wall_history.Corrected(*event.resolved_at)) : Json()},
+      {"acknowledged_at", event.acknowledged_at ? Time(app.wall_history.Corrected(*event.acknowledged_at)) : Json()},
       {"ends", event.ends()},
       {"count", event.count}};
 }
 
 }  // namespace
 
-std::string StatusJson(const Parts& parts, const Condition& condition, const queue::Ledger& ledger) {
+std::string StatusJson(const App& app, const Condition& condition, const queue::Ledger& ledger) {
   const Verdict verdict = Judge(condition);
   Json status = {{"state", Name(verdict.state)},
                  {"reasons", verdict.reasons},
                  {"version", kVersion},
                  {"pid", getpid()},
-                 {"started_at", Time(parts.wall_history.Corrected(parts.started_at))},
-                 {"now", Time(parts.clock.Wall())},
-                 {"clock", parts.clock.Synchronized() ? "synchronized" : "unsynchronized"},
-                 {"boot_clock", BootClockJson(parts.queue->ClockOfBoot())},
-                 {"gateway", {{"id", parts.config.gateway.id}, {"attributes", parts.config.gateway.attributes}}},
+                 {"started_at", Time(app.wall_history.Corrected(app.started_at))},
+                 {"now", Time(app.clock.Wall())},
+                 {"clock", app.clock.Synchronized() ? "synchronized" : "unsynchronized"},
+                 {"boot_clock", BootClockJson(app.queue->ClockOfBoot())},
+                 {"gateway", {{"id", app.config.gateway.id}, {"attributes", app.config.gateway.attributes}}},
                  {"sources", Json::array()},
                  {"old_sessions", Json::array()},
                  {"streams", Json::array()},
-                 {"queue", Json::parse(QueueJson(parts.config.queue, condition.queue))},
+                 {"queue", Json::parse(QueueJson(app.config.queue, condition.queue))},
                  {"destinations", Json::array()},
                  {"left_behind", LeftBehind(condition)},
-                 {"replays", Json::parse(ReplaysJson(parts.queue->Replays(), true))["replays"]},
-                 {"observer", ObserverJson(parts.observer->Snapshot())},
+                 {"replays", Json::parse(ReplaysJson(app.queue->Replays(), true))["replays"]},
+                 {"observer", ObserverJson(app.observer->Snapshot())},
                  {"ledger", Json::parse(TotalJson(ledger))},
                  {"events", Json::array()}};
-  for (std::size_t i = 0; i < parts.sources.size() && i < condition.sources.size(); ++i) {
-    status["sources"].push_back(SourceJson(parts, *parts.sources[i], condition.sources[i]));
+  for (std::size_t i = 0; i < app.sources.size() && i < condition.sources.size(); ++i) {
+    status["sources"].push_back(SourceJson(app, *app.sources[i], condition.sources[i]));
   }
-  for (const auto& unit : parts.old_sessions) {
+  for (const auto& unit : app.old_sessions) {
     const ingest::SourceStatus old = StatusOf(*unit);
     status["old_sessions"].push_back({{"client_id", unit->config.client_id},
                                       {"url", old.url},
@@ -165,43 +165,43 @@ std::string StatusJson(const Parts& parts, const Condition& condition, const que
                                       {"reason", old.reason},
                                       {"received", unit->intake->Stats().received}});
   }
-  for (const config::Stream& stream : parts.config.streams) {
+  for (const config::Stream& stream : app.config.streams) {
     status["streams"].push_back(StreamJson(stream, ledger));
   }
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     status["destinations"].push_back(DestinationJson(destination, ReasonsOf(condition, destination)));
   }
-  for (const health::Event& event : parts.events.Open()) {
-    status["events"].push_back(EventJson(parts, event));
+  for (const health::Event& event : app.events.Open()) {
+    status["events"].push_back(EventJson(app, event));
   }
   return Dump(status);
 }
 
-std::string QueueStatsJson(const Parts& parts, const Condition& condition) {
+std::string QueueStatsJson(const App& app, const Condition& condition) {
   std::vector<DestinationLoad> destinations;
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     destinations.push_back({destination.name, destination.pending, destination.in_flight, destination.oldest_at});
   }
-  return QueueStatsJson(parts.config.queue, condition.queue, destinations);
+  return QueueStatsJson(app.config.queue, condition.queue, destinations);
 }
 
-std::string EventsJson(const Parts& parts) {
+std::string EventsJson(const App& app) {
   Json json = {{"open", Json::array()}, {"recent", Json::array()}};
-  for (const health::Event& event : parts.events.Open()) {
-    json["open"].push_back(EventJson(parts, event));
+  for (const health::Event& event : app.events.Open()) {
+    json["open"].push_back(EventJson(app, event));
   }
-  for (const health::Event& event : parts.events.Recent()) {
-    json["recent"].push_back(EventJson(parts, event));
+  for (const health::Event& event : app.events.Recent()) {
+    json["recent"].push_back(EventJson(app, event));
   }
   return Dump(json);
 }
 
-std::string VersionJson(const Parts& parts) {
+std::string VersionJson(const App& app) {
   return Dump({{"version", kVersion},
                {"pid", getpid()},
-               {"started_at", Time(parts.wall_history.Corrected(parts.started_at))},
-               {"config", parts.config_file},
-               {"queue_id", parts.queue->id()},
+               {"started_at", Time(app.wall_history.Corrected(app.started_at))},
+               {"config", app.config_file},
+               {"queue_id", app.queue->id()},
                {"device_contracts", contract::DeviceContractNames()},
                {"cloud_contracts", contract::CloudContractNames()}});
 }

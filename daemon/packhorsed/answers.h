@@ -4,20 +4,21 @@
 #include <vector>
 
 #include "health/metrics.h"
+#include "packhorsed/app.h"
 #include "packhorsed/reload.h"
 #include "packhorsed/watch.h"
-#include "packhorsed/wiring.h"
 #include "queue/queue.h"
+#include "queue/values/ledger.h"
 
 namespace packhorse::daemon {
 
 // JSON texts of the control answers (public surface: members are added, never renamed). Times are RFC 3339 UTC, or null
 // where there is none; durations end in _ms, sizes in bytes. What the queue says of itself: common/queue_json.h.
 
-std::string StatusJson(const Parts& parts, const Condition& condition, const queue::Ledger& ledger);
-std::string QueueStatsJson(const Parts& parts, const Condition& condition);
-std::string EventsJson(const Parts& parts);
-std::string VersionJson(const Parts& parts);
+std::string StatusJson(const App& app, const Condition& condition, const queue::Ledger& ledger);
+std::string QueueStatsJson(const App& app, const Condition& condition);
+std::string EventsJson(const App& app);
+std::string VersionJson(const App& app);
 std::string ReloadJson(const ReloadReport& report);
 
 }  // namespace packhorse::daemon

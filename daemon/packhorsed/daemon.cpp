@@ -16,11 +16,11 @@
 #include "common/load.h"
 #include "common/start_check.h"
 #include "health/log.h"
+#include "packhorsed/app.h"
 #include "packhorsed/loop.h"
 #include "packhorsed/notify.h"
 #include "packhorsed/start_wait.h"
-#include "packhorsed/wiring.h"
-#include "queue/start_obstacle.h"
+#include "queue/recovery/start_obstacle.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -78,11 +78,11 @@ int Serve(const std::string& file, config::Loaded loaded, Notifier& notifier) {
     health::Log(health::LogLevel::kWarning, "running_as_root",
                 "packhorsed needs no privileges; the unit of the package runs it as user packhorse");
   }
-  auto parts = MakeParts(file, std::move(loaded.config), SystemClock());
-  if (!parts) {
-    return Fail(notifier, parts.error());
+  auto app = MakeApp(file, std::move(loaded.config), SystemClock());
+  if (!app) {
+    return Fail(notifier, app.error());
   }
-  const Result<QueueStart> queue = OpenQueueOrWait(**parts, notifier, signals->get());
+  const Result<QueueStart> queue = OpenQueueOrWait(**app, notifier, signals->get());
   if (!queue) {
     return Fail(notifier, queue.error());
   }
@@ -91,15 +91,15 @@ int Serve(const std::string& file, config::Loaded loaded, Notifier& notifier) {
     health::Log(health::LogLevel::kInfo, "stopped", "while it waited for its queue");
     return 0;
   }
-  if (Status assembled = Assemble(**parts); !assembled) {
+  if (Status assembled = Assemble(**app); !assembled) {
     return Fail(notifier, assembled.error());
   }
-  Loop loop(**parts, notifier, std::move(signals).value());
+  Loop loop(**app, notifier, std::move(signals).value());
   if (Status started = loop.Start(); !started) {
     return Fail(notifier, started.error());
   }
   health::Log(health::LogLevel::kInfo, "started", "receiving and delivering",
-              {{"queue", (*parts)->queue->id()}, {"gateway", (*parts)->config.gateway.id}});
+              {{"queue", (*app)->queue->id()}, {"gateway", (*app)->config.gateway.id}});
   return loop.Run();
 }
 

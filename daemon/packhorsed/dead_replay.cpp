@@ -19,7 +19,7 @@ constexpr std::size_t kMaxFailures = 100;
 using Group = std::pair<std::string, Lane>;  // one batch has one destination and one lane
 
 struct Job {
-  Parts& parts;
+  App& app;
   std::function<void(Result<ReplayReport>)> done;
   std::vector<std::int64_t> ids;
   std::size_t next = 0;
@@ -48,9 +48,9 @@ void GroupEnded(const std::shared_ptr<Job>& job) {
 
 // "Try now" of what is set aside: it goes by itself, as soon as one may.
 void RetrySuspect(Job& job, const queue::Suspect& suspect) {
-  const auto unit = std::find_if(job.parts.destinations.begin(), job.parts.destinations.end(),
+  const auto unit = std::find_if(job.app.destinations.begin(), job.app.destinations.end(),
                                  [&](const auto& entry) { return entry.config.name == suspect.destination; });
-  if (unit == job.parts.destinations.end()) {
+  if (unit == job.app.destinations.end()) {
     job.Fail("destination '" + suspect.destination + "' is not configured: its suspects stay");
     return;
   }
@@ -67,11 +67,11 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
   std::map<Group, std::vector<queue::DeadLetter>> groups;
   const std::size_t end = std::min(job.next + kLettersAtATime, job.ids.size());
   for (; job.next < end; ++job.next) {
-    if (const Result<queue::Suspect> suspect = job.parts.queue->FindSuspect(job.ids[job.next])) {
+    if (const Result<queue::Suspect> suspect = job.app.queue->FindSuspect(job.ids[job.next])) {
       RetrySuspect(job, *suspect);
       continue;
     }
-    Result<queue::DeadLetter> letter = job.parts.queue->FindDeadLetter(job.ids[job.next]);
+    Result<queue::DeadLetter> letter = job.app.queue->FindDeadLetter(job.ids[job.next]);
     if (!letter) {
       job.Fail(std::to_string(job.ids[job.next]) + ": " + letter.error().message);
       continue;
@@ -93,7 +93,7 @@ void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit,
                  const std::vector<queue::DeadLetter>& letters) {
   const std::uint64_t count = letters.size();
   ++job->waiting;
-  unit.destination->ReplayDead(letters, [job, count, name = unit.config.name](const Result<std::uint32_t>& result) {
+  unit.destination->RedriveDead(letters, [job, count, name = unit.config.name](const Result<std::uint32_t>& result) {
     if (result) {
       job->report.letters += count;
     } else {
@@ -106,9 +106,9 @@ void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit,
 void RunPage(const std::shared_ptr<Job>& job) {
   job->waiting = 1;
   for (auto& [group, letters] : ReadPage(*job)) {
-    const auto unit = std::find_if(job->parts.destinations.begin(), job->parts.destinations.end(),
+    const auto unit = std::find_if(job->app.destinations.begin(), job->app.destinations.end(),
                                    [&name = group.first](const auto& entry) { return entry.config.name == name; });
-    if (unit == job->parts.destinations.end()) {
+    if (unit == job->app.destinations.end()) {
       job->Fail("destination '" + group.first + "' is not configured: its dead letters stay");
       continue;
     }
@@ -133,10 +133,8 @@ Status Select(Job& job, const ReplaySelection& selection) {
     // What has happened so far is in the database once the first page was read.
     using Reading = queue::Queue::Reading;
     const auto page =
-        job.parts.queue->DeadLetters(kLettersAtATime, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
-    if (!page) {
-      return page.error();
-    }
+        job.app.queue->DeadLetters(kLettersAtATime, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
+    RETURN_IF_ERROR(page);
     for (const queue::DeadLetter& letter : *page) {
       after = letter.id;
       if (!selection.destination.empty() && letter.destination != selection.destination) {
@@ -156,8 +154,8 @@ Status Select(Job& job, const ReplaySelection& selection) {
 
 }  // namespace
 
-void ReplayDeadLetters(Parts& parts, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done) {
-  auto job = std::make_shared<Job>(Job{parts, std::move(done), {}, 0, 0, {}});
+void ReplayDeadLetters(App& app, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done) {
+  auto job = std::make_shared<Job>(Job{app, std::move(done), {}, 0, 0, {}});
   if (Status selected = Select(*job, selection); !selected) {
     job->done(selected.error());
     return;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -25,7 +25,7 @@ struct ReplayReport {
 
 // Takes dead letters back into delivery, piece by piece, so that the loop goes on in between; at most 10,000 in one
 // call. `done` runs on the loop, perhaps before this returns. Loop thread.
-void ReplayDeadLetters(Parts& parts, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done);
+void ReplayDeadLetters(App& app, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done);
 
 std::string ToJson(const ReplayReport& report);
 

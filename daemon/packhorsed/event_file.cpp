@@ -20,7 +20,7 @@ constexpr unsigned kMode = 0600;
 constexpr std::chrono::minutes kAcknowledgedBefore{10};
 constexpr std::chrono::minutes kWrittenAgain{1};  // for how long nothing has happened
 
-std::string PathOf(const Parts& parts) { return parts.config.queue.runtime_dir + "/events"; }
+std::string PathOf(const App& app) { return app.config.queue.runtime_dir + "/events"; }
 
 std::int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
 WallTime Wall(const Json& json) { return WallTime(std::chrono::microseconds(json.get<std::int64_t>())); }
@@ -52,9 +52,7 @@ KeptEvent FromJson(const Json& json) {
 
 Result<std::vector<KeptEvent>> Read(const std::string& path) {
   const Result<std::string> text = ReadFile(path, kMaxFileBytes);
-  if (!text) {
-    return text.error();
-  }
+  RETURN_IF_ERROR(text);
   try {
     std::vector<KeptEvent> all;
     const Json json = Json::parse(*text);
@@ -69,8 +67,8 @@ Result<std::vector<KeptEvent>> Read(const std::string& path) {
 
 }  // namespace
 
-void RestoreEvents(Parts& parts) {
-  const std::string path = PathOf(parts);
+void RestoreEvents(App& app) {
+  const std::string path = PathOf(app);
   if (!Exists(path)) {
     return;
   }
@@ -82,34 +80,33 @@ void RestoreEvents(Parts& parts) {
   }
   std::reverse(all->begin(), all->end());  // oldest first, as they were raised
   for (const KeptEvent& kept : *all) {
-    parts.events.Restore(kept, parts.clock.Mono());
+    app.events.Restore(kept, app.clock.Mono());
   }
   health::Log(health::LogLevel::kInfo, "events_kept", "events and acknowledgements of before this start",
               {{"count", std::to_string(all->size())}});
 }
 
-EventFile::EventFile(Parts& parts)
-    : parts_(parts), tmpfs_(OnTmpfs(parts.config.queue.runtime_dir)), started_(parts.clock.Mono()) {}
+EventFile::EventFile(App& app) : app_(app), tmpfs_(OnTmpfs(app.config.queue.runtime_dir)), started_(app.clock.Mono()) {}
 
 void EventFile::Look(MonoTime now, bool last) {
   if (now - started_ >= kAcknowledgedBefore) {
-    parts_.events.ForgetAcknowledgements();
+    app_.events.ForgetAcknowledgements();
   }
-  const bool changed = written_ != parts_.events.revision() || now - written_at_ >= kWrittenAgain;
+  const bool changed = written_ != app_.events.revision() || now - written_at_ >= kWrittenAgain;
   if (!last && (!tmpfs_ || !changed)) {
     return;
   }
   Json events = Json::array();
-  for (const KeptEvent& kept : parts_.events.ToKeep(now)) {
-    events.push_back(ToJson(kept, parts_.wall_history));
+  for (const KeptEvent& kept : app_.events.ToKeep(now)) {
+    events.push_back(ToJson(kept, app_.wall_history));
   }
   const std::string text = Dump({{"events", std::move(events)}});
-  const Status written = WriteFileAtomically(PathOf(parts_), text, kMode);
+  const Status written = WriteFileAtomically(PathOf(app_), text, kMode);
   if (!written && !std::exchange(refused_, true)) {
     health::Log(health::LogLevel::kWarning, "events_not_kept",
                 "a restart will forget which events are open: " + written.error().message);
   }
-  written_ = parts_.events.revision();
+  written_ = app_.events.revision();
   written_at_ = now;
 }
 

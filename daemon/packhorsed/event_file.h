@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -12,17 +12,17 @@ namespace packhorse::daemon {
 // cannot be read is told and left out. Loop thread.
 
 // Opens them again. Before anything is raised.
-void RestoreEvents(Parts& parts);
+void RestoreEvents(App& app);
 
 class EventFile {
  public:
-  explicit EventFile(Parts& parts);
+  explicit EventFile(App& app);
 
   // Once a second; `last`: at the end.
   void Look(MonoTime now, bool last);
 
  private:
-  Parts& parts_;
+  App& app_;
   bool tmpfs_;
   bool refused_ = false;                  // told
   std::optional<std::uint64_t> written_;  // of Events::revision()

@@ -41,7 +41,7 @@ void Gaps::Store(MonoTime now, bool all) {
 
 std::set<std::string> Gaps::Untold() const {
   std::set<std::string> untold;
-  if (const Result<queue::Ledger> ledger = parts_.queue->ReadLedger()) {
+  if (const Result<queue::Ledger> ledger = app_.queue->ReadLedger()) {
     for (const queue::LedgerRow& row : ledger->rows) {
       if (row.pending > 0 && row.stream == GapStream(row.destination)) {
         untold.insert(row.destination);
@@ -52,9 +52,9 @@ std::set<std::string> Gaps::Untold() const {
 }
 
 bool Gaps::Tell(const std::string& destination, std::string_view outcome, std::string text) {
-  const auto unit = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+  const auto unit = std::find_if(app_.destinations.begin(), app_.destinations.end(),
                                  [&](const DestinationUnit& each) { return each.config.name == destination; });
-  const std::string contract = unit == parts_.destinations.end() ? "" : unit->config.contract;
+  const std::string contract = unit == app_.destinations.end() ? "" : unit->config.contract;
   const auto found = contract::FindCloudContract(contract);
   return !found || !(*found)->TellsGap(outcome) || Store(destination, std::move(text));
 }
@@ -72,17 +72,17 @@ bool Gaps::Store(const Key& key, const Gap& gap) {
 
 // False: the queue has no room for it right now.
 bool Gaps::Store(const std::string& destination, std::string text) {
-  const Result<StreamId> stream = parts_.queue->Stream(GapStream(destination));
+  const Result<StreamId> stream = app_.queue->Stream(GapStream(destination));
   if (!stream) {
     return true;  // the destination is no longer configured: there is nobody to tell
   }
   RawMessage message;
   message.stream = *stream;
   message.payload = std::move(text);
-  message.received_at = parts_.clock.Wall();
-  message.boot_time = parts_.clock.Boot();
-  message.clock = parts_.clock.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
-  return parts_.queue->TryAppend(message);
+  message.received_at = app_.clock.Wall();
+  message.boot_time = app_.clock.Boot();
+  message.clock = app_.clock.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
+  return app_.queue->TryAppend(message);
 }
 
 }  // namespace packhorse::daemon

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <tuple>
 
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 #include "queue/queue.h"
 
 namespace packhorse::daemon {
@@ -18,7 +18,7 @@ namespace packhorse::daemon {
 // loses is what was collected; the ledger has the counts all the same. Loop thread.
 class Gaps {
  public:
-  explicit Gaps(Parts& parts) : parts_(parts) {}
+  explicit Gaps(App& app) : app_(app) {}
 
   void Add(const queue::GivenUp& given_up, MonoTime now);
   // Stores a record of its own, which tells of `outcome`, for a destination whose contract knows that outcome. False:
@@ -41,7 +41,7 @@ class Gaps {
   bool Store(const Key& key, const Gap& gap);
   bool Store(const std::string& destination, std::string text);
 
-  Parts& parts_;
+  App& app_;
   std::map<Key, Gap> gaps_;
 };
 

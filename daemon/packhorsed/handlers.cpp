@@ -29,8 +29,8 @@ std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_stri
 
 }  // namespace
 
-Handlers::Handlers(Parts& parts, Reloader& reloader, Tail& tail)
-    : parts_(parts), reloader_(reloader), tail_(tail), long_calls_(parts), retries_(parts) {}
+Handlers::Handlers(App& app, Reloader& reloader, Tail& tail)
+    : app_(app), reloader_(reloader), tail_(tail), long_calls_(app), retries_(app) {}
 
 const std::vector<Handlers::Command>& Handlers::Commands() {
   static const std::vector<Command> commands = {
@@ -49,7 +49,7 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"dead_list", false, &Handlers::ListDead},
       {"dead_show", false, &Handlers::ShowDead},
       {"tail", false, &Handlers::Follow},
-      {"dead_replay", true, &Handlers::ReplayDead},
+      {"dead_replay", true, &Handlers::RedriveDead},
       {"dead_drop", true, &Handlers::DropSuspect},
       {"replay_list", false, &Handlers::ListReplays},
       {"replay_start", true, &Handlers::StartReplay},
@@ -75,9 +75,7 @@ control::Answer Handlers::Handle(const control::Call& call) {
                      "; try again with sudo (looking is allowed to the group of the socket)"};
   }
   const Result<Args> args = Args::Parse(call.args);
-  if (!args) {
-    return args.error();
-  }
+  RETURN_IF_ERROR(args);
   return (this->*command->handler)(call, *args);
 }
 
@@ -90,22 +88,20 @@ MonoTime Handlers::Serve(control::Server& server, MonoTime now) {
 }
 
 control::Answer Handlers::ShowStatus(const control::Call&, const Args&) {
-  Condition condition = Observe(parts_, parts_.clock.Mono());
-  const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+  Condition condition = Observe(app_, app_.clock.Mono());
+  const Result<queue::Ledger> ledger = app_.queue->ReadLedger();
   if (!ledger) {
     return ledger.error().With("read the ledger");
   }
   condition.ledger_balanced = condition.ledger_balanced && ledger->Balanced();
-  return StatusJson(parts_, condition, *ledger);
+  return StatusJson(app_, condition, *ledger);
 }
 
 control::Answer Handlers::ShowLedger(const control::Call& call, const Args& args) {
   const Result<bool> check = args.Flag("check");
-  if (!check) {
-    return check.error();
-  }
+  RETURN_IF_ERROR(check);
   const auto answer = [this, checked = *check](const std::vector<std::string>& problems) -> control::Answer {
-    const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+    const Result<queue::Ledger> ledger = app_.queue->ReadLedger();
     return ledger ? control::Answer(LedgerJson(*ledger, problems, checked)) : ledger.error().With("read the ledger");
   };
   if (!*check) {
@@ -113,18 +109,18 @@ control::Answer Handlers::ShowLedger(const control::Call& call, const Args& args
   }
   Status begun = long_calls_.Verify(
       call.connection, [answer](const queue::CheckReport& report) { return answer(report.problems); },
-      parts_.clock.Mono());
+      app_.clock.Mono());
   return begun ? Later() : begun.error();
 }
 
 control::Answer Handlers::ShowQueueStats(const control::Call&, const Args&) {
-  return QueueStatsJson(parts_, Observe(parts_, parts_.clock.Mono()));
+  return QueueStatsJson(app_, Observe(app_, app_.clock.Mono()));
 }
 
 control::Answer Handlers::VerifyQueue(const control::Call& call, const Args&) {
   Status begun = long_calls_.Verify(
-      call.connection, [this](const queue::CheckReport& report) { return CheckJson(parts_.queue->id(), report); },
-      parts_.clock.Mono());
+      call.connection, [this](const queue::CheckReport& report) { return CheckJson(app_.queue->id(), report); },
+      app_.clock.Mono());
   return begun ? Later() : begun.error();
 }
 
@@ -146,20 +142,19 @@ control::Answer Handlers::ExportQueue(const control::Call& call, const Args& arg
     }
   }
   Result<ExportRequest> request = ReadExportRequest({*stream, *lane, *from, *to, *place, *limit});
-  if (!request) {
-    return request.error();
-  }
-  const std::string& path = parts_.config.queue.path;
+  RETURN_IF_ERROR(request);
+  const std::string& path = app_.config.queue.path;
   if (request->at) {
     return ReadExportPage(path, *request, kExportEntryBytes);
   }
   // The first page: what is only in the journal comes first into the database.
-  return AfterFold(
+  return AfterCheckpoint(
       call, [path, request = *std::move(request)](bool) { return ReadExportPage(path, request, kExportEntryBytes); });
 }
 
-control::Answer Handlers::AfterFold(const control::Call& call, std::function<control::Answer(bool folded)> answer) {
-  long_calls_.AfterFold(call.connection, std::move(answer), parts_.clock.Mono());
+control::Answer Handlers::AfterCheckpoint(const control::Call& call,
+                                          std::function<control::Answer(bool checkpointed)> answer) {
+  long_calls_.AfterCheckpoint(call.connection, std::move(answer), app_.clock.Mono());
   return Later();
 }
 
@@ -170,13 +165,11 @@ control::Answer Handlers::ListQuarantine(const control::Call& call, const Args& 
     return !limit ? limit.error() : after.error();
   }
   const auto count = static_cast<std::size_t>(*limit);
-  return AfterFold(call, [this, count, from = static_cast<Sequence>(*after)](bool) -> control::Answer {
-    auto messages = parts_.queue->Quarantined(count + queue::kLanes, from, queue::Queue::Reading::kAsStored);
-    if (!messages) {
-      return messages.error();
-    }
+  return AfterCheckpoint(call, [this, count, from = static_cast<Sequence>(*after)](bool) -> control::Answer {
+    auto messages = app_.queue->Quarantined(count + queue::kLanes, from, queue::Queue::Reading::kAsStored);
+    RETURN_IF_ERROR(messages);
     const bool more = CutPage(*messages, count);
-    return QuarantineJson(parts_.queue->ids(), *messages, more);
+    return QuarantineJson(app_.queue->ids(), *messages, more);
   });
 }
 
@@ -209,45 +202,39 @@ control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
         continue;
       }
       const std::string& name = unit->config.name;
-      auto next = parts_.queue->Peek(name, lane, static_cast<std::size_t>(*limit), kPeekBytes);
+      auto next = app_.queue->Peek(name, lane, static_cast<std::size_t>(*limit), kPeekBytes);
       if (!next) {
         return next.error().With("read what waits for " + name);
       }
-      const std::uint64_t messages = parts_.queue->Waiting(name, lane).messages;
+      const std::uint64_t messages = app_.queue->Waiting(name, lane).messages;
       if (messages > 0) {
         waiting.push_back(Waiting{name, lane, messages, std::move(next->messages)});
       }
     }
   }
-  return PeekJson(parts_.queue->ids(), waiting, [this](StreamId id) { return parts_.queue->StreamName(id); });
+  return PeekJson(app_.queue->ids(), waiting, [this](StreamId id) { return app_.queue->StreamName(id); });
 }
 
 control::Answer Handlers::ShowWhere(const control::Call& call, const Args& args) {
   const auto text = args.Text("record_id", "");
-  if (!text) {
-    return text.error();
-  }
+  RETURN_IF_ERROR(text);
   const Result<RecordKey> key = ReadRecordId(*text);
-  if (!key) {
-    return key.error();
-  }
-  if (Status ours = CheckOfQueue(*key, parts_.queue->ids()); !ours) {
-    return ours.error();
-  }
-  return AfterFold(call, [this, at = *key](bool folded) -> control::Answer {
-    if (!folded) {
-      const std::string refusal = parts_.queue->Snapshot().last_error;
+  RETURN_IF_ERROR(key);
+  RETURN_IF_ERROR(CheckOfQueue(*key, app_.queue->ids()));
+  return AfterCheckpoint(call, [this, at = *key](bool checkpointed) -> control::Answer {
+    if (!checkpointed) {
+      const std::string refusal = app_.queue->Snapshot().last_error;
       return Error{ErrorCode::kUnavailable,
                    refusal.empty() ? "the disk takes too long: what happened last is not in the database yet"
                                    : "the disk refuses: " + refusal};
     }
-    const Result<queue::Whereabouts> found =
-        parts_.queue->Where(at.lane, at.sequence, at.index, queue::Queue::Reading::kAsStored);
+    const Result<queue::MessageTrace> found =
+        app_.queue->Trace(at.lane, at.sequence, at.index, queue::Queue::Reading::kAsStored);
     return found ? control::Answer(WhereJson(at, *found)) : control::Answer(found.error());
   });
 }
 
-control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(parts_); }
+control::Answer Handlers::ShowEvents(const control::Call&, const Args&) { return EventsJson(app_); }
 
 control::Answer Handlers::AcknowledgeEvent(const control::Call&, const Args& args) {
   const auto name = args.Text("name", "");
@@ -255,13 +242,11 @@ control::Answer Handlers::AcknowledgeEvent(const control::Call&, const Args& arg
   if (!name || !subject) {
     return !name ? name.error() : subject.error();
   }
-  if (Status known = parts_.events.Acknowledge(*name, *subject, parts_.clock.Wall()); !known) {
-    return known.error();
-  }
-  return EventsJson(parts_);
+  RETURN_IF_ERROR(app_.events.Acknowledge(*name, *subject, app_.clock.Wall()));
+  return EventsJson(app_);
 }
 
-control::Answer Handlers::ShowVersion(const control::Call&, const Args&) { return VersionJson(parts_); }
+control::Answer Handlers::ShowVersion(const control::Call&, const Args&) { return VersionJson(app_); }
 
 control::Answer Handlers::ListDead(const control::Call& call, const Args& args) {
   const auto limit = args.Integer("limit", 100, 1, kMaxListed);
@@ -270,10 +255,10 @@ control::Answer Handlers::ListDead(const control::Call& call, const Args& args) 
     return !limit ? limit.error() : after.error();
   }
   const auto count = static_cast<std::size_t>(*limit);
-  return AfterFold(call, [this, count, from = *after](bool) -> control::Answer {
+  return AfterCheckpoint(call, [this, count, from = *after](bool) -> control::Answer {
     const Result<std::vector<queue::DeadLetter>> letters =
-        parts_.queue->DeadLetters(count + 1, from, queue::Queue::Reading::kAsStored);
-    const Result<std::vector<queue::Suspect>> suspects = parts_.queue->Suspects("", count + 1, from);
+        app_.queue->DeadLetters(count + 1, from, queue::Queue::Reading::kAsStored);
+    const Result<std::vector<queue::Suspect>> suspects = app_.queue->Suspects("", count + 1, from);
     if (!letters || !suspects) {
       return letters ? suspects.error() : letters.error();
     }
@@ -283,18 +268,16 @@ control::Answer Handlers::ListDead(const control::Call& call, const Args& args) 
 
 control::Answer Handlers::ShowDead(const control::Call&, const Args& args) {
   const auto id = args.Integer("id", -1, 0, INT64_MAX);
-  if (!id) {
-    return id.error();
-  }
-  const Result<queue::Suspect> suspect = parts_.queue->FindSuspect(*id);
+  RETURN_IF_ERROR(id);
+  const Result<queue::Suspect> suspect = app_.queue->FindSuspect(*id);
   if (suspect || suspect.error().code != ErrorCode::kNotFound) {
     return suspect ? control::Answer(OneSuspectJson(*suspect)) : control::Answer(suspect.error());
   }
-  const Result<queue::DeadLetter> letter = parts_.queue->FindDeadLetter(*id);
+  const Result<queue::DeadLetter> letter = app_.queue->FindDeadLetter(*id);
   return letter ? control::Answer(DeadLetterJson(*letter)) : control::Answer(letter.error());
 }
 
-control::Answer Handlers::ReplayDead(const control::Call& call, const Args& args) {
+control::Answer Handlers::RedriveDead(const control::Call& call, const Args& args) {
   auto ids = args.Integers("ids", 10'000);
   const auto destination = args.Text("destination", "");
   const auto all = args.Flag("all");
@@ -306,7 +289,7 @@ control::Answer Handlers::ReplayDead(const control::Call& call, const Args& args
   }
   health::Log(health::LogLevel::kInfo, "dead_letters_replayed", "dead letters are taken back into delivery on request",
               {{"ids", std::to_string(ids->size())}, {"destination", *destination}});
-  ReplayDeadLetters(parts_, {std::move(ids).value(), *destination, *all},
+  ReplayDeadLetters(app_, {std::move(ids).value(), *destination, *all},
                     [this, connection = call.connection](const Result<ReplayReport>& report) {
                       ready_.emplace_back(connection,
                                           report ? control::Answer(ToJson(*report)) : control::Answer(report.error()));
@@ -316,10 +299,8 @@ control::Answer Handlers::ReplayDead(const control::Call& call, const Args& args
 
 control::Answer Handlers::DropSuspect(const control::Call& call, const Args& args) {
   const auto id = args.Integer("id", -1, 0, INT64_MAX);
-  if (!id) {
-    return id.error();
-  }
-  if (parts_.queue->FindDeadLetter(*id)) {
+  RETURN_IF_ERROR(id);
+  if (app_.queue->FindDeadLetter(*id)) {
     return Error{ErrorCode::kInvalidArgument,
                  std::to_string(*id) +
                      " is a dead letter: it has ended as rejected already, and goes by itself once "
@@ -327,7 +308,7 @@ control::Answer Handlers::DropSuspect(const control::Call& call, const Args& arg
   }
   health::Log(health::LogLevel::kInfo, "suspect_dropped", "a record that was set aside is given up on request",
               {{"id", std::to_string(*id)}});
-  parts_.queue->DropSuspect(*id, [this, id = *id, connection = call.connection](const Status& status) {
+  app_.queue->DropSuspect(*id, [this, id = *id, connection = call.connection](const Status& status) {
     ready_.emplace_back(connection, status ? control::Answer("{\"dropped\":" + std::to_string(id) + "}")
                                            : control::Answer(status.error()));
   });
@@ -340,7 +321,7 @@ control::Answer Handlers::Follow(const control::Call& call, const Args& args) {
   if (!stream || !device) {
     return !stream ? stream.error() : device.error();
   }
-  const auto known = std::any_of(parts_.config.streams.begin(), parts_.config.streams.end(),
+  const auto known = std::any_of(app_.config.streams.begin(), app_.config.streams.end(),
                                  [&](const config::Stream& entry) { return entry.name == *stream; });
   if (!stream->empty() && !known) {
     return Error{ErrorCode::kNotFound, "no stream is named '" + *stream + "'"};
@@ -357,18 +338,16 @@ control::Answer Handlers::Reload(const control::Call& call, const Args&) {
   }
   reloader_.Begin([this, connection = call.connection](
                       const ReloadReport& report) { ready_.emplace_back(connection, ReloadJson(report)); },
-                  parts_.clock.Mono());
+                  app_.clock.Mono());
   return Later();
 }
 
 Result<std::vector<DestinationUnit*>> Handlers::Chosen(const Args& args) {
   const auto name = args.Text("destination", "");
-  if (!name) {
-    return name.error();
-  }
+  RETURN_IF_ERROR(name);
   std::vector<DestinationUnit*> chosen;
   std::string known;
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     known += (known.empty() ? "" : ", ") + unit.config.name;
     if (name->empty() || unit.config.name == *name) {
       chosen.push_back(&unit);
@@ -386,11 +365,11 @@ control::Answer Handlers::Pause(const control::Call&, const Args& args) {
   if (!chosen || !duration) {
     return !chosen ? chosen.error() : duration.error();
   }
-  const MonoTime now = parts_.clock.Mono();
+  const MonoTime now = app_.clock.Mono();
   for (DestinationUnit* unit : *chosen) {
     const std::chrono::milliseconds length(*duration);
     unit->paused = true;
-    unit->paused_since = parts_.clock.Wall();
+    unit->paused_since = app_.clock.Wall();
     unit->paused_until = *duration == 0 ? std::nullopt : std::optional<MonoTime>(now + length);
     unit->destination->Pause(*duration == 0 ? std::nullopt : std::optional(length), now);
     health::Log(health::LogLevel::kInfo, "destination_paused", "uploads are paused on request; messages are kept",
@@ -401,12 +380,10 @@ control::Answer Handlers::Pause(const control::Call&, const Args& args) {
 
 control::Answer Handlers::Resume(const control::Call&, const Args& args) {
   const auto chosen = Chosen(args);
-  if (!chosen) {
-    return chosen.error();
-  }
+  RETURN_IF_ERROR(chosen);
   for (DestinationUnit* unit : *chosen) {
     unit->paused = false;
-    unit->destination->Resume(parts_.clock.Mono());
+    unit->destination->Resume(app_.clock.Mono());
     health::Log(health::LogLevel::kInfo, "destination_resumed", "uploads go on", {{"destination", unit->config.name}});
   }
   return Done(chosen->size());
@@ -422,7 +399,7 @@ control::Answer Handlers::Flush(const control::Call& call, const Args& args) {
   for (const DestinationUnit* unit : *chosen) {
     names.push_back(unit->config.name);
   }
-  long_calls_.Flush(call.connection, std::move(names), std::chrono::milliseconds(*timeout), parts_.clock.Mono());
+  long_calls_.Flush(call.connection, std::move(names), std::chrono::milliseconds(*timeout), app_.clock.Mono());
   return Later();
 }
 

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "control/control.h"
+#include "packhorsed/app.h"
 #include "packhorsed/args.h"
 #include "packhorsed/long_calls.h"
 #include "packhorsed/quarantine_retry.h"
 #include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
-#include "packhorsed/wiring.h"
 
 namespace packhorse::daemon {
 
@@ -19,7 +19,7 @@ namespace packhorse::daemon {
 // change anything. Loop thread.
 class Handlers {
  public:
-  Handlers(Parts& parts, Reloader& reloader, Tail& tail);
+  Handlers(App& app, Reloader& reloader, Tail& tail);
 
   control::Answer Handle(const control::Call& call);
   // Goes on with the calls that take longer than a turn, and sends the answers that are ready. Each turn, after
@@ -50,7 +50,7 @@ class Handlers {
   control::Answer ListDead(const control::Call& call, const Args& args);
   control::Answer ShowDead(const control::Call& call, const Args& args);
   control::Answer DropSuspect(const control::Call& call, const Args& args);
-  control::Answer ReplayDead(const control::Call& call, const Args& args);
+  control::Answer RedriveDead(const control::Call& call, const Args& args);
   // --- replay_handlers.cpp ---
   control::Answer StartReplay(const control::Call& call, const Args& args);
   control::Answer ListReplays(const control::Call& call, const Args& args);
@@ -63,13 +63,13 @@ class Handlers {
   control::Answer Flush(const control::Call& call, const Args& args);
 
   // Answers once everything so far is in the database: who only looks must not keep the loop waiting for the disk.
-  control::Answer AfterFold(const control::Call& call, std::function<control::Answer(bool folded)> answer);
+  control::Answer AfterCheckpoint(const control::Call& call, std::function<control::Answer(bool checkpointed)> answer);
   // What a handler returns whose answer follows by Serve().
   static Error Later() { return Error{ErrorCode::kBusy, ""}; }
   // The destinations that an argument `destination` means: that one, or all when it is absent.
   Result<std::vector<DestinationUnit*>> Chosen(const Args& args);
 
-  Parts& parts_;
+  App& app_;
   Reloader& reloader_;
   Tail& tail_;
   LongCalls long_calls_;

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -15,16 +15,16 @@ namespace packhorse::daemon {
 // The source of the unit is asked to stop, if it has one. Its successor is started by FollowSources().
 void Leave(SourceUnit& unit, const Clock& clock);
 // Likewise, of a unit that is not part of the configuration any more.
-void LeaveForGood(Parts& parts, std::unique_ptr<SourceUnit> unit);
+void LeaveForGood(App& app, std::unique_ptr<SourceUnit> unit);
 // Whether a source with this client id has still to stop: another one would only take the connection from it.
-bool IsLeaving(const Parts& parts, const std::string& client_id);
+bool IsLeaving(const App& app, const std::string& client_id);
 
 // Destroys what has stopped, and starts the sources of the configuration that have none, unless they are `held` off
 // their brokers. Call each turn; cheap.
-void FollowSources(Parts& parts, bool held, MonoTime now);
+void FollowSources(App& app, bool held, MonoTime now);
 
 // A message could neither be stored nor be given back, so that this process receives nothing any more: why. Empty: it
 // does.
-std::string ReceivesNothing(const Parts& parts);
+std::string ReceivesNothing(const App& app);
 
 }  // namespace packhorse::daemon

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "packhorsed/app.h"
 #include "packhorsed/gaps.h"
-#include "packhorsed/wiring.h"
 #include "queue/queue.h"
 
 namespace packhorse::daemon {
@@ -17,7 +17,7 @@ namespace packhorse::daemon {
 // destination (docs/RUNBOOK.md: messages_dropped, messages_expired). Loop thread.
 class LimitKeeper {
  public:
-  LimitKeeper(Parts& parts, Gaps& gaps) : parts_(parts), gaps_(gaps) {}
+  LimitKeeper(App& app, Gaps& gaps) : app_(app), gaps_(gaps) {}
 
   // To be called once a second.
   void Enforce(MonoTime now);
@@ -36,7 +36,7 @@ class LimitKeeper {
   void Report(const queue::GivenUp& given_up);
   void HoldSource(SourceUnit& unit, const std::string& because);
 
-  Parts& parts_;
+  App& app_;
   Gaps& gaps_;
   bool held_ = false;
   std::set<std::string> expire_soon_;  // destinations that were told of

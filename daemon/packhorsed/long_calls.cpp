@@ -12,50 +12,52 @@ using std::chrono::milliseconds;
 // What one turn of the loop reads of a queue that is being checked.
 constexpr std::uint64_t kCheckBytes = 1ULL << 20U;
 // A disk that takes longer is in trouble: what is asked then answers without it.
-constexpr std::chrono::seconds kFoldPatience{3};
+constexpr std::chrono::seconds kCheckpointPatience{3};
 // How often a job that waits for something looks; what it waits for mostly wakes the loop anyway.
 constexpr milliseconds kLook{50};
 
-bool Sends(limit::GateState state) { return state != limit::GateState::kHeld && state != limit::GateState::kPaused; }
+bool Sends(limit::CircuitState state) {
+  return state != limit::CircuitState::kHeld && state != limit::CircuitState::kPaused;
+}
 
 }  // namespace
 
 struct LongCalls::Flushing {
   std::vector<std::string> destinations;
   queue::Queue::LastNumbers last{};
-  std::shared_ptr<const bool> folded;
+  std::shared_ptr<const bool> checkpointed;
   MonoTime begun{};
   MonoTime deadline{};
 };
 
-std::shared_ptr<const bool> LongCalls::BeginFold() {
-  auto folded = std::make_shared<bool>(false);
-  parts_.queue->Fold([folded](const Status& status) { *folded = static_cast<bool>(status); });
-  return folded;
+std::shared_ptr<const bool> LongCalls::BeginCheckpoint() {
+  auto checkpointed = std::make_shared<bool>(false);
+  app_.queue->Checkpoint([checkpointed](const Status& status) { *checkpointed = static_cast<bool>(status); });
+  return checkpointed;
 }
 
 void LongCalls::Flush(std::uint64_t connection, std::vector<std::string> destinations, milliseconds timeout,
                       MonoTime now) {
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     if (std::find(destinations.begin(), destinations.end(), unit.config.name) != destinations.end()) {
       unit.destination->Flush();
     }
   }
-  const Flushing flushing{std::move(destinations), parts_.queue->Last(), BeginFold(), now, now + timeout};
+  const Flushing flushing{std::move(destinations), app_.queue->Last(), BeginCheckpoint(), now, now + timeout};
   jobs_.push_back({connection, [this, flushing](MonoTime at) { return StepFlush(flushing, at); }});
 }
 
 std::optional<control::Answer> LongCalls::StepFlush(const Flushing& flushing, MonoTime now) const {
   FlushOutcome outcome;
-  outcome.folded = *flushing.folded;
-  bool wait = !outcome.folded;
+  outcome.checkpointed = *flushing.checkpointed;
+  bool wait = !outcome.checkpointed;
   for (const std::string& name : flushing.destinations) {
-    const auto unit = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+    const auto unit = std::find_if(app_.destinations.begin(), app_.destinations.end(),
                                    [&](const DestinationUnit& each) { return each.config.name == name; });
     FlushOutcome::Part part;
     part.name = name;
-    part.complete = parts_.queue->SettledThrough(name, flushing.last);
-    if (unit == parts_.destinations.end()) {
+    part.complete = app_.queue->SettledThrough(name, flushing.last);
+    if (unit == app_.destinations.end()) {
       part.state = "removed";  // by a reload meanwhile
     } else {
       const delivery::DestinationStatus status = unit->destination->Snapshot(now);
@@ -75,8 +77,8 @@ std::optional<control::Answer> LongCalls::StepFlush(const Flushing& flushing, Mo
 
 struct LongCalls::Checking {
   std::function<control::Answer(const queue::CheckReport&)> answer;
-  std::shared_ptr<const bool> folded;
-  MonoTime deadline{};                  // for the fold
+  std::shared_ptr<const bool> checkpointed;
+  MonoTime deadline{};                  // for the checkpoint
   std::unique_ptr<queue::Check> check;  // null: not begun
 };
 
@@ -88,18 +90,18 @@ Status LongCalls::Verify(std::uint64_t connection, std::function<control::Answer
   verifying_ = true;
   auto checking = std::make_shared<Checking>();
   checking->answer = std::move(answer);
-  checking->folded = BeginFold();
-  checking->deadline = now + kFoldPatience;
+  checking->checkpointed = BeginCheckpoint();
+  checking->deadline = now + kCheckpointPatience;
   jobs_.push_back({connection, [this, checking](MonoTime at) { return StepCheck(*checking, at); }});
   return {};
 }
 
 std::optional<control::Answer> LongCalls::StepCheck(Checking& checking, MonoTime now) {
   if (checking.check == nullptr) {
-    if (!*checking.folded && now < checking.deadline) {
+    if (!*checking.checkpointed && now < checking.deadline) {
       return std::nullopt;
     }
-    Result<std::unique_ptr<queue::Check>> begun = queue::Check::Begin(parts_.config.queue.path);
+    Result<std::unique_ptr<queue::Check>> begun = queue::Check::Begin(app_.config.queue.path);
     if (!begun) {
       verifying_ = false;
       return control::Answer(begun.error().With("verify the queue"));
@@ -114,17 +116,18 @@ std::optional<control::Answer> LongCalls::StepCheck(Checking& checking, MonoTime
   reading_ = false;
   const queue::CheckReport& report = checking.check->report();
   if (!report.damage.empty()) {
-    parts_.queue->NoteDamage(report.damage);
+    app_.queue->NoteDamage(report.damage);
   }
   return checking.answer(report);
 }
 
-void LongCalls::AfterFold(std::uint64_t connection, std::function<control::Answer(bool folded)> answer, MonoTime now) {
-  const std::shared_ptr<const bool> folded = BeginFold();
-  const MonoTime deadline = now + kFoldPatience;
+void LongCalls::AfterCheckpoint(std::uint64_t connection, std::function<control::Answer(bool checkpointed)> answer,
+                                MonoTime now) {
+  const std::shared_ptr<const bool> checkpointed = BeginCheckpoint();
+  const MonoTime deadline = now + kCheckpointPatience;
   jobs_.push_back(
-      {connection, [answer = std::move(answer), folded, deadline](MonoTime at) -> std::optional<control::Answer> {
-         return *folded || at >= deadline ? std::optional(answer(*folded)) : std::nullopt;
+      {connection, [answer = std::move(answer), checkpointed, deadline](MonoTime at) -> std::optional<control::Answer> {
+         return *checkpointed || at >= deadline ? std::optional(answer(*checkpointed)) : std::nullopt;
        }});
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "control/control.h"
-#include "packhorsed/wiring.h"
-#include "queue/check.h"
+#include "packhorsed/app.h"
+#include "queue/inspect/check.h"
 
 namespace packhorse::daemon {
 
@@ -21,17 +21,18 @@ class LongCalls {
  public:
   using Ready = std::vector<std::pair<std::uint64_t, control::Answer>>;  // by connection
 
-  explicit LongCalls(Parts& parts) : parts_(parts) {}
+  explicit LongCalls(App& app) : app_(app) {}
 
-  // Folds the journal and lets these destinations send what waits now. Answers when nothing of that is pending, when
-  // only destinations are left that do not send (held, paused), or after `timeout`.
+  // Checkpoints the journal and lets these destinations send what waits now. Answers when nothing of that is pending,
+  // when only destinations are left that do not send (held, paused), or after `timeout`.
   void Flush(std::uint64_t connection, std::vector<std::string> destinations, std::chrono::milliseconds timeout,
              MonoTime now);
   // The full check of the queue; `answer` makes of it what is sent. kBusy while another one is under way.
   Status Verify(std::uint64_t connection, std::function<control::Answer(const queue::CheckReport&)> answer,
                 MonoTime now);
   // Calls `answer` once everything so far is in the database, or after a few seconds without that.
-  void AfterFold(std::uint64_t connection, std::function<control::Answer(bool folded)> answer, MonoTime now);
+  void AfterCheckpoint(std::uint64_t connection, std::function<control::Answer(bool checkpointed)> answer,
+                       MonoTime now);
 
   // Goes on with everything that is under way; finished answers are added to `ready`. When to be called next.
   MonoTime Step(MonoTime now, Ready& ready);
@@ -46,11 +47,11 @@ class LongCalls {
   struct Checking;
 
   // Turns true in the loop when what has happened so far is in the database.
-  std::shared_ptr<const bool> BeginFold();
+  std::shared_ptr<const bool> BeginCheckpoint();
   std::optional<control::Answer> StepFlush(const Flushing& flushing, MonoTime now) const;
   std::optional<control::Answer> StepCheck(Checking& checking, MonoTime now);
 
-  Parts& parts_;
+  App& app_;
   std::vector<Job> jobs_;
   bool verifying_ = false;
   bool reading_ = false;  // for that: more can be done at once

@@ -61,48 +61,48 @@ Signal NextSignal(int fd) {
   return info.ssi_signo == SIGHUP ? Signal::kReload : Signal::kStop;
 }
 
-Loop::Loop(Parts& parts, Notifier& notifier, Fd signals)
-    : parts_(parts),
+Loop::Loop(App& app, Notifier& notifier, Fd signals)
+    : app_(app),
       notifier_(notifier),
       signals_(std::move(signals)),
-      reloader_(parts),
-      tail_(parts),
-      handlers_(parts, reloader_, tail_),
-      watch_(parts),
-      clock_watch_(*parts.queue, parts.events, parts.clock),
-      gaps_(parts),
-      limit_keeper_(parts, gaps_),
-      noisy_devices_(parts, gaps_),
-      source_events_(parts, gaps_),
-      old_sessions_(parts),
-      event_file_(parts) {}
+      reloader_(app),
+      tail_(app),
+      handlers_(app, reloader_, tail_),
+      watch_(app),
+      clock_watch_(*app.queue, app.events, app.clock),
+      gaps_(app),
+      limit_keeper_(app, gaps_),
+      noisy_devices_(app, gaps_),
+      source_events_(app, gaps_),
+      old_sessions_(app),
+      event_file_(app) {}
 
 Status Loop::Start() {
-  auto server = control::Listen(parts_.config.control.socket,
-                                [this](const control::Call& call) { return handlers_.Handle(call); });
+  auto server =
+      control::Listen(app_.config.control.socket, [this](const control::Call& call) { return handlers_.Handle(call); });
   if (!server) {
-    return server.error().With("control socket " + parts_.config.control.socket);
+    return server.error().With("control socket " + app_.config.control.socket);
   }
   server_ = std::move(server).value();
-  limit_keeper_.HoldSources(parts_.queue->Snapshot());
-  FollowSources(parts_, limit_keeper_.held(), parts_.clock.Mono());
+  limit_keeper_.HoldSources(app_.queue->Snapshot());
+  FollowSources(app_, limit_keeper_.held(), app_.clock.Mono());
   return {};
 }
 
 int Loop::Run() {
   notifier_.Ready();
   while (!stopping_) {
-    Turn(parts_.clock.Mono() + kCheckInterval);
+    Turn(app_.clock.Mono() + kCheckInterval);
   }
   Shutdown();
   return exit_code_;
 }
 
 void Loop::Turn(MonoTime latest) {
-  const MonoTime deadline = Work(parts_.clock.Mono(), latest);
+  const MonoTime deadline = Work(app_.clock.Mono(), latest);
   std::vector<int> fds = server_->Fds();
   fds.insert(fds.begin(), signals_.get());
-  const Result<std::uint32_t> ready = parts_.uploader->Poll(fds, deadline);
+  const Result<std::uint32_t> ready = app_.uploader->Poll(fds, deadline);
   if (!ready) {
     health::Log(health::LogLevel::kError, "poll_failed", ready.error().message);
     std::this_thread::sleep_for(milliseconds(100));  // whatever it is, do not turn at full speed
@@ -114,7 +114,7 @@ void Loop::Turn(MonoTime latest) {
 }
 
 MonoTime Loop::Work(MonoTime now, MonoTime latest) {
-  parts_.queue->Poll();
+  app_.queue->Poll();
   server_->Serve();
   if (reload_asked_ && !reloader_.active() && !stopping_) {
     reload_asked_ = false;
@@ -123,15 +123,15 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   MonoTime next = latest;
   if (!stopping_) {
     next = std::min(next, reloader_.Step(now));
-    FollowSources(parts_, limit_keeper_.held(), now);
+    FollowSources(app_, limit_keeper_.held(), now);
   }
   // After commands and reload, so that what they change acts in this turn.
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     next = std::min(next, unit.destination->Step(now));
   }
   next = std::min(next, handlers_.Serve(*server_, now));
   // Only when nothing is due at once: what it has no time for is shed.
-  if (next > now && parts_.observer->Turn()) {
+  if (next > now && app_.observer->Turn()) {
     next = now;
   }
   tail_.Serve(*server_, now);
@@ -156,8 +156,8 @@ void Loop::CheckEverySecond(MonoTime now) {
     gaps_.Store(now, false);
   }
   clock_watch_.Look();
-  parts_.wall_history.Look(parts_.clock);
-  const Condition condition = Observe(parts_, now);
+  app_.wall_history.Look(app_.clock);
+  const Condition condition = Observe(app_, now);
   if (!stopping_) {
     limit_keeper_.HoldSources(condition.queue);
     old_sessions_.Look(!limit_keeper_.HeldBecause(condition.queue).empty(), now);
@@ -174,7 +174,7 @@ void Loop::CheckEverySecond(MonoTime now) {
                     condition.queue.damage, kExitDamaged);
     return;
   }
-  if (const std::string because = ReceivesNothing(parts_); !because.empty()) {
+  if (const std::string because = ReceivesNothing(app_); !because.empty()) {
     EndToStartAgain("receives_nothing",
                     "a message could not be stored: ending, so that the next start receives it again", because,
                     kExitReceivesNothing);
@@ -205,49 +205,48 @@ void Loop::BeginReload(MonoTime now) {
 }
 
 void Loop::StopSources(MonoTime deadline) {
-  for (const auto& unit : parts_.old_sessions) {
+  for (const auto& unit : app_.old_sessions) {
     unit->source->BeginStop();
   }
-  for (const auto& unit : parts_.sources) {
+  for (const auto& unit : app_.sources) {
     if (unit->source) {
-      const auto left = std::chrono::duration_cast<milliseconds>(deadline - parts_.clock.Mono());
+      const auto left = std::chrono::duration_cast<milliseconds>(deadline - app_.clock.Mono());
       unit->source->Stop(std::max(left, milliseconds(100)));
-      notifier_.Ping(parts_.clock.Mono());
+      notifier_.Ping(app_.clock.Mono());
     }
   }
 }
 
 void Loop::Shutdown() {
-  const MonoTime begin = parts_.clock.Mono();
+  const MonoTime begin = app_.clock.Mono();
   notifier_.Stopping();
   notifier_.Say("stopping: sending what is under way");
   health::Log(health::LogLevel::kInfo, "stopping", "disconnecting, then sending what is under way");
   reloader_.Stop();
   StopSources(begin + kSourcesStop);
   const auto turn_while = [this](MonoTime deadline, const auto& condition) {
-    while (parts_.clock.Mono() < deadline &&
-           std::any_of(parts_.destinations.begin(), parts_.destinations.end(), condition)) {
-      Turn(std::min(deadline, parts_.clock.Mono() + milliseconds(50)));
+    while (app_.clock.Mono() < deadline && std::any_of(app_.destinations.begin(), app_.destinations.end(), condition)) {
+      Turn(std::min(deadline, app_.clock.Mono() + milliseconds(50)));
     }
   };
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     unit.destination->Flush();
   }
-  turn_while(parts_.clock.Mono() + kFlush, [this](const DestinationUnit& unit) {
-    const delivery::DestinationStatus status = unit.destination->Snapshot(parts_.clock.Mono());
-    return status.state == limit::GateState::kOk && status.pending > 0;
+  turn_while(app_.clock.Mono() + kFlush, [this](const DestinationUnit& unit) {
+    const delivery::DestinationStatus status = unit.destination->Snapshot(app_.clock.Mono());
+    return status.state == limit::CircuitState::kOk && status.pending > 0;
   });
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     unit.destination->Drain();
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
-  parts_.uploader->Abort();
-  noisy_devices_.Look(parts_.clock.Mono());
-  gaps_.Store(parts_.clock.Mono(), true);
-  event_file_.Look(parts_.clock.Mono(), true);
-  const Result<queue::Ledger> ledger = parts_.queue->ReadLedger();
+  app_.uploader->Abort();
+  noisy_devices_.Look(app_.clock.Mono());
+  gaps_.Store(app_.clock.Mono(), true);
+  event_file_.Look(app_.clock.Mono(), true);
+  const Result<queue::Ledger> ledger = app_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
-  parts_.queue->Stop();
+  app_.queue->Stop();
   SayStopped(pending);
   // A receive thread may still be inside the library. Nothing is lost by leaving it there; waiting for it could take
   // for ever.
@@ -255,7 +254,7 @@ void Loop::Shutdown() {
 }
 
 void Loop::SayStopped(const std::string& pending) {
-  const queue::Stats left = parts_.queue->Snapshot();
+  const queue::Stats left = app_.queue->Snapshot();
   if (left.last_error.empty()) {
     health::Log(health::LogLevel::kInfo, "stopped", "everything not yet delivered is safe in the queue",
                 {{"pending", pending}});
@@ -263,7 +262,7 @@ void Loop::SayStopped(const std::string& pending) {
     return;
   }
   const std::string at_risk = std::to_string(left.at_risk) + " messages are only in the journal in " +
-                              parts_.config.queue.runtime_dir + ", which ends with the machine: start again before";
+                              app_.config.queue.runtime_dir + ", which ends with the machine: start again before";
   health::Log(health::LogLevel::kError, "stopped", at_risk + "; the queue cannot be written: " + left.last_error,
               {{"pending", pending}});
   notifier_.Say("stopped, not yet delivered: " + pending + "; the queue cannot be written, " + at_risk);

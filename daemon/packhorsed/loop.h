@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "control/control.h"
 #include "delivery/clock_watch.h"
+#include "packhorsed/app.h"
 #include "packhorsed/event_file.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/limit_keeper.h"
@@ -18,7 +19,6 @@
 #include "packhorsed/source_events.h"
 #include "packhorsed/tail.h"
 #include "packhorsed/watch.h"
-#include "packhorsed/wiring.h"
 
 namespace packhorse::daemon {
 
@@ -28,12 +28,12 @@ enum class Signal { kNone, kStop, kReload };
 // The next one that has come; never waits.
 Signal NextSignal(int fd);
 
-// The one thread that does everything but receive and store (design.md "Threads"). A turn: completions of the queue,
-// every destination's step, the control socket, the once-a-second checks, the watchdog; then it sleeps until the
-// nearest deadline or until something happens. The watchdog is fed from here only: a loop that hangs is restarted.
+// The one thread that does everything but receive and store (docs/ARCHITECTURE.md, "Threads"). A turn: completions of
+// the queue, every destination's step, the control socket, the once-a-second checks, the watchdog; then it sleeps until
+// the nearest deadline or until something happens. The watchdog is fed from here only: a loop that hangs is restarted.
 class Loop {
  public:
-  Loop(Parts& parts, Notifier& notifier, Fd signals);
+  Loop(App& app, Notifier& notifier, Fd signals);
 
   // Opens the control socket and starts the sources. A broker that is away is no failure.
   Status Start();
@@ -53,7 +53,7 @@ class Loop {
   // Once the queue is stopped: what is left, and whether the disk has it.
   void SayStopped(const std::string& pending);
 
-  Parts& parts_;
+  App& app_;
   Notifier& notifier_;
   Fd signals_;
   Reloader reloader_;

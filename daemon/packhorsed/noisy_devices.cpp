@@ -33,9 +33,9 @@ std::string RateText(const config::Stream* stream) {
 }  // namespace
 
 void NoisyDevices::Look(MonoTime now) {
-  for (const auto& unit : parts_.sources) {
+  for (const auto& unit : app_.sources) {
     for (const ingest::NoisyDevice& noisy : unit->intake->TakeNoisy()) {
-      Note(parts_.queue->StreamName(noisy.stream), noisy, now);
+      Note(app_.queue->StreamName(noisy.stream), noisy, now);
     }
   }
   EndQuietOnes(now);
@@ -54,14 +54,14 @@ void NoisyDevices::Note(const std::string& stream, const ingest::NoisyDevice& no
                                              : "device '" + key.second + "' of stream '" + stream + "'";
   std::string message = who + ": " + std::to_string(noise.messages) +
                         (noise.messages == 1 ? " message over " : " messages over ") +
-                        RateText(FindStream(parts_.config, stream)) + " so far, ";
+                        RateText(FindStream(app_.config, stream)) + " so far, ";
   message += noise.dropped == 0 ? "sent in lane bulk" : std::to_string(noise.dropped) + " of them dropped";
-  parts_.events.Raise(kEvent, Subject(key.first, key.second), std::move(message), parts_.clock.Wall());
+  app_.events.Raise(kEvent, Subject(key.first, key.second), std::move(message), app_.clock.Wall());
   TellClouds(stream, noisy.dropped, now);
 }
 
 void NoisyDevices::TellClouds(const std::string& stream, std::uint64_t dropped, MonoTime now) {
-  const config::Stream* configured = FindStream(parts_.config, stream);
+  const config::Stream* configured = FindStream(app_.config, stream);
   if (dropped == 0 || configured == nullptr) {
     return;
   }
@@ -79,7 +79,7 @@ void NoisyDevices::EndQuietOnes(MonoTime now) {
   std::erase_if(noise_, [&](const auto& each) {
     const bool over = now - each.second.last >= kQuietDevice;
     if (over) {
-      parts_.events.Resolve(kEvent, Subject(each.first.first, each.first.second), parts_.clock.Wall());
+      app_.events.Resolve(kEvent, Subject(each.first.first, each.first.second), app_.clock.Wall());
     }
     return over;
   });

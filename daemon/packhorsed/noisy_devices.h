@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "packhorsed/app.h"
 #include "packhorsed/gaps.h"
-#include "packhorsed/wiring.h"
 
 namespace packhorse::daemon {
 
@@ -17,7 +17,7 @@ class NoisyDevices {
  public:
   static constexpr std::size_t kMaxDevices = 100;  // with an event of their own; the others share one per stream
 
-  NoisyDevices(Parts& parts, Gaps& gaps) : parts_(parts), gaps_(gaps) {}
+  NoisyDevices(App& app, Gaps& gaps) : app_(app), gaps_(gaps) {}
 
   // To be called once a second.
   void Look(MonoTime now);
@@ -34,7 +34,7 @@ class NoisyDevices {
   void TellClouds(const std::string& stream, std::uint64_t dropped, MonoTime now);
   void EndQuietOnes(MonoTime now);
 
-  Parts& parts_;
+  App& app_;
   Gaps& gaps_;
   std::map<Key, Noise> noise_;
 };

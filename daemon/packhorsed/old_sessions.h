@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -16,7 +16,7 @@ namespace packhorse::daemon {
 // Loop thread.
 class OldSessions {
  public:
-  explicit OldSessions(Parts& parts) : parts_(parts) {}
+  explicit OldSessions(App& app) : app_(app) {}
 
   // Once a second. `held`: nothing may be received now.
   void Look(bool held, MonoTime now);
@@ -27,13 +27,13 @@ class OldSessions {
   void Follow(SourceUnit& unit, WallTime now);
   void GiveUp(const ingest::BrokerSession& session, const std::string& reason, WallTime now);
 
-  Parts& parts_;
+  App& app_;
   std::map<std::string, std::string> given_up_;  // subject of the event -> why
 };
 
 // Whether a source of this configuration has that session.
 bool IsConfigured(const config::Config& config, const std::string& client_id, const std::string& url);
 // Leaves the sessions that `config` has again; a source of it connects once that is done (leaving.h).
-void GiveWay(Parts& parts, const config::Config& config);
+void GiveWay(App& app, const config::Config& config);
 
 }  // namespace packhorse::daemon

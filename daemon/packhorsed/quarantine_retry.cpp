@@ -63,7 +63,7 @@ void QuarantineRetries::Begin(RetrySelection selection, Done done) {
   auto job = std::make_shared<Job>();
   job->selection = std::move(selection);
   job->done = std::move(done);
-  for (const DestinationUnit& unit : parts_.destinations) {
+  for (const DestinationUnit& unit : app_.destinations) {
     if (job->selection.destination.empty() || unit.config.name == job->selection.destination) {
       job->destinations.push_back(unit.config.name);
     }
@@ -73,11 +73,11 @@ void QuarantineRetries::Begin(RetrySelection selection, Done done) {
     return;
   }
   jobs_.push_back(job);
-  // What is in quarantine only since the last fold is to be seen, too.
-  parts_.queue->Fold([job](const Status& folded) {
+  // What is in quarantine only since the last checkpoint is to be seen, too.
+  app_.queue->Checkpoint([job](const Status& checkpointed) {
     job->waits = false;
-    if (!folded) {
-      job->End(folded.error());
+    if (!checkpointed) {
+      job->End(checkpointed.error());
     }
   });
 }
@@ -98,9 +98,9 @@ MonoTime QuarantineRetries::Step(MonoTime now) {
 }
 
 delivery::Destination* QuarantineRetries::Find(const std::string& name) {
-  const auto unit = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+  const auto unit = std::find_if(app_.destinations.begin(), app_.destinations.end(),
                                  [&](const DestinationUnit& each) { return each.config.name == name; });
-  return unit == parts_.destinations.end() ? nullptr : unit->destination.get();
+  return unit == app_.destinations.end() ? nullptr : unit->destination.get();
 }
 
 bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
@@ -110,10 +110,10 @@ bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
     return false;
   }
   delivery::Destination* destination = Find(job->destinations.back());
-  auto page = destination == nullptr
-                  ? Result<std::vector<queue::QuarantinedMessage>>(std::vector<queue::QuarantinedMessage>())
-                  : parts_.queue->QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after,
-                                                 kMessagesAtATime);
+  auto page =
+      destination == nullptr
+          ? Result<std::vector<queue::QuarantinedMessage>>(std::vector<queue::QuarantinedMessage>())
+          : app_.queue->QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after, kMessagesAtATime);
   if (!page) {
     job->End(page.error());
     return false;
@@ -140,11 +140,11 @@ bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
 }
 
 void QuarantineRetries::TryWaiting(MonoTime now) {
-  if (trying_ || tried_with_ == parts_.reloads || parts_.queue->Snapshot().undecodable.empty()) {
+  if (trying_ || tried_with_ == app_.reloads || app_.queue->Snapshot().undecodable.empty()) {
     return;
   }
   trying_ = true;
-  const std::uint64_t with = parts_.reloads;
+  const std::uint64_t with = app_.reloads;
   Begin({"", "", true}, [this, with, now](const Result<RetryReport>& report) {
     trying_ = false;
     if (!report) {

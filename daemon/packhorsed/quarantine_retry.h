@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -36,7 +36,7 @@ class QuarantineRetries {
  public:
   using Done = std::function<void(Result<RetryReport>)>;
 
-  explicit QuarantineRetries(Parts& parts) : parts_(parts) {}
+  explicit QuarantineRetries(App& app) : app_(app) {}
   // At most 10,000 messages are sent by one call. `done` runs now or later, in Step() or Queue::Poll().
   void Begin(RetrySelection selection, Done done);
   // Each turn. When to be called next.
@@ -49,9 +49,9 @@ class QuarantineRetries {
   bool NextPage(const std::shared_ptr<Job>& job);
   delivery::Destination* Find(const std::string& name);
 
-  Parts& parts_;
+  App& app_;
   std::vector<std::shared_ptr<Job>> jobs_;
-  std::optional<std::uint64_t> tried_with_;  // Parts::reloads when what waits was tried last
+  std::optional<std::uint64_t> tried_with_;  // App::reloads when what waits was tried last
   bool trying_ = false;
   MonoTime next_look_{};
 };

@@ -12,11 +12,11 @@ using health::EventName;
 
 // A first connection takes a moment; nobody is to be told that there was none yet.
 constexpr std::chrono::seconds kFirstReply{10};
-// conventions.md: APIs answer within a second or two; half of the replies above this is worth a look.
+// APIs answer within a second or two; half of the replies above this is worth a look.
 constexpr std::chrono::seconds kSlow{5};
 
 bool CanDeliver(const DestinationStatus& destination) {
-  return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
+  return destination.state == limit::CircuitState::kOk || destination.state == limit::CircuitState::kThrottled;
 }
 
 std::string SecondsText(std::chrono::microseconds time) {
@@ -24,15 +24,15 @@ std::string SecondsText(std::chrono::microseconds time) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
 }
 
-const health::EventKind* EventOf(limit::GateState state) {
+const health::EventKind* EventOf(limit::CircuitState state) {
   switch (state) {
-    case limit::GateState::kHeld:
+    case limit::CircuitState::kHeld:
       return &EventName("destination_held").kind();
-    case limit::GateState::kRetrying:
+    case limit::CircuitState::kRetrying:
       return &EventName("destination_retrying").kind();
-    case limit::GateState::kOk:
-    case limit::GateState::kThrottled:
-    case limit::GateState::kPaused:
+    case limit::CircuitState::kOk:
+    case limit::CircuitState::kThrottled:
+    case limit::CircuitState::kPaused:
       break;
   }
   return nullptr;
@@ -89,7 +89,7 @@ std::vector<Reason> ReasonsOf(const ingest::SourceStatus& source) {
 std::vector<Reason> ReasonsOf(const DestinationStatus& destination, const Course& course) {
   std::vector<Reason> reasons;
   const std::string who = "destination '" + destination.name + "'";
-  if (destination.state != limit::GateState::kOk) {
+  if (destination.state != limit::CircuitState::kOk) {
     reasons.push_back({who + " is " + std::string(limit::Name(destination.state)) + Since(destination.since) +
                            Because(destination.reason),
                        EventOf(destination.state), destination.name});

@@ -12,7 +12,6 @@
 #include "health/log.h"
 #include "packhorsed/leaving.h"
 #include "packhorsed/old_sessions.h"
-#include "packhorsed/same.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -77,7 +76,7 @@ void NoteStreamChanges(const config::Config& old, const config::Config& next, st
     const auto before = FindNamed(old.streams, stream.name);
     if (before == old.streams.end()) {
       changes.push_back("stream '" + stream.name + "' added");
-    } else if (!Same(*before, stream)) {
+    } else if (*before != stream) {
       changes.push_back("stream '" + stream.name + "' changed");
     }
   }
@@ -103,11 +102,11 @@ struct Reloader::Next {
   bool draining = false;  // those that leave
 };
 
-Reloader::Reloader(Parts& parts) : parts_(parts) {}
+Reloader::Reloader(App& app) : app_(app) {}
 Reloader::~Reloader() = default;
 
 void Reloader::Begin(Done done, MonoTime now) {
-  config::Loaded loaded = LoadConfiguration(parts_.config_file);
+  config::Loaded loaded = LoadConfiguration(app_.config_file);
   if (!loaded.ok()) {
     Refuse(Lines(loaded.problems), done);
     return;
@@ -115,12 +114,12 @@ void Reloader::Begin(Done done, MonoTime now) {
   auto next = std::make_unique<Next>();
   next->warnings = Lines(loaded.problems);
   next->config = std::move(loaded.config);
-  KeepUntilRestart(parts_.config, next->config, next->warnings);
-  const bool same_gateway = Same(parts_.config.gateway, next->config.gateway);
+  KeepUntilRestart(app_.config, next->config, next->warnings);
+  const bool same_gateway = app_.config.gateway == next->config.gateway;
   std::set<std::string> staying;
   for (const config::Destination& destination : next->config.destinations) {
-    const auto before = FindNamed(parts_.config.destinations, destination.name);
-    if (same_gateway && before != parts_.config.destinations.end() && Same(*before, destination)) {
+    const auto before = FindNamed(app_.config.destinations, destination.name);
+    if (same_gateway && before != app_.config.destinations.end() && *before == destination) {
       staying.insert(destination.name);
       continue;
     }
@@ -131,7 +130,7 @@ void Reloader::Begin(Done done, MonoTime now) {
     }
     next->credentials.emplace(destination.name, std::move(credentials).value());
   }
-  for (const DestinationUnit& unit : parts_.destinations) {
+  for (const DestinationUnit& unit : app_.destinations) {
     if (!staying.contains(unit.config.name)) {
       next->leaving.insert(unit.config.name);
     }
@@ -145,7 +144,7 @@ void Reloader::Begin(Done done, MonoTime now) {
 
 void Reloader::Drain(Next& next) {
   next.draining = true;
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     if (next.leaving.contains(unit.config.name)) {
       unit.destination->Drain();
     }
@@ -157,7 +156,7 @@ MonoTime Reloader::Step(MonoTime now) {
   if (!next_) {
     return MonoTime::max();
   }
-  const auto counted = parts_.queue->CountAhead(next_->streams, next_->destinations, kCountBytes);
+  const auto counted = app_.queue->CountAhead(next_->streams, next_->destinations, kCountBytes);
   if (!counted) {
     const std::unique_ptr<Next> next = std::move(next_);
     GiveUp(*next, counted.error().With("queue"), now);
@@ -173,7 +172,7 @@ MonoTime Reloader::Step(MonoTime now) {
   if (!next_->draining) {
     Drain(*next_);
   }
-  if (std::any_of(parts_.destinations.begin(), parts_.destinations.end(), [&](const DestinationUnit& unit) {
+  if (std::any_of(app_.destinations.begin(), app_.destinations.end(), [&](const DestinationUnit& unit) {
         return next_->leaving.contains(unit.config.name) && !unit.destination->idle();
       })) {
     return now + kLookWhetherCounted;
@@ -188,7 +187,7 @@ MonoTime Reloader::Step(MonoTime now) {
 }
 
 void Reloader::Stop() {
-  parts_.queue->ForgetCount();
+  app_.queue->ForgetCount();
   next_.reset();
 }
 
@@ -202,23 +201,19 @@ void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {
-  if (Status done = parts_.queue->Reconfigure(next.streams, next.destinations); !done) {
+  if (Status done = app_.queue->Reconfigure(next.streams, next.destinations); !done) {
     return done.error().With("queue");
   }
-  if (Status bound = BindStreams(parts_, next.config); !bound) {
-    return bound;
-  }
-  SetSharedLimits(parts_, next.config);
-  if (Status replaced = ReplaceDestinations(next, now); !replaced) {
-    return replaced;
-  }
-  NoteStreamChanges(parts_.config, next.config, next.changes);
+  RETURN_IF_ERROR(BindStreams(app_, next.config));
+  SetSharedLimits(app_, next.config);
+  RETURN_IF_ERROR(ReplaceDestinations(next, now));
+  NoteStreamChanges(app_.config, next.config, next.changes);
   const queue::Limits limits = QueueLimits(next.config.queue);
-  if (limits != QueueLimits(parts_.config.queue)) {
-    parts_.queue->SetLimits(limits);
+  if (limits != QueueLimits(app_.config.queue)) {
+    app_.queue->SetLimits(limits);
     next.changes.emplace_back("the limits of the queue changed");
   }
-  parts_.config = next.config;
+  app_.config = next.config;
   ReplaceSources(next);
   return health::ConfigureLog(next.config.log.level, next.config.log.format);
 }
@@ -226,7 +221,7 @@ Status Reloader::Apply(Next& next, MonoTime now) {
 std::string Reloader::WaitsFor(const std::string& destination) {
   std::uint64_t messages = 0;
   for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    const queue::PendingStats stats = parts_.queue->Waiting(destination, lane);
+    const queue::PendingStats stats = app_.queue->Waiting(destination, lane);
     messages += stats.messages + stats.withheld;
   }
   return messages == 0 ? "" : "; stored messages that wait for it: " + std::to_string(messages);
@@ -240,27 +235,25 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
     if (credentials == next.credentials.end()) {
       continue;
     }
-    auto unit = MakeDestination(parts_, next.config.gateway, destination, std::move(credentials->second));
-    if (!unit) {
-      return unit.error();
-    }
+    auto unit = MakeDestination(app_, next.config.gateway, destination, std::move(credentials->second));
+    RETURN_IF_ERROR(unit);
     made.emplace(destination.name, std::move(unit).value());
   }
   std::vector<DestinationUnit> units;
   for (const config::Destination& destination : next.config.destinations) {
-    const auto old = std::find_if(parts_.destinations.begin(), parts_.destinations.end(),
+    const auto old = std::find_if(app_.destinations.begin(), app_.destinations.end(),
                                   [&](const DestinationUnit& unit) { return unit.config.name == destination.name; });
     const auto successor = made.find(destination.name);
     if (successor == made.end()) {
       units.push_back(std::move(*old));
       continue;
     }
-    if (old != parts_.destinations.end()) {
+    if (old != app_.destinations.end()) {
       successor->second.destination->TakeOver(*old->destination);
       TakeOverPause(*old, successor->second, now);
     }
     next.changes.push_back("destination '" + destination.name + "' " +
-                           (old == parts_.destinations.end() ? "added" + WaitsFor(destination.name) : "changed"));
+                           (old == app_.destinations.end() ? "added" + WaitsFor(destination.name) : "changed"));
     units.push_back(std::move(successor->second));
   }
   for (const std::string& name : next.leaving) {
@@ -268,20 +261,19 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
       next.changes.push_back("destination '" + name + "' removed; its backlog stays in the queue until it is back");
     }
   }
-  parts_.destinations = std::move(units);
+  app_.destinations = std::move(units);
   return {};
 }
 
 void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh) {
-  if (auto routes = RoutesOf(parts_, next.config, unit.config.name)) {
+  if (auto routes = RoutesOf(app_, next.config, unit.config.name)) {
     unit.intake->SetRoutes(std::move(routes).value(), LimitsOf(fresh->config));
   }
   unit.retry_at = {};
-  if (Same(unit.config, fresh->config) && unit.filters == fresh->filters &&
-      unit.wants_retained == fresh->wants_retained) {
+  if (unit.config == fresh->config && unit.filters == fresh->filters && unit.wants_retained == fresh->wants_retained) {
     return;
   }
-  Leave(unit, parts_.clock);
+  Leave(unit, app_.clock);
   unit.config = fresh->config;
   unit.filters = fresh->filters;
   unit.wants_retained = fresh->wants_retained;
@@ -290,17 +282,17 @@ void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<Sourc
 
 // They are started by FollowSources(), which the loop calls next.
 void Reloader::ReplaceSources(Next& next) {
-  GiveWay(parts_, next.config);
+  GiveWay(app_, next.config);
   std::vector<std::unique_ptr<SourceUnit>> units;
   for (const config::Source& source : next.config.sources) {
-    auto fresh = MakeSourceUnit(parts_, next.config, source);
+    auto fresh = MakeSourceUnit(app_, next.config, source);
     if (!fresh) {
       next.warnings.push_back(fresh.error().message);
       continue;
     }
-    const auto old = std::find_if(parts_.sources.begin(), parts_.sources.end(),
+    const auto old = std::find_if(app_.sources.begin(), app_.sources.end(),
                                   [&](const auto& unit) { return unit && unit->config.name == source.name; });
-    if (old == parts_.sources.end()) {
+    if (old == app_.sources.end()) {
       units.push_back(std::move(fresh).value());
       next.changes.push_back("source '" + source.name + "' added");
       continue;
@@ -308,13 +300,13 @@ void Reloader::ReplaceSources(Next& next) {
     units.push_back(std::move(*old));
     ReplaceSource(next, *units.back(), std::move(fresh).value());
   }
-  for (auto& unit : parts_.sources) {
+  for (auto& unit : app_.sources) {
     if (unit && unit->source) {
       next.changes.push_back("source '" + unit->config.name + "' removed");
-      LeaveForGood(parts_, std::move(unit));
+      LeaveForGood(app_, std::move(unit));
     }
   }
-  parts_.sources = std::move(units);
+  app_.sources = std::move(units);
 }
 
 std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
@@ -322,13 +314,13 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
   const auto note = [&problems](const Error& error) {
     problems.push_back("back to the old configuration: " + error.message);
   };
-  if (Status old = parts_.queue->Reconfigure(QueueStreams(parts_.config), QueueDestinations(parts_.config)); !old) {
+  if (Status old = app_.queue->Reconfigure(QueueStreams(app_.config), QueueDestinations(app_.config)); !old) {
     note(old.error());
   }
-  if (Status bound = BindStreams(parts_, parts_.config); !bound) {
+  if (Status bound = BindStreams(app_, app_.config); !bound) {
     note(bound.error());
   }
-  for (DestinationUnit& unit : parts_.destinations) {
+  for (DestinationUnit& unit : app_.destinations) {
     if (!next.leaving.contains(unit.config.name)) {
       continue;
     }
@@ -337,7 +329,7 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
       note(credentials.error());
       continue;
     }
-    auto again = MakeDestination(parts_, parts_.config.gateway, unit.config, std::move(credentials).value());
+    auto again = MakeDestination(app_, app_.config.gateway, unit.config, std::move(credentials).value());
     if (!again) {
       note(again.error());
       continue;
@@ -355,15 +347,15 @@ void Reloader::Refuse(std::vector<std::string> problems, const Done& done) {
     all += (all.empty() ? "" : "; ") + line;
     health::Log(health::LogLevel::kError, "config_problem", line);
   }
-  parts_.events.Raise(kRefusedEvent, "", Shorten("the old configuration stays in force: " + all, 2'000),
-                      parts_.clock.Wall());
+  app_.events.Raise(kRefusedEvent, "", Shorten("the old configuration stays in force: " + all, 2'000),
+                    app_.clock.Wall());
   done({false, std::move(problems), {}});
 }
 
 void Reloader::Finish(Next& next) {
-  ++parts_.reloads;
-  const MonoTime now = parts_.clock.Mono();
-  for (DestinationUnit& unit : parts_.destinations) {
+  ++app_.reloads;
+  const MonoTime now = app_.clock.Mono();
+  for (DestinationUnit& unit : app_.destinations) {
     const Result<bool> changed = unit.credentials->Refresh();
     if (!changed) {
       next.warnings.push_back("destination '" + unit.config.name +
@@ -373,11 +365,11 @@ void Reloader::Finish(Next& next) {
     }
     unit.destination->Nudge(now);
   }
-  parts_.events.Resolve(kRefusedEvent, "", parts_.clock.Wall());
+  app_.events.Resolve(kRefusedEvent, "", app_.clock.Wall());
   for (const std::string& warning : next.warnings) {
     health::Log(health::LogLevel::kWarning, "config_warning", warning);
   }
-  health::Log(health::LogLevel::kInfo, "config_reloaded", "the configuration of " + parts_.config_file + " is in force",
+  health::Log(health::LogLevel::kInfo, "config_reloaded", "the configuration of " + app_.config_file + " is in force",
               {{"changes", std::to_string(next.changes.size())}});
   next.done({true, std::move(next.warnings), std::move(next.changes)});
 }

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -21,14 +21,14 @@ struct ReloadReport {
 
 // Changes the configuration under a running bridge: everything is checked first, and on any error the old one stays in
 // force. For a destination with `start: oldest` what is stored is counted then, a piece each turn, while all goes on as
-// before. Destinations whose settings change (or that go) finish what is in flight, then give way; their frozen batches
-// are in the queue, and the successor sends the same bytes. What did not change keeps running and is nudged, so that a
-// held destination probes at once. Loop thread.
+// before. Destinations whose settings change (or that go) finish what is in flight, then give way; their prepared
+// batches are in the queue, and the successor sends the same bytes. What did not change keeps running and is nudged, so
+// that a held destination probes at once. Loop thread.
 class Reloader {
  public:
   using Done = std::function<void(const ReloadReport&)>;
 
-  explicit Reloader(Parts& parts);
+  explicit Reloader(App& app);
   ~Reloader();
 
   // Loads and checks parts.config_file. `done` runs now or in a later Step(). REQUIRES: !active().
@@ -57,7 +57,7 @@ class Reloader {
   std::vector<std::string> Restore(const Next& next, MonoTime now);
   void Finish(Next& next);
 
-  Parts& parts_;
+  App& app_;
   std::unique_ptr<Next> next_;
 };
 

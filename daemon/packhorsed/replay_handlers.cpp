@@ -43,12 +43,12 @@ control::Answer Handlers::StartReplay(const control::Call& call, const Args& arg
   if (!stream || !destination || stream->empty() || destination->empty()) {
     return Error{ErrorCode::kInvalidArgument, "say which stream and which destination"};
   }
-  const Status stream_known = CheckStream(parts_.config, *stream);
+  const Status stream_known = CheckStream(app_.config, *stream);
   const auto chosen = Chosen(args);
   if (!stream_known || !chosen) {
     return stream_known ? chosen.error() : stream_known.error();
   }
-  const auto& all = parts_.config.destinations;
+  const auto& all = app_.config.destinations;
   const auto to_whom =
       std::find_if(all.begin(), all.end(), [&](const auto& entry) { return entry.name == *destination; });
   if (to_whom != all.end() && to_whom->receiver == "watermark") {
@@ -58,7 +58,7 @@ control::Answer Handlers::StartReplay(const control::Call& call, const Args& arg
             "' has \"receiver\": \"watermark\": it would take what is sent again for a repetition and forget it"};
   }
   const queue::ReplayRequest request{*stream, *destination, At(*from), At(*to), static_cast<std::uint32_t>(*rate)};
-  parts_.queue->StartReplay(request, [this, connection = call.connection](const Result<queue::Replay>& replay) {
+  app_.queue->StartReplay(request, [this, connection = call.connection](const Result<queue::Replay>& replay) {
     if (replay) {
       health::Log(health::LogLevel::kInfo, "replay_started", "stored messages are sent again on request",
                   {{"id", std::to_string(replay->id)},
@@ -71,15 +71,13 @@ control::Answer Handlers::StartReplay(const control::Call& call, const Args& arg
 }
 
 control::Answer Handlers::ListReplays(const control::Call&, const Args&) {
-  return ReplaysJson(parts_.queue->Replays(), false);
+  return ReplaysJson(app_.queue->Replays(), false);
 }
 
 control::Answer Handlers::CancelReplay(const control::Call& call, const Args& args) {
   const auto id = args.Integer("id", -1, 0, INT64_MAX);
-  if (!id) {
-    return id.error();
-  }
-  parts_.queue->CancelReplay(*id, [this, connection = call.connection](const Result<queue::Replay>& replay) {
+  RETURN_IF_ERROR(id);
+  app_.queue->CancelReplay(*id, [this, connection = call.connection](const Result<queue::Replay>& replay) {
     ready_.emplace_back(connection, replay ? control::Answer(ReplayJson(*replay)) : control::Answer(replay.error()));
   });
   return Later();

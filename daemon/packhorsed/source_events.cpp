@@ -48,9 +48,9 @@ std::set<std::string> DestinationsOf(const config::Config& config, const std::st
 }  // namespace
 
 void SourceEvents::Look(MonoTime now) {
-  for (const auto& unit : parts_.sources) {
+  for (const auto& unit : app_.sources) {
     const ingest::SourceStatus status = StatusOf(*unit);
-    CheckPromises(status, parts_.clock.Wall());
+    CheckPromises(status, app_.clock.Wall());
     CheckSession(status);
     CheckOddities(*unit, status, now);
   }
@@ -59,15 +59,15 @@ void SourceEvents::Look(MonoTime now) {
 }
 
 void SourceEvents::CheckPromises(const ingest::SourceStatus& status, WallTime now) {
-  parts_.events.Follow(!status.flapping.empty(), "source_flapping", status.name,
-                       "connections to " + status.url + " do not last: " + status.flapping, now);
+  app_.events.Follow(!status.flapping.empty(), "source_flapping", status.name,
+                     "connections to " + status.url + " do not last: " + status.flapping, now);
   if (status.state != ingest::SourceState::kConnected) {
     return;  // what the broker grants is known again once it is there
   }
-  parts_.events.Follow(!status.qos0_filters.empty(), "subscription_qos0", status.name,
-                       "the broker grants only QoS 0, so that messages can be lost, for " + Listed(status.qos0_filters),
-                       now);
-  parts_.events.Follow(
+  app_.events.Follow(!status.qos0_filters.empty(), "subscription_qos0", status.name,
+                     "the broker grants only QoS 0, so that messages can be lost, for " + Listed(status.qos0_filters),
+                     now);
+  app_.events.Follow(
       status.short_expiry.has_value(), "session_expiry_short", status.name,
       "the broker keeps our session, and the messages in it, only for " +
           FormatDuration(std::chrono::milliseconds(status.short_expiry.value_or(std::chrono::seconds(0)))) +
@@ -79,15 +79,15 @@ void SourceEvents::CheckSession(const ingest::SourceStatus& status) {
   std::uint64_t& seen = sessions_lost_[status.name];
   if (status.session_lost > seen) {
     std::string when;
-    for (const ingest::Blindness& each : parts_.sessions->Untold()) {
+    for (const ingest::Blindness& each : app_.sessions->Untold()) {
       if (each.source == status.name) {
         when = " between " + Seconds(each.from) + " and " + Seconds(each.to);
       }
     }
-    parts_.events.Raise("session_lost", status.name,
-                        "the broker at " + status.url + " had forgotten our session: what was published" +
-                            (when.empty() ? " until it was subscribed again" : when) + " did not reach us",
-                        parts_.clock.Wall());
+    app_.events.Raise("session_lost", status.name,
+                      "the broker at " + status.url + " had forgotten our session: what was published" +
+                          (when.empty() ? " until it was subscribed again" : when) + " did not reach us",
+                      app_.clock.Wall());
   }
   seen = status.session_lost;
 }
@@ -115,7 +115,7 @@ void SourceEvents::CheckOddities(SourceUnit& unit, const ingest::SourceStatus& s
     return;  // that is the broker's doing, and told above
   }
   for (const auto& [id, seen] : oddities.qos0) {
-    const std::string stream = parts_.queue->StreamName(id);
+    const std::string stream = app_.queue->StreamName(id);
     NoteQos0(stream, add(kQos0, stream, seen, 0));
   }
 }
@@ -131,29 +131,29 @@ void SourceEvents::NoteUnrouted(const std::string& source, const Odd& odd) {
         ". Streams would take them if '.' and '/' were the same: does the broker exchange the two (RabbitMQ "
         "does)? Then write '/' for '.' in the topics of the streams";
   }
-  parts_.events.Raise(kUnrouted, source, std::move(message), parts_.clock.Wall());
+  app_.events.Raise(kUnrouted, source, std::move(message), app_.clock.Wall());
 }
 
 void SourceEvents::NoteQos0(const std::string& stream, const Odd& odd) {
   if (odd.messages < kMany) {
     return;
   }
-  parts_.events.Raise(kQos0, stream,
-                      "stream '" + stream + "': " + std::to_string(odd.messages) +
-                          " messages were published with QoS 0, so that they can be lost on the way to us; topics: " +
-                          Samples(odd.topics),
-                      parts_.clock.Wall());
+  app_.events.Raise(kQos0, stream,
+                    "stream '" + stream + "': " + std::to_string(odd.messages) +
+                        " messages were published with QoS 0, so that they can be lost on the way to us; topics: " +
+                        Samples(odd.topics),
+                    app_.clock.Wall());
 }
 
 // A record of kind gap for each destination that the source has, as far as its contract knows such a one.
 void SourceEvents::TellClouds(MonoTime now) {
-  const std::vector<ingest::Blindness> untold = parts_.sessions->Untold();
+  const std::vector<ingest::Blindness> untold = app_.sessions->Untold();
   for (const ingest::Blindness& each : untold) {
-    if (!parts_.clock.Synchronized()) {
+    if (!app_.clock.Synchronized()) {
       unsure_.try_emplace(each.id, now);
     }
   }
-  if (parts_.queue->ClockOfBoot().withholds) {
+  if (app_.queue->ClockOfBoot().withholds) {
     return;  // its end may be stamped wrongly; messages wait as well
   }
   for (const ingest::Blindness& each : untold) {
@@ -161,14 +161,14 @@ void SourceEvents::TellClouds(MonoTime now) {
     const WallTime to =
         unsure == unsure_.end()
             ? each.to
-            : parts_.clock.Wall() - std::chrono::duration_cast<std::chrono::microseconds>(now - unsure->second);
+            : app_.clock.Wall() - std::chrono::duration_cast<std::chrono::microseconds>(now - unsure->second);
     const nlohmann::ordered_json text = {{"outcome", "not_received"},
                                          {"reason", "session_lost"},
                                          {"source", each.source},
                                          {"from", FormatUtc(each.from)},
                                          {"to", FormatUtc(std::max(each.from, to))}};
     bool all = true;
-    for (const std::string& destination : DestinationsOf(parts_.config, each.source)) {
+    for (const std::string& destination : DestinationsOf(app_.config, each.source)) {
       if (!told_.contains({each.id, destination})) {
         const bool told = gaps_.Tell(destination, "not_received", text.dump());
         all = all && told;
@@ -178,7 +178,7 @@ void SourceEvents::TellClouds(MonoTime now) {
       }
     }
     if (all) {
-      parts_.sessions->Told(each.id);
+      app_.sessions->Told(each.id);
       std::erase_if(told_, [&](const auto& pair) { return pair.first == each.id; });
       unsure_.erase(each.id);
     }

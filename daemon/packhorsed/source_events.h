@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "ingest/ingest.h"
+#include "packhorsed/app.h"
 #include "packhorsed/gaps.h"
-#include "packhorsed/wiring.h"
 
 namespace packhorse::daemon {
 
@@ -16,7 +16,7 @@ namespace packhorse::daemon {
 // what was not received is told to the clouds. Loop thread, once a second.
 class SourceEvents {
  public:
-  SourceEvents(Parts& parts, Gaps& gaps) : parts_(parts), gaps_(gaps) {}
+  SourceEvents(App& app, Gaps& gaps) : app_(app), gaps_(gaps) {}
 
   void Look(MonoTime now);
 
@@ -35,7 +35,7 @@ class SourceEvents {
   void NoteQos0(const std::string& stream, const Odd& odd);
   void TellClouds(MonoTime now);
 
-  Parts& parts_;
+  App& app_;
   Gaps& gaps_;
   std::map<std::string, std::uint64_t> sessions_lost_;      // by source, as told
   std::map<std::pair<std::string, std::string>, Odd> odd_;  // by event and subject

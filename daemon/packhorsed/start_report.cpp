@@ -32,9 +32,9 @@ std::string Lost(const queue::Loss& loss) {
   return count + " messages that were acknowledged and not delivered are lost" + Uncounted(loss);
 }
 
-void ReportLoss(Parts& parts, const queue::Loss& loss, WallTime now) {
+void ReportLoss(App& app, const queue::Loss& loss, WallTime now) {
   using What = queue::Loss::What;
-  const std::string& path = parts.config.queue.path;
+  const std::string& path = app.config.queue.path;
   std::string text;
   switch (loss.what) {
     case What::kGone:
@@ -46,15 +46,15 @@ void ReportLoss(Parts& parts, const queue::Loss& loss, WallTime now) {
              "its write-ahead log is missing): ";
       break;
     case What::kJournal:
-      text = "the journal in " + parts.config.queue.runtime_dir + " is damaged: ";
+      text = "the journal in " + app.config.queue.runtime_dir + " is damaged: ";
       break;
     case What::kDamaged:
       return;  // told with the salvage
   }
-  parts.events.Raise("queue_lost", "queue", text + Lost(loss), now);
+  app.events.Raise("queue_lost", "queue", text + Lost(loss), now);
 }
 
-void ReportSalvage(Parts& parts, const queue::StartReport& start, WallTime now) {
+void ReportSalvage(App& app, const queue::StartReport& start, WallTime now) {
   const queue::Salvaged& salvaged = *start.salvaged;
   std::string text = "the queue's database was damaged (" + salvaged.because +
                      "): " + std::to_string(salvaged.segments_kept) + " segments were kept, " +
@@ -66,88 +66,88 @@ void ReportSalvage(Parts& parts, const queue::StartReport& start, WallTime now) 
   if (salvaged.sent_again) {
     text += "; what had been sent is not known any more: everything stored is sent again under the same record ids";
   }
-  parts.events.Raise("queue_salvaged", "queue", text, now);
+  app.events.Raise("queue_salvaged", "queue", text, now);
 }
 
-void ReportJournal(Parts& parts, const queue::StartReport& start, WallTime now) {
-  const std::string& directory = parts.config.queue.runtime_dir;
+void ReportJournal(App& app, const queue::StartReport& start, WallTime now) {
+  const std::string& directory = app.config.queue.runtime_dir;
   if (!start.journal_error.empty()) {
-    parts.events.Raise("no_journal", "queue",
-                       "no journal in " + directory + " (" + start.journal_error +
-                           "): each message waits for the disk, as in mode strict",
-                       now);
+    app.events.Raise("no_journal", "queue",
+                     "no journal in " + directory + " (" + start.journal_error +
+                         "): each message waits for the disk, as in mode strict",
+                     now);
   } else if (!OnTmpfs(directory)) {
     health::Log(health::LogLevel::kWarning, "journal_on_disk",
                 directory + " is not a tmpfs: the journal is written to the disk, which wears flash");
   }
 }
 
-void ReportBallast(const queue::StartReport& start) {
-  if (!start.ballast_error.empty()) {
+void ReportReserveFile(const queue::StartReport& start) {
+  if (!start.reserve_file_error.empty()) {
     health::Log(health::LogLevel::kWarning, "no_ballast",
-                start.ballast_error + ": should the disk become full, the queue stands still until there is room");
+                start.reserve_file_error + ": should the disk become full, the queue stands still until there is room");
   }
 }
 
 }  // namespace
 
-void ReportStart(Parts& parts) {
+void ReportStart(App& app) {
   using How = queue::StartReport::How;
-  const queue::StartReport& start = parts.queue->start();
-  const WallTime now = parts.clock.Wall();
+  const queue::StartReport& start = app.queue->start();
+  const WallTime now = app.clock.Wall();
   if (start.how == How::kRecovered && !start.loss) {
     health::Log(health::LogLevel::kInfo, "queue_recovered",
                 "the last run ended without warning; the journal had everything that was under way",
                 {{"operations", std::to_string(start.operations)}});
   }
   if (start.how == How::kWithoutJournal) {
-    parts.events.Raise("unclean_boot", "queue",
-                       "the last run ended without warning and there is no journal of it (a power cut, or the runtime "
-                       "directory is gone): acknowledged messages of its last seconds may be lost, and batches may be "
-                       "sent again" +
-                           (start.problem.empty() ? "" : " (" + start.problem + ")"),
-                       now);
+    app.events.Raise("unclean_boot", "queue",
+                     "the last run ended without warning and there is no journal of it (a power cut, or the runtime "
+                     "directory is gone): acknowledged messages of its last seconds may be lost, and batches may be "
+                     "sent again" +
+                         (start.problem.empty() ? "" : " (" + start.problem + ")"),
+                     now);
   }
-  if (!start.ledger_gaps.empty()) {
+  if (!start.ledger_contradictions.empty()) {
     std::string gaps;
-    for (const std::string& gap : start.ledger_gaps) {
+    for (const std::string& gap : start.ledger_contradictions) {
       gaps += (gaps.empty() ? "" : "; ") + gap;
     }
-    parts.events.Raise("ledger_mismatch", "queue",
-                       "the ledger did not balance when the queue was opened: " + Shorten(gaps, kGapBytes), now);
+    app.events.Raise("ledger_mismatch", "queue",
+                     "the ledger did not balance when the queue was opened: " + Shorten(gaps, kGapBytes), now);
   }
-  if (start.strangers > 0) {
+  if (start.foreign_entries > 0) {
     health::Log(
         health::LogLevel::kWarning, "journal_ignored",
         "the journal in the runtime directory belongs to another queue, for which it is kept there, or to an older "
         "copy of this one",
-        {{"operations", std::to_string(start.strangers)}});
+        {{"operations", std::to_string(start.foreign_entries)}});
   }
   if (start.salvaged) {
-    ReportSalvage(parts, start, now);
+    ReportSalvage(app, start, now);
   }
   if (start.loss) {
-    ReportLoss(parts, *start.loss, now);
+    ReportLoss(app, *start.loss, now);
   }
   if (!start.renewed_from.empty()) {
     health::Log(
         health::LogLevel::kInfo, "queue_id_renewed",
         "the queue has a new id, so that no record id is given twice; what was stored before keeps its record ids",
-        {{"queue", parts.queue->id()}, {"before", start.renewed_from}, {"because", start.renewed_because}});
+        {{"queue", app.queue->id()}, {"before", start.renewed_from}, {"because", start.renewed_because}});
   }
   if (!start.witness_error.empty()) {
     health::Log(health::LogLevel::kWarning, "no_witness",
                 start.witness_error + ": should the database get lost, nobody knows how much waited in it");
   }
-  const std::vector<health::Event> open = parts.events.Open();
+  const std::vector<health::Event> open = app.events.Open();
   const bool told =
       std::any_of(open.begin(), open.end(), [](const auto& event) { return event.name == "dead_letters"; });
-  if (const std::uint64_t letters = parts.queue->Snapshot().dead_letters; letters > 0 && !told) {
-    parts.events.Raise("dead_letters", "",
-                       std::to_string(letters) + " records were refused before this start: packhorse dead list", now);
+  if (const std::uint64_t letters = app.queue->Snapshot().dead_letters; letters > 0 && !told) {
+    app.events.Raise("dead_letters", "",
+                     std::to_string(letters) + " records were refused before this start: packhorse dead list", now);
   }
-  ReportJournal(parts, start, now);
-  ReportBallast(start);
+  ReportJournal(app, start, now);
+  ReportReserveFile(start);
 }
 
 }  // namespace packhorse::daemon

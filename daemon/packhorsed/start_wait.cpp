@@ -10,15 +10,15 @@
 #include "common/load.h"
 #include "health/log.h"
 #include "packhorsed/loop.h"
-#include "queue/start_obstacle.h"
+#include "queue/recovery/start_obstacle.h"
 
 namespace packhorse::daemon {
 namespace {
 
 class StartWait {
  public:
-  StartWait(Parts& parts, Notifier& notifier, int signals, Pace pace)
-      : parts_(parts), notifier_(notifier), signals_(signals), pace_(pace), next_(pace.first) {}
+  StartWait(App& app, Notifier& notifier, int signals, Pace pace)
+      : app_(app), notifier_(notifier), signals_(signals), pace_(pace), next_(pace.first) {}
 
   // Why nothing is open yet; told when it changes.
   void Tell(const Error& why) {
@@ -36,8 +36,8 @@ class StartWait {
 
   // Until the next try. False: the daemon is to end.
   bool Wait() {
-    const MonoTime until = parts_.clock.Mono() + std::exchange(next_, std::min(2 * next_, pace_.most));
-    for (MonoTime now = parts_.clock.Mono(); now < until; now = parts_.clock.Mono()) {
+    const MonoTime until = app_.clock.Mono() + std::exchange(next_, std::min(2 * next_, pace_.most));
+    for (MonoTime now = app_.clock.Mono(); now < until; now = app_.clock.Mono()) {
       const MonoTime wake = std::min(until, notifier_.Ping(now).value_or(until));
       pollfd signals{signals_, POLLIN, 0};
       static_cast<void>(
@@ -63,17 +63,17 @@ class StartWait {
  private:
   void Reload() {
     next_ = pace_.first;
-    config::Loaded loaded = LoadConfiguration(parts_.config_file);
+    config::Loaded loaded = LoadConfiguration(app_.config_file);
     for (const config::Problem& problem : loaded.problems) {
       health::Log(loaded.ok() ? health::LogLevel::kWarning : health::LogLevel::kError, "config_problem",
                   config::Describe(problem));
     }
     if (loaded.ok()) {
-      parts_.config = std::move(loaded.config);
+      app_.config = std::move(loaded.config);
     }
   }
 
-  Parts& parts_;
+  App& app_;
   Notifier& notifier_;
   const int signals_;
   const Pace pace_;
@@ -83,10 +83,10 @@ class StartWait {
 
 }  // namespace
 
-Result<QueueStart> OpenQueueOrWait(Parts& parts, Notifier& notifier, int signals, Pace pace) {
-  StartWait wait(parts, notifier, signals, pace);
+Result<QueueStart> OpenQueueOrWait(App& app, Notifier& notifier, int signals, Pace pace) {
+  StartWait wait(app, notifier, signals, pace);
   while (true) {
-    const Status opened = OpenQueue(parts);
+    const Status opened = OpenQueue(app);
     if (opened) {
       wait.GoOn();
       return QueueStart::kOpened;

@@ -3,8 +3,8 @@
 #include <chrono>
 
 #include "base/result.h"
+#include "packhorsed/app.h"
 #include "packhorsed/notify.h"
-#include "packhorsed/wiring.h"
 
 namespace packhorse::daemon {
 
@@ -23,6 +23,6 @@ struct Pace {
 // has the queue, it waits and tries again. The service manager is told at once that the daemon is up, and what it waits
 // for: nobody is to start it again every few seconds, or to wait for its start. SIGHUP tries at once, with the
 // configuration as it is by then; a wrong one is told and refused. An error: no later try gets on either.
-Result<QueueStart> OpenQueueOrWait(Parts& parts, Notifier& notifier, int signals, Pace pace = {});
+Result<QueueStart> OpenQueueOrWait(App& app, Notifier& notifier, int signals, Pace pace = {});
 
 }  // namespace packhorse::daemon

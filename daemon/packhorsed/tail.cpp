@@ -19,15 +19,15 @@ std::string SkippedLine(std::uint64_t messages) { return Dump({{"outcome", "skip
 
 Tail::~Tail() {
   if (source_) {
-    parts_.observer->Unfollow(*source_);
+    app_.observer->Unfollow(*source_);
   }
 }
 
 void Tail::Follow(std::uint64_t connection, Filter filter) {
   followers_.push_back({connection, std::move(filter)});
   if (!source_) {
-    shed_told_ = parts_.observer->Snapshot().shed;
-    source_ = parts_.observer->Follow([this](const observer::Observation& observation) { Note(observation); });
+    shed_told_ = app_.observer->Snapshot().shed;
+    source_ = app_.observer->Follow([this](const observer::Observation& observation) { Note(observation); });
   }
 }
 
@@ -40,7 +40,7 @@ bool Tail::Wanted(const std::string& stream) const {
 void Tail::Note(const observer::Observation& observation) {
   const RawMessage& message = observation.stored.message;
   const contract::Decoded& decoded = observation.decoded;
-  const std::string stream = parts_.queue->StreamName(message.stream);
+  const std::string stream = app_.queue->StreamName(message.stream);
   if (!Wanted(stream)) {
     return;
   }
@@ -87,7 +87,7 @@ void Tail::Serve(control::Server& server, MonoTime now) {
   for (const Line& line : std::exchange(lines_, {})) {
     std::erase_if(followers_, [&](Follower& follower) { return !Show(server, follower, line); });
   }
-  if (const std::uint64_t shed = parts_.observer->Snapshot().shed; shed > shed_told_) {
+  if (const std::uint64_t shed = app_.observer->Snapshot().shed; shed > shed_told_) {
     PushAll(server, SkippedLine(shed - shed_told_));
     shed_told_ = shed;
   }
@@ -96,7 +96,7 @@ void Tail::Serve(control::Server& server, MonoTime now) {
     PushAll(server, Dump({{"outcome", "alive"}}));
   }
   if (followers_.empty()) {
-    parts_.observer->Unfollow(*std::exchange(source_, std::nullopt));
+    app_.observer->Unfollow(*std::exchange(source_, std::nullopt));
   }
 }
 

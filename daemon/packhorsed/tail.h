@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "control/control.h"
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 
 namespace packhorse::daemon {
 
@@ -20,7 +20,7 @@ class Tail {
     std::string device;  // empty: all
   };
 
-  explicit Tail(Parts& parts) : parts_(parts) {}
+  explicit Tail(App& app) : app_(app) {}
   ~Tail();
 
   void Follow(std::uint64_t connection, Filter filter);
@@ -46,7 +46,7 @@ class Tail {
   // False when it is gone.
   static bool Show(control::Server& server, Follower& follower, const Line& line);
 
-  Parts& parts_;
+  App& app_;
   std::optional<observer::Observer::FollowerId> source_;
   std::vector<Line> lines_;  // since the last Serve(): at most what one turn observes
   std::uint64_t shed_told_ = 0;

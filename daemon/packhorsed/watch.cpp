@@ -12,9 +12,9 @@ namespace {
 
 // A reconnect within this time is everyday life and not an event.
 constexpr std::chrono::seconds kSourceGrace{10};
-// product.md: P1 "lag beyond the stated objective"; an outage this long is worth a look even though it heals by itself.
+// An outage this long is worth a look even though it heals by itself.
 constexpr std::chrono::minutes kRetryGrace{5};
-// Alert at 80 % of max_bytes (product.md); resolved a little lower, so that it does not flap.
+// The alert begins at 80 % of max_bytes and ends a little lower, so that it does not flap.
 constexpr std::uint64_t kFullPercent = 80;
 constexpr std::uint64_t kRoomyPercent = 75;
 
@@ -57,7 +57,7 @@ std::string WindowExceeded(const Condition& condition) {
 }
 
 bool CanDeliver(const delivery::DestinationStatus& destination) {
-  return destination.state == limit::GateState::kOk || destination.state == limit::GateState::kThrottled;
+  return destination.state == limit::CircuitState::kOk || destination.state == limit::CircuitState::kThrottled;
 }
 
 bool IsOf(const health::Event& event, const Reason& reason) {
@@ -187,35 +187,35 @@ void CorrectTimes(const WallHistory& history, Condition& condition) {
 
 }  // namespace
 
-Condition Observe(const Parts& parts, MonoTime now) {
+Condition Observe(const App& app, MonoTime now) {
   Condition condition;
-  for (const auto& unit : parts.sources) {
+  for (const auto& unit : app.sources) {
     condition.sources.push_back(StatusOf(*unit));
   }
-  for (const DestinationUnit& unit : parts.destinations) {
+  for (const DestinationUnit& unit : app.destinations) {
     condition.destinations.push_back(unit.destination->Snapshot(now));
     condition.courses[unit.config.name] = {unit.growth.Now(),
-                                           std::chrono::floor<std::chrono::seconds>(now - parts.started)};
-    if (condition.destinations.back().state == limit::GateState::kPaused) {
+                                           std::chrono::floor<std::chrono::seconds>(now - app.started)};
+    if (condition.destinations.back().state == limit::CircuitState::kPaused) {
       condition.destinations.back().since = unit.paused_since;  // not since when uploads worked or failed before
     }
   }
-  condition.queue = parts.queue->Snapshot();
-  condition.max_queue_bytes = parts.config.queue.max_bytes;
-  condition.max_queue_messages = parts.config.queue.max_records;
-  condition.window = parts.config.queue.window;
-  condition.events = parts.events.Open();
+  condition.queue = app.queue->Snapshot();
+  condition.max_queue_bytes = app.config.queue.max_bytes;
+  condition.max_queue_messages = app.config.queue.max_records;
+  condition.window = app.config.queue.window;
+  condition.events = app.events.Open();
   condition.ledger_balanced = std::none_of(condition.events.begin(), condition.events.end(),
                                            [](const health::Event& event) { return event.name == "ledger_mismatch"; });
-  CorrectTimes(parts.wall_history, condition);
+  CorrectTimes(app.wall_history, condition);
   return condition;
 }
 
-Watch::Watch(Parts& parts) : parts_(parts) {}
+Watch::Watch(App& app) : app_(app) {}
 
 void Watch::Check(const Condition& condition) {
-  const WallTime now = parts_.clock.Wall();
-  const MonoTime mono = parts_.clock.Mono();
+  const WallTime now = app_.clock.Wall();
+  const MonoTime mono = app_.clock.Mono();
   for (const ingest::SourceStatus& source : condition.sources) {
     CheckSource(source, now);
   }
@@ -231,30 +231,30 @@ void Watch::Check(const Condition& condition) {
     return std::none_of(all.begin(), all.end(), [&](const auto& status) { return status.name == event.subject; });
   };
   // What was removed by a reload cannot heal any more.
-  parts_.events.ResolveIf(
+  app_.events.ResolveIf(
       [&](const health::Event& event, const health::EventKind& kind) {
         return (kind.subject == health::EventSubject::kSource && gone(condition.sources, event)) ||
                (kind.subject == health::EventSubject::kDestination && gone(condition.destinations, event));
       },
       now);
-  parts_.events.EndQuiet(mono, now);
+  app_.events.EndQuiet(mono, now);
 }
 
 void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
   const bool connected = source.state == ingest::SourceState::kConnected;
   const bool long_enough = now - source.since >= kSourceGrace;
   if (connected || long_enough) {
-    parts_.events.Follow(!connected, "source_down", source.name,
-                         "not connected to " + source.url + Since(source.since) + Because(source.reason) + ". " +
-                             std::string(ingest::AdviceFor(source)),
-                         now);
+    app_.events.Follow(!connected, "source_down", source.name,
+                       "not connected to " + source.url + Since(source.since) + Because(source.reason) + ". " +
+                           std::string(ingest::AdviceFor(source)),
+                       now);
   }
   std::string refused;
   for (const std::string& filter : source.refused_filters) {
     refused += (refused.empty() ? "" : ", ") + filter;
   }
-  parts_.events.Follow(!refused.empty(), "subscription_refused", source.name,
-                       "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
+  app_.events.Follow(!refused.empty(), "subscription_refused", source.name,
+                     "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
 }
 
 void Watch::CheckReplaced(const Condition& condition, WallTime now) {
@@ -263,32 +263,31 @@ void Watch::CheckReplaced(const Condition& condition, WallTime now) {
   }
   replaced_ = condition.queue.replaced;
   const std::string& what = replaced_.problem;
-  const std::string& path = parts_.config.queue.path;
-  parts_.events.Raise("queue_replaced", "queue",
-                      what.empty()
-                          ? path +
-                                " was removed or replaced while the daemon worked with it; nothing is lost: all "
-                                "that it held is in a new file there; what lay there instead is kept as " +
-                                path + ".replaced"
-                          : path +
-                                " was removed or replaced while the daemon works with it, and what it held is "
-                                "lost when the daemon ends: it cannot be written there again: " +
-                                what,
-                      now);
+  const std::string& path = app_.config.queue.path;
+  app_.events.Raise("queue_replaced", "queue",
+                    what.empty() ? path +
+                                       " was removed or replaced while the daemon worked with it; nothing is lost: all "
+                                       "that it held is in a new file there; what lay there instead is kept as " +
+                                       path + ".replaced"
+                                 : path +
+                                       " was removed or replaced while the daemon works with it, and what it held is "
+                                       "lost when the daemon ends: it cannot be written there again: " +
+                                       what,
+                    now);
 }
 
 void Watch::CheckStore(const Condition& condition, WallTime now) {
-  parts_.events.Follow(!condition.queue.last_error.empty(), "queue_store_failing", "",
-                       "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
+  app_.events.Follow(!condition.queue.last_error.empty(), "queue_store_failing", "",
+                     "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
   if (condition.queue.dead_letters == 0) {
-    parts_.events.ResolveIf([](const auto& event, const auto&) { return event.name == "dead_letters"; }, now);
+    app_.events.ResolveIf([](const auto& event, const auto&) { return event.name == "dead_letters"; }, now);
   }
   const std::uint64_t percent = PercentFull(condition);
   if (percent >= kFullPercent || percent < kRoomyPercent) {
-    parts_.events.Follow(percent >= kFullPercent, "queue_nearly_full", "",
-                         std::to_string(percent) + " % full: " + HowFull(condition), now);
+    app_.events.Follow(percent >= kFullPercent, "queue_nearly_full", "",
+                       std::to_string(percent) + " % full: " + HowFull(condition), now);
   }
-  parts_.events.Follow(
+  app_.events.Follow(
       condition.queue.released_messages > 0, "retention_shortened", "",
       std::to_string(condition.queue.released_messages) +
           " delivered messages were let go before retain_delivered was over, to stay within queue.max_bytes",
@@ -297,20 +296,20 @@ void Watch::CheckStore(const Condition& condition, WallTime now) {
 
 void Watch::CheckAtRisk(const Condition& condition, WallTime now) {
   const std::string exceeded = WindowExceeded(condition);
-  parts_.events.Follow(!exceeded.empty(), "durability_window_exceeded", "", exceeded, now);
+  app_.events.Follow(!exceeded.empty(), "durability_window_exceeded", "", exceeded, now);
 }
 
 void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
   const std::map<std::string, std::uint64_t> left = LeftBehind(condition);
   for (const auto& [name, messages] : left) {
-    parts_.events.Follow(
+    app_.events.Follow(
         true, "backlog_left_behind", name,
         std::to_string(messages) + " messages wait for destination '" + name +
             "', which is not in the configuration any more: they are kept and not sent. To send them configure it again"
             " under this name; else they end by queue.max_age or queue.max_bytes",
         now);
   }
-  parts_.events.ResolveIf(
+  app_.events.ResolveIf(
       [&left](const health::Event& event, const auto&) {
         return event.name == "backlog_left_behind" && !left.contains(event.subject);
       },
@@ -320,7 +319,7 @@ void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
 void Watch::CheckUndecodable(const Condition& condition, WallTime now) {
   const auto& undecodable = condition.queue.undecodable;
   for (const auto& [stream, messages] : undecodable) {
-    parts_.events.Follow(
+    app_.events.Follow(
         true, "definition_missing", stream,
         std::to_string(messages) + " messages of stream '" + stream +
             "' wait in quarantine for what decodes them: the stream is not configured, or this release does not know"
@@ -328,7 +327,7 @@ void Watch::CheckUndecodable(const Condition& condition, WallTime now) {
             " are decoded by themselves",
         now);
   }
-  parts_.events.ResolveIf(
+  app_.events.ResolveIf(
       [&undecodable](const health::Event& event, const auto&) {
         return event.name == "definition_missing" && !undecodable.contains(event.subject);
       },
@@ -336,10 +335,10 @@ void Watch::CheckUndecodable(const Condition& condition, WallTime now) {
 }
 
 void Watch::CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono) {
-  const bool retrying = destination.state == limit::GateState::kRetrying;
-  parts_.events.Follow(retrying && now - destination.since >= kRetryGrace, "destination_retrying", destination.name,
-                       "no success" + Since(destination.since) + Because(destination.reason), now);
-  for (DestinationUnit& unit : parts_.destinations) {
+  const bool retrying = destination.state == limit::CircuitState::kRetrying;
+  app_.events.Follow(retrying && now - destination.since >= kRetryGrace, "destination_retrying", destination.name,
+                     "no success" + Since(destination.since) + Because(destination.reason), now);
+  for (DestinationUnit& unit : app_.destinations) {
     if (unit.config.name == destination.name) {
       unit.growth.Look(destination.pending, mono);
     }

@@ -8,8 +8,8 @@
 
 #include "delivery/delivery.h"
 #include "ingest/ingest.h"
+#include "packhorsed/app.h"
 #include "packhorsed/reasons.h"
-#include "packhorsed/wiring.h"
 #include "queue/queue.h"
 
 namespace packhorse::daemon {
@@ -46,13 +46,13 @@ std::vector<Reason> ReasonsOf(const Condition& condition, const delivery::Destin
 std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition);
 
 // Everything but the present ledger, which costs a query; that of the start is in it.
-Condition Observe(const Parts& parts, MonoTime now);
+Condition Observe(const App& app, MonoTime now);
 
 // Raises and resolves the events of sources, store and long outages (docs/RUNBOOK.md has a section for each; the ones
 // of a single delivery are raised by lib/delivery). Loop thread.
 class Watch {
  public:
-  explicit Watch(Parts& parts);
+  explicit Watch(App& app);
   void Check(const Condition& condition);
 
  private:
@@ -64,7 +64,7 @@ class Watch {
   void CheckUndecodable(const Condition& condition, WallTime now);
   void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
 
-  Parts& parts_;
+  App& app_;
   queue::Replaced replaced_;  // as told
 };
 

@@ -170,9 +170,7 @@ Result<Secret> KeyPair::Read(const SecretSource& source) const {
   if (!secret) {
     return secret;
   }
-  if (Status checked = CheckValue(options_.type, *secret, source); !checked) {
-    return checked.error();
-  }
+  RETURN_IF_ERROR(CheckValue(options_.type, *secret, source));
   return secret;
 }
 
@@ -190,9 +188,7 @@ Status KeyPair::Load() {
   slots_[0].source = options_.current;
   slots_[1].source = options_.next;
   Result<Secret> current = Read(options_.current);
-  if (!current) {
-    return current.error();
-  }
+  RETURN_IF_ERROR(current);
   Put(slots_[0], std::move(current).value());
   if (options_.next.kind == SecretSource::Kind::kNone) {
     return {};
@@ -252,13 +248,9 @@ Result<bool> KeyPair::Refresh() {
 }  // namespace
 
 Result<std::unique_ptr<Credentials>> MakeCredentials(const Options& options) {
-  if (Status checked = CheckOptions(options); !checked) {
-    return checked.error();
-  }
+  RETURN_IF_ERROR(CheckOptions(options));
   auto pair = std::make_unique<KeyPair>(options);
-  if (Status loaded = pair->Load(); !loaded) {
-    return loaded.error();
-  }
+  RETURN_IF_ERROR(pair->Load());
   return std::unique_ptr<Credentials>(std::move(pair));
 }
 

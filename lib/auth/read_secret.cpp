@@ -68,9 +68,7 @@ Result<Secret> ReadFrom(const std::string& path, const std::string& place) {
   if (!fd.valid()) {
     return ErrnoError("open " + place, errno);
   }
-  if (Status checked = CheckFile(fd.get(), path, place); !checked) {
-    return checked.error();
-  }
+  RETURN_IF_ERROR(CheckFile(fd.get(), path, place));
   std::string buffer(kMaxBytes + 1, '\0');
   std::size_t used = 0;
   while (used < buffer.size()) {

@@ -12,7 +12,7 @@ using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono:
 // CLOCK_MONOTONIC: the only clock for intervals and deadlines. Never stored.
 using MonoTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
 
-// How much the gateway's wall clock could be trusted when it was read (product.md P5).
+// How much the gateway's wall clock could be trusted when it was read (P5, docs/PROMISES.md).
 enum class ClockState : std::uint8_t {
   kSynchronized,    // the kernel reports a disciplined clock
   kRecovered,       // stamped before the first sync of a boot and corrected once by the offset learnt then

@@ -123,9 +123,7 @@ Status MappedWriter::MoveTo(const Fd& file, std::uint64_t file_bytes, std::uint6
   const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kWindowBytes, file_bytes - begin));
   window_ = Mapping();  // never two at a time
   Result<Mapping> mapped = Mapping::Map(file, begin, bytes, path);
-  if (!mapped) {
-    return mapped.error();
-  }
+  RETURN_IF_ERROR(mapped);
   window_ = *std::move(mapped);
   begin_ = begin;
   return {};
@@ -135,9 +133,7 @@ Status MappedWriter::Write(const Fd& file, std::uint64_t file_bytes, std::uint64
                            const std::string& path) {
   while (!bytes.empty()) {
     if (at < begin_ || at >= begin_ + window_.size()) {
-      if (Status moved = MoveTo(file, file_bytes, at, path); !moved) {
-        return moved;
-      }
+      RETURN_IF_ERROR(MoveTo(file, file_bytes, at, path));
     }
     const auto offset = static_cast<std::size_t>(at - begin_);
     const std::size_t part = std::min(bytes.size(), window_.size() - offset);

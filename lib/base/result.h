@@ -86,4 +86,21 @@ class [[nodiscard]] Result<void> {
 
 using Status = Result<void>;
 
+// Returns the error of a Result or Status to the caller, where there is one:
+//
+//   const Result<Meta> meta = LoadMeta(db);
+//   RETURN_IF_ERROR(meta);
+//   RETURN_IF_ERROR(db.Execute("BEGIN"));
+//
+// A macro, for only a macro can return. The counter keeps the names of nested ones apart.
+#define RETURN_IF_ERROR(...) PACKHORSE_RETURN_IF_ERROR(PACKHORSE_JOIN(packhorse_result_, __COUNTER__), __VA_ARGS__)
+#define PACKHORSE_RETURN_IF_ERROR(NAME, ...)       \
+  do {                                             \
+    if (const auto& NAME = (__VA_ARGS__); !NAME) { \
+      return NAME.error();                         \
+    }                                              \
+  } while (false)
+#define PACKHORSE_JOIN(A, B) PACKHORSE_JOIN_(A, B)
+#define PACKHORSE_JOIN_(A, B) A##B
+
 }  // namespace packhorse

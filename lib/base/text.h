@@ -11,6 +11,13 @@ namespace packhorse {
 // A decimal digit of ASCII, whatever the locale.
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
+// ASCII white space.
+constexpr bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+// Without white space at both ends.
+std::string_view Trim(std::string_view text);
+// ASCII letters in lower case; other bytes stay.
+std::string Lower(std::string_view text);
+
 // The first character of `text`. What is not UTF-8 counts as one byte that is U+FFFD. REQUIRES: not empty.
 struct Character {
   std::size_t bytes = 1;

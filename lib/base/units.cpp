@@ -75,18 +75,14 @@ std::size_t SequenceLength(std::string_view text) {
 
 Result<std::chrono::milliseconds> ParseDuration(std::string_view text) {
   const Result<Parsed> parsed = SplitNumber(text);
-  if (!parsed) {
-    return parsed.error();
-  }
+  RETURN_IF_ERROR(parsed);
   const std::uint64_t factor = Factor(kDurations, parsed->suffix);
   if (factor == 0) {
     return Error{ErrorCode::kInvalidArgument,
                  "\"" + Shorten(text, 40) + "\" is not a duration such as \"250ms\", \"10s\", \"5m\", \"2h\", \"30d\""};
   }
   const Result<std::uint64_t> value = Scale(*parsed, factor, text);
-  if (!value) {
-    return value.error();
-  }
+  RETURN_IF_ERROR(value);
   return std::chrono::milliseconds(static_cast<std::int64_t>(*value));
 }
 
@@ -102,9 +98,7 @@ std::string FormatDuration(std::chrono::milliseconds duration) {
 
 Result<std::uint64_t> ParseBytes(std::string_view text) {
   const Result<Parsed> parsed = SplitNumber(text);
-  if (!parsed) {
-    return parsed.error();
-  }
+  RETURN_IF_ERROR(parsed);
   const std::uint64_t factor = Factor(kSizes, parsed->suffix);
   if (factor == 0) {
     return Error{ErrorCode::kInvalidArgument,

@@ -21,17 +21,25 @@ namespace packhorse::config {
 // contracts/schema/config.schema.json, the single place where they are written; this is its shape in C++.
 // Plain values, immutable once loaded; any thread.
 
-// Where a secret's value is to be read from. The value itself never enters this structure (product.md P13).
+// Where a secret's value is to be read from. The value itself never enters this structure (P13, docs/PROMISES.md).
 struct SecretRef {
   enum class Kind { kNone, kFile, kEnv, kCredential };
   Kind kind = Kind::kNone;
   std::string name;                 // path, variable, or systemd credential name
   std::shared_ptr<SecretRef> next;  // the other key of a rotation, may be null
+
+  // By what `next` says, not by where it lies.
+  bool operator==(const SecretRef& other) const {
+    const bool next_equal = next && other.next ? *next == *other.next : next == other.next;
+    return kind == other.kind && name == other.name && next_equal;
+  }
 };
 
 struct Gateway {
   std::string id;
   std::map<std::string, std::string> attributes;
+
+  bool operator==(const Gateway&) const = default;
 };
 
 struct Tls {
@@ -39,6 +47,8 @@ struct Tls {
   std::string certificate;  // PEM file of our client certificate; empty: none
   std::string key;
   std::vector<std::string> pins;  // "sha256//<base64>", any of them
+
+  bool operator==(const Tls&) const = default;
 };
 
 struct Source {
@@ -58,6 +68,8 @@ struct Source {
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds reconnect_min{};
   std::chrono::milliseconds reconnect_max{};
+
+  bool operator==(const Source&) const = default;
 };
 
 enum class RetainedPolicy { kState, kIgnore, kTelemetry };  // "state", "ignore", "telemetry"
@@ -82,6 +94,8 @@ struct Stream {
   std::vector<std::string> destinations;
   std::chrono::milliseconds retain_delivered{};  // 0: not at all
   std::optional<DeviceRate> device_rate;
+
+  bool operator==(const Stream&) const = default;
 };
 
 // What happens over a limit of the queue, with its names.
@@ -109,6 +123,8 @@ struct Limit {
   Unit unit = Unit::kRequests;
   std::uint64_t count = 0;
   std::chrono::milliseconds per{};
+
+  bool operator==(const Limit&) const = default;
 };
 
 struct Auth {
@@ -117,18 +133,24 @@ struct Auth {
   std::string username;  // basic
   std::string header;    // header: its name
   SecretRef secret;      // token, password or header value
+
+  bool operator==(const Auth&) const = default;
 };
 
 struct Batch {
   std::uint32_t max_records = 0;
   std::uint64_t max_bytes = 0;
   std::chrono::milliseconds max_age{};
+
+  bool operator==(const Batch&) const = default;
 };
 
 struct Retry {
   std::chrono::milliseconds initial{};
   std::chrono::milliseconds max{};
   double budget = 0;  // retries at most this share of first attempts, over the last minutes
+
+  bool operator==(const Retry&) const = default;
 };
 
 struct Destination {
@@ -150,6 +172,8 @@ struct Destination {
   std::string compression = "gzip";  // gzip, none
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds connect_timeout{};
+
+  bool operator==(const Destination&) const = default;
 };
 
 struct Control {

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/text.h"
 #include "config/suggest.h"
 
 namespace packhorse::config {
@@ -46,13 +47,6 @@ std::string SchemeList(const std::vector<std::string>& schemes) {
     list += (list.empty() ? "" : " or ") + scheme + "://";
   }
   return list;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
 }
 
 bool IsAddress(int family, const std::string& text) {

@@ -269,9 +269,7 @@ Result<ContractName> ParseContractName(std::string_view text) {
 
 Result<GenericJsonRules> ParseDeviceContract(std::string_view json) {
   auto parsed = ParseObject(json);
-  if (!parsed) {
-    return parsed.error();
-  }
+  RETURN_IF_ERROR(parsed);
   std::optional<Error> error;
   ObjectReader root(*parsed, "", error);
   GenericJsonRules rules;
@@ -301,9 +299,7 @@ Result<GenericJsonRules> ParseDeviceContract(std::string_view json) {
 
 Result<CloudDefinition> ParseCloudContract(std::string_view json) {
   auto parsed = ParseObject(json);
-  if (!parsed) {
-    return parsed.error();
-  }
+  RETURN_IF_ERROR(parsed);
   std::optional<Error> error;
   ObjectReader root(*parsed, "", error);
   CloudDefinition definition;

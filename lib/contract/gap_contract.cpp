@@ -31,9 +31,7 @@ class GapContract final : public DeviceContract {
 
 Result<std::shared_ptr<const DeviceContract>> MakeGapContract() {
   auto json = FindDeviceContract("generic-json@1");
-  if (!json) {
-    return json.error();
-  }
+  RETURN_IF_ERROR(json);
   return std::shared_ptr<const DeviceContract>(std::make_shared<GapContract>(*std::move(json)));
 }
 

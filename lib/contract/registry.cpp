@@ -63,9 +63,7 @@ Result<std::shared_ptr<const Contract>> Find(const Registry<Contract>& registry,
     return *registry.error;
   }
   const auto wanted = ParseContractName(text);
-  if (!wanted) {
-    return wanted.error();
-  }
+  RETURN_IF_ERROR(wanted);
   // The newest minor is the last that matches.
   for (auto entry = registry.entries.rbegin(); entry != registry.entries.rend(); ++entry) {
     if (entry->version.name == wanted->name && entry->version.major == wanted->major &&
@@ -85,9 +83,7 @@ const Registry<DeviceContract>& DeviceRegistry() {
   static const auto registry =
       Load<DeviceContract>("device/", [](std::string_view text) -> Result<std::shared_ptr<const DeviceContract>> {
         auto rules = ParseDeviceContract(text);
-        if (!rules) {
-          return rules.error();
-        }
+        RETURN_IF_ERROR(rules);
         return MakeGenericJson(std::move(*rules));
       });
   return registry;
@@ -97,9 +93,7 @@ const Registry<CloudContract>& CloudRegistry() {
   static const auto registry =
       Load<CloudContract>("cloud/", [](std::string_view text) -> Result<std::shared_ptr<const CloudContract>> {
         auto definition = ParseCloudContract(text);
-        if (!definition) {
-          return definition.error();
-        }
+        RETURN_IF_ERROR(definition);
         return MakePackhorseEnvelope(std::move(*definition));
       });
   return registry;

@@ -102,9 +102,7 @@ Result<std::string> UnixClient::Ask(const std::string& command, const std::strin
   if (line.size() > kRequestBytes) {
     return Error{ErrorCode::kLimitExceeded, "the request has more than 64 KiB; ask for less at a time"};
   }
-  if (Status timed = SetReadTimeout(fd_.get(), timeout_); !timed) {
-    return timed.error();
-  }
+  RETURN_IF_ERROR(SetReadTimeout(fd_.get(), timeout_));
   const Status sent = Send(line + "\n");
   if (!sent && sent.error().code == ErrorCode::kTimeout) {
     return sent.error();
@@ -113,9 +111,7 @@ Result<std::string> UnixClient::Ask(const std::string& command, const std::strin
 }
 
 Result<std::string> UnixClient::Next() {
-  if (Status timed = SetReadTimeout(fd_.get(), std::chrono::milliseconds(0)); !timed) {
-    return timed.error();
-  }
+  RETURN_IF_ERROR(SetReadTimeout(fd_.get(), std::chrono::milliseconds(0)));
   return ReadReply();
 }
 

@@ -102,9 +102,7 @@ class UnixServer final : public Server {
 
 Status UnixServer::Open() {
   Result<Fd> listener = BindTo(path_, kBacklog);
-  if (!listener) {
-    return listener.error();
-  }
+  RETURN_IF_ERROR(listener);
   listener_ = std::move(listener).value();
   if (lstat(path_.c_str(), &file_) != 0) {
     return ErrnoError("examine " + path_, errno);
@@ -114,9 +112,7 @@ Status UnixServer::Open() {
   if (!timer_.valid() || !epoll_.valid()) {
     return ErrnoError("make the descriptors of the control socket", errno);
   }
-  if (Status watched = Watch(listener_.get(), kListenerKey); !watched) {
-    return watched;
-  }
+  RETURN_IF_ERROR(Watch(listener_.get(), kListenerKey));
   return Watch(timer_.get(), kTimerKey);
 }
 
@@ -382,9 +378,7 @@ void UnixServer::AnswerLater(std::uint64_t id, const Answer& answer) {
 Result<std::unique_ptr<Server>> ListenWithin(const std::string& path, std::function<Answer(const Call&)> handler,
                                              const Limits& limits, const Clock& clock) {
   auto server = std::make_unique<UnixServer>(path, std::move(handler), limits, clock);
-  if (Status opened = server->Open(); !opened) {
-    return opened.error();
-  }
+  RETURN_IF_ERROR(server->Open());
   return std::unique_ptr<Server>(std::move(server));
 }
 

@@ -110,9 +110,7 @@ Status SetReadTimeout(int fd, std::chrono::milliseconds timeout) { return SetTim
 
 Result<Fd> ConnectTo(const std::string& path, std::chrono::milliseconds timeout) {
   const Result<sockaddr_un> address = Address(path);
-  if (!address) {
-    return address.error();
-  }
+  RETURN_IF_ERROR(address);
   const bool waits = timeout.count() > 0;
   Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK), 0));
   if (!fd.valid()) {
@@ -122,9 +120,7 @@ Result<Fd> ConnectTo(const std::string& path, std::chrono::milliseconds timeout)
     if (Status set = SetTimeout(fd.get(), SO_SNDTIMEO, timeout); !set) {  // holds for connect() as well
       return set.error();
     }
-    if (Status set = SetReadTimeout(fd.get(), timeout); !set) {
-      return set.error();
-    }
+    RETURN_IF_ERROR(SetReadTimeout(fd.get(), timeout));
   }
   while (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
     if (errno == EAGAIN) {
@@ -139,12 +135,8 @@ Result<Fd> ConnectTo(const std::string& path, std::chrono::milliseconds timeout)
 
 Result<Fd> BindTo(const std::string& path, int backlog) {
   const Result<sockaddr_un> address = Address(path);
-  if (!address) {
-    return address.error();
-  }
-  if (Status cleared = ClearWay(path); !cleared) {
-    return cleared.error();
-  }
+  RETURN_IF_ERROR(address);
+  RETURN_IF_ERROR(ClearWay(path));
   Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) {
     return ErrnoError("make a socket", errno);
@@ -157,9 +149,7 @@ Result<Fd> BindTo(const std::string& path, int backlog) {
     return errno == EADDRINUSE ? Error{ErrorCode::kBusy, "another packhorsed has just taken " + path}
                                : ErrnoError("listen on " + path, errno);
   }
-  if (Status shared = Share(path); !shared) {
-    return shared.error();
-  }
+  RETURN_IF_ERROR(Share(path));
   if (listen(fd.get(), backlog) != 0) {
     return ErrnoError("listen on " + path, errno);
   }

@@ -10,18 +10,18 @@
 
 namespace packhorse::delivery {
 
-// A frozen batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
+// A prepared batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
 struct Active {
   enum class State : std::uint8_t { kReady, kSending, kSettling };
-  queue::FrozenBatch batch;
+  queue::PreparedBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
   std::uint32_t unknown_outcomes = 0;  // attempts: each doubles the timeout of the next
   bool may_have_arrived = false;       // an attempt ended without a known outcome
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other
   MonoTime tried_at{};                 // it, or the batch of which it is a part
-  bool newest = false;                 // frozen before its turn, to see whether what is new passes
+  bool newest = false;                 // prepared before its turn, to see whether what is new passes
   bool waits_for_other = false;        // until something else was tried
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/random.h"
-#include "queue/ledger.h"
+#include "queue/ledger/ledger.h"
 
 namespace packhorse::delivery {
 namespace {
@@ -27,7 +27,7 @@ queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::De
 
 // A batch while it is being filled.
 struct BatchBuilder::Draft {
-  std::unique_ptr<queue::FrozenBatch> batch;
+  std::unique_ptr<queue::PreparedBatch> batch;
   std::vector<std::string> records;  // rendered
   Sequence taken = 0;                // of its lane, up to here, other batches were made before
 
@@ -43,7 +43,7 @@ struct BatchBuilder::Draft {
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
 std::string BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const {
-  const queue::FrozenBatch& batch = *draft.batch;
+  const queue::PreparedBatch& batch = *draft.batch;
   if (batch.replay == 0 && batch.created_at - received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
   }
@@ -58,7 +58,7 @@ std::string BatchBuilder::Render(CanonicalRecord record, WallTime received_at, c
 
 BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const {
   Draft draft;
-  draft.batch = std::make_unique<queue::FrozenBatch>();
+  draft.batch = std::make_unique<queue::PreparedBatch>();
   draft.batch->destination = options_.destination;
   draft.batch->lane = lane;
   draft.batch->contract = options_.contract->name();
@@ -72,7 +72,7 @@ contract::BatchHeader BatchBuilder::Header(Lane lane, const std::string& key) co
   return contract::BatchHeader{key, lane, options_.gateway_id, options_.gateway_attributes};
 }
 
-Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Finish(Draft draft) const {
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) const {
   draft.batch->idempotency_key = RandomBase32(kKeyDigits);
   if (draft.batch->trace_id.empty()) {  // else it is a part of one that has it
     draft.batch->trace_id = RandomHex(kTraceBytes);
@@ -95,10 +95,10 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Finish(Draft draft) co
   return std::move(draft.batch);
 }
 
-// One freeze request while it is being put together.
+// One prepare request while it is being put together.
 class BatchBuilder::Assembly {
  public:
-  Assembly(const BatchBuilder& builder, queue::FreezeRequest& request, const batch::Options& limits)
+  Assembly(const BatchBuilder& builder, queue::PrepareRequest& request, const batch::Options& limits)
       : builder_(builder),
         request_(request),
         limits_(limits),
@@ -123,9 +123,7 @@ class BatchBuilder::Assembly {
     for (std::uint32_t i = 0; i < total; ++i) {
       if (range.count > 0 && !filler_.Fits(records[i].size(), 1)) {
         draft_.Add(stored, range, total);
-        if (Status closed = Close(); !closed) {
-          return closed;
-        }
+        RETURN_IF_ERROR(Close());
         range = RecordRange{i, 0};
         for (std::uint32_t rest = i; rest < total; ++rest) {
           records[rest] = builder_.Render(decoded[rest], stored.message.received_at, draft_);
@@ -145,10 +143,8 @@ class BatchBuilder::Assembly {
     if (draft_.records.empty()) {
       return {};
     }
-    Result<std::unique_ptr<queue::FrozenBatch>> batch = builder_.Finish(std::move(draft_));
-    if (!batch) {
-      return batch.error();
-    }
+    Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(draft_));
+    RETURN_IF_ERROR(batch);
     request_.batches.push_back(*std::move(batch));
     draft_ = builder_.NewDraft(request_.lane, created_at_, request_.replay);
     draft_.taken = std::max(draft_.taken, request_.batches.back()->members.back().sequence);
@@ -158,7 +154,7 @@ class BatchBuilder::Assembly {
 
  private:
   const BatchBuilder& builder_;
-  queue::FreezeRequest& request_;
+  queue::PrepareRequest& request_;
   const batch::Options& limits_;
   std::uint64_t envelope_;
   batch::Filler filler_;
@@ -166,15 +162,15 @@ class BatchBuilder::Assembly {
   Draft draft_;
 };
 
-Result<queue::FreezeRequest> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
-                                                 const batch::Options& limits) const {
+Result<queue::PrepareRequest> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
+                                                  const batch::Options& limits) const {
   return Fill({options_.destination, lane, pending.from, pending.from - 1, {}, {}}, pending, limits);
 }
 
-Result<queue::FreezeRequest> BatchBuilder::Build(queue::ReplayId replay, const queue::ReplayPart& part,
-                                                 const batch::Options& limits) const {
+Result<queue::PrepareRequest> BatchBuilder::Build(queue::ReplayId replay, const queue::ReplayPart& part,
+                                                  const batch::Options& limits) const {
   const Sequence from = part.pending.from;
-  Result<queue::FreezeRequest> request =
+  Result<queue::PrepareRequest> request =
       Fill({options_.destination, part.lane, from, from - 1, {}, {}, replay}, part.pending, limits);
   if (request) {
     const auto end = std::upper_bound(part.skipped.begin(), part.skipped.end(), request->through);
@@ -183,8 +179,8 @@ Result<queue::FreezeRequest> BatchBuilder::Build(queue::ReplayId replay, const q
   return request;
 }
 
-Result<queue::FreezeRequest> BatchBuilder::Fill(queue::FreezeRequest request, const queue::Pending& pending,
-                                                const batch::Options& limits) const {
+Result<queue::PrepareRequest> BatchBuilder::Fill(queue::PrepareRequest request, const queue::Pending& pending,
+                                                 const batch::Options& limits) const {
   const Lane lane = request.lane;
   Assembly assembly(*this, request, limits);
   bool all = true;
@@ -208,45 +204,37 @@ Result<queue::FreezeRequest> BatchBuilder::Fill(queue::FreezeRequest request, co
       all = false;
       break;
     }
-    if (Status added = assembly.Add(stored, std::move(rendered), decoded.records); !added) {
-      return added.error();
-    }
+    RETURN_IF_ERROR(assembly.Add(stored, std::move(rendered), decoded.records));
     request.through = stored.sequence;
   }
   if (all) {
     request.through = pending.through;
   }
-  if (Status closed = assembly.Close(); !closed) {
-    return closed.error();
-  }
+  RETURN_IF_ERROR(assembly.Close());
   return request;
 }
 
 // What was sent says best what its records are, where its messages do not any more: they are gone, or nothing decodes
 // them as they were.
-Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Rebuild(const queue::FrozenBatch& from,
-                                                                  const std::vector<queue::Member>& members) const {
-  Result<std::unique_ptr<queue::FrozenBatch>> decoded = Decoded(from, members);
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Rebuild(const queue::PreparedBatch& from,
+                                                                    const std::vector<queue::Member>& members) const {
+  Result<std::unique_ptr<queue::PreparedBatch>> decoded = Decoded(from, members);
   if (decoded || from.body.empty()) {
     return decoded;
   }
-  Result<std::unique_ptr<queue::FrozenBatch>> cut = Cut(from, members);
+  Result<std::unique_ptr<queue::PreparedBatch>> cut = Cut(from, members);
   return cut ? std::move(cut) : std::move(decoded);
 }
 
-Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Cut(const queue::FrozenBatch& from,
-                                                              const std::vector<queue::Member>& members) const {
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::PreparedBatch& from,
+                                                                const std::vector<queue::Member>& members) const {
   const auto contract = contract::FindCloudContract(from.contract);
-  if (!contract) {
-    return contract.error();
-  }
+  RETURN_IF_ERROR(contract);
   Result<std::string> body = from.content_encoding.empty() ? Result<std::string>(from.body)
                                                            : upload::Gunzip(from.body, from.uncompressed_bytes);
   Result<std::vector<std::string>> sent =
       body ? (*contract)->Records(*body) : Result<std::vector<std::string>>(body.error());
-  if (!sent) {
-    return sent.error();
-  }
+  RETURN_IF_ERROR(sent);
   Draft draft = NewDraft(from.lane, from.created_at, from.replay);
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
@@ -272,8 +260,8 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Cut(const queue::Froze
   return Finish(std::move(draft));
 }
 
-Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Decoded(const queue::FrozenBatch& from,
-                                                                  const std::vector<queue::Member>& members) const {
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue::PreparedBatch& from,
+                                                                    const std::vector<queue::Member>& members) const {
   Draft draft = NewDraft(from.lane, from.created_at, from.replay);
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
@@ -282,9 +270,7 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Decoded(const queue::F
     if (!stored) {
       return stored.error().With("rebuild a batch");
     }
-    if (Status added = AddMember(from.lane, *stored, member, draft); !added) {
-      return added.error();
-    }
+    RETURN_IF_ERROR(AddMember(from.lane, *stored, member, draft));
   }
   return Finish(std::move(draft));
 }
@@ -306,7 +292,7 @@ Status BatchBuilder::AddMember(Lane lane, const queue::StoredMessage& stored, co
   return {};
 }
 
-Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Retry(const queue::Suspect& suspect) const {
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Retry(const queue::Suspect& suspect) const {
   Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0);
   draft.batch->suspect = true;
   const queue::StoredMessage stored{suspect.sequence, suspect.message};
@@ -318,9 +304,9 @@ Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Retry(const queue::Sus
   return Finish(std::move(draft));
 }
 
-Result<std::unique_ptr<queue::FrozenBatch>> BatchBuilder::Replay(Lane lane,
-                                                                 const std::vector<queue::DeadLetter>& letters) const {
-  queue::FrozenBatch like;
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Replay(
+    Lane lane, const std::vector<queue::DeadLetter>& letters) const {
+  queue::PreparedBatch like;
   like.lane = lane;
   like.replayed = true;
   like.created_at = clock_.Wall();
@@ -344,7 +330,7 @@ std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member,
                   member.total_records > 1 ? std::optional(record) : std::nullopt);
 }
 
-std::vector<std::string> BatchBuilder::RecordIds(const queue::FrozenBatch& batch) const {
+std::vector<std::string> BatchBuilder::RecordIds(const queue::PreparedBatch& batch) const {
   std::vector<std::string> ids;
   ids.reserve(batch.records);
   for (const queue::Member& member : batch.members) {

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "health/metrics.h"
-#include "queue/queue.h"
+#include "queue/ports/clock.h"
 
 namespace packhorse::delivery {
 
@@ -13,7 +13,7 @@ namespace packhorse::delivery {
 // that is not steered and of one that was set. Loop thread, about once a second; all references outlive it.
 class ClockWatch {
  public:
-  ClockWatch(queue::Queue& queue, health::Events& events, const Clock& clock)
+  ClockWatch(queue::ClockPort& queue, health::Events& events, const Clock& clock)
       : queue_(queue), events_(events), clock_(clock) {}
 
   void Look();
@@ -25,7 +25,7 @@ class ClockWatch {
   // A moment, not a state: told once, and closed at once.
   void Tell(health::EventName name, std::string message);
 
-  queue::Queue& queue_;
+  queue::ClockPort& queue_;
   health::Events& events_;
   const Clock& clock_;
   std::optional<WallTime> wall_at_boot_;  // at the last look

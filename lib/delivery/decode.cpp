@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "delivery/delivery.h"
-#include "queue/definition.h"
-#include "queue/values.h"
+#include "queue/values/definition.h"
+#include "queue/values/values.h"
 
 namespace packhorse::delivery {
 namespace {

@@ -18,14 +18,16 @@
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 #include "health/metrics.h"
-#include "limit/gate.h"
+#include "limit/circuit_breaker.h"
 #include "limit/rate_limit.h"
-#include "queue/queue.h"
+#include "queue/ports/delivery.h"
+#include "queue/ports/suspects.h"
+#include "queue/values/definition.h"
 #include "upload/uploader.h"
 
 namespace packhorse::delivery {
 
-// Joins the stations behind the queue for one destination: peek, decode, batch, render, freeze, limit, send, judge,
+// Joins the stations behind the queue for one destination: peek, decode, batch, render, prepare, limit, send, judge,
 // settle. Everything on the loop thread; never blocks; destinations know nothing of each other, except for shared
 // limits.
 
@@ -70,14 +72,14 @@ struct Options {
   upload::Endpoint endpoint;
   batch::Options batch;
   std::vector<limit::Window> limits;
-  limit::GateOptions gate;
+  limit::CircuitBreakerOptions breaker;
   double retry_budget = 0.1;
   bool gzip = true;
   bool live_first = false;                            // else the oldest first
-  double backfill_share = 0.5;                        // batch::Turns
+  double backfill_share = 0.5;                        // batch::LaneScheduler
   std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late
-  // Nothing goes before what came earlier in its lane, also when that is refused: it waits. For a receiver that keeps
-  // only the highest number and forgets what comes behind it.
+  // A message is sent only when all earlier messages of its lane are settled: one that is refused holds the lane. For a
+  // cloud that keeps the highest sequence number only and ignores lower ones.
   bool keeps_order = false;
 };
 
@@ -85,19 +87,20 @@ struct Options {
 struct DestinationStatus {
   std::string name;
   std::string url;  // without credentials
-  limit::GateState state = limit::GateState::kOk;
+  limit::CircuitState state = limit::CircuitState::kOk;
   std::string reason;
   WallTime since{};
   std::optional<std::chrono::milliseconds> next_attempt_in;
-  std::uint64_t pending = 0;    // messages not settled, in flight included, and records that are set aside
-  std::uint64_t in_flight = 0;  // messages in frozen batches
+  std::uint64_t pending = 0;    // messages not settled, those in flight and with a suspect too
+  std::uint64_t in_flight = 0;  // messages in prepared batches
   // Messages of an outage that are still to be sent: live_first: of the backlog; else all, once they are late.
   std::uint64_t backlog = 0;
   std::optional<std::chrono::seconds> backlog_eta;  // at the rate of the last minute; none: nothing went
-  WallTime oldest_at{};                             // received_at of the oldest pending message; epoch when none
-  std::uint64_t suspects = 0;                       // records that are set aside, of those that are pending
+  WallTime oldest_at{};                             // received_at of the oldest pending message; WallTime{}: none
+  std::uint64_t suspects = 0;                       // their messages are pending
   double share_refused = 0;                         // of the records of the last ten minutes, 0 to 1
-  // How large the next batch may be where it was learnt to be less than what is configured; 0: nothing was learnt.
+  // Limits of a batch that replies of the cloud (413, 400) have taught, where they are lower than the configured ones;
+  // 0: none.
   std::uint64_t learnt_max_records = 0;
   std::uint64_t learnt_max_bytes = 0;
   // Since start:
@@ -119,21 +122,23 @@ class Destination {
  public:
   virtual ~Destination() = default;
 
-  // Does what is due now and says when it wants to be called next. Also called after anything happened.
+  // Does what is due at `now`. Returns when to call it next. It is called after each reply and callback as well.
   virtual MonoTime Step(MonoTime now) = 0;
   // Sends what waits without waiting for the batch to fill.
   virtual void Flush() = 0;
   // No new batches; what is in flight may finish. For shutdown.
   virtual void Drain() = 0;
-  virtual bool idle() const = 0;  // nothing frozen in memory is waiting for a reply or a commit
+  virtual bool idle() const = 0;  // no batch waits for the journal, a reply or its settlement
+  // Ends a wait: the next attempt may go now.
   virtual void Nudge(MonoTime now) = 0;
+  // Sends nothing, for `duration` or until Resume(). What is in flight finishes.
   virtual void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) = 0;
   virtual void Resume(MonoTime now) = 0;
   // Takes dead letters of this destination back into delivery. `done` gets the number of records.
-  virtual void ReplayDead(const std::vector<queue::DeadLetter>& letters,
-                          std::function<void(Result<std::uint32_t>)> done) = 0;
-  // Decodes messages again that are in quarantine for this destination, all of one lane. What can be decoded now goes
-  // on its way, as many as fit a batch; `done` gets what became of how many, the rest is not looked at.
+  virtual void RedriveDead(const std::vector<queue::DeadLetter>& letters,
+                           std::function<void(Result<std::uint32_t>)> done) = 0;
+  // Decodes messages again that are in quarantine for this destination, all of one lane. Those that can be decoded
+  // become pending, one batch of them at most. `done` gets the counts; messages beyond that batch are not looked at.
   struct Retried {
     std::uint64_t looked_at = 0;
     std::uint64_t sent = 0;     // to be sent: pending again
@@ -142,18 +147,19 @@ class Destination {
   };
   virtual void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                                 std::function<void(Result<Retried>)> done) = 0;
-  // Tries a suspect as soon as one may go. `done` gets why not, or nothing once it is the next. kNotFound: there is no
-  // such suspect. kInvalidArgument, as with ReplayDead(): nothing may overtake here (Options::keeps_order).
+  // Sends this suspect as the next one. `done` gets a success when it is scheduled. kNotFound: there is no such
+  // suspect. kInvalidArgument, as with RedriveDead(): nothing may overtake here (Options::keeps_order).
   virtual void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
-  // Goes on where another destination of this name stood, which it replaces: its state and waits, what its limits
-  // have admitted, and what was learnt of sizes and of records that are refused. Before the first Step().
+  // Continues the work of the destination of the same name that it replaces: state and waits, use of the rate limits,
+  // learnt sizes, evidence about records. To be called before the first Step().
   virtual void TakeOver(const Destination& predecessor) = 0;
 };
 
 // All references outlive the destination. `shared` may be null.
-struct Surroundings {
-  queue::Queue& queue;
+struct Dependencies {
+  queue::DeliveryPort& queue;
+  queue::SuspectPort& suspects;
   upload::Uploader& uploader;
   health::Events& events;
   const Clock& clock;
@@ -162,6 +168,6 @@ struct Surroundings {
 };
 
 Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Credentials> credentials,
-                                                     Surroundings surroundings);
+                                                     Dependencies dependencies);
 
 }  // namespace packhorse::delivery

@@ -29,26 +29,26 @@ std::vector<limit::Window> TenthOf(std::vector<limit::Window> windows) {
 }  // namespace
 
 DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credentials> credentials,
-                                 Surroundings surroundings)
+                                 Dependencies dependencies)
     : options_(std::move(options)),
       credentials_(std::move(credentials)),
-      around_(surroundings),
-      builder_(BuilderOptionsOf(options_), around_.queue, around_.streams, around_.clock),
-      gate_(options_.gate, RandomSeed()),
+      deps_(dependencies),
+      builder_(BuilderOptionsOf(options_), deps_.queue, deps_.streams, deps_.clock),
+      breaker_(options_.breaker, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
-      turns_(options_.backfill_share),
-      first_contact_(around_.uploader, options_.endpoint),
+      scheduler_(options_.backfill_share),
+      first_contact_(deps_.uploader, options_.endpoint),
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
       random_(RandomSeed()) {}
 
 Status DestinationImpl::Start() {
-  Result<std::vector<queue::FrozenBatch>> batches = around_.queue.FrozenBatches(options_.name);
+  Result<std::vector<queue::PreparedBatch>> batches = deps_.queue.PreparedBatches(options_.name);
   if (!batches) {
     return batches.error().With("destination " + options_.name);
   }
-  for (queue::FrozenBatch& batch : *batches) {
+  for (queue::PreparedBatch& batch : *batches) {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
     active->batch = std::move(batch);
@@ -73,15 +73,15 @@ bool DestinationImpl::idle() const {
          std::all_of(trying_.begin(), trying_.end(),
                      [](const ActivePtr& active) { return active->state == Active::State::kReady; }) &&
          std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
-           return !state.freezing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
+           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
              return active->state == Active::State::kReady;
            });
          });
 }
 
 MonoTime DestinationImpl::Step(MonoTime now) {
-  gate_.Tick(now);
-  limits_.SetFactor(gate_.RampFactor(now));
+  breaker_.Tick(now);
+  limits_.SetFactor(breaker_.RampFactor(now));
   SplitAfterOutage();
   MonoTime next = now + kIdle;
   for (std::size_t i = 0; i < batch::kLines; ++i) {
@@ -89,10 +89,10 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   }
   next = std::min(next, RetrySuspects(now));
   next = std::min(next, SendInTurn(now));
-  next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && gate_.MaySend(now), now));
+  next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
   EndRefusals(now);
   if (flush_ && std::all_of(queue::kAllLanes.begin(), queue::kAllLanes.end(),
-                            [&](Lane lane) { return around_.queue.Waiting(options_.name, lane).messages == 0; })) {
+                            [&](Lane lane) { return deps_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;
   }
   return next;
@@ -101,9 +101,9 @@ MonoTime DestinationImpl::Step(MonoTime now) {
 void DestinationImpl::Nudge(MonoTime now) {
   if (credentials_ != nullptr) {
     if (const Result<bool> refreshed = credentials_->Refresh(); !refreshed) {
-      around_.events.Raise("secret_unreadable", options_.name, refreshed.error().message, around_.clock.Wall());
+      deps_.events.Raise("secret_unreadable", options_.name, refreshed.error().message, deps_.clock.Wall());
     } else {
-      around_.events.Resolve("secret_unreadable", options_.name, around_.clock.Wall());
+      deps_.events.Resolve("secret_unreadable", options_.name, deps_.clock.Wall());
     }
   }
   for (const LineState& state : lines_) {
@@ -113,20 +113,20 @@ void DestinationImpl::Nudge(MonoTime now) {
     }
   }
   evidence_.Nudge(now);
-  gate_.Nudge(now);
+  breaker_.Nudge(now);
 }
 
 void DestinationImpl::Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) {
-  gate_.Pause(duration ? std::optional(now + *duration) : std::nullopt, around_.clock.Wall());
+  breaker_.Pause(duration ? std::optional(now + *duration) : std::nullopt, deps_.clock.Wall());
 }
 
 void DestinationImpl::Resume(MonoTime now) {
   evidence_.Nudge(now);
-  gate_.Resume(now);
+  breaker_.Resume(now);
 }
 
-void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
-                                 std::function<void(Result<std::uint32_t>)> done) {
+void DestinationImpl::RedriveDead(const std::vector<queue::DeadLetter>& letters,
+                                  std::function<void(Result<std::uint32_t>)> done) {
   if (options_.keeps_order) {
     done(MustNotOvertake());
     return;
@@ -145,7 +145,7 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
     return;
   }
   const Lane lane = by_lane.begin()->first;
-  Result<std::unique_ptr<queue::FrozenBatch>> batch = builder_.Replay(lane, letters);
+  Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Replay(lane, letters);
   if (!batch) {
     done(batch.error());
     return;
@@ -156,7 +156,7 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
   }
   auto active = std::make_shared<Active>();
   active->batch = **batch;
-  around_.queue.ReplayDead(
+  deps_.queue.RedriveDead(
       std::move(ids), *std::move(batch),
       [this, active, done = std::move(done), alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& id) {
         if (!id) {
@@ -174,7 +174,7 @@ void DestinationImpl::ReplayDead(const std::vector<queue::DeadLetter>& letters,
 
 std::uint64_t DestinationImpl::BacklogMessages(const DestinationStatus& status) const {
   if (!options_.live_first) {
-    const bool late = around_.clock.Wall() - status.oldest_at >= options_.backfill_after;
+    const bool late = deps_.clock.Wall() - status.oldest_at >= options_.backfill_after;
     return late ? status.pending : 0;
   }
   std::uint64_t messages = 0;
@@ -183,7 +183,7 @@ std::uint64_t DestinationImpl::BacklogMessages(const DestinationStatus& status) 
     if (!at.backlog) {
       continue;
     }
-    messages += around_.queue.Waiting(options_.name, PartOf(at)).messages;
+    messages += deps_.queue.Waiting(options_.name, PartOf(at)).messages;
     for (const ActivePtr& active : StateOf(at).line) {
       messages += active->batch.members.size();
     }
@@ -195,22 +195,22 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   DestinationStatus status;
   status.name = options_.name;
   status.url = options_.endpoint.base_url;
-  status.state = gate_.state();
-  status.reason = gate_.reason();
-  status.since = gate_.since();
-  status.suspects = around_.queue.SuspectCount(options_.name);
+  status.state = breaker_.state();
+  status.reason = breaker_.reason();
+  status.since = breaker_.since();
+  status.suspects = deps_.suspects.SuspectCount(options_.name);
   status.pending = status.suspects;
   for (const Lane lane : queue::kAllLanes) {
-    const queue::PendingStats waiting = around_.queue.Waiting(options_.name, lane);
-    status.pending += waiting.messages + waiting.frozen_messages;
-    status.in_flight += waiting.frozen_messages;
+    const queue::PendingStats waiting = deps_.queue.Waiting(options_.name, lane);
+    status.pending += waiting.messages + waiting.prepared_messages;
+    status.in_flight += waiting.prepared_messages;
   }
-  if (status.pending > 0 && status.state != limit::GateState::kOk && !gate_.MaySend(now)) {
-    if (const std::optional<MonoTime> next = gate_.NextSend(now)) {
+  if (status.pending > 0 && status.state != limit::CircuitState::kOk && !breaker_.MaySend(now)) {
+    if (const std::optional<MonoTime> next = breaker_.NextSend(now)) {
       status.next_attempt_in = std::chrono::duration_cast<std::chrono::milliseconds>(*next - now);
     }
   }
-  status.oldest_at = around_.queue.OldestPending(options_.name);
+  status.oldest_at = deps_.queue.OldestPending(options_.name);
   status.backlog = BacklogMessages(status);
   status.backlog_eta = status.backlog > 0 ? drained_.Eta(status.backlog, now) : std::nullopt;
   status.share_refused = evidence_.share_refused(now);
@@ -234,11 +234,9 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
 }
 
 Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Credentials> credentials,
-                                                     Surroundings surroundings) {
-  auto destination = std::make_unique<DestinationImpl>(std::move(options), std::move(credentials), surroundings);
-  if (Status started = destination->Start(); !started) {
-    return started.error();
-  }
+                                                     Dependencies dependencies) {
+  auto destination = std::make_unique<DestinationImpl>(std::move(options), std::move(credentials), dependencies);
+  RETURN_IF_ERROR(destination->Start());
   return std::unique_ptr<Destination>(std::move(destination));
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "batch/lane_scheduler.h"
 #include "batch/learnt_size.h"
-#include "batch/turns.h"
 #include "delivery/active.h"
 #include "delivery/batch_builder.h"
 #include "delivery/delivery.h"
@@ -27,9 +27,9 @@ inline constexpr std::chrono::seconds kIdle{3'600};
 
 class DestinationImpl final : public Destination {
  public:
-  DestinationImpl(Options options, std::unique_ptr<auth::Credentials> credentials, Surroundings surroundings);
+  DestinationImpl(Options options, std::unique_ptr<auth::Credentials> credentials, Dependencies dependencies);
 
-  // Takes up the frozen batches of an earlier run.
+  // Takes up the prepared batches of an earlier run.
   Status Start();
 
   MonoTime Step(MonoTime now) override;
@@ -39,8 +39,8 @@ class DestinationImpl final : public Destination {
   void Nudge(MonoTime now) override;
   void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) override;
   void Resume(MonoTime now) override;
-  void ReplayDead(const std::vector<queue::DeadLetter>& letters,
-                  std::function<void(Result<std::uint32_t>)> done) override;
+  void RedriveDead(const std::vector<queue::DeadLetter>& letters,
+                   std::function<void(Result<std::uint32_t>)> done) override;
   void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
@@ -51,9 +51,9 @@ class DestinationImpl final : public Destination {
   using ActivePtr = std::shared_ptr<Active>;
   struct LineState {
     std::deque<ActivePtr> line;  // in the order in which they must be sent
-    bool freezing = false;
+    bool preparing = false;
     Wants wants = Wants::kNothing;  // instead of its first
-    MonoTime freeze_not_before{};
+    MonoTime prepare_not_before{};
     std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
   };
 
@@ -61,7 +61,7 @@ class DestinationImpl final : public Destination {
   // What an outage left becomes the backlog as soon as it is over.
   void SplitAfterOutage();
   MonoTime PrepareLine(batch::Line at, MonoTime now);
-  MonoTime FreezeWhenDue(batch::Line at, MonoTime now);
+  MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
   MonoTime SendInTurn(MonoTime now);
   // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
@@ -77,18 +77,18 @@ class DestinationImpl final : public Destination {
   static bool TellsMore(const Active& one, const Active& other);
   // What else there is to try.
   void TellOfOthers(const Active& active, Attempt& attempt);
-  // Whether one more batch may be frozen before its turn.
+  // Whether one more batch may be prepared before its turn.
   static bool MayProbe(const LineState& line);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
   // Of a status that is otherwise complete.
   std::uint64_t BacklogMessages(const DestinationStatus& status) const;
-  void StartFreeze(batch::Line at, bool newest, MonoTime now);
+  void StartPrepare(batch::Line at, bool newest, MonoTime now);
   // The next batch of a replay, no faster than its rate.
-  MonoTime FreezeReplay(MonoTime now);
-  Result<queue::FreezeRequest> BuildReplay(const queue::Queue::ReplayTurn& turn);
-  void Freeze(batch::Line at, bool newest, queue::FreezeRequest request);
+  MonoTime PrepareReplay(MonoTime now);
+  Result<queue::PrepareRequest> BuildReplay(const queue::DeliveryPort::DueReplay& due);
+  void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
   // Of an attempt that is no part of the search, when it is made; of one that is, once it has failed.
@@ -96,7 +96,7 @@ class DestinationImpl final : public Destination {
   void CountSearch(const Active& active, MonoTime now);
   bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
-  std::vector<std::pair<std::string, std::string>> Headers(const queue::FrozenBatch& batch) const;
+  std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch) const;
   limit::Cost CostOf(const Active& active) const;
 
   // --- replies (replies.cpp) ---
@@ -118,7 +118,7 @@ class DestinationImpl final : public Destination {
   static void Append(const queue::Member& one, std::vector<queue::Member>& members);
   bool NameRefused(Active& active, const queue::Member& member, const std::string& words, const Answer& answer,
                    queue::Settlement& settlement);
-  ActivePtr RestOf(const Active& active, const queue::FrozenBatch& batch, std::uint32_t delivered, MonoTime now);
+  ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
   void Works(const Active& active, const Answer& answer);
 
   // --- what is refused or fails (refusals.cpp) ---
@@ -170,13 +170,13 @@ class DestinationImpl final : public Destination {
 
   Options options_;
   std::unique_ptr<auth::Credentials> credentials_;
-  Surroundings around_;
+  Dependencies deps_;
   BatchBuilder builder_;
-  limit::Gate gate_;
+  limit::CircuitBreaker breaker_;
   limit::RetryBudget budget_;
   limit::RateLimit limits_;
   std::array<LineState, batch::kLines> lines_;
-  batch::Turns turns_;
+  batch::LaneScheduler scheduler_;
   FirstContact first_contact_;
   DrainRate drained_;     // of what Snapshot() calls the backlog
   bool was_away_ = true;  // since the last cut; before the start too

@@ -29,7 +29,7 @@ struct RecordKey {
   auto operator<=>(const RecordKey&) const = default;
 };
 
-// What is known of one frozen batch; lives and dies with it.
+// What is known of one prepared batch; lives and dies with it.
 struct Track {
   // All parts of a batch that was split have it in common.
   struct Origin {

@@ -9,7 +9,7 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   if (old == nullptr) {
     return;
   }
-  gate_.TakeOver(old->gate_);
+  breaker_.TakeOver(old->breaker_);
   limits_.TakeOver(old->limits_);
   sizes_ = old->sizes_;
   evidence_ = old->evidence_;
@@ -25,16 +25,16 @@ bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const
 // Taken all the same; whoever runs the API should know.
 void DestinationImpl::NoteOddReply(const upload::Response& response) {
   if (!response.undecodable.empty()) {
-    around_.events.Raise("odd_reply", options_.name,
-                         "a reply says Content-Encoding: " + response.undecodable +
-                             ", which its body is not, or which was not asked for; it was taken as it came",
-                         around_.clock.Wall());
+    deps_.events.Raise("odd_reply", options_.name,
+                       "a reply says Content-Encoding: " + response.undecodable +
+                           ", which its body is not, or which was not asked for; it was taken as it came",
+                       deps_.clock.Wall());
   }
   if (response.headers_left_out > 0) {
-    around_.events.Raise("odd_reply", options_.name,
-                         "a reply has more than 500 headers or 128 KiB of them; " +
-                             std::to_string(response.headers_left_out) + " were read over",
-                         around_.clock.Wall());
+    deps_.events.Raise("odd_reply", options_.name,
+                       "a reply has more than 500 headers or 128 KiB of them; " +
+                           std::to_string(response.headers_left_out) + " were read over",
+                       deps_.clock.Wall());
   }
 }
 

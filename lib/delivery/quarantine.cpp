@@ -21,7 +21,7 @@ void DestinationImpl::RetryQuarantined(const std::vector<queue::QuarantinedMessa
   for (const queue::QuarantinedMessage& each : messages) {
     pending.messages.push_back({each.sequence, each.message});
   }
-  Result<queue::FreezeRequest> request = builder_.Build(messages.front().lane, pending, BatchLimits());
+  Result<queue::PrepareRequest> request = builder_.Build(messages.front().lane, pending, BatchLimits());
   if (!request) {
     done(request.error());
     return;
@@ -37,32 +37,32 @@ void DestinationImpl::RetryQuarantined(const std::vector<queue::QuarantinedMessa
     return stays;
   });
   retried.ended = request->resolutions.size();
-  std::vector<ActivePtr> frozen;
+  std::vector<ActivePtr> prepared;
   Sequence counted = 0;
   for (const auto& batch : request->batches) {
-    frozen.push_back(std::make_shared<Active>());
-    frozen.back()->batch = *batch;
+    prepared.push_back(std::make_shared<Active>());
+    prepared.back()->batch = *batch;
     for (const queue::Member& member : batch->members) {
       retried.sent += std::exchange(counted, member.sequence) == member.sequence ? 0U : 1U;
     }
   }
-  if (frozen.empty() && retried.ended == 0) {
+  if (prepared.empty() && retried.ended == 0) {
     done(retried);
     return;
   }
-  around_.queue.RetryQuarantined(*std::move(request),
-                                 [this, frozen, retried, done = std::move(done),
-                                  alive = std::weak_ptr<bool>(alive_)](const Result<std::vector<queue::BatchId>>& ids) {
-                                   if (!ids) {
-                                     done(ids.error());
-                                     return;
-                                   }
-                                   for (std::size_t i = 0; i < frozen.size() && !alive.expired(); ++i) {
-                                     frozen[i]->batch.id = (*ids)[i];
-                                     LineOf(*frozen[i]).line.push_back(frozen[i]);
-                                   }
-                                   done(retried);
-                                 });
+  deps_.queue.RetryQuarantined(*std::move(request),
+                               [this, prepared, retried, done = std::move(done),
+                                alive = std::weak_ptr<bool>(alive_)](const Result<std::vector<queue::BatchId>>& ids) {
+                                 if (!ids) {
+                                   done(ids.error());
+                                   return;
+                                 }
+                                 for (std::size_t i = 0; i < prepared.size() && !alive.expired(); ++i) {
+                                   prepared[i]->batch.id = (*ids)[i];
+                                   LineOf(*prepared[i]).line.push_back(prepared[i]);
+                                 }
+                                 done(retried);
+                               });
 }
 
 }  // namespace packhorse::delivery

@@ -63,15 +63,15 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
   }
   switch (ruling) {
     case Ruling::kWait:
-      active->not_before = answer.now + options_.gate.backoff_max;
+      active->not_before = answer.now + options_.breaker.backoff_max;
       Tell(
           "lane_waits",
           "lane " + std::string(Name(active->batch.lane)) + ": " + std::to_string(active->batch.records) +
               " records are refused or do not get through, and must neither be split nor overtaken: " + verdict.reason);
       break;
     case Ruling::kRetry:
-      gate_.Record(fault == Fault::kThrottled ? limit::Effect::kThrottled : limit::Effect::kTransient, verdict.reason,
-                   verdict.retry_after, answer.now, around_.clock.Wall());
+      breaker_.Record(fault == Fault::kThrottled ? limit::Effect::kThrottled : limit::Effect::kTransient,
+                      verdict.reason, verdict.retry_after, answer.now, deps_.clock.Wall());
       break;
     case Ruling::kTryOther:
       active->not_before = answer.now + kAfterOther;
@@ -92,7 +92,7 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
   }
   const bool asks_to_wait = verdict.retry_after || fault == Fault::kThrottled;
   if (ruling != Ruling::kRetry && ruling != Ruling::kHold && asks_to_wait && !KnownToBeThrottled(*active)) {
-    gate_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, around_.clock.Wall());
+    breaker_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, deps_.clock.Wall());
   }
 }
 
@@ -110,7 +110,7 @@ void DestinationImpl::LearnSize(const Active& active, Fault fault, const Answer&
 
 queue::Suspicion DestinationImpl::SuspicionOf(const Active& active, Fault fault, const std::string& words,
                                               const Answer& answer) const {
-  const WallTime wall = around_.clock.Wall();
+  const WallTime wall = deps_.clock.Wall();
   queue::Suspicion suspicion = active.suspicion.value_or(queue::Suspicion{});
   suspicion.reason = Name(fault);
   suspicion.detail = words;
@@ -139,11 +139,11 @@ void DestinationImpl::SetAside(const ActivePtr& active, Fault fault, const Answe
   settlement.set_aside.push_back(queue::SetAsideRecord{first.sequence, first.record,
                                                        SuspicionOf(*active, fault, WordsOf(answer.verdict), answer),
                                                        active->may_have_arrived});
-  const bool nothing_else = gate_.state() != limit::GateState::kOk && !crowded_;
+  const bool nothing_else = breaker_.state() != limit::CircuitState::kOk && !crowded_;
   const bool news = !Definite(fault) && active->suspicion && active->suspicion->reason != Name(fault);
   if (active->suspicion && (nothing_else || news)) {
     // It is the only one that tells how the destination is.
-    gate_.Record(limit::Effect::kTransient, answer.verdict.reason, std::nullopt, answer.now, around_.clock.Wall());
+    breaker_.Record(limit::Effect::kTransient, answer.verdict.reason, std::nullopt, answer.now, deps_.clock.Wall());
   }
   Settle(active, std::move(settlement), {});
 }
@@ -159,13 +159,13 @@ void DestinationImpl::Bury(const ActivePtr& active, Fault fault, const Answer& a
 
 void DestinationImpl::Hold(const std::string& reason, MonoTime now) {
   last_error_ = reason;
-  gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
+  breaker_.Record(limit::Effect::kHold, reason, std::nullopt, now, deps_.clock.Wall());
   evidence_.Held(true);
   Tell("destination_held", reason);
 }
 
 bool DestinationImpl::RoomForSuspects(std::size_t more) const {
-  return around_.queue.SuspectCount(options_.name) + more <= kMaxSuspects;
+  return deps_.suspects.SuspectCount(options_.name) + more <= kMaxSuspects;
 }
 
 // Suspects are tried again all the same: what becomes of them makes room.
@@ -173,7 +173,7 @@ void DestinationImpl::HoldForSuspects(LineState& line, MonoTime now) {
   const std::string reason = std::to_string(kMaxSuspects) + " records are set aside; " + WhatIsRefused(now);
   last_error_ = reason;
   crowded_ = true;
-  gate_.Record(limit::Effect::kHold, reason, std::nullopt, now, around_.clock.Wall());
+  breaker_.Record(limit::Effect::kHold, reason, std::nullopt, now, deps_.clock.Wall());
   line.wants = Wants::kNewest;
   Tell("suspects_full", reason);
 }

@@ -34,7 +34,7 @@ std::string KindOf(const upload::Response& response) {
 }  // namespace
 
 void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response response) {
-  const MonoTime now = around_.clock.Mono();
+  const MonoTime now = deps_.clock.Mono();
   --in_flight_;
   active->state = Active::State::kReady;
   bytes_sent_ += response.bytes_sent;
@@ -53,7 +53,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.now = now;
   const outcome::Reply reply = ToReply(std::move(response));
   answer.verdict =
-      outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), around_.clock.Wall());
+      outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), deps_.clock.Wall());
   for (const auto& [name, value] : answer.verdict.deprecations) {
     Tell("api_deprecated", name + ": " + value);
   }
@@ -63,7 +63,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   if (reply.unreachable && answer.verdict.action == outcome::Action::kRetry &&
       answer.transport != upload::Transport::kSendFailed) {
     last_error_ = answer.verdict.reason;
-    gate_.Record(limit::Effect::kUnreachable, answer.verdict.reason, std::nullopt, now, around_.clock.Wall());
+    breaker_.Record(limit::Effect::kUnreachable, answer.verdict.reason, std::nullopt, now, deps_.clock.Wall());
     return;
   }
   Apply(active, std::move(answer));
@@ -121,13 +121,13 @@ void DestinationImpl::CountUnknown(Active& active) {
 // The other side works: whatever was wrong is over.
 void DestinationImpl::Works(const Active& active, const Answer& answer) {
   // A wait that comes with a success: the reply says so, or that nothing is left of the rate for now.
-  gate_.Record(limit::Effect::kSuccess, answer.verdict.reason, answer.verdict.retry_after, answer.now,
-               around_.clock.Wall());
+  breaker_.Record(limit::Effect::kSuccess, answer.verdict.reason, answer.verdict.retry_after, answer.now,
+                  deps_.clock.Wall());
   evidence_.Held(false);
   if (credentials_ != nullptr && active.credential == credentials_->version()) {
     credentials_->Succeeded();
   }
-  last_success_at_ = around_.clock.Wall();
+  last_success_at_ = deps_.clock.Wall();
   for (LineState& line : lines_) {
     line.wants = Wants::kNothing;
     for (const ActivePtr& waiting : line.line) {
@@ -257,7 +257,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
     std::sort(shares.again.begin(), shares.again.end(), [](const queue::Member& a, const queue::Member& b) {
       return std::pair(a.sequence, a.first_record) < std::pair(b.sequence, b.first_record);
     });
-    Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, shares.again);
+    Result<std::unique_ptr<queue::PreparedBatch>> rebuilt = builder_.Rebuild(active->batch, shares.again);
     if (!rebuilt) {
       CannotRebuild(active, rebuilt.error(), answer);
       return;
@@ -295,7 +295,7 @@ bool DestinationImpl::NameRefused(Active& active, const queue::Member& member, c
 }
 
 // What a partial success left goes again, as a retry, later each time that it moves little.
-DestinationImpl::ActivePtr DestinationImpl::RestOf(const Active& active, const queue::FrozenBatch& batch,
+DestinationImpl::ActivePtr DestinationImpl::RestOf(const Active& active, const queue::PreparedBatch& batch,
                                                    std::uint32_t delivered, MonoTime now) {
   auto rest = std::make_shared<Active>();
   rest->batch = batch;
@@ -304,7 +304,7 @@ DestinationImpl::ActivePtr DestinationImpl::RestOf(const Active& active, const q
   const bool little = delivered < active.batch.records - active.batch.records / 2;
   rest->rests = little ? std::min(active.rests + 1, kMaxRests) : 1;
   const std::chrono::milliseconds most =
-      std::min(options_.gate.backoff_initial * (1U << (rest->rests - 1)), options_.gate.backoff_max);
+      std::min(options_.breaker.backoff_initial * (1U << (rest->rests - 1)), options_.breaker.backoff_max);
   rest->not_before = now + most / 4 + most * random_.UpTo(300) / 400;
   return rest;
 }
@@ -315,8 +315,8 @@ void DestinationImpl::OnThrottled(const ActivePtr& active, const Answer& answer)
     OnFault(active, Fault::kThrottled, answer);
     return;
   }
-  gate_.Record(limit::Effect::kThrottled, answer.verdict.reason, answer.verdict.retry_after, answer.now,
-               around_.clock.Wall());
+  breaker_.Record(limit::Effect::kThrottled, answer.verdict.reason, answer.verdict.retry_after, answer.now,
+                  deps_.clock.Wall());
 }
 
 // A suspect that is told to wait while others pass: others do not have to.

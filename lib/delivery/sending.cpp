@@ -1,4 +1,4 @@
-// Which frozen batch goes next, when, and how: the second part of DestinationImpl.
+// Which prepared batch goes next, when, and how: the second part of DestinationImpl.
 
 #include <algorithm>
 #include <utility>
@@ -28,7 +28,7 @@ DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
         return active;
       }
       const ActivePtr other = OtherThan(*active, line);
-      return other || line.freezing ? other : active;
+      return other || line.preparing ? other : active;
     }
     if (active->state == Active::State::kSending || active->has_successors) {
       break;
@@ -61,7 +61,7 @@ DestinationImpl::ActivePtr DestinationImpl::OtherThan(const Active& head, const 
     return far;
   }
   // What is newest may just be on its way into the line.
-  return line.wants == Wants::kNewest && (newest || line.freezing) ? newest : small;
+  return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
 // Of two batches, whether this one is the better witness of how the destination is: one that was not tried yet, and has
@@ -85,7 +85,7 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
     }
   }
   const batch::Line at = LineNameOf(active);
-  if (!at.replay && around_.queue.Waiting(options_.name, PartOf(at)).messages > 0) {
+  if (!at.replay && deps_.queue.Waiting(options_.name, PartOf(at)).messages > 0) {
     attempt.others_wait = true;
     attempt.untried_waits = attempt.untried_waits || MayProbe(LineOf(active));
   }
@@ -105,12 +105,12 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
         }
       }
     }
-    const std::optional<batch::Line> turn = turns_.Next(ready);
-    if (!turn || in_flight_ >= gate_.MaxInFlight(kMaxInFlight)) {
+    const std::optional<batch::Line> turn = scheduler_.Next(ready);
+    if (!turn || in_flight_ >= breaker_.MaxInFlight(kMaxInFlight)) {
       return next;
     }
-    if (!gate_.MaySend(now)) {
-      return gate_.NextSend(now).value_or(now + kIdle);
+    if (!breaker_.MaySend(now)) {
+      return breaker_.NextSend(now).value_or(now + kIdle);
     }
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
     const ActivePtr head = HeadOf(StateOf(*turn));
@@ -118,7 +118,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       return std::min(next, at);
     }
     Send(head, now);
-    turns_.Took(*turn, ready);
+    scheduler_.Took(*turn, ready);
   }
 }
 
@@ -134,8 +134,9 @@ MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
   if (active.rests > 0) {
     at = std::max(at, budget_.NextRetry(now));
   }
-  return active.attempts > 0 && gate_.state() == limit::GateState::kRetrying ? std::max(at, budget_.NextRetry(now))
-                                                                             : at;
+  return active.attempts > 0 && breaker_.state() == limit::CircuitState::kRetrying
+             ? std::max(at, budget_.NextRetry(now))
+             : at;
 }
 
 MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const {
@@ -145,13 +146,13 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   const limit::Cost cost = CostOf(active);
   MonoTime at = limits_.NextAdmission(cost, now);
-  if (around_.shared != nullptr) {
-    at = std::max(at, around_.shared->NextAdmission(cost, now));
+  if (deps_.shared != nullptr) {
+    at = std::max(at, deps_.shared->NextAdmission(cost, now));
   }
   return at;
 }
 
-std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const queue::FrozenBatch& batch) const {
+std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const queue::PreparedBatch& batch) const {
   std::vector<std::pair<std::string, std::string>> headers = {
       {"Content-Type", batch.content_type},
       {"Accept", "application/json, application/problem+json"},
@@ -200,15 +201,15 @@ void DestinationImpl::CountSearch(const Active& active, MonoTime now) {
 
 // Nothing passes, whatever the answers are: the kept connection may lead to a backend that is the only one to say so.
 bool DestinationImpl::DoubtsConnection(const Active& active) const {
-  return gate_.state() == limit::GateState::kHeld || gate_.consecutive_failures() >= kFailuresToDistrust ||
+  return breaker_.state() == limit::CircuitState::kHeld || breaker_.consecutive_failures() >= kFailuresToDistrust ||
          active.attempts > kAttemptsToDistrust || evidence_.DoubtsConnection();
 }
 
 void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
-  if (around_.shared != nullptr) {
-    around_.shared->Admit(cost, now);
+  if (deps_.shared != nullptr) {
+    deps_.shared->Admit(cost, now);
   }
   if (!active->search()) {
     CountAttempt(*active, now);
@@ -228,12 +229,12 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   // What is known against a record, or against the destination, is to come over different connections.
   request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first()));
   request.leave_kept = DoubtsConnection(*active);
-  around_.uploader.Send(EndpointFor(*active), std::move(request),
-                        [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
-                          if (!alive.expired()) {
-                            OnResponse(active, std::move(response));
-                          }
-                        });
+  deps_.uploader.Send(EndpointFor(*active), std::move(request),
+                      [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
+                        if (!alive.expired()) {
+                          OnResponse(active, std::move(response));
+                        }
+                      });
 }
 
 }  // namespace packhorse::delivery

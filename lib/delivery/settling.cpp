@@ -52,7 +52,7 @@ void DestinationImpl::Split(const ActivePtr& active, const Answer& answer) {
   }
   std::vector<ActivePtr> successors;
   for (const std::vector<queue::Member>& part : parts) {
-    Result<std::unique_ptr<queue::FrozenBatch>> rebuilt = builder_.Rebuild(active->batch, part);
+    Result<std::unique_ptr<queue::PreparedBatch>> rebuilt = builder_.Rebuild(active->batch, part);
     if (!rebuilt) {
       CannotRebuild(active, rebuilt.error(), answer);
       return;
@@ -78,13 +78,13 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
   }
   TellOf(*active, settlement);
   suspects_changed_ = suspects_changed_ || !settlement.set_aside.empty();
-  around_.queue.Settle(std::move(settlement),
-                       [this, active, successors = std::move(successors),
-                        alive = std::weak_ptr<bool>(alive_)](const Result<std::vector<queue::BatchId>>& ids) {
-                         if (!alive.expired()) {
-                           OnSettled(active, successors, ids);
-                         }
-                       });
+  deps_.queue.Settle(std::move(settlement),
+                     [this, active, successors = std::move(successors),
+                      alive = std::weak_ptr<bool>(alive_)](const Result<std::vector<queue::BatchId>>& ids) {
+                       if (!alive.expired()) {
+                         OnSettled(active, successors, ids);
+                       }
+                     });
 }
 
 void DestinationImpl::OnSettled(const ActivePtr& active, const std::vector<ActivePtr>& successors,
@@ -94,7 +94,7 @@ void DestinationImpl::OnSettled(const ActivePtr& active, const std::vector<Activ
     active->state = Active::State::kReady;
     active->has_successors = false;
     active->may_have_arrived = true;
-    Hold("settle: " + ids.error().message, around_.clock.Mono());
+    Hold("settle: " + ids.error().message, deps_.clock.Mono());
     return;
   }
   if (active->suspicion) {
@@ -112,7 +112,7 @@ void DestinationImpl::OnSettled(const ActivePtr& active, const std::vector<Activ
     successors[i]->batch.id = (*ids)[i];
     at = line.insert(at, successors[i]) + 1;
   }
-  AfterSuspects(around_.clock.Mono());
+  AfterSuspects(deps_.clock.Mono());
 }
 
 void DestinationImpl::TellOf(const Active& active, const queue::Settlement& settlement) {
@@ -144,11 +144,9 @@ void DestinationImpl::TellOf(const Active& active, const queue::Settlement& sett
 }
 
 void DestinationImpl::Tell(health::EventName name, std::string message) {
-  around_.events.Raise(name, options_.name, std::move(message), around_.clock.Wall());
+  deps_.events.Raise(name, options_.name, std::move(message), deps_.clock.Wall());
 }
 
-void DestinationImpl::Over(health::EventName name) {
-  around_.events.Resolve(name, options_.name, around_.clock.Wall());
-}
+void DestinationImpl::Over(health::EventName name) { deps_.events.Resolve(name, options_.name, deps_.clock.Wall()); }
 
 }  // namespace packhorse::delivery

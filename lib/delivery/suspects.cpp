@@ -18,16 +18,14 @@ constexpr std::uint64_t kRoomAgain = 900;
 
 Status DestinationImpl::LearnSuspects(bool adopt) {
   while (true) {
-    const Result<std::vector<queue::Suspect>> page = around_.queue.Suspects(options_.name, kPage, last_suspect_id_);
-    if (!page) {
-      return page.error();
-    }
+    const Result<std::vector<queue::Suspect>> page = deps_.suspects.Suspects(options_.name, kPage, last_suspect_id_);
+    RETURN_IF_ERROR(page);
     for (const queue::Suspect& suspect : *page) {
       const RecordKey key{suspect.lane, suspect.sequence, suspect.record};
       suspect_ids_[key] = suspect.id;
       last_suspect_id_ = suspect.id;
       if (adopt) {
-        evidence_.Adopt(key, around_.clock.Mono());
+        evidence_.Adopt(key, deps_.clock.Mono());
       }
       for (const ActivePtr& active : trying_) {
         if (adopt && active->first() == key) {
@@ -55,13 +53,13 @@ void DestinationImpl::RetrySuspect(std::int64_t id, std::function<void(const Sta
     done(MustNotOvertake());
     return;
   }
-  const Result<queue::Suspect> suspect = around_.queue.FindSuspect(id);
+  const Result<queue::Suspect> suspect = deps_.suspects.FindSuspect(id);
   if (!suspect) {
     done(suspect.error());
     return;
   }
   if (!suspect->retrying) {
-    evidence_.Hasten(RecordKey{suspect->lane, suspect->sequence, suspect->record}, around_.clock.Mono());
+    evidence_.Hasten(RecordKey{suspect->lane, suspect->sequence, suspect->record}, deps_.clock.Mono());
   }
   done(Status());
 }
@@ -91,7 +89,7 @@ MonoTime DestinationImpl::RetrySuspects(MonoTime now) {
 }
 
 void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoTime now) {
-  const Result<queue::Suspect> suspect = around_.queue.FindSuspect(id);
+  const Result<queue::Suspect> suspect = deps_.suspects.FindSuspect(id);
   if (!suspect) {
     if (suspect.error().code == ErrorCode::kNotFound) {  // given up on request, or too old
       suspect_ids_.erase(record);
@@ -104,12 +102,12 @@ void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoT
   }
   auto active = std::make_shared<Active>();
   active->suspicion = suspect->suspicion;
-  std::unique_ptr<queue::FrozenBatch> batch;
+  std::unique_ptr<queue::PreparedBatch> batch;
   if (suspect->kept) {
     active->batch = *suspect->kept;
     active->may_have_arrived = true;
   } else {
-    Result<std::unique_ptr<queue::FrozenBatch>> rendered = builder_.Retry(*suspect);
+    Result<std::unique_ptr<queue::PreparedBatch>> rendered = builder_.Retry(*suspect);
     if (!rendered) {
       last_error_ = rendered.error().message;
       evidence_.Postpone(record, now);
@@ -121,7 +119,7 @@ void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoT
   active->batch.suspect = true;
   evidence_.Trying(record);
   taking_suspect_ = true;
-  around_.queue.RetrySuspect(
+  deps_.suspects.RetrySuspect(
       id, std::move(batch),
       [this, active, record, alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& batch_id) {
         if (alive.expired()) {
@@ -129,7 +127,7 @@ void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoT
         }
         taking_suspect_ = false;
         if (!batch_id) {
-          evidence_.Postpone(record, around_.clock.Mono());
+          evidence_.Postpone(record, deps_.clock.Mono());
           return;
         }
         active->batch.id = *batch_id;
@@ -139,16 +137,16 @@ void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoT
 
 // While something is wrong with the destination its lines tell when that is over; without any, a suspect does.
 bool DestinationImpl::SuspectMayGo(MonoTime now) const {
-  const limit::GateState state = gate_.state();
-  if (state == limit::GateState::kPaused || options_.keeps_order) {
+  const limit::CircuitState state = breaker_.state();
+  if (state == limit::CircuitState::kPaused || options_.keeps_order) {
     return false;  // of another configuration: they wait for it
   }
-  if (crowded_ && state == limit::GateState::kHeld) {
+  if (crowded_ && state == limit::CircuitState::kHeld) {
     return in_flight_ == 0;
   }
   const bool lines_empty =
       std::all_of(lines_.begin(), lines_.end(), [](const LineState& line) { return line.line.empty(); });
-  return gate_.MaySend(now) && (state == limit::GateState::kOk || lines_empty);
+  return breaker_.MaySend(now) && (state == limit::CircuitState::kOk || lines_empty);
 }
 
 MonoTime DestinationImpl::SendSuspect(MonoTime now) {
@@ -167,7 +165,7 @@ MonoTime DestinationImpl::SendSuspect(MonoTime now) {
 
 // Some came, or went.
 void DestinationImpl::AfterSuspects(MonoTime now) {
-  const std::uint64_t left = around_.queue.SuspectCount(options_.name);
+  const std::uint64_t left = deps_.suspects.SuspectCount(options_.name);
   if (left == 0) {
     Over("suspects");
   }
@@ -180,7 +178,7 @@ void DestinationImpl::AfterSuspects(MonoTime now) {
   if (crowded_ && left <= kRoomAgain) {
     crowded_ = false;
     Over("suspects_full");
-    gate_.Nudge(now);
+    breaker_.Nudge(now);
   }
 }
 

@@ -13,7 +13,8 @@ namespace packhorse::health {
 // does not compile (EventName). docs/RUNBOOK.md has the same table and a section for each, which a test compares.
 // Plain constants, any thread.
 
-// Severity of product.md "alert hierarchy". Open events of P0 to P2 make the bridge degraded, those of P3 do not.
+// How bad it is: docs/RUNBOOK.md says what each level asks for. Open events of P0 to P2 make the bridge degraded, those
+// of P3 do not.
 enum class Severity : std::uint8_t { kP0, kP1, kP2, kP3 };
 std::string_view Name(Severity severity);
 

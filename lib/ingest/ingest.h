@@ -14,7 +14,7 @@
 #include "ingest/device_rates.h"
 #include "ingest/oddities.h"
 #include "ingest/sessions.h"
-#include "queue/queue.h"
+#include "queue/ports/intake.h"
 #include "record/raw_message.h"
 
 namespace packhorse::ingest {
@@ -67,7 +67,7 @@ class Intake {
   // block.
   using Tap = std::function<void(Lane, Sequence, const RawMessage&)>;
 
-  Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock);
+  Intake(std::vector<Route> routes, Limits limits, queue::IntakePort& queue, const Clock& clock);
   ~Intake();
 
   // The time is taken before anything else. Returns success once the message is safe (stored, quarantined, or counted

@@ -142,7 +142,7 @@ void Add(std::atomic<std::uint64_t>& counter, bool condition = true) {
 }  // namespace
 
 struct Intake::Impl {
-  Impl(queue::Queue& the_queue, const Clock& the_clock) : queue(the_queue), clock(the_clock) {}
+  Impl(queue::IntakePort& the_queue, const Clock& the_clock) : queue(the_queue), clock(the_clock) {}
 
   std::shared_ptr<const Table> CurrentTable() const {
     const std::lock_guard lock(mutex);
@@ -160,7 +160,7 @@ struct Intake::Impl {
   // Whether the queue took it; false: it was dropped on arrival and is counted.
   Result<bool> Store(const Arrival& arrival, const Limits& limits, std::optional<Lane> lane, RawMessage message);
 
-  queue::Queue& queue;
+  queue::IntakePort& queue;
   const Clock& clock;
   mutable std::mutex mutex;
   std::shared_ptr<const Table> table;  // guarded by mutex
@@ -252,9 +252,7 @@ Result<bool> Intake::Impl::Store(const Arrival& arrival, const Limits& limits, s
     copy = message;
   }
   const Result<queue::Slot> slot = queue.AppendTo(lane, std::move(message));
-  if (!slot) {
-    return slot.error();
-  }
+  RETURN_IF_ERROR(slot);
   const bool taken = slot->sequence > 0;
   if (listener && *listener && taken) {
     (*listener)(slot->lane, slot->sequence, *copy);
@@ -262,7 +260,7 @@ Result<bool> Intake::Impl::Store(const Arrival& arrival, const Limits& limits, s
   return taken;
 }
 
-Intake::Intake(std::vector<Route> routes, Limits limits, queue::Queue& queue, const Clock& clock)
+Intake::Intake(std::vector<Route> routes, Limits limits, queue::IntakePort& queue, const Clock& clock)
     : impl_(std::make_unique<Impl>(queue, clock)) {
   SetRoutes(std::move(routes), limits);
 }

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "limit/gate.h"
+#include "limit/circuit_breaker.h"
 
 namespace packhorse::limit {
 namespace {

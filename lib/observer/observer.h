@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "contract/device_contract.h"
-#include "queue/values.h"
+#include "queue/values/values.h"
 #include "record/raw_message.h"
 
 namespace packhorse::observer {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "outcome/reply_body.h"
 #include "outcome/reply_text.h"

@@ -13,7 +13,7 @@
 
 namespace packhorse::outcome {
 
-// Turns what came back into what happens: the table of design.md "Outcome, holding and recovery", as data. Pure
+// Turns what came back into what happens: the table of README.md, as data. Pure
 // functions.
 
 // A reply, without the transport library's types.

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/text.h"
 #include "outcome/reply_text.h"
 
 namespace packhorse::outcome {

@@ -15,10 +15,6 @@ constexpr std::size_t kTitleBytes = 160;
 
 bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'; }
-
-char LowerChar(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // RFC 6750 section 2.1 and RFC 7235: the characters of a token68.
 bool IsCredentialChar(char c) { return IsAlnum(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos; }
 
@@ -138,22 +134,6 @@ constexpr std::pair<int, std::string_view> kPhrases[] = {
 };
 
 }  // namespace
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsSpace(text.front())) {
-    text.remove_prefix(1);
-  }
-  while (!text.empty() && IsSpace(text.back())) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), LowerChar);
-  return lower;
-}
 
 std::string OneLine(std::string_view text, std::size_t max_bytes) {
   // No escaped form is shorter than what it stands for, so that more than this cannot be shown anyway. A secret that is

@@ -24,9 +24,6 @@ std::string_view Header(const Reply& reply, std::string_view name);
 // All headers of this name, in order.
 std::vector<std::string_view> Headers(const Reply& reply, std::string_view name);
 
-std::string_view Trim(std::string_view text);
-std::string Lower(std::string_view text);
-
 // The media type alone, in lower case, without parameters.
 std::string MediaType(const Reply& reply);
 // application/json, text/json or anything +json (RFC 6839 section 3.1).

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "outcome/reply_text.h"
 
 namespace packhorse::outcome {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "queue/message_codec.h"
+#include "queue/segment/message_codec.h"
 
 namespace packhorse::queue {
 namespace {
@@ -69,15 +69,13 @@ Result<bool> GiveUpWalk::Add(std::string_view plain, Sequence first) {
   SegmentReader reader(plain, first);
   while (!reader.AtEnd()) {
     const Result<SegmentReader::Head> head = reader.Next();
-    if (!head) {
-      return head.error();
-    }
+    RETURN_IF_ERROR(head);
     if (head->sequence > bounds_.through || messages_ >= bounds_.messages) {
       return false;
     }
     const bool seen = head->sequence < next_;
     next_ = std::max(next_, head->sequence + 1);
-    if (seen || !Index::Holds(wanted_, head->stream, head->sequence)) {
+    if (seen || !QueueState::Holds(wanted_, head->stream, head->sequence)) {
       continue;
     }
     if (bounds_.goes && !bounds_.goes(head->sequence, reader.boot_time())) {

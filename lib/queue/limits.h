@@ -13,18 +13,14 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "queue/index.h"
-#include "queue/operation.h"
-#include "queue/queue.h"
+#include "queue/operation/operation.h"
+#include "queue/state/queue_state.h"
+#include "queue/values/limit_report.h"
+#include "queue/values/options.h"
 
 namespace packhorse::queue {
 
 // What the limits of a queue mean, without a disk and without a lock. Plain values and functions; any thread.
-
-// The ledger's reasons for what a limit costs.
-inline constexpr std::string_view kMaxAge = "max_age";
-inline constexpr std::string_view kMaxBytes = "max_bytes";
-inline constexpr std::string_view kMaxRecords = "max_records";
 
 // What there is of what is limited.
 struct Fill {

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/file.h"
-#include "queue/check.h"
+#include "queue/inspect/check.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/rows.h"
+#include "queue/tables/rows.h"
 
 namespace packhorse::queue {
 namespace {
@@ -22,7 +22,7 @@ class PendingCollector {
 
   Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const std::vector<Subscription>& wanted) {
     const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
-      if (Index::Holds(wanted, head.stream, head.sequence)) {
+      if (QueueState::Holds(wanted, head.stream, head.sequence)) {
         StoredMessage stored{head.sequence, reader.Take()};
         bytes_ += stored.message.payload.size();
         const bool first_message = pending_.messages.empty();
@@ -48,8 +48,8 @@ class PendingCollector {
   std::uint64_t bytes_ = 0;
 };
 
-StartReport WithGaps(StartReport report, const Index& index) {
-  report.ledger_gaps = index.LedgerGaps();
+StartReport WithContradictions(StartReport report, const QueueState& state) {
+  report.ledger_contradictions = state.LedgerContradictions();
   return report;
 }
 
@@ -61,14 +61,14 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       lock_(std::move(opened.lock)),
       runtime_lock_(std::move(opened.runtime_lock)),
       ids_(std::move(opened.ids)),
-      report_(WithGaps(std::move(opened.report), *opened.index)),
-      index_(std::move(opened.index)),
+      report_(WithContradictions(std::move(opened.report), *opened.state)),
+      state_(std::move(opened.state)),
       limits_(options_.limits),
       store_(
-          std::make_unique<Store>(std::move(opened.books), *index_, mutex_, clock_, std::move(opened.journal),
-                                  *std::move(opened.ballast), std::move(opened.witness),
+          std::make_unique<Store>(std::move(opened.writer), *state_, mutex_, clock_, std::move(opened.journal),
+                                  *std::move(opened.reserve_file), std::move(opened.witness),
                                   StoreOptions{opened.position, options_.strict, options_.window,
-                                               options_.watch_interval, options_.fold_when_asked, [this] { Wake(); }})),
+                                               options_.watch_interval, options_.checkpoint_when_asked, [this] { Wake(); }})),
       reader_(std::move(opened.reader)) {
   expiry_.SetMaxAge(limits_.max_age);
 }
@@ -97,9 +97,9 @@ void QueueImpl::Poll() {
   }
 }
 
-void QueueImpl::Fold(std::function<void(const Status&)> done) {
+void QueueImpl::Checkpoint(std::function<void(const Status&)> done) {
   const std::lock_guard lock(mutex_);
-  store_->WhenFoldedLocked(
+  store_->WhenCheckpointedLocked(
       [this, done = std::move(done)](const Status& status) { CompleteLocked([done, status] { done(status); }); });
 }
 
@@ -107,21 +107,21 @@ Queue::LastNumbers QueueImpl::Last() {
   const std::lock_guard lock(mutex_);
   LastNumbers last{};
   for (const Lane lane : kAllLanes) {
-    last.at(At(lane)) = index_->last(lane);
+    last.at(At(lane)) = state_->last(lane);
   }
   return last;
 }
 
 bool QueueImpl::SettledThrough(const std::string& destination, const LastNumbers& last) {
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
   return !id || std::all_of(kAllLanes.begin(), kAllLanes.end(),
-                            [&](Lane lane) { return index_->SettledThrough(*id, lane, last.at(At(lane))); });
+                            [&](Lane lane) { return state_->SettledThrough(*id, lane, last.at(At(lane))); });
 }
 
 Result<StreamId> QueueImpl::Stream(std::string_view name) const {
   const std::lock_guard lock(mutex_);
-  if (const std::optional<StreamId> id = index_->FindStream(name)) {
+  if (const std::optional<StreamId> id = state_->FindStream(name)) {
     return *id;
   }
   return Error{ErrorCode::kNotFound, "no stream \"" + std::string(name) + "\" in the queue"};
@@ -129,36 +129,36 @@ Result<StreamId> QueueImpl::Stream(std::string_view name) const {
 
 std::string QueueImpl::StreamName(StreamId id) const {
   const std::lock_guard lock(mutex_);
-  return index_->StreamName(id);
+  return state_->StreamName(id);
 }
 
 PendingStats QueueImpl::Waiting(const std::string& destination, LanePart of) {
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
   if (!id) {
     return {};
   }
   PendingStats stats;
-  const Index::Backlog& backlog = index_->backlog(*id, of.lane);
-  stats.withheld = index_->Withheld(*id, of, WithheldFromLocked(of.lane));
-  stats.messages = backlog.waiting(of.part) - stats.withheld;
-  const std::uint64_t waiting = backlog.waiting();
-  const std::uint64_t all = index_->PendingMessages(*id, of.lane);
-  stats.set_aside = index_->suspects().Messages(*id, of.lane).size();
-  stats.frozen_messages = all > waiting + stats.set_aside ? all - waiting - stats.set_aside : 0;
+  const PendingRanges& pending = state_->pending_ranges(*id, of.lane);
+  stats.withheld = state_->Withheld(*id, of, WithheldFromLocked(of.lane));
+  stats.messages = pending.waiting(of.part) - stats.withheld;
+  const std::uint64_t waiting = pending.waiting();
+  const std::uint64_t all = state_->PendingMessages(*id, of.lane);
+  stats.set_aside = state_->suspects().Messages(*id, of.lane).size();
+  stats.prepared_messages = all > waiting + stats.set_aside ? all - waiting - stats.set_aside : 0;
   return stats;
 }
 
 void QueueImpl::WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) {
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
   if (!id) {
     return;
   }
-  Index::Backlog& backlog = index_->backlog(*id, of.lane);
-  backlog.wake_at = messages;
-  backlog.wake_part = of.part;
-  if (backlog.waiting(of.part) - index_->Withheld(*id, of, WithheldFromLocked(of.lane)) >= messages) {
+  PendingRanges& pending = state_->pending_ranges(*id, of.lane);
+  pending.wake_at = messages;
+  pending.wake_part = of.part;
+  if (pending.waiting(of.part) - state_->Withheld(*id, of, WithheldFromLocked(of.lane)) >= messages) {
     Wake();  // they came in between
   }
 }
@@ -172,21 +172,21 @@ Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, std
                                 std::uint64_t max_bytes, bool withheld_too) {
   const Lane lane = of.lane;
   std::unique_lock lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
   if (!id) {
     return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\" in the queue"};
   }
-  const Index::Range* found = index_->backlog(*id, lane).First(of.part);
+  const PendingRange* found = state_->pending_ranges(*id, lane).First(of.part);
   Pending pending;
   const Sequence end = withheld_too ? kMaxSequence : WithheldFromLocked(lane).value_or(kMaxSequence);
   if (found == nullptr || found->from >= end) {
     return pending;
   }
-  const Index::Range range = *found;
-  const Sequence limit = std::min({range.through.value_or(kMaxSequence), index_->last(lane), end - 1});
+  const PendingRange range = *found;
+  const Sequence limit = std::min({range.through.value_or(kMaxSequence), state_->last(lane), end - 1});
   pending.from = range.from;
   pending.through = range.from - 1;
-  const std::vector<Subscription> wanted = index_->SubscriptionsOf(*id, lane);
+  const std::vector<Subscription> wanted = state_->SubscriptionsOf(*id, lane);
   PendingCollector collector(pending, max_messages, max_bytes);
   bool more = true;
   Status visited =
@@ -195,9 +195,7 @@ Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, std
         more = added && *added;
         return added;
       });
-  if (!visited) {
-    return visited.error();
-  }
+  RETURN_IF_ERROR(visited);
   if (more) {
     pending.through = limit;  // also past numbers that were never used
   }
@@ -209,7 +207,7 @@ Status QueueImpl::VisitMessages(std::unique_lock<std::mutex>& lock, Lane lane, S
                                 const VisitPlain& visit) {
   bool complete = false;
   bool more = true;
-  const auto cached = index_->Cached(lane, from, complete);
+  const auto cached = state_->Cached(lane, from, complete);
   if (!complete) {
     lock.unlock();
     Status visited =
@@ -236,9 +234,7 @@ Status QueueImpl::VisitMessages(std::unique_lock<std::mutex>& lock, Lane lane, S
       break;
     }
     const Result<bool> go_on = visit(messages.plain(), messages.first());
-    if (!go_on) {
-      return go_on.error();
-    }
+    RETURN_IF_ERROR(go_on);
     more = *go_on;
   }
   return {};
@@ -246,14 +242,14 @@ Status QueueImpl::VisitMessages(std::unique_lock<std::mutex>& lock, Lane lane, S
 
 std::optional<WallTime> QueueImpl::OldestWaiting(const std::string& destination, LanePart of) {
   std::unique_lock lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
-  const Index::Range* range = id ? index_->backlog(*id, of.lane).First(of.part) : nullptr;
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
+  const PendingRange* range = id ? state_->pending_ranges(*id, of.lane).First(of.part) : nullptr;
   if (range == nullptr) {
     return std::nullopt;
   }
   const Sequence from = range->from;
-  StoredMessage first = index_->backlog(*id, of.lane).oldest;
-  if (index_->backlog(*id, of.lane).oldest_for != from) {
+  StoredMessage first = state_->pending_ranges(*id, of.lane).oldest;
+  if (state_->pending_ranges(*id, of.lane).oldest_for != from) {
     lock.unlock();
     Result<Pending> pending = Look(destination, of, 1, 1, true);
     lock.lock();
@@ -262,23 +258,24 @@ std::optional<WallTime> QueueImpl::OldestWaiting(const std::string& destination,
     }
     first = std::move(pending->messages.front());
     first.message.payload.clear();
-    Index::Backlog& known = index_->backlog(*id, of.lane);
+    PendingRanges& known = state_->pending_ranges(*id, of.lane);
     known.oldest_for = from;
     known.oldest = first;
   }
-  index_->boots().Correct(of.lane, first.sequence, first.message);
-  return index_->boots().Arrived(of.lane, first.sequence, first.message, clock_);
+  state_->clock_epochs().Correct(of.lane, first.sequence, first.message);
+  return state_->clock_epochs().Arrived(of.lane, first.sequence, first.message, clock_);
 }
 
 WallTime QueueImpl::OldestPending(const std::string& destination) {
   std::optional<WallTime> oldest;
   {
     const std::lock_guard lock(mutex_);
-    const std::optional<DestinationId> id = index_->FindDestination(destination);
-    for (const auto& [batch_id, unsettled] : index_->unsettled()) {
-      const FrozenBatch& batch = *unsettled.batch;
+    const std::optional<DestinationId> id = state_->FindDestination(destination);
+    for (const auto& [batch_id, unsettled] : state_->unsettled()) {
+      const PreparedBatch& batch = *unsettled.batch;
       if (id && unsettled.destination == *id) {
-        const WallTime at = index_->boots().Shown(batch.lane, batch.members.front().sequence, batch.oldest_at, clock_);
+        const WallTime at =
+            state_->clock_epochs().Shown(batch.lane, batch.members.front().sequence, batch.oldest_at, clock_);
         oldest = std::min(oldest.value_or(at), at);
       }
     }
@@ -294,7 +291,7 @@ WallTime QueueImpl::OldestPending(const std::string& destination) {
 
 std::optional<StoredMessage> QueueImpl::FindInMemoryLocked(Lane lane, Sequence sequence) const {
   bool complete = false;
-  const auto cached = index_->Cached(lane, sequence, complete);
+  const auto cached = state_->Cached(lane, sequence, complete);
   if (cached.empty() || cached.front()->messages.first() > sequence) {
     return std::nullopt;
   }
@@ -316,34 +313,34 @@ Result<StoredMessage> QueueImpl::Read(Lane lane, Sequence sequence) {
   {
     const std::lock_guard lock(mutex_);
     if (std::optional<StoredMessage> found = FindInMemoryLocked(lane, sequence)) {
-      index_->boots().Correct(lane, sequence, found->message);
+      state_->clock_epochs().Correct(lane, sequence, found->message);
       return *std::move(found);
     }
-    if (std::optional<StoredMessage> suspect = index_->UnfoldedSuspectMessage(lane, sequence)) {
+    if (std::optional<StoredMessage> suspect = state_->UncheckpointedSuspectMessage(lane, sequence)) {
       return *std::move(suspect);
     }
   }
   Result<StoredMessage> stored = Noted(reader_.Message(lane, sequence));
   if (stored) {
     const std::lock_guard lock(mutex_);
-    index_->boots().Correct(lane, sequence, stored->message);
+    state_->clock_epochs().Correct(lane, sequence, stored->message);
   }
   return stored;
 }
 
-Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& destination) {
-  std::vector<FrozenBatch> batches;
+Result<std::vector<PreparedBatch>> QueueImpl::PreparedBatches(const std::string& destination) {
+  std::vector<PreparedBatch> batches;
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
-  for (const auto* frozen : {&index_->unsettled(), &index_->replays().batches()}) {
-    for (const auto& [batch_id, unsettled] : *frozen) {
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
+  for (const auto* prepared : {&state_->unsettled(), &state_->replays().batches()}) {
+    for (const auto& [batch_id, unsettled] : *prepared) {
       if (id && unsettled.destination == *id) {
         batches.push_back(*unsettled.batch);
         batches.back().maybe_sent = true;
       }
     }
   }
-  const auto before = [](const FrozenBatch& a, const FrozenBatch& b) {
+  const auto before = [](const PreparedBatch& a, const PreparedBatch& b) {
     return std::tuple(a.lane, a.members.front().sequence, a.members.front().first_record) <
            std::tuple(b.lane, b.members.front().sequence, b.members.front().first_record);
   };
@@ -352,9 +349,7 @@ Result<std::vector<FrozenBatch>> QueueImpl::FrozenBatches(const std::string& des
 }
 
 Result<std::vector<DeadLetter>> QueueImpl::DeadLetters(std::size_t limit, std::int64_t after_id, Reading reading) {
-  if (Status ready = reading == Reading::kUpToDate ? store_->Barrier() : Status{}; !ready) {
-    return ready.error();
-  }
+  RETURN_IF_ERROR(reading == Reading::kUpToDate ? store_->Barrier() : Status{});
   Result<std::vector<DeadLetter>> letters = Noted(reader_.DeadLetters(limit, after_id));
   if (letters) {
     for (DeadLetter& letter : *letters) {
@@ -373,25 +368,19 @@ Result<DeadLetter> QueueImpl::FindDeadLetter(std::int64_t id) {
 }
 
 Result<std::vector<QuarantinedMessage>> QueueImpl::Quarantined(std::size_t limit, Sequence after, Reading reading) {
-  if (Status ready = reading == Reading::kUpToDate ? store_->Barrier() : Status{}; !ready) {
-    return ready.error();
-  }
+  RETURN_IF_ERROR(reading == Reading::kUpToDate ? store_->Barrier() : Status{});
   return Noted(reader_.Quarantined(limit, after));
 }
 
 Result<Ledger> QueueImpl::ReadLedger() {
   const std::lock_guard lock(mutex_);
-  return index_->BuildLedger();
+  return state_->BuildLedger();
 }
 
 Result<std::vector<std::string>> QueueImpl::VerifyLedger() {
-  if (Status folded = store_->Barrier(); !folded) {
-    return folded.error();
-  }
+  RETURN_IF_ERROR(store_->Barrier());
   Result<CheckReport> report = Noted(CheckAll(options_.path));
-  if (!report) {
-    return report.error();
-  }
+  RETURN_IF_ERROR(report);
   if (!report->damage.empty()) {
     NoteDamage(report->damage);
   }
@@ -411,24 +400,24 @@ Stats QueueImpl::Snapshot() {
   std::vector<std::string> destinations;
   {
     const std::lock_guard lock(mutex_);
-    const Held held = index_->held();
-    stats.at_risk = index_->Unstored();
-    if (const std::optional<MonoTime> oldest = index_->OldestUnstored()) {
+    const SegmentTotals held = state_->held();
+    stats.at_risk = state_->Unstored();
+    if (const std::optional<MonoTime> oldest = state_->OldestUnstored()) {
       stats.at_risk_for = clock_.Mono() - *oldest;
     }
-    const Held retained = index_->retained().held();
+    const SegmentTotals retained = state_->retained().held();
     stats.messages =
         static_cast<std::uint64_t>(std::max<std::int64_t>(held.messages - retained.messages, 0)) + stats.at_risk;
     stats.retained_messages = static_cast<std::uint64_t>(retained.messages);
     stats.retained_bytes = static_cast<std::uint64_t>(retained.payload_bytes);
-    stats.released_messages = static_cast<std::uint64_t>(index_->retained().released());
+    stats.released_messages = static_cast<std::uint64_t>(state_->retained().released());
     stats.segments = static_cast<std::uint64_t>(std::max<std::int64_t>(held.segments, 0));
     stats.payload_bytes_stored = static_cast<std::uint64_t>(std::max<std::int64_t>(held.payload_bytes, 0));
-    stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->dead(), 0));
-    stats.suspects = index_->suspects().all().size();
-    stats.undecodable = index_->Undecodable();
-    stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(index_->quarantined(), 0));
-    stats.most_waiting = index_->MostWaiting();
+    stats.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(state_->dead(), 0));
+    stats.suspects = state_->suspects().all().size();
+    stats.undecodable = state_->Undecodable();
+    stats.quarantined = static_cast<std::uint64_t>(std::max<std::int64_t>(state_->quarantined(), 0));
+    stats.most_waiting = state_->MostWaiting();
     stats.full = store_->disk_full_locked() ? kFullDisk : full_;
     stats.commits = store_->commits_locked();
     stats.journal_bytes = store_->journal_bytes_locked();
@@ -436,8 +425,8 @@ Stats QueueImpl::Snapshot() {
     stats.replaced = store_->replaced_locked();
     stats.last_error = store_->last_error_locked();
     stats.failing_since = store_->failing_since_locked();
-    destinations = index_->Destinations();
-    stats.pending = index_->Pending();
+    destinations = state_->Destinations();
+    stats.pending = state_->Pending();
   }
   for (const std::string& destination : destinations) {
     const WallTime oldest = OldestPending(destination);

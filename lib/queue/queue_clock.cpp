@@ -7,15 +7,15 @@ namespace packhorse::queue {
 BootClock QueueImpl::ClockOfBoot() const {
   const std::lock_guard lock(mutex_);
   BootClock clock;
-  const Boot* boot = index_->boots().current();
+  const ClockEpoch* boot = state_->clock_epochs().current();
   if (boot == nullptr) {
     return clock;
   }
-  clock.state = boot->state == Boot::State::kAwaited  ? BootClock::State::kAwaited
-                : boot->state == Boot::State::kLearnt ? BootClock::State::kLearnt
-                                                      : BootClock::State::kAsStamped;
+  clock.state = boot->state == ClockEpoch::State::kAwaited  ? BootClock::State::kAwaited
+                : boot->state == ClockEpoch::State::kLearnt ? BootClock::State::kLearnt
+                                                            : BootClock::State::kAsStamped;
   clock.withholds = WithheldFromLocked(Lane::kNormal).has_value();
-  if (boot->state == Boot::State::kLearnt) {
+  if (boot->state == ClockEpoch::State::kLearnt) {
     clock.offset = boot->wall_at_boot - boot->wall_then;
   }
   return clock;
@@ -25,14 +25,14 @@ Status QueueImpl::LearnClock() {
   const bool synchronized = clock_.Synchronized();
   const ClockOp::Learnt learnt{WallAtBoot(clock_), clock_.Boot()};
   const std::lock_guard lock(mutex_);
-  const Boot* boot = index_->boots().current();
-  if (!synchronized || boot == nullptr || boot->state != Boot::State::kAwaited) {
+  const ClockEpoch* boot = state_->clock_epochs().current();
+  if (!synchronized || boot == nullptr || boot->state != ClockEpoch::State::kAwaited) {
     return Error{ErrorCode::kInvalidArgument, synchronized ? "this boot's clock is decided" : "the clock is not right"};
   }
   // Only on the disk: a power cut must not forget by what messages were corrected that have gone out.
   const auto on_disk = [this](const Status& status) {
     if (status) {
-      index_->ReleaseClock();
+      state_->ReleaseClock();
       Wake();
     }
   };
@@ -41,28 +41,29 @@ Status QueueImpl::LearnClock() {
 }
 
 std::optional<Sequence> QueueImpl::WithheldFromLocked(Lane lane) const {
-  const Boot* boot = index_->boots().current();
-  if (boot != nullptr && boot->state == Boot::State::kAwaited && clock_.Boot() >= options_.clock_wait) {
+  const ClockEpoch* boot = state_->clock_epochs().current();
+  if (boot != nullptr && boot->state == ClockEpoch::State::kAwaited && clock_.Boot() >= options_.clock_wait) {
     return std::nullopt;
   }
-  return index_->boots().OpenFrom(lane);
+  return state_->clock_epochs().OpenFrom(lane);
 }
 
 Status QueueImpl::DecideStampsLocked(Lane lane, Sequence through) {
-  const std::optional<Sequence> open = index_->boots().OpenFrom(lane);
+  const std::optional<Sequence> open = state_->clock_epochs().OpenFrom(lane);
   if (!open || through < *open) {
     return {};
   }
   if (WithheldFromLocked(lane)) {
     return Error{ErrorCode::kInvalidArgument, "what waits for the clock must not go out yet"};
   }
-  store_->PostLocked(ClockOp{index_->boots().current()->number, lane, through, std::nullopt}, [](const Status&) {});
+  store_->PostLocked(ClockOp{state_->clock_epochs().current()->number, lane, through, std::nullopt},
+                     [](const Status&) {});
   return {};
 }
 
 void QueueImpl::CorrectLocked(Lane lane, std::vector<StoredMessage>& messages) const {
   for (StoredMessage& stored : messages) {
-    index_->boots().Correct(lane, stored.sequence, stored.message);
+    state_->clock_epochs().Correct(lane, stored.sequence, stored.message);
   }
 }
 

@@ -4,9 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "queue/configuration.h"
+#include "queue/checkpoint/configuration.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/definitions.h"
+#include "queue/tables/definition_table.h"
 
 namespace packhorse::queue {
 
@@ -18,17 +18,17 @@ bool QueueImpl::CatchesUpLocked(const std::vector<StreamOptions>& streams,
     });
   };
   const auto had_stream = [&](const std::string& name) {
-    const std::optional<DestinationId> id = index_->FindDestination(name);
+    const std::optional<DestinationId> id = state_->FindDestination(name);
     return id && std::any_of(kAllLanes.begin(), kAllLanes.end(),
-                             [&](Lane lane) { return !index_->SubscriptionsOf(*id, lane).empty(); });
+                             [&](Lane lane) { return !state_->SubscriptionsOf(*id, lane).empty(); });
   };
   return std::any_of(destinations.begin(), destinations.end(), [&](const DestinationOptions& each) {
     return each.start == StartAt::kOldest && gets_stream(each.name) && !had_stream(each.name);
   });
 }
 
-// Segments go by folds only, and the store thread may be writing one that was begun before: it is waited for. All later
-// ones leave everything where it is.
+// Segments go by checkpoints only, and the store thread may be writing one that was begun before: it is waited for. All
+// later ones leave everything where it is.
 Result<Queue::Ahead> QueueImpl::CountAhead(const std::vector<StreamOptions>& streams,
                                            const std::vector<DestinationOptions>& destinations, std::uint64_t bytes) {
   {
@@ -39,12 +39,12 @@ Result<Queue::Ahead> QueueImpl::CountAhead(const std::vector<StreamOptions>& str
     }
     if (!counting_) {
       counting_.emplace();
-      counting_->begins_at = store_->commits_locked() + (store_->folding_locked() ? 1 : 0);
+      counting_->begins_at = store_->commits_locked() + (store_->checkpointing_locked() ? 1 : 0);
       counting_->asked = clock_.Mono();
-      index_->retained().HoldAll();
+      state_->retained().PinAll();
     }
     if (store_->commits_locked() < counting_->begins_at) {
-      if (clock_.Mono() - counting_->asked < kFoldPatience) {
+      if (clock_.Mono() - counting_->asked < kCheckpointPatience) {
         return Ahead::kWaits;
       }
       ForgetCountLocked();
@@ -64,11 +64,11 @@ void QueueImpl::ForgetCountLocked() {
     return;
   }
   counting_.reset();
-  index_->retained().LetGo();
+  state_->retained().Unpin();
   // What nobody needed meanwhile goes before anything is dropped for want of space.
-  folds_help_ = true;
-  next_fold_ = {};
-  store_->AskFoldLocked();
+  checkpoints_help_ = true;
+  next_checkpoint_ = {};
+  store_->AskCheckpointLocked();
 }
 
 Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) {
@@ -76,32 +76,26 @@ Status QueueImpl::Reconfigure(std::vector<StreamOptions> streams, std::vector<De
   StoredCount count = counting_ ? std::move(counting_->count) : StoredCount();
   LedgerChanges counted;
   StoredConfiguration stored;
-  Status folded = store_->FoldNow(lock, [&](Database& database) -> Result<LedgerChanges> {
+  Status checkpointed = store_->CheckpointNow(lock, [&](Database& database) -> Result<LedgerChanges> {
     std::array<Sequence, kLanes> last{};
     for (const Lane lane : kAllLanes) {
-      last.at(At(lane)) = index_->last(lane);
+      last.at(At(lane)) = state_->last(lane);
     }
     Result<LedgerChanges> applied = ApplyConfiguration(database, streams, destinations, last, count);
     if (!applied) {
       return applied;
     }
-    if (Status kept = KeepDefinitions(database, streams, last); !kept) {
-      return kept.error();
-    }
+    RETURN_IF_ERROR(KeepDefinitions(database, streams, last));
     Result<StoredConfiguration> read = ReadConfiguration(database);
-    if (!read) {
-      return read.error();
-    }
+    RETURN_IF_ERROR(read);
     counted = *applied;
     stored = *std::move(read);
     return applied;
   });
   ForgetCountLocked();
-  if (!folded) {
-    return folded;
-  }
-  index_->CatchUp(counted);
-  Install(stored, streams, *index_);
+  RETURN_IF_ERROR(checkpointed);
+  state_->CatchUp(counted);
+  Install(stored, streams, *state_);
   return {};
 }
 

@@ -13,14 +13,14 @@
 #include <utility>
 #include <vector>
 
-#include "queue/expiry.h"
-#include "queue/index.h"
+#include "queue/clock/expiry.h"
 #include "queue/limits.h"
-#include "queue/open.h"
 #include "queue/queue.h"
-#include "queue/sqlite/catch_up.h"
-#include "queue/sqlite/reader.h"
+#include "queue/recovery/open.h"
+#include "queue/state/queue_state.h"
 #include "queue/store.h"
+#include "queue/tables/catch_up.h"
+#include "queue/tables/reader.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::queue {
@@ -35,8 +35,8 @@ struct Counting {
   MonoTime asked{};
 };
 
-// The queue behind the interface: what the loop asks is answered from the index and the reader, what the loop moves
-// becomes an operation for the store. Threads as in queue.h.
+// The queue behind the interface: what the loop asks is answered from the queue state and the reader, what the loop
+// moves becomes an operation for the store. Threads as in queue.h.
 class QueueImpl final : public Queue {
  public:
   QueueImpl(Options options, const Clock& clock, Opened opened);
@@ -66,10 +66,10 @@ class QueueImpl final : public Queue {
   bool Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) override;
   WallTime OldestPending(const std::string& destination) override;
   Result<StoredMessage> Read(Lane lane, Sequence sequence) override;
-  void Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
+  void Prepare(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
   void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) override;
-  Result<std::vector<FrozenBatch>> FrozenBatches(const std::string& destination) override;
-  void Fold(std::function<void(const Status&)> done) override;
+  Result<std::vector<PreparedBatch>> PreparedBatches(const std::string& destination) override;
+  void Checkpoint(std::function<void(const Status&)> done) override;
   LastNumbers Last() override;
   bool SettledThrough(const std::string& destination, const LastNumbers& last) override;
   void Poll() override;
@@ -78,26 +78,26 @@ class QueueImpl final : public Queue {
 
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id, Reading reading) override;
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
-  void ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
-                  std::function<void(Result<BatchId>)> done) override;
+  void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,
+                   std::function<void(Result<BatchId>)> done) override;
   Result<std::vector<Suspect>> Suspects(const std::string& destination, std::size_t limit,
                                         std::int64_t after_id) override;
   Result<Suspect> FindSuspect(std::int64_t id) override;
   std::uint64_t SuspectCount(const std::string& destination) override;
-  void RetrySuspect(std::int64_t id, std::unique_ptr<FrozenBatch> batch,
+  void RetrySuspect(std::int64_t id, std::unique_ptr<PreparedBatch> batch,
                     std::function<void(Result<BatchId>)> done) override;
   void DropSuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) override;
   void CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) override;
   std::vector<Replay> Replays() override;
-  std::optional<ReplayTurn> NextReplay(const std::string& destination) override;
+  std::optional<DueReplay> NextReplay(const std::string& destination) override;
   Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) override;
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after, Reading reading) override;
   Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting, Slot after,
                                                          std::size_t limit) override;
-  void RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
-  Result<Whereabouts> Where(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
-                            Reading reading) override;
+  void RetryQuarantined(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
+  Result<MessageTrace> Trace(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
+                             Reading reading) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
   void NoteDamage(const std::string& because) override;
@@ -140,11 +140,6 @@ class QueueImpl final : public Queue {
   // What goes out up to `through` keeps its stamp, unless that is decided; an error while it has to wait for it.
   Status DecideStampsLocked(Lane lane, Sequence through);
   void CorrectLocked(Lane lane, std::vector<StoredMessage>& messages) const;
-  struct PendingRange {
-    DestinationId destination = 0;
-    Lane lane = Lane::kNormal;
-    Index::Range range;
-  };
   // The first message that waited in a range when that was looked at last.
   struct Oldest {
     Sequence from = 0;  // where the range began
@@ -158,39 +153,40 @@ class QueueImpl final : public Queue {
                        const VisitPlain& visit);
   void CountDroppedLocked(StreamId stream, std::int32_t hour, std::string_view reason);
   // --- queue_limits.cpp ---
-  std::vector<PendingRange> PendingLocked() const;  // ranges in which messages wait
+  std::vector<RangeOfDestination> PendingLocked() const;  // ranges in which messages wait
   void ReportRefused(std::vector<GivenUp>& given_up);
   Status Expire(MonoTime now, Budget& budget, LimitReport& report);
-  Status ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& of, Budget& budget, LimitReport& report);
+  Status ExpireRange(std::unique_lock<std::mutex>& lock, const RangeOfDestination& of, Budget& budget,
+                     LimitReport& report);
   Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
   // Of the database after so many commits, which alone change it: read once for each.
   Result<std::uint64_t> BytesInUse(std::uint64_t commits);
   Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
-  // Folds what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at
+  // Checkpoints what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at
   // before that is done.
-  void MeasureAfterFold(std::uint64_t release = 0);
+  void MeasureAfterCheckpoint(std::uint64_t release = 0);
   void SetFull(std::string_view limit);
   Status DropOldest(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
   Result<std::uint64_t> DropOldestOf(Lane lane, std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
-  Status GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Sequence limit,
+  Status GiveUp(std::unique_lock<std::mutex>& lock, const RangeOfDestination& pending, Sequence limit,
                 std::string_view reason, GiveUpWalk& walk, std::vector<GivenUp>& given_up);
 
   // --- queue_suspects.cpp ---
-  Result<std::vector<Aside>> AsidesOf(const Settlement& settlement, const FrozenBatch& batch);
+  Result<std::vector<NewSuspect>> NewSuspectsOf(const Settlement& settlement, const PreparedBatch& batch);
   // What is known of one that is in memory, with its bytes wherever they are.
   Result<SuspectContent> ContentOf(const DeadKey& key);
   // A suspect that is not on its way; kNotFound.
   Result<DeadKey> IdleLocked(std::int64_t id) const;
   // As a dead letter, or as nothing.
-  Status EndSuspect(const DeadKey& key, Outcome outcome, bool buried, std::function<void(const Status&)> done);
+  Status EndSuspect(const DeadKey& key, Outcome outcome, bool as_dead_letter, std::function<void(const Status&)> done);
   Status ExpireSuspects(Budget& budget);
   Status DropSuspects(std::uint64_t excess, Budget& budget, std::vector<GivenUp>& given_up);
   // --- queue_newest.cpp ---
   // Where the last segment begins that holds numbers up to `through`, in memory or on the disk; 0: none does.
   Result<Sequence> SegmentAt(std::unique_lock<std::mutex>& lock, Lane lane, Sequence through);
   // Cuts the range where the request begins, and makes `op` take the new one.
-  Status CutForFreeze(std::unique_lock<std::mutex>& lock, const FreezeRequest& request, const WaitingRange& range,
-                      FreezeOp& op);
+  Status CutForPrepare(std::unique_lock<std::mutex>& lock, const PrepareRequest& request, const PendingRange& range,
+                       PrepareOp& op);
 
   // --- queue_replay.cpp ---
   Result<Replay> NewReplayLocked(const ReplayRequest& request);
@@ -202,7 +198,7 @@ class QueueImpl final : public Queue {
   static void Skip(ReplayPart& part, Skips skips);
   void SkipBusyLocked(const Replay& replay, ReplayPart& part) const;
   Status SkipEnded(const Replay& replay, ReplayPart& part);
-  void FreezeReplay(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done);
+  void PrepareReplay(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done);
 
   // --- queue_configuration.cpp ---
   // Whether this configuration has a destination that is new and starts at the oldest that is stored.
@@ -215,11 +211,11 @@ class QueueImpl final : public Queue {
   void CompleteLocked(std::function<void()> completion);
   void Wake();
   // Gives the batch its id.
-  BatchPtr AssignLocked(std::unique_ptr<FrozenBatch> batch);
-  Result<std::vector<Ending>> EndingsOf(const FreezeRequest& request);
-  Result<std::vector<Burial>> BurialsOf(const Settlement& settlement, const FrozenBatch& batch);
-  Result<QuarantineRetryOp> PrepareRetry(const FreezeRequest& request);
-  Result<ReplayOp> PrepareReplay(const std::vector<std::int64_t>& ids, const FrozenBatch& batch);
+  BatchPtr AssignLocked(std::unique_ptr<PreparedBatch> batch);
+  Result<std::vector<Ending>> EndingsOf(const PrepareRequest& request);
+  Result<std::vector<NewDeadLetter>> NewDeadLettersOf(const Settlement& settlement, const PreparedBatch& batch);
+  Result<QuarantineRetryOp> PrepareRetry(const PrepareRequest& request);
+  Result<RedriveOp> PrepareReplay(const std::vector<std::int64_t>& ids, const PreparedBatch& batch);
   std::optional<StoredMessage> FindInMemoryLocked(Lane lane, Sequence sequence) const;
 
   const Options options_;
@@ -229,7 +225,7 @@ class QueueImpl final : public Queue {
   const QueueIds ids_;
   const StartReport report_;
   mutable std::mutex mutex_;
-  std::unique_ptr<Index> index_;                   // guarded by mutex_
+  std::unique_ptr<QueueState> state_;              // guarded by mutex_
   std::deque<std::function<void()>> completions_;  // guarded by mutex_
   std::atomic<bool> woken_{false};                 // since the last Poll(): one wake-up is enough
   std::string full_;                               // guarded by mutex_: the limit that is reached, empty: none
@@ -240,14 +236,14 @@ class QueueImpl final : public Queue {
   Limits limits_;
   Expiry expiry_;
   std::map<std::int64_t, Oldest> oldest_;  // by range
-  Position measure_after_ = 0;             // once this is folded the size says how full the queue is
-  std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();  // size before the last fold to make room
+  LogPosition measure_after_ = 0;             // once this is checkpointed the size says how full the queue is
+  std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();  // size before the last checkpoint to make room
   std::uint64_t bytes_in_use_ = 0;                                      // of the database, which only a commit changes
   std::optional<std::uint64_t> bytes_in_use_of_;                        // after so many commits
-  bool folds_help_ = true;
-  MonoTime next_fold_{};
+  bool checkpoints_help_ = true;
+  MonoTime next_checkpoint_{};
   std::unique_ptr<Store> store_;
-  Reader reader_;  // loop thread; closed before the writer, which then folds the write-ahead log in
+  Reader reader_;  // loop thread; closed before the writer, which then checkpoints the write-ahead log in
 };
 
 }  // namespace packhorse::queue

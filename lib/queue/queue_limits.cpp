@@ -13,7 +13,7 @@ namespace {
 
 // While the queue is over max_bytes, what is delivered must leave the disk soon, but not at the price of a sync a
 // second.
-constexpr auto kFoldWhileOver = std::chrono::seconds(10);
+constexpr auto kCheckpointWhileOver = std::chrono::seconds(10);
 // The least important goes first.
 constexpr std::array kDropOrder = {Lane::kBulk, Lane::kNormal, Lane::kUrgent};
 
@@ -24,10 +24,10 @@ std::uint8_t Bit(Lane lane) { return static_cast<std::uint8_t>(1U << At(lane)); 
 Result<Slot> QueueImpl::AppendTo(std::optional<Lane> lane, RawMessage message) {
   if (refusing_.load() != 0) {
     const std::lock_guard lock(mutex_);
-    const Lane into = index_->LaneFor(message.stream, lane);
+    const Lane into = state_->LaneFor(message.stream, lane);
     if ((refusing_.load() & Bit(into)) != 0) {
       CountDroppedLocked(message.stream, HourOf(message.received_at), full_);
-      for (const DestinationId destination : index_->Recipients(message.stream, into)) {
+      for (const DestinationId destination : state_->Recipients(message.stream, into)) {
         ++refused_[{destination, into}];
       }
       return Slot{into, 0};
@@ -38,8 +38,8 @@ Result<Slot> QueueImpl::AppendTo(std::optional<Lane> lane, RawMessage message) {
 
 bool QueueImpl::TryAppend(const RawMessage& message) {
   const std::lock_guard lock(mutex_);
-  const Lane lane = index_->LaneOf(message.stream);
-  const Numbers& numbers = index_->numbers(lane);
+  const Lane lane = state_->LaneOf(message.stream);
+  const Numbers& numbers = state_->numbers(lane);
   if (store_->disk_full_locked()) {
     return false;
   }
@@ -72,16 +72,16 @@ void QueueImpl::ReportRefused(std::vector<GivenUp>& given_up) {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, messages] : std::exchange(refused_, {})) {
     given_up.push_back(
-        GivenUp{Outcome::kDropped, refused_because_, index_->DestinationName(key.first), key.second, 0, 0, messages});
+        GivenUp{Outcome::kDropped, refused_because_, state_->DestinationName(key.first), key.second, 0, 0, messages});
   }
 }
 
-std::vector<QueueImpl::PendingRange> QueueImpl::PendingLocked() const {
-  std::vector<PendingRange> pending;
-  for (const auto& [key, backlog] : index_->backlogs()) {
-    for (const Index::Range& range : backlog.ranges) {
+std::vector<RangeOfDestination> QueueImpl::PendingLocked() const {
+  std::vector<RangeOfDestination> pending;
+  for (const auto& [key, in_lane] : state_->all_pending_ranges()) {
+    for (const PendingRange& range : in_lane.ranges) {
       if (range.waiting > 0) {
-        pending.push_back(PendingRange{key.first, key.second, range});
+        pending.push_back(RangeOfDestination{key.first, key.second, range});
       }
     }
   }
@@ -89,7 +89,7 @@ std::vector<QueueImpl::PendingRange> QueueImpl::PendingLocked() const {
 }
 
 // Only the loop takes from a range in which messages wait, so that it is still as it was when the lock was given up.
-Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange& pending, Sequence limit,
+Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const RangeOfDestination& pending, Sequence limit,
                          std::string_view reason, GiveUpWalk& walk, std::vector<GivenUp>& given_up) {
   Status visited =
       VisitMessages(lock, pending.lane, pending.range.from, limit,
@@ -101,7 +101,7 @@ Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange&
   store_->PostLocked(GiveUpOp{pending.destination, pending.lane, pending.range.id, walk.through(), outcome,
                               std::string(reason), walk.counts(), clock_.Wall()},
                      [](const Status&) {});
-  given_up.push_back(GivenUp{outcome, std::string(reason), index_->DestinationName(pending.destination), pending.lane,
+  given_up.push_back(GivenUp{outcome, std::string(reason), state_->DestinationName(pending.destination), pending.lane,
                              walk.first(), walk.through(), walk.messages()});
   return {};
 }
@@ -109,17 +109,17 @@ Status QueueImpl::GiveUp(std::unique_lock<std::mutex>& lock, const PendingRange&
 Status QueueImpl::Expire(MonoTime now, Budget& budget, LimitReport& report) {
   std::unique_lock lock(mutex_);
   const ClockReading clocks = ReadClocks(clock_);
-  index_->NoteClock(clocks);
+  state_->NoteClock(clocks);
   if (!expiry_.enabled()) {
     return {};
   }
-  expiry_.Begin(index_->boots(), clocks, now);
-  const std::vector<PendingRange> ranges = PendingLocked();
+  expiry_.Begin(state_->clock_epochs(), clocks, now);
+  const std::vector<RangeOfDestination> ranges = PendingLocked();
   std::erase_if(oldest_, [&](const auto& known) {
     return std::none_of(ranges.begin(), ranges.end(), [&](const auto& each) { return each.range.id == known.first; });
   });
   Status looked;
-  for (const PendingRange& pending : ranges) {
+  for (const RangeOfDestination& pending : ranges) {
     looked = ExpireRange(lock, pending, budget, report);
     if (!looked || budget.spent()) {
       break;
@@ -132,12 +132,12 @@ Status QueueImpl::Expire(MonoTime now, Budget& budget, LimitReport& report) {
   }
   for (const Expiry::Near& near : expiry_.End(looked && !budget.spent())) {
     report.expire_soon.push_back(
-        ExpireSoon{index_->DestinationName(near.destination), near.age, near.in, near.by_running_time});
+        ExpireSoon{state_->DestinationName(near.destination), near.age, near.in, near.by_running_time});
   }
   return looked;
 }
 
-Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const PendingRange& of, Budget& budget,
+Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const RangeOfDestination& of, Budget& budget,
                               LimitReport& report) {
   const auto [destination, lane, range] = of;
   const auto known = oldest_.find(range.id);
@@ -150,15 +150,13 @@ Status QueueImpl::ExpireRange(std::unique_lock<std::mutex>& lock, const PendingR
       return {};
     }
   }
-  const Sequence last = index_->last(lane);
+  const Sequence last = state_->last(lane);
   const Sequence limit = std::min(range.through.value_or(last), last);
   const auto goes = [this, destination = destination, lane = lane](Sequence sequence, std::chrono::nanoseconds at) {
     return expiry_.IsDue(destination, lane, sequence, at);
   };
-  GiveUpWalk walk(index_->SubscriptionsOf(destination, lane), {range.from, limit, goes}, budget);
-  if (Status posted = GiveUp(lock, of, limit, kMaxAge, walk, report.given_up); !posted) {
-    return posted;
-  }
+  GiveUpWalk walk(state_->SubscriptionsOf(destination, lane), {range.from, limit, goes}, budget);
+  RETURN_IF_ERROR(GiveUp(lock, of, limit, kMaxAge, walk, report.given_up));
   if (walk.stays()) {
     oldest_[range.id] = Oldest{walk.messages() > 0 ? walk.through() + 1 : range.from, *walk.stays()};
   } else {
@@ -172,23 +170,21 @@ Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) 
     return {};
   }
   std::unique_lock lock(mutex_);
-  std::map<DestinationId, std::uint64_t> excess = index_->Waiting();
+  std::map<DestinationId, std::uint64_t> excess = state_->Waiting();
   for (auto& [destination, messages] : excess) {
     messages = ExcessMessages(limits_, messages);
   }
-  std::vector<PendingRange> ranges = PendingLocked();
+  std::vector<RangeOfDestination> ranges = PendingLocked();
   for (const Lane lane : kDropOrder) {
-    for (const PendingRange& each : ranges) {
+    for (const RangeOfDestination& each : ranges) {
       std::uint64_t& messages = excess[each.destination];
       if (each.lane != lane || !DropsOldest(limits_, lane) || messages == 0 || budget.spent()) {
         continue;
       }
-      const Sequence last = index_->last(lane);
+      const Sequence last = state_->last(lane);
       const Sequence limit = std::min(each.range.through.value_or(last), last);
-      GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, {}, messages}, budget);
-      if (Status posted = GiveUp(lock, each, limit, kMaxRecords, walk, given_up); !posted) {
-        return posted;
-      }
+      GiveUpWalk walk(state_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, {}, messages}, budget);
+      RETURN_IF_ERROR(GiveUp(lock, each, limit, kMaxRecords, walk, given_up));
       messages -= walk.messages();
     }
   }
@@ -212,45 +208,43 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
   std::uint64_t commits = 0;
   {
     const std::lock_guard lock(mutex_);
-    // What was given up or delivered takes its space until it is folded.
-    if (store_->folded_locked() < measure_after_ || index_->retained().releases()) {
+    // What was given up or delivered takes its space until it is checkpointed.
+    if (store_->checkpointed_locked() < measure_after_ || state_->retained().releases()) {
       return {};
     }
-    fill.messages = index_->MostWaiting();
+    fill.messages = state_->MostWaiting();
     commits = store_->commits_locked();
   }
   const Result<std::uint64_t> bytes = BytesInUse(commits);
-  if (!bytes) {
-    return bytes.error();
-  }
+  RETURN_IF_ERROR(bytes);
   fill.bytes = *bytes;
   const std::uint64_t excess = ExcessBytes(limits_, fill.bytes);
   if (excess == 0) {
-    folds_help_ = true;
+    checkpoints_help_ = true;
     measured_ = std::numeric_limits<std::uint64_t>::max();
   } else if (counting_) {
     // Nothing that is stored goes now: dropping would be for nothing. What is over waits for the end of that.
-  } else if (now >= next_fold_ || (folds_help_ && fill.bytes < measured_)) {
+  } else if (now >= next_checkpoint_ || (checkpoints_help_ && fill.bytes < measured_)) {
     // First without what was delivered, kept for replays or not; as long as that helps nothing has to be dropped.
-    next_fold_ = now + kFoldWhileOver;
-    folds_help_ = true;
+    next_checkpoint_ = now + kCheckpointWhileOver;
+    checkpoints_help_ = true;
     measured_ = fill.bytes;
-    MeasureAfterFold(excess);
+    MeasureAfterCheckpoint(excess);
     return {};
   } else {
-    folds_help_ = false;
+    checkpoints_help_ = false;
   }
   SetFull(Full(limits_, fill, !full_.empty()));
   return excess == 0 || counting_ ? Status() : DropOldest(excess, budget, given_up);
 }
 
-void QueueImpl::MeasureAfterFold(std::uint64_t release) {
+void QueueImpl::MeasureAfterCheckpoint(std::uint64_t release) {
   const std::lock_guard lock(mutex_);
-  if (index_->retained().held().segments > 0) {
-    index_->retained().Release(release);
+  if (state_->retained().held().segments > 0) {
+    state_->retained().Release(release);
   }
   measure_after_ = store_->position_locked();
-  store_->AskFoldLocked();
+  store_->AskCheckpointLocked();
 }
 
 void QueueImpl::SetFull(std::string_view limit) {
@@ -287,17 +281,18 @@ Status QueueImpl::DropOldest(std::uint64_t excess, Budget& budget, std::vector<G
     done = DropSuspects(excess, budget, given_up);  // there is nothing else
   }
   if (given_up.size() > before) {
-    MeasureAfterFold();
+    MeasureAfterCheckpoint();
   }
   return done;
 }
 
-// Gives up the oldest stored segments of a lane, whole, for everybody; returns the bytes that the next fold frees.
+// Gives up the oldest stored segments of a lane, whole, for everybody; returns the bytes that the next checkpoint
+// frees.
 Result<std::uint64_t> QueueImpl::DropOldestOf(Lane lane, std::uint64_t excess, Budget& budget,
                                               std::vector<GivenUp>& given_up) {
   std::unique_lock lock(mutex_);
-  std::vector<PendingRange> pending = PendingLocked();
-  std::erase_if(pending, [&](const PendingRange& each) { return each.lane != lane; });
+  std::vector<RangeOfDestination> pending = PendingLocked();
+  std::erase_if(pending, [&](const RangeOfDestination& each) { return each.lane != lane; });
   if (pending.empty()) {
     return std::uint64_t{0};
   }
@@ -307,9 +302,7 @@ Result<std::uint64_t> QueueImpl::DropOldestOf(Lane lane, std::uint64_t excess, B
   lock.unlock();
   const Result<std::vector<Reader::SegmentSize>> segments = reader_.Segments(lane, oldest, budget.segments_left());
   lock.lock();
-  if (!segments) {
-    return segments.error();
-  }
+  RETURN_IF_ERROR(segments);
   std::uint64_t freed = 0;
   Sequence through = 0;
   for (const Reader::SegmentSize& segment : *segments) {
@@ -317,17 +310,15 @@ Result<std::uint64_t> QueueImpl::DropOldestOf(Lane lane, std::uint64_t excess, B
       break;
     }
     through = segment.last;
-    freed += index_->Frozen(lane, segment.first, segment.last) ? 0 : segment.bytes;
+    freed += state_->Prepared(lane, segment.first, segment.last) ? 0 : segment.bytes;
   }
-  for (const PendingRange& each : pending) {
+  for (const RangeOfDestination& each : pending) {
     if (each.range.from > through) {
       continue;
     }
     const Sequence limit = std::min(each.range.through.value_or(through), through);
-    GiveUpWalk walk(index_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, {}}, budget);
-    if (Status posted = GiveUp(lock, each, limit, kMaxBytes, walk, given_up); !posted) {
-      return posted.error();
-    }
+    GiveUpWalk walk(state_->SubscriptionsOf(each.destination, lane), {each.range.from, limit, {}}, budget);
+    RETURN_IF_ERROR(GiveUp(lock, each, limit, kMaxBytes, walk, given_up));
   }
   return freed;
 }

@@ -1,4 +1,4 @@
-// What the loop moves: freeze, settle, replay. Each is checked and made complete first, then it becomes an
+// What the loop moves: prepare, settle, replay. Each is checked and made complete first, then it becomes an
 // operation, which cannot fail.
 
 #include <algorithm>
@@ -6,15 +6,15 @@
 #include <set>
 #include <utility>
 
-#include "queue/message_codec.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/rows.h"
+#include "queue/segment/message_codec.h"
+#include "queue/tables/rows.h"
 
 namespace packhorse::queue {
 namespace {
 
-// Messages that a freeze takes out of the pending range.
-std::uint64_t MessagesOf(const FreezeRequest& request) {
+// Messages that a prepare takes out of the pending range.
+std::uint64_t MessagesOf(const PrepareRequest& request) {
   std::vector<Sequence> sequences;
   for (const auto& batch : request.batches) {
     for (const Member& member : batch->members) {
@@ -28,19 +28,19 @@ std::uint64_t MessagesOf(const FreezeRequest& request) {
   return static_cast<std::uint64_t>(std::unique(sequences.begin(), sequences.end()) - sequences.begin());
 }
 
-bool HasMembers(const std::vector<std::unique_ptr<FrozenBatch>>& batches) {
+bool HasMembers(const std::vector<std::unique_ptr<PreparedBatch>>& batches) {
   return std::none_of(batches.begin(), batches.end(), [](const auto& batch) { return batch->members.empty(); });
 }
 
 // What a settlement says about one member of the batch.
 struct MemberTally {
   std::set<std::uint32_t> named;  // dead or set aside
-  std::uint32_t aside = 0;
+  std::uint32_t new_suspect = 0;
   std::uint32_t moved = 0;  // records that are in a successor
 };
 
 // Every record of the batch is delivered, dead, set aside, or in exactly one successor, and nothing else is named.
-Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, const Settlement& settlement) {
+Status CheckSettlement(const QueueState& state, const QueueState::Unsettled& unsettled, const Settlement& settlement) {
   const std::vector<Member>& members = unsettled.batch->members;
   std::vector<MemberTally> tallies(members.size());
   const auto find = [&](Sequence sequence, std::uint32_t record) -> MemberTally* {
@@ -65,7 +65,7 @@ Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, co
     if (tally == nullptr || !tally->named.insert(record.record).second) {
       return Refused("a record that is set aside is not of this batch, or named twice");
     }
-    ++tally->aside;
+    ++tally->new_suspect;
   }
   for (const auto& successor : settlement.successors) {
     for (const Member& member : successor->members) {
@@ -84,8 +84,8 @@ Status CheckSettlement(const Index& index, const Index::Unsettled& unsettled, co
     }
     bool exists = false;
     const Partial partial =
-        index.FindPartial(PartialKey{unsettled.destination, unsettled.batch->lane, member.sequence}, exists);
-    if (partial.settled + member.records - tally.moved - tally.aside > member.total_records) {
+        state.FindPartial(PartialKey{unsettled.destination, unsettled.batch->lane, member.sequence}, exists);
+    if (partial.settled + member.records - tally.moved - tally.new_suspect > member.total_records) {
       return Refused("message " + std::to_string(member.sequence) + " would settle more records than it has");
     }
   }
@@ -99,8 +99,8 @@ void QueueImpl::CompleteLocked(std::function<void()> completion) {
   Wake();
 }
 
-BatchPtr QueueImpl::AssignLocked(std::unique_ptr<FrozenBatch> batch) {
-  batch->id = batch->replay != 0 ? index_->replays().TakeBatchId() : index_->TakeBatchId();
+BatchPtr QueueImpl::AssignLocked(std::unique_ptr<PreparedBatch> batch) {
+  batch->id = batch->replay != 0 ? state_->replays().TakeBatchId() : state_->TakeBatchId();
   return BatchPtr(std::move(batch));
 }
 
@@ -111,7 +111,7 @@ void QueueImpl::CountDropped(StreamId stream, std::string_view reason) {
 
 void QueueImpl::CountDroppedLocked(StreamId stream, std::int32_t hour, std::string_view reason) {
   CountOp op;
-  for (const DestinationId destination : index_->Recipients(stream, index_->LaneOf(stream))) {
+  for (const DestinationId destination : state_->Recipients(stream, state_->LaneOf(stream))) {
     op.changes[LedgerKey{hour, stream, destination, kLedgerReceived, ""}].messages += 1;
     op.changes[LedgerKey{hour, stream, destination, LedgerCode(Outcome::kDropped), std::string(reason)}].messages += 1;
   }
@@ -125,7 +125,7 @@ void QueueImpl::CountUnrouted() {
   store_->PostLocked(op, [](const Status&) {});
 }
 
-Result<std::vector<Ending>> QueueImpl::EndingsOf(const FreezeRequest& request) {
+Result<std::vector<Ending>> QueueImpl::EndingsOf(const PrepareRequest& request) {
   std::vector<Ending> endings;
   for (const Resolution& resolution : request.resolutions) {
     std::optional<RawMessage> message = resolution.message;
@@ -151,31 +151,31 @@ Result<std::vector<Ending>> QueueImpl::EndingsOf(const FreezeRequest& request) {
   return endings;
 }
 
-void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
+void QueueImpl::Prepare(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
   if (request.replay != 0) {
-    FreezeReplay(std::move(request), std::move(done));
+    PrepareReplay(std::move(request), std::move(done));
     return;
   }
   Result<std::vector<Ending>> endings = EndingsOf(request);
   std::unique_lock lock(mutex_);
   const auto refuse = [&](const Error& error) {
-    CompleteLocked([done, error = error.With("freeze")] { done(error); });
+    CompleteLocked([done, error = error.With("prepare")] { done(error); });
   };
   if (!endings) {
     refuse(endings.error());
     return;
   }
-  const std::optional<DestinationId> id = index_->FindDestination(request.destination);
+  const std::optional<DestinationId> id = state_->FindDestination(request.destination);
   if (!id) {
     refuse(Refused("no destination \"" + request.destination + "\""));
     return;
   }
-  const std::vector<Index::Range>& ranges = index_->backlog(*id, request.lane).ranges;
-  const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const Index::Range& each) {
+  const std::vector<PendingRange>& ranges = state_->pending_ranges(*id, request.lane).ranges;
+  const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const PendingRange& each) {
     return each.from <= request.from && request.from <= each.through.value_or(kMaxSequence);
   });
   if (range == ranges.end() || request.through < request.from ||
-      request.through > std::min(range->through.value_or(kMaxSequence), index_->last(request.lane))) {
+      request.through > std::min(range->through.value_or(kMaxSequence), state_->last(request.lane))) {
     refuse(Refused(std::to_string(request.from) + ".." + std::to_string(request.through) + " is not what is pending"));
     return;
   }
@@ -188,9 +188,9 @@ void QueueImpl::Freeze(FreezeRequest request, std::function<void(Result<std::vec
     refuse(decided.error());
     return;
   }
-  FreezeOp op{*id, request.lane, range->id, request.through, messages, *std::move(endings), {}, clock_.Wall()};
+  PrepareOp op{*id, request.lane, range->id, request.through, messages, *std::move(endings), {}, clock_.Wall()};
   if (request.from > range->from) {
-    if (Status cut = CutForFreeze(lock, request, Index::Range(*range), op); !cut) {
+    if (Status cut = CutForPrepare(lock, request, PendingRange(*range), op); !cut) {
       refuse(cut.error());
       return;
     }
@@ -211,23 +211,24 @@ bool QueueImpl::Split(const std::string& destination, Lane lane, std::chrono::mi
     return false;
   }
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
-  const std::vector<Index::Range>& ranges = index_->backlog(*id, lane).ranges;
-  const auto backlogs = std::count_if(ranges.begin(), ranges.end(), [](const Index::Range& range) {
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
+  const std::vector<PendingRange>& ranges = state_->pending_ranges(*id, lane).ranges;
+  const auto backlogs = std::count_if(ranges.begin(), ranges.end(), [](const PendingRange& range) {
     return range.through.has_value() && range.waiting > 0;
   });
   if (static_cast<std::size_t>(backlogs) >= kMaxBacklogs) {
     return false;
   }
-  store_->PostLocked(SplitOp{*id, lane, index_->last(lane) + 1, index_->TakeRangeId()}, [](const Status&) {});
+  store_->PostLocked(SplitOp{*id, lane, state_->last(lane) + 1, state_->TakeRangeId()}, [](const Status&) {});
   return true;
 }
 
-Result<std::vector<Burial>> QueueImpl::BurialsOf(const Settlement& settlement, const FrozenBatch& batch) {
-  std::vector<Burial> burials;
+Result<std::vector<NewDeadLetter>> QueueImpl::NewDeadLettersOf(const Settlement& settlement,
+                                                               const PreparedBatch& batch) {
+  std::vector<NewDeadLetter> dead_letters;
   for (const DeadRecord& record : settlement.dead) {
     if (batch.replay != 0) {
-      burials.push_back(Burial{record, 0, 0, ""});  // counted only
+      dead_letters.push_back(NewDeadLetter{record, 0, 0, ""});  // counted only
       continue;
     }
     const Result<StoredMessage> stored = Read(batch.lane, record.sequence);
@@ -240,26 +241,27 @@ Result<std::vector<Burial>> QueueImpl::BurialsOf(const Settlement& settlement, c
         total = member.total_records;
       }
     }
-    burials.push_back(Burial{record, stored->message.stream, total, EncodeMessage(record.sequence, stored->message)});
+    dead_letters.push_back(
+        NewDeadLetter{record, stored->message.stream, total, EncodeMessage(record.sequence, stored->message)});
   }
-  return burials;
+  return dead_letters;
 }
 
 void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) {
-  std::optional<Index::Unsettled> unsettled;
+  std::optional<QueueState::Unsettled> unsettled;
   {
     const std::lock_guard lock(mutex_);
-    if (const Index::Unsettled* found = index_->FindUnsettled(settlement.batch)) {
+    if (const QueueState::Unsettled* found = state_->FindUnsettled(settlement.batch)) {
       unsettled = *found;
     }
   }
-  Result<std::vector<Burial>> burials =
-      unsettled ? BurialsOf(settlement, *unsettled->batch)
-                : Error{ErrorCode::kNotFound, "no frozen batch " + std::to_string(settlement.batch)};
-  Result<std::vector<Aside>> asides =
-      burials ? AsidesOf(settlement, *unsettled->batch) : Result<std::vector<Aside>>(burials.error());
+  Result<std::vector<NewDeadLetter>> dead_letters =
+      unsettled ? NewDeadLettersOf(settlement, *unsettled->batch)
+                : Error{ErrorCode::kNotFound, "no prepared batch " + std::to_string(settlement.batch)};
+  Result<std::vector<NewSuspect>> new_suspects = dead_letters ? NewSuspectsOf(settlement, *unsettled->batch)
+                                                              : Result<std::vector<NewSuspect>>(dead_letters.error());
   const std::lock_guard lock(mutex_);
-  Status checked = asides ? CheckSettlement(*index_, *unsettled, settlement) : Status(asides.error());
+  Status checked = new_suspects ? CheckSettlement(*state_, *unsettled, settlement) : Status(new_suspects.error());
   if (checked && !HasMembers(settlement.successors)) {
     checked = Refused("a successor without members");
   }
@@ -268,14 +270,14 @@ void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vec
     return;
   }
   SettleOp op{settlement.batch,
-              *std::move(burials),
+              *std::move(dead_letters),
               {},
               settlement.http_status,
               settlement.provider_request_id,
               settlement.attempts,
               settlement.possible_duplicate,
               clock_.Wall(),
-              *std::move(asides)};
+              *std::move(new_suspects)};
   std::vector<BatchId> ids;
   for (auto& successor : settlement.successors) {
     successor->suspect = unsettled->batch->suspect;
@@ -288,14 +290,12 @@ void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vec
 }
 
 // The database is at the present: what the letters are is read from it.
-Result<ReplayOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids, const FrozenBatch& batch) {
-  if (Status folded = store_->Barrier(); !folded) {
-    return folded.error();
-  }
-  ReplayOp op;
+Result<RedriveOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids, const PreparedBatch& batch) {
+  RETURN_IF_ERROR(store_->Barrier());
+  RedriveOp op;
   {
     const std::lock_guard lock(mutex_);
-    const std::optional<DestinationId> id = index_->FindDestination(batch.destination);
+    const std::optional<DestinationId> id = state_->FindDestination(batch.destination);
     if (!id || batch.members.empty()) {
       return Refused("a replay without a destination or without records");
     }
@@ -304,9 +304,7 @@ Result<ReplayOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids, 
   std::map<Sequence, std::set<std::uint32_t>> replayed;
   for (const std::int64_t id : ids) {
     const Result<DeadKey> key = reader_.FindDeadKey(id);
-    if (!key) {
-      return key.error();
-    }
+    RETURN_IF_ERROR(key);
     if (key->destination != op.destination || key->lane != batch.lane ||
         !replayed[key->sequence].insert(key->record).second) {
       return Refused("dead letter " + std::to_string(id) + " is of another destination or lane, or named twice");
@@ -322,18 +320,16 @@ Result<ReplayOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids, 
       continue;
     }
     const Result<std::vector<std::uint32_t>> dead = reader_.DeadRecords(op.destination, batch.lane, member.sequence);
-    if (!dead) {
-      return dead.error();
-    }
+    RETURN_IF_ERROR(dead);
     const bool others = dead->size() > replayed[member.sequence].size();
     op.messages.push_back({member.sequence, others ? Outcome::kRejected : Outcome::kDelivered});
   }
   return op;
 }
 
-void QueueImpl::ReplayDead(std::vector<std::int64_t> ids, std::unique_ptr<FrozenBatch> batch,
-                           std::function<void(Result<BatchId>)> done) {
-  Result<ReplayOp> op = PrepareReplay(ids, *batch);
+void QueueImpl::RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,
+                            std::function<void(Result<BatchId>)> done) {
+  Result<RedriveOp> op = PrepareReplay(ids, *batch);
   const std::lock_guard lock(mutex_);
   if (!op) {
     CompleteLocked([done, error = op.error().With("replay")] { done(error); });

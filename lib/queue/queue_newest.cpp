@@ -4,9 +4,9 @@
 #include <deque>
 #include <utility>
 
-#include "queue/message_codec.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/rows.h"
+#include "queue/segment/message_codec.h"
+#include "queue/tables/rows.h"
 
 namespace packhorse::queue {
 namespace {
@@ -26,7 +26,7 @@ class NewestCollector {
   Result<bool> Add(std::string_view plain, Sequence first, Sequence from, Sequence limit) {
     const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
       seen_ = head.sequence;
-      if (Index::Holds(wanted_, head.stream, head.sequence)) {
+      if (QueueState::Holds(wanted_, head.stream, head.sequence)) {
         newest_.push_back(StoredMessage{head.sequence, reader.Take()});
         bytes_ += newest_.back().message.payload.size();
       }
@@ -63,7 +63,7 @@ class NewestCollector {
 Result<Sequence> QueueImpl::SegmentAt(std::unique_lock<std::mutex>& lock, Lane lane, Sequence through) {
   Sequence first = 0;
   bool complete = false;
-  for (const RamSegmentPtr& segment : index_->Cached(lane, 0, complete)) {
+  for (const RamSegmentPtr& segment : state_->Cached(lane, 0, complete)) {
     if (segment->messages.first() <= through) {
       first = std::max(first, segment->messages.first());
     }
@@ -78,33 +78,29 @@ Result<Pending> QueueImpl::PeekNewest(const std::string& destination, LanePart o
                                       std::uint64_t max_bytes) {
   const Lane lane = of.lane;
   std::unique_lock lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
   if (!id) {
     return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\" in the queue"};
   }
   const Sequence end = WithheldFromLocked(lane).value_or(kMaxSequence);
-  const Index::Backlog& backlog = index_->backlog(*id, lane);
-  const Index::Range* last = backlog.Last(of.part, end);
-  if (last == nullptr || backlog.ranges.size() >= kMaxRanges) {
+  const PendingRanges& ranges = state_->pending_ranges(*id, lane);
+  const PendingRange* last = ranges.Last(of.part, end);
+  if (last == nullptr || ranges.ranges.size() >= kMaxRanges) {
     return Pending();
   }
-  const Index::Range range = *last;
-  const std::vector<Subscription> wanted = index_->SubscriptionsOf(*id, lane);
+  const PendingRange range = *last;
+  const std::vector<Subscription> wanted = state_->SubscriptionsOf(*id, lane);
   NewestCollector collector(wanted, max_messages, max_bytes);
-  Sequence limit = std::min({range.through.value_or(kMaxSequence), index_->last(lane), end - 1});
+  Sequence limit = std::min({range.through.value_or(kMaxSequence), state_->last(lane), end - 1});
   for (int looks = 0; looks < kSegmentsBack && collector.empty() && limit >= range.from; ++looks) {
     const Result<Sequence> begins = SegmentAt(lock, lane, limit);
-    if (!begins) {
-      return begins.error();
-    }
+    RETURN_IF_ERROR(begins);
     const Sequence from = std::max(*begins, range.from);
     collector.Begin();
     const auto visit = [&](std::string_view plain, Sequence first) -> Result<bool> {
       return collector.Add(plain, first, from, limit);
     };
-    if (Status visited = VisitMessages(lock, lane, from, limit, visit); !visited) {
-      return visited.error();
-    }
+    RETURN_IF_ERROR(VisitMessages(lock, lane, from, limit, visit));
     limit = from - 1;
   }
   Pending pending = collector.Take();
@@ -114,28 +110,26 @@ Result<Pending> QueueImpl::PeekNewest(const std::string& destination, LanePart o
 
 Sequence QueueImpl::HighestTaken(const std::string& destination, Lane lane) {
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
-  return id ? index_->HighestTaken(*id, lane) : 0;
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
+  return id ? state_->HighestTaken(*id, lane) : 0;
 }
 
 // Only the loop takes from a range: it is as it was when the lock was given up, but for what has arrived since.
-Status QueueImpl::CutForFreeze(std::unique_lock<std::mutex>& lock, const FreezeRequest& request,
-                               const WaitingRange& range, FreezeOp& op) {
-  const std::vector<Subscription> wanted = index_->SubscriptionsOf(op.destination, op.lane);
-  const Sequence limit = std::min(range.through.value_or(kMaxSequence), index_->last(op.lane));
+Status QueueImpl::CutForPrepare(std::unique_lock<std::mutex>& lock, const PrepareRequest& request,
+                                const PendingRange& range, PrepareOp& op) {
+  const std::vector<Subscription> wanted = state_->SubscriptionsOf(op.destination, op.lane);
+  const Sequence limit = std::min(range.through.value_or(kMaxSequence), state_->last(op.lane));
   std::uint64_t behind = 0;
   Sequence seen = request.through;
   const auto count = [&](std::string_view plain, Sequence first) -> Result<bool> {
     return WalkSegment(plain, first, seen, limit, [&](const SegmentReader&, const SegmentReader::Head& head) {
       seen = head.sequence;
-      behind += Index::Holds(wanted, head.stream, head.sequence) ? 1U : 0U;
+      behind += QueueState::Holds(wanted, head.stream, head.sequence) ? 1U : 0U;
       return true;
     });
   };
   if (request.through < limit) {
-    if (Status counted = VisitMessages(lock, op.lane, request.through + 1, limit, count); !counted) {
-      return counted;
-    }
+    RETURN_IF_ERROR(VisitMessages(lock, op.lane, request.through + 1, limit, count));
   }
   if (behind + op.messages > range.waiting) {
     return Refused("more messages than wait");
@@ -144,12 +138,12 @@ Status QueueImpl::CutForFreeze(std::unique_lock<std::mutex>& lock, const FreezeR
   if (before == 0) {
     return {};
   }
-  const std::vector<Index::Range>& ranges = index_->backlog(op.destination, op.lane).ranges;
+  const std::vector<PendingRange>& ranges = state_->pending_ranges(op.destination, op.lane).ranges;
   const auto now = std::find_if(ranges.begin(), ranges.end(), [&](const auto& each) { return each.id == range.id; });
   if (now == ranges.end() || now->waiting < before) {
     return Refused("the range is no longer what it was");
   }
-  op.range = index_->TakeRangeId();
+  op.range = state_->TakeRangeId();
   store_->PostLocked(SplitOp{op.destination, op.lane, request.from, op.range, range.id, now->waiting - before},
                      [](const Status&) {});
   return {};

@@ -16,8 +16,8 @@ Result<std::vector<QuarantinedMessage>> QueueImpl::QuarantinedFor(const std::str
   {
     // First: what the database does not know yet to have left is in here.
     const std::lock_guard lock(mutex_);
-    id = index_->FindDestination(destination);
-    left = index_->LeftQuarantine();
+    id = state_->FindDestination(destination);
+    left = state_->LeftQuarantine();
   }
   if (!id) {
     return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\""};
@@ -32,7 +32,7 @@ Result<std::vector<QuarantinedMessage>> QueueImpl::QuarantinedFor(const std::str
 }
 
 // Which messages of the request leave the quarantine, with the reasons for which they are there.
-Result<QuarantineRetryOp> QueueImpl::PrepareRetry(const FreezeRequest& request) {
+Result<QuarantineRetryOp> QueueImpl::PrepareRetry(const PrepareRequest& request) {
   QuarantineRetryOp op;
   op.lane = request.lane;
   std::map<Sequence, QuarantineRetryOp::Message> messages;
@@ -51,18 +51,16 @@ Result<QuarantineRetryOp> QueueImpl::PrepareRetry(const FreezeRequest& request) 
   std::set<PartialKey> left;
   {
     const std::lock_guard lock(mutex_);
-    const std::optional<DestinationId> id = index_->FindDestination(request.destination);
+    const std::optional<DestinationId> id = state_->FindDestination(request.destination);
     if (!id || messages.empty()) {
       return Refused("no destination \"" + request.destination + "\", or nothing that leaves the quarantine");
     }
     op.destination = *id;
-    left = index_->LeftQuarantine();
+    left = state_->LeftQuarantine();
   }
   for (auto& [sequence, message] : messages) {
     Result<std::optional<std::string>> reason = Noted(reader_.QuarantineReason(op.destination, op.lane, sequence));
-    if (!reason) {
-      return reason.error();
-    }
+    RETURN_IF_ERROR(reason);
     if (!*reason || left.contains(PartialKey{op.destination, op.lane, sequence})) {
       return Refused("message " + std::to_string(sequence) + " is not in quarantine for \"" + request.destination +
                      "\"");
@@ -73,11 +71,11 @@ Result<QuarantineRetryOp> QueueImpl::PrepareRetry(const FreezeRequest& request) 
   return op;
 }
 
-void QueueImpl::RetryQuarantined(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
+void QueueImpl::RetryQuarantined(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
   Result<QuarantineRetryOp> op = PrepareRetry(request);
   const std::lock_guard lock(mutex_);
   if (op && !std::all_of(op->messages.begin(), op->messages.end(), [&](const QuarantineRetryOp::Message& message) {
-        return index_->MayRetry(op->destination, op->lane, message);
+        return state_->MayRetry(op->destination, op->lane, message);
       })) {
     op = Refused("a message still waits, or the ledger does not count it as quarantined");
   }

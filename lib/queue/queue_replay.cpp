@@ -1,14 +1,15 @@
 // Replays: what was delivered goes again. Each is a walk over the lanes, from their beginning to where they ended when
-// it was asked for; what it takes is frozen like any other batch, outside the pending ranges and the ledger's identity.
+// it was asked for; what it takes is prepared like any other batch, outside the pending ranges and the ledger's
+// identity.
 
 #include <algorithm>
 #include <set>
 #include <utility>
 
 #include "base/units.h"
-#include "queue/message_codec.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/rows.h"
+#include "queue/segment/message_codec.h"
+#include "queue/tables/rows.h"
 
 namespace packhorse::queue {
 namespace {
@@ -69,13 +70,13 @@ class ReplayCollector {
 }  // namespace
 
 Result<Replay> QueueImpl::NewReplayLocked(const ReplayRequest& request) {
-  const std::optional<StreamId> stream = index_->FindStream(request.stream);
-  const std::optional<DestinationId> destination = index_->FindDestination(request.destination);
+  const std::optional<StreamId> stream = state_->FindStream(request.stream);
+  const std::optional<DestinationId> destination = state_->FindDestination(request.destination);
   if (!stream || !destination) {
     return Error{ErrorCode::kNotFound, stream ? "no destination \"" + request.destination + "\" in the queue"
                                               : "no stream \"" + request.stream + "\" in the queue"};
   }
-  if (!index_->retained().Keeps(*stream)) {
+  if (!state_->retained().Keeps(*stream)) {
     return Refused("stream \"" + request.stream +
                    "\" keeps nothing that was delivered: set its retain_delivered (\"7d\") in the configuration; that "
                    "counts for what arrives from then on");
@@ -83,7 +84,7 @@ Result<Replay> QueueImpl::NewReplayLocked(const ReplayRequest& request) {
   if (request.from >= request.to || request.rate == 0) {
     return Refused(request.rate == 0 ? "a rate of 0 would never end" : "from must be before to");
   }
-  const auto& replays = index_->replays().all();
+  const auto& replays = state_->replays().all();
   const auto running = std::count_if(replays.begin(), replays.end(),
                                      [](const auto& each) { return each.second.state == Replay::State::kRunning; });
   if (static_cast<std::size_t>(running) >= kMaxReplays) {
@@ -97,9 +98,9 @@ Result<Replay> QueueImpl::NewReplayLocked(const ReplayRequest& request) {
   replay.destination = *destination;
   replay.asked_at = clock_.Wall();
   for (const Lane lane : kAllLanes) {
-    if (index_->WasIn(*stream, lane)) {
-      const Sequence open = index_->boots().OpenFrom(lane).value_or(kMaxSequence);
-      replay.through.at(At(lane)) = std::min(index_->last(lane), open - 1);
+    if (state_->WasIn(*stream, lane)) {
+      const Sequence open = state_->clock_epochs().OpenFrom(lane).value_or(kMaxSequence);
+      replay.through.at(At(lane)) = std::min(state_->last(lane), open - 1);
     }
   }
   return replay;
@@ -111,17 +112,13 @@ Result<std::optional<StoredMessage>> QueueImpl::FirstStored(Lane lane, Sequence 
   Status visited = VisitMessages(lock, lane, 1, through, [&](std::string_view plain, Sequence begin) -> Result<bool> {
     SegmentReader reader(plain, begin);
     const Result<SegmentReader::Head> head = reader.Next();
-    if (!head) {
-      return head.error();
-    }
+    RETURN_IF_ERROR(head);
     first = StoredMessage{head->sequence, reader.Take()};
     return false;
   });
-  if (!visited) {
-    return visited.error();
-  }
+  RETURN_IF_ERROR(visited);
   if (first) {
-    index_->boots().Correct(lane, first->sequence, first->message);
+    state_->clock_epochs().Correct(lane, first->sequence, first->message);
   }
   return first;
 }
@@ -134,9 +131,7 @@ Status QueueImpl::FindBeginning(Replay& replay) {
       continue;
     }
     const Result<std::optional<StoredMessage>> first = FirstStored(lane, replay.through.at(At(lane)));
-    if (!first) {
-      return first.error();
-    }
+    RETURN_IF_ERROR(first);
     if (*first) {
       replay.first.at(At(lane)) = (*first)->sequence;
       oldest = std::min(oldest.value_or((*first)->message.received_at), (*first)->message.received_at);
@@ -167,13 +162,13 @@ void QueueImpl::StartReplay(const ReplayRequest& request, std::function<void(Res
     CompleteLocked([done, error = replay.error()] { done(error); });
     return;
   }
-  replay->id = index_->replays().TakeId();
+  replay->id = state_->replays().TakeId();
   PostReplayLocked(*std::move(replay), std::move(done));
 }
 
 void QueueImpl::CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) {
   const std::lock_guard lock(mutex_);
-  const Replay* found = index_->replays().Find(id);
+  const Replay* found = state_->replays().Find(id);
   if (found == nullptr || found->state != Replay::State::kRunning) {
     Error error{ErrorCode::kNotFound, "no replay " + std::to_string(id) + " is running"};
     CompleteLocked([done, error = std::move(error)] { done(error); });
@@ -188,7 +183,7 @@ void QueueImpl::CancelReplay(ReplayId id, std::function<void(Result<Replay>)> do
 void QueueImpl::PostReplayLocked(Replay replay, std::function<void(Result<Replay>)> done) {
   const WallTime stored_from = std::exchange(replay.stored_from, {});
   const auto posted = [this, id = replay.id, stored_from, done = std::move(done)](const Status& status) {
-    const Replay* now = index_->replays().Find(id);
+    const Replay* now = state_->replays().Find(id);
     Result<Replay> answer = Error{ErrorCode::kNotFound, "the replay ended at once"};
     if (!status) {
       answer = status.error();
@@ -202,30 +197,30 @@ void QueueImpl::PostReplayLocked(Replay replay, std::function<void(Result<Replay
 }
 
 Replay QueueImpl::NamedLocked(Replay replay) const {
-  replay.what.stream = index_->StreamName(replay.stream);
-  replay.what.destination = index_->DestinationName(replay.destination);
+  replay.what.stream = state_->StreamName(replay.stream);
+  replay.what.destination = state_->DestinationName(replay.destination);
   return replay;
 }
 
 std::vector<Replay> QueueImpl::Replays() {
   const std::lock_guard lock(mutex_);
   std::vector<Replay> replays;
-  for (const auto& [id, replay] : index_->replays().all()) {
+  for (const auto& [id, replay] : state_->replays().all()) {
     replays.push_back(NamedLocked(replay));
   }
   return replays;
 }
 
-std::optional<Queue::ReplayTurn> QueueImpl::NextReplay(const std::string& destination) {
+std::optional<Queue::DueReplay> QueueImpl::NextReplay(const std::string& destination) {
   const std::lock_guard lock(mutex_);
-  if (index_->replays().all().empty()) {
+  if (state_->replays().all().empty()) {
     return std::nullopt;
   }
-  const std::optional<DestinationId> wanted = index_->FindDestination(destination);
-  for (const auto& [id, replay] : index_->replays().all()) {
+  const std::optional<DestinationId> wanted = state_->FindDestination(destination);
+  for (const auto& [id, replay] : state_->replays().all()) {
     if (wanted && replay.destination == *wanted && replay.state == Replay::State::kRunning &&
         !replay.looked_through()) {
-      return ReplayTurn{id, replay.what.rate};
+      return DueReplay{id, replay.what.rate};
     }
   }
   return std::nullopt;
@@ -233,7 +228,7 @@ std::optional<Queue::ReplayTurn> QueueImpl::NextReplay(const std::string& destin
 
 Result<ReplayPart> QueueImpl::PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) {
   std::unique_lock lock(mutex_);
-  const Replay* found = index_->replays().Find(id);
+  const Replay* found = state_->replays().Find(id);
   if (found == nullptr || found->state != Replay::State::kRunning || found->looked_through()) {
     return Error{ErrorCode::kNotFound, "no replay " + std::to_string(id) + " is running"};
   }
@@ -245,18 +240,14 @@ Result<ReplayPart> QueueImpl::PeekReplay(ReplayId id, std::size_t max_messages, 
   Status visited = VisitMessages(
       lock, lane, replay.next, limit,
       [&](std::string_view plain, Sequence first) -> Result<bool> { return collector.Add(plain, first, limit); });
-  if (!visited) {
-    return visited.error();
-  }
+  RETURN_IF_ERROR(visited);
   if (!collector.cut_short()) {
     part.pending.through = limit;
   }
   SkipBusyLocked(replay, part);
   lock.unlock();
   // After the look at what is on its way there: what went there in between is found in one of both.
-  if (Status skipped = SkipEnded(replay, part); !skipped) {
-    return skipped.error();
-  }
+  RETURN_IF_ERROR(SkipEnded(replay, part));
   std::sort(part.skipped.begin(), part.skipped.end());
   return part;
 }
@@ -279,10 +270,10 @@ void QueueImpl::SkipBusyLocked(const Replay& replay, ReplayPart& part) const {
   std::erase_if(messages, [&](const StoredMessage& stored) {
     return stored.message.received_at < replay.what.from || stored.message.received_at >= replay.what.to;
   });
-  const std::set<Sequence> in_batches = index_->InBatches(replay.destination, replay.lane);
+  const std::set<Sequence> in_batches = state_->InBatches(replay.destination, replay.lane);
   Skip(part, [&](const StoredMessage& stored) {
     return in_batches.contains(stored.sequence) ||
-           index_->Busy(replay.destination, replay.lane, stored.sequence, stored.message.stream);
+           state_->Busy(replay.destination, replay.lane, stored.sequence, stored.message.stream);
   });
 }
 
@@ -292,16 +283,14 @@ Status QueueImpl::SkipEnded(const Replay& replay, ReplayPart& part) {
   }
   const Result<std::set<Sequence>> ended =
       Noted(reader_.Ended(replay.destination, replay.lane, part.pending.from, part.pending.through));
-  if (!ended) {
-    return ended.error();
-  }
+  RETURN_IF_ERROR(ended);
   Skip(part, [&](const StoredMessage& stored) { return ended->contains(stored.sequence); });
   return {};
 }
 
-void QueueImpl::FreezeReplay(FreezeRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
+void QueueImpl::PrepareReplay(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) {
   const std::lock_guard lock(mutex_);
-  const Replay* replay = index_->replays().Find(request.replay);
+  const Replay* replay = state_->replays().Find(request.replay);
   const bool fits = replay != nullptr && replay->state == Replay::State::kRunning && replay->lane == request.lane &&
                     replay->next == request.from && request.through + 1 >= request.from &&
                     request.through <= replay->through.at(At(request.lane));
@@ -309,11 +298,11 @@ void QueueImpl::FreezeReplay(FreezeRequest request, std::function<void(Result<st
     return batch->members.empty() || batch->replay != request.replay;
   });
   if (!fits || !filled) {
-    CompleteLocked([done, error = Refused("freeze: this is not what the replay is at")] { done(error); });
+    CompleteLocked([done, error = Refused("prepare: this is not what the replay is at")] { done(error); });
     return;
   }
-  ReplayFreezeOp op{request.replay, request.lane, request.through, 0, request.skipped + request.resolutions.size(), {},
-                    clock_.Wall()};
+  ReplayPrepareOp op{request.replay, request.lane, request.through, 0, request.skipped + request.resolutions.size(), {},
+                     clock_.Wall()};
   std::vector<BatchId> ids;
   for (auto& batch : request.batches) {
     for (const Member& member : batch->members) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "queue/message_codec.h"
 #include "queue/queue_impl.h"
-#include "queue/sqlite/suspects.h"
+#include "queue/segment/message_codec.h"
+#include "queue/tables/suspect_table.h"
 
 namespace packhorse::queue {
 namespace {
@@ -14,18 +14,18 @@ Error NoSuspect(std::int64_t id) {
   return Error{ErrorCode::kNotFound, "no suspect " + std::to_string(id) + ", or it is on its way already"};
 }
 
-Burial BurialOf(const Aside& aside) {
-  const SetAsideRecord& what = aside.what;
+NewDeadLetter BurialOf(const NewSuspect& new_suspect) {
+  const SetAsideRecord& what = new_suspect.what;
   const Suspicion& suspicion = what.suspicion;
-  return Burial{DeadRecord{what.sequence, what.record, suspicion.reason, suspicion.detail,
-                           suspicion.provider_request_id, suspicion.http_status},
-                aside.stream, aside.total_records, aside.message};
+  return NewDeadLetter{DeadRecord{what.sequence, what.record, suspicion.reason, suspicion.detail,
+                                  suspicion.provider_request_id, suspicion.http_status},
+                       new_suspect.stream, new_suspect.total_records, new_suspect.message};
 }
 
 }  // namespace
 
-Result<std::vector<Aside>> QueueImpl::AsidesOf(const Settlement& settlement, const FrozenBatch& batch) {
-  std::vector<Aside> asides;
+Result<std::vector<NewSuspect>> QueueImpl::NewSuspectsOf(const Settlement& settlement, const PreparedBatch& batch) {
+  std::vector<NewSuspect> new_suspects;
   for (const SetAsideRecord& record : settlement.set_aside) {
     const auto member = std::find_if(batch.members.begin(), batch.members.end(),
                                      [&](const Member& each) { return each.sequence == record.sequence; });
@@ -37,17 +37,17 @@ Result<std::vector<Aside>> QueueImpl::AsidesOf(const Settlement& settlement, con
     if (!stored) {
       return stored.error().With("set aside");
     }
-    asides.push_back(Aside{record, member->stream, member->total_records, member->received_hour,
-                           EncodeMessage(record.sequence, stored->message)});
+    new_suspects.push_back(NewSuspect{record, member->stream, member->total_records, member->received_hour,
+                                      EncodeMessage(record.sequence, stored->message)});
   }
-  return asides;
+  return new_suspects;
 }
 
 Result<SuspectContent> QueueImpl::ContentOf(const DeadKey& key) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto unfolded = index_->UnfoldedSuspect(key)) {
-      return *unfolded;
+    if (const auto uncheckpointed = state_->UncheckpointedSuspect(key)) {
+      return *uncheckpointed;
     }
   }
   return Noted(reader_.Suspect(key));
@@ -55,18 +55,18 @@ Result<SuspectContent> QueueImpl::ContentOf(const DeadKey& key) {
 
 Result<Suspect> QueueImpl::FindSuspect(std::int64_t id) {
   std::unique_lock lock(mutex_);
-  const std::optional<DeadKey> key = index_->suspects().FindId(id);
+  const std::optional<DeadKey> key = state_->suspects().FindId(id);
   if (!key) {
     return Error{ErrorCode::kNotFound, "no suspect " + std::to_string(id)};
   }
-  const bool retrying = index_->suspects().Find(*key)->retrying;
+  const bool retrying = state_->suspects().Find(*key)->retrying;
   lock.unlock();
   Result<SuspectContent> content = ContentOf(*key);
   Result<Suspect> suspect = content ? Describe(*key, *std::move(content), retrying) : Result<Suspect>(content.error());
   if (suspect) {
     lock.lock();
-    suspect->destination = index_->DestinationName(key->destination);
-    suspect->stream_name = index_->StreamName(suspect->stream);
+    suspect->destination = state_->DestinationName(key->destination);
+    suspect->stream_name = state_->StreamName(suspect->stream);
     suspect->record_id = IdOf(*suspect);
   }
   return suspect;
@@ -77,17 +77,15 @@ Result<std::vector<Suspect>> QueueImpl::Suspects(const std::string& destination,
   std::vector<std::int64_t> ids;
   {
     const std::lock_guard lock(mutex_);
-    const std::optional<DestinationId> wanted = index_->FindDestination(destination);
+    const std::optional<DestinationId> wanted = state_->FindDestination(destination);
     if (wanted || destination.empty()) {
-      ids = index_->suspects().Ids(wanted, limit, after_id);
+      ids = state_->suspects().Ids(wanted, limit, after_id);
     }
   }
   std::vector<Suspect> suspects;
   for (const std::int64_t id : ids) {
     Result<Suspect> suspect = FindSuspect(id);
-    if (!suspect) {
-      return suspect.error();
-    }
+    RETURN_IF_ERROR(suspect);
     suspects.push_back(*std::move(suspect));
   }
   return suspects;
@@ -95,19 +93,19 @@ Result<std::vector<Suspect>> QueueImpl::Suspects(const std::string& destination,
 
 std::uint64_t QueueImpl::SuspectCount(const std::string& destination) {
   const std::lock_guard lock(mutex_);
-  const std::optional<DestinationId> id = index_->FindDestination(destination);
-  return id ? index_->suspects().Count(*id) : 0;
+  const std::optional<DestinationId> id = state_->FindDestination(destination);
+  return id ? state_->suspects().Count(*id) : 0;
 }
 
 Result<DeadKey> QueueImpl::IdleLocked(std::int64_t id) const {
-  const std::optional<DeadKey> key = index_->suspects().FindId(id);
-  if (!key || index_->suspects().Find(*key)->retrying) {
+  const std::optional<DeadKey> key = state_->suspects().FindId(id);
+  if (!key || state_->suspects().Find(*key)->retrying) {
     return NoSuspect(id);
   }
   return *key;
 }
 
-void QueueImpl::RetrySuspect(std::int64_t id, std::unique_ptr<FrozenBatch> batch,
+void QueueImpl::RetrySuspect(std::int64_t id, std::unique_ptr<PreparedBatch> batch,
                              std::function<void(Result<BatchId>)> done) {
   Result<Suspect> suspect = FindSuspect(id);
   const std::lock_guard lock(mutex_);
@@ -118,7 +116,7 @@ void QueueImpl::RetrySuspect(std::int64_t id, std::unique_ptr<FrozenBatch> batch
     return;
   }
   if (!batch && suspect->kept) {
-    batch = std::make_unique<FrozenBatch>(*suspect->kept);
+    batch = std::make_unique<PreparedBatch>(*suspect->kept);
     batch->maybe_sent = true;
   }
   const bool fits = batch && batch->members.size() == 1 && batch->records == 1 && batch->lane == suspect->lane &&
@@ -137,19 +135,17 @@ void QueueImpl::RetrySuspect(std::int64_t id, std::unique_ptr<FrozenBatch> batch
   });
 }
 
-Status QueueImpl::EndSuspect(const DeadKey& key, Outcome outcome, bool buried,
+Status QueueImpl::EndSuspect(const DeadKey& key, Outcome outcome, bool as_dead_letter,
                              std::function<void(const Status&)> done) {
   const Result<SuspectContent> content = ContentOf(key);
-  if (!content) {
-    return content.error();
-  }
+  RETURN_IF_ERROR(content);
   SuspectEndOp op;
   op.suspect = key;
   op.outcome = outcome;
-  if (buried) {
-    op.burial = BurialOf(content->aside);
+  if (as_dead_letter) {
+    op.dead_letter = BurialOf(content->new_suspect);
   }
-  const Suspicion& suspicion = content->aside.what.suspicion;
+  const Suspicion& suspicion = content->new_suspect.what.suspicion;
   op.at = clock_.Wall();
   op.batch_key = content->batch_key;
   op.http_status = suspicion.http_status;
@@ -177,7 +173,7 @@ Status QueueImpl::ExpireSuspects(Budget& budget) {
   std::vector<DeadKey> old;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, entry] : index_->suspects().all()) {
+    for (const auto& [key, entry] : state_->suspects().all()) {
       const bool due = expiry_.IsDue(key.destination, key.lane, key.sequence, entry.stamp.boot_time);
       if (due && !entry.retrying) {
         old.push_back(key);
@@ -188,9 +184,7 @@ Status QueueImpl::ExpireSuspects(Budget& budget) {
     if (!budget.Take()) {
       break;
     }
-    if (Status ended = EndSuspect(key, Outcome::kRejected, true, [](const Status&) {}); !ended) {
-      return ended;
-    }
+    RETURN_IF_ERROR(EndSuspect(key, Outcome::kRejected, true, [](const Status&) {}));
   }
   return {};
 }
@@ -200,7 +194,7 @@ Status QueueImpl::DropSuspects(std::uint64_t excess, Budget& budget, std::vector
   std::map<std::int64_t, DeadKey> idle;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, entry] : index_->suspects().all()) {
+    for (const auto& [key, entry] : state_->suspects().all()) {
       if (!entry.retrying && DropsOldest(limits_, key.lane)) {
         idle[entry.id] = key;
       }
@@ -212,15 +206,11 @@ Status QueueImpl::DropSuspects(std::uint64_t excess, Budget& budget, std::vector
       break;
     }
     const Result<SuspectContent> content = ContentOf(key);
-    if (!content) {
-      return content.error();
-    }
-    freed += content->aside.message.size() + (content->kept ? content->kept->body.size() : 0);
-    if (Status ended = EndSuspect(key, Outcome::kDropped, false, [](const Status&) {}); !ended) {
-      return ended;
-    }
+    RETURN_IF_ERROR(content);
+    freed += content->new_suspect.message.size() + (content->kept ? content->kept->body.size() : 0);
+    RETURN_IF_ERROR(EndSuspect(key, Outcome::kDropped, false, [](const Status&) {}));
     const std::lock_guard lock(mutex_);
-    given_up.push_back(GivenUp{Outcome::kDropped, std::string(kMaxBytes), index_->DestinationName(key.destination),
+    given_up.push_back(GivenUp{Outcome::kDropped, std::string(kMaxBytes), state_->DestinationName(key.destination),
                                key.lane, key.sequence, key.sequence, 1});
   }
   return {};

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "queue/outside.h"
 #include "queue/queue_impl.h"
+#include "queue/recovery/claimed_files.h"
 
 namespace packhorse::queue {
 

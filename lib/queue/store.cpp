@@ -5,22 +5,22 @@
 #include <utility>
 
 #include "base/units.h"
-#include "queue/sqlite/salvage.h"
+#include "queue/recovery/salvage.h"
 
 namespace packhorse::queue {
 namespace {
 
 using namespace std::chrono_literals;
 
-// Room for what happens between the decision to fold and the commit: part of the window.
+// Room for what happens between the decision to checkpoint and the commit: part of the window.
 constexpr auto kMinMargin = 50ms;
 // Counters and cursors alone may wait this long: a power cut forgets counts of delivered messages, nothing else.
-constexpr auto kLazyFold = 60s;
+constexpr auto kLazyCheckpoint = 60s;
 constexpr auto kBoundInterval = 600s;
 constexpr auto kLook = 500ms;
-// How often room for the ballast is looked for: on a disk that was full, and on one that never had any.
-constexpr auto kTryBallast = 2s;
-constexpr auto kTryFirstBallast = 600s;
+// How often room for the reserve file is looked for: on a disk that was full, and on one that never had any.
+constexpr auto kTryReserveFile = 2s;
+constexpr auto kTryFirstReserveFile = 600s;
 // Until the sources are off their brokers, a second later, a full disk takes so much more: a receive thread that waits
 // here cannot say goodbye.
 constexpr std::uint64_t kGraceBytes = 512U << 10U;
@@ -28,79 +28,77 @@ constexpr std::uint64_t kGraceBytes = 512U << 10U;
 constexpr std::uint64_t kShrinkBytes = 256U << 10U;
 constexpr auto kRetryFirst = 100ms;
 constexpr auto kRetryMax = 2'000ms;
-// How often the last fold is tried: what only the journal has is gone when the machine goes down next.
+// How often the last checkpoint is tried: what only the journal has is gone when the machine goes down next.
 constexpr unsigned kLastTries = 3;
 // After so many failures in a row, most of a second, no longer than for one more try.
 constexpr unsigned kRefuses = 4;
 constexpr std::chrono::milliseconds kShortPatience = 300ms;
-// A journal file that is filled to this part is folded; arrivals may fill three quarters.
+// A journal file that is filled to this part is checkpointed; arrivals may fill three quarters.
 constexpr std::uint64_t kFillDivisor = 10;
 constexpr std::uint64_t kFillParts = 6;
 
 }  // namespace
 
-Store::Store(Books books, Index& index, std::mutex& mutex, const Clock& clock, std::optional<Journal> journal,
-             Ballast ballast, std::unique_ptr<WitnessKeeper> witness, StoreOptions options)
-    : books_(std::move(books)),
-      index_(index),
+Store::Store(CheckpointWriter writer, QueueState& state, std::mutex& mutex, const Clock& clock,
+             std::optional<Journal> journal, ReserveFile reserve_file, std::unique_ptr<WitnessKeeper> witness,
+             StoreOptions options)
+    : writer_(std::move(writer)),
+      state_(state),
       mutex_(mutex),
       clock_(clock),
       journal_(std::move(journal)),
-      ballast_(std::move(ballast)),
+      reserve_file_(std::move(reserve_file)),
       witness_(std::move(witness)),
       options_(std::move(options)),
       position_(options_.position),
-      folded_(options_.position),
-      gap_(!journal_),
-      next_lazy_(clock.Mono() + kLazyFold),
+      checkpointed_(options_.position),
+      journal_skipped_(!journal_),
+      next_lazy_(clock.Mono() + kLazyCheckpoint),
       next_witness_(clock.Mono() + kWitnessInterval),
-      next_ballast_(clock.Mono() + kTryFirstBallast) {
-  if (ballast_.given_up()) {
+      next_reserve_file_(clock.Mono() + kTryFirstReserveFile) {
+  if (reserve_file_.given_up()) {
     NoteFullDisk();
-    next_ballast_ = clock.Mono();  // there may be room now
+    next_reserve_file_ = clock.Mono();  // there may be room now
   }
   thread_ = std::thread([this] { Run(); });
 }
 
 Store::~Store() { Stop(); }
 
-Position Store::Record(std::string_view bytes) {
-  const Position position = position_ + 1;
-  if (gap_) {
-    return position;
-  }
-  if (!journal_->HasRoom(bytes.size(), false)) {
-    gap_ = true;
+LogPosition Store::Record(std::string_view bytes) {
+  const LogPosition position = position_ + 1;
+  if (journal_skipped_ || !journal_->HasRoom(bytes.size(), false)) {
+    journal_skipped_ = true;
     return position;
   }
   if (Status appended = journal_->Append(position, bytes); !appended) {
     NoteFailure(appended.error());
-    gap_ = true;
+    journal_skipped_ = true;
     return position;
   }
-  return folded_ >= gap_through_ ? 0 : gap_through_;
+  return checkpointed_ >= journal_skips_through_ ? 0 : journal_skips_through_;
 }
 
 // Waits until journal and disk have room.
-Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
-                            std::string_view reason, std::string_view detail) {
+Result<Slot> Store::AwaitRoom(std::unique_lock<std::mutex>& lock, std::optional<Lane> wanted, const RawMessage& message,
+                              std::string_view reason, std::string_view detail) {
   while (!stopping_) {
-    const Lane lane = index_.LaneFor(message.stream, wanted);  // a reload may come while this waits
-    const Numbers& numbers = index_.numbers(lane);
+    const Lane lane = state_.LaneFor(message.stream, wanted);  // a reload may come while this waits
+    const Numbers& numbers = state_.numbers(lane);
     bytes_.clear();
     EncodeArrival(bytes_, lane, numbers.next, message, reason, detail);
-    if (ballast_.given_up() && grace_ < bytes_.size()) {
-      folds_.wait(lock);
+    if (reserve_file_.given_up() && grace_ < bytes_.size()) {
+      checkpoints_.wait(lock);
       continue;
     }
-    const bool fits = gap_ || !journal_->CanHold(bytes_.size()) || journal_->HasRoom(bytes_.size(), true);
+    const bool fits = journal_skipped_ || !journal_->CanHold(bytes_.size()) || journal_->HasRoom(bytes_.size(), true);
     if (fits) {
-      grace_ -= ballast_.given_up() ? bytes_.size() : 0;
+      grace_ -= reserve_file_.given_up() ? bytes_.size() : 0;
       return Slot{lane, numbers.next};
     }
-    fold_asked_ = true;
+    checkpoint_asked_ = true;
     work_.notify_one();
-    folds_.wait(lock);
+    checkpoints_.wait(lock);
   }
   return Error{ErrorCode::kUnavailable, "the queue is stopping"};
 }
@@ -108,13 +106,13 @@ Result<Slot> Store::Prepare(std::unique_lock<std::mutex>& lock, std::optional<La
 Result<Slot> Store::Append(std::optional<Lane> wanted, const RawMessage& message, std::string_view reason,
                            std::string_view detail) {
   std::unique_lock lock(mutex_);
-  const Result<Slot> slot = Prepare(lock, wanted, message, reason, detail);
+  const Result<Slot> slot = AwaitRoom(lock, wanted, message, reason, detail);
   if (!slot) {
     return slot;
   }
-  Position needed = Record(bytes_);
+  LogPosition needed = Record(bytes_);
   ++position_;
-  const bool wakes = index_.ApplyArrival(slot->lane, slot->sequence, message, reason, detail, clock_.Mono());
+  const bool wakes = state_.ApplyArrival(slot->lane, slot->sequence, message, reason, detail, clock_.Mono());
   NoteLocked();
   if (wakes) {
     Wake();
@@ -123,17 +121,17 @@ Result<Slot> Store::Append(std::optional<Lane> wanted, const RawMessage& message
     needed = position_;  // while the disk refuses, what only the journal has would soon be older than the window
   }
   if (needed == 0) {
-    if (JournalFills() && !fold_asked_) {
-      fold_asked_ = true;
+    if (JournalFills() && !checkpoint_asked_) {
+      checkpoint_asked_ = true;
       work_.notify_one();
     }
     return slot;
   }
   ++urgent_;
   work_.notify_one();
-  folds_.wait(lock, [&] { return folded_ >= needed || stopped_; });
+  checkpoints_.wait(lock, [&] { return checkpointed_ >= needed || stopped_; });
   --urgent_;
-  if (folded_ < needed) {
+  if (checkpointed_ < needed) {
     return Error{ErrorCode::kUnavailable, "the queue is stopping"};
   }
   return slot;
@@ -144,41 +142,41 @@ void Store::PostLocked(const Operation& operation, std::function<void(const Stat
     finished(Error{ErrorCode::kUnavailable, "the queue is stopped"});
     return;
   }
-  Position needed = Record(EncodeOperation(operation));
+  LogPosition needed = Record(EncodeOperation(operation));
   ++position_;
   if (power_cut) {
     needed = position_;
   }
-  index_.Apply(operation, clock_.Mono());
+  state_.Apply(operation, clock_.Mono());
   NoteLocked();
   if (needed == 0) {
     finished(Status());
     return;
   }
-  WaitForFoldLocked(needed, std::move(finished));
+  WaitForCheckpointLocked(needed, std::move(finished));
 }
 
-void Store::WhenFoldedLocked(std::function<void(const Status&)> finished) {
-  if (folded_ >= position_) {
+void Store::WhenCheckpointedLocked(std::function<void(const Status&)> finished) {
+  if (checkpointed_ >= position_) {
     finished(Status());
   } else if (stopped_) {
     finished(Error{ErrorCode::kUnavailable, "the queue is stopped"});
   } else {
-    WaitForFoldLocked(position_, std::move(finished));
+    WaitForCheckpointLocked(position_, std::move(finished));
   }
 }
 
-// REQUIRES: not stopped, position not folded. Waiters stand in the order of their positions.
-void Store::WaitForFoldLocked(Position position, std::function<void(const Status&)> finished) {
+// REQUIRES: not stopped, position not checkpointed. Waiters stand in the order of their positions.
+void Store::WaitForCheckpointLocked(LogPosition position, std::function<void(const Status&)> finished) {
   const auto behind = std::upper_bound(waiters_.begin(), waiters_.end(), position,
-                                       [](Position at, const Waiter& waiter) { return at < waiter.position; });
+                                       [](LogPosition at, const Waiter& waiter) { return at < waiter.position; });
   waiters_.insert(behind, Waiter{position, std::move(finished)});
-  fold_asked_ = true;
+  checkpoint_asked_ = true;
   work_.notify_one();
 }
 
-void Store::AskFoldLocked() {
-  fold_asked_ = true;
+void Store::AskCheckpointLocked() {
+  checkpoint_asked_ = true;
   work_.notify_one();
 }
 
@@ -186,24 +184,24 @@ bool Store::JournalFills() const {
   return journal_ && journal_->active_bytes() > journal_->file_bytes() / kFillDivisor * kFillParts;
 }
 
-bool Store::FoldDue() const {
+bool Store::CheckpointDue() const {
   if (unwritten_) {
     return true;
   }
-  if (position_ == folded_ && !index_.retained().releases()) {
+  if (position_ == checkpointed_ && !state_.retained().releases()) {
     return false;
   }
-  if (fold_asked_ || urgent_ > 0) {
+  if (checkpoint_asked_ || urgent_ > 0) {
     return true;
   }
-  if (options_.fold_when_asked) {
+  if (options_.checkpoint_when_asked) {
     return false;
   }
   const MonoTime now = clock_.Mono();
   if (JournalFills()) {
     return true;
   }
-  if (const std::optional<MonoTime> oldest = index_.OldestUnstored()) {
+  if (const std::optional<MonoTime> oldest = state_.OldestUnstored()) {
     const auto margin = std::max<std::chrono::nanoseconds>(options_.window / 8, kMinMargin);
     if (now - *oldest >= options_.window - margin) {
       return true;
@@ -214,7 +212,7 @@ bool Store::FoldDue() const {
 
 std::chrono::nanoseconds Store::UntilNextLook() const {
   std::chrono::nanoseconds wait = kLook;
-  if (const std::optional<MonoTime> oldest = index_.OldestUnstored()) {
+  if (const std::optional<MonoTime> oldest = state_.OldestUnstored()) {
     const auto margin = std::max<std::chrono::nanoseconds>(options_.window / 8, kMinMargin);
     wait = std::min(wait, *oldest + options_.window - margin - clock_.Mono());
   }
@@ -228,27 +226,27 @@ void Store::Run() {
     if (!stopping_ && Watches(lock)) {
       continue;
     }
-    if (!stopping_ && BallastDue()) {
-      TakeBallast(lock);
+    if (!stopping_ && ReserveFileDue()) {
+      TakeReserveFile(lock);
       continue;
     }
-    if (!stopping_ && !FoldDue()) {
+    if (!stopping_ && !CheckpointDue()) {
       work_.wait_for(lock, UntilNextLook());
       continue;
     }
     const bool last = stopping_;
-    fold_asked_ = false;
-    folding_ = true;
+    checkpoint_asked_ = false;
+    checkpointing_ = true;
     bool written = true;
     if (unwritten_) {
-      const FoldWork work = *std::exchange(unwritten_, std::nullopt);
+      const CheckpointWork work = *std::exchange(unwritten_, std::nullopt);
       written = WriteUntilDone(lock, work);
     }
     if (written) {
-      const FoldWork work = BeginFold(last);
+      const CheckpointWork work = BeginCheckpoint(last);
       written = WriteUntilDone(lock, work);
     }
-    folding_ = false;
+    checkpointing_ = false;
     if (written) {
       SaveWitness(lock, last);
     }
@@ -259,58 +257,58 @@ void Store::Run() {
     if (last || !written) {
       stopped_ = true;
       FailWaiters(Error{ErrorCode::kUnavailable, "the queue is stopped"});
-      folds_.notify_all();
+      checkpoints_.notify_all();
       return;
     }
-    folds_.notify_all();
+    checkpoints_.notify_all();
   }
 }
 
-FoldWork Store::BeginFold(bool clean) {
-  index_.NoteClock(ReadClocks(clock_));
-  FoldWork work = index_.TakeFold(position_);
+CheckpointWork Store::BeginCheckpoint(bool clean) {
+  state_.NoteClock(ReadClocks(clock_));
+  CheckpointWork work = state_.TakeCheckpoint(position_);
   const MonoTime now = clock_.Mono();
   work.clean = clean;
   if (now >= next_bounded_) {
     next_bounded_ = now + kBoundInterval;
     work.bounded = true;
   }
-  next_lazy_ = now + kLazyFold;
+  next_lazy_ = now + kLazyCheckpoint;
   if (journal_ && journal_->CanTurn()) {
-    // What does not go through here stays a gap until the next fold: slower, not less safe.
+    // What does not go through here stays a gap until the next checkpoint: slower, not less safe.
     const Status turned = journal_->Turn(position_ + 1);
     if (!turned) {
       NoteFailure(turned.error());
     }
-    if (gap_ && turned) {
-      gap_through_ = position_;
+    if (journal_skipped_ && turned) {
+      journal_skips_through_ = position_;
     }
-    gap_ = !turned;
-    folds_.notify_all();  // there is room again
+    journal_skipped_ = !turned;
+    checkpoints_.notify_all();  // there is room again
   }
   return work;
 }
 
-void Store::EndFold(const FoldWork& work, const FoldResult& result) {
-  index_.Folded(work, result);
-  folded_ = work.through;
-  NoteFoldLocked(work);
+void Store::EndCheckpoint(const CheckpointWork& work, const CheckpointResult& result) {
+  state_.Checkpointed(work, result);
+  checkpointed_ = work.through;
+  NoteCheckpointLocked(work);
   if (journal_) {
-    journal_->Release(folded_);
+    journal_->Release(checkpointed_);
   }
   ++commits_;
   failures_ = 0;
-  if (ballast_.given_up()) {
-    next_ballast_ = clock_.Mono();
+  if (reserve_file_.given_up()) {
+    next_reserve_file_ = clock_.Mono();
   } else {
     last_error_.clear();
     failing_since_ = {};
   }
-  while (!waiters_.empty() && waiters_.front().position <= folded_) {
+  while (!waiters_.empty() && waiters_.front().position <= checkpointed_) {
     waiters_.front().finished(Status());
     waiters_.pop_front();
   }
-  folds_.notify_all();
+  checkpoints_.notify_all();
   Wake();
 }
 
@@ -321,21 +319,22 @@ void Store::WriteDamage(std::unique_lock<std::mutex>& lock) {
   damage_noted_ = true;
   const std::string because = damage_;
   lock.unlock();
-  NoteDamage(books_.path(), because);
+  NoteDamage(writer_.path(), because);
   lock.lock();
 }
 
-bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const FoldWork& work) {
+bool Store::WriteUntilDone(std::unique_lock<std::mutex>& lock, const CheckpointWork& work) {
   unsigned last_tries = 0;
   while (true) {
     lock.unlock();
-    const Result<FoldResult> result = books_.Write(work, nullptr);
+    const Result<CheckpointResult> result = writer_.Write(work, nullptr);
     lock.lock();
     if (result) {
       if (result->changed) {
-        index_.RestoreConfiguration(result->counted);  // who asked for the change of FoldNow() was told that it failed
+        state_.RestoreConfiguration(
+            result->counted);  // who asked for the change of CheckpointNow() was told that it failed
       }
-      EndFold(work, *result);
+      EndCheckpoint(work, *result);
       return true;
     }
     NoteFailure(result.error());
@@ -360,7 +359,7 @@ void Store::NoteDamageLocked(const Error& error) {
   }
   damage_ = error.message;
   if (stopped_) {
-    NoteDamage(books_.path(), damage_);
+    NoteDamage(writer_.path(), damage_);
     return;
   }
   damage_noted_ = false;
@@ -379,49 +378,52 @@ void Store::NoteFailure(const Error& error) {
 }
 
 bool Store::GiveWay(std::unique_lock<std::mutex>& lock) {
-  const bool first = ballast_.whole();
-  const bool gives = ballast_.GiveUp();
+  const bool first = reserve_file_.whole();
+  const bool gives = reserve_file_.GiveUp();
   if (gives) {
     grace_ = first ? kGraceBytes : 0;
     NoteFullDisk();
   }
   lock.unlock();
-  static_cast<void>(books_.Shrink(0));  // the log may have room once it is in the database
+  static_cast<void>(writer_.Shrink(0));  // the log may have room once it is in the database
   lock.lock();
   return gives;
 }
 
 void Store::NoteFullDisk() {
   NoteFailure(Error{ErrorCode::kDiskFull, "the disk is full: messages are taken again once " +
-                                              FormatBytes(ballast_.bytes() - ballast_.held()) +
+                                              FormatBytes(reserve_file_.bytes() - reserve_file_.held()) +
                                               " are free; what is queued goes out meanwhile"});
-  next_ballast_ = clock_.Mono() + kTryBallast;
+  next_reserve_file_ = clock_.Mono() + kTryReserveFile;
 }
 
-bool Store::BallastDue() const { return !ballast_.whole() && !unwritten_ && clock_.Mono() >= next_ballast_; }
+bool Store::ReserveFileDue() const {
+  return !reserve_file_.whole() && !unwritten_ && clock_.Mono() >= next_reserve_file_;
+}
 
-bool Store::MakeRoomForBallast(std::unique_lock<std::mutex>& lock) {
-  const std::uint64_t wanted = ballast_.bytes() - ballast_.held();
-  const bool drained = index_.MostWaiting() == 0 && index_.unsettled().empty();  // no fold needs the log's room soon
+bool Store::MakeRoomForReserveFile(std::unique_lock<std::mutex>& lock) {
+  const std::uint64_t wanted = reserve_file_.bytes() - reserve_file_.held();
+  const bool drained =
+      state_.MostWaiting() == 0 && state_.unsettled().empty();  // no checkpoint needs the log's room soon
   for (bool shrinks = true; shrinks && !stopping_;) {
     lock.unlock();
-    const Result<bool> shrunk = books_.Shrink(kShrinkBytes);
+    const Result<bool> shrunk = writer_.Shrink(kShrinkBytes);
     shrinks = shrunk && *shrunk;
     if (!shrinks && drained) {
-      books_.DropLog(wanted);
+      writer_.DropLog(wanted);
     }
     lock.lock();
-    if (ballast_.Take()) {
+    if (reserve_file_.Take()) {
       return true;
     }
   }
   return false;
 }
 
-void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
-  const bool was_full = ballast_.given_up();
+void Store::TakeReserveFile(std::unique_lock<std::mutex>& lock) {
+  const bool was_full = reserve_file_.given_up();
   busy_ = true;
-  const bool taken = ballast_.Take() || (was_full && MakeRoomForBallast(lock));
+  const bool taken = reserve_file_.Take() || (was_full && MakeRoomForReserveFile(lock));
   busy_ = false;
   if (taken && was_full) {
     last_error_.clear();
@@ -429,48 +431,48 @@ void Store::TakeBallast(std::unique_lock<std::mutex>& lock) {
     Wake();
   } else if (was_full) {
     // What was delivered meanwhile has to be written down first, and what is only kept for replays has to go.
-    next_lazy_ = std::min(next_lazy_, clock_.Mono() + kTryBallast);
-    if (index_.retained().held().segments > 0) {
-      index_.retained().Release(ballast_.bytes());
+    next_lazy_ = std::min(next_lazy_, clock_.Mono() + kTryReserveFile);
+    if (state_.retained().held().segments > 0) {
+      state_.retained().Release(reserve_file_.bytes());
     }
   }
-  next_ballast_ = clock_.Mono() + (was_full ? kTryBallast : kTryFirstBallast);
-  folds_.notify_all();
+  next_reserve_file_ = clock_.Mono() + (was_full ? kTryReserveFile : kTryFirstReserveFile);
+  checkpoints_.notify_all();
 }
 
-Status Store::FoldNow(std::unique_lock<std::mutex>& lock, const Books::Change& change) {
-  const bool ready =
-      folds_.wait_for(lock, kFoldPatience, [&] { return (!folding_ && !busy_ && !unwritten_) || stopped_; });
+Status Store::CheckpointNow(std::unique_lock<std::mutex>& lock, const CheckpointWriter::Change& change) {
+  const bool ready = checkpoints_.wait_for(lock, kCheckpointPatience,
+                                           [&] { return (!checkpointing_ && !busy_ && !unwritten_) || stopped_; });
   if (stopped_ || !ready) {
     return Error{ErrorCode::kUnavailable, stopped_ ? "the queue is stopped" : "the disk refuses: " + last_error_};
   }
-  FoldWork work = BeginFold(false);
-  const Result<FoldResult> result = books_.Write(work, change);
+  CheckpointWork work = BeginCheckpoint(false);
+  const Result<CheckpointResult> result = writer_.Write(work, change);
   if (!result) {
     // Without the change; the store thread sees to it. Until then a crash may find the change in the database: nothing
     // that happens from here on is safe in the journal, which knows nothing of it.
     unwritten_ = std::move(work);
-    gap_ = gap_ || books_.in_doubt();
+    journal_skipped_ = journal_skipped_ || writer_.in_doubt();
     NoteFailure(result.error());
     work_.notify_one();
     return result.error();
   }
-  EndFold(work, *result);
+  EndCheckpoint(work, *result);
   return {};
 }
 
 Status Store::Barrier() {
   std::unique_lock lock(mutex_);
-  const Position target = position_;
-  if (folded_ >= target) {
+  const LogPosition target = position_;
+  if (checkpointed_ >= target) {
     return {};
   }
-  fold_asked_ = true;
+  checkpoint_asked_ = true;
   work_.notify_one();
   retry_ = failures_ > 0;
-  folds_.wait_for(lock, failures_ < kRefuses ? kFoldPatience : kShortPatience,
-                  [&] { return folded_ >= target || stopped_; });
-  if (folded_ >= target) {
+  checkpoints_.wait_for(lock, failures_ < kRefuses ? kCheckpointPatience : kShortPatience,
+                        [&] { return checkpointed_ >= target || stopped_; });
+  if (checkpointed_ >= target) {
     return {};
   }
   return Error{ErrorCode::kUnavailable,
@@ -488,7 +490,7 @@ void Store::Stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     work_.notify_one();
-    folds_.notify_all();
+    checkpoints_.notify_all();
   }
   if (thread_.joinable()) {
     thread_.join();

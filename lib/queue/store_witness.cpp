@@ -1,27 +1,27 @@
 // What the store tells the witness of the queue, and that it sees whether the database is still where it was put.
 
-#include "queue/sqlite/rows.h"
 #include "queue/store.h"
+#include "queue/tables/rows.h"
 
 namespace packhorse::queue {
 
 void Store::NoteLocked() {
-  if (gap_ || folded_ < gap_through_) {
+  if (journal_skipped_ || checkpointed_ < journal_skips_through_) {
     return;  // some of it waits for the disk
   }
-  Moment moment{position_, {}, index_.pending()};
+  Progress progress{position_, {}, state_.pending()};
   for (const Lane lane : kAllLanes) {
-    moment.last[At(lane)] = index_.last(lane);
+    progress.last[At(lane)] = state_.last(lane);
   }
-  witness_->Note(moment);
+  witness_->Note(progress);
 }
 
-void Store::NoteFoldLocked(const FoldWork& work) {
-  Moment moment{work.through, {}, work.pending};
+void Store::NoteCheckpointLocked(const CheckpointWork& work) {
+  Progress progress{work.through, {}, work.pending};
   for (const Lane lane : kAllLanes) {
-    moment.last[At(lane)] = work.lanes[At(lane)].numbers.next - 1;
+    progress.last[At(lane)] = work.lanes[At(lane)].numbers.next - 1;
   }
-  witness_->Committed(books_.fold(), moment);
+  witness_->Committed(writer_.checkpoint(), progress);
   NoteLocked();
 }
 
@@ -37,7 +37,7 @@ bool Store::Watches(std::unique_lock<std::mutex>& lock) {
   next_watch_ = now + options_.watch_interval;
   PutJournalBack();  // with its folder
   witness_->PutBack();
-  if (unwritten_ || books_.in_doubt() || books_.broken() || !books_.Moved()) {
+  if (unwritten_ || writer_.in_doubt() || writer_.broken() || !writer_.Moved()) {
     return false;
   }
   PutBack(lock);
@@ -48,7 +48,7 @@ void Store::PutJournalBack() {
   if (journal_ && !journal_->InPlace()) {
     lost_journal_ = journal_->options();
     journal_.reset();
-    gap_ = true;
+    journal_skipped_ = true;
   }
   if (!lost_journal_) {
     return;
@@ -59,15 +59,15 @@ void Store::PutJournalBack() {
   }
   journal_ = *std::move(made);
   lost_journal_.reset();
-  gap_ = false;
-  gap_through_ = position_;  // until this is in the database, too, the new files prove nothing
-  AskFoldLocked();
+  journal_skipped_ = false;
+  journal_skips_through_ = position_;  // until this is in the database, too, the new files prove nothing
+  AskCheckpointLocked();
 }
 
 void Store::PutBack(std::unique_lock<std::mutex>& lock) {
   busy_ = true;
   lock.unlock();
-  Status put_back = books_.PutBack();
+  Status put_back = writer_.PutBack();
   if (put_back) {
     static_cast<void>(witness_->Save(Micros(clock_.Wall()), false));  // it may have gone too
   }
@@ -77,10 +77,10 @@ void Store::PutBack(std::unique_lock<std::mutex>& lock) {
   replaced_.problem = put_back ? "" : put_back.error().message;
   next_watch_ = clock_.Mono() + (put_back ? options_.watch_interval : kWitnessInterval);
   reader_behind_ = static_cast<bool>(put_back);
-  if (put_back && ballast_.whole()) {
-    static_cast<void>(ballast_.Take());
+  if (put_back && reserve_file_.whole()) {
+    static_cast<void>(reserve_file_.Take());
   }
-  folds_.notify_all();
+  checkpoints_.notify_all();
   Wake();
 }
 
@@ -90,9 +90,10 @@ void Store::SaveWitness(std::unique_lock<std::mutex>& lock, bool last) {
     return;
   }
   next_witness_ = now + kWitnessInterval;
-  busy_ = true;  // no fold begins meanwhile
+  busy_ = true;  // no checkpoint begins meanwhile
   lock.unlock();
-  // Should it fail, the one before holds: a loss is counted from there. What the disk refuses is told by the folds.
+  // Should it fail, the one before holds: a loss is counted from there. What the disk refuses is told by the
+  // checkpoints.
   static_cast<void>(witness_->Save(Micros(clock_.Wall()), last));
   lock.lock();
   busy_ = false;

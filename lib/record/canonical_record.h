@@ -13,7 +13,7 @@
 namespace packhorse {
 
 // The canonical record is the only thing that device contracts and cloud contracts both know. Names and values are
-// those of the public cloud contract packhorse-ingest@1 (design.md). Plain values; any thread.
+// those of the public cloud contract packhorse-ingest@1. Plain values; any thread.
 
 // A scalar as the device sent it. 64-bit integers stay exact.
 using Value = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string>;

@@ -6,8 +6,8 @@
 
 namespace packhorse {
 
-// How a message's story with one destination ended: exactly one of these per message and destination (product.md P3).
-// Ordered from best to worst: a message takes the worst of its records.
+// How a message's story with one destination ended: exactly one of these per message and destination (P3,
+// docs/PROMISES.md). Ordered from best to worst: a message takes the worst of its records.
 enum class Outcome : std::uint8_t {
   kDelivered,     // the destination said so, explicitly
   kDeduplicated,  // the contract's dedupe key had been seen

@@ -17,7 +17,7 @@ using StreamId = std::uint32_t;
 // Position in a lane: rising, never given twice (FORMAT.md). 0 means none.
 using Sequence = std::uint64_t;
 
-// A lane is a log with its own sequence numbers; order is kept within a lane (product.md P6).
+// A lane is a log with its own sequence numbers; order is kept within a lane (P6, docs/PROMISES.md).
 enum class Lane : std::uint8_t { kUrgent, kNormal, kBulk };
 
 // "urgent", "normal", "bulk".

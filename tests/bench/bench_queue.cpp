@@ -3,9 +3,9 @@
 //                   append-strict
 //   raw-batches     500 rows per synced commit: the raw limit of append, which also syncs many at a time
 //   raw-drain       500 rows read and deleted per commit: the raw limit of drain
-//   append          Queue::Append, one caller, mode window: journal, memory, folds
+//   append          Queue::Append, one caller, mode window: journal, memory, checkpoints
 //   append-strict   the same in mode strict: what each acknowledged message costs when it waits for the disk
-//   drain           Peek, Freeze, Settle in batches of 500 over what was appended before (not measured)
+//   drain           Peek, Prepare, Settle in batches of 500 over what was appended before (not measured)
 //   read            the same messages after a restart, from the disk: what reading a backlog costs
 //   backlog         memory, start and cost per message with that many messages queued
 #include <sqlite3.h>
@@ -207,8 +207,8 @@ void Append(std::uint64_t messages, const std::string& directory, bool strict) {
   Print(strict ? "queue/append-strict" : "queue/append", messages, before, Measure());
 }
 
-queue::FreezeRequest Frozen(const queue::Pending& pending) {
-  auto batch = std::make_unique<queue::FrozenBatch>();
+queue::PrepareRequest Prepared(const queue::Pending& pending) {
+  auto batch = std::make_unique<queue::PreparedBatch>();
   batch->destination = "cloud";
   batch->idempotency_key = "bench-" + std::to_string(pending.from);
   batch->trace_id = std::string(32, '1');
@@ -221,7 +221,7 @@ queue::FreezeRequest Frozen(const queue::Pending& pending) {
     batch->members.push_back({.sequence = stored.sequence, .stream = stored.message.stream});
   }
   batch->uncompressed_bytes = batch->body.size() * 4;
-  queue::FreezeRequest request;
+  queue::PrepareRequest request;
   request.destination = "cloud";
   request.from = pending.from;
   request.through = pending.through;
@@ -250,7 +250,7 @@ void TakeAll(queue::Queue& queue, std::uint64_t messages) {
     taken += pending->messages.size();
     bool done = false;
     queue::BatchId id = 0;
-    queue.Freeze(Frozen(*pending), [&](Result<std::vector<queue::BatchId>> ids) {
+    queue.Prepare(Prepared(*pending), [&](Result<std::vector<queue::BatchId>> ids) {
       if (!ids) {
         Fail(ids.error().message);
       }
@@ -311,7 +311,7 @@ std::uint64_t ResidentKib() {
 // Appends to a short backlog and to a long one; then opens the long one.
 void Backlog(std::uint64_t messages, const std::string& directory) {
   constexpr std::uint64_t kShort = 10'000;
-  constexpr std::uint64_t kProbe = 40'000;  // enough for several folds
+  constexpr std::uint64_t kProbe = 40'000;  // enough for several checkpoints
   if (messages < kShort + 2 * kProbe) {
     Fail("backlog: at least " + std::to_string(kShort + 2 * kProbe) + " messages");
   }

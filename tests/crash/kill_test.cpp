@@ -47,13 +47,13 @@ constexpr Row kRows[] = {
     {"JournalHeaderHalfWritten", Stage::kOpening, InJournal, 1, true},
     {"JournalAppendNotBegun", Stage::kAppending, InJournal, 3},
     {"JournalAppendHalfDone", Stage::kAppending, InJournal, 3, true},
-    {"JournalTurnHalfDone", Stage::kFolding, TurnsJournal, 1, true},
-    {"CommitNotBegun", Stage::kFolding, InLog},
-    {"CommitHalfWritten", Stage::kFolding, InLog, 2, true},
-    {"CommitNotSynced", Stage::kFolding, SyncsLog},
-    {"BatchNotFrozen", Stage::kFreezing, InJournal},
-    {"BatchHalfFrozen", Stage::kFreezing, InJournal, 1, true},
-    {"BatchFrozenMaybeSent", Stage::kFrozen, Any},
+    {"JournalTurnHalfDone", Stage::kCheckpointing, TurnsJournal, 1, true},
+    {"CommitNotBegun", Stage::kCheckpointing, InLog},
+    {"CommitHalfWritten", Stage::kCheckpointing, InLog, 2, true},
+    {"CommitNotSynced", Stage::kCheckpointing, SyncsLog},
+    {"BatchNotFrozen", Stage::kPreparing, InJournal},
+    {"BatchHalfFrozen", Stage::kPreparing, InJournal, 1, true},
+    {"BatchFrozenMaybeSent", Stage::kPrepared, Any},
     {"ReplyReceivedNotSettled", Stage::kSettling, InJournal},
     {"ReplyReceivedHalfSettled", Stage::kSettling, InJournal, 1, true},
     {"Settled", Stage::kSettled, Any},
@@ -208,7 +208,7 @@ void MakeDamagedQueue(const Options& options) {
                 message.stream = *queue->Stream("telemetry");
                 message.received_at = clock.Wall();
                 static_cast<void>(queue->Append(std::move(message)));
-                static_cast<void>(queue->VerifyLedger());  // waits for a fold
+                static_cast<void>(queue->VerifyLedger());  // waits for a checkpoint
               }
               queue->NoteDamage("a segment is broken");
               queue->Stop();

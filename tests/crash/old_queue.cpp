@@ -5,8 +5,8 @@
 
 #include <stdexcept>
 
-#include "queue/message_codec.h"
-#include "queue/sqlite/rows.h"
+#include "queue/segment/message_codec.h"
+#include "queue/tables/rows.h"
 
 namespace packhorse::test {
 namespace {

@@ -79,7 +79,7 @@ class Machine {
   }
   void Cut() {
     disk_.Cut(random_);
-    shared_.cut = Shared::Cut{true, shared_.folded, shared_.at_risk, shared_.at_risk_at};
+    shared_.cut = Shared::Cut{true, shared_.checkpointed, shared_.at_risk, shared_.at_risk_at};
   }
 
   Shared& shared_;
@@ -118,7 +118,7 @@ void RunSequence(std::uint64_t seed, std::uint64_t cuts) {
   Shared& shared = *memory;
   shared.moments = 1;
   shared.disk_fails = true;
-  shared.moment[0].configuration = Configuration{random() % 2 == 0, random() % 2 == 0, random() % 4 != 0};
+  shared.progress[0].configuration = Configuration{random() % 2 == 0, random() % 2 == 0, random() % 4 != 0};
   Options options;
   options.path = dir / "var/queue.db";
   options.runtime_dir = random() % 8 == 0 ? dir / "no/such/folder" : dir / "run";
@@ -126,7 +126,7 @@ void RunSequence(std::uint64_t seed, std::uint64_t cuts) {
   options.journal_bytes = random() % 2 == 0 ? 16U << 10U : 1U << 20U;
   options.cache_bytes = random() % 2 == 0 ? 1'000 : 1U << 20U;
   for (std::uint64_t cut = 0; cut <= cuts; ++cut) {
-    const Configuration& configuration = shared.moment[shared.moments - 1].configuration;
+    const Configuration& configuration = shared.progress[shared.moments - 1].configuration;
     options.streams = Streams(configuration);
     options.destinations = Destinations(configuration);
     Plan plan;

@@ -67,15 +67,15 @@ void Story::Append(int count, std::size_t bytes) {
   }
 }
 
-void Story::Fold() {
+void Story::Checkpoint() {
   const Result<std::vector<std::string>> gaps = queue_->VerifyLedger();
   if (!gaps || !gaps->empty()) {
     Die(gaps ? gaps->front() : gaps.error().message);
   }
 }
 
-std::unique_ptr<FrozenBatch> Story::Batch(const std::vector<StoredMessage>& messages) const {
-  auto batch = std::make_unique<FrozenBatch>();
+std::unique_ptr<PreparedBatch> Story::Batch(const std::vector<StoredMessage>& messages) const {
+  auto batch = std::make_unique<PreparedBatch>();
   batch->destination = kCloud;
   batch->idempotency_key = "key of " + Text(Number(messages.front()));
   for (const StoredMessage& stored : messages) {
@@ -86,33 +86,33 @@ std::unique_ptr<FrozenBatch> Story::Batch(const std::vector<StoredMessage>& mess
   return batch;
 }
 
-void Story::Freeze(std::size_t messages) {
+void Story::Prepare(std::size_t messages) {
   Result<Pending> pending = queue_->Peek(kCloud, Lane::kNormal, messages, 1ULL << 30U);
   if (!pending || pending->messages.size() != messages) {
     Die("too few messages are pending");
   }
-  FreezeRequest request{kCloud, Lane::kNormal, pending->from, pending->through, {}, {}};
+  PrepareRequest request{kCloud, Lane::kNormal, pending->from, pending->through, {}, {}};
   request.batches.push_back(Batch(pending->messages));
-  told_.freezing = static_cast<std::uint32_t>(messages);
-  std::optional<Result<std::vector<BatchId>>> frozen;
-  queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-  batch_ = Await(frozen).front();
-  told_.frozen = told_.freezing;
+  told_.preparing = static_cast<std::uint32_t>(messages);
+  std::optional<Result<std::vector<BatchId>>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+  batch_ = Await(prepared).front();
+  told_.prepared = told_.preparing;
 }
 
 void Story::Settle(bool first_dies) {
   Settlement settlement;
   settlement.batch = batch_;
   if (first_dies) {
-    const std::vector<FrozenBatch> batches = *queue_->FrozenBatches(kCloud);
+    const std::vector<PreparedBatch> batches = *queue_->PreparedBatches(kCloud);
     settlement.dead.push_back(DeadRecord{batches.front().members.front().sequence, 0, "rejected", "", "", 400});
   }
-  told_.settling = told_.settled + told_.frozen;
+  told_.settling = told_.settled + told_.prepared;
   told_.dying = told_.dead + (first_dies ? 1 : 0);
   std::optional<Result<std::vector<BatchId>>> settled;
   queue_->Settle(std::move(settlement), [&](Result<std::vector<BatchId>> ids) { settled = std::move(ids); });
   static_cast<void>(Await(settled));
-  told_.frozen = told_.freezing = 0;
+  told_.prepared = told_.preparing = 0;
   told_.settled = told_.settling;
   told_.dead = told_.dying;
 }
@@ -124,12 +124,12 @@ void Story::Replay() {
     Die("no dead letter");
   }
   const DeadLetter& letter = letters->front();
-  std::unique_ptr<FrozenBatch> batch = Batch({StoredMessage{letter.sequence, letter.message}});
+  std::unique_ptr<PreparedBatch> batch = Batch({StoredMessage{letter.sequence, letter.message}});
   batch->replayed = true;
   told_.dying = 0;
   told_.again = 1;
   std::optional<Result<BatchId>> replayed;
-  queue_->ReplayDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { replayed = std::move(id); });
+  queue_->RedriveDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { replayed = std::move(id); });
   Settlement settlement;
   settlement.batch = Await(replayed);
   std::optional<Result<std::vector<BatchId>>> settled;
@@ -144,7 +144,7 @@ void Story::CountAhead() {
   streams.front().destinations.emplace_back("archive");
   Result<Queue::Ahead> counted = Queue::Ahead::kMore;
   while (counted && *counted != Queue::Ahead::kDone) {
-    Fold();
+    Checkpoint();
     counted = queue_->CountAhead(streams, {kCloud, {"archive", StartAt::kOldest}}, 1);
   }
   if (!counted) {
@@ -157,18 +157,18 @@ void Story::Tell() {
   Open();
   Enter(Stage::kAppending);
   Append(5);
-  Enter(Stage::kFolding);
-  Fold();
+  Enter(Stage::kCheckpointing);
+  Checkpoint();
   Append(2);
-  Enter(Stage::kFreezing);
-  Freeze(4);
-  Enter(Stage::kFrozen);
+  Enter(Stage::kPreparing);
+  Prepare(4);
+  Enter(Stage::kPrepared);
   Append(1);
   Enter(Stage::kSettling);
   Settle(true);
   Enter(Stage::kSettled);
   Append(1);
-  Fold();
+  Checkpoint();
   Enter(Stage::kReplaying);
   Replay();
   Enter(Stage::kCounting);
@@ -181,13 +181,13 @@ void Story::Tell() {
   }
   told_.lake = true;
   Append(2);
-  Fold();
+  Checkpoint();
   Enter(Stage::kTrimming);
-  Freeze(5);
+  Prepare(5);
   Settle(false);
-  Fold();
+  Checkpoint();
   Enter(Stage::kFilling);
-  // More than both files hold: the fold has to be done within this stage.
+  // More than both files hold: the checkpoint has to be done within this stage.
   Append(static_cast<int>(2 * options_.journal_bytes / 1'000), 1'000);
   // One that the journal cannot hold, and what is behind it.
   Append(1, options_.journal_bytes);
@@ -221,15 +221,15 @@ std::string Story::CheckLedger() {
   return "";
 }
 
-std::string Story::CheckBatches(const std::vector<FrozenBatch>& batches) {
-  bool found = told_.frozen == 0 || told_.settling > told_.settled;
-  for (const FrozenBatch& batch : batches) {
+std::string Story::CheckBatches(const std::vector<PreparedBatch>& batches) {
+  bool found = told_.prepared == 0 || told_.settling > told_.settled;
+  for (const PreparedBatch& batch : batches) {
     if (batch.replayed) {
       continue;
     }
     const std::uint32_t first = told_.settled + 1;
     std::string body;
-    for (std::uint32_t message = first; message < first + told_.freezing; ++message) {
+    for (std::uint32_t message = first; message < first + told_.preparing; ++message) {
       body += Text(message) + " ";
     }
     if (batch.idempotency_key != "key of " + Text(first) || batch.body != body || !batch.maybe_sent) {
@@ -252,8 +252,8 @@ std::string Story::CheckMessages() {
     }
     expected = Number(stored) + 1;
   }
-  const std::vector<FrozenBatch> batches = *queue_->FrozenBatches(kCloud);
-  for (const FrozenBatch& batch : batches) {
+  const std::vector<PreparedBatch> batches = *queue_->PreparedBatches(kCloud);
+  for (const PreparedBatch& batch : batches) {
     for (const Member& member : batch.members) {
       ++places[member.sequence];
     }

@@ -15,9 +15,9 @@ namespace packhorse::queue {
 enum class Stage : std::uint8_t {
   kOpening,
   kAppending,
-  kFolding,
-  kFreezing,
-  kFrozen,  // the batch may be sent
+  kCheckpointing,
+  kPreparing,
+  kPrepared,  // the batch may be sent
   kSettling,
   kSettled,
   kReplaying,
@@ -35,14 +35,14 @@ struct Told {
   Stage stage;
   std::uint32_t appended;  // messages 1 to `appended`
   Sequence highest;
-  std::uint32_t frozen;   // messages in the batch on its way; 0: none
-  std::uint32_t settled;  // messages of batches that are settled: the first ones
-  std::uint32_t dead;     // of these
-  std::uint32_t again;    // of these, on their way again
-  bool lake;              // the second destination is there
+  std::uint32_t prepared;  // messages in the batch on its way; 0: none
+  std::uint32_t settled;   // messages of batches that are settled: the first ones
+  std::uint32_t dead;      // of these
+  std::uint32_t again;     // of these, on their way again
+  bool lake;               // the second destination is there
   // As soon as they begin.
   std::uint32_t appending;
-  std::uint32_t freezing;
+  std::uint32_t preparing;
   std::uint32_t settling;
   std::uint32_t dying;
 };
@@ -61,15 +61,15 @@ class Story {
   void Enter(Stage stage) { told_.stage = stage; }
   void Open();
   void Append(int count, std::size_t bytes = 20);
-  void Fold();
-  void Freeze(std::size_t messages);
+  void Checkpoint();
+  void Prepare(std::size_t messages);
   void Settle(bool first_dies);
   void Replay();
   void CountAhead();
   std::string CheckLedger();
   std::string CheckMessages();
-  std::string CheckBatches(const std::vector<FrozenBatch>& batches);
-  std::unique_ptr<FrozenBatch> Batch(const std::vector<StoredMessage>& messages) const;
+  std::string CheckBatches(const std::vector<PreparedBatch>& batches);
+  std::unique_ptr<PreparedBatch> Batch(const std::vector<StoredMessage>& messages) const;
   template <typename T>
   T Await(std::optional<Result<T>>& result);
 

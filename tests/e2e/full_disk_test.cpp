@@ -75,7 +75,7 @@ class FullDisk : public ::testing::Test {
 
 TEST_F(FullDisk, NothingIsAcknowledgedUntilWhatIsQueuedHasLeftAndMadeRoom) {
   site_.StartBridge();
-  FillTheDisk(16U << 20U, 8'000);  // more than fits, the ballast included
+  FillTheDisk(16U << 20U, 8'000);  // more than fits, the reserve file included
   EXPECT_EQ(status_["state"], "down");
   EXPECT_NE(status_["reasons"].dump().find("the disk is full"), std::string::npos) << status_["reasons"];
   EXPECT_TRUE(EventIsOpen("queue_store_failing"));

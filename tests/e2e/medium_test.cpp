@@ -37,7 +37,7 @@ class MediumSite : public Site {
  public:
   MediumSite() {
     config()["queue"]["path"] = QueuePath();
-    // Shorter than messages wait for their batch, so that they are folded although the cloud is there.
+    // Shorter than messages wait for their batch, so that they are checkpointed although the cloud is there.
     config()["queue"]["durability"] = {{"window", "300ms"}};
     config()["destinations"][0]["batch"]["max_age"] = "1s";
     WriteConfig();

@@ -30,7 +30,8 @@ using Steady = std::chrono::steady_clock;
 
 constexpr int kUnplugged = 111;  // as tests/support/unplugged ends
 constexpr auto kWindow = 200ms;
-// A machine that is busy with other tests folds late: the window is a matter of the daemon's, not of who else runs.
+// A machine that is busy with other tests checkpoints late: the window is a matter of the daemon's, not of who else
+// runs.
 constexpr auto kBusy = 500ms;
 constexpr int kCutsEach = 4;
 constexpr int kMessagesEach = 30;  // of a life

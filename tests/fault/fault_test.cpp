@@ -60,12 +60,12 @@ class Life {
     last_ = *sequence;
     ++appended_;
   }
-  // Freezes what waits and settles it; the first of it is set aside where that is asked for.
+  // Prepares what waits and settles it; the first of it is set aside where that is asked for.
   void Deliver(bool sets_aside = false) {
     Result<Pending> pending = Again([&] { return queue_->Peek("cloud", Lane::kNormal, 100, 1ULL << 20U); });
     ASSERT_TRUE(pending) << pending.error().message;
-    FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
-    auto batch = std::make_unique<FrozenBatch>();
+    PrepareRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+    auto batch = std::make_unique<PreparedBatch>();
     batch->destination = "cloud";
     batch->idempotency_key = "key-" + std::to_string(last_);
     for (const StoredMessage& stored : pending->messages) {
@@ -75,10 +75,10 @@ class Life {
     const std::uint64_t messages = batch->members.size() - (sets_aside ? 1 : 0);
     const Sequence first = batch->members.front().sequence;
     request.batches.push_back(std::move(batch));
-    const BatchId frozen = Await([&](auto done) { queue_->Freeze(std::move(request), done); }).front();
+    const BatchId prepared = Await([&](auto done) { queue_->Prepare(std::move(request), done); }).front();
     const auto settle = [&] {
       Settlement settlement;
-      settlement.batch = frozen;
+      settlement.batch = prepared;
       if (sets_aside) {
         settlement.set_aside.push_back(SetAsideRecord{first, 0, Suspicion{"fails", "", "", 500, 1, {}, {}}, false});
       }
@@ -97,7 +97,7 @@ class Life {
     const Suspect& suspect = suspects->front();
     ASSERT_EQ(suspect.message.payload, "message");
     const Result<BatchId> batch = Again([&] {
-      auto again = std::make_unique<FrozenBatch>();
+      auto again = std::make_unique<PreparedBatch>();
       again->idempotency_key = "again";
       again->lane = suspect.lane;
       again->members.push_back(Member{suspect.sequence, suspect.stream, 0, 1, 1, suspect.received_hour});
@@ -132,9 +132,9 @@ class Life {
   }
   // One segment.
   Result<Queue::Ahead> CountAhead() { return queue_->CountAhead(with_lake_, {"cloud", {"lake", StartAt::kOldest}}, 1); }
-  // A fold that is under way takes what was delivered with it: the next one.
-  void FoldWithoutWaiting() {
-    queue_->Fold([](const Status&) {});
+  // A checkpoint that is under way takes what was delivered with it: the next one.
+  void CheckpointWithoutWaiting() {
+    queue_->Checkpoint([](const Status&) {});
   }
   std::uint64_t WaitingForLake() { return queue_->Waiting("lake", Lane::kNormal).messages; }
   void Advance(std::chrono::seconds by) { clock_.Advance(by); }
@@ -279,7 +279,7 @@ TEST(Fault, EveryStepOfAStartThatFailsOnceLeavesEverythingToTheNextStart) {
   FAIL() << "a start has more steps than were tried";
 }
 
-// A fold without operations does not move the position: whether it is in shows elsewhere.
+// A checkpoint without operations does not move the position: whether it is in shows elsewhere.
 TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas) {
   FaultyVfs::Install();
   int n = 1;
@@ -307,8 +307,8 @@ TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas
   EXPECT_GT(n, 5);
 }
 
-// That fold was begun before anything was held back: what it lets go must not be counted.
-TEST(Fault, CountWaitsForAFoldThatTheDiskRefused) {
+// That checkpoint was begun before anything was held back: what it lets go must not be counted.
+TEST(Fault, CountWaitsForACheckpointThatTheDiskRefused) {
   FaultyVfs::Install();
   Life life(false);
   for (int i = 0; i < 3; ++i) {
@@ -317,7 +317,7 @@ TEST(Fault, CountWaitsForAFoldThatTheDiskRefused) {
   }
   life.Deliver();
   FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
-  life.FoldWithoutWaiting();
+  life.CheckpointWithoutWaiting();
   ASSERT_TRUE(test::WaitFor([] { return FaultyVfs::Failed(); }));
   ASSERT_TRUE(life.AddDestination());
   FaultyVfs::Heal();
@@ -326,12 +326,12 @@ TEST(Fault, CountWaitsForAFoldThatTheDiskRefused) {
   EXPECT_EQ(life.StoredMessages(), 0U);
 }
 
-TEST(Fault, CountIsRefusedAfterAWhileWhenTheDiskTakesNoFold) {
+TEST(Fault, CountIsRefusedAfterAWhileWhenTheDiskTakesNoCheckpoint) {
   FaultyVfs::Install();
   Life life(false);
   life.Append();
   FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
-  life.FoldWithoutWaiting();
+  life.CheckpointWithoutWaiting();
   Result<Queue::Ahead> counted = Queue::Ahead::kWaits;
   ASSERT_TRUE(test::WaitFor([&] {
     if (FaultyVfs::Failed()) {
@@ -348,7 +348,7 @@ TEST(Fault, CountIsRefusedAfterAWhileWhenTheDiskTakesNoFold) {
   EXPECT_EQ(life.WaitingForLake(), 1U);
 }
 
-TEST(Fault, LastFoldThatFailsOnceIsTriedAgainBeforeTheEnd) {
+TEST(Fault, LastCheckpointThatFailsOnceIsTriedAgainBeforeTheEnd) {
   FaultyVfs::Install();
   Life life(false);
   life.Append();

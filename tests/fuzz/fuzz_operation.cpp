@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "queue/operation.h"
+#include "queue/operation/operation.h"
 
 namespace queue = packhorse::queue;
 

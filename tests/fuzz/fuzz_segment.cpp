@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "queue/column_codec.h"
-#include "queue/message_codec.h"
+#include "queue/segment/column_codec.h"
+#include "queue/segment/message_codec.h"
 
 namespace queue = packhorse::queue;
 

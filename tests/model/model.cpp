@@ -49,7 +49,7 @@ void CountMessage(const Message& message, std::size_t destination, LedgerRow& ro
 
 bool Message::Live(std::size_t destination) const {
   return std::any_of(at[destination], at[destination] + records,
-                     [](At each) { return each == At::kPending || each == At::kFrozen || each == At::kAside; });
+                     [](At each) { return each == At::kPending || each == At::kPrepared || each == At::kAside; });
 }
 
 void Message::ForgetWhatHasNoLetter(std::size_t destination) {
@@ -158,7 +158,7 @@ std::vector<std::string> Model::Suspects() const {
   return suspects;
 }
 
-std::vector<std::string> Model::Frozen(std::size_t destination) const {
+std::vector<std::string> Model::Prepared(std::size_t destination) const {
   std::vector<const Batch*> found;
   for (const Batch& each : batch) {
     if (each.id != 0 && each.destination == destination) {
@@ -169,7 +169,7 @@ std::vector<std::string> Model::Frozen(std::size_t destination) const {
     return std::tuple(each->lane, message[each->part[0].message].sequence, each->part[0].first_record);
   };
   std::sort(found.begin(), found.end(), [&](const Batch* a, const Batch* b) { return order(a) < order(b); });
-  std::vector<std::string> frozen;
+  std::vector<std::string> prepared;
   for (const Batch* each : found) {
     std::string words = std::to_string(each->id) + " " + each->Key() + " " + each->Body();
     for (std::uint16_t i = 0; i < each->parts; ++i) {
@@ -177,9 +177,9 @@ std::vector<std::string> Model::Frozen(std::size_t destination) const {
       words += " " + std::to_string(message[part.message].sequence) + "." + std::to_string(part.first_record) + "+" +
                std::to_string(part.records);
     }
-    frozen.push_back(std::move(words));
+    prepared.push_back(std::move(words));
   }
-  return frozen;
+  return prepared;
 }
 
 std::uint64_t Model::Quarantined() const {
@@ -279,8 +279,8 @@ std::string Compare(const Model& model, const Observation& seen) {
     }
   }
   for (std::size_t destination = 0; destination < kDestinations; ++destination) {
-    if (model.Frozen(destination) != seen.frozen[destination]) {
-      return std::string("frozen batches of ") + kDestinationNames.at(destination);
+    if (model.Prepared(destination) != seen.prepared[destination]) {
+      return std::string("prepared batches of ") + kDestinationNames.at(destination);
     }
   }
   if (model.Dead() != seen.dead) {

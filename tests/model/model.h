@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "queue/ledger.h"
+#include "queue/ledger/ledger.h"
 #include "queue/queue.h"
+#include "queue/values/ledger.h"
 
 namespace packhorse::queue::model {
 
-// What the queue must hold, without folds, files or journals. Plain bytes of fixed size, so that it can lie in memory
-// that outlives the process under test.
+// What the queue must hold, without checkpoints, files or journals. Plain bytes of fixed size, so that it can lie in
+// memory that outlives the process under test.
 
 constexpr std::size_t kStreams = 4;
 constexpr std::size_t kDestinations = 2;
@@ -31,7 +32,7 @@ constexpr std::size_t kRetainedStream = 2;
 enum class At : std::uint8_t {
   kNotFor,  // this destination does not get it
   kPending,
-  kFrozen,
+  kPrepared,
   kDelivered,
   kDead,
   kAside,
@@ -118,7 +119,7 @@ struct Model {
   LedgerRow Row(std::size_t stream, std::size_t destination) const;
   std::vector<std::string> Dead() const;
   std::vector<std::string> Suspects() const;
-  std::vector<std::string> Frozen(std::size_t destination) const;
+  std::vector<std::string> Prepared(std::size_t destination) const;
   std::uint64_t Quarantined() const;
   Batch* FreeBatch();
 };
@@ -131,7 +132,7 @@ struct Observation {
   Ledger ledger;
   std::map<std::pair<std::size_t, Lane>, Pending> pending;
   std::map<std::pair<std::size_t, Lane>, std::uint64_t> waiting;
-  std::vector<std::string> frozen[kDestinations];
+  std::vector<std::string> prepared[kDestinations];
   std::vector<std::string> dead;
   std::vector<std::string> suspects;
   std::uint64_t quarantined = 0;

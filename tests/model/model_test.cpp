@@ -49,7 +49,7 @@ void RunSequence(std::uint64_t seed, const Length& length) {
   const SharedMemory memory;
   Shared& shared = *memory;
   shared.moments = 1;
-  Model& start = shared.moment[0];
+  Model& start = shared.progress[0];
   start.configuration = Configuration{draw(2) == 0, draw(2) == 0, draw(4) != 0};
   Options options;
   options.path = dir / "queue.db";
@@ -60,7 +60,7 @@ void RunSequence(std::uint64_t seed, const Length& length) {
   Found found = Found::kNew;
   const std::uint64_t lives = 2 + draw(length.lives - 1);
   for (std::uint64_t life = 0; life < lives; ++life) {
-    const Configuration& configuration = shared.moment[shared.moments - 1].configuration;
+    const Configuration& configuration = shared.progress[shared.moments - 1].configuration;
     options.streams = Streams(configuration);
     options.destinations = Destinations(configuration);
     const auto end = static_cast<End>(draw(3));

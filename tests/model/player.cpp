@@ -8,7 +8,7 @@
 #include <optional>
 #include <thread>
 
-#include "queue/expiry.h"
+#include "queue/clock/expiry.h"
 #include "support/process.h"
 
 namespace packhorse::queue::model {
@@ -35,7 +35,7 @@ void Player::Advance(std::int64_t microseconds) {
 
 void Player::Commit(const Model& next, bool waited) {
   Require(shared_.moments < kMaxMoments, "the test has too many moments");
-  shared_.moment[shared_.moments++] = next;
+  shared_.progress[shared_.moments++] = next;
   if (waited) {
     shared_.safe = shared_.moments - 1;
   }
@@ -46,8 +46,8 @@ Observation Player::Observe() {
   seen.ledger = *queue_->ReadLedger();
   for (std::size_t destination = 0; destination < kDestinations; ++destination) {
     const std::string name = kDestinationNames.at(destination);
-    const Result<std::vector<FrozenBatch>> frozen = queue_->FrozenBatches(name);
-    for (const FrozenBatch& batch : *frozen) {
+    const Result<std::vector<PreparedBatch>> prepared = queue_->PreparedBatches(name);
+    for (const PreparedBatch& batch : *prepared) {
       if (batch.replay != 0) {
         continue;
       }
@@ -56,7 +56,7 @@ Observation Player::Observe() {
         words += " " + std::to_string(member.sequence) + "." + std::to_string(member.first_record) + "+" +
                  std::to_string(member.records);
       }
-      seen.frozen[destination].push_back(std::move(words));
+      seen.prepared[destination].push_back(std::move(words));
     }
     for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
       seen.waiting[{destination, lane}] = queue_->Waiting(name, lane).messages;
@@ -78,35 +78,35 @@ Observation Player::Observe() {
 
 // Where the moment does not have the lake yet, but this process does, or the one that crashed had begun it. Where it is
 // gone and got nothing, nobody sees whether it had begun: unless that was sure, it may catch up when it comes.
-std::string Player::BeginLake(Model& moment, bool sure, const Observation& seen) {
+std::string Player::BeginLake(Model& progress, bool sure, const Observation& seen) {
   const bool received = std::any_of(seen.ledger.rows.begin(), seen.ledger.rows.end(), [](const LedgerRow& row) {
     return row.destination == kDestinationNames[kLake] && row.received > 0;
   });
   const Configuration& configuration = now().configuration;
   if (!configuration.lake && !received) {
-    moment.lake_began = moment.lake_began && sure;
+    progress.lake_began = progress.lake_began && sure;
     return "";
   }
-  if (moment.lake_began) {
+  if (progress.lake_began) {
     return "";
   }
-  moment.configuration = Configuration{configuration.telemetry_to_lake, true, configuration.from_oldest};
-  return model::BeginLake(moment, seen, !std::exchange(shared_.lake_tried, true));
+  progress.configuration = Configuration{configuration.telemetry_to_lake, true, configuration.from_oldest};
+  return model::BeginLake(progress, seen, !std::exchange(shared_.lake_tried, true));
 }
 
 // The history begins anew here. What is missing was at risk. Unless it was `sure` before that the lake had begun, the
-// disk may not know it before the first fold.
-void Player::Matched(const Model& moment, bool sure, const Shared::Cut& cut) {
+// disk may not know it before the first checkpoint.
+void Player::Matched(const Model& progress, bool sure, const Shared::Cut& cut) {
   if (cut.happened) {
-    const Model& before = shared_.moment[cut.at_risk_at];
+    const Model& before = shared_.progress[cut.at_risk_at];
     std::uint32_t missing = 0;
-    for (std::uint16_t i = moment.messages; i < before.messages; ++i) {
+    for (std::uint16_t i = progress.messages; i < before.messages; ++i) {
       missing += before.message[i].Live(0) || before.message[i].Live(1) ? 1U : 0U;
     }
     Require(missing <= cut.at_risk, std::to_string(missing) + " messages are missing, " + std::to_string(cut.at_risk) +
                                         " were said to be at risk");
-    for (std::uint16_t i = 0; i < moment.messages; ++i) {
-      const Message& message = moment.message[i];
+    for (std::uint16_t i = 0; i < progress.messages; ++i) {
+      const Message& message = progress.message[i];
       if (message.Is(0, At::kNotFor) && message.Is(1, At::kNotFor)) {
         continue;  // for nobody: whether the queue knows of it does not show
       }
@@ -116,17 +116,17 @@ void Player::Matched(const Model& moment, bool sure, const Shared::Cut& cut) {
   }
   const Configuration configuration = now().configuration;
   shared_.moments = 0;
-  if (!sure && moment.lake_began && moment.LakeOnlyWaits()) {
-    shared_.moment[shared_.moments++] = moment.WithoutLake();
+  if (!sure && progress.lake_began && progress.LakeOnlyWaits()) {
+    shared_.progress[shared_.moments++] = progress.WithoutLake();
   }
-  shared_.moment[shared_.moments++] = moment;
+  shared_.progress[shared_.moments++] = progress;
   for (std::uint32_t i = 0; i < shared_.moments; ++i) {
-    shared_.moment[i].configuration = configuration;
+    shared_.progress[i].configuration = configuration;
   }
   shared_.at_risk = 0;
-  shared_.safe = shared_.folded = shared_.at_risk_at = shared_.moments - 1;
+  shared_.safe = shared_.checkpointed = shared_.at_risk_at = shared_.moments - 1;
   if (shared_.cut.happened) {  // while the queue was being opened
-    shared_.cut.folded = shared_.cut.at_risk = shared_.cut.at_risk_at = 0;
+    shared_.cut.checkpointed = shared_.cut.at_risk = shared_.cut.at_risk_at = 0;
   }
 }
 
@@ -153,9 +153,9 @@ void Player::NoteId(Found found) {
 }
 
 // What waits has the record id under which it came.
-void Player::CompareIds(const Model& moment) {
-  for (std::uint16_t i = 0; i < moment.messages; ++i) {
-    const Message& message = moment.message[i];
+void Player::CompareIds(const Model& progress) {
+  for (std::uint16_t i = 0; i < progress.messages; ++i) {
+    const Message& message = progress.message[i];
     const bool waits = message.Is(0, At::kPending) || message.Is(1, At::kPending);
     Require(!waits || queue_->ids().Of(message.lane(), message.sequence) == message.queue_id,
             "number " + std::to_string(message.sequence) + " has another queue id");
@@ -179,20 +179,20 @@ void Player::OpenAndCompare(Found found) {
   Require(found == Found::kNew || found == Found::kAfterEnd || cut.happened || queue_->start().how == expected,
           "found another way");
   const Observation seen = Observe();
-  const std::uint32_t first = cut.happened                     ? cut.folded
-                              : found == Found::kAfterPowerCut ? shared_.folded
+  const std::uint32_t first = cut.happened                     ? cut.checkpointed
+                              : found == Found::kAfterPowerCut ? shared_.checkpointed
                               : found == Found::kAfterCrash    ? shared_.safe
                                                                : shared_.moments - 1;
-  const bool sure = shared_.moment[first].lake_began;
+  const bool sure = shared_.progress[first].lake_began;
   std::string difference;
   std::uint32_t last = shared_.moments;
   while (last > first) {
-    Model moment = shared_.moment[last - 1];
-    std::string why = BeginLake(moment, sure, seen);
-    why = why.empty() ? Compare(moment, seen) : why;
+    Model progress = shared_.progress[last - 1];
+    std::string why = BeginLake(progress, sure, seen);
+    why = why.empty() ? Compare(progress, seen) : why;
     if (why.empty()) {
-      Matched(moment, sure, cut);
-      CompareIds(moment);
+      Matched(progress, sure, cut);
+      CompareIds(progress);
       CompareRetained();
       Verify();
       return;
@@ -207,7 +207,7 @@ void Player::Verify() {
   const Result<std::vector<std::string>> gaps = queue_->VerifyLedger();
   Require(gaps.has_value(), gaps ? "" : gaps.error().message);
   Require(gaps->empty(), gaps->empty() ? "" : "verify: " + gaps->front());
-  shared_.folded = shared_.safe = shared_.moments - 1;
+  shared_.checkpointed = shared_.safe = shared_.moments - 1;
 }
 
 void Player::Live(Found found, End end, unsigned steps) {
@@ -224,13 +224,13 @@ void Player::Live(Found found, End end, unsigned steps) {
     after_step_(true);
     _exit(0);
   }
-  if (end == End::kCrashInFold) {
+  if (end == End::kCrashInCheckpoint) {
     std::thread([this] { (void)queue_->VerifyLedger().has_value(); }).detach();
     std::this_thread::sleep_for(std::chrono::microseconds(Random(2'000)));  // any moment of it is a good one
     _exit(0);
   }
   queue_.reset();
-  shared_.safe = shared_.folded = shared_.moments - 1;
+  shared_.safe = shared_.checkpointed = shared_.moments - 1;
   shared_.at_risk = 0;
   shared_.at_risk_at = shared_.moments - 1;
   after_step_(true);
@@ -251,7 +251,7 @@ void Player::Step() {
     case 5:
     case 6:
     case 7:
-      return Freeze();
+      return Prepare();
     case 8:
     case 9:
     case 10:
@@ -298,7 +298,7 @@ void Player::Append() {
   std::snprintf(message.queue_id, sizeof message.queue_id, "%s", queue_->id().c_str());
   Commit(next, true);
   if (options_.strict) {
-    shared_.folded = shared_.moments - 1;
+    shared_.checkpointed = shared_.moments - 1;
   }
 }
 
@@ -377,7 +377,7 @@ void Player::GiveUp() {
       RejectOldSuspects(suspects, oldest_hour);
     }
     if (limits.max_bytes > 0) {
-      Verify();  // its fold shows what is free
+      Verify();  // its checkpoint shows what is free
     }
   }
   queue_->SetLimits({});
@@ -404,11 +404,11 @@ void Player::AddMessage(Batch& batch, std::uint16_t message, std::uint8_t first,
   batch.part[batch.parts++] = Part{message, first, records};
 }
 
-std::unique_ptr<FrozenBatch> Player::Build(const Model& model, Batch& batch, std::size_t destination, Lane lane) {
+std::unique_ptr<PreparedBatch> Player::Build(const Model& model, Batch& batch, std::size_t destination, Lane lane) {
   batch.destination = static_cast<std::uint8_t>(destination);
   batch.lane = lane;
   batch.key = ++shared_.serial;
-  auto built = std::make_unique<FrozenBatch>();
+  auto built = std::make_unique<PreparedBatch>();
   built->destination = kDestinationNames.at(destination);
   built->lane = lane;
   built->idempotency_key = batch.Key();
@@ -426,7 +426,7 @@ std::unique_ptr<FrozenBatch> Player::Build(const Model& model, Batch& batch, std
   return built;
 }
 
-void Player::Freeze() {
+void Player::Prepare() {
   const std::size_t destination = Random(kDestinations);
   const auto lane = static_cast<Lane>(Random(3));
   const auto part = static_cast<queue::Part>(Random(3));
@@ -441,7 +441,7 @@ void Player::Freeze() {
   std::vector<std::uint16_t> waiting = next.Pending(destination, lane);
   std::erase_if(waiting, [&](std::uint16_t index) { return next.message[index].sequence < pending->from; });
   waiting.resize(pending->messages.size());
-  FreezeRequest request{kDestinationNames.at(destination), lane, pending->from, pending->through, {}, {}};
+  PrepareRequest request{kDestinationNames.at(destination), lane, pending->from, pending->through, {}, {}};
   Batch batches[2] = {};
   for (const std::uint16_t index : waiting) {
     Message& message = next.message[index];
@@ -454,7 +454,7 @@ void Player::Freeze() {
       request.resolutions.push_back(Resolution{message.sequence, outcome, "reason", "detail", std::nullopt});
       continue;
     }
-    message.Put(destination, At::kFrozen);
+    message.Put(destination, At::kPrepared);
     const std::uint8_t cut = OneIn(4) ? static_cast<std::uint8_t>(Random(message.records)) : 0;
     if (cut > 0) {
       AddMessage(batches[0], index, 0, cut);
@@ -475,10 +475,10 @@ void Player::Freeze() {
     request.batches.push_back(Build(next, *place, destination, lane));
     made.push_back(place);
   }
-  std::optional<Result<Ids>> frozen;
-  queue_->Freeze(std::move(request), [&](Result<Ids> ids) { frozen = std::move(ids); });
-  const Ids ids = Await(frozen, "freeze");
-  Require(ids.size() == made.size(), "freeze: number of batches");
+  std::optional<Result<Ids>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<Ids> ids) { prepared = std::move(ids); });
+  const Ids ids = Await(prepared, "prepare");
+  Require(ids.size() == made.size(), "prepare: number of batches");
   for (std::size_t i = 0; i < ids.size(); ++i) {
     made[i]->id = ids[i];
   }
@@ -575,13 +575,13 @@ void Player::Replay() {
   for (const auto& [what, id] : chosen) {
     AddMessage(batch, what.first, what.second, 1);
     next.message[what.first].ForgetWhatHasNoLetter(destination);
-    next.message[what.first].at[destination][what.second] = At::kFrozen;
+    next.message[what.first].at[destination][what.second] = At::kPrepared;
     ids.push_back(id);
   }
   *place = batch;
   std::optional<Result<BatchId>> replayed;
-  queue_->ReplayDead(ids, Build(next, *place, destination, first.lane),
-                     [&](Result<BatchId> id) { replayed = std::move(id); });
+  queue_->RedriveDead(ids, Build(next, *place, destination, first.lane),
+                      [&](Result<BatchId> id) { replayed = std::move(id); });
   place->id = Await(replayed, "replay");
   Commit(next, true);
 }

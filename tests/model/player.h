@@ -18,20 +18,20 @@ constexpr std::size_t kMaxMoments = 400;
 
 // What outlives the process under test: lies in memory shared with the one that watches.
 struct Shared {
-  std::uint32_t moments;  // states of the model, one per step that moved something
-  std::uint32_t safe;     // the newest of them that a crash must not undo
-  std::uint32_t folded;   // likewise a power cut
-  std::uint32_t serial;   // of messages and batches
-  char queue_id[16];      // under which numbers are given
-  Sequence highest[3];    // that was given under it, by lane
-  std::int64_t clock;     // microseconds
-  std::uint32_t step;     // of the process, from 1; 0: it opens the queue
-  std::uint32_t at_risk;  // messages, as the queue says, after the step that made the moment `at_risk_at`
+  std::uint32_t moments;       // states of the model, one per step that moved something
+  std::uint32_t safe;          // the newest of them that a crash must not undo
+  std::uint32_t checkpointed;  // likewise a power cut
+  std::uint32_t serial;        // of messages and batches
+  char queue_id[16];           // under which numbers are given
+  Sequence highest[3];         // that was given under it, by lane
+  std::int64_t clock;          // microseconds
+  std::uint32_t step;          // of the process, from 1; 0: it opens the queue
+  std::uint32_t at_risk;       // messages, as the queue says, after the step that made the moment `at_risk_at`
   std::uint32_t at_risk_at;
   // As it was when the power was cut: the process may have gone on for a while and did not know.
   struct Cut {
     bool happened;
-    std::uint32_t folded;
+    std::uint32_t checkpointed;
     std::uint32_t at_risk;
     std::uint32_t at_risk_at;
   } cut;
@@ -39,11 +39,11 @@ struct Shared {
   bool disk_fails;     // a new configuration may be refused
   bool released;       // what is kept for replays may be gone
   char failure[2048];  // empty: none
-  Model moment[kMaxMoments];
+  Model progress[kMaxMoments];
 };
 
 enum class Found : std::uint8_t { kNew, kAfterEnd, kAfterCrash, kAfterPowerCut };
-enum class End : std::uint8_t { kOrderly, kCrash, kCrashInFold };
+enum class End : std::uint8_t { kOrderly, kCrash, kCrashInCheckpoint };
 
 // One process: opens the queue, compares it with what it must hold, does random things to both, and ends.
 class Player {
@@ -61,7 +61,7 @@ class Player {
     return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random_);
   }
   bool OneIn(std::uint64_t chances) { return Random(chances) == 0; }
-  Model& now() { return shared_.moment[shared_.moments - 1]; }
+  Model& now() { return shared_.progress[shared_.moments - 1]; }
   // The state as it is becomes the past; changes go into the copy.
   void Commit(const Model& next, bool waited);
   [[noreturn]] void Fail(const std::string& what);
@@ -74,17 +74,17 @@ class Player {
 
   void OpenAndCompare(Found found);
   void NoteId(Found found);
-  void CompareIds(const Model& moment);
-  void Matched(const Model& moment, bool sure, const Shared::Cut& cut);
+  void CompareIds(const Model& progress);
+  void Matched(const Model& progress, bool sure, const Shared::Cut& cut);
   void NoteRisk();
   Observation Observe();
-  std::string BeginLake(Model& moment, bool sure, const Observation& seen);
+  std::string BeginLake(Model& progress, bool sure, const Observation& seen);
   void Step();
   void Append();
   void CountOnArrival();
   void Split();
   void PeekAndCompare();
-  void Freeze();
+  void Prepare();
   void Settle();
   void Replay();
   void GiveUp();
@@ -103,7 +103,7 @@ class Player {
   void SettleReplayed(std::size_t destination);
   void SendAgain();
 
-  std::unique_ptr<FrozenBatch> Build(const Model& model, Batch& batch, std::size_t destination, Lane lane);
+  std::unique_ptr<PreparedBatch> Build(const Model& model, Batch& batch, std::size_t destination, Lane lane);
   void AddMessage(Batch& batch, std::uint16_t message, std::uint8_t first, std::uint8_t records);
   void SettlePart(Model& next, const Batch& batch, const Part& part, unsigned manner, Settlement& settlement,
                   Batch& later);

@@ -61,7 +61,7 @@ void Player::Reconfigure() {
     }
   }
   Commit(next, true);
-  shared_.folded = shared_.moments - 1;
+  shared_.checkpointed = shared_.moments - 1;
 }
 
 }  // namespace packhorse::queue::model

@@ -23,8 +23,8 @@ void Player::CompareRetained() {
 }
 
 void Player::SettleReplayed(std::size_t destination) {
-  const Result<std::vector<FrozenBatch>> frozen = queue_->FrozenBatches(kDestinationNames.at(destination));
-  for (const FrozenBatch& batch : *frozen) {
+  const Result<std::vector<PreparedBatch>> prepared = queue_->PreparedBatches(kDestinationNames.at(destination));
+  for (const PreparedBatch& batch : *prepared) {
     if (batch.replay == 0 || OneIn(3)) {
       continue;
     }
@@ -43,7 +43,7 @@ void Player::SendAgain() {
   const std::size_t destination = Random(kDestinations);
   const std::string name = kDestinationNames.at(destination);
   SettleReplayed(destination);
-  const std::optional<Queue::ReplayTurn> turn = queue_->NextReplay(name);
+  const std::optional<Queue::DueReplay> turn = queue_->NextReplay(name);
   if (!turn) {
     queue_->StartReplay({kStreamNames.at(kRetainedStream), name, WallTime{}, clock_.Wall() + 1h, 10},
                         [](const Result<queue::Replay>&) {});
@@ -51,8 +51,8 @@ void Player::SendAgain() {
   }
   const Result<ReplayPart> part = queue_->PeekReplay(turn->id, 1 + Random(kMaxParts), 1ULL << 30U);
   Require(part.has_value(), part ? "" : part.error().message);
-  FreezeRequest request{name, part->lane, part->pending.from, part->pending.through, {}, {}, turn->id};
-  auto batch = std::make_unique<FrozenBatch>();
+  PrepareRequest request{name, part->lane, part->pending.from, part->pending.through, {}, {}, turn->id};
+  auto batch = std::make_unique<PreparedBatch>();
   batch->destination = name;
   batch->lane = part->lane;
   batch->replay = turn->id;
@@ -75,9 +75,9 @@ void Player::SendAgain() {
   if (!batch->members.empty()) {
     request.batches.push_back(std::move(batch));
   }
-  std::optional<Result<Ids>> frozen;
-  queue_->Freeze(std::move(request), [&](Result<Ids> ids) { frozen = std::move(ids); });
-  (void)Await(frozen, "freeze of a replay");
+  std::optional<Result<Ids>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<Ids> ids) { prepared = std::move(ids); });
+  (void)Await(prepared, "prepare of a replay");
 }
 
 }  // namespace packhorse::queue::model

@@ -77,7 +77,7 @@ void Player::MoveSuspect() {
   batch.suspect = true;
   AddMessage(batch, static_cast<std::uint16_t>(message - next.message), static_cast<std::uint8_t>(suspect.record), 1);
   *place = batch;
-  std::unique_ptr<FrozenBatch> built;
+  std::unique_ptr<PreparedBatch> built;
   if (suspect.kept) {
     place->destination = static_cast<std::uint8_t>(destination);
     place->lane = suspect.lane;
@@ -85,7 +85,7 @@ void Player::MoveSuspect() {
   } else {
     built = Build(next, *place, destination, suspect.lane);
   }
-  at = At::kFrozen;
+  at = At::kPrepared;
   std::optional<Result<BatchId>> retried;
   queue_->RetrySuspect(suspect.id, std::move(built), [&](Result<BatchId> id) { retried = std::move(id); });
   place->id = Await(retried, "retry");
@@ -114,10 +114,10 @@ bool Player::GiveUpSuspect(Model& next, std::size_t destination, const GivenUp& 
   for (std::uint16_t i = 0; i < next.messages; ++i) {
     Message& message = next.message[i];
     At* records = message.at[destination];
-    At* aside = std::find(records, records + message.records, At::kAside);
+    At* new_suspect = std::find(records, records + message.records, At::kAside);
     if (message.lane() == given_up.lane && message.sequence == given_up.first && given_up.messages == 1 &&
-        aside != records + message.records) {
-      *aside = At::kDropped;
+        new_suspect != records + message.records) {
+      *new_suspect = At::kDropped;
       return true;
     }
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make mutants`: breaks promises on purpose, each in turn in a copy of the source, and expects the tests that stand with it to
-# fail. A *.patch here begins with what it breaks and which tests must notice; its name begins with the promise.
+# fail. apply.py says what a mutant is; its name begins with the promise.
 #   tests/mutants/run.sh [NAME...]   all of them, or those whose names begin like this
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,9 +10,9 @@ build=$copy/build/debug
 log=$copy/build/mutant.log
 limit=600
 
-patches=()
+mutants=()
 for name in "${@:-P}"; do
-  patches+=("$PWD/tests/mutants/$name"*.patch)
+  mutants+=("$PWD/tests/mutants/$name"*.mutant)
 done
 
 field() { sed -n "s/^$2: //p" "$1"; }
@@ -26,34 +26,34 @@ git ls-files -z --cached --others --exclude-standard | tar --null --files-from -
 mkdir -p "$copy/build"
 (cd "$copy" && cmake --preset debug > "$log")
 
-programs=$(for patch in "${patches[@]}"; do program_of "$patch"; done | sort -u)
+programs=$(for mutant in "${mutants[@]}"; do program_of "$mutant"; done | sort -u)
 # shellcheck disable=SC2086
 compile $programs || { tail -n 40 "$log"; exit 1; }
 
 missed=0
-for patch in "${patches[@]}"; do
-  name=$(basename "$patch" .patch)
+for mutant in "${mutants[@]}"; do
+  name=$(basename "$mutant" .mutant)
   result=
-  if ! compile "$(program_of "$patch")" || ! try "$patch"; then  # what the one before broke is whole again
+  if ! compile "$(program_of "$mutant")" || ! try "$mutant"; then  # what the one before broke is whole again
     result="fails without the mutant"
   fi
   if [ -z "$result" ] && ! grep -q '^\[  PASSED  \] [1-9]' "$log"; then
     result="names no test"
   fi
   if [ -z "$result" ]; then
-    patch --quiet --no-backup-if-mismatch --strip=1 --directory="$copy" < "$patch"
-    if ! compile "$(program_of "$patch")"; then
+    file=$(cd "$copy" && tests/mutants/apply.py "$mutant")
+    if ! compile "$(program_of "$mutant")"; then
       result="does not compile"
-    elif try "$patch"; then
+    elif try "$mutant"; then
       result="NOT NOTICED"
     fi
-    patch --quiet --no-backup-if-mismatch --strip=1 --reverse --directory="$copy" < "$patch"
+    cp "$file" "$copy/$file"
   fi
   [ -z "$result" ] || missed=$((missed + 1))
-  printf '%-36s %s: %s\n' "$name" "${result:-noticed}" "$(field "$patch" What)"
+  printf '%-36s %s: %s\n' "$name" "${result:-noticed}" "$(field "$mutant" What)"
   if [ -n "$result" ] && [ "$result" != "NOT NOTICED" ]; then
     tail -n 20 "$log"
   fi
 done
-printf '%d mutants, %d not noticed\n' "${#patches[@]}" "$missed"
+printf '%d mutants, %d not noticed\n' "${#mutants[@]}" "$missed"
 [ "$missed" -eq 0 ]

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "queue/queue.h"
 #include "support/process.h"
 
 namespace packhorse::simulation {
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kMaxTurns = 10'000;  // without time passing
 constexpr std::size_t kPage = 1'000;
 
-constexpr const char* kBallast = ".ballast";  // most of the bytes, nothing in them, and made anew
+constexpr const char* kReserveFile = ".ballast";  // most of the bytes, nothing in them, and made anew
 
 // By name.
 using Files = std::map<std::string, std::string>;
@@ -21,7 +22,7 @@ using Files = std::map<std::string, std::string>;
 Files Read(const std::string& folder) {
   Files files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != kBallast) {
+    if (entry.path().extension() != kReserveFile) {
       files[entry.path().filename()] = test::ReadAll(entry.path());
     }
   }
@@ -58,7 +59,7 @@ Gateway::Gateway(Machine& machine, Messages& messages, const Setup& setup,
   options_.runtime_dir = dir_ / "run";
   options_.journal_bytes = 512U << 10U;
   options_.watch_interval = 1h;  // nobody else is in its folders
-  options_.fold_when_asked = true;
+  options_.checkpoint_when_asked = true;
   options_.wake = [this] {
     woken_ = true;
     woken_.notify_one();
@@ -96,7 +97,7 @@ void Gateway::Build(Unit& unit) {
   options.gzip = false;
   Result<std::unique_ptr<delivery::Destination>> made = delivery::MakeDestination(
       std::move(options), nullptr,
-      delivery::Surroundings{*queue_, unit.cloud, events_, machine_.clock(), streams_, nullptr});
+      delivery::Dependencies{*queue_, *queue_, unit.cloud, events_, machine_.clock(), streams_, nullptr});
   if (!made) {
     Fail("cannot build the destination: " + made.error().message);
     return;
@@ -198,17 +199,17 @@ void Gateway::LookAround() {
   }
 }
 
-void Gateway::NoteFolded() {
-  folded_ = messages_.last();
-  folded_received_ = received_;
+void Gateway::NoteCheckpointed() {
+  checkpointed_ = messages_.last();
+  checkpointed_received_ = received_;
 }
 
-void Gateway::Fold() {
+void Gateway::Checkpoint() {
   bool done = false;
-  queue_->Fold([&](const Status& folded) {
+  queue_->Checkpoint([&](const Status& checkpointed) {
     done = true;
-    if (!folded) {
-      Fail("fold: " + folded.error().message);
+    if (!checkpointed) {
+      Fail("checkpoint: " + checkpointed.error().message);
     }
   });
   while (!done) {
@@ -216,12 +217,12 @@ void Gateway::Fold() {
     woken_ = false;
     queue_->Poll();
   }
-  NoteFolded();
+  NoteCheckpointed();
 }
 
 void Gateway::Restart() {
   Close();
-  NoteFolded();
+  NoteCheckpointed();
   Open();
 }
 
@@ -230,7 +231,7 @@ void Gateway::Reload() {
   if (Status changed = queue_->Reconfigure(options_.streams, options_.destinations); !changed) {
     Fail("reload: " + changed.error().message);
   }
-  NoteFolded();
+  NoteCheckpointed();
   for (Unit& unit : units_) {
     Build(unit);
   }
@@ -251,7 +252,7 @@ void Gateway::CrashAndOpen(bool with_runtime_folder) {
     Write(run, dir_ / "run");
   }
   Open();
-  NoteFolded();
+  NoteCheckpointed();
 }
 
 void Gateway::Kill() { CrashAndOpen(true); }
@@ -263,8 +264,8 @@ void Gateway::NoteLost(Number first, Number last) {
 }
 
 void Gateway::PowerCut(microseconds off, microseconds clock_error) {
-  NoteLost(folded_ + 1, messages_.last());
-  const std::uint64_t least = folded_received_;
+  NoteLost(checkpointed_ + 1, messages_.last());
+  const std::uint64_t least = checkpointed_received_;
   const std::uint64_t most = received_;
   machine_.PowerCycle(off, clock_error);
   CrashAndOpen(false);
@@ -273,20 +274,20 @@ void Gateway::PowerCut(microseconds off, microseconds clock_error) {
     Fail("after a power cut " + std::to_string(received_) + " were received, not " + std::to_string(least) + " to " +
          std::to_string(most));
   }
-  folded_received_ = received_;
+  checkpointed_received_ = received_;
 }
 
 void Gateway::OrderlyReboot(microseconds off, microseconds clock_error) {
   Close();
   std::filesystem::remove_all(dir_ / "run");
   machine_.PowerCycle(off, clock_error);
-  NoteFolded();
+  NoteCheckpointed();
   Open();
 }
 
 void Gateway::TakeCopy() {
   Close();
-  NoteFolded();
+  NoteCheckpointed();
   copy_ = std::make_unique<Copy>(test::MemoryFolder());
   Write(Read(dir_ / "disk"), copy_->dir / "disk");
   copy_->last = messages_.last();
@@ -301,7 +302,7 @@ void Gateway::PutCopyBack() {
   received_ = copy_->received;
   copy_.reset();
   Open();
-  NoteFolded();
+  NoteCheckpointed();
 }
 
 queue::LedgerRow Gateway::Row(const Unit& unit) {

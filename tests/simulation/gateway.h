@@ -32,8 +32,8 @@ struct Setup {
 };
 
 // The bridge behind its MQTT client: the real queue, delivery and limits, on files in memory. Everything that the
-// daemon's loop would do is done by Turn(). Single-threaded, beside the queue's own store thread, which folds only when
-// it is asked: so the same seed gives the same year.
+// daemon's loop would do is done by Turn(). Single-threaded, beside the queue's own store thread, which checkpoints
+// only when it is asked: so the same seed gives the same year.
 class Gateway {
  public:
   // A cloud for each destination of `setup`, in its order.
@@ -46,7 +46,7 @@ class Gateway {
   // What the daemon looks at once a second.
   void LookAround();
   // Everything so far is on the disk.
-  void Fold();
+  void Checkpoint();
 
   // --- what happens to it ---
   void Restart();
@@ -92,7 +92,7 @@ class Gateway {
   void Close();
   // The files as they are now, put back once the process that writes them is gone.
   void CrashAndOpen(bool with_runtime_folder);
-  void NoteFolded();
+  void NoteCheckpointed();
   void NoteLost(Number first, Number last);
   void CheckExpired(const queue::GivenUp& given_up);
   void Fail(std::string problem);
@@ -110,9 +110,9 @@ class Gateway {
   std::unique_ptr<Copy> copy_;
   std::map<Sequence, Number> numbers_;
   std::vector<Instant> arrived_{Instant(0)};  // by number
-  Number folded_ = 0;                         // the last one that is on the disk
+  Number checkpointed_ = 0;                   // the last one that is on the disk
   std::uint64_t received_ = 0;                // as the ledger has to count for each destination
-  std::uint64_t folded_received_ = 0;
+  std::uint64_t checkpointed_received_ = 0;
   std::set<Number> may_be_lost_;
   unsigned reloads_ = 0;
   std::string problem_;

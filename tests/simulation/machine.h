@@ -48,7 +48,7 @@ class Machine {
   void PowerCycle(microseconds off, microseconds error) {
     AdvanceTo(now_ + off);
     error_ = error;
-    clock_.Reboot("boot-" + std::to_string(++boots_), True() + error);
+    clock_.Reboot("boot-" + std::to_string(++clock_epochs_), True() + error);
   }
 
  private:
@@ -56,7 +56,7 @@ class Machine {
   const WallTime began_ = clock_.Wall();
   Instant now_{0};
   microseconds error_{0};
-  int boots_ = 1;
+  int clock_epochs_ = 1;
 };
 
 }  // namespace packhorse::simulation

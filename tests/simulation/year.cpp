@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr Instant kMeanGap = kMinute;  // between two messages, for each destination: so a year takes as long with two
 constexpr Instant kLook = kMinute;
 constexpr Instant kLetters = kDay;  // between two looks at the dead letters, or a quarter of max_age
-constexpr Instant kFold = 3 * kHour;
+constexpr Instant kCheckpoint = 3 * kHour;
 // After the last fault: long enough for each backoff, probe and retry of what was set aside.
 constexpr Instant kAftermath = 40 * kDay;
 constexpr std::size_t kHistory = 4'000;
@@ -194,8 +194,8 @@ void Year::RunUntil(Instant end) {
     for (const auto& cloud : clouds_) {
       cloud->Answer();
     }
-    Instant next =
-        std::min({gateway_.Turn(), next_arrival_, next_event_, next_look_, next_hour_, next_fold_, clock_rights_, end});
+    Instant next = std::min(
+        {gateway_.Turn(), next_arrival_, next_event_, next_look_, next_hour_, next_checkpoint_, clock_rights_, end});
     for (std::size_t i = 0; i < clouds_.size(); ++i) {
       next = std::min({next, clouds_[i]->Next(), conduct_ends_[i]});
     }
@@ -218,9 +218,9 @@ void Year::RunUntil(Instant end) {
       gateway_.LookAround();
       next_look_ = machine_.now() + kLook;
     }
-    if (now >= next_fold_) {
-      gateway_.Fold();
-      next_fold_ = machine_.now() + kFold;
+    if (now >= next_checkpoint_) {
+      gateway_.Checkpoint();
+      next_checkpoint_ = machine_.now() + kCheckpoint;
     }
     if (now >= next_hour_) {
       problem_ = gateway_.Check();

@@ -80,7 +80,7 @@ class Year {
   Instant next_arrival_{0};
   Instant next_event_{0};
   Instant next_look_{0};
-  Instant next_fold_{kHour};
+  Instant next_checkpoint_{kHour};
   Instant next_hour_{kHour};
   Instant next_letters_{kHour};
   std::vector<Instant> conduct_ends_;     // of each cloud

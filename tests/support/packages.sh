@@ -15,11 +15,11 @@ package_set() {
       package_set build
       echo libgtest-dev libgmock-dev libcpp-httplib-dev libsimdjson-dev python3-jsonschema mosquitto mosquitto-clients \
         nginx openssl sqlite3 curl ;;
-    lint) package_set test; echo clang-format clang-tidy clang patch ;;
+    lint) package_set test; echo clang-format clang-tidy clang ;;
     bench) package_set test; echo valgrind ;;
     sanitize) package_set test ;;
     fuzz) package_set test; echo clang libclang-rt-14-dev ;;
-    mutants) package_set test; echo patch ;;
+    mutants) package_set test ;;
     deb) package_set build; echo dpkg-dev debhelper fakeroot lintian ;;
     service) package_set test; package_set deb; echo mmdebstrap systemd-container procps ca-certificates ;;
     cross) echo mmdebstrap ca-certificates ;;

@@ -64,9 +64,7 @@ Result<Endpoint> Parse(std::string_view url) {
     authority.remove_suffix(1);
   }
   const auto parts = SplitAuthority(authority);
-  if (!parts) {
-    return parts.error();
-  }
+  RETURN_IF_ERROR(parts);
   if (!IsHost(parts->first)) {
     return Error{ErrorCode::kInvalidArgument, "must be mqtt://host[:port] or mqtts://host[:port] and nothing more"};
   }
@@ -74,9 +72,7 @@ Result<Endpoint> Parse(std::string_view url) {
   endpoint.port = endpoint.tls ? kTlsPort : kPlainPort;
   if (!parts->second.empty()) {
     const Result<std::uint16_t> port = ParsePort(parts->second);
-    if (!port) {
-      return port.error();
-    }
+    RETURN_IF_ERROR(port);
     endpoint.port = *port;
   }
   return endpoint;

@@ -91,9 +91,7 @@ class Reader {
     std::uint64_t length = 0;
     for (unsigned shift = 0; shift < 28; shift += 7) {
       const Result<unsigned> byte = Byte();
-      if (!byte) {
-        return byte.error();
-      }
+      RETURN_IF_ERROR(byte);
       length |= static_cast<std::uint64_t>(*byte & 0x7FU) << shift;
       if ((*byte & 0x80U) == 0) {
         return length;
@@ -136,16 +134,12 @@ class PassOver {
   Status Packet() {
     const Result<unsigned> first = reader_->Byte();
     const Result<std::uint64_t> length = first ? reader_->Length() : Result<std::uint64_t>(first.error());
-    if (!length) {
-      return length.error();
-    }
+    RETURN_IF_ERROR(length);
     if (*first >> 4U == kPublish) {
       return Publish(*first, *length);
     }
     const Result<std::string> body = reader_->Read(*length, 2);
-    if (!body) {
-      return body.error();
-    }
+    RETURN_IF_ERROR(body);
     if (*first >> 4U == kConnack && body->size() == 2 && (*body)[1] != 0) {
       return Error{ErrorCode::kPermissionDenied, "the broker refuses the connection"};
     }
@@ -157,9 +151,7 @@ class PassOver {
 
   Status Publish(unsigned first, std::uint64_t length) {
     const Result<unsigned> topic_bytes = reader_->Number();
-    if (!topic_bytes) {
-      return topic_bytes.error();
-    }
+    RETURN_IF_ERROR(topic_bytes);
     const unsigned qos = first >> 1U & 3U;
     const std::uint64_t head = 2 + *topic_bytes + (qos > 0 ? 2U : 0U);
     if (head > length) {
@@ -168,9 +160,7 @@ class PassOver {
     const Result<std::string> topic = reader_->Read(*topic_bytes, *topic_bytes);
     const Result<std::string> id = topic ? reader_->Read(qos > 0 ? 2 : 0, 2) : topic;
     const Result<std::string> payload = id ? reader_->Read(length - head, kBeginning) : id;
-    if (!payload) {
-      return payload.error();
-    }
+    RETURN_IF_ERROR(payload);
     if (length - head <= settings_.max_payload_bytes || qos == 0) {
       return {};
     }
@@ -181,9 +171,7 @@ class PassOver {
     arrival.qos = static_cast<std::uint8_t>(qos);
     arrival.redelivered = (first & 8U) != 0;
     arrival.retained = (first & 1U) != 0;
-    if (Status taken = settings_.take(arrival); !taken) {
-      return taken;
-    }
+    RETURN_IF_ERROR(settings_.take(arrival));
     ++taken_;
     if (qos == 2) {
       exactly_once_.insert(*id);

@@ -29,9 +29,7 @@ class PahoSource final : public Source {
     if (started_) {
       return Error{ErrorCode::kAlreadyExists, "source \"" + shared_->options().name + "\" was started before"};
     }
-    if (Status prepared = Connection::Prepare(); !prepared) {
-      return prepared;
-    }
+    RETURN_IF_ERROR(Connection::Prepare());
     started_ = true;
     try {
       thread_ = std::thread([shared = shared_] { Supervisor(shared).Run(); });

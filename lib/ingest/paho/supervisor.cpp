@@ -127,17 +127,13 @@ Result<std::vector<Protocol>> Supervisor::Candidates(std::size_t index) {
                                       : options.protocol == "5"   ? std::vector{Protocol::kMqtt5}
                                                                   : std::vector<Protocol>{};
   const Result<std::vector<std::string>> addresses = Resolve(endpoint);
-  if (!addresses) {
-    return addresses.error();
-  }
+  RETURN_IF_ERROR(addresses);
   const bool stands = std::find(addresses->begin(), addresses->end(), known_[index].address) != addresses->end();
   if (const std::optional<Protocol> known = known_[index].protocol; known && stands) {
     return fixed.empty() ? std::vector{*known} : fixed;
   }
   const Result<Found> found = Preflight(endpoint, *addresses, TlsOf(options), options.connect_timeout);
-  if (!found) {
-    return found.error();
-  }
+  RETURN_IF_ERROR(found);
   known_[index].address = found->address;
   if (found->dialect == Dialect::kOlder && options.protocol == "5") {
     return Error{ErrorCode::kUnsupported,
@@ -159,9 +155,7 @@ Result<std::vector<Protocol>> Supervisor::Candidates(std::size_t index) {
 
 Status Supervisor::ConnectTo(std::size_t index) {
   const Result<std::vector<Protocol>> candidates = Candidates(index);
-  if (!candidates) {
-    return candidates.error();
-  }
+  RETURN_IF_ERROR(candidates);
   const Passwords passwords = ReadPasswords(index);
   if (passwords.list.empty()) {
     return *passwords.missing;
@@ -329,9 +323,7 @@ Error Supervisor::Explain(std::size_t index, const Refusal& refusal) {
     const SourceOptions& options = shared_->options();
     const Result<Found> found =
         Preflight(shared_->endpoints()[index], {known_[index].address}, TlsOf(options), options.connect_timeout);
-    if (!found) {
-      return found.error();
-    }
+    RETURN_IF_ERROR(found);
   }
   return Error{ErrorCode::kUnavailable, refusal.text};
 }

@@ -183,9 +183,7 @@ class Wire::Impl {
 
   Status Handshake(const Endpoint& endpoint, const TlsSettings& tls) {
     Result<Context> context = MakeContext(tls);
-    if (!context) {
-      return context.error();
-    }
+    RETURN_IF_ERROR(context);
     context_ = std::move(*context);
     session_.reset(SSL_new(context_.get()));
     if (!session_ || SSL_set_fd(session_.get(), fd_.get()) != 1) {
@@ -268,18 +266,12 @@ Wire::~Wire() = default;
 Result<Wire> Wire::Open(const Endpoint& endpoint, const std::string& address, const TlsSettings& tls,
                         Steady::time_point deadline) {
   const Result<Addresses> found = Lookup(address, endpoint.port);
-  if (!found) {
-    return found.error();
-  }
+  RETURN_IF_ERROR(found);
   Result<Fd> fd = Dial(endpoint, **found, deadline);
-  if (!fd) {
-    return fd.error();
-  }
+  RETURN_IF_ERROR(fd);
   auto impl = std::make_unique<Impl>(std::move(*fd), deadline);
   if (endpoint.tls) {
-    if (Status secured = impl->Handshake(endpoint, tls); !secured) {
-      return secured.error();
-    }
+    RETURN_IF_ERROR(impl->Handshake(endpoint, tls));
   }
   return Wire(std::move(impl));
 }
@@ -293,9 +285,7 @@ std::string Wire::Why() const { return impl_->Why(); }
 
 Result<std::vector<std::string>> Resolve(const Endpoint& endpoint) {
   const Result<Addresses> addresses = Lookup(endpoint.host, endpoint.port);
-  if (!addresses) {
-    return addresses.error();
-  }
+  RETURN_IF_ERROR(addresses);
   std::vector<std::string> numeric;
   for (const addrinfo* address : InOrder(addresses->get())) {
     numeric.push_back(Numeric(*address));

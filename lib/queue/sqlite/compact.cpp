@@ -17,13 +17,9 @@ constexpr std::int64_t kHoursAtATime = std::int64_t{7} * 24;
 Result<std::int64_t> HourAt(Database& db, const char* order, std::int64_t place) {
   Result<Statement> hours = db.Prepare(std::string("SELECT DISTINCT hour FROM ledger WHERE hour > 0 ORDER BY hour ") +
                                        order + " LIMIT 1 OFFSET ?");
-  if (!hours) {
-    return hours.error();
-  }
+  RETURN_IF_ERROR(hours);
   const Result<bool> row = hours->Bind(place).Step();
-  if (!row) {
-    return row.error();
-  }
+  RETURN_IF_ERROR(row);
   return *row ? hours->Int(0) : std::int64_t{0};
 }
 

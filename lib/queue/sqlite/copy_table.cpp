@@ -15,9 +15,7 @@ constexpr int kMaxPlaces = 10'000;  // damaged places of one table that are step
 
 Result<std::vector<std::string>> ColumnsOf(Database& db, const Table& table) {
   Result<Statement> rows = db.Prepare("SELECT name FROM pragma_table_info(?)");
-  if (!rows) {
-    return rows.error();
-  }
+  RETURN_IF_ERROR(rows);
   rows->Bind(std::string_view(table.name));
   std::vector<std::string> names;
   Status read = rows->ForEach([&] { names.push_back(rows->Text(0)); });
@@ -39,9 +37,7 @@ class Copy {
   Result<Copied> Run() {
     const Result<std::vector<std::string>> theirs = ColumnsOf(from_, table_);
     const Result<std::vector<std::string>> ours = ColumnsOf(to_, table_);
-    if (!ours) {
-      return ours.error();
-    }
+    RETURN_IF_ERROR(ours);
     if (!theirs) {
       copied_.whole = false;
       return copied_;
@@ -61,9 +57,7 @@ class Copy {
     }
     Result<Statement> insert =
         to_.Prepare("INSERT OR REPLACE INTO " + std::string(table_.name) + "(" + columns_ + ") VALUES (" + marks + ")");
-    if (!insert) {
-      return insert.error();
-    }
+    RETURN_IF_ERROR(insert);
     insert_ = *std::move(insert);
     Status done = std::string_view(table_.key).empty() ? ByRowid() : FromBothEnds();
     return done ? Result<Copied>(copied_) : Result<Copied>(done.error());
@@ -93,9 +87,7 @@ class Copy {
         ++copied_.lost;
         copied_.whole = false;
       } else {
-        if (Status inserted = insert_.BindRow(*rows).Run(); !inserted) {
-          return inserted.error();
-        }
+        RETURN_IF_ERROR(insert_.BindRow(*rows).Run());
         ++copied_.rows;
       }
       if (after != nullptr) {
@@ -130,9 +122,7 @@ class Copy {
       // The key may be readable while the row is not.
       std::int64_t one = *next - 1;
       const Result<bool> single = Rows("WHERE rowid = ? + 1", &one);
-      if (!single) {
-        return single.error();
-      }
+      RETURN_IF_ERROR(single);
       copied_.lost += *single ? 0U : 1U;
       after = *next;
     }

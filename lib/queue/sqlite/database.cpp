@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "base/file.h"
-#include "queue/writable.h"
+#include "queue/sqlite/writable.h"
 
 namespace packhorse::queue {
 namespace {
@@ -115,9 +115,7 @@ Result<bool> Statement::Step() {
 Status Statement::Run() {
   while (true) {
     const Result<bool> row = Step();
-    if (!row) {
-      return row.error();
-    }
+    RETURN_IF_ERROR(row);
     if (!*row) {
       Reset();
       return {};
@@ -208,13 +206,9 @@ Result<Statement> Database::Prepare(std::string_view sql) {
 
 Result<std::int64_t> Database::QueryInt(std::string_view sql) {
   Result<Statement> statement = Prepare(sql);
-  if (!statement) {
-    return statement.error();
-  }
+  RETURN_IF_ERROR(statement);
   const Result<bool> row = statement->Step();
-  if (!row) {
-    return row.error();
-  }
+  RETURN_IF_ERROR(row);
   return *row ? statement->Int(0) : 0;
 }
 

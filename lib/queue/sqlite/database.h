@@ -44,9 +44,7 @@ class Statement {
   Status ForEach(Visit visit) {
     while (true) {
       const Result<bool> more = Step();
-      if (!more) {
-        return more.error();
-      }
+      RETURN_IF_ERROR(more);
       if (!*more) {
         return {};
       }

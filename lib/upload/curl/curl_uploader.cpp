@@ -90,9 +90,7 @@ Status CurlUploader::Start(Transfer& transfer) {
   if (in_flight() >= kMaxInFlight) {
     return Error{ErrorCode::kLimitExceeded, "256 requests are in flight already"};
   }
-  if (Status prepared = transfer.Prepare(user_agent_); !prepared) {
-    return prepared;
-  }
+  RETURN_IF_ERROR(transfer.Prepare(user_agent_));
   if (const CURLMcode code = curl_multi_add_handle(multi_, transfer.handle()); code != CURLM_OK) {
     return MultiError("start a request", code);
   }
@@ -201,9 +199,7 @@ Result<std::uint32_t> CurlUploader::Poll(const std::vector<int>& fds, MonoTime d
   }
   RunCallbacks();
   polling_ = false;
-  if (!performed) {
-    return performed.error();
-  }
+  RETURN_IF_ERROR(performed);
   return ready;
 }
 
@@ -238,9 +234,7 @@ Result<std::unique_ptr<Uploader>> MakeUploader(std::string user_agent) {
   if (user_agent.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
     return Error{ErrorCode::kInvalidArgument, "the user agent contains a line break or NUL"};
   }
-  if (Status checked = CheckLibrary(); !checked) {
-    return checked.error();
-  }
+  RETURN_IF_ERROR(CheckLibrary());
   CURLM* multi = curl_multi_init();
   if (multi == nullptr) {
     return Error{ErrorCode::kUnavailable, "libcurl cannot make a multi handle (out of memory?)"};

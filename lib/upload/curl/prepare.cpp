@@ -7,6 +7,7 @@
 #include <climits>
 #include <memory>
 
+#include "base/text.h"
 #include "upload/curl/transfer.h"
 
 namespace packhorse::upload {
@@ -52,13 +53,6 @@ bool IsToken(std::string_view text) {
     return std::isalnum(c) != 0 ||
            std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
   });
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
 }
 
 // libcurl counts time-outs in a long, and 0 would mean "none".
@@ -195,14 +189,10 @@ Status Transfer::SetHeaders(const std::string& user_agent) {
   }
   bool has_type = false;
   for (const auto& [name, value] : request_.headers) {
-    if (Status checked = CheckHeader(name, value); !checked) {
-      return checked;
-    }
+    RETURN_IF_ERROR(CheckHeader(name, value));
     has_type = has_type || Lower(name) == "content-type";
     // libcurl's form of a header without a value is "Name;".
-    if (Status added = AddHeader(value.empty() ? name + ";" : name + ": " + value); !added) {
-      return added;
-    }
+    RETURN_IF_ERROR(AddHeader(value.empty() ? name + ";" : name + ": " + value));
   }
   // "Name:" takes out what libcurl adds by itself: a pause of a second for servers that do not know "100-continue", and
   // a form's content type.
@@ -210,9 +200,7 @@ Status Transfer::SetHeaders(const std::string& user_agent) {
   if (added && !has_type) {
     added = AddHeader("Content-Type:");
   }
-  if (!added) {
-    return added;
-  }
+  RETURN_IF_ERROR(added);
   return Setter(handle_)
       .Set(CURLOPT_HTTPHEADER, headers_)
       .Set(CURLOPT_USERAGENT, user_agent.c_str())

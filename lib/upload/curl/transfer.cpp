@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/text.h"
+
 namespace packhorse::upload {
 namespace {
 
@@ -18,15 +20,6 @@ constexpr std::size_t kMaxHeaderBytes = 131'072;
 constexpr std::size_t kMaxHeaderLines = 10'000;
 constexpr std::size_t kMaxHeadBytes = 262'144;
 constexpr std::size_t kMaxCodingBytes = 64;
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
 
 // "HTTP/1.1 200 OK" and "HTTP/2 200": the number.
 int StatusOf(std::string_view line) {

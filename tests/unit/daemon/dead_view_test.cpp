@@ -94,7 +94,7 @@ TEST_F(DeadViews, SuspectIsShownWithWhatIsKnownAgainstIt) {
 }
 
 TEST_F(DeadViews, WhereAnswersThatARecordIsSetAside) {
-  queue::Whereabouts found;
+  queue::MessageTrace found;
   found.lane = Lane::kNormal;
   found.sequence = 1001;
   found.last = 2000;

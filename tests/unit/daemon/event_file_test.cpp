@@ -15,13 +15,13 @@ using testing::IsEmpty;
 class EventFileTest : public PartsTest {
  protected:
   void Restart() {
-    EventFile(*parts_).Look(clock_.Mono(), true);
+    EventFile(*app_).Look(clock_.Mono(), true);
     Stop();
     Start();
   }
   std::vector<std::string> Open() {
     std::vector<std::string> open;
-    for (const health::Event& event : parts_->events.Open()) {
+    for (const health::Event& event : app_->events.Open()) {
       open.push_back(event.name + ":" + event.subject + (event.acknowledged_at ? ":known" : ""));
     }
     return open;
@@ -29,37 +29,37 @@ class EventFileTest : public PartsTest {
 };
 
 TEST_F(EventFileTest, WhatWasLostIsStillAnEventAfterARestartAndSoIsThatSomebodyKnows) {
-  parts_->events.Raise("messages_dropped", "cloud", "7 messages dropped so far", clock_.Wall());
-  parts_->events.Raise("session_lost", "plant", "forgotten", clock_.Wall());
-  ASSERT_TRUE(parts_->events.Acknowledge("session_lost", "plant", clock_.Wall()));
+  app_->events.Raise("messages_dropped", "cloud", "7 messages dropped so far", clock_.Wall());
+  app_->events.Raise("session_lost", "plant", "forgotten", clock_.Wall());
+  ASSERT_TRUE(app_->events.Acknowledge("session_lost", "plant", clock_.Wall()));
   clock_.Advance(1h);
   Restart();
   EXPECT_THAT(Open(), testing::UnorderedElementsAre("messages_dropped:cloud", "session_lost:plant:known"));
   Restart();
   EXPECT_EQ(Open().size(), 2U);
-  parts_->events.EndQuiet(clock_.Mono(), clock_.Wall());
+  app_->events.EndQuiet(clock_.Mono(), clock_.Wall());
   clock_.Advance(24h);
-  parts_->events.EndQuiet(clock_.Mono(), clock_.Wall());
+  app_->events.EndQuiet(clock_.Mono(), clock_.Wall());
   EXPECT_THAT(Open(), IsEmpty());
   Restart();
   EXPECT_THAT(Open(), IsEmpty());
 }
 
 TEST_F(EventFileTest, WhatIsLostAfterTheRestartIsCountedFromThere) {
-  parts_->events.Raise("messages_dropped", "cloud", "7 messages dropped so far", clock_.Wall());
+  app_->events.Raise("messages_dropped", "cloud", "7 messages dropped so far", clock_.Wall());
   Restart();
-  parts_->queue->SetLimits({.max_messages = 1});
+  app_->queue->SetLimits({.max_messages = 1});
   Append("{}");
   Append("{}");
   Append("{}");
-  Gaps gaps(*parts_);
-  LimitKeeper(*parts_, gaps).Enforce(clock_.Mono());
-  ASSERT_EQ(parts_->events.Open().size(), 1U);
-  EXPECT_THAT(parts_->events.Open()[0].message, HasSubstr("2 messages dropped since the last start"));
+  Gaps gaps(*app_);
+  LimitKeeper(*app_, gaps).Enforce(clock_.Mono());
+  ASSERT_EQ(app_->events.Open().size(), 1U);
+  EXPECT_THAT(app_->events.Open()[0].message, HasSubstr("2 messages dropped since the last start"));
 }
 
 TEST_F(EventFileTest, AFileThatCannotBeReadIsLeftOut) {
-  parts_->events.Raise("messages_dropped", "cloud", "", clock_.Wall());
+  app_->events.Raise("messages_dropped", "cloud", "", clock_.Wall());
   Restart();
   for (const char* text : {"", "{", "[]", R"({"events":[{"name":1}]})", R"({"events":[{"name":"x","subject":"",)"}) {
     Stop();

@@ -20,7 +20,7 @@ class FromFile : public daemon::PartsTest {
     Append(R"({"a":1})");
     Append(std::string("\xFF\x00", 2));
     Append(R"({"a":3})");
-    id_ = parts_->queue->id();
+    id_ = app_->queue->id();
     Stop();
     globals_.config_file = file_;
     globals_.socket = dir_ / "control.sock";

@@ -38,15 +38,15 @@ class LeavingTest : public PartsTest {
         std::this_thread::sleep_for(1ms);
       }
     };
-    parts_->tap = std::make_shared<const ingest::Intake::Tap>(wait);
-    parts_->sources[0]->intake->SetTap(parts_->tap);
+    app_->tap = std::make_shared<const ingest::Intake::Tap>(wait);
+    app_->sources[0]->intake->SetTap(app_->tap);
   }
   ~LeavingTest() override {
     held_ = false;
-    for (const auto& unit : parts_->sources) {
+    for (const auto& unit : app_->sources) {
       Leave(*unit, clock_);
     }
-    EXPECT_TRUE(Becomes([this] { return !parts_->sources[0]->source && parts_->leaving_sources.empty(); }, true));
+    EXPECT_TRUE(Becomes([this] { return !app_->sources[0]->source && app_->leaving_sources.empty(); }, true));
   }
 
   void Write() const { test::WriteAll(file_, configuration_.dump()); }
@@ -54,11 +54,11 @@ class LeavingTest : public PartsTest {
   template <typename Holds>
   bool Becomes(Holds holds, bool off = false) {
     return test::WaitFor([&] {
-      FollowSources(*parts_, off, clock_.Mono());
+      FollowSources(*app_, off, clock_.Mono());
       return holds();
     });
   }
-  bool Connected() const { return StatusOf(*parts_->sources[0]).state == ingest::SourceState::kConnected; }
+  bool Connected() const { return StatusOf(*app_->sources[0]).state == ingest::SourceState::kConnected; }
   bool Publish() {
     return test::MqttClient(broker_.port()).Publish(test::MqttMessage{"site/a/dev/17/telemetry", "{}"});
   }
@@ -74,7 +74,7 @@ class LeavingTest : public PartsTest {
     Write();
     ReloadReport report;
     const auto begin = std::chrono::steady_clock::now();
-    Reloader(*parts_).Begin([&report](const ReloadReport& done) { report = done; }, clock_.Mono());
+    Reloader(*app_).Begin([&report](const ReloadReport& done) { report = done; }, clock_.Mono());
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
     EXPECT_TRUE(report.applied);
     return report.changes;
@@ -91,19 +91,19 @@ TEST_F(LeavingTest, ASourceThatIsReplacedWhileItStoresIsFollowedOnceTheMessageIs
   configuration_["sources"][0]["keep_alive"] = "7s";
   EXPECT_THAT(Reload(), testing::Contains("source 'plant' changed: connecting anew"));
   for (int turn = 0; turn < 10; ++turn) {
-    FollowSources(*parts_, false, clock_.Mono());
-    ASSERT_TRUE(parts_->sources[0]->leaving);
+    FollowSources(*app_, false, clock_.Mono());
+    ASSERT_TRUE(app_->sources[0]->leaving);
     std::this_thread::sleep_for(10ms);
   }
-  EXPECT_EQ(StatusOf(*parts_->sources[0]).state, ingest::SourceState::kConnecting);
-  EXPECT_THAT(StatusOf(*parts_->sources[0]).reason, HasSubstr("has to end first"));
+  EXPECT_EQ(StatusOf(*app_->sources[0]).state, ingest::SourceState::kConnecting);
+  EXPECT_THAT(StatusOf(*app_->sources[0]).reason, HasSubstr("has to end first"));
   EXPECT_EQ(storing_, 1);
   held_ = false;
-  ASSERT_TRUE(Becomes([this] { return Connected() && !parts_->sources[0]->leaving; }));
+  ASSERT_TRUE(Becomes([this] { return Connected() && !app_->sources[0]->leaving; }));
   EXPECT_THAT(broker_.Log(), HasSubstr("Received DISCONNECT from packhorse-test"));
   ASSERT_TRUE(Publish());
   EXPECT_TRUE(test::WaitFor([this] { return storing_ == 2; })) << "ingest goes on";
-  EXPECT_EQ(parts_->queue->Snapshot().messages, 2U);
+  EXPECT_EQ(app_->queue->Snapshot().messages, 2U);
 }
 
 TEST_F(LeavingTest, ASourceOfAnotherNameWithTheSameClientIdWaitsUntilTheFormerHasLeft) {
@@ -111,36 +111,36 @@ TEST_F(LeavingTest, ASourceOfAnotherNameWithTheSameClientIdWaitsUntilTheFormerHa
   configuration_["sources"][0]["name"] = "works";
   configuration_["streams"][0]["source"] = "works";
   Reload();
-  FollowSources(*parts_, false, clock_.Mono());
-  EXPECT_EQ(parts_->leaving_sources.size(), 1U);
-  EXPECT_TRUE(IsLeaving(*parts_, "packhorse-test"));
-  EXPECT_FALSE(parts_->sources[0]->source);
+  FollowSources(*app_, false, clock_.Mono());
+  EXPECT_EQ(app_->leaving_sources.size(), 1U);
+  EXPECT_TRUE(IsLeaving(*app_, "packhorse-test"));
+  EXPECT_FALSE(app_->sources[0]->source);
   held_ = false;
   ASSERT_TRUE(Becomes([this] { return Connected(); }));
-  EXPECT_THAT(parts_->leaving_sources, IsEmpty());
+  EXPECT_THAT(app_->leaving_sources, IsEmpty());
   ASSERT_TRUE(Publish());
   EXPECT_TRUE(test::WaitFor([this] { return storing_ == 2; }));
 }
 
 TEST_F(LeavingTest, ASessionThatIsEmptiedAndThenWantedAgainLeavesFirst) {
   HoldAMessage();
-  parts_->old_sessions.push_back(std::move(parts_->sources[0]));
-  parts_->sources.erase(parts_->sources.begin());
+  app_->old_sessions.push_back(std::move(app_->sources[0]));
+  app_->sources.erase(app_->sources.begin());
   Reload();
-  ASSERT_EQ(parts_->leaving_sources.size(), 1U);
-  EXPECT_THAT(parts_->old_sessions, IsEmpty());
-  FollowSources(*parts_, false, clock_.Mono());
-  EXPECT_FALSE(parts_->sources[0]->source);
+  ASSERT_EQ(app_->leaving_sources.size(), 1U);
+  EXPECT_THAT(app_->old_sessions, IsEmpty());
+  FollowSources(*app_, false, clock_.Mono());
+  EXPECT_FALSE(app_->sources[0]->source);
   held_ = false;
   EXPECT_TRUE(Becomes([this] { return Connected(); }));
 }
 
 TEST_F(LeavingTest, ASourceThatIsHeldOffItsBrokerIsStartedOnceThatIsOver) {
   ASSERT_TRUE(Becomes([this] { return Connected(); }));
-  Leave(*parts_->sources[0], clock_);
-  ASSERT_TRUE(Becomes([this] { return !parts_->sources[0]->source; }, true));
-  FollowSources(*parts_, true, clock_.Mono());
-  EXPECT_FALSE(parts_->sources[0]->source);
+  Leave(*app_->sources[0], clock_);
+  ASSERT_TRUE(Becomes([this] { return !app_->sources[0]->source; }, true));
+  FollowSources(*app_, true, clock_.Mono());
+  EXPECT_FALSE(app_->sources[0]->source);
   EXPECT_TRUE(Becomes([this] { return Connected(); }));
 }
 
@@ -155,12 +155,12 @@ TEST_F(ReceivesNothingDeathTest, AMessageThatCannotBeStoredEndsTheDaemonSoThatIt
         Stop();
         running_clock_ = &SystemClock();
         Start();
-        parts_->config.sources[0].urls = {broker.url()};
-        parts_->sources[0]->config.urls = {broker.url()};
+        app_->config.sources[0].urls = {broker.url()};
+        app_->sources[0]->config.urls = {broker.url()};
         auto fail = [](Lane, Sequence, const RawMessage&) { throw std::bad_alloc(); };
-        parts_->sources[0]->intake->SetTap(std::make_shared<const ingest::Intake::Tap>(fail));
+        app_->sources[0]->intake->SetTap(std::make_shared<const ingest::Intake::Tap>(fail));
         Notifier notifier("", std::nullopt);
-        Loop loop(*parts_, notifier, *BlockSignals());
+        Loop loop(*app_, notifier, *BlockSignals());
         EXPECT_TRUE(loop.Start());
         std::thread publish([&] {
           EXPECT_TRUE(test::WaitFor(

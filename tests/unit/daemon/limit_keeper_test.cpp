@@ -32,20 +32,20 @@ class LimitKeeperTest : public testing::Test {
     queue::Options options;
     options.path = dir / "queue.db";
     options.runtime_dir = dir / "run";
-    options.streams = QueueStreams(parts.config);
-    options.destinations = QueueDestinations(parts.config);
-    options.limits = QueueLimits(parts.config.queue);
-    parts.queue = *queue::Open(std::move(options), clock);
+    options.streams = QueueStreams(app.config);
+    options.destinations = QueueDestinations(app.config);
+    options.limits = QueueLimits(app.config.queue);
+    app.queue = *queue::Open(std::move(options), clock);
   }
 
   void Append(int count) {
     for (int i = 0; i < count; ++i) {
       RawMessage message;
-      message.stream = *parts.queue->Stream("telemetry");
+      message.stream = *app.queue->Stream("telemetry");
       message.payload = "{}";
       message.received_at = clock.Wall();
       message.boot_time = clock.Boot();
-      ASSERT_TRUE(parts.queue->Append(message));
+      ASSERT_TRUE(app.queue->Append(message));
     }
   }
   void EnforceAfter(std::chrono::seconds time) {
@@ -55,14 +55,14 @@ class LimitKeeperTest : public testing::Test {
   }
   std::vector<std::string> Open() {
     std::vector<std::string> names;
-    for (const health::Event& event : parts.events.Open()) {
+    for (const health::Event& event : app.events.Open()) {
       names.push_back(event.name + ":" + event.subject);
     }
     return names;
   }
   std::vector<std::string> GapRecords() {
     std::vector<std::string> payloads;
-    const Result<queue::Pending> pending = parts.queue->Peek("cloud", Lane::kUrgent, 100, 1U << 20U);
+    const Result<queue::Pending> pending = app.queue->Peek("cloud", Lane::kUrgent, 100, 1U << 20U);
     for (const queue::StoredMessage& stored : pending->messages) {
       payloads.push_back(stored.message.payload);
     }
@@ -71,9 +71,9 @@ class LimitKeeperTest : public testing::Test {
 
   test::TempDir dir;
   test::ManualClock clock;
-  Parts parts{"", OneStreamToTheCloud(), clock};
-  Gaps gaps{parts};
-  LimitKeeper keeper{parts, gaps};
+  App app{"", OneStreamToTheCloud(), clock};
+  Gaps gaps{app};
+  LimitKeeper keeper{app, gaps};
 };
 
 TEST_F(LimitKeeperTest, DropsAreOneEventThatCountsWhileItIsOpen) {
@@ -82,14 +82,14 @@ TEST_F(LimitKeeperTest, DropsAreOneEventThatCountsWhileItIsOpen) {
   Append(2);
   EnforceAfter(1s);
   ASSERT_THAT(Open(), ElementsAre("messages_dropped:cloud"));
-  EXPECT_THAT(parts.events.Open().front().message,
+  EXPECT_THAT(app.events.Open().front().message,
               HasSubstr("7 messages dropped so far; the last: max_records: 2 in lane normal, numbers 6 to 7"));
-  parts.events.Resolve("messages_dropped", "cloud", clock.Wall());
+  app.events.Resolve("messages_dropped", "cloud", clock.Wall());
   EnforceAfter(10s);
   Append(2);
   EnforceAfter(1s);  // the gap record takes a place in the queue, too
   ASSERT_THAT(Open(), ElementsAre("messages_dropped:cloud"));
-  EXPECT_THAT(parts.events.Open().front().message, HasSubstr("3 messages dropped so far"));
+  EXPECT_THAT(app.events.Open().front().message, HasSubstr("3 messages dropped so far"));
 }
 
 TEST_F(LimitKeeperTest, TheCloudIsToldOnceForWhatGoesWithinTenSeconds) {
@@ -119,23 +119,23 @@ TEST_F(LimitKeeperTest, WhileTheCloudHasNotBeenToldTheNextGapIsCollectedUntilThe
 }
 
 TEST_F(LimitKeeperTest, WhatExpiresSoonIsAnEventAnHourBeforeAnythingGoes) {
-  parts.config.queue.max_age = 24h * 30;
-  parts.queue->SetLimits(QueueLimits(parts.config.queue));
+  app.config.queue.max_age = 24h * 30;
+  app.queue->SetLimits(QueueLimits(app.config.queue));
   clock.SetSynchronized(false);
   Append(5);
   EnforceAfter(24h * 30 - 2h);
   EXPECT_THAT(Open(), IsEmpty());
   EnforceAfter(1h + 1min);
   ASSERT_THAT(Open(), ElementsAre("messages_expire_soon:cloud"));
-  const health::Event told = parts.events.Open().front();
+  const health::Event told = app.events.Open().front();
   EXPECT_EQ(health::Name(told.severity), "P1");
   EXPECT_THAT(told.message, HasSubstr("the oldest has waited 29d, queue.max_age is 30d"));
   EXPECT_THAT(told.message, HasSubstr("only the time that this machine runs counts"));
   EnforceAfter(59min);
-  EXPECT_EQ(parts.queue->ReadLedger()->Total().expired, 0U);
-  EXPECT_EQ(parts.events.Open().front().count, 1U) << "raised once";
+  EXPECT_EQ(app.queue->ReadLedger()->Total().expired, 0U);
+  EXPECT_EQ(app.events.Open().front().count, 1U) << "raised once";
   EnforceAfter(1min);
-  EXPECT_EQ(parts.queue->ReadLedger()->Total().expired, 5U);
+  EXPECT_EQ(app.queue->ReadLedger()->Total().expired, 5U);
   EnforceAfter(1s);
   EXPECT_THAT(Open(), ElementsAre("messages_expired:cloud"));
 }

@@ -24,7 +24,7 @@ class LongCallsTest : public PartsTest {
  protected:
   // One turn of the loop as far as these calls need it.
   void Turn(MonoTime now) {
-    parts_->queue->Poll();
+    app_->queue->Poll();
     LongCalls::Ready ready;
     calls_.Step(now, ready);
     for (auto& [connection, answer] : ready) {
@@ -40,7 +40,7 @@ class LongCallsTest : public PartsTest {
     return answers_[connection];
   }
 
-  LongCalls calls_{*parts_};
+  LongCalls calls_{*app_};
   std::map<std::uint64_t, json> answers_;
 };
 
@@ -56,8 +56,8 @@ TEST_F(LongCallsTest, FlushSaysAfterItsTimeoutWhatIsStillPending) {
   Append(R"({"a":1})");
   Append(R"({"a":2})");
   calls_.Flush(1, {"cloud"}, 30s, clock_.Mono());
-  calls_.AfterFold(
-      2, [](bool folded) { return control::Answer(folded ? "true" : "false"); }, clock_.Mono());
+  calls_.AfterCheckpoint(
+      2, [](bool checkpointed) { return control::Answer(checkpointed ? "true" : "false"); }, clock_.Mono());
   EXPECT_EQ(Await(2), true);
   Turn(clock_.Mono() + 29s);
   EXPECT_EQ(answers_.count(1), 0U) << answers_[1];
@@ -72,7 +72,7 @@ TEST_F(LongCallsTest, FlushSaysAfterItsTimeoutWhatIsStillPending) {
 
 TEST_F(LongCallsTest, FlushDoesNotWaitForADestinationThatIsPaused) {
   Append(R"({"a":1})");
-  parts_->destinations[0].destination->Pause(std::nullopt, clock_.Mono());
+  app_->destinations[0].destination->Pause(std::nullopt, clock_.Mono());
   calls_.Flush(1, {"cloud"}, 30s, clock_.Mono());
   const json answer = Await(1);
   EXPECT_EQ(answer["complete"], false);
@@ -85,7 +85,7 @@ TEST_F(LongCallsTest, VerifyReadsAllAndOneAtATime) {
     Append("payload");
   }
   const auto answer_of = [&](const queue::CheckReport& report) {
-    return control::Answer(CheckJson(parts_->queue->id(), report));
+    return control::Answer(CheckJson(app_->queue->id(), report));
   };
   ASSERT_TRUE(calls_.Verify(1, answer_of, clock_.Mono()));
   const Status second = calls_.Verify(2, answer_of, clock_.Mono());
@@ -94,7 +94,7 @@ TEST_F(LongCallsTest, VerifyReadsAllAndOneAtATime) {
   const json answer = Await(1);
   EXPECT_EQ(answer["ok"], true) << answer;
   EXPECT_EQ(answer["messages"], 10) << "also what only the journal had";
-  EXPECT_EQ(answer["queue_id"], parts_->queue->id());
+  EXPECT_EQ(answer["queue_id"], app_->queue->id());
   EXPECT_TRUE(calls_.Verify(3, answer_of, clock_.Mono()));
   EXPECT_EQ(Await(3)["ok"], true);
 }
@@ -129,7 +129,7 @@ class QueueCommands : public PartsTest {
       return now;
     }
     EXPECT_TRUE(test::WaitFor([&] {
-      parts_->queue->Poll();
+      app_->queue->Poll();
       handlers_.Serve(server_, clock_.Mono());
       return server_.answers.count(connection_) > 0;
     }));
@@ -140,9 +140,9 @@ class QueueCommands : public PartsTest {
     return json::parse(answer.value_or("{}"));
   }
 
-  Reloader reloader_{*parts_};
-  Tail tail_{*parts_};
-  Handlers handlers_{*parts_, reloader_, tail_};
+  Reloader reloader_{*app_};
+  Tail tail_{*app_};
+  Handlers handlers_{*app_, reloader_, tail_};
   AnswersLater server_;
   std::uint64_t connection_ = 0;
 };
@@ -153,7 +153,7 @@ TEST_F(QueueCommands, ExportGivesPayloadsAsTextOrBase64PageByPage) {
   Append("M\xC3\xBCller");
   json page = Json(Ask("queue_export", {{"limit", 2}}));
   ASSERT_EQ(page["messages"].size(), 2U) << page;
-  EXPECT_EQ(page["messages"][0]["record_id"], parts_->queue->id() + ".n.1");
+  EXPECT_EQ(page["messages"][0]["record_id"], app_->queue->id() + ".n.1");
   EXPECT_EQ(page["messages"][0]["payload"], R"({"a":1})");
   EXPECT_EQ(page["messages"][0]["payload_encoding"], "text");
   EXPECT_EQ(page["messages"][0]["stream"], "telemetry");
@@ -177,7 +177,7 @@ TEST_F(QueueCommands, ExportRefusesWhatItDoesNotUnderstand) {
 
 TEST_F(QueueCommands, WhoOnlyLooksDoesNotKeepTheLoopWaitingForTheDisk) {
   Append(R"({"a":1})");
-  const json id = {{"record_id", parts_->queue->id() + ".n.1"}};
+  const json id = {{"record_id", app_->queue->id() + ".n.1"}};
   for (const auto& [command, args] : {std::pair("dead_list", json::object()),
                                       std::pair("queue_quarantine", json::object()), std::pair("where", id)}) {
     const control::Answer now = handlers_.Handle(control::Call{command, args.dump(), false, ++connection_});
@@ -201,7 +201,7 @@ TEST_F(QueueCommands, VerifyAndFlushAnswerLaterAndFlushIsNotForEveryone) {
 
 TEST_F(PartsTest, ALedgerThatDoesNotBalanceAtTheStartIsAnEventAndShowsInTheStatus) {
   Append("payload");
-  EXPECT_TRUE(parts_->events.Open().empty());
+  EXPECT_TRUE(app_->events.Open().empty());
   Stop();
   {
     Result<queue::Database> db = queue::Database::Open(dir_ / "queue.db", queue::Database::Mode::kReadWriteCreate);
@@ -209,11 +209,11 @@ TEST_F(PartsTest, ALedgerThatDoesNotBalanceAtTheStartIsAnEventAndShowsInTheStatu
     ASSERT_TRUE(db->Execute("UPDATE ledger SET messages = 3 WHERE outcome = 0"));
   }
   Start();
-  const std::vector<health::Event> events = parts_->events.Open();
+  const std::vector<health::Event> events = app_->events.Open();
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].name, "ledger_mismatch");
   EXPECT_THAT(events[0].message, HasSubstr("received 3, but delivered 0"));
-  const Verdict verdict = Judge(Observe(*parts_, clock_.Mono()));
+  const Verdict verdict = Judge(Observe(*app_, clock_.Mono()));
   EXPECT_THAT(verdict.reasons, Contains(HasSubstr("the ledger does not balance")));
   EXPECT_NE(verdict.state, State::kOk);
 }

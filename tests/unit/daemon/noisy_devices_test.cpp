@@ -16,9 +16,9 @@ using testing::IsEmpty;
 class NoisyDevicesTest : public PartsTest {
  protected:
   void MayEachSend(std::uint64_t messages, config::DeviceRate::Over over) {
-    parts_->config.streams[0].device_rate = config::DeviceRate{messages, 60s, over};
-    parts_->sources[0]->intake->SetRoutes(*RoutesOf(*parts_, parts_->config, "plant"),
-                                          {.max_payload_bytes = 1'000, .max_topic_bytes = 100});
+    app_->config.streams[0].device_rate = config::DeviceRate{messages, 60s, over};
+    app_->sources[0]->intake->SetRoutes(*RoutesOf(*app_, app_->config, "plant"),
+                                        {.max_payload_bytes = 1'000, .max_topic_bytes = 100});
   }
   void Arrive(const std::string& device, int count) {
     const std::string topic = "site/a/dev/" + device + "/telemetry";
@@ -27,7 +27,7 @@ class NoisyDevicesTest : public PartsTest {
       arrival.topic = topic;
       arrival.payload = "{}";
       arrival.qos = 1;
-      ASSERT_TRUE(parts_->sources[0]->intake->OnMessage(arrival));
+      ASSERT_TRUE(app_->sources[0]->intake->OnMessage(arrival));
     }
   }
   void LookAfter(std::chrono::seconds time) {
@@ -37,14 +37,14 @@ class NoisyDevicesTest : public PartsTest {
   }
   std::vector<std::string> Open() {
     std::vector<std::string> open;
-    for (const health::Event& event : parts_->events.Open()) {
+    for (const health::Event& event : app_->events.Open()) {
       open.push_back(event.name + ":" + event.subject);
     }
     return open;
   }
 
-  Gaps gaps_{*parts_};
-  NoisyDevices noisy_{*parts_, gaps_};
+  Gaps gaps_{*app_};
+  NoisyDevices noisy_{*app_, gaps_};
 };
 
 TEST_F(NoisyDevicesTest, ADeviceOverItsRateIsOneEventThatCountsAndEndsAfterAQuietMinute) {
@@ -55,27 +55,27 @@ TEST_F(NoisyDevicesTest, ADeviceOverItsRateIsOneEventThatCountsAndEndsAfterAQuie
   Arrive("17", 1);
   LookAfter(1s);
   ASSERT_THAT(Open(), ElementsAre("device_noisy:telemetry/17"));
-  EXPECT_EQ(parts_->events.Open().front().message,
+  EXPECT_EQ(app_->events.Open().front().message,
             "device '17' of stream 'telemetry': 3 messages over its rate of 3 in 1m so far, sent in lane bulk");
   LookAfter(59s);
   EXPECT_THAT(Open(), ElementsAre("device_noisy:telemetry/17"));
   LookAfter(1s);
   EXPECT_THAT(Open(), IsEmpty());
-  EXPECT_EQ(parts_->queue->ReadLedger()->Total().pending, 9U);
+  EXPECT_EQ(app_->queue->ReadLedger()->Total().pending, 9U);
 }
 
 TEST_F(NoisyDevicesTest, WhatIsDroppedIsCountedAndTheCloudIsTold) {
   MayEachSend(3, config::DeviceRate::Over::kDrop);
   Arrive("17", 5);
   LookAfter(1s);
-  EXPECT_THAT(parts_->events.Open().front().message, HasSubstr("2 of them dropped"));
+  EXPECT_THAT(app_->events.Open().front().message, HasSubstr("2 of them dropped"));
   LookAfter(10s);
-  const Result<queue::Pending> pending = parts_->queue->Peek("cloud", Lane::kUrgent, 10, 1U << 20U);
+  const Result<queue::Pending> pending = app_->queue->Peek("cloud", Lane::kUrgent, 10, 1U << 20U);
   ASSERT_TRUE(pending);
   ASSERT_EQ(pending->messages.size(), 1U);
   EXPECT_EQ(pending->messages[0].message.payload,
             R"({"messages":2,"outcome":"dropped","reason":"device_rate","lane":"normal"})");
-  const Result<queue::Ledger> ledger = parts_->queue->ReadLedger();
+  const Result<queue::Ledger> ledger = app_->queue->ReadLedger();
   EXPECT_EQ(ledger->Total().dropped, 2U);
   EXPECT_TRUE(ledger->Balanced());
 }

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "common/load.h"
-#include "packhorsed/wiring.h"
+#include "packhorsed/app.h"
 #include "support/manual_clock.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -35,24 +35,24 @@ class PartsTest : public ::testing::Test {
   void Start() {
     config::Loaded loaded = LoadConfiguration(file_);
     ASSERT_TRUE(loaded.ok()) << config::Describe(loaded.problems.front());
-    Result<std::unique_ptr<Parts>> parts = MakeParts(file_, std::move(loaded.config), *running_clock_);
-    ASSERT_TRUE(parts) << parts.error().message;
-    const Status opened = OpenQueue(**parts);
+    Result<std::unique_ptr<App>> app = MakeApp(file_, std::move(loaded.config), *running_clock_);
+    ASSERT_TRUE(app) << app.error().message;
+    const Status opened = OpenQueue(**app);
     ASSERT_TRUE(opened) << opened.error().message;
-    const Status assembled = Assemble(**parts);
+    const Status assembled = Assemble(**app);
     ASSERT_TRUE(assembled) << assembled.error().message;
-    parts_ = *std::move(parts);
+    app_ = *std::move(app);
   }
 
-  void Stop() { parts_.reset(); }
+  void Stop() { app_.reset(); }
 
   Sequence Append(const std::string& payload) {
     RawMessage message;
-    message.stream = *parts_->queue->Stream("telemetry");
+    message.stream = *app_->queue->Stream("telemetry");
     message.topic = "site/a/dev/17/telemetry";
     message.payload = payload;
     message.received_at = clock_.Wall();
-    const Result<Sequence> sequence = parts_->queue->Append(std::move(message));
+    const Result<Sequence> sequence = app_->queue->Append(std::move(message));
     EXPECT_TRUE(sequence) << sequence.error().message;
     return sequence.value_or(0);
   }
@@ -61,7 +61,7 @@ class PartsTest : public ::testing::Test {
   std::string file_ = dir_ / "packhorse.json";
   test::ManualClock clock_;
   const Clock* running_clock_ = &clock_;  // what Start() gives the daemon
-  std::unique_ptr<Parts> parts_;
+  std::unique_ptr<App> app_;
 };
 
 }  // namespace packhorse::daemon

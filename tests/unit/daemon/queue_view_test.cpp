@@ -53,7 +53,7 @@ class QueueViews : public testing::Test {
 
   const Style plain{false};
   const WallTime now = *ParseTime("2026-11-20T09:15:31Z");
-  queue::Whereabouts found;
+  queue::MessageTrace found;
 };
 
 TEST_F(QueueViews, WhereNamesTheBatchThatDeliveredAMessage) {
@@ -217,7 +217,7 @@ TEST_F(QueueViews, VerifyNamesProblemsAndHowManyMoreThereAre) {
 
 TEST_F(QueueViews, FlushSaysPerDestinationWhatIsStillPendingAndWhy) {
   daemon::FlushOutcome outcome;
-  outcome.folded = true;
+  outcome.checkpointed = true;
   outcome.waited = std::chrono::seconds(30);
   outcome.destinations = {{"archive", "ok", "", 7, true},
                           {"cloud", "held", "HTTP 404 Not Found", 1'234, false},
@@ -232,7 +232,7 @@ TEST_F(QueueViews, FlushSaysPerDestinationWhatIsStillPendingAndWhy) {
   EXPECT_THAT(text, HasSubstr("packhorse resume quiet"));
   outcome.destinations.resize(1);
   EXPECT_TRUE(FlushComplete(daemon::FlushJson(outcome)));
-  outcome.folded = false;
+  outcome.checkpointed = false;
   EXPECT_FALSE(FlushComplete(daemon::FlushJson(outcome)));
   EXPECT_THAT(FlushText(daemon::FlushJson(outcome), plain), HasSubstr("not everything is on the disk yet"));
 }

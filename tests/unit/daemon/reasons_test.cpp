@@ -77,7 +77,7 @@ TEST(DestinationReasons, ABacklogThatGrowsIsNamedUnlessNothingGoesOutAnyway) {
   const Course course{health::Growth::Grown{100, 1'300, seconds(150)}, seconds(3'600)};
   EXPECT_THAT(Texts(ReasonsOf(cloud, course)),
               ElementsAre("destination 'cloud': backlog grows: 1300 messages wait, 1200 more than 150 s before"));
-  cloud.state = limit::GateState::kHeld;
+  cloud.state = limit::CircuitState::kHeld;
   cloud.since = kSince;
   cloud.reason = "HTTP 404";
   EXPECT_THAT(Texts(ReasonsOf(cloud, course)),

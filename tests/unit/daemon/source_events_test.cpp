@@ -23,17 +23,17 @@ class SourceEventsTest : public PartsTest {
       arrival.topic = topic;
       arrival.payload = "{}";
       arrival.qos = qos;
-      ASSERT_TRUE(parts_->sources[0]->intake->OnMessage(arrival));
+      ASSERT_TRUE(app_->sources[0]->intake->OnMessage(arrival));
     }
   }
   void LookAfter(std::chrono::seconds time) {
     clock_.Advance(time);
     events_.Look(clock_.Mono());
-    parts_->events.EndQuiet(clock_.Mono(), clock_.Wall());
+    app_->events.EndQuiet(clock_.Mono(), clock_.Wall());
   }
   std::vector<std::string> Open() {
     std::vector<std::string> open;
-    for (const health::Event& event : parts_->events.Open()) {
+    for (const health::Event& event : app_->events.Open()) {
       open.push_back(event.name + ":" + event.subject);
     }
     return open;
@@ -44,22 +44,22 @@ class SourceEventsTest : public PartsTest {
     session.url = "mqtt://127.0.0.1:1";
     session.source = "plant";
     for (int i = 0; i < 2; ++i) {
-      parts_->sessions->Connected(session, false);
-      parts_->sessions->Subscribed(session.client_id, session.url, {{"a/#", 1}});
+      app_->sessions->Connected(session, false);
+      app_->sessions->Subscribed(session.client_id, session.url, {{"a/#", 1}});
       clock_.Advance(each_after);
     }
   }
   std::vector<std::string> GapRecords() {
     std::vector<std::string> payloads;
-    const Result<queue::Pending> pending = parts_->queue->Peek("cloud", Lane::kUrgent, 100, 1U << 20U);
+    const Result<queue::Pending> pending = app_->queue->Peek("cloud", Lane::kUrgent, 100, 1U << 20U);
     for (const queue::StoredMessage& stored : pending->messages) {
       payloads.push_back(stored.message.payload);
     }
     return payloads;
   }
 
-  Gaps gaps_{*parts_};
-  SourceEvents events_{*parts_, gaps_};
+  Gaps gaps_{*app_};
+  SourceEvents events_{*app_, gaps_};
 };
 
 TEST_F(SourceEventsTest, ManyMessagesThatNoStreamTakesAreAnEventWithSamplesUntilTheyEnd) {
@@ -69,7 +69,7 @@ TEST_F(SourceEventsTest, ManyMessagesThatNoStreamTakesAreAnEventWithSamplesUntil
   Arrive("other/2", 3);
   LookAfter(1s);
   ASSERT_THAT(Open(), ElementsAre("messages_unrouted:plant"));
-  EXPECT_EQ(parts_->events.Open().front().message,
+  EXPECT_EQ(app_->events.Open().front().message,
             "12 messages came that no stream takes, and were discarded; topics: 'other/1', 'other/2'");
   LookAfter(599s);
   EXPECT_THAT(Open(), ElementsAre("messages_unrouted:plant"));
@@ -81,15 +81,15 @@ TEST_F(SourceEventsTest, ABrokerThatExchangesDotsAndSlashesIsTheLikelyCause) {
   Arrive("site.a.dev.17.telemetry", 10);
   LookAfter(1s);
   ASSERT_THAT(Open(), ElementsAre("messages_unrouted:plant"));
-  EXPECT_THAT(parts_->events.Open().front().message, HasSubstr("does the broker exchange the two (RabbitMQ does)?"));
+  EXPECT_THAT(app_->events.Open().front().message, HasSubstr("does the broker exchange the two (RabbitMQ does)?"));
 }
 
 TEST_F(SourceEventsTest, DevicesThatPublishWithoutAcknowledgementAreAWarningThatNamesTheStream) {
   Arrive("site/a/dev/17/telemetry", 10, 0);
   LookAfter(1s);
   ASSERT_THAT(Open(), ElementsAre("published_at_qos0:telemetry"));
-  EXPECT_EQ(parts_->events.Open().front().severity, health::Severity::kP3);
-  EXPECT_THAT(parts_->events.Open().front().message, HasSubstr("'site/a/dev/17/telemetry'"));
+  EXPECT_EQ(app_->events.Open().front().severity, health::Severity::kP3);
+  EXPECT_THAT(app_->events.Open().front().message, HasSubstr("'site/a/dev/17/telemetry'"));
 }
 
 TEST_F(SourceEventsTest, BlindTimeIsToldToEachDestinationOfTheSourceOnce) {
@@ -98,42 +98,42 @@ TEST_F(SourceEventsTest, BlindTimeIsToldToEachDestinationOfTheSourceOnce) {
   LookAfter(1s);
   EXPECT_THAT(GapRecords(), ElementsAre(R"({"outcome":"not_received","reason":"session_lost","source":"plant",)"
                                         R"("from":"2026-11-20T08:15:31.500000Z","to":"2026-11-20T08:16:31.500000Z"})"));
-  EXPECT_THAT(parts_->sessions->Untold(), IsEmpty());
+  EXPECT_THAT(app_->sessions->Untold(), IsEmpty());
 }
 
 TEST_F(SourceEventsTest, ADestinationWhoseContractDoesNotKnowBlindTimeIsNotTold) {
-  parts_->destinations[0].config.contract = "packhorse-ingest@1.0";
+  app_->destinations[0].config.contract = "packhorse-ingest@1.0";
   LoseTheSession();
   LookAfter(1s);
   EXPECT_THAT(GapRecords(), IsEmpty());
-  EXPECT_THAT(parts_->sessions->Untold(), IsEmpty());
+  EXPECT_THAT(app_->sessions->Untold(), IsEmpty());
 }
 
 TEST_F(SourceEventsTest, BlindTimeThatEndsBeforeTheClockIsRightIsToldWithItsEndCorrected) {
   Stop();
   clock_.Reboot("boot-2", WallTime{});
   Start();
-  Gaps gaps(*parts_);
-  SourceEvents events(*parts_, gaps);
+  Gaps gaps(*app_);
+  SourceEvents events(*app_, gaps);
   LoseTheSession(1s);
   events.Look(clock_.Mono());
   EXPECT_THAT(GapRecords(), IsEmpty());
   clock_.Advance(10s);
   clock_.SetWall(WallTime(std::chrono::seconds(1'795'170'000)));  // 2026-11-20T10:20:00Z
   clock_.SetSynchronized(true);
-  ASSERT_TRUE(parts_->queue->LearnClock());
+  ASSERT_TRUE(app_->queue->LearnClock());
   EXPECT_TRUE(test::WaitFor([&] {
     events.Look(clock_.Mono());
-    return parts_->sessions->Untold().empty();
+    return app_->sessions->Untold().empty();
   }));
   ASSERT_TRUE(test::WaitFor([&] { return !GapRecords().empty(); }));
   EXPECT_THAT(GapRecords().front(), HasSubstr(R"("to":"2026-11-20T10:19:50.000000Z")"));
 }
 
 TEST_F(SourceEventsTest, ASessionIsOldWhenNoSourceHasItsClientIdAtItsBroker) {
-  EXPECT_TRUE(IsConfigured(parts_->config, "packhorse-test", "mqtt://127.0.0.1:1"));
-  EXPECT_FALSE(IsConfigured(parts_->config, "packhorse-old", "mqtt://127.0.0.1:1"));
-  EXPECT_FALSE(IsConfigured(parts_->config, "packhorse-test", "mqtt://127.0.0.1:2"));
+  EXPECT_TRUE(IsConfigured(app_->config, "packhorse-test", "mqtt://127.0.0.1:1"));
+  EXPECT_FALSE(IsConfigured(app_->config, "packhorse-old", "mqtt://127.0.0.1:1"));
+  EXPECT_FALSE(IsConfigured(app_->config, "packhorse-test", "mqtt://127.0.0.1:2"));
 }
 
 TEST(SessionAccess, SaysHowTheBrokerIsReachedAndNoSecret) {

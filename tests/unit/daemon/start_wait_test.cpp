@@ -32,7 +32,7 @@ class StartWait : public PartsTest {
     held_ = Fd(open((dir_ / "queue.db.lock").c_str(), O_RDWR | O_CLOEXEC));
     EXPECT_EQ(flock(held_.get(), LOCK_EX), 0);
     EXPECT_EQ(pipe2(signals_.data(), O_CLOEXEC | O_NONBLOCK), 0);
-    parts_ = *MakeParts(file_, LoadConfiguration(file_).config, SystemClock());
+    app_ = *MakeApp(file_, LoadConfiguration(file_).config, SystemClock());
   }
   ~StartWait() override {
     close(signals_[0]);
@@ -47,7 +47,7 @@ class StartWait : public PartsTest {
   }
   void Begin(Pace pace) {
     start_ =
-        std::async(std::launch::async, [this, pace] { return OpenQueueOrWait(*parts_, notifier_, signals_[0], pace); });
+        std::async(std::launch::async, [this, pace] { return OpenQueueOrWait(*app_, notifier_, signals_[0], pace); });
   }
   bool Ends() { return start_.wait_for(20s) == std::future_status::ready; }
 
@@ -67,8 +67,8 @@ TEST_F(StartWait, WhatHealsIsWaitedForAndToldOnce) {
   const std::string log = testing::internal::GetCapturedStderr();
   ASSERT_TRUE(started);
   EXPECT_EQ(*started, QueueStart::kOpened);
-  EXPECT_TRUE(parts_->queue);
-  EXPECT_TRUE(Assemble(*parts_));
+  EXPECT_TRUE(app_->queue);
+  EXPECT_TRUE(Assemble(*app_));
   const std::size_t told = log.find("the queue is in use by process ");
   EXPECT_NE(told, std::string::npos) << log;
   EXPECT_EQ(log.find("is in use", told + 20), std::string::npos) << log;
@@ -95,7 +95,7 @@ TEST_F(StartWait, SighupTriesAtOnceWithTheConfigurationAsItIsThenAndRefusesAWron
   Signal(SIGHUP);
   ASSERT_TRUE(Ends());
   EXPECT_EQ(*start_.get(), QueueStart::kOpened);
-  EXPECT_EQ(parts_->config.queue.path, dir_ / "other.db");
+  EXPECT_EQ(app_->config.queue.path, dir_ / "other.db");
 }
 
 TEST_F(StartWait, AQueueOfANewerReleaseEndsItForGood) {
@@ -112,7 +112,7 @@ TEST_F(StartWait, AQueueOfANewerReleaseEndsItForGood) {
 }
 
 TEST_F(StartWait, AQueueThatIsAFolderEndsItForGood) {
-  parts_->config.queue.path = dir_ / "run";
+  app_->config.queue.path = dir_ / "run";
   Begin({1h, 1h});
   ASSERT_TRUE(Ends());
   EXPECT_EQ(start_.get().error().code, ErrorCode::kUnsupported);

@@ -32,14 +32,14 @@ class StateTest : public PartsTest {
   }
   bool Degrades(const std::string& words) { return Status()["reasons"].dump().find(words) != std::string::npos; }
 
-  Reloader reloader_{*parts_};
-  Tail tail_{*parts_};
-  Handlers handlers_{*parts_, reloader_, tail_};
+  Reloader reloader_{*app_};
+  Tail tail_{*app_};
+  Handlers handlers_{*app_, reloader_, tail_};
 };
 
 TEST_F(StateTest, EveryOpenEventSaysWhatEndsItAndOnesOfP0ToP2AreReasons) {
-  parts_->events.Raise("messages_dropped", "cloud", "7 messages dropped", clock_.Wall());
-  parts_->events.Raise("quarantined", "invalid_json", "", clock_.Wall());
+  app_->events.Raise("messages_dropped", "cloud", "7 messages dropped", clock_.Wall());
+  app_->events.Raise("quarantined", "invalid_json", "", clock_.Wall());
   EXPECT_EQ(Event("messages_dropped")["ends"], "a day after the last time");
   EXPECT_TRUE(Event("messages_dropped")["acknowledged_at"].is_null());
   EXPECT_TRUE(Degrades("messages_dropped 'cloud'"));
@@ -47,7 +47,7 @@ TEST_F(StateTest, EveryOpenEventSaysWhatEndsItAndOnesOfP0ToP2AreReasons) {
 }
 
 TEST_F(StateTest, AnAcknowledgedEventStaysOpenAndIsNoReasonAnyMore) {
-  parts_->events.Raise("secret_unreadable", "cloud", "no such file", clock_.Wall());
+  app_->events.Raise("secret_unreadable", "cloud", "no such file", clock_.Wall());
   ASSERT_TRUE(Degrades("secret_unreadable"));
   const control::Answer answer = Ask("events_ack", {{"name", "secret_unreadable"}, {"subject", "cloud"}});
   ASSERT_TRUE(answer) << answer.error().message;
@@ -57,7 +57,7 @@ TEST_F(StateTest, AnAcknowledgedEventStaysOpenAndIsNoReasonAnyMore) {
 }
 
 TEST_F(StateTest, OnlyRootAndTheServiceUserMayAcknowledge) {
-  parts_->events.Raise("secret_unreadable", "cloud", "", clock_.Wall());
+  app_->events.Raise("secret_unreadable", "cloud", "", clock_.Wall());
   const control::Answer answer = Ask("events_ack", {{"name", "secret_unreadable"}, {"subject", "cloud"}}, false);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::kPermissionDenied);
@@ -79,11 +79,11 @@ TEST_F(StateTest, ACloudThatNothingHadToBeSentToSaysSoWithoutDegrading) {
 }
 
 TEST_F(StateTest, ACloudThatTakesNothingWhileMessagesWaitWasNeverReachedAndItsBacklogGrows) {
-  Watch watch(*parts_);
+  Watch watch(*app_);
   for (int i = 0; i < 160; ++i) {
     Append("{}");
     clock_.Advance(std::chrono::seconds(1));
-    watch.Check(Observe(*parts_, clock_.Mono()));
+    watch.Check(Observe(*app_, clock_.Mono()));
   }
   EXPECT_TRUE(Degrades("destination 'cloud': never reached yet"));
   EXPECT_TRUE(Degrades("destination 'cloud': backlog grows: 121 messages wait, 120 more")) << Status()["reasons"];

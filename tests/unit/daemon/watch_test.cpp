@@ -57,7 +57,7 @@ TEST(Judge, MessagesThatAreNotOnTheDiskLongAfterTheWindowDegrade) {
 
 TEST(Judge, AHeldDestinationDegradesAndSaysSinceWhenAndWhy) {
   Condition condition = Well();
-  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.destinations[0].state = limit::CircuitState::kHeld;
   condition.destinations[0].reason = "HTTP 404 Not Found";
   condition.destinations[0].since = kSince;
   const Verdict verdict = Judge(condition);
@@ -76,7 +76,8 @@ TEST(Judge, WhatIsOnlyKeptForReplaysDoesNotFillTheQueue) {
 }
 
 TEST(Judge, EveryStateOfADestinationThatIsNotOkDegrades) {
-  for (const auto state : {limit::GateState::kRetrying, limit::GateState::kThrottled, limit::GateState::kPaused}) {
+  for (const auto state :
+       {limit::CircuitState::kRetrying, limit::CircuitState::kThrottled, limit::CircuitState::kPaused}) {
     Condition condition = Well();
     condition.destinations[0].state = state;
     EXPECT_EQ(Judge(condition).state, State::kDegraded) << limit::Name(state);
@@ -96,9 +97,9 @@ TEST(Judge, ASourceThatIsNotConnectedDegradesWhileUploadsGoOn) {
 TEST(Judge, NothingInAndNothingOutIsDown) {
   Condition condition = Well();
   condition.sources[0].state = ingest::SourceState::kDown;
-  condition.destinations[0].state = limit::GateState::kRetrying;
+  condition.destinations[0].state = limit::CircuitState::kRetrying;
   EXPECT_EQ(Judge(condition).state, State::kDown);
-  condition.destinations[0].state = limit::GateState::kThrottled;  // slow is not mute
+  condition.destinations[0].state = limit::CircuitState::kThrottled;  // slow is not mute
   EXPECT_EQ(Judge(condition).state, State::kDegraded);
 }
 
@@ -106,13 +107,13 @@ TEST(Judge, OneConnectedSourceOfTwoIsNotBlind) {
   Condition condition = Well();
   condition.sources.push_back(condition.sources[0]);
   condition.sources[1].state = ingest::SourceState::kDown;
-  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.destinations[0].state = limit::CircuitState::kHeld;
   EXPECT_EQ(Judge(condition).state, State::kDegraded);
 }
 
 TEST(Judge, AStoreThatFailsIsDownAndComesFirst) {
   Condition condition = Well();
-  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.destinations[0].state = limit::CircuitState::kHeld;
   condition.queue.last_error = "no space left on device";
   condition.queue.failing_since = kSince;
   const Verdict verdict = Judge(condition);
@@ -157,7 +158,7 @@ TEST(Judge, OpenEventsOfP0ToP2DegradeAndThoseOfP3DoNot) {
 
 TEST(Judge, AnEventThatTellsTheSameAsAStateIsToldOnce) {
   Condition condition = Well();
-  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.destinations[0].state = limit::CircuitState::kHeld;
   condition.events = {Opened("destination_held", "cloud", "HTTP 404"), Opened("dead_letters", "cloud", "q.n.1")};
   EXPECT_THAT(Judge(condition).reasons, ElementsAre(HasSubstr("is held"), HasSubstr("dead_letters 'cloud'")));
   condition.events[0].acknowledged_at = kSince;
@@ -167,7 +168,7 @@ TEST(Judge, AnEventThatTellsTheSameAsAStateIsToldOnce) {
 TEST(Judge, AcknowledgingDoesNotHideThatNothingGoesInOrOut) {
   Condition condition = Well();
   condition.sources[0].state = ingest::SourceState::kDown;
-  condition.destinations[0].state = limit::GateState::kHeld;
+  condition.destinations[0].state = limit::CircuitState::kHeld;
   condition.events = {Opened("destination_held", "cloud", ""), Opened("source_down", "plant", "")};
   condition.events[0].acknowledged_at = kSince;
   condition.events[1].acknowledged_at = kSince;
@@ -178,7 +179,7 @@ class WatchTest : public testing::Test {
  protected:
   std::vector<std::string> Open() {
     std::vector<std::string> names;
-    for (const health::Event& event : parts.events.Open()) {
+    for (const health::Event& event : app.events.Open()) {
       names.push_back(event.name + ":" + event.subject);
     }
     return names;
@@ -190,9 +191,9 @@ class WatchTest : public testing::Test {
 
   test::ManualClock clock;
   WallTime start = clock.Wall();
-  Parts parts{"", config::Config(), clock};
+  App app{"", config::Config(), clock};
   Condition condition = Well();
-  Watch watch{parts};
+  Watch watch{app};
 };
 
 TEST_F(WatchTest, ADiskThatDoesNotAnswerIsAnEventUntilItDoes) {
@@ -201,7 +202,7 @@ TEST_F(WatchTest, ADiskThatDoesNotAnswerIsAnEventUntilItDoes) {
   condition.queue.at_risk_for = std::chrono::seconds(6);
   watch.Check(condition);
   ASSERT_THAT(Open(), ElementsAre("durability_window_exceeded:"));
-  EXPECT_EQ(health::Name(parts.events.Open().front().severity), "P0");
+  EXPECT_EQ(health::Name(app.events.Open().front().severity), "P0");
   condition.queue.at_risk_for = std::chrono::seconds(1);
   watch.Check(condition);
   EXPECT_THAT(Open(), IsEmpty());
@@ -215,7 +216,7 @@ TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
   watch.Check(At(std::chrono::seconds(10)));
   watch.Check(At(std::chrono::seconds(11)));
   EXPECT_THAT(Open(), ElementsAre("source_down:plant"));
-  EXPECT_EQ(parts.events.Open().front().count, 1U);
+  EXPECT_EQ(app.events.Open().front().count, 1U);
   condition.sources[0].state = ingest::SourceState::kConnected;
   condition.sources[0].since = start + std::chrono::seconds(12);
   watch.Check(At(std::chrono::seconds(12)));
@@ -223,7 +224,7 @@ TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
 }
 
 TEST_F(WatchTest, AClockThatJumpsAYearEndsNoMoment) {
-  parts.events.Raise("session_lost", "plant", "", clock.Wall());
+  app.events.Raise("session_lost", "plant", "", clock.Wall());
   watch.Check(condition);
   clock.StepWall(std::chrono::hours(24 * 365));
   watch.Check(condition);
@@ -231,7 +232,7 @@ TEST_F(WatchTest, AClockThatJumpsAYearEndsNoMoment) {
 }
 
 TEST_F(WatchTest, DeadLettersEndWhenTheListIsEmpty) {
-  parts.events.Raise("dead_letters", "cloud", "", clock.Wall());
+  app.events.Raise("dead_letters", "cloud", "", clock.Wall());
   condition.queue.dead_letters = 1;
   watch.Check(condition);
   EXPECT_THAT(Open(), ElementsAre("dead_letters:cloud"));
@@ -261,7 +262,7 @@ TEST_F(WatchTest, ANearlyFullQueueIsResolvedBelowSeventyFivePercentOnly) {
 }
 
 TEST_F(WatchTest, RetryingBecomesAnEventAfterFiveMinutes) {
-  condition.destinations[0].state = limit::GateState::kRetrying;
+  condition.destinations[0].state = limit::CircuitState::kRetrying;
   condition.destinations[0].since = start;
   watch.Check(At(std::chrono::seconds(299)));
   EXPECT_THAT(Open(), IsEmpty());
@@ -274,7 +275,7 @@ TEST_F(WatchTest, BacklogOfADestinationThatIsGoneIsToldUntilItIsBackOrEmpty) {
   watch.Check(At(std::chrono::seconds(0)));
   watch.Check(At(std::chrono::seconds(1)));
   EXPECT_THAT(Open(), ElementsAre("backlog_left_behind:lake"));
-  EXPECT_THAT(parts.events.Open()[0].message, HasSubstr("7 messages wait for destination 'lake'"));
+  EXPECT_THAT(app.events.Open()[0].message, HasSubstr("7 messages wait for destination 'lake'"));
   condition.destinations.push_back(condition.destinations[0]);
   condition.destinations[1].name = "lake";
   watch.Check(At(std::chrono::seconds(2)));
@@ -291,7 +292,7 @@ TEST_F(WatchTest, EventsOfWhatAReloadRemovedAreClosed) {
   condition.sources[0].state = ingest::SourceState::kDown;
   condition.sources[0].since = start - std::chrono::hours(1);
   watch.Check(condition);
-  parts.events.Raise("destination_held", "cloud", "404", clock.Wall());
+  app.events.Raise("destination_held", "cloud", "404", clock.Wall());
   EXPECT_EQ(Open().size(), 2U);
   condition = Condition();
   watch.Check(condition);

@@ -55,7 +55,7 @@ TEST_F(BacklogTest, FreshMessageIsSentBesideTheBacklogAfterAnOutage) {
   EXPECT_LT(order.find('f'), 6U) << order;
   EXPECT_NE(order.substr(0, order.rfind('f')).find("of"), std::string::npos) << order;
   EXPECT_LT(order.rfind('f'), 30U) << order;
-  EXPECT_GE(flagged, 27) << order;  // the others were frozen before the outage
+  EXPECT_GE(flagged, 27) << order;  // the others were prepared before the outage
   EXPECT_TRUE(Settled(40));
   EXPECT_EQ(destination_->Snapshot(clock_.Mono()).backlog, 0U);
 }

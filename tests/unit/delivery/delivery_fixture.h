@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "delivery/delivery.h"
+#include "queue/queue.h"
 #include "support/manual_clock.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -109,7 +110,7 @@ class DeliveryTest : public ::testing::Test {
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(credentials_),
-                        Surroundings{*queue_, uploader_, events_, clock_, streams_, nullptr});
+                        Dependencies{*queue_, *queue_, uploader_, events_, clock_, streams_, nullptr});
     ASSERT_TRUE(made) << made.error().message;
     destination_ = *std::move(made);
   }

@@ -30,7 +30,7 @@ TEST_F(DeliveryTest, TransientFailureIsRetriedWithIdenticalBytesAndKeyAfterBacko
   const FakeUploader::Sent first = Next();
   first.done(Reply(503));
   EXPECT_FALSE(SendsNow());
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kRetrying);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kRetrying);
   clock_.Advance(2s);
   const FakeUploader::Sent second = Next();
   EXPECT_EQ(second.body, first.body);
@@ -38,7 +38,7 @@ TEST_F(DeliveryTest, TransientFailureIsRetriedWithIdenticalBytesAndKeyAfterBacko
   Accept(second);
   EXPECT_TRUE(Settled(1));
   EXPECT_EQ(destination_->Snapshot(clock_.Mono()).retries, 1U);
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kOk);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kOk);
 }
 
 TEST_F(DeliveryTest, BatchesOfALaneGoInTheOrderOfArrivalAlsoAfterAFailure) {
@@ -48,7 +48,7 @@ TEST_F(DeliveryTest, BatchesOfALaneGoInTheOrderOfArrivalAlsoAfterAFailure) {
     Append("{\"n\":" + std::string(n) + "}");
   }
   Next().done(Reply(503));
-  EXPECT_FALSE(SendsNow());  // the second is frozen meanwhile
+  EXPECT_FALSE(SendsNow());  // the second is prepared meanwhile
   clock_.Advance(2s);
   std::string order;
   for (int i = 0; i < 3; ++i) {
@@ -96,7 +96,7 @@ TEST_F(DeliveryTest, WrongUrlHoldsWithoutLosingAndNudgeProbesAtOnce) {
   Next().done(Reply(404, "not here", "text/plain"));
   EXPECT_FALSE(SendsNow());
   DestinationStatus status = destination_->Snapshot(clock_.Mono());
-  EXPECT_EQ(status.state, limit::GateState::kHeld);
+  EXPECT_EQ(status.state, limit::CircuitState::kHeld);
   EXPECT_NE(status.reason.find("404"), std::string::npos);
   EXPECT_EQ(status.pending, 1U);
   ASSERT_FALSE(events_.Open().empty());
@@ -122,7 +122,7 @@ TEST_F(DeliveryTest, ThrottledWaitsAsToldAndIsNotAFailure) {
   upload::Response reply = Reply(429);
   reply.headers.emplace_back("retry-after", "7");
   Next().done(reply);
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kThrottled);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kThrottled);
   clock_.Advance(6s);
   EXPECT_FALSE(SendsNow());
   clock_.Advance(8s);
@@ -209,7 +209,7 @@ TEST_F(DeliveryTest, WhenEveryRecordIsRefusedTheDestinationHoldsInsteadOfBurying
       sent.done(Reply(422, R"({"title":"schema changed"})", "application/problem+json"));
     }
     clock_.Advance(100ms);
-    return destination_->Snapshot(clock_.Mono()).state == limit::GateState::kHeld;
+    return destination_->Snapshot(clock_.Mono()).state == limit::CircuitState::kHeld;
   });
   EXPECT_TRUE(held);
   EXPECT_EQ(Row().rejected, 0U);
@@ -261,7 +261,7 @@ TEST_F(DeliveryTest, WrongAcceptedCountIsSentOnceMoreThenHeld) {
   const FakeUploader::Sent second = Next();
   EXPECT_EQ(second.body, first.body);
   second.done(Reply(200, "<html>login</html>", "text/html"));
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kHeld);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kHeld);
   EXPECT_EQ(Row().pending, 1U);
 }
 

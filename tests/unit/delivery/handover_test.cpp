@@ -44,7 +44,7 @@ TEST_F(Handover, LateRefusalOfTheOldKeySaysNothingOfTheNewOne) {
   second.done(Reply(401));
   const auto second_again = Next();
   EXPECT_EQ(second_again.Header("Authorization"), "Bearer new-key-0002");
-  EXPECT_NE(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kHeld);
+  EXPECT_NE(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kHeld);
   Accept(again);
   Accept(second_again);
   EXPECT_TRUE(Settled(2));
@@ -73,7 +73,7 @@ TEST_F(Handover, PayloadThatIsForbiddenWithBothKeysLeavesTheGoodOneInUse) {
   EXPECT_EQ(other.Header("Authorization"), "Bearer old-key-0001");
   Accept(other);
   EXPECT_TRUE(Settled(2));
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kOk);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kOk);
 }
 
 TEST_F(Handover, HeldForBothKeysAProbeTriesBoth) {
@@ -81,7 +81,7 @@ TEST_F(Handover, HeldForBothKeysAProbeTriesBoth) {
   Append(R"({"a":1})");
   Next().done(Reply(401));
   Next().done(Reply(401));
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kHeld);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kHeld);
   clock_.Advance(70s);
   const auto probe = Next();
   EXPECT_EQ(probe.Header("Authorization"), "Bearer old-key-0001");
@@ -100,7 +100,7 @@ TEST_F(Handover, ChangedDestinationKeepsTheWaitThatWasAskedFor) {
   const std::unique_ptr<Destination> old = std::move(destination_);
   Rebuild();
   destination_->TakeOver(*old);
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kThrottled);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kThrottled);
   clock_.Advance(599s);
   EXPECT_FALSE(SendsNow());
   clock_.Advance(601s);

@@ -47,12 +47,12 @@ class LanesTest : public DeliveryTest {
     return counts;
   }
 
-  // Batches are frozen in the store's thread.
+  // Batches are prepared in the store's thread.
   void LetAllLinesGetReady() {
     Turn([&] {
       for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
         const queue::PendingStats waiting = queue_->Waiting("cloud", lane);
-        if (waiting.messages > 0 && waiting.frozen_messages < 2) {
+        if (waiting.messages > 0 && waiting.prepared_messages < 2) {
           return false;
         }
       }

@@ -20,9 +20,9 @@ class QuarantineTest : public DeliveryTest {
     }
     ASSERT_TRUE(Turn([&] { return Row().quarantined == 3; }));
     streams_ = known;
-    bool folded = false;
-    queue_->Fold([&](const Status&) { folded = true; });
-    ASSERT_TRUE(Turn([&] { return folded; }));
+    bool checkpointed = false;
+    queue_->Checkpoint([&](const Status&) { checkpointed = true; });
+    ASSERT_TRUE(Turn([&] { return checkpointed; }));
   }
 
   Retried Retry() {

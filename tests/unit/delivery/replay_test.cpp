@@ -99,7 +99,7 @@ TEST_F(ReplayTest, ARefusedRecordHoldsNobodyAndIsCountedApart) {
   EXPECT_EQ(Last().refused, 3U);
   EXPECT_EQ(Row().delivered, 3U);
   EXPECT_EQ(Row().rejected, 0U);
-  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::GateState::kOk);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kOk);
   EXPECT_EQ(events_.Open().front().name, "replay_refused");
 }
 

@@ -44,7 +44,7 @@ TEST_F(VerdictTest, ProxyThatRefusesEverySizeIsHeldAndAfterItIsMendedNothingIsLo
   const Script refuses = [](const Records&, const FakeUploader::Sent&) {
     return Reply(413, "<html>too large</html>", "text/html");
   };
-  EXPECT_TRUE(Play(refuses, 10min, [&] { return Now().state == limit::GateState::kHeld; }));
+  EXPECT_TRUE(Play(refuses, 10min, [&] { return Now().state == limit::CircuitState::kHeld; }));
   EXPECT_TRUE(IsOpen("destination_held"));
   Play(refuses, 20min);
   EXPECT_EQ(Dead(), 0U);
@@ -103,7 +103,7 @@ TEST_F(VerdictTest, SixBadNeighboursAreBuriedAndTheOthersDelivered) {
     bool held = false;
     MonoTime last{};
     EXPECT_TRUE(Play(RefusesBad(), 30min, [&] {
-      held = held || Now().state == limit::GateState::kHeld;
+      held = held || Now().state == limit::CircuitState::kHeld;
       Trickle(last);
       return Dead() == before + 6;
     })) << first;
@@ -171,7 +171,7 @@ TEST_F(VerdictTest, PayloadThatAFirewallForbidsIsSetAsideAndTheDestinationNotHel
     AppendAll(100, 120);
     bool held = false;
     EXPECT_TRUE(Play(RefusesBad(status), 10min, [&] {
-      held = held || Now().state == limit::GateState::kHeld;
+      held = held || Now().state == limit::CircuitState::kHeld;
       return stored_.size() == 119 && Suspects() == 1;
     })) << status;
     EXPECT_FALSE(held) << status;
@@ -192,7 +192,7 @@ TEST_F(VerdictTest, PageOfAFirewallInsteadOfAnAnswerSetsTheRecordAside) {
 TEST_F(VerdictTest, WrongTokenStillHoldsAtOnce) {
   AppendAll(0, 100);
   const Script script = [](const Records&, const FakeUploader::Sent&) { return Reply(401); };
-  EXPECT_TRUE(Play(script, 30s, [&] { return Now().state == limit::GateState::kHeld; }));
+  EXPECT_TRUE(Play(script, 30s, [&] { return Now().state == limit::CircuitState::kHeld; }));
   Play(script, 24h);
   EXPECT_LT(requests_.size(), 150U);
   EXPECT_TRUE(Play(TakesAll(), 1h, [&] { return AllEnded(); }));
@@ -315,7 +315,7 @@ TEST_F(VerdictTest, ReplayedDeadLetterGoesOutFlaggedUnderItsOldRecordId) {
   }));
   const std::vector<queue::DeadLetter> letters = *queue_->DeadLetters(10, 0);
   std::optional<Result<std::uint32_t>> replayed;
-  destination_->ReplayDead(letters, [&](Result<std::uint32_t> records) { replayed = std::move(records); });
+  destination_->RedriveDead(letters, [&](Result<std::uint32_t> records) { replayed = std::move(records); });
   EXPECT_TRUE(Play(TakesAll(), 1min, [&] { return stored_.size() == 20 + trickled_; }));
   ASSERT_TRUE(replayed && *replayed);
   EXPECT_NE(requests_.back().find(letters.front().record_id), std::string::npos);

@@ -146,7 +146,7 @@ TEST_F(WorldTest, OneAnHourAndAllOfThemBadHoldsUntilItIsMended) {
   hop_ = 10min;
   EXPECT_FALSE(Arrive(Honest(), 48, 1, 1h, 1h));
   EXPECT_EQ(Dead(), 0U);
-  EXPECT_EQ(Now().state, limit::GateState::kHeld);
+  EXPECT_EQ(Now().state, limit::CircuitState::kHeld);
   EXPECT_LE(Suspects(), 4U);
   bad_.clear();
   EXPECT_TRUE(Play(Honest(), 4h, [&] { return AllEnded(); }));
@@ -184,7 +184,7 @@ TEST_F(WorldTest, ThousandASecondAndAllOfThemBadHolds) {
   max_records_ = 500;
   Rebuild();
   EXPECT_FALSE(Arrive(Honest(), 3'000, 1, 1ms, 30min));
-  EXPECT_EQ(Now().state, limit::GateState::kHeld);
+  EXPECT_EQ(Now().state, limit::CircuitState::kHeld);
   EXPECT_EQ(Dead(), 0U);
   EXPECT_LT(requests_.size(), 100U);
   bad_.clear();

@@ -179,7 +179,7 @@ TEST_F(WatermarkTest, ReplaysAndRetriesOnRequestAreRefusedWhereNothingMayOvertak
   queue::DeadLetter letter;
   letter.destination = "cloud";
   std::optional<Result<std::uint32_t>> replayed;
-  destination_->ReplayDead({letter}, [&](Result<std::uint32_t> records) { replayed = std::move(records); });
+  destination_->RedriveDead({letter}, [&](Result<std::uint32_t> records) { replayed = std::move(records); });
   ASSERT_TRUE(replayed);
   EXPECT_EQ(replayed->error().code, ErrorCode::kInvalidArgument);
   EXPECT_NE(replayed->error().message.find("watermark"), std::string::npos);

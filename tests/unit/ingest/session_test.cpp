@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bridge.h"
+#include "queue/queue.h"
 #include "support/session_broker.h"
 #include "support/temp_dir.h"
 

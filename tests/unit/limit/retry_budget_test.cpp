@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "limit/gate.h"
+#include "limit/circuit_breaker.h"
 
 namespace packhorse::limit {
 namespace {

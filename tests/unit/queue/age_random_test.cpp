@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "queue/expiry.h"
+#include "queue/clock/expiry.h"
 #include "support/manual_clock.h"
 
 namespace packhorse::queue {
@@ -33,10 +33,10 @@ class Machine {
         PowerCut();
         break;
       case 1:
-        Open();  // killed: what was not folded of the clock is forgotten
+        Open();  // killed: what was not checkpointed of the clock is forgotten
         break;
       case 2:
-        Fold();
+        Checkpoint();
         break;
       case 3:
         MoveClock();
@@ -62,7 +62,7 @@ class Machine {
   WallTime True() const { return kTrueTime + true_; }
 
   void Boot() {
-    clock_.Reboot("boot-" + std::to_string(++boots_), good_ || Random(2) == 0 ? True() : WallTime(30s));
+    clock_.Reboot("boot-" + std::to_string(++clock_epochs_), good_ || Random(2) == 0 ? True() : WallTime(30s));
     clock_.SetSynchronized(good_);
     lie_ends_.reset();
     const microseconds starts(1'000 * Random(90'000));
@@ -70,20 +70,20 @@ class Machine {
     true_ += starts;
     Open();
   }
-  // The process begins with what the last fold left.
+  // The process begins with what the last checkpoint left.
   void Open() {
-    boots_state_ = Boots();
+    boots_state_ = ClockEpochs();
     for (auto& [number, boot] : rows_) {
       boots_state_.Add(boot);
     }
-    BootChanges changes;
+    ClockEpochChanges changes;
     boots_state_.Begin({clock_.BootId(), clock_.Boot(), WallAtBoot(clock_), clock_.Synchronized()},
                        {next_, next_, next_}, changes);
     Store(changes);
     expiry_ = Expiry();
     expiry_.SetMaxAge(kMaxAge);
   }
-  void Store(const BootChanges& changes) {
+  void Store(const ClockEpochChanges& changes) {
     for (const auto& [number, boot] : changes) {
       if (boot) {
         rows_[number] = *boot;
@@ -92,13 +92,13 @@ class Machine {
       }
     }
   }
-  void Fold() {
+  void Checkpoint() {
     boots_state_.Note(ReadClocks(clock_));
     rows_[boots_state_.current()->number] = *boots_state_.current();
   }
   void PowerCut() {
     if (Random(2) == 0) {
-      Fold();  // an orderly end
+      Checkpoint();  // an orderly end
     }
     true_ += microseconds(1'000'000 * Random(200'000));
     Boot();
@@ -117,7 +117,7 @@ class Machine {
     } else {
       // The kernel says that it is right, and for a while it is years away.
       boots_state_.Note(ReadClocks(clock_));
-      Fold();
+      Checkpoint();
       clock_.StepWall((Random(2) == 0 ? 1 : -1) * 24h * 3'650);
       lie_ends_ = true_ + microseconds(1'000'000 * (1 + Random(1'800)));
     }
@@ -140,7 +140,7 @@ class Machine {
     }
     if (Random(2) == 0) {
       arrivals_[next_++] = Arrival{clock_.Boot(), true_, false};
-      Fold();
+      Checkpoint();
     }
   }
 
@@ -169,9 +169,9 @@ class Machine {
   test::ManualClock clock_;
   microseconds true_{};  // since the beginning
   std::optional<microseconds> lie_ends_;
-  unsigned boots_ = 0;
-  std::map<std::int64_t, queue::Boot> rows_;  // as the database has them
-  Boots boots_state_;
+  unsigned clock_epochs_ = 0;
+  std::map<std::int64_t, queue::ClockEpoch> rows_;  // as the database has them
+  ClockEpochs boots_state_;
   Expiry expiry_;
   std::map<Sequence, Arrival> arrivals_;
   Sequence next_ = 1;

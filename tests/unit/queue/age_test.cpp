@@ -1,11 +1,11 @@
-#include "queue/age.h"
+#include "queue/clock/age.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "queue/boots.h"
-#include "queue/expiry.h"
+#include "queue/clock/clock_epochs.h"
+#include "queue/clock/expiry.h"
 #include "support/manual_clock.h"
 
 namespace packhorse::queue {
@@ -22,8 +22,8 @@ class AgeTest : public ::testing::Test {
 
   void Open() {
     const ClockReading reading = ReadClocks(clock_);
-    boots_.Begin({clock_.BootId(), reading.boot, reading.wall_at_boot, reading.synchronized}, {next_, next_, next_},
-                 changes_);
+    clock_epochs_.Begin({clock_.BootId(), reading.boot, reading.wall_at_boot, reading.synchronized},
+                        {next_, next_, next_}, changes_);
   }
   // Switched off for so long, and on again.
   void Off(std::chrono::microseconds off, bool synchronized) {
@@ -33,21 +33,21 @@ class AgeTest : public ::testing::Test {
     Open();
   }
   Sequence Arrive() {
-    boots_.Note(ReadClocks(clock_));
+    clock_epochs_.Note(ReadClocks(clock_));
     arrived_.push_back(clock_.Boot());
     return next_++;
   }
   void Run(std::chrono::microseconds by) {
     clock_.Advance(by);
-    boots_.Note(ReadClocks(clock_));
+    clock_epochs_.Note(ReadClocks(clock_));
   }
   auto AgeOf(Sequence sequence, bool by_wall = true) const {
-    return boots_.AgesAt(clock_.Boot(), by_wall).Of(Lane::kNormal, sequence, arrived_.at(sequence - 1));
+    return clock_epochs_.AgesAt(clock_.Boot(), by_wall).Of(Lane::kNormal, sequence, arrived_.at(sequence - 1));
   }
 
   test::ManualClock clock_;
-  Boots boots_;
-  BootChanges changes_;
+  ClockEpochs clock_epochs_;
+  ClockEpochChanges changes_;
   Sequence next_ = 1;
   std::vector<std::chrono::nanoseconds> arrived_;
   WallTime true_wall_{};
@@ -138,7 +138,7 @@ TEST_F(AgeTest, BootWithoutMessagesCountsForTheOnesBefore) {
     Run(10min);
   }
   EXPECT_EQ(AgeOf(message), 1h);
-  EXPECT_LE(boots_.size(), 2U);
+  EXPECT_LE(clock_epochs_.size(), 2U);
 }
 
 TEST_F(AgeTest, OfManyBootsTheOldestAreOneRowAndNothingBecomesOlderByThat) {
@@ -149,7 +149,7 @@ TEST_F(AgeTest, OfManyBootsTheOldestAreOneRowAndNothingBecomesOlderByThat) {
     Run(1min);
     Off(10min, false);
   }
-  EXPECT_LE(boots_.size(), 1'024U);
+  EXPECT_LE(clock_epochs_.size(), 1'024U);
   for (Sequence message = 1; message < next_; ++message) {
     EXPECT_LE(AgeOf(message), 1min * static_cast<int>(next_ - message)) << message;
   }
@@ -158,14 +158,14 @@ TEST_F(AgeTest, OfManyBootsTheOldestAreOneRowAndNothingBecomesOlderByThat) {
 }
 
 TEST_F(AgeTest, RowOfAnEarlierReleaseAgesFromTheNextBoot) {
-  Boot old;
+  ClockEpoch old;
   old.number = 1;
   old.boot_id = "before";
   old.from = {1, 1, 1};
-  old.state = Boot::State::kAsStamped;
+  old.state = ClockEpoch::State::kAsStamped;
   old.several = true;
-  boots_ = Boots();
-  boots_.Add(old);
+  clock_epochs_ = ClockEpochs();
+  clock_epochs_.Add(old);
   next_ = 5;
   arrived_.assign(4, 100h);
   Off(1h, true);
@@ -177,7 +177,7 @@ TEST_F(AgeTest, WhoseRowIsForgottenIsAtLeastAsOldAsTheOldestRow) {
   const Sequence message = Arrive();
   Off(1h, true);
   Arrive();
-  boots_.Forget({2, 2, 2}, changes_);
+  clock_epochs_.Forget({2, 2, 2}, changes_);
   Run(1h);
   EXPECT_EQ(AgeOf(message), 1h);
 }
@@ -197,8 +197,8 @@ class ExpiryRule : public AgeTest {
   }
   bool Once(Sequence message) {
     const ClockReading reading = ReadClocks(clock_);
-    boots_.Note(reading);
-    expiry_.Begin(boots_, reading, clock_.Mono());
+    clock_epochs_.Note(reading);
+    expiry_.Begin(clock_epochs_, reading, clock_.Mono());
     const bool due = expiry_.IsDue(1, Lane::kNormal, message, arrived_.at(message - 1));
     near_ = expiry_.End(true);
     return due;

@@ -1,4 +1,4 @@
-#include "queue/check.h"
+#include "queue/inspect/check.h"
 
 #include <gmock/gmock.h>
 
@@ -20,10 +20,10 @@ class CheckTest : public QueueTest {
     for (const char* payload : {"one", "two", "three", "four", "five"}) {
       Append(payload);
     }
-    Settlement settlement = Delivered(FreezeNext(2));
+    Settlement settlement = Delivered(PrepareNext(2));
     settlement.dead.push_back(DeadRecord{2, 0, "rejected", "no", "req-1", 422});
     ASSERT_TRUE(Settle(std::move(settlement)));
-    FreezeNext(1);
+    PrepareNext(1);
     ASSERT_TRUE(queue_->Quarantine(Message("huge"), "too_large", ""));
     queue_.reset();
   }
@@ -160,14 +160,14 @@ TEST_P(CheckTest, ADatabaseThatBreaksOffIsAProblemAndNoFailure) {
 TEST_P(CheckTest, OpeningAQueueInOrderFindsNoGapInTheLedger) {
   Fill();
   Reopen();
-  EXPECT_THAT(queue_->start().ledger_gaps, IsEmpty());
+  EXPECT_THAT(queue_->start().ledger_contradictions, IsEmpty());
 }
 
 TEST_P(CheckTest, OpeningFindsALedgerThatDoesNotBalanceAndSaysTheNumbers) {
   Fill();
   Change("UPDATE ledger SET messages = messages + 2 WHERE outcome = 0 AND stream = 1");
   Reopen();
-  EXPECT_THAT(queue_->start().ledger_gaps,
+  EXPECT_THAT(queue_->start().ledger_contradictions,
               ElementsAre(HasSubstr("received 8, but delivered 1 + rejected 1 + quarantined 1 + deduplicated 0 +"
                                     " expired 0 + dropped 0 + pending 3 = 6")));
 }
@@ -176,7 +176,7 @@ TEST_P(CheckTest, OpeningFindsPendingMessagesThatAreNowhere) {
   Fill();
   Change("UPDATE pending SET waiting = 1 WHERE lane = 1 AND waiting = 2");
   Reopen();
-  EXPECT_THAT(queue_->start().ledger_gaps,
+  EXPECT_THAT(queue_->start().ledger_contradictions,
               ElementsAre("destination cloud, lane normal: 3 pending, but 1 waiting and 1 in batches or set aside"));
 }
 

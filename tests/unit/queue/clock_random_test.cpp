@@ -200,7 +200,7 @@ class Life {
     if (pending->messages.empty()) {
       return;
     }
-    auto batch = std::make_unique<FrozenBatch>();
+    auto batch = std::make_unique<PreparedBatch>();
     batch->destination = destination;
     batch->lane = lane;
     batch->idempotency_key = "key";
@@ -210,11 +210,11 @@ class Life {
       batch->members.push_back(Member{stored.sequence, stored.message.stream, 0, 1, 1, 0});
     }
     batch->records = static_cast<std::uint32_t>(batch->members.size());
-    FreezeRequest request{destination, lane, pending->from, pending->through, {}, {}};
+    PrepareRequest request{destination, lane, pending->from, pending->through, {}, {}};
     request.batches.push_back(std::move(batch));
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    Await(frozen);
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    Await(prepared);
     for (const StoredMessage& stored : pending->messages) {
       Show(lane, stored);
     }
@@ -231,8 +231,8 @@ class Life {
 
   // A batch is split: its messages are read and rendered once more.
   void ReadAgain() {
-    const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches(kNames.at(Random(2)));
-    for (const FrozenBatch& batch : *batches) {
+    const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches(kNames.at(Random(2)));
+    for (const PreparedBatch& batch : *batches) {
       for (const Member& member : batch.members) {
         const Result<StoredMessage> stored = queue_->Read(batch.lane, member.sequence);
         Require(stored.has_value(), stored ? "" : stored.error().message);
@@ -242,7 +242,7 @@ class Life {
   }
 
   void Settle() {
-    const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches(kNames.at(Random(2)));
+    const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches(kNames.at(Random(2)));
     if (batches->empty()) {
       return;
     }

@@ -71,12 +71,12 @@ class ClockTest : public QueueTest {
   std::vector<StoredMessage> Render(const std::string& destination, std::size_t count) {
     const Result<Pending> pending = queue_->Peek(destination, Lane::kNormal, count, 1ULL << 30U);
     EXPECT_TRUE(pending);
-    FreezeRequest request{destination, Lane::kNormal, pending->from, pending->through, {}, {}};
+    PrepareRequest request{destination, Lane::kNormal, pending->from, pending->through, {}, {}};
     request.batches.push_back(MakeBatch(pending->messages));
     request.batches.front()->destination = destination;
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    const Result<std::vector<BatchId>> ids = Await(frozen);
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    const Result<std::vector<BatchId>> ids = Await(prepared);
     EXPECT_TRUE(ids) << ids.error().message;
     batch_ = ids ? ids->front() : 0;
     return pending->messages;
@@ -229,14 +229,14 @@ TEST_P(ClockTest, DeadLetterAndQuarantineKeepTheCorrectedStampAndTheOriginal) {
   settlement.dead.push_back(DeadRecord{1, 0, "rejected", "no", "", 400});
   ASSERT_TRUE(Settle(std::move(settlement)));
   const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 1, 1'000);
-  FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+  PrepareRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
   request.resolutions.push_back(Resolution{2, Outcome::kQuarantined, "not_json", "", std::nullopt});
-  std::optional<Result<std::vector<BatchId>>> frozen;
-  queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-  ASSERT_TRUE(Await(frozen));
+  std::optional<Result<std::vector<BatchId>>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+  ASSERT_TRUE(Await(prepared));
   ExpectSameStamp(queue_->DeadLetters(10, 0)->at(0).message, sent);
   ExpectSameStamp(queue_->Quarantined(10, 0)->at(0).message, sent);
-  EXPECT_EQ(queue_->Where(Lane::kNormal, 1, std::nullopt)->received_at, sent.received_at);
+  EXPECT_EQ(queue_->Trace(Lane::kNormal, 1, std::nullopt)->received_at, sent.received_at);
 }
 
 TEST_P(ClockTest, OldestPendingIsToldByTheBootTimeWhileTheClockIsWrongOrStepped) {

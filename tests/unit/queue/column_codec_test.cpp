@@ -1,12 +1,12 @@
-#include "queue/column_codec.h"
+#include "queue/segment/column_codec.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <random>
 
-#include "queue/message_codec.h"
-#include "queue/number_text.h"
+#include "queue/segment/message_codec.h"
+#include "queue/segment/number_text.h"
 #include "support/walking_devices.h"
 
 namespace packhorse::queue {

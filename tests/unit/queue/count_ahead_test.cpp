@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "queue/expiry.h"
+#include "queue/clock/expiry.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -53,7 +53,7 @@ class CountAheadTest : public QueueTest {
     return payloads;
   }
   void Deliver(std::size_t count) {
-    ASSERT_TRUE(Settle(Delivered(FreezeNext(count))));
+    ASSERT_TRUE(Settle(Delivered(PrepareNext(count))));
     ExpectVerified();
   }
   void ExpectArchiveReceived(std::uint64_t messages) {
@@ -151,8 +151,8 @@ TEST_P(CountAheadCacheTest, WhatIsDeliveredFromMemoryIsNotStoredForIt) {
   ASSERT_EQ(Count(), Ahead::kDone);
   Append("two");
   Append("three");
-  FreezeNext(1);
-  const BatchId second = FreezeNext(1);
+  PrepareNext(1);
+  const BatchId second = PrepareNext(1);
   ASSERT_TRUE(Settle(Delivered(second)));
   CountAll();
   AddArchive();

@@ -21,7 +21,7 @@ class Damage : public QueueTest {
   void StartMachine() {
     End();
     std::filesystem::remove_all(dir_ / "run");
-    clock_.Reboot("boot " + std::to_string(++boots_), clock_.Wall());
+    clock_.Reboot("boot " + std::to_string(++clock_epochs_), clock_.Wall());
     clock_.SetSynchronized(true);
     Start();
   }
@@ -59,7 +59,7 @@ class Damage : public QueueTest {
       for (int j = 0; j < each; ++j) {
         Append("{\"t\":" + std::to_string(i * each + j) + ",\"pad\":\"" + std::string(100, 'x') + "\"}");
       }
-      ASSERT_TRUE(queue_->VerifyLedger());  // waits for a fold
+      ASSERT_TRUE(queue_->VerifyLedger());  // waits for a checkpoint
     }
   }
   std::set<Sequence> Waiting() {
@@ -73,7 +73,7 @@ class Damage : public QueueTest {
   }
 
  private:
-  int boots_ = 0;
+  int clock_epochs_ = 0;
 };
 
 }  // namespace packhorse::queue

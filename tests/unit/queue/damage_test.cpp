@@ -113,7 +113,7 @@ TEST_P(Damage, FileThatIsNoDatabaseIsSetAsideAndTheQueueBeginsAnew) {
 
 TEST_P(Damage, LostRangesMeanThatEverythingStoredIsSentAgainUnderItsIds) {
   Fill(2, 30);
-  FreezeNext(10);
+  PrepareNext(10);
   const std::string before = queue_->id();
   End();
   Execute("PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'pending'");

@@ -1,11 +1,10 @@
 // What is kept of the streams' definitions.
 
-#include "queue/sqlite/definitions.h"
-
 #include <gmock/gmock.h>
 
 #include <tuple>
 
+#include "queue/tables/definition_table.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -62,9 +61,9 @@ TEST_P(DefinitionsTest, OneOfBeforeStaysWhileAMessageWaitsAndGoesWhenNoneNeedsIt
   Remove();
   Reopen();
   EXPECT_THAT(Of(stream), ElementsAre(Pair("plain@1", false))) << "no message came under the other";
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(2))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(2))));
   Reopen();
-  Reopen();  // the segment went with the first fold
+  Reopen();  // the segment went with the first checkpoint
   EXPECT_THAT(Of(stream), IsEmpty());
 }
 
@@ -86,7 +85,7 @@ TEST_P(DefinitionsTest, QuarantinedMessagesAndDeadLettersNeedTheirs) {
   const StreamId stream = *queue_->Stream("telemetry");
   ASSERT_TRUE(queue_->Quarantine(Message("garbage"), "invalid_json", ""));
   Append("refused");
-  const BatchId batch = FreezeNext(1);
+  const BatchId batch = PrepareNext(1);
   Settlement settlement = Delivered(batch);
   settlement.dead.push_back(DeadRecord{2, 0, "rejected", "", "", 400});
   ASSERT_TRUE(Settle(std::move(settlement)));

@@ -1,6 +1,6 @@
 // What expires of a queue, and what does not, whatever the clocks do.
 
-#include "queue/expiry.h"
+#include "queue/clock/expiry.h"
 
 #include "queue/sqlite/database.h"
 #include "queue_fixture.h"
@@ -122,7 +122,7 @@ TEST_P(ExpiryTest, WithoutAClockOnlyTheRunningTimeCountsAndThatIsSaid) {
   clock_.Advance(24h * 20);
   Append("later");
   ExpectVerified();
-  PowerCut("b", 24h * 365, false);  // the last fold says how long the machine ran
+  PowerCut("b", 24h * 365, false);  // the last checkpoint says how long the machine ran
   EXPECT_EQ(Run(24h * 10 - 30min, 30min), 0U);
   ASSERT_EQ(soon_.size(), 1U);
   EXPECT_TRUE(soon_.front().by_running_time);
@@ -145,7 +145,7 @@ TEST_P(ExpiryTest, WhatIsDeliveredMeanwhileIsNotToldAnyMore) {
   Limit();
   EXPECT_EQ(Enforce(), 0U);
   EXPECT_EQ(soon_.size(), 1U);
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(1))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(1))));
   EXPECT_EQ(Run(2h, 1min), 0U);
   EXPECT_TRUE(soon_.empty());
 }
@@ -165,7 +165,7 @@ TEST_P(ExpiryTest, OldestAtIsTrueAlsoWhenAnEarlierBootHadNoClock) {
   Reopen();
   clock_.Advance(1min);
   EXPECT_EQ(queue_->OldestPending("cloud"), clock_.Wall() - 11min);
-  FreezeNext(2);
+  PrepareNext(2);
   EXPECT_EQ(queue_->OldestPending("cloud"), clock_.Wall() - 11min) << "in a batch too";
 }
 
@@ -185,7 +185,7 @@ TEST_P(ExpiryTest, LedgerOfYearsBecomesShortAndItsSumsStay) {
     clock_.Advance(11min);
     Append("p");
     ++received;
-    ExpectVerified();  // one fold each ten minutes bounds the tables
+    ExpectVerified();  // one checkpoint each ten minutes bounds the tables
   }
   EXPECT_EQ(Row().received, received);
   EXPECT_EQ(Row().dropped, 1'200U);

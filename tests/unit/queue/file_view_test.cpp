@@ -1,4 +1,4 @@
-#include "queue/file_view.h"
+#include "queue/inspect/file_view.h"
 
 #include "base/file.h"
 #include "queue_fixture.h"
@@ -23,7 +23,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, FileViewTest, ::testing::Values(Mode::kWindow, M
 TEST_P(FileViewTest, ShowsAllOfAQueueThatEndedInOrder) {
   const Sequence delivered = Append("a");
   const Sequence refused = Append("b");
-  Settlement settlement = Delivered(FreezeNext(2));
+  Settlement settlement = Delivered(PrepareNext(2));
   settlement.dead.push_back(DeadRecord{refused, 0, "rejected", "no", "req-1", 422});
   ASSERT_TRUE(Settle(std::move(settlement)));
   const Sequence waiting = Append("c");
@@ -32,7 +32,7 @@ TEST_P(FileViewTest, ShowsAllOfAQueueThatEndedInOrder) {
 
   FileView view = View();
   EXPECT_EQ(view.ids().current(), id);
-  EXPECT_EQ(view.unfolded().operations, 0U);
+  EXPECT_EQ(view.uncheckpointed().operations, 0U);
   const Ledger ledger = view.ReadLedger();
   EXPECT_TRUE(ledger.Balanced());
   EXPECT_EQ(ledger.Total().received, 3U);
@@ -48,13 +48,13 @@ TEST_P(FileViewTest, ShowsAllOfAQueueThatEndedInOrder) {
   EXPECT_EQ(stats->messages, 1U);
   EXPECT_EQ(stats->dead_letters, 1U);
   EXPECT_EQ(stats->oldest_at, clock_.Wall());
-  const auto backlogs = view.Backlogs();
+  const auto backlogs = view.PendingSummaries();
   ASSERT_TRUE(backlogs);
   ASSERT_EQ(backlogs->size(), 1U);
   EXPECT_EQ((*backlogs)[0].pending, 1U);
   EXPECT_EQ(view.DeadLetters(10, 0)->front().record_id, RecordId(id, Lane::kNormal, refused, std::nullopt));
-  EXPECT_EQ(view.Where(Lane::kNormal, delivered, std::nullopt)->places[0].state, PlaceState::kDelivered);
-  EXPECT_EQ(view.Where(Lane::kNormal, waiting, std::nullopt)->places[0].state, PlaceState::kWaiting);
+  EXPECT_EQ(view.Trace(Lane::kNormal, delivered, std::nullopt)->places[0].state, PlaceState::kDelivered);
+  EXPECT_EQ(view.Trace(Lane::kNormal, waiting, std::nullopt)->places[0].state, PlaceState::kWaiting);
 }
 
 TEST_P(FileViewTest, LeavesTheQueueAsItWas) {
@@ -73,9 +73,9 @@ TEST_P(FileViewTest, CountsWhatOnlyTheJournalHas) {
   // While the queue is open its journal is what a crash would leave.
   const std::uint64_t expected = GetParam() == Mode::kWindow ? 2U : 0U;
   const FileView view = View();
-  EXPECT_EQ(view.unfolded().operations, expected);
-  EXPECT_EQ(view.unfolded().bytes > 0, expected > 0);
-  EXPECT_EQ(view.unfolded().problem, "");
+  EXPECT_EQ(view.uncheckpointed().operations, expected);
+  EXPECT_EQ(view.uncheckpointed().bytes > 0, expected > 0);
+  EXPECT_EQ(view.uncheckpointed().problem, "");
 }
 
 TEST_P(FileViewTest, WhatIsNoQueueIsSaidToBeSo) {

@@ -36,26 +36,26 @@ class Flash : public QueueTest {
     while (queue_->Waiting("cloud", Lane::kNormal).messages > 0) {
       const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 500, 1ULL << 30U);
       ASSERT_TRUE(pending);
-      FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+      PrepareRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
       request.batches.push_back(MakeBatch(pending->messages));
       request.batches.front()->body.resize(request.batches.front()->body.size() / 6);
-      std::optional<Result<std::vector<BatchId>>> frozen;
-      queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-      const Result<std::vector<BatchId>> ids = Await(frozen);
+      std::optional<Result<std::vector<BatchId>>> prepared;
+      queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+      const Result<std::vector<BatchId>> ids = Await(prepared);
       ASSERT_TRUE(ids);
       ASSERT_TRUE(Settle(Delivered(ids->front())));
     }
   }
 
   // As the window and the minute bring it about, without waiting for them.
-  void Fold() {
-    std::optional<Status> folded;
-    queue_->Fold([&](const Status& status) { folded = status; });
+  void Checkpoint() {
+    std::optional<Status> checkpointed;
+    queue_->Checkpoint([&](const Status& status) { checkpointed = status; });
     EXPECT_TRUE(test::WaitFor([&] {
       queue_->Poll();
-      return folded.has_value();
+      return checkpointed.has_value();
     }));
-    EXPECT_TRUE(folded && *folded);
+    EXPECT_TRUE(checkpointed && *checkpointed);
   }
 
   // Bytes written per byte of payload that arrives while `work` runs, with what SQLite puts off until the
@@ -85,7 +85,7 @@ TEST_P(Flash, WhileTheLinkIsUpAlmostNothingIsWritten) {
         Arrive(500);
         Deliver();
       }
-      Fold();
+      Checkpoint();
     }
   });
   EXPECT_LT(written, 0.1);
@@ -97,7 +97,7 @@ TEST_P(Flash, WhileTheLinkIsDownLessIsWrittenThanArrives) {
   const double fast = WrittenPerByte([this] {
     for (int window = 0; window < 3; ++window) {
       Arrive(10'000);  // 5,000 a second
-      Fold();
+      Checkpoint();
     }
   });
   EXPECT_LT(fast, 0.25);
@@ -105,7 +105,7 @@ TEST_P(Flash, WhileTheLinkIsDownLessIsWrittenThanArrives) {
   const double slow = WrittenPerByte([this] {
     for (int window = 0; window < 50; ++window) {
       Arrive(200);  // 100 a second
-      Fold();
+      Checkpoint();
     }
   });
   EXPECT_LT(slow, 0.6);
@@ -117,10 +117,10 @@ TEST_P(Flash, MemoryDoesNotGrowWithTheBacklog) {
     for (int i = 0; i < thousands; ++i) {
       Arrive(1'000);
       if (i % 4 == 3) {
-        Fold();
+        Checkpoint();
       }
     }
-    Fold();
+    Checkpoint();
   };
   // Large blocks are mappings of their own or not, as the allocator likes.
   const auto held = [] {
@@ -143,11 +143,11 @@ TEST_P(Flash, OpeningReadsNoMoreOfALongBacklog) {
     return static_cast<double>(test::CountingVfs::BytesRead() - before);
   };
   Arrive(10'000);
-  Fold();
+  Checkpoint();
   const double small = reopen();
   for (int i = 0; i < 9; ++i) {
     Arrive(10'000);
-    Fold();
+    Checkpoint();
   }
   const double large = reopen();
   EXPECT_EQ(Row().pending, 100'000U);

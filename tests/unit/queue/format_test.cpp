@@ -5,10 +5,10 @@
 #include <string_view>
 #include <tuple>
 
-#include "queue/message_codec.h"
+#include "queue/segment/message_codec.h"
 #include "queue/sqlite/database.h"
-#include "queue/sqlite/rows.h"
-#include "queue/sqlite/schema.h"
+#include "queue/tables/rows.h"
+#include "queue/tables/schema.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -149,13 +149,13 @@ class FormatTest : public QueueTest {
     Append("new");
     Append("alarm", "alarms");
     for (std::size_t left = 10; left > 0 && queue_->Waiting("cloud", Lane::kNormal).messages > 0; --left) {
-      ASSERT_TRUE(Settle(Delivered(FreezeNext(10))));
+      ASSERT_TRUE(Settle(Delivered(PrepareNext(10))));
     }
     EXPECT_GT(Row().delivered, delivered);
     ExpectVerified();
     Reopen();
     EXPECT_EQ(queue_->start().how, StartReport::How::kClean);
-    EXPECT_TRUE(queue_->start().ledger_gaps.empty());
+    EXPECT_TRUE(queue_->start().ledger_contradictions.empty());
     EXPECT_EQ(queue_->Waiting("cloud", Lane::kUrgent).messages, 1U);
     ExpectVerified();
   }
@@ -182,7 +182,7 @@ TEST_P(FormatTest, AMigratedQueueKeepsEverythingAndGoesOn) {
   Reopen();
   EXPECT_NE(queue_->id(), "oldqueue");
   EXPECT_EQ(queue_->ids().Of(Lane::kNormal, 5), "oldqueue");
-  EXPECT_TRUE(queue_->start().ledger_gaps.empty());
+  EXPECT_TRUE(queue_->start().ledger_contradictions.empty());
   const LedgerRow row = Row();
   EXPECT_EQ(row.received, 5U);
   EXPECT_EQ(row.delivered, 1U);
@@ -193,7 +193,7 @@ TEST_P(FormatTest, AMigratedQueueKeepsEverythingAndGoesOn) {
   ASSERT_EQ(pending->messages.size(), 2U);
   EXPECT_EQ(pending->messages[0].message.payload, "old-4");
   EXPECT_EQ(pending->messages[1].sequence, 5U);
-  const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
+  const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches("cloud");
   ASSERT_EQ(batches->size(), 1U);
   EXPECT_EQ(batches->front().idempotency_key, "old-key");
   EXPECT_EQ(batches->front().body, "body");
@@ -226,13 +226,13 @@ TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {
   Append("refused");
   Append("undecodable");
   const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 10, 1'000);
-  FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+  PrepareRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
   request.batches.push_back(MakeBatch({pending->messages[0], pending->messages[1]}));
   request.resolutions.push_back(Resolution{pending->messages[2].sequence, Outcome::kQuarantined, "invalid_json", "",
                                            pending->messages[2].message});
-  std::optional<Result<std::vector<BatchId>>> frozen;
-  queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-  const Result<std::vector<BatchId>> ids = Await(frozen);
+  std::optional<Result<std::vector<BatchId>>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+  const Result<std::vector<BatchId>> ids = Await(prepared);
   ASSERT_TRUE(ids) << ids.error().message;
   ExpectVerified();  // the batch is in the database, too
   Settlement settlement = Delivered(ids->front());

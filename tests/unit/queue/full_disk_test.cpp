@@ -17,7 +17,7 @@ namespace packhorse::queue {
 namespace {
 
 constexpr std::uint64_t kJournalBytes = 256U << 10U;
-constexpr std::uint64_t kBallastBytes = (4U << 20U) + kJournalBytes;
+constexpr std::uint64_t kReserveFileBytes = (4U << 20U) + kJournalBytes;
 
 // 1,000 bytes that do not compress.
 std::string Noise(std::mt19937_64& random) {
@@ -51,7 +51,9 @@ class FullDiskTest : public QueueTest {
     ASSERT_TRUE(opened) << opened.error().message;
     queue_ = *std::move(opened);
   }
-  bool BallastIsWhole() const { return std::filesystem::file_size(SmallOptions().path + ".ballast") == kBallastBytes; }
+  bool ReserveFileIsWhole() const {
+    return std::filesystem::file_size(SmallOptions().path + ".ballast") == kReserveFileBytes;
+  }
   bool Full() { return queue_->Snapshot().full == kFullDisk; }
 
   // A device that never stops; its messages are stored as fast as the queue takes them.
@@ -80,7 +82,7 @@ class FullDiskTest : public QueueTest {
     const std::uint64_t before = Row().delivered;
     const std::uint64_t all = before + queue_->Waiting("cloud", Lane::kNormal).messages;
     while (Row().delivered < all) {
-      EXPECT_TRUE(Settle(Delivered(FreezeNext(50))));
+      EXPECT_TRUE(Settle(Delivered(PrepareNext(50))));
     }
     return Row().delivered - before;
   }
@@ -116,9 +118,9 @@ class FullDiskTest : public QueueTest {
       stored = stored_;
       return the_same == 20;
     });
-    std::optional<Status> folded;
-    queue_->Fold([&](const Status& status) { folded = status; });
-    return waits && static_cast<bool>(Await(folded));
+    std::optional<Status> checkpointed;
+    queue_->Checkpoint([&](const Status& status) { checkpointed = status; });
+    return waits && static_cast<bool>(Await(checkpointed));
   }
   void ExpectAllDelivered() {
     StopDevice();
@@ -140,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, FullDiskTest, ::testing::Values(Mode::kWindow, M
                          NameOf);
 
 TEST_P(FullDiskTest, WhatIsQueuedGoesOutAndWithThatThereIsRoomForMore) {
-  EXPECT_TRUE(BallastIsWhole());
+  EXPECT_TRUE(ReserveFileIsWhole());
   disk_->Fill(6U << 20U);
   StartDevice();
   ASSERT_TRUE(BecomesFull());
@@ -149,13 +151,13 @@ TEST_P(FullDiskTest, WhatIsQueuedGoesOutAndWithThatThereIsRoomForMore) {
   const std::uint64_t stored = stored_;
   EXPECT_GE(Drain(), stored);
   ASSERT_TRUE(Until([&] { return !Full() && stored_ == stored + 1; })) << Sizes();
-  EXPECT_TRUE(BallastIsWhole());
+  EXPECT_TRUE(ReserveFileIsWhole());
   EXPECT_EQ(queue_->Snapshot().last_error, "");
   ExpectAllDelivered();
 }
 
 TEST_P(FullDiskTest, WhoeverTakesWhatIsFreedEverythingQueuedGoesOutAndArrivalsWaitUntilSomebodyMakesRoom) {
-  disk_->Fill(256U << 10U);  // the queue is smaller than the ballast
+  disk_->Fill(256U << 10U);  // the queue is smaller than the reserve file
   StartDevice();
   ASSERT_TRUE(BecomesFull());
   disk_->Fill();
@@ -177,14 +179,14 @@ TEST_P(FullDiskTest, NextProcessKnowsThatTheDiskWasFullAndGoesOnDelivering) {
   disk_->Fill(1U << 20U);
   Reopen();
   EXPECT_TRUE(Full());
-  EXPECT_FALSE(BallastIsWhole()) << Sizes();
+  EXPECT_FALSE(ReserveFileIsWhole()) << Sizes();
   EXPECT_GE(Drain(), stored_.load());
   disk_->MakeRoom();
   EXPECT_TRUE(Until([&] { return !Full(); })) << Sizes();
   ExpectAllDelivered();
 }
 
-TEST_P(FullDiskTest, StartOnAFullDiskGivesTheBallastUpForIt) {
+TEST_P(FullDiskTest, StartOnAFullDiskGivesTheReserveFileUpForIt) {
   ASSERT_GT(Append("message"), 0);
   queue_.reset();
   disk_->Fill();
@@ -196,17 +198,17 @@ TEST_P(FullDiskTest, StartOnAFullDiskGivesTheBallastUpForIt) {
   EXPECT_GT(Append("another"), 0);
 }
 
-TEST_P(FullDiskTest, WithoutRoomForABallastTheQueueWorksAndTakesItOnceThereIs) {
+TEST_P(FullDiskTest, WithoutRoomForAReserveFileTheQueueWorksAndTakesItOnceThereIs) {
   queue_.reset();
   std::filesystem::remove(SmallOptions().path + ".ballast");
   disk_->Fill(2U << 20U);
   Reopen();
-  EXPECT_THAT(queue_->start().ballast_error, ::testing::HasSubstr("No space left on device"));
+  EXPECT_THAT(queue_->start().reserve_file_error, ::testing::HasSubstr("No space left on device"));
   EXPECT_FALSE(std::filesystem::exists(SmallOptions().path + ".ballast"));
   EXPECT_GT(Append("message"), 0);
   disk_->MakeRoom();
   clock_.Advance(std::chrono::minutes(11));
-  EXPECT_TRUE(Until([&] { return std::filesystem::exists(SmallOptions().path + ".ballast") && BallastIsWhole(); }));
+  EXPECT_TRUE(Until([&] { return std::filesystem::exists(SmallOptions().path + ".ballast") && ReserveFileIsWhole(); }));
 }
 
 TEST_P(FullDiskTest, WhatIsOnlyKeptForReplaysMakesRoom) {

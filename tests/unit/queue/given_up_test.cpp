@@ -1,12 +1,12 @@
 // What `where` says of messages that a limit has cost.
 
-#include "queue/given_up.h"
+#include "queue/values/given_up.h"
 
 #include <limits>
 
-#include "queue/expiry.h"
+#include "queue/clock/expiry.h"
 #include "queue/sqlite/database.h"
-#include "queue/where.h"
+#include "queue/values/trace.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -18,10 +18,10 @@ using std::chrono::seconds;
 
 class GivenUpTest : public QueueTest {
  protected:
-  Whereabouts Find(Sequence sequence, Lane lane = Lane::kNormal) {
-    Result<Whereabouts> found = queue_->Where(lane, sequence, std::nullopt);
+  MessageTrace Find(Sequence sequence, Lane lane = Lane::kNormal) {
+    Result<MessageTrace> found = queue_->Trace(lane, sequence, std::nullopt);
     EXPECT_TRUE(found) << found.error().message;
-    return found ? *std::move(found) : Whereabouts{};
+    return found ? *std::move(found) : MessageTrace{};
   }
   Place PlaceOf(Sequence sequence, const std::string& destination = "cloud", Lane lane = Lane::kNormal) {
     for (const Place& place : Find(sequence, lane).places) {
@@ -109,7 +109,7 @@ TEST_P(GivenUpTest, WhatGoesPieceByPieceIsOneRowAnHour) {
 TEST_P(GivenUpTest, WhatWasDeliveredBeforeIsNotSaidToBeDropped) {
   Append("a");
   Append("b");
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(1))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(1))));
   Append("c");
   Keep(1);
   EXPECT_EQ(PlaceOf(1).state, PlaceState::kDelivered);
@@ -122,7 +122,7 @@ TEST_P(GivenUpTest, EachDestinationHasItsOwnAnswer) {
   Reopen();
   Append("a");
   Append("b");
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(2))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(2))));
   Append("c");
   Keep(1);
   EXPECT_EQ(PlaceOf(1).state, PlaceState::kDelivered);
@@ -154,9 +154,9 @@ TEST_P(GivenUpTest, TheLogIsBounded) {
     Append("a");
     Append("b");
     Keep(1);
-    ASSERT_TRUE(Settle(Delivered(FreezeNext(1))));  // so that the next range does not follow this one
+    ASSERT_TRUE(Settle(Delivered(PrepareNext(1))));  // so that the next range does not follow this one
     clock_.Advance(hours(1));
-    Find(1);  // folds
+    Find(1);  // checkpoints
   }
   EXPECT_LE(Rows(), 4) << "trimmed now and then";
   EXPECT_EQ(PlaceOf(1).state, PlaceState::kEnded);

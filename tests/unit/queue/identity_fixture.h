@@ -39,7 +39,7 @@ class Identity : public Damage {
   }
   void DeliverAll() {
     while (!Waiting().empty()) {
-      ASSERT_TRUE(Settle(Delivered(FreezeNext(1'000))));
+      ASSERT_TRUE(Settle(Delivered(PrepareNext(1'000))));
     }
     ExpectVerified();
   }

@@ -28,14 +28,14 @@ class RandomIdentity : public Identity {
       waits_.insert(payload);
     }
     if (Draw(2) == 0) {
-      ExpectVerified();  // a fold
+      ExpectVerified();  // a checkpoint
     }
     if (Draw(3) == 0 && !Waiting().empty()) {
       const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 1 + Draw(6), 1ULL << 30U);
       for (const StoredMessage& stored : pending->messages) {
         waits_.erase(stored.message.payload);
       }
-      ASSERT_TRUE(Settle(Delivered(FreezeNext(pending->messages.size()))));
+      ASSERT_TRUE(Settle(Delivered(PrepareNext(pending->messages.size()))));
     }
   }
 
@@ -107,9 +107,9 @@ class RandomIdentity : public Identity {
       found.insert(stored.message.payload);
     }
     // Where the journal was damaged a batch may be on its way again.
-    const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
+    const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches("cloud");
     ASSERT_TRUE(batches) << batches.error().message;
-    for (const FrozenBatch& batch : *batches) {
+    for (const PreparedBatch& batch : *batches) {
       for (const Member& member : batch.members) {
         const Result<StoredMessage> stored = queue_->Read(batch.lane, member.sequence);
         ASSERT_TRUE(stored) << stored.error().message;

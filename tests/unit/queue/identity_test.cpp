@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "identity_fixture.h"
-#include "queue/index.h"
 #include "queue/sqlite/database.h"
-#include "queue/sqlite/rows.h"
+#include "queue/state/queue_state.h"
+#include "queue/tables/rows.h"
 
 // When the queue goes on under its id, under which id each message stays, and what its witnesses say is gone.
 
@@ -47,7 +47,7 @@ TEST_P(IdentityOfBoot, GoesOnUnderItsIdWithinABootAfterAnOrderlyEndAndAfterAKill
 
 TEST_P(IdentityOfBoot, WhatComesBehindAMessageThatTheJournalCannotHoldSurvivesAKill) {
   AppendMany(1, "before ");
-  ASSERT_TRUE(queue_->Append(Message(std::string(4U << 20U, 'x'))));  // waits for a fold instead
+  ASSERT_TRUE(queue_->Append(Message(std::string(4U << 20U, 'x'))));  // waits for a checkpoint instead
   AppendMany(3, "behind ");
   const std::string id = queue_->id();
   Kill();
@@ -72,7 +72,7 @@ TEST_P(Identity, AfterEachStartOfTheMachineItHasANewIdAndWhatIsStoredKeepsItsOwn
 
 TEST_P(Identity, IdUnderWhichNothingWasNumberedIsDroppedAndOneThatNothingBearsTooUntilThen) {
   AppendMany(1, "kept");
-  Settlement settlement = Delivered(FreezeNext(1));
+  Settlement settlement = Delivered(PrepareNext(1));
   settlement.dead.push_back(DeadRecord{1, 0, "rejected", "no", "", 422});
   ASSERT_TRUE(Settle(std::move(settlement)));
   StartMachine();
@@ -83,7 +83,7 @@ TEST_P(Identity, IdUnderWhichNothingWasNumberedIsDroppedAndOneThatNothingBearsTo
   DeliverAll();
   StartMachine();
   AppendMany(1, "in a batch");
-  FreezeNext(1);
+  PrepareNext(1);
   StartMachine();
   AppendMany(1, "in quarantine");
   ASSERT_TRUE(queue_->Quarantine(Message("huge"), "too_large", ""));
@@ -98,7 +98,7 @@ TEST_P(Identity, IdUnderWhichNothingWasNumberedIsDroppedAndOneThatNothingBearsTo
 TEST_P(Identity, SuspectKeepsTheIdUnderWhichItCame) {
   AppendMany(1, "odd");
   const std::string id = queue_->id();
-  Settlement settlement = Delivered(FreezeNext(1));
+  Settlement settlement = Delivered(PrepareNext(1));
   SetAsideRecord suspect;
   suspect.sequence = 1;
   suspect.suspicion.reason = "rejected";
@@ -224,7 +224,7 @@ TEST_P(Identity, MissingLogAfterAKillIsToldAndNumbersNothingTwice) {
   AppendMany(5, "first ");
   Reopen();
   AppendMany(30, "in the log ");
-  ExpectVerified();  // folded
+  ExpectVerified();  // checkpointed
   AppendMany(3, "in the journal ");
   Kill();
   fs::remove(Path() + "-wal");
@@ -344,7 +344,7 @@ TEST_P(IdentityOfBoot, RuntimeFolderAloneRemembersAQueueWhoseFolderIsGone) {
   EXPECT_EQ(loss()->uncounted.count(), 0);
 }
 
-TEST_P(Identity, BallastAloneTellsThatThereWasAQueue) {
+TEST_P(Identity, ReserveFileAloneTellsThatThereWasAQueue) {
   AppendMany(20, "a");
   End();
   for (const char* suffix : {"", "-wal", "-shm", ".witness"}) {

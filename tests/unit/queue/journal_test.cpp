@@ -1,4 +1,4 @@
-#include "queue/journal.h"
+#include "queue/journal/journal.h"
 
 #include <gtest/gtest.h>
 
@@ -13,34 +13,35 @@
 namespace packhorse::queue {
 namespace {
 
-using Entries = std::vector<std::pair<Position, std::string>>;
+using Entries = std::vector<std::pair<LogPosition, std::string>>;
 
 constexpr std::size_t kHeader = 128;
 constexpr std::size_t kEntryHeader = 16;
 
-std::string Text(Position position) { return "operation " + std::to_string(position); }
+std::string Text(LogPosition position) { return "operation " + std::to_string(position); }
 
 class JournalTest : public ::testing::Test {
  protected:
-  Journal Make(Position first) const {
+  Journal Make(LogPosition first) const {
     Result<Journal> made = Journal::Create(options_, first);
     EXPECT_TRUE(made) << made.error().message;
     return *std::move(made);
   }
-  static void Fill(Journal& journal, Position from, Position through) {
-    for (Position position = from; position <= through; ++position) {
+  static void Fill(Journal& journal, LogPosition from, LogPosition through) {
+    for (LogPosition position = from; position <= through; ++position) {
       ASSERT_TRUE(journal.HasRoom(Text(position).size(), false));
       ASSERT_TRUE(journal.Append(position, Text(position)));
     }
   }
   // What can be read; every entry must be what was written under its position.
-  Entries Read(Position after) {
+  Entries Read(LogPosition after) {
     Entries entries;
-    const Result<Journal::Left> left = Journal::Read(options_, after, [&](Position position, std::string_view bytes) {
-      EXPECT_EQ(bytes, Text(position));
-      entries.emplace_back(position, bytes);
-      return Status();
-    });
+    const Result<Journal::Left> left =
+        Journal::Read(options_, after, [&](LogPosition position, std::string_view bytes) {
+          EXPECT_EQ(bytes, Text(position));
+          entries.emplace_back(position, bytes);
+          return Status();
+        });
     EXPECT_TRUE(left) << left.error().message;
     left_ = left ? *left : Journal::Left();
     return entries;
@@ -61,7 +62,7 @@ TEST_F(JournalTest, EntriesAreReadInOrderBehindThePositionAsked) {
   EXPECT_EQ(left_.through, 5U);
   EXPECT_TRUE(left_.found);
   EXPECT_FALSE(left_.other_boot);
-  EXPECT_EQ(left_.strangers, 0U);
+  EXPECT_EQ(left_.foreign_entries, 0U);
 }
 
 TEST_F(JournalTest, TruncatedAnywhereItEndsAtTheEntryBefore) {
@@ -155,7 +156,7 @@ TEST_F(JournalTest, FileBehindAHoleIsTakenOnceTheDatabaseHasWhatIsMissing) {
 TEST_F(JournalTest, FirstEntryBehindAHoleIsAnError) {
   Journal journal = Make(5);
   Fill(journal, 5, 6);
-  const Result<Journal::Left> left = Journal::Read(options_, 3, [](Position, std::string_view) { return Status(); });
+  const Result<Journal::Left> left = Journal::Read(options_, 3, [](LogPosition, std::string_view) { return Status(); });
   ASSERT_FALSE(left);
   EXPECT_EQ(left.error().code, ErrorCode::kCorrupt);
 }
@@ -167,12 +168,12 @@ TEST_F(JournalTest, EntriesOfAnotherQueueOrEpochAreCountedAndLeftAlone) {
   }
   options_.queue_id = "another";
   EXPECT_TRUE(Read(0).empty());
-  EXPECT_EQ(left_.strangers, 3U);
+  EXPECT_EQ(left_.foreign_entries, 3U);
   EXPECT_FALSE(left_.found);
   options_.queue_id = "queue";
   options_.epoch = 8;
   EXPECT_TRUE(Read(0).empty());
-  EXPECT_EQ(left_.strangers, 3U);
+  EXPECT_EQ(left_.foreign_entries, 3U);
 }
 
 TEST_F(JournalTest, EntriesOfAnotherBootAreTakenAndMarked) {
@@ -199,7 +200,7 @@ TEST_F(JournalTest, MissingOrForeignFilesAreNoJournal) {
 TEST_F(JournalTest, ArrivalsLeaveAQuarterForWhatEmptiesTheQueue) {
   Journal journal = Make(1);
   const std::string bytes(100, 'x');
-  Position position = 0;
+  LogPosition position = 0;
   while (journal.HasRoom(bytes.size(), true)) {
     ASSERT_TRUE(journal.Append(++position, bytes));
   }
@@ -277,7 +278,7 @@ TEST_F(JournalTest, AnotherProcessDoesNotWriteIntoTheSameFiles) {
 TEST_F(JournalTest, FullOfEntriesItGivesEachBack) {
   options_.file_bytes = 1U << 20U;  // several windows of what is mapped
   Journal journal = Make(1);
-  Position last = 0;
+  LogPosition last = 0;
   for (; journal.HasRoom(Text(last + 1).size(), false); ++last) {
     ASSERT_TRUE(journal.Append(last + 1, Text(last + 1)));
   }

@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "queue/expiry.h"
+#include "queue/clock/expiry.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -183,9 +183,9 @@ TEST_P(LimitsTest, WhatIsOlderThanMaxAgeExpiresWithReasonAndRange) {
   ExpectVerified();
 }
 
-TEST_P(LimitsTest, FrozenMessagesDoNotExpire) {
+TEST_P(LimitsTest, PreparedMessagesDoNotExpire) {
   Fill(4);
-  const BatchId batch = FreezeNext(3);
+  const BatchId batch = PrepareNext(3);
   limits_.max_age = 1h;
   queue_->SetLimits(limits_);
   clock_.Advance(2h);
@@ -250,7 +250,7 @@ TEST_P(LimitsTest, WhatWasDeliveredMakesRoomBeforeAnythingIsDropped) {
   }
   limits_.max_bytes = queue_->Snapshot().bytes / 4 * 3;
   queue_->SetLimits(limits_);
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(500))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(500))));
   for (int i = 0; i < 8; ++i) {
     EXPECT_TRUE(queue_->EnforceLimits(clock_.Mono()).given_up.empty());
     ExpectVerified();
@@ -266,7 +266,7 @@ TEST_P(LimitsTest, DropsForTheDestinationThatIsBehindAreNotThoseOfTheOther) {
   for (int i = 0; i < 20; ++i) {
     Fill(50);
   }
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(1'000))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(1'000))));
   limits_.max_bytes = 700'000;
   queue_->SetLimits(limits_);
   EXPECT_GT(Sum(Enforce()), 0U);
@@ -296,7 +296,7 @@ TEST_P(LimitsTest, DropNewestTurnsArrivalsAwayUntilThereIsRoom) {
   EXPECT_EQ(Row().received, 21U);
   EXPECT_EQ(Row().dropped, 1U);
   EXPECT_EQ(Row("logs").dropped, 1U);
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(5))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(5))));
   EXPECT_TRUE(Enforce().empty());
   EXPECT_EQ(queue_->Snapshot().full, "");
   EXPECT_GT(Append("fits"), 0U);
@@ -337,7 +337,7 @@ TEST_P(LimitsTest, KilledAfterGivingUpItStaysGivenUp) {
     queue_->SetLimits(limits_);
     const LimitReport report = queue_->EnforceLimits(clock_.Mono());
     if (GetParam() == Mode::kWithoutJournal) {
-      (void)queue_->VerifyLedger();  // without a journal only what is folded is safe
+      (void)queue_->VerifyLedger();  // without a journal only what is checkpointed is safe
     }
     _exit(report.given_up.size() == 1 ? 0 : 1);
   }

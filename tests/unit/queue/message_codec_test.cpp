@@ -1,4 +1,4 @@
-#include "queue/message_codec.h"
+#include "queue/segment/message_codec.h"
 
 #include <gtest/gtest.h>
 

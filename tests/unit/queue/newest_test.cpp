@@ -23,12 +23,12 @@ class NewestTest : public QueueTest {
   }
   std::vector<std::string> Waiting() { return Payloads(*queue_->Peek("cloud", Lane::kNormal, 100, 1ULL << 30U)); }
   // What was looked at last.
-  Result<std::vector<BatchId>> Freeze() {
-    FreezeRequest request{"cloud", Lane::kNormal, last_.from, last_.through, {}, {}};
+  Result<std::vector<BatchId>> Prepare() {
+    PrepareRequest request{"cloud", Lane::kNormal, last_.from, last_.through, {}, {}};
     request.batches.push_back(MakeBatch(last_.messages));
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    return Await(frozen);
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    return Await(prepared);
   }
   void AppendAll(std::initializer_list<const char*> payloads) {
     for (const char* payload : payloads) {
@@ -71,17 +71,17 @@ TEST_P(NewestTest, WhatIsTakenFromTheEndLeavesTheOthersInTheirOrder) {
   AppendAll({"one", "two", "three", "four"});
   ASSERT_THAT(Newest(1), ElementsAre("four"));
   AppendAll({"five", "six"});
-  const auto batch = Freeze();
+  const auto batch = Prepare();
   ASSERT_TRUE(batch) << batch.error().message;
   EXPECT_THAT(Waiting(), ElementsAre("one", "two", "three"));
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 5U);
   EXPECT_THAT(Newest(1), ElementsAre("six"));
   ExpectVerified();
   ASSERT_TRUE(Settle(Delivered(batch->front())));
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(9))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(9))));
   Reopen();
   EXPECT_THAT(Waiting(), ElementsAre("five", "six"));
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(9))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(9))));
   EXPECT_EQ(Row().pending, 0U);
   EXPECT_EQ(Row().delivered, 6U);
   ExpectVerified();
@@ -95,7 +95,7 @@ TEST_P(NewestTest, RangesStayBounded) {
     if (Newest(1).empty()) {
       break;
     }
-    const auto batch = Freeze();
+    const auto batch = Prepare();
     ASSERT_TRUE(batch) << batch.error().message;
     ASSERT_TRUE(Settle(Delivered(batch->front())));
   }
@@ -108,10 +108,10 @@ TEST_P(NewestTest, OnlyNumbersUpToTheHighestThatWasTakenAreBehind) {
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 0U);
   AppendAll({"one", "two", "three", "four", "five"});
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 0U);
-  FreezeNext(1);
+  PrepareNext(1);
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 1U);
   ASSERT_THAT(Newest(1), ElementsAre("five"));
-  ASSERT_TRUE(Freeze());
+  ASSERT_TRUE(Prepare());
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 5U);
   Reopen();
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 5U);
@@ -123,9 +123,9 @@ TEST_P(NewestTest, BacklogIsBehindOnceSomethingLiveWasTaken) {
   ASSERT_TRUE(queue_->Split("cloud", Lane::kNormal, std::chrono::minutes(1)));
   AppendAll({"four", "five"});
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 0U);
-  FreezeNext(1, 1, Part::kBacklog);
+  PrepareNext(1, 1, Part::kBacklog);
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 1U);
-  FreezeNext(1, 1, Part::kLive);
+  PrepareNext(1, 1, Part::kLive);
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 4U);
   Reopen();
   EXPECT_EQ(queue_->HighestTaken("cloud", Lane::kNormal), 4U);

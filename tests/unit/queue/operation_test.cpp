@@ -1,4 +1,4 @@
-#include "queue/operation.h"
+#include "queue/operation/operation.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "queue/message_codec.h"
+#include "queue/segment/message_codec.h"
 
 namespace packhorse::queue {
 namespace {
@@ -27,7 +27,7 @@ RawMessage MakeMessage() {
 }
 
 BatchPtr MakeBatch(BatchId id) {
-  auto batch = std::make_shared<FrozenBatch>();
+  auto batch = std::make_shared<PreparedBatch>();
   batch->id = id;
   batch->destination = "cloud";
   batch->lane = Lane::kBulk;
@@ -48,10 +48,10 @@ BatchPtr MakeBatch(BatchId id) {
 }
 
 BatchPtr MakeReplayBatch() {
-  FrozenBatch batch = *MakeBatch(-3);
+  PreparedBatch batch = *MakeBatch(-3);
   batch.replayed = false;
   batch.replay = 5;
-  return std::make_shared<const FrozenBatch>(std::move(batch));
+  return std::make_shared<const PreparedBatch>(std::move(batch));
 }
 
 Replay MakeReplay() {
@@ -69,7 +69,7 @@ Replay MakeReplay() {
 }
 
 BatchPtr MakeSuspectBatch() {
-  auto batch = std::make_shared<FrozenBatch>(*MakeBatch(25));
+  auto batch = std::make_shared<PreparedBatch>(*MakeBatch(25));
   batch->replayed = false;
   batch->suspect = true;
   return batch;
@@ -80,16 +80,16 @@ std::vector<Operation> Samples() {
   CountOp count;
   count.changes[LedgerKey{498'656, 3, 2, 12, "retained_repeat"}] = LedgerCount{5, -6};
   count.changes[LedgerKey{0, 0, 0, 2, ""}] = LedgerCount{1, 0};
-  const FreezeOp freeze{2,
-                        Lane::kBulk,
-                        11,
-                        900,
-                        3,
-                        {Ending{8, 3, 498'656, Outcome::kQuarantined, "not_json", "at byte 3", "stored form"}},
-                        {MakeBatch(21), MakeBatch(22)},
-                        kNow};
+  const PrepareOp prepare{2,
+                          Lane::kBulk,
+                          11,
+                          900,
+                          3,
+                          {Ending{8, 3, 498'656, Outcome::kQuarantined, "not_json", "at byte 3", "stored form"}},
+                          {MakeBatch(21), MakeBatch(22)},
+                          kNow};
   const SettleOp settle{21,
-                        {Burial{DeadRecord{7, 1, "rejected", "too old", "req-1", 422}, 3, 3, "stored form"}},
+                        {NewDeadLetter{DeadRecord{7, 1, "rejected", "too old", "req-1", 422}, 3, 3, "stored form"}},
                         {MakeBatch(23)},
                         207,
                         "req-1",
@@ -97,28 +97,29 @@ std::vector<Operation> Samples() {
                         true,
                         kNow,
                         {}};
-  SettleOp aside = settle;
-  aside.asides.push_back(
-      Aside{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},
-            3,
-            4,
-            498'656,
-            "stored form"});
-  const ReplayOp replay{2,
-                        {DeadKey{Lane::kBulk, 7, 2, 1}, DeadKey{Lane::kBulk, 9, 2, 0}},
-                        {{7, Outcome::kRejected}, {9, Outcome::kDelivered}},
-                        MakeBatch(24)};
+  SettleOp new_suspect = settle;
+  new_suspect.new_suspects.push_back(
+      NewSuspect{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},
+                 3,
+                 4,
+                 498'656,
+                 "stored form"});
+  const RedriveOp replay{2,
+                         {DeadKey{Lane::kBulk, 7, 2, 1}, DeadKey{Lane::kBulk, 9, 2, 0}},
+                         {{7, Outcome::kRejected}, {9, Outcome::kDelivered}},
+                         MakeBatch(24)};
   return {
       ArrivalOp{Lane::kUrgent, 1ULL << 40U, MakeMessage(), "too_large", "300 bytes"},
       count,
-      freeze,
+      prepare,
       settle,
       replay,
       SplitOp{2, Lane::kNormal, 77, 12, 0, 0},
       SplitOp{2, Lane::kNormal, 77, 13, 12, 4},
-      aside,
+      new_suspect,
       SuspectRetryOp{{Lane::kBulk, 9, 2, 2}, MakeSuspectBatch()},
-      SuspectEndOp{{Lane::kBulk, 9, 2, 2}, Outcome::kRejected, settle.burials.front(), kNow, "key-9", 500, "req-2", 4},
+      SuspectEndOp{
+          {Lane::kBulk, 9, 2, 2}, Outcome::kRejected, settle.dead_letters.front(), kNow, "key-9", 500, "req-2", 4},
       SuspectEndOp{{Lane::kBulk, 9, 2, 2}, Outcome::kDropped, std::nullopt, kNow, "key-9", 500, "req-2", 4},
       QuarantineRetryOp{2,
                         Lane::kBulk,
@@ -128,7 +129,7 @@ std::vector<Operation> Samples() {
       ClockOp{7, Lane::kBulk, 40, std::nullopt},
       ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
       ReplayStateOp{MakeReplay()},
-      ReplayFreezeOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
+      ReplayPrepareOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
 }
 
 TEST(OperationTest, EveryKindRoundTrips) {
@@ -150,31 +151,31 @@ TEST(OperationTest, FieldsComeBackInTheirPlaces) {
   EXPECT_EQ(arrival.detail, "300 bytes");
   EXPECT_EQ(arrival.message.payload, MakeMessage().payload);
   EXPECT_EQ(arrival.message.user_properties, MakeMessage().user_properties);
-  const auto freeze = std::get<FreezeOp>(*DecodeOperation(EncodeOperation(samples[2])));
-  ASSERT_EQ(freeze.batches.size(), 2U);
-  EXPECT_EQ(freeze.batches[1]->idempotency_key, "key-22");
-  EXPECT_EQ(freeze.batches[1]->body, MakeBatch(22)->body);
-  EXPECT_EQ(freeze.batches[1]->members[0].total_records, 3U);
-  EXPECT_TRUE(freeze.batches[1]->replayed);
-  EXPECT_EQ(freeze.endings[0].detail, "at byte 3");
+  const auto prepare = std::get<PrepareOp>(*DecodeOperation(EncodeOperation(samples[2])));
+  ASSERT_EQ(prepare.batches.size(), 2U);
+  EXPECT_EQ(prepare.batches[1]->idempotency_key, "key-22");
+  EXPECT_EQ(prepare.batches[1]->body, MakeBatch(22)->body);
+  EXPECT_EQ(prepare.batches[1]->members[0].total_records, 3U);
+  EXPECT_TRUE(prepare.batches[1]->replayed);
+  EXPECT_EQ(prepare.endings[0].detail, "at byte 3");
   const auto settle = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[3])));
-  EXPECT_EQ(settle.burials[0].record.http_status, 422);
-  EXPECT_EQ(settle.burials[0].message, "stored form");
+  EXPECT_EQ(settle.dead_letters[0].record.http_status, 422);
+  EXPECT_EQ(settle.dead_letters[0].message, "stored form");
   EXPECT_TRUE(settle.possible_duplicate);
-  const auto replay = std::get<ReplayOp>(*DecodeOperation(EncodeOperation(samples[4])));
-  EXPECT_EQ(replay.letters, std::get<ReplayOp>(samples[4]).letters);
-  const auto aside = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[7])));
-  ASSERT_EQ(aside.asides.size(), 1U);
-  EXPECT_EQ(aside.asides[0].what.suspicion.refusals, 3U);
-  EXPECT_EQ(aside.asides[0].what.suspicion.last_refused_at, kNow + std::chrono::minutes(1));
-  EXPECT_TRUE(aside.asides[0].what.keep_batch);
+  const auto replay = std::get<RedriveOp>(*DecodeOperation(EncodeOperation(samples[4])));
+  EXPECT_EQ(replay.letters, std::get<RedriveOp>(samples[4]).letters);
+  const auto new_suspect = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[7])));
+  ASSERT_EQ(new_suspect.new_suspects.size(), 1U);
+  EXPECT_EQ(new_suspect.new_suspects[0].what.suspicion.refusals, 3U);
+  EXPECT_EQ(new_suspect.new_suspects[0].what.suspicion.last_refused_at, kNow + std::chrono::minutes(1));
+  EXPECT_TRUE(new_suspect.new_suspects[0].what.keep_batch);
   EXPECT_TRUE(std::get<SuspectRetryOp>(*DecodeOperation(EncodeOperation(samples[8]))).batch->suspect);
   EXPECT_EQ(std::get<SplitOp>(*DecodeOperation(EncodeOperation(samples[6]))).moved, 4U);
   const Replay state = std::get<ReplayStateOp>(*DecodeOperation(EncodeOperation(ReplayStateOp{MakeReplay()}))).replay;
   EXPECT_EQ(state.what.to, kNow - std::chrono::hours(1));
   EXPECT_EQ(state.first, (std::array<Sequence, 3>{4, 5, 6}));
   EXPECT_EQ(state.through, (std::array<Sequence, 3>{7, 8, 9}));
-  const auto again = std::get<ReplayFreezeOp>(*DecodeOperation(EncodeOperation(samples.back())));
+  const auto again = std::get<ReplayPrepareOp>(*DecodeOperation(EncodeOperation(samples.back())));
   EXPECT_EQ(again.skipped, 1U);
   EXPECT_EQ(again.batches[0]->replay, 5);
   EXPECT_FALSE(again.batches[0]->replayed);

@@ -24,24 +24,24 @@ class QuarantineTest : public QueueTest {
   void HoldBack(const std::string& destination, std::size_t count, const std::string& reason = "unknown_stream") {
     const Result<Pending> pending = queue_->Peek(destination, Lane::kNormal, count, 1ULL << 30U);
     ASSERT_TRUE(pending);
-    FreezeRequest request{destination, Lane::kNormal, pending->from, pending->through, {}, {}};
+    PrepareRequest request{destination, Lane::kNormal, pending->from, pending->through, {}, {}};
     for (const StoredMessage& stored : pending->messages) {
       request.resolutions.push_back({stored.sequence, Outcome::kQuarantined, reason, "why", stored.message});
     }
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    ASSERT_TRUE(Await(frozen));
-    Fold();
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    ASSERT_TRUE(Await(prepared));
+    Checkpoint();
   }
 
-  void Fold() {
-    std::optional<Status> folded;
-    queue_->Fold([&](const Status& status) { folded = status; });
-    ASSERT_TRUE(Await(folded));
+  void Checkpoint() {
+    std::optional<Status> checkpointed;
+    queue_->Checkpoint([&](const Status& status) { checkpointed = status; });
+    ASSERT_TRUE(Await(checkpointed));
   }
 
   // Those that are not on their way again.
-  std::vector<QuarantinedMessage> Held(const std::string& destination, bool waiting = false) {
+  std::vector<QuarantinedMessage> SegmentTotals(const std::string& destination, bool waiting = false) {
     Result<std::vector<QuarantinedMessage>> page =
         queue_->QuarantinedFor(destination, waiting, {Lane::kUrgent, 0}, 100);
     EXPECT_TRUE(page) << page.error().message;
@@ -51,7 +51,7 @@ class QuarantineTest : public QueueTest {
 
   std::vector<std::string> Payloads(const std::string& destination, bool waiting = false) {
     std::vector<std::string> payloads;
-    for (const QuarantinedMessage& each : Held(destination, waiting)) {
+    for (const QuarantinedMessage& each : SegmentTotals(destination, waiting)) {
       payloads.push_back(each.message.payload);
     }
     return payloads;
@@ -63,7 +63,7 @@ class QuarantineTest : public QueueTest {
     for (const QuarantinedMessage& each : messages) {
       stored.push_back({each.sequence, each.message});
     }
-    FreezeRequest request{destination, Lane::kNormal, 0, 0, {}, {}};
+    PrepareRequest request{destination, Lane::kNormal, 0, 0, {}, {}};
     request.batches.push_back(MakeBatch(stored, records_each));
     request.batches.back()->destination = destination;
     std::optional<Result<std::vector<BatchId>>> retried;
@@ -72,7 +72,7 @@ class QuarantineTest : public QueueTest {
   }
 
   PlaceState StateFor(const std::string& destination, Sequence sequence) {
-    const Result<Whereabouts> where = queue_->Where(Lane::kNormal, sequence, std::nullopt);
+    const Result<MessageTrace> where = queue_->Trace(Lane::kNormal, sequence, std::nullopt);
     EXPECT_TRUE(where);
     for (const Place& place : where->places) {
       if (place.destination == destination) {
@@ -89,7 +89,7 @@ TEST_P(QuarantineTest, OneComesBackUnderItsNumberAndTheLedgerMovesWithIt) {
   HoldBack("cloud", 2);
   EXPECT_THAT(Payloads("cloud"), ElementsAre("one", "two"));
   EXPECT_EQ(Row().quarantined, 2U);
-  const Result<std::vector<BatchId>> ids = Retry("cloud", Held("cloud"));
+  const Result<std::vector<BatchId>> ids = Retry("cloud", SegmentTotals("cloud"));
   ASSERT_TRUE(ids) << ids.error().message;
   EXPECT_EQ(Row().quarantined, 0U);
   EXPECT_EQ(Row().pending, 2U);
@@ -97,7 +97,7 @@ TEST_P(QuarantineTest, OneComesBackUnderItsNumberAndTheLedgerMovesWithIt) {
   ExpectVerified();
   Reopen();
   EXPECT_THAT(Payloads("cloud"), IsEmpty());
-  const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
+  const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches("cloud");
   ASSERT_EQ(batches->size(), 1U);
   EXPECT_EQ(batches->front().members.front().sequence, 1U);
   EXPECT_EQ(queue_->Read(Lane::kNormal, 2)->message.payload, "two") << "for a batch that has to be split";
@@ -114,29 +114,29 @@ TEST_P(QuarantineTest, OneThatIsThereForTwoDestinationsStaysForTheOther) {
   Append("one");
   HoldBack("cloud", 1);
   HoldBack("archive", 1);
-  const Result<std::vector<BatchId>> ids = Retry("cloud", Held("cloud"));
+  const Result<std::vector<BatchId>> ids = Retry("cloud", SegmentTotals("cloud"));
   ASSERT_TRUE(ids);
   ASSERT_TRUE(Settle(Delivered(ids->front())));
-  Fold();
+  Checkpoint();
   EXPECT_THAT(Payloads("cloud"), IsEmpty());
   EXPECT_THAT(Payloads("archive"), ElementsAre("one"));
   EXPECT_EQ(StateFor("cloud", 1), PlaceState::kDelivered);
   EXPECT_EQ(StateFor("archive", 1), PlaceState::kQuarantined);
   EXPECT_EQ(queue_->Snapshot().quarantined, 1U);
   EXPECT_EQ(Row("telemetry", "archive").quarantined, 1U);
-  ASSERT_TRUE(Retry("archive", Held("archive")));
+  ASSERT_TRUE(Retry("archive", SegmentTotals("archive")));
   ExpectVerified();
 }
 
 TEST_P(QuarantineTest, OneThatIsRefusedThenBecomesADeadLetter) {
   Append("one");
   HoldBack("cloud", 1);
-  const Result<std::vector<BatchId>> ids = Retry("cloud", Held("cloud"), 2);
+  const Result<std::vector<BatchId>> ids = Retry("cloud", SegmentTotals("cloud"), 2);
   ASSERT_TRUE(ids);
   Settlement settlement = Delivered(ids->front());
   settlement.dead.push_back(DeadRecord{1, 1, "rejected", "", "", 400});
   ASSERT_TRUE(Settle(std::move(settlement)));
-  Fold();
+  Checkpoint();
   EXPECT_EQ(Row().rejected, 1U);
   EXPECT_EQ(queue_->DeadLetters(10, 0)->front().message.payload, "one");
   EXPECT_EQ(queue_->Snapshot().quarantined, 0U);
@@ -156,14 +156,14 @@ TEST_P(QuarantineTest, AKillAfterwardsKeepsItAndAPowerCutLeavesItInQuarantine) {
   };
   Append("one");
   HoldBack("cloud", 1);
-  ASSERT_TRUE(Retry("cloud", Held("cloud")));
+  ASSERT_TRUE(Retry("cloud", SegmentTotals("cloud")));
   copy("", "then-");
   queue_.reset();
   copy("then-", "");
   Reopen();
   EXPECT_EQ(Row().pending, 1U);
   EXPECT_THAT(Payloads("cloud"), IsEmpty());
-  EXPECT_EQ(queue_->FrozenBatches("cloud")->size(), 1U);
+  EXPECT_EQ(queue_->PreparedBatches("cloud")->size(), 1U);
   ExpectVerified();
   queue_.reset();
   copy("then-", "");
@@ -178,7 +178,7 @@ TEST_P(QuarantineTest, WhatIsNotThereOrOnItsWayIsRefusedAndNothingMoves) {
   Append("one");
   Append("two");
   HoldBack("cloud", 1);
-  std::vector<QuarantinedMessage> held = Held("cloud");
+  std::vector<QuarantinedMessage> held = SegmentTotals("cloud");
   ASSERT_TRUE(Retry("cloud", held));
   EXPECT_FALSE(Retry("cloud", held)) << "it is on its way";
   held.front().sequence = 2;
@@ -192,12 +192,12 @@ TEST_P(QuarantineTest, WhatIsNotThereOrOnItsWayIsRefusedAndNothingMoves) {
 TEST_P(QuarantineTest, OneThatHasNothingToUploadAfterAllEndsAsDropped) {
   Append("one");
   HoldBack("cloud", 1);
-  FreezeRequest request{"cloud", Lane::kNormal, 0, 0, {}, {}};
-  request.resolutions.push_back({1, Outcome::kDropped, "clears_retained", "", Held("cloud").front().message});
+  PrepareRequest request{"cloud", Lane::kNormal, 0, 0, {}, {}};
+  request.resolutions.push_back({1, Outcome::kDropped, "clears_retained", "", SegmentTotals("cloud").front().message});
   std::optional<Result<std::vector<BatchId>>> retried;
   queue_->RetryQuarantined(std::move(request), [&](Result<std::vector<BatchId>> ids) { retried = std::move(ids); });
   ASSERT_TRUE(Await(retried));
-  Fold();
+  Checkpoint();
   EXPECT_EQ(Row().dropped, 1U);
   EXPECT_EQ(Row().quarantined, 0U);
   EXPECT_EQ(queue_->Snapshot().quarantined, 0U);
@@ -214,7 +214,7 @@ TEST_P(QuarantineTest, WhatWaitsForADefinitionIsNotBoundedByCountAndCounted) {
   Options options = MakeOptions();
   options.max_quarantined = 1;
   queue_ = *Open(options, clock_);
-  Fold();
+  Checkpoint();
   queue_.reset();
   Reopen();
   EXPECT_THAT(Payloads("cloud"), ElementsAre("one", "two", "four"));

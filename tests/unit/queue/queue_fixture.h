@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "queue/ledger.h"
+#include "queue/ledger/ledger.h"
 #include "queue/queue.h"
 #include "support/manual_clock.h"
 #include "support/process.h"
@@ -64,8 +64,8 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
   }
 
   // One record per message, like a batch of flat JSON.
-  std::unique_ptr<FrozenBatch> MakeBatch(const std::vector<StoredMessage>& messages, std::uint32_t records_each = 1) {
-    auto batch = std::make_unique<FrozenBatch>();
+  std::unique_ptr<PreparedBatch> MakeBatch(const std::vector<StoredMessage>& messages, std::uint32_t records_each = 1) {
+    auto batch = std::make_unique<PreparedBatch>();
     batch->destination = "cloud";
     batch->idempotency_key = "key-" + std::to_string(++keys_);
     batch->trace_id = "0123456789abcdef0123456789abcdef";
@@ -92,15 +92,15 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
     return *result;
   }
 
-  // Freezes up to `count` pending messages as one batch.
-  BatchId FreezeNext(std::size_t count, std::uint32_t records_each = 1, Part part = Part::kAll) {
+  // Prepares up to `count` pending messages as one batch.
+  BatchId PrepareNext(std::size_t count, std::uint32_t records_each = 1, Part part = Part::kAll) {
     Result<Pending> pending = queue_->Peek("cloud", {Lane::kNormal, part}, count, 1ULL << 30U);
     EXPECT_TRUE(pending);
-    FreezeRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
+    PrepareRequest request{"cloud", Lane::kNormal, pending->from, pending->through, {}, {}};
     request.batches.push_back(MakeBatch(pending->messages, records_each));
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    const Result<std::vector<BatchId>> ids = Await(frozen);
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    const Result<std::vector<BatchId>> ids = Await(prepared);
     EXPECT_TRUE(ids) << ids.error().message;
     return ids ? ids->front() : 0;
   }

@@ -96,16 +96,16 @@ TEST_P(QueueTest, KilledProcessKeepsEveryAppendedMessageUnderItsNumber) {
   ExpectVerified();
 }
 
-TEST_P(QueueTest, FreezeMovesTheRangeAndSurvivesReopenWithTheSameBytesAndKey) {
+TEST_P(QueueTest, PrepareMovesTheRangeAndSurvivesReopenWithTheSameBytesAndKey) {
   for (int i = 0; i < 5; ++i) {
     Append("p" + std::to_string(i));
   }
-  FreezeNext(3);
+  PrepareNext(3);
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 2U);
-  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).frozen_messages, 3U);
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).prepared_messages, 3U);
   Reopen();
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 2U);
-  const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
+  const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches("cloud");
   ASSERT_TRUE(batches);
   ASSERT_EQ(batches->size(), 1U);
   EXPECT_EQ(batches->front().body, "p0p1p2");
@@ -120,10 +120,10 @@ TEST_P(QueueTest, AfterARestartBatchesComeInTheOrderOfTheirMessages) {
   Append("old");
   ASSERT_TRUE(queue_->Split("cloud", Lane::kNormal, std::chrono::milliseconds(0)));
   Append("new");
-  FreezeNext(1, 1, Part::kLive);
-  FreezeNext(1, 1, Part::kBacklog);
+  PrepareNext(1, 1, Part::kLive);
+  PrepareNext(1, 1, Part::kBacklog);
   Reopen();
-  const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
+  const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches("cloud");
   ASSERT_TRUE(batches);
   ASSERT_EQ(batches->size(), 2U);
   EXPECT_EQ(batches->front().body, "old");
@@ -134,7 +134,7 @@ TEST_P(QueueTest, SettledBatchIsDeliveredAndItsSegmentsAreTrimmed) {
   for (int i = 0; i < 4; ++i) {
     Append("p");
   }
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(4))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(4))));
   const LedgerRow row = Row();
   EXPECT_EQ(row.received, 4U);
   EXPECT_EQ(row.delivered, 4U);
@@ -157,7 +157,7 @@ TEST_P(QueueTest, SettlingAnUnknownBatchIsRefusedAndChangesNothing) {
 
 TEST_P(QueueTest, MessageEndsWithTheWorstOfItsRecords) {
   Append("p");
-  const BatchId id = FreezeNext(1, 3);
+  const BatchId id = PrepareNext(1, 3);
   Settlement settlement = Delivered(id);
   settlement.dead.push_back(DeadRecord{1, 1, "rejected", "no such tag", "req-1", 207});
   ASSERT_TRUE(Settle(std::move(settlement)));
@@ -176,9 +176,9 @@ TEST_P(QueueTest, MessageEndsWithTheWorstOfItsRecords) {
 
 TEST_P(QueueTest, RecordsLeftForASuccessorKeepTheMessagePendingUntilTheLast) {
   Append("p");
-  const BatchId id = FreezeNext(1, 4);
+  const BatchId id = PrepareNext(1, 4);
   Settlement settlement = Delivered(id);
-  auto rest = std::make_unique<FrozenBatch>(queue_->FrozenBatches("cloud")->front());
+  auto rest = std::make_unique<PreparedBatch>(queue_->PreparedBatches("cloud")->front());
   rest->members = {Member{1, rest->members[0].stream, 2, 2, 4, rest->members[0].received_hour}};
   rest->records = 2;
   rest->idempotency_key = "key-rest";
@@ -189,7 +189,7 @@ TEST_P(QueueTest, RecordsLeftForASuccessorKeepTheMessagePendingUntilTheLast) {
   EXPECT_EQ(Row().records_delivered, 2U);
   ExpectVerified();
   Reopen();
-  ASSERT_EQ(queue_->FrozenBatches("cloud")->size(), 1U);
+  ASSERT_EQ(queue_->PreparedBatches("cloud")->size(), 1U);
   ASSERT_TRUE(Settle(Delivered(successors->front())));
   EXPECT_EQ(Row().delivered, 1U);
   EXPECT_EQ(Row().pending, 0U);
@@ -199,15 +199,15 @@ TEST_P(QueueTest, RecordsLeftForASuccessorKeepTheMessagePendingUntilTheLast) {
 TEST_P(QueueTest, QuarantineResolutionKeepsTheRawBytesAndCounts) {
   Append("\xff\xfe");
   const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 10, 1000);
-  FreezeRequest request{"cloud",
-                        Lane::kNormal,
-                        pending->from,
-                        pending->through,
-                        {Resolution{1, Outcome::kQuarantined, "invalid_utf8", "at byte 0", std::nullopt}},
-                        {}};
-  std::optional<Result<std::vector<BatchId>>> frozen;
-  queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-  ASSERT_TRUE(Await(frozen));
+  PrepareRequest request{"cloud",
+                         Lane::kNormal,
+                         pending->from,
+                         pending->through,
+                         {Resolution{1, Outcome::kQuarantined, "invalid_utf8", "at byte 0", std::nullopt}},
+                         {}};
+  std::optional<Result<std::vector<BatchId>>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+  ASSERT_TRUE(Await(prepared));
   EXPECT_EQ(Row().quarantined, 1U);
   const auto quarantined = queue_->Quarantined(10, 0);
   ASSERT_EQ(quarantined->size(), 1U);
@@ -218,16 +218,16 @@ TEST_P(QueueTest, QuarantineResolutionKeepsTheRawBytesAndCounts) {
 
 TEST_P(QueueTest, ReplayedDeadLetterIsPendingThenDeliveredUnderTheSameRecord) {
   Append("p");
-  Settlement refused = Delivered(FreezeNext(1));
+  Settlement refused = Delivered(PrepareNext(1));
   refused.dead.push_back(DeadRecord{1, 0, "rejected", "why", "", 422});
   ASSERT_TRUE(Settle(std::move(refused)));
   clock_.Advance(std::chrono::seconds(61));
   EXPECT_TRUE(test::WaitFor([&] { return queue_->Snapshot().segments == 0; }));
   const DeadLetter letter = queue_->DeadLetters(10, 0)->front();
-  std::unique_ptr<FrozenBatch> batch = MakeBatch({StoredMessage{letter.sequence, letter.message}});
+  std::unique_ptr<PreparedBatch> batch = MakeBatch({StoredMessage{letter.sequence, letter.message}});
   batch->replayed = true;
   std::optional<Result<BatchId>> replayed;
-  queue_->ReplayDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { replayed = std::move(id); });
+  queue_->RedriveDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { replayed = std::move(id); });
   const Result<BatchId> id = Await(replayed);
   ASSERT_TRUE(id) << id.error().message;
   EXPECT_EQ(Row().pending, 1U);
@@ -244,14 +244,14 @@ TEST_P(QueueTest, ReplayedDeadLetterIsPendingThenDeliveredUnderTheSameRecord) {
 
 TEST_P(QueueTest, ReplayingTheSameLetterTwiceIsRefused) {
   Append("p");
-  Settlement refused = Delivered(FreezeNext(1));
+  Settlement refused = Delivered(PrepareNext(1));
   refused.dead.push_back(DeadRecord{1, 0, "rejected", "why", "", 422});
   ASSERT_TRUE(Settle(std::move(refused)));
   const DeadLetter letter = queue_->DeadLetters(10, 0)->front();
   for (const bool expected : {true, false}) {
     std::optional<Result<BatchId>> replayed;
-    queue_->ReplayDead({letter.id}, MakeBatch({StoredMessage{letter.sequence, letter.message}}),
-                       [&](Result<BatchId> id) { replayed = std::move(id); });
+    queue_->RedriveDead({letter.id}, MakeBatch({StoredMessage{letter.sequence, letter.message}}),
+                        [&](Result<BatchId> id) { replayed = std::move(id); });
     EXPECT_EQ(Await(replayed).has_value(), expected);
   }
   EXPECT_EQ(Row().pending, 1U);
@@ -278,7 +278,7 @@ TEST_P(QueueTest, BacklogPartlyInMemoryAndPartlyInTheSameRowOnTheDiskIsReadWitho
     Append("payload-" + std::to_string(i));
     clock_.Advance(std::chrono::milliseconds(40));  // a new segment in memory every few messages
   }
-  ExpectVerified();  // one fold for all of them; then only the newest stay in memory
+  ExpectVerified();  // one checkpoint for all of them; then only the newest stay in memory
   const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 1000, 1ULL << 30U);
   ASSERT_EQ(pending->messages.size(), 30U);
   for (std::size_t i = 0; i < 30; ++i) {
@@ -327,7 +327,7 @@ TEST_P(QueueTest, RemovedDestinationKeepsItsBacklogUntilItComesBack) {
   Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 10, 1000);
   ASSERT_EQ(pending->messages.size(), 1U);
   EXPECT_EQ(pending->messages[0].message.payload, "kept");
-  FreezeNext(10);
+  PrepareNext(10);
   pending = queue_->Peek("cloud", Lane::kNormal, 10, 1000);
   ASSERT_EQ(pending->messages.size(), 1U);
   EXPECT_EQ(pending->messages[0].message.payload, "for cloud");
@@ -354,12 +354,12 @@ TEST_P(QueueTest, QuarantinedOnArrivalIsCountedWithoutBeingPending) {
   ExpectVerified();
 }
 
-TEST_P(QueueTest, FreezeThatDoesNotStartAtThePendingRangeIsRefused) {
+TEST_P(QueueTest, PrepareThatDoesNotStartAtThePendingRangeIsRefused) {
   Append("p");
-  std::optional<Result<std::vector<BatchId>>> frozen;
-  queue_->Freeze(FreezeRequest{"cloud", Lane::kNormal, 7, 9, {}, {}},
-                 [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-  EXPECT_FALSE(Await(frozen));
+  std::optional<Result<std::vector<BatchId>>> prepared;
+  queue_->Prepare(PrepareRequest{"cloud", Lane::kNormal, 7, 9, {}, {}},
+                  [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+  EXPECT_FALSE(Await(prepared));
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 1U);
 }
 
@@ -417,13 +417,13 @@ TEST_P(QueueTest, WhatIsCutOffIsBacklogAndWhatComesIsLive) {
   EXPECT_EQ(queue_->Waiting("cloud", backlog).messages, 2U);
   EXPECT_EQ(queue_->Waiting("cloud", live).messages, 2U);
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 4U);
-  const BatchId first = FreezeNext(1, 1, Part::kLive);
-  EXPECT_EQ(queue_->FrozenBatches("cloud")->front().body, "c");
+  const BatchId first = PrepareNext(1, 1, Part::kLive);
+  EXPECT_EQ(queue_->PreparedBatches("cloud")->front().body, "c");
   EXPECT_TRUE(Settle(Delivered(first)));
   EXPECT_EQ(queue_->Peek("cloud", live, 10, 1'000)->messages.front().message.payload, "d");
   EXPECT_EQ(queue_->Peek("cloud", backlog, 10, 1'000)->messages.size(), 2U);
   EXPECT_EQ(queue_->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.front().message.payload, "a");
-  EXPECT_TRUE(Settle(Delivered(FreezeNext(10))));
+  EXPECT_TRUE(Settle(Delivered(PrepareNext(10))));
   EXPECT_EQ(queue_->Waiting("cloud", backlog).messages, 0U);
   EXPECT_EQ(queue_->Peek("cloud", Lane::kNormal, 10, 1'000)->messages.front().message.payload, "d");
   EXPECT_TRUE(queue_->VerifyLedger()->empty());
@@ -439,7 +439,7 @@ TEST_P(QueueTest, CutsStayBoundedWhileNothingOfTheBacklogGoes) {
     EXPECT_TRUE(outage());
   }
   EXPECT_FALSE(outage());
-  EXPECT_TRUE(Settle(Delivered(FreezeNext(1))));
+  EXPECT_TRUE(Settle(Delivered(PrepareNext(1))));
   EXPECT_TRUE(outage());
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, Queue::kMaxBacklogs + 1);
   EXPECT_EQ(queue_->Peek("cloud", Lane::kNormal, 1, 1)->messages.front().sequence, 2U);
@@ -451,7 +451,7 @@ TEST_P(QueueTest, SettledThroughLooksAtWhatWaitedThenAndNotAtWhatCameLater) {
   const Queue::LastNumbers last = queue_->Last();
   EXPECT_EQ(last, (Queue::LastNumbers{0, 1, 0}));
   EXPECT_FALSE(queue_->SettledThrough("cloud", last));
-  const BatchId batch = FreezeNext(1);
+  const BatchId batch = PrepareNext(1);
   EXPECT_FALSE(queue_->SettledThrough("cloud", last));
   Append("later");
   ASSERT_TRUE(Settle(Delivered(batch)));
@@ -459,12 +459,12 @@ TEST_P(QueueTest, SettledThroughLooksAtWhatWaitedThenAndNotAtWhatCameLater) {
   EXPECT_FALSE(queue_->SettledThrough("cloud", queue_->Last()));
 }
 
-TEST_P(QueueTest, FoldBringsEverythingIntoTheDatabaseAndSaysWhen) {
+TEST_P(QueueTest, CheckpointBringsEverythingIntoTheDatabaseAndSaysWhen) {
   for (int i = 0; i < 3; ++i) {
     Append("a");
-    std::optional<Status> folded;
-    queue_->Fold([&](const Status& status) { folded = status; });
-    EXPECT_TRUE(Await(folded));
+    std::optional<Status> checkpointed;
+    queue_->Checkpoint([&](const Status& status) { checkpointed = status; });
+    EXPECT_TRUE(Await(checkpointed));
     EXPECT_EQ(queue_->Snapshot().at_risk, 0U);
   }
   EXPECT_EQ(queue_->Snapshot().messages, 3U);

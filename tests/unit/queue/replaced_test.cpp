@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, Emptied, ::testing::Values(Mode::kWindow, Mode::
 TEST_P(Emptied, KilledAfterwardsItStillHasEverything) {
   AppendMany(5, "before ");
   EmptyFolder();
-  AppendMany(5, "between ");  // before that is folded the journal counts for nothing
+  AppendMany(5, "between ");  // before that is checkpointed the journal counts for nothing
   ExpectVerified();
   AppendMany(5, "after ");
   Kill();

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <random>
 
-#include "queue/file_view.h"
+#include "queue/inspect/file_view.h"
 #include "queue_fixture.h"
 
 namespace packhorse::queue {
@@ -47,7 +47,7 @@ class RetentionTest : public QueueTest {
     }
   }
 
-  void Deliver(std::size_t count) { ASSERT_TRUE(Settle(Delivered(FreezeNext(count)))); }
+  void Deliver(std::size_t count) { ASSERT_TRUE(Settle(Delivered(PrepareNext(count)))); }
 
   Result<Replay> Start(WallTime from, WallTime to, const std::string& stream = "telemetry",
                        const std::string& destination = "cloud") {
@@ -58,26 +58,26 @@ class RetentionTest : public QueueTest {
   Result<Replay> StartAll() { return Start(WallTime{}, clock_.Wall() + 1h); }
 
   // The next batch of a replay, with at most so many messages; 0 when it only moved on.
-  Result<BatchId> FreezeReplay(ReplayId id, std::size_t most) {
+  Result<BatchId> PrepareReplay(ReplayId id, std::size_t most) {
     Result<ReplayPart> part = queue_->PeekReplay(id, most, 1U << 20U);
     EXPECT_TRUE(part) << part.error().message;
-    FreezeRequest request{"cloud", part->lane, part->pending.from,  part->pending.through, {},
-                          {},      id,         part->skipped.size()};
+    PrepareRequest request{"cloud", part->lane, part->pending.from,  part->pending.through, {},
+                           {},      id,         part->skipped.size()};
     if (!part->pending.messages.empty()) {
       request.batches.push_back(MakeBatch(part->pending.messages));
       request.batches.back()->lane = part->lane;
       request.batches.back()->replay = id;
     }
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    const Result<std::vector<BatchId>> ids = Await(frozen);
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    const Result<std::vector<BatchId>> ids = Await(prepared);
     EXPECT_TRUE(ids) << ids.error().message;
     return ids && !ids->empty() ? ids->front() : 0;
   }
 
   std::string BodyOf(BatchId id) {
-    const Result<std::vector<FrozenBatch>> batches = queue_->FrozenBatches("cloud");
-    for (const FrozenBatch& batch : *batches) {
+    const Result<std::vector<PreparedBatch>> batches = queue_->PreparedBatches("cloud");
+    for (const PreparedBatch& batch : *batches) {
       if (batch.id == id) {
         return batch.body;
       }
@@ -88,8 +88,8 @@ class RetentionTest : public QueueTest {
   // Sends all that is left; the bodies.
   std::vector<std::string> RunReplay(std::size_t most) {
     std::vector<std::string> bodies;
-    while (const std::optional<Queue::ReplayTurn> turn = queue_->NextReplay("cloud")) {
-      const Result<BatchId> batch = FreezeReplay(turn->id, most);
+    while (const std::optional<Queue::DueReplay> turn = queue_->NextReplay("cloud")) {
+      const Result<BatchId> batch = PrepareReplay(turn->id, most);
       if (*batch != 0) {
         bodies.push_back(BodyOf(*batch));
         EXPECT_TRUE(Settle(Delivered(*batch)));
@@ -111,7 +111,7 @@ TEST_P(RetentionTest, WhatIsDeliveredFromMemoryIsStoredAndStaysUntilItsTimeIsOve
   Deliver(3);
   const Stats before = queue_->Snapshot();
   EXPECT_EQ(before.at_risk, 1U) << "what is delivered is not at risk";
-  ExpectVerified();  // folds
+  ExpectVerified();  // checkpoints
   clock_.Advance(kKeep - 1s);
   Append("later");
   ExpectVerified();
@@ -189,14 +189,14 @@ TEST_P(RetentionTest, OverARestartOfTheMachineSwitchedOffTimeCountsOnceTheClockI
 
 TEST_P(RetentionTest, ASegmentOfWhichSomethingIsNeededAgainStaysBeyondItsTime) {
   AppendMany(2);
-  Settlement refused = Delivered(FreezeNext(2));
+  Settlement refused = Delivered(PrepareNext(2));
   refused.dead.push_back(DeadRecord{1, 0, "rejected", "why", "", 422});
   ASSERT_TRUE(Settle(std::move(refused)));
   const DeadLetter letter = queue_->DeadLetters(10, 0)->front();
-  std::unique_ptr<FrozenBatch> batch = MakeBatch({StoredMessage{letter.sequence, letter.message}});
+  std::unique_ptr<PreparedBatch> batch = MakeBatch({StoredMessage{letter.sequence, letter.message}});
   batch->replayed = true;
   std::optional<Result<BatchId>> again;
-  queue_->ReplayDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { again = std::move(id); });
+  queue_->RedriveDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { again = std::move(id); });
   ASSERT_TRUE(Await(again));
   ExpectVerified();
   clock_.Advance(kKeep + 1s);
@@ -247,10 +247,10 @@ TEST_P(RetentionTest, OverMaxBytesItGoesFirstAndCountsAsDelivered) {
 
 TEST_P(RetentionTest, AReplaySendsWhatIsOverAndLeavesTheOutcomesAlone) {
   AppendMany(6);
-  Settlement settlement = Delivered(FreezeNext(4));
+  Settlement settlement = Delivered(PrepareNext(4));
   settlement.dead.push_back(DeadRecord{2, 0, "rejected", "why", "", 422});
   ASSERT_TRUE(Settle(std::move(settlement)));
-  FreezeNext(1);  // 5 is in a batch, 6 waits
+  PrepareNext(1);  // 5 is in a batch, 6 waits
   const Result<Replay> started = StartAll();
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_EQ(started->what.stream, "telemetry");
@@ -271,8 +271,8 @@ TEST_P(RetentionTest, AReplaySendsWhatIsOverAndLeavesTheOutcomesAlone) {
   Reopen();
   EXPECT_EQ(Last().state, Replay::State::kDone);
   EXPECT_EQ(Row().replayed, 3U);
-  EXPECT_EQ(queue_->Where(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kRejected);
-  const Place place = queue_->Where(Lane::kNormal, 4, std::nullopt)->places.front();
+  EXPECT_EQ(queue_->Trace(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kRejected);
+  const Place place = queue_->Trace(Lane::kNormal, 4, std::nullopt)->places.front();
   EXPECT_EQ(place.state, PlaceState::kDelivered);
   ASSERT_EQ(place.replayed.size(), 1U);
   EXPECT_EQ(place.replayed.front().replay, started->id);
@@ -295,10 +295,10 @@ TEST_P(RetentionTest, ARestartResumesAReplayWithTheSameBytes) {
   AppendMany(5);
   Deliver(5);
   const Result<Replay> started = StartAll();
-  ASSERT_TRUE(Settle(Delivered(*FreezeReplay(started->id, 2))));
-  const Result<BatchId> on_its_way = FreezeReplay(started->id, 2);
+  ASSERT_TRUE(Settle(Delivered(*PrepareReplay(started->id, 2))));
+  const Result<BatchId> on_its_way = PrepareReplay(started->id, 2);
   EXPECT_DOUBLE_EQ(Last().progress(), 0.8);
-  const std::vector<FrozenBatch> before = *queue_->FrozenBatches("cloud");
+  const std::vector<PreparedBatch> before = *queue_->PreparedBatches("cloud");
   ASSERT_EQ(before.size(), 1U);
   for (const bool clean : {false, true}) {
     if (clean) {
@@ -310,7 +310,7 @@ TEST_P(RetentionTest, ARestartResumesAReplayWithTheSameBytes) {
     } else {
       Crash();
     }
-    const std::vector<FrozenBatch> after = *queue_->FrozenBatches("cloud");
+    const std::vector<PreparedBatch> after = *queue_->PreparedBatches("cloud");
     ASSERT_EQ(after.size(), 1U);
     EXPECT_EQ(after[0].id, *on_its_way);
     EXPECT_EQ(after[0].idempotency_key, before[0].idempotency_key);
@@ -319,7 +319,7 @@ TEST_P(RetentionTest, ARestartResumesAReplayWithTheSameBytes) {
     EXPECT_TRUE(after[0].maybe_sent);
   }
   EXPECT_EQ(Append("live"), 6U);
-  const BatchId live = FreezeNext(1);
+  const BatchId live = PrepareNext(1);
   EXPECT_GT(live, 0);
   ASSERT_TRUE(Settle(Delivered(*on_its_way)));
   EXPECT_THAT(RunReplay(2), ElementsAre("p4"));
@@ -334,7 +334,7 @@ TEST_P(RetentionTest, ARecordThatIsRefusedThisTimeIsCountedApart) {
   AppendMany(2);
   Deliver(2);
   const Result<Replay> started = StartAll();
-  Settlement refused = Delivered(*FreezeReplay(started->id, 2));
+  Settlement refused = Delivered(*PrepareReplay(started->id, 2));
   refused.dead.push_back(DeadRecord{1, 0, "rejected", "known already", "", 409});
   ASSERT_TRUE(Settle(std::move(refused)));
   RunReplay(1);
@@ -346,11 +346,11 @@ TEST_P(RetentionTest, ARecordThatIsRefusedThisTimeIsCountedApart) {
   ExpectVerified();
 }
 
-TEST_P(RetentionTest, ACancelledReplayEndsAndWhatIsFrozenStillGoes) {
+TEST_P(RetentionTest, ACancelledReplayEndsAndWhatIsPreparedStillGoes) {
   AppendMany(4);
   Deliver(4);
   const Result<Replay> started = StartAll();
-  const Result<BatchId> batch = FreezeReplay(started->id, 2);
+  const Result<BatchId> batch = PrepareReplay(started->id, 2);
   for (const bool first : {true, false}) {
     std::optional<Result<Replay>> cancelled;
     queue_->CancelReplay(started->id, [&](Result<Replay> replay) { cancelled = std::move(replay); });
@@ -373,7 +373,7 @@ TEST_P(RetentionTest, AReplayThatMakesNoSenseIsRefusedWithTheReason) {
   EXPECT_THAT(why(Start(now - 1h, now, "telemetry", "lake")), HasSubstr("no destination \"lake\""));
   EXPECT_THAT(why(Start(now, now)), HasSubstr("from must be before to"));
   EXPECT_THAT(why(Start(now - 2h, now - 1h)), HasSubstr("the oldest message is from 2026-11-20T08:15:31"));
-  for (std::size_t i = 0; i < Queue::kMaxReplays; ++i) {
+  for (std::size_t i = 0; i < kMaxReplays; ++i) {
     ASSERT_TRUE(StartAll());
   }
   EXPECT_THAT(why(StartAll()), HasSubstr("16 replays are running"));
@@ -381,9 +381,9 @@ TEST_P(RetentionTest, AReplayThatMakesNoSenseIsRefusedWithTheReason) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(StartAll());
   }
-  EXPECT_EQ(queue_->Replays().size(), Queue::kMaxReplays) << "the oldest that have ended are forgotten";
+  EXPECT_EQ(queue_->Replays().size(), kMaxReplays) << "the oldest that have ended are forgotten";
   Reopen();
-  EXPECT_EQ(queue_->Replays().size(), Queue::kMaxReplays);
+  EXPECT_EQ(queue_->Replays().size(), kMaxReplays);
 }
 
 }  // namespace

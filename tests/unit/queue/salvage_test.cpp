@@ -1,4 +1,4 @@
-#include "queue/sqlite/salvage.h"
+#include "queue/recovery/salvage.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "damage_fixture.h"
-#include "queue/sqlite/exchange.h"
+#include "queue/recovery/exchange.h"
 
 // What becomes of a salvage that is interrupted, of a file that is too short, and of a disk without room for it.
 
@@ -42,7 +42,7 @@ TEST_P(SalvageTest, CutBetweenTheRenamesTheOnlyOriginalStaysAndItIsTold) {
   // As after a power cut that took the second rename.
   std::filesystem::rename(Path(), SalvagedFile(Path()));
   for (int start = 0; start < 2; ++start) {
-    SCOPED_TRACE(start == 0 ? "the salvage goes on" : "the first fold into it is done");
+    SCOPED_TRACE(start == 0 ? "the salvage goes on" : "the first checkpoint into it is done");
     Start();
     EXPECT_EQ(test::ReadAll(SetAsideFile(Path())), sound);
     EXPECT_EQ(test::ReadAll(SetAsideFile(Path()) + "-wal"), "damaged log");
@@ -93,7 +93,7 @@ TEST_P(SalvageTest, WithoutRoomForItNothingIsWrittenAndTheMessageSaysWhatToDo) {
   End();
   WriteAllToDatabase();
   ASSERT_EQ(truncate(Path().c_str(), off_t{1} << 42U), 0);  // a hole, larger than any disk here has room for
-  const std::uint64_t ballast = FileBytes(Path() + ".ballast");
+  const std::uint64_t reserve_file = FileBytes(Path() + ".ballast");
   for (int start = 0; start < 3; ++start) {
     const Result<std::unique_ptr<Queue>> opened = Open(MakeOptions(), clock_);
     ASSERT_FALSE(opened);
@@ -102,7 +102,7 @@ TEST_P(SalvageTest, WithoutRoomForItNothingIsWrittenAndTheMessageSaysWhatToDo) {
     EXPECT_THAT(opened.error().message, HasSubstr("make room"));
     EXPECT_FALSE(Exists(SalvagedFile(Path())));
     EXPECT_FALSE(Exists(SetAsideFile(Path())));
-    EXPECT_EQ(FileBytes(Path() + ".ballast"), ballast) << "it would not be enough";
+    EXPECT_EQ(FileBytes(Path() + ".ballast"), reserve_file) << "it would not be enough";
   }
   EXPECT_TRUE(NotedDamage(Path()));
 }

@@ -26,13 +26,13 @@ class StartTest : public QueueTest {
   }
   void DeliverToArchive(std::size_t count) {
     const Result<Pending> pending = queue_->Peek("archive", Lane::kNormal, count, 1U << 20U);
-    FreezeRequest request{"archive", Lane::kNormal, pending->from, pending->through, {}, {}};
+    PrepareRequest request{"archive", Lane::kNormal, pending->from, pending->through, {}, {}};
     request.batches.push_back(MakeBatch(pending->messages));
     request.batches.back()->destination = "archive";
-    std::optional<Result<std::vector<BatchId>>> frozen;
-    queue_->Freeze(std::move(request), [&](Result<std::vector<BatchId>> ids) { frozen = std::move(ids); });
-    ASSERT_TRUE(Await(frozen));
-    ASSERT_TRUE(Settle(Delivered((*frozen)->front())));
+    std::optional<Result<std::vector<BatchId>>> prepared;
+    queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+    ASSERT_TRUE(Await(prepared));
+    ASSERT_TRUE(Settle(Delivered((*prepared)->front())));
   }
   using Payloads = std::vector<std::string>;
 };
@@ -60,13 +60,13 @@ TEST_P(StartTest, EverythingStoredOfItsStreamsWaitsForItAndCountsAsReceived) {
   ExpectVerified();
 }
 
-// The second message is delivered before the fold: the database never has it, only the cache does.
+// The second message is delivered before the checkpoint: the database never has it, only the cache does.
 TEST_P(StartCacheTest, WhatIsNotKeptIsNeitherCountedNorShown) {
   Append("one");
   Append("two");
   Append("three");
-  FreezeNext(1);
-  const BatchId second = FreezeNext(1);
+  PrepareNext(1);
+  const BatchId second = PrepareNext(1);
   ASSERT_TRUE(Settle(Delivered(second)));
   ASSERT_TRUE(AddArchive());
   EXPECT_EQ(Waiting("archive"), (Payloads{"one", "three"}));
@@ -82,7 +82,7 @@ TEST_P(StartTest, WhatIsOnlyRetainedIsStoredTooAndStaysForItBeyondItsTime) {
   Reopen();
   Append("one");
   Append("two");
-  ASSERT_TRUE(Settle(Delivered(FreezeNext(2))));
+  ASSERT_TRUE(Settle(Delivered(PrepareNext(2))));
   ExpectVerified();
   ASSERT_EQ(queue_->Snapshot().retained_messages, 2U);
   ASSERT_TRUE(AddArchive());

@@ -1,4 +1,4 @@
-#include "queue/stored.h"
+#include "queue/inspect/stored.h"
 
 #include "queue_fixture.h"
 

@@ -1,13 +1,13 @@
-#include "queue/suspect.h"
+#include "queue/values/suspect.h"
 
 #include <gmock/gmock.h>
 
 #include <chrono>
 #include <filesystem>
 
-#include "queue/check.h"
-#include "queue/expiry.h"
-#include "queue/file_view.h"
+#include "queue/clock/expiry.h"
+#include "queue/inspect/check.h"
+#include "queue/inspect/file_view.h"
 #include "queue/sqlite/database.h"
 #include "queue_fixture.h"
 #include "record/canonical_record.h"
@@ -38,12 +38,12 @@ class SuspectTest : public QueueTest {
     EXPECT_TRUE(suspects) << (suspects ? "" : suspects.error().message);
     return suspects ? *std::move(suspects) : std::vector<Suspect>();
   }
-  Result<BatchId> Retry(std::int64_t id, std::unique_ptr<FrozenBatch> batch) {
+  Result<BatchId> Retry(std::int64_t id, std::unique_ptr<PreparedBatch> batch) {
     std::optional<Result<BatchId>> retried;
     queue_->RetrySuspect(id, std::move(batch), [&](Result<BatchId> made) { retried = std::move(made); });
     return Await(retried);
   }
-  std::unique_ptr<FrozenBatch> BatchOf(const Suspect& suspect) {
+  std::unique_ptr<PreparedBatch> BatchOf(const Suspect& suspect) {
     auto batch = MakeBatch({StoredMessage{suspect.sequence, suspect.message}});
     batch->members.front().first_record = suspect.record;
     batch->members.front().total_records = suspect.total_records;
@@ -60,9 +60,9 @@ class SuspectTest : public QueueTest {
     for (const char* payload : {"one", "two", "three"}) {
       Append(payload);
     }
-    EXPECT_TRUE(Settle(Delivered(FreezeNext(1))));
-    EXPECT_TRUE(Settle(SetAside(FreezeNext(1), 2, keep)));
-    EXPECT_TRUE(Settle(Delivered(FreezeNext(1))));
+    EXPECT_TRUE(Settle(Delivered(PrepareNext(1))));
+    EXPECT_TRUE(Settle(SetAside(PrepareNext(1), 2, keep)));
+    EXPECT_TRUE(Settle(Delivered(PrepareNext(1))));
     const std::vector<Suspect> suspects = All();
     EXPECT_THAT(suspects, SizeIs(1));
     return suspects.empty() ? Suspect() : suspects.front();
@@ -126,14 +126,14 @@ TEST_P(SuspectTest, RecordThatIsSetAsideIsPendingAndHoldsNothingUp) {
   EXPECT_EQ(Row().delivered, 2U);
   EXPECT_EQ(queue_->SuspectCount("cloud"), 1U);
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).messages, 0U);
-  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).frozen_messages, 0U);
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).prepared_messages, 0U);
   EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).set_aside, 1U);
   ExpectVerified();
 }
 
 TEST_P(SuspectTest, RecordThatIsSetAsidePinsNoSegment) {
   MakeOne();
-  ExpectVerified();  // folds
+  ExpectVerified();  // checkpoints
   ExpectVerified();
   EXPECT_EQ(queue_->Snapshot().segments, 0U);
   EXPECT_EQ(All().front().message.payload, "two");
@@ -166,11 +166,11 @@ TEST_P(SuspectTest, BatchWithAnUnknownOutcomeStaysAndGoesAgainByteForByte) {
   ASSERT_NE(All().front().kept, nullptr);
   const Result<BatchId> batch = Retry(suspect.id, nullptr);
   ASSERT_TRUE(batch) << batch.error().message;
-  const std::vector<FrozenBatch> frozen = *queue_->FrozenBatches("cloud");
-  ASSERT_THAT(frozen, SizeIs(1));
-  EXPECT_EQ(frozen[0].idempotency_key, key);
-  EXPECT_EQ(frozen[0].body, body);
-  EXPECT_TRUE(frozen[0].suspect);
+  const std::vector<PreparedBatch> prepared = *queue_->PreparedBatches("cloud");
+  ASSERT_THAT(prepared, SizeIs(1));
+  EXPECT_EQ(prepared[0].idempotency_key, key);
+  EXPECT_EQ(prepared[0].body, body);
+  EXPECT_TRUE(prepared[0].suspect);
   ASSERT_TRUE(Settle(Delivered(*batch)));
   EXPECT_EQ(Row().pending, 0U);
 }
@@ -200,7 +200,7 @@ TEST_P(SuspectTest, RetryThatIsDeliveredEndsItAsDelivered) {
   EXPECT_EQ(Row().pending, 0U);
   EXPECT_EQ(Row().records_delivered, 3U);
   ExpectVerified();
-  EXPECT_EQ(queue_->Where(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kDelivered);
+  EXPECT_EQ(queue_->Trace(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kDelivered);
 }
 
 TEST_P(SuspectTest, RetryIsTakenUpAgainAfterARestart) {
@@ -209,11 +209,11 @@ TEST_P(SuspectTest, RetryIsTakenUpAgainAfterARestart) {
   ASSERT_TRUE(batch);
   Reopen();
   EXPECT_TRUE(All().front().retrying);
-  const std::vector<FrozenBatch> frozen = *queue_->FrozenBatches("cloud");
-  ASSERT_THAT(frozen, SizeIs(1));
-  EXPECT_TRUE(frozen[0].suspect);
-  EXPECT_TRUE(frozen[0].maybe_sent);
-  ASSERT_TRUE(Settle(SetAside(frozen[0].id, 2)));
+  const std::vector<PreparedBatch> prepared = *queue_->PreparedBatches("cloud");
+  ASSERT_THAT(prepared, SizeIs(1));
+  EXPECT_TRUE(prepared[0].suspect);
+  EXPECT_TRUE(prepared[0].maybe_sent);
+  ASSERT_TRUE(Settle(SetAside(prepared[0].id, 2)));
   EXPECT_FALSE(All().front().retrying);
   EXPECT_EQ(All().front().id, suspect.id);
   ExpectVerified();
@@ -239,13 +239,13 @@ TEST_P(SuspectTest, RetryThatIsRefusedForGoodBecomesADeadLetterWithItsId) {
 TEST_P(SuspectTest, IdsOfSuspectsAndLettersNeverMeet) {
   MakeOne();
   Append("four");
-  Settlement refused = Delivered(FreezeNext(1));
+  Settlement refused = Delivered(PrepareNext(1));
   refused.dead.push_back(DeadRecord{4, 0, "rejected", "no", "req-9", 422});
   ASSERT_TRUE(Settle(std::move(refused)));
   EXPECT_NE(queue_->DeadLetters(10, 0)->front().id, All().front().id);
   Reopen();
   Append("five");
-  ASSERT_TRUE(Settle(SetAside(FreezeNext(1), 5)));
+  ASSERT_TRUE(Settle(SetAside(PrepareNext(1), 5)));
   EXPECT_GT(All().back().id, queue_->DeadLetters(10, 0)->front().id);
 }
 
@@ -283,8 +283,8 @@ TEST_P(SuspectTest, DropEndsItAsRejectedWithoutALetter) {
   EXPECT_EQ(Row().pending, 0U);
   EXPECT_EQ(Drop(suspect.id).error().code, ErrorCode::kNotFound);
   ExpectVerified();
-  EXPECT_EQ(queue_->Where(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kRejected);
-  EXPECT_EQ(queue_->Where(Lane::kNormal, 3, std::nullopt)->places.front().state, PlaceState::kDelivered);
+  EXPECT_EQ(queue_->Trace(Lane::kNormal, 2, std::nullopt)->places.front().state, PlaceState::kRejected);
+  EXPECT_EQ(queue_->Trace(Lane::kNormal, 3, std::nullopt)->places.front().state, PlaceState::kDelivered);
 }
 
 TEST_P(SuspectTest, NoLimitButMaxBytesTakesIt) {
@@ -324,7 +324,7 @@ TEST_P(SuspectTest, MaxBytesTakesEverythingElseFirst) {
 
 TEST_P(SuspectTest, MessageOfSeveralRecordsEndsWithTheLastOfThem) {
   Append("one");
-  const BatchId batch = FreezeNext(1, 3);
+  const BatchId batch = PrepareNext(1, 3);
   ASSERT_TRUE(Settle(SetAside(batch, 1, false, 1)));
   EXPECT_EQ(Row().pending, 1U);
   EXPECT_EQ(Row().records_delivered, 2U);
@@ -343,14 +343,14 @@ TEST_P(SuspectTest, MessageOfSeveralRecordsEndsWithTheLastOfThem) {
 
 TEST_P(SuspectTest, DeadLetterThatIsSentAgainMayBeSetAside) {
   Append("one");
-  Settlement refused = Delivered(FreezeNext(1));
+  Settlement refused = Delivered(PrepareNext(1));
   refused.dead.push_back(DeadRecord{1, 0, "rejected", "no", "req-1", 422});
   ASSERT_TRUE(Settle(std::move(refused)));
   const DeadLetter letter = queue_->DeadLetters(10, 0)->front();
   auto batch = MakeBatch({StoredMessage{1, letter.message}});
   batch->replayed = true;
   std::optional<Result<BatchId>> replayed;
-  queue_->ReplayDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { replayed = std::move(id); });
+  queue_->RedriveDead({letter.id}, std::move(batch), [&](Result<BatchId> id) { replayed = std::move(id); });
   const Result<BatchId> id = Await(replayed);
   ASSERT_TRUE(id);
   ASSERT_TRUE(Settle(SetAside(*id, 1)));
@@ -370,7 +370,7 @@ TEST_P(SuspectTest, RemainderOfARetryIsStillASuspect) {
   again.successors.push_back(BatchOf(suspect));
   const auto ids = Settle(std::move(again));
   ASSERT_TRUE(ids);
-  EXPECT_TRUE(queue_->FrozenBatches("cloud")->front().suspect);
+  EXPECT_TRUE(queue_->PreparedBatches("cloud")->front().suspect);
   EXPECT_TRUE(All().front().retrying);
   ASSERT_TRUE(Settle(Delivered(ids->front())));
   EXPECT_THAT(All(), IsEmpty());
@@ -379,7 +379,7 @@ TEST_P(SuspectTest, RemainderOfARetryIsStillASuspect) {
 
 TEST_P(SuspectTest, SettlementThatNamesARecordTwiceIsRefused) {
   Append("one");
-  const BatchId batch = FreezeNext(1);
+  const BatchId batch = PrepareNext(1);
   Settlement twice = SetAside(batch, 1);
   twice.dead.push_back(DeadRecord{1, 0, "rejected", "no", "req-1", 422});
   EXPECT_EQ(Settle(std::move(twice)).error().code, ErrorCode::kInvalidArgument);
@@ -411,17 +411,17 @@ TEST_P(SuspectTest, KilledProcessLosesNothingOfIt) {
 TEST_P(SuspectTest, KilledProcessGoesOnWithTheRetry) {
   const Suspect suspect = MakeOne();
   ASSERT_TRUE(Retry(suspect.id, BatchOf(suspect)));
-  const std::string key = queue_->FrozenBatches("cloud")->front().idempotency_key;
+  const std::string key = queue_->PreparedBatches("cloud")->front().idempotency_key;
   Crash(false);
-  ASSERT_THAT(*queue_->FrozenBatches("cloud"), SizeIs(1));
-  EXPECT_EQ(queue_->FrozenBatches("cloud")->front().idempotency_key, key);
+  ASSERT_THAT(*queue_->PreparedBatches("cloud"), SizeIs(1));
+  EXPECT_EQ(queue_->PreparedBatches("cloud")->front().idempotency_key, key);
   EXPECT_TRUE(All().front().retrying);
-  ASSERT_TRUE(Settle(Delivered(queue_->FrozenBatches("cloud")->front().id)));
+  ASSERT_TRUE(Settle(Delivered(queue_->PreparedBatches("cloud")->front().id)));
   EXPECT_EQ(Row().delivered, 3U);
   ExpectVerified();
 }
 
-TEST_P(SuspectTest, PowerCutLosesNothingThatWasFolded) {
+TEST_P(SuspectTest, PowerCutLosesNothingThatWasCheckpointed) {
   const Suspect suspect = MakeOne();
   ExpectVerified();
   ASSERT_TRUE(Retry(suspect.id, BatchOf(suspect)));
@@ -433,9 +433,9 @@ TEST_P(SuspectTest, PowerCutLosesNothingThatWasFolded) {
   ExpectVerified();
 }
 
-TEST_P(SuspectTest, WhatWasSetAsideAndNotFoldedIsAtRisk) {
+TEST_P(SuspectTest, WhatWasSetAsideAndNotCheckpointedIsAtRisk) {
   if (GetParam() != Mode::kWindow) {
-    return;  // the others have folded
+    return;  // the others have checkpointed
   }
   MakeOne();
   EXPECT_EQ(queue_->Snapshot().at_risk, 1U);
@@ -445,7 +445,7 @@ TEST_P(SuspectTest, WhatWasSetAsideAndNotFoldedIsAtRisk) {
 
 TEST_P(SuspectTest, WhereAnswersThatItIsSetAside) {
   const Suspect suspect = MakeOne();
-  Whereabouts found = *queue_->Where(Lane::kNormal, 2, std::nullopt);
+  MessageTrace found = *queue_->Trace(Lane::kNormal, 2, std::nullopt);
   ASSERT_THAT(found.places, SizeIs(1));
   EXPECT_EQ(found.places[0].state, PlaceState::kSetAside);
   ASSERT_THAT(found.places[0].set_aside, SizeIs(1));
@@ -453,7 +453,7 @@ TEST_P(SuspectTest, WhereAnswersThatItIsSetAside) {
   EXPECT_EQ(found.places[0].set_aside[0].record_id, suspect.record_id);
   EXPECT_EQ(found.stream, "telemetry");
   EXPECT_EQ(found.topic, "site/a/dev/17/telemetry");
-  EXPECT_EQ(queue_->Where(Lane::kNormal, 3, std::nullopt)->places[0].state, PlaceState::kDelivered);
+  EXPECT_EQ(queue_->Trace(Lane::kNormal, 3, std::nullopt)->places[0].state, PlaceState::kDelivered);
 }
 
 TEST_P(SuspectTest, FileOfAStoppedDaemonShowsIt) {
@@ -469,7 +469,7 @@ TEST_P(SuspectTest, FileOfAStoppedDaemonShowsIt) {
   EXPECT_EQ(view->FindSuspect(suspect.id)->message.payload, "two");
   EXPECT_EQ(view->FindSuspect(suspect.id + 1).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(view->Snapshot()->suspects, 1U);
-  EXPECT_EQ(view->Where(Lane::kNormal, 2, std::nullopt)->places[0].state, PlaceState::kSetAside);
+  EXPECT_EQ(view->Trace(Lane::kNormal, 2, std::nullopt)->places[0].state, PlaceState::kSetAside);
 }
 
 TEST_P(SuspectTest, CheckFindsWhatDoesNotFit) {
@@ -497,7 +497,7 @@ TEST_P(SuspectTest, SalvageKeepsIt) {
   Reopen();
   ASSERT_THAT(All(), SizeIs(1));
   EXPECT_FALSE(All().front().retrying);
-  EXPECT_THAT(*queue_->FrozenBatches("cloud"), IsEmpty());
+  EXPECT_THAT(*queue_->PreparedBatches("cloud"), IsEmpty());
   EXPECT_EQ(All().front().message.payload, "two");
   EXPECT_EQ(Row().pending, 1U);
   EXPECT_EQ(Row().dropped, 0U);
@@ -511,9 +511,9 @@ TEST_P(SuspectTest, SalvageThatSendsEverythingAgainCountsNoMessageTwice) {
   Append("the rest of the segment");
   Append("of three records");
   ExpectVerified();
-  ASSERT_TRUE(Settle(SetAside(FreezeNext(1), 1)));
-  FreezeNext(1);  // holds the segment
-  ASSERT_TRUE(Settle(SetAside(FreezeNext(1, 3), 3, false, 1)));
+  ASSERT_TRUE(Settle(SetAside(PrepareNext(1), 1)));
+  PrepareNext(1);  // holds the segment
+  ASSERT_TRUE(Settle(SetAside(PrepareNext(1, 3), 3, false, 1)));
   ExpectVerified();
   queue_.reset();
   Change(

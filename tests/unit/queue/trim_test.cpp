@@ -1,13 +1,14 @@
-// Trimming alone, on rows without messages: which go, what is counted, and that one fold does a bounded piece of it.
+// Trimming alone, on rows without messages: which go, what is counted, and that one checkpoint does a bounded piece of
+// it.
 
-#include "queue/sqlite/trim.h"
+#include "queue/segment/trim.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "queue/sqlite/rows.h"
-#include "queue/sqlite/schema.h"
+#include "queue/tables/rows.h"
+#include "queue/tables/schema.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::queue {
@@ -37,17 +38,17 @@ class TrimmerTest : public ::testing::Test {
       }
     }
     EXPECT_TRUE(db_.Execute("COMMIT"));
-    work_.lanes[At(Lane::kNormal)].numbers.next = static_cast<Sequence>(segments) * kEach + 1;
+    work_.last[At(Lane::kNormal)] = static_cast<Sequence>(segments) * kEach;
   }
 
   // The machine has run for so long.
   void RunFor(std::chrono::hours ran) {
-    work_.boot = BootEnd{1, ran, std::nullopt};
+    work_.boot = ClockEpochEnd{1, ran, std::nullopt};
     work_.ages = Ages({Ages::Stretch{1, {1, 1, 1}, false, ran}});
   }
 
-  FoldResult Trim() {
-    FoldResult result;
+  TrimResult Trim() {
+    TrimResult result;
     EXPECT_TRUE(db_.Execute("BEGIN"));
     const Status trimmed = trimmer_.Trim(db_, work_, result);
     EXPECT_TRUE(trimmed) << trimmed.error().message;
@@ -61,13 +62,13 @@ class TrimmerTest : public ::testing::Test {
   }
 
   std::int64_t Segments() { return db_.QueryInt("SELECT count(*) FROM segments").value_or(-1); }
-  static std::int64_t Retained(const FoldResult& result) { return result.retained[At(Lane::kNormal)].segments; }
-  static std::int64_t Held(const FoldResult& result) { return result.held[At(Lane::kNormal)].segments; }
+  static std::int64_t Retained(const TrimResult& result) { return result.retained[At(Lane::kNormal)].segments; }
+  static std::int64_t SegmentTotals(const TrimResult& result) { return result.held[At(Lane::kNormal)].segments; }
 
   test::TempDir dir_;
   Database db_ = *Database::Open(dir_ / "queue.db", Database::Mode::kReadWriteCreate);
   Trimmer trimmer_;
-  FoldWork work_;
+  TrimWork work_;
 };
 
 TEST(Trimmer, MinusLeavesWhatOnlyTheFirstHas) {
@@ -76,17 +77,17 @@ TEST(Trimmer, MinusLeavesWhatOnlyTheFirstHas) {
   EXPECT_EQ(Minus({{1, 10}, {20, 30}}, {{3, 4}, {9, 22}, {30, 40}}), (Spans{{1, 2}, {5, 8}, {23, 29}}));
 }
 
-TEST_F(TrimmerTest, WhatOneFoldMayNotLookAtIsLeftToTheNext) {
+TEST_F(TrimmerTest, WhatOneCheckpointMayNotLookAtIsLeftToTheNext) {
   Fill(12'000, 2);
-  EXPECT_EQ(Held(Trim()), -2'500);
-  EXPECT_EQ(Held(Trim()), -2'500);
-  const FoldResult last = Trim();
-  EXPECT_EQ(Held(last), -1'000);
+  EXPECT_EQ(SegmentTotals(Trim()), -2'500);
+  EXPECT_EQ(SegmentTotals(Trim()), -2'500);
+  const TrimResult last = Trim();
+  EXPECT_EQ(SegmentTotals(last), -1'000);
   EXPECT_EQ(Retained(last), 6'000);
   EXPECT_EQ(last.retained[At(Lane::kNormal)].messages, 60'000);
-  EXPECT_EQ(Held(Trim()), 0);
+  EXPECT_EQ(SegmentTotals(Trim()), 0);
   RunFor(2h);
-  EXPECT_EQ(Held(Trim()), -5'000);
+  EXPECT_EQ(SegmentTotals(Trim()), -5'000);
   EXPECT_EQ(Retained(Trim()), 0);
   EXPECT_EQ(Segments(), 0);
 }
@@ -94,13 +95,13 @@ TEST_F(TrimmerTest, WhatOneFoldMayNotLookAtIsLeftToTheNext) {
 TEST_F(TrimmerTest, ASegmentGoesOnceNothingOfItIsNeeded) {
   Fill(10, 100);  // the first is retained
   Need(3, 6);
-  EXPECT_EQ(Held(Trim()), -5);
+  EXPECT_EQ(SegmentTotals(Trim()), -5);
   work_.needed = {NeededSpan{Lane::kNormal, 38, 45, {1}}, NeededSpan{Lane::kNormal, 60, 61, {1}}};
-  EXPECT_EQ(Held(Trim()), 0) << "the ends of both spans are within segments";
+  EXPECT_EQ(SegmentTotals(Trim()), 0) << "the ends of both spans are within segments";
   work_.needed.pop_back();
-  EXPECT_EQ(Held(Trim()), -2);
+  EXPECT_EQ(SegmentTotals(Trim()), -2);
   work_.needed.clear();
-  EXPECT_EQ(Held(Trim()), -2);
+  EXPECT_EQ(SegmentTotals(Trim()), -2);
   EXPECT_EQ(Segments(), 1);
 }
 
@@ -110,27 +111,27 @@ TEST_F(TrimmerTest, WhatIsNeededAgainIsNotCountedAsRetainedAndNotReleased) {
   Need(0, 4);
   EXPECT_EQ(Retained(Trim()), 5);
   work_.release_bytes = 2 * 4;  // two blobs
-  const FoldResult released = Trim();
-  EXPECT_EQ(Held(released), -2);
+  const TrimResult released = Trim();
+  EXPECT_EQ(SegmentTotals(released), -2);
   EXPECT_EQ(released.released, 20);
   EXPECT_EQ(Retained(released), 3);
   work_.release_bytes = 0;
   RunFor(3h);
-  EXPECT_EQ(Held(Trim()), -3);
+  EXPECT_EQ(SegmentTotals(Trim()), -3);
   EXPECT_EQ(Segments(), 5);
   work_.needed.clear();
-  EXPECT_EQ(Held(Trim()), -5);
+  EXPECT_EQ(SegmentTotals(Trim()), -5);
 }
 
 TEST_F(TrimmerTest, AfterATransactionThatFailedItLooksAnew) {
   Fill(10, 2);
-  FoldResult lost;
+  TrimResult lost;
   EXPECT_TRUE(db_.Execute("BEGIN"));
   EXPECT_TRUE(trimmer_.Trim(db_, work_, lost));
   EXPECT_TRUE(db_.Execute("ROLLBACK"));
   trimmer_.Forget();
-  const FoldResult result = Trim();
-  EXPECT_EQ(Held(result), -5);
+  const TrimResult result = Trim();
+  EXPECT_EQ(SegmentTotals(result), -5);
   EXPECT_EQ(Retained(result), 5);
 }
 

@@ -1,0 +1,222 @@
+// What waits becomes prepared batches: the first part of DestinationImpl.
+
+#include <algorithm>
+#include <utility>
+
+#include "delivery/destination.h"
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Batches of a lane that may be prepared ahead: one on the wire, one being prepared.
+constexpr std::size_t kLineLength = 2;
+// What one look at the queue takes at most.
+constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
+constexpr auto kPrepareRetry = 1s;
+// Batches prepared before their turn, as probes, and with their parts.
+constexpr std::ptrdiff_t kMaxProbes = 16;
+constexpr std::size_t kLongestLine = 64;
+// A probe with what is newest: one message tells most, for whatever else is wrong is more likely in many.
+constexpr std::uint32_t kProbeMessages = 1;
+
+}  // namespace
+
+void DestinationImpl::SplitAfterOutage() {
+  const bool away = breaker_.state() != limit::CircuitState::kOk;
+  if (options_.live_first && was_away_ && !away) {
+    for (const Lane lane : queue::kAllLanes) {
+      deps_.queue.Split(options_.name, lane, options_.backfill_after);
+    }
+  }
+  was_away_ = away;
+}
+
+queue::LanePart DestinationImpl::PartOf(batch::Line at) const {
+  if (!options_.live_first) {
+    return at.lane;
+  }
+  return {at.lane, at.backlog ? queue::Part::kBacklog : queue::Part::kLive};
+}
+
+MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
+  LineState& state = StateOf(at);
+  MonoTime next = now + kIdle;
+  const bool open = breaker_.state() == limit::CircuitState::kOk;
+  const std::size_t ahead = open ? kLineLength : at.replay ? 0 : 1;
+  if (!draining_ && !state.preparing && state.line.size() < ahead) {
+    next = PrepareWhenDue(at, now);
+  }
+  if (state.wants != Wants::kNothing && !draining_ && !state.preparing && !at.replay) {
+    PrepareOther(at, now);
+  }
+  return next;
+}
+
+void DestinationImpl::PrepareOther(batch::Line at, MonoTime now) {
+  LineState& state = StateOf(at);
+  const bool newest = state.wants == Wants::kNewest;
+  const auto fits = [&](const ActivePtr& active) {
+    return active->state == Active::State::kReady && (!newest || (active->newest && active->attempts == 0));
+  };
+  const auto ready = std::count_if(state.line.begin(), state.line.end(), fits);
+  if (ready > (newest ? 0 : 1) || (newest ? !MayProbe(state) : state.line.size() >= kLongestLine) ||
+      now < state.prepare_not_before || deps_.queue.Waiting(options_.name, PartOf(at)).messages == 0) {
+    return;
+  }
+  StartPrepare(at, newest, now);
+}
+
+bool DestinationImpl::MayProbe(const LineState& line) {
+  const auto probes =
+      std::count_if(line.line.begin(), line.line.end(), [](const ActivePtr& active) { return active->newest; });
+  return probes < kMaxProbes && line.line.size() < kLongestLine;
+}
+
+batch::Options DestinationImpl::ConfiguredLimits() const {
+  batch::Options limits = options_.batch;
+  limits.max_records = std::min(limits.max_records, options_.contract->max_records());
+  limits.max_bytes = std::min(limits.max_bytes, options_.contract->max_bytes());
+  return limits;
+}
+
+batch::Options DestinationImpl::BatchLimits() const {
+  batch::Options limits = ConfiguredLimits();
+  limits.max_records = static_cast<std::uint32_t>(sizes_.records.Limit(limits.max_records));
+  limits.max_bytes = sizes_.bytes.Limit(limits.max_bytes);
+  return limits;
+}
+
+MonoTime DestinationImpl::PrepareWhenDue(batch::Line at, MonoTime now) {
+  if (at.replay) {
+    return options_.keeps_order ? now + kIdle : PrepareReplay(now);
+  }
+  if (at.backlog && !options_.live_first) {
+    return now + kIdle;
+  }
+  const queue::LanePart part = PartOf(at);
+  LineState& state = StateOf(at);
+  const queue::PendingStats waiting = deps_.queue.Waiting(options_.name, part);
+  if (waiting.messages == 0) {
+    state.oldest_seen.reset();
+    WakeAt(part, 1);
+    return now + kIdle;
+  }
+  if (!state.oldest_seen) {
+    state.oldest_seen = now;
+  }
+  if (now < state.prepare_not_before) {
+    return state.prepare_not_before;
+  }
+  const auto bytes = static_cast<std::uint64_t>(static_cast<double>(waiting.messages) * mean_record_bytes_);
+  const batch::Options limits = BatchLimits();
+  const batch::Decision decision =
+      batch::Decide(limits, batch::Waiting{waiting.messages, bytes, *state.oldest_seen}, flush_ || at.backlog, now);
+  if (!decision.due) {
+    WakeAt(part, batch::FullAt(limits, mean_record_bytes_));
+    return decision.next.value_or(now + kIdle);
+  }
+  StartPrepare(at, false, now);
+  return now + kIdle;
+}
+
+// Nothing arrives in a backlog.
+void DestinationImpl::WakeAt(queue::LanePart part, std::uint64_t messages) {
+  if (part.part != queue::Part::kBacklog) {
+    deps_.queue.WakeAt(options_.name, part, messages);
+  }
+}
+
+void DestinationImpl::StartPrepare(batch::Line at, bool newest, MonoTime now) {
+  const Lane lane = at.lane;
+  LineState& state = StateOf(at);
+  const batch::Options limits = BatchLimits();
+  const Result<queue::Pending> pending =
+      newest ? deps_.queue.PeekNewest(options_.name, PartOf(at), kProbeMessages, kPeekBytes)
+             : deps_.queue.Peek(options_.name, PartOf(at), limits.max_records, kPeekBytes);
+  if (newest && pending && pending->messages.empty()) {
+    state.wants = Wants::kFar;
+    return;
+  }
+  Result<queue::PrepareRequest> request =
+      pending ? builder_.Build(lane, *pending, limits) : Result<queue::PrepareRequest>(pending.error());
+  if (!request) {
+    last_error_ = request.error().message;
+    state.prepare_not_before = now + kPrepareRetry;
+    deps_.events.Raise("queue_unreadable", options_.name, request.error().message, deps_.clock.Wall());
+    return;
+  }
+  deps_.events.Resolve("queue_unreadable", options_.name, deps_.clock.Wall());
+  for (const queue::Resolution& resolution : request->resolutions) {
+    if (resolution.outcome == Outcome::kQuarantined) {
+      deps_.events.Raise("quarantined", resolution.reason, resolution.detail, deps_.clock.Wall());
+    }
+  }
+  Prepare(at, newest, *std::move(request));
+}
+
+MonoTime DestinationImpl::PrepareReplay(MonoTime now) {
+  LineState& state = StateOf(batch::kReplayLine);
+  const std::optional<queue::DeliveryPort::DueReplay> due = deps_.queue.NextReplay(options_.name);
+  if (!due) {
+    return now + kIdle;
+  }
+  if (now < state.prepare_not_before) {
+    return state.prepare_not_before;
+  }
+  Result<queue::PrepareRequest> request = BuildReplay(*due);
+  if (!request) {
+    last_error_ = request.error().message;
+    state.prepare_not_before = now + kPrepareRetry;
+    return state.prepare_not_before;
+  }
+  std::size_t messages = 0;
+  for (const auto& batch : request->batches) {
+    messages += batch->members.size();
+  }
+  state.prepare_not_before = now + messages * std::chrono::nanoseconds(1s) / due->messages_per_second;
+  Prepare(batch::kReplayLine, false, *std::move(request));
+  return now + kIdle;
+}
+
+Result<queue::PrepareRequest> DestinationImpl::BuildReplay(const queue::DeliveryPort::DueReplay& due) {
+  const batch::Options limits = BatchLimits();
+  const std::uint32_t most = std::min(limits.max_records, due.messages_per_second);
+  const Result<queue::ReplayPart> part = deps_.queue.PeekReplay(due.id, most, kPeekBytes);
+  return part ? builder_.Build(due.id, *part, limits) : Result<queue::PrepareRequest>(part.error());
+}
+
+void DestinationImpl::Prepare(batch::Line at, bool newest, queue::PrepareRequest request) {
+  std::vector<ActivePtr> prepared;
+  for (const auto& batch : request.batches) {
+    auto active = std::make_shared<Active>();
+    active->batch = *batch;
+    active->backlog = at.backlog;
+    active->newest = newest;
+    mean_record_bytes_ =
+        0.8 * mean_record_bytes_ + 0.2 * static_cast<double>(batch->uncompressed_bytes) / std::max(1U, batch->records);
+    prepared.push_back(std::move(active));
+  }
+  StateOf(at).preparing = true;
+  deps_.queue.Prepare(std::move(request), [this, at, prepared, alive = std::weak_ptr<bool>(alive_)](
+                                              const Result<std::vector<queue::BatchId>>& ids) {
+    if (alive.expired()) {
+      return;
+    }
+    LineState& line_state = StateOf(at);
+    line_state.preparing = false;
+    line_state.oldest_seen.reset();
+    if (!ids) {
+      last_error_ = ids.error().message;
+      line_state.prepare_not_before = deps_.clock.Mono() + kPrepareRetry;
+      return;
+    }
+    for (std::size_t i = 0; i < prepared.size(); ++i) {
+      prepared[i]->batch.id = (*ids)[i];
+      line_state.line.push_back(prepared[i]);
+    }
+  });
+}
+
+}  // namespace packhorse::delivery

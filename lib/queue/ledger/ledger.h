@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+#include "queue/values/values.h"
+#include "record/outcome.h"
+#include "record/raw_message.h"
+
+namespace packhorse::queue {
+
+// How the ledger counts (FORMAT.md). Plain values.
+
+inline constexpr int kLedgerReceived = 0;
+inline constexpr int kLedgerPending = 1;   // hour 0, the reason is the lane's letter
+inline constexpr int kLedgerUnrouted = 2;  // stream and destination 0
+inline constexpr int kLedgerReplayed = 3;  // delivered again: outside the identity
+inline constexpr int LedgerCode(Outcome outcome) { return 10 + static_cast<int>(outcome); }
+
+// Hours since the epoch, of server_received_at.
+inline std::int32_t HourOf(WallTime time) {
+  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
+}
+
+struct LedgerKey {
+  std::int32_t hour;
+  StreamId stream;
+  DestinationId destination;
+  int outcome;
+  std::string reason;
+  auto operator<=>(const LedgerKey&) const = default;
+};
+struct LedgerCount {
+  std::int64_t messages = 0;
+  std::int64_t records = 0;
+};
+using LedgerChanges = std::map<LedgerKey, LedgerCount>;
+
+}  // namespace packhorse::queue

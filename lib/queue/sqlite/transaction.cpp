@@ -1,0 +1,31 @@
+#include "queue/sqlite/transaction.h"
+
+#include <utility>
+
+namespace packhorse::queue {
+namespace {
+
+Status Run(Database& db, const char* sql) {
+  Result<Statement> statement = db.Prepare(sql);
+  RETURN_IF_ERROR(statement);
+  return statement->Run();
+}
+
+}  // namespace
+
+Result<Transaction> Transaction::Begin(Database& db, Kind kind) {
+  RETURN_IF_ERROR(Run(db, kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN"));
+  return Transaction(db);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+
+Transaction::~Transaction() {
+  if (db_ != nullptr && db_->in_transaction()) {
+    static_cast<void>(Run(*db_, "ROLLBACK"));
+  }
+}
+
+Status Transaction::Commit() { return Run(*db_, "COMMIT"); }
+
+}  // namespace packhorse::queue

@@ -1,0 +1,70 @@
+// The totals as the ledger that people read.
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "queue/state/queue_state.h"
+
+namespace packhorse::queue {
+namespace {
+
+void AddOutcome(LedgerRow& row, int outcome, const std::string& reason, LedgerCount count) {
+  const auto messages = static_cast<std::uint64_t>(count.messages);
+  const auto records = static_cast<std::uint64_t>(count.records);
+  switch (static_cast<Outcome>(outcome - LedgerCode(Outcome::kDelivered))) {
+    case Outcome::kDelivered:
+      row.delivered += messages;
+      row.records_delivered += records;
+      break;
+    case Outcome::kRejected:
+      row.rejected += messages;
+      row.records_rejected += records;
+      break;
+    case Outcome::kQuarantined:
+      row.quarantined += messages;
+      break;
+    case Outcome::kDeduplicated:
+      row.deduplicated += messages;
+      break;
+    case Outcome::kExpired:
+      row.expired += messages;
+      break;
+    case Outcome::kDropped:
+      row.dropped += messages;
+      row.drop_reasons.emplace_back(reason, messages);
+      break;
+  }
+}
+
+}  // namespace
+
+Ledger QueueState::BuildLedger() const {
+  Ledger ledger;
+  std::map<std::pair<StreamId, DestinationId>, LedgerRow> rows;
+  for (const auto& [key, count] : totals_) {
+    if (key.outcome == kLedgerUnrouted) {
+      ledger.unrouted += static_cast<std::uint64_t>(count.messages);
+      continue;
+    }
+    LedgerRow& row = rows[{key.stream, key.destination}];
+    if (key.outcome == kLedgerReceived) {
+      row.received += static_cast<std::uint64_t>(count.messages);
+    } else if (key.outcome == kLedgerPending) {
+      row.pending += static_cast<std::uint64_t>(count.messages);
+    } else if (key.outcome == kLedgerReplayed) {
+      row.replayed += static_cast<std::uint64_t>(count.messages);
+      row.records_replayed += static_cast<std::uint64_t>(count.records);
+    } else {
+      AddOutcome(row, key.outcome, key.reason, count);
+    }
+  }
+  for (auto& [key, row] : rows) {
+    row.stream = StreamName(key.first);
+    row.destination = DestinationName(key.second);
+    ledger.rows.push_back(std::move(row));
+  }
+  return ledger;
+}
+
+}  // namespace packhorse::queue

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace packhorse::queue {
+
+// The ledger as it is shown. Plain values.
+
+// Streams of the daemon's own records, which no device sent, begin with this; a configuration cannot name one so. They
+// are counted like any other, but apart: Ledger::Total() leaves them out.
+inline constexpr std::string_view kOwnStreams = "gaps/";
+
+// One row of the ledger, totals since the queue was made. Messages and records each fulfil the identity of P3,
+// docs/PROMISES.md.
+struct LedgerRow {
+  std::string stream;
+  std::string destination;
+  std::uint64_t received = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t quarantined = 0;
+  std::uint64_t deduplicated = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t pending = 0;
+  std::uint64_t records_delivered = 0;
+  std::uint64_t records_rejected = 0;
+  std::uint64_t replayed = 0;  // messages delivered again by a replay, besides
+  std::uint64_t records_replayed = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> drop_reasons;
+
+  bool Balanced() const {
+    return received == delivered + rejected + quarantined + deduplicated + expired + dropped + pending;
+  }
+};
+
+struct Ledger {
+  std::vector<LedgerRow> rows;
+  std::uint64_t unrouted = 0;
+  bool Balanced() const;
+  LedgerRow Total() const;
+};
+
+}  // namespace packhorse::queue
