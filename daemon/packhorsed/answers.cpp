@@ -22,9 +22,9 @@ Json Milliseconds(const std::optional<std::chrono::microseconds>& value) {
   return value ? Json(static_cast<double>(value->count()) / 1000.0) : Json();
 }
 
-Json Texts(const std::vector<Reason>& reasons) {
+Json Texts(const std::vector<monitor::Reason>& reasons) {
   Json texts = Json::array();
-  for (const Reason& reason : reasons) {
+  for (const monitor::Reason& reason : reasons) {
     texts.push_back(reason.text);
   }
   return texts;
@@ -35,7 +35,7 @@ Json SourceJson(const App& app, const SourceUnit& unit, const ingest::SourceStat
   return {{"name", status.name},
           {"state", ingest::Name(status.state)},
           {"reason", status.reason},
-          {"reasons", Texts(ReasonsOf(status))},
+          {"reasons", Texts(monitor::ReasonsOf(status))},
           {"since", Time(status.since)},
           {"url", status.url},
           {"protocol", status.protocol},
@@ -67,7 +67,7 @@ Json StreamJson(const config::Stream& stream, const queue::Ledger& ledger) {
           {"received", received},        {"pending", pending}};
 }
 
-Json DestinationJson(const delivery::DestinationStatus& status, const std::vector<Reason>& reasons) {
+Json DestinationJson(const delivery::DestinationStatus& status, const std::vector<monitor::Reason>& reasons) {
   Json next;
   if (status.next_attempt_in) {
     next = status.next_attempt_in->count();
@@ -132,8 +132,8 @@ Json EventJson(const App& app, const health::Event& event) {
 
 }  // namespace
 
-std::string StatusJson(const App& app, const Condition& condition, const queue::Ledger& ledger) {
-  const Verdict verdict = Judge(condition);
+std::string StatusJson(const App& app, const monitor::Condition& condition, const queue::Ledger& ledger) {
+  const monitor::Verdict verdict = monitor::Judge(condition);
   Json status = {{"state", Name(verdict.state)},
                  {"reasons", verdict.reasons},
                  {"version", kVersion},
@@ -148,7 +148,7 @@ std::string StatusJson(const App& app, const Condition& condition, const queue::
                  {"streams", Json::array()},
                  {"queue", Json::parse(QueueJson(app.config.queue, condition.queue))},
                  {"destinations", Json::array()},
-                 {"left_behind", LeftBehind(condition)},
+                 {"left_behind", monitor::LeftBehind(condition)},
                  {"replays", Json::parse(ReplaysJson(app.queue->Replays(), true))["replays"]},
                  {"observer", ObserverJson(app.observer->Snapshot())},
                  {"ledger", Json::parse(TotalJson(ledger))},
@@ -169,7 +169,7 @@ std::string StatusJson(const App& app, const Condition& condition, const queue::
     status["streams"].push_back(StreamJson(stream, ledger));
   }
   for (const delivery::DestinationStatus& destination : condition.destinations) {
-    status["destinations"].push_back(DestinationJson(destination, ReasonsOf(condition, destination)));
+    status["destinations"].push_back(DestinationJson(destination, monitor::ReasonsOf(condition, destination)));
   }
   for (const health::Event& event : app.events.Open()) {
     status["events"].push_back(EventJson(app, event));
@@ -177,7 +177,7 @@ std::string StatusJson(const App& app, const Condition& condition, const queue::
   return Dump(status);
 }
 
-std::string QueueStatsJson(const App& app, const Condition& condition) {
+std::string QueueStatsJson(const App& app, const monitor::Condition& condition) {
   std::vector<DestinationLoad> destinations;
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     destinations.push_back({destination.name, destination.pending, destination.in_flight, destination.oldest_at});

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "health/metrics.h"
+#include "monitor/watch.h"
 #include "packhorsed/app.h"
 #include "packhorsed/reload.h"
-#include "packhorsed/watch.h"
 #include "queue/queue.h"
 #include "queue/values/ledger.h"
 
@@ -15,8 +15,8 @@ namespace packhorse::daemon {
 // JSON texts of the control answers (public surface: members are added, never renamed). Times are RFC 3339 UTC, or null
 // where there is none; durations end in _ms, sizes in bytes. What the queue says of itself: common/queue_json.h.
 
-std::string StatusJson(const App& app, const Condition& condition, const queue::Ledger& ledger);
-std::string QueueStatsJson(const App& app, const Condition& condition);
+std::string StatusJson(const App& app, const monitor::Condition& condition, const queue::Ledger& ledger);
+std::string QueueStatsJson(const App& app, const monitor::Condition& condition);
 std::string EventsJson(const App& app);
 std::string VersionJson(const App& app);
 std::string ReloadJson(const ReloadReport& report);

@@ -12,6 +12,7 @@
 #include "contract/cloud_contract.h"
 #include "contract/gap_contract.h"
 #include "health/log.h"
+#include "monitor/gaps.h"
 #include "packhorsed/event_file.h"
 #include "packhorsed/session_access.h"
 #include "packhorsed/start_report.h"
@@ -127,7 +128,11 @@ App::~App() {
   }
 }
 
-std::string GapStream(const std::string& destination) { return std::string(queue::kOwnStreams) + destination; }
+std::string ContractOf(const App& app, const std::string& destination) {
+  const auto unit = std::find_if(app.destinations.begin(), app.destinations.end(),
+                                 [&](const DestinationUnit& each) { return each.config.name == destination; });
+  return unit == app.destinations.end() ? "" : unit->config.contract;
+}
 
 queue::Limits QueueLimits(const config::Queue& config) {
   queue::Limits limits;
@@ -156,7 +161,7 @@ std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
                        {stream.contract, stream.topics, stream.retained == config::RetainedPolicy::kState}});
   }
   for (const config::Destination& destination : config.destinations) {
-    streams.push_back({GapStream(destination.name), Lane::kUrgent, {destination.name}, {}, false, {}});
+    streams.push_back({monitor::GapStream(destination.name), Lane::kUrgent, {destination.name}, {}, false, {}});
   }
   return streams;
 }
@@ -176,7 +181,7 @@ Status BindGapStreams(App& app, const config::Config& config) {
   const auto contract = contract::MakeGapContract();
   RETURN_IF_ERROR(contract);
   for (const config::Destination& destination : config.destinations) {
-    const std::string name = GapStream(destination.name);
+    const std::string name = monitor::GapStream(destination.name);
     const Result<StreamId> id = app.queue->Stream(name);
     RETURN_IF_ERROR(id);
     app.streams.insert_or_assign(*id,

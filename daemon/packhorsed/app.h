@@ -88,8 +88,8 @@ Status OpenQueue(App& app);
 Status Assemble(App& app);
 
 queue::Limits QueueLimits(const config::Queue& config);
-// The stream in which a destination is told what it will not get.
-std::string GapStream(const std::string& destination);
+// The cloud contract of a destination as it is configured; empty: there is none of that name.
+std::string ContractOf(const App& app, const std::string& destination);
 std::vector<queue::StreamOptions> QueueStreams(const config::Config& config);
 std::vector<queue::DestinationOptions> QueueDestinations(const config::Config& config);
 

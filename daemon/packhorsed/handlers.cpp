@@ -11,8 +11,8 @@
 #include "health/log.h"
 #include "packhorsed/answers.h"
 #include "packhorsed/dead_replay.h"
+#include "packhorsed/observe.h"
 #include "packhorsed/quarantine_retry.h"
-#include "packhorsed/watch.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -88,7 +88,7 @@ MonoTime Handlers::Serve(control::Server& server, MonoTime now) {
 }
 
 control::Answer Handlers::ShowStatus(const control::Call&, const Args&) {
-  Condition condition = Observe(app_, app_.clock.Mono());
+  monitor::Condition condition = Observe(app_, app_.clock.Mono());
   const Result<queue::Ledger> ledger = app_.queue->ReadLedger();
   if (!ledger) {
     return ledger.error().With("read the ledger");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "health/log.h"
+
 namespace packhorse::daemon {
 namespace {
 
@@ -37,6 +39,22 @@ bool IsLeaving(const App& app, const std::string& client_id) {
   const auto has_it = [&](const auto& unit) { return unit->leaving && unit->connected_as == client_id; };
   return std::any_of(app.leaving_sources.begin(), app.leaving_sources.end(), has_it) ||
          std::any_of(app.sources.begin(), app.sources.end(), has_it);
+}
+
+void HoldSources(App& app, const std::string& because) {
+  if (because.empty()) {
+    return;
+  }
+  for (const auto& unit : app.sources) {
+    if (unit->source && !unit->leaving) {
+      Leave(*unit, app.clock);
+      health::Log(health::LogLevel::kWarning, "source_blocked", because, {{"source", unit->config.name}});
+    }
+    if (unit->error != because) {
+      unit->error = because;
+      unit->since = app.clock.Wall();
+    }
+  }
 }
 
 void FollowSources(App& app, bool held, MonoTime now) {

@@ -19,6 +19,10 @@ void LeaveForGood(App& app, std::unique_ptr<SourceUnit> unit);
 // Whether a source with this client id has still to stop: another one would only take the connection from it.
 bool IsLeaving(const App& app, const std::string& client_id);
 
+// Takes the sources off their brokers, or lets them be: `because` says why, empty: they need not. A clean disconnect:
+// the broker keeps the session and what comes for it, within its own limits.
+void HoldSources(App& app, const std::string& because);
+
 // Destroys what has stopped, and starts the sources of the configuration that have none, unless they are `held` off
 // their brokers. Call each turn; cheap.
 void FollowSources(App& app, bool held, MonoTime now);

@@ -12,6 +12,7 @@
 
 #include "health/log.h"
 #include "packhorsed/leaving.h"
+#include "packhorsed/observe.h"
 #include "packhorsed/teardown.h"
 
 namespace packhorse::daemon {
@@ -68,12 +69,12 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       reloader_(app),
       tail_(app),
       handlers_(app, reloader_, tail_),
-      watch_(app),
+      watch_(app.events, app.clock, app.config.queue.path),
       clock_watch_(*app.queue, app.events, app.clock),
-      gaps_(app),
-      limit_keeper_(app, gaps_),
-      noisy_devices_(app, gaps_),
-      source_events_(app, gaps_),
+      gaps_(*app.queue, app.clock, [&app](const std::string& name) { return ContractOf(app, name); }),
+      limit_keeper_(*app.queue, app.events, app.clock, app.config.queue, gaps_),
+      noisy_devices_(app.events, app.clock, app.config, gaps_),
+      source_events_(*app.queue, *app.sessions, app.events, app.clock, app.config, gaps_),
       old_sessions_(app),
       event_file_(app) {}
 
@@ -84,8 +85,10 @@ Status Loop::Start() {
     return server.error().With("control socket " + app_.config.control.socket);
   }
   server_ = std::move(server).value();
-  limit_keeper_.HoldSources(app_.queue->Snapshot());
-  FollowSources(app_, limit_keeper_.held(), app_.clock.Mono());
+  const std::string held_because = limit_keeper_.HeldBecause(app_.queue->Snapshot());
+  sources_held_ = !held_because.empty();
+  HoldSources(app_, held_because);
+  FollowSources(app_, sources_held_, app_.clock.Mono());
   return {};
 }
 
@@ -123,7 +126,7 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   MonoTime next = latest;
   if (!stopping_) {
     next = std::min(next, reloader_.Step(now));
-    FollowSources(app_, limit_keeper_.held(), now);
+    FollowSources(app_, sources_held_, now);
   }
   // After commands and reload, so that what they change acts in this turn.
   for (DestinationUnit& unit : app_.destinations) {
@@ -151,18 +154,20 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
 void Loop::CheckEverySecond(MonoTime now) {
   if (!stopping_) {
     limit_keeper_.Enforce(now);
-    noisy_devices_.Look(now);
-    source_events_.Look(now);
+    LookAtSources(now);
     gaps_.Store(now, false);
   }
   clock_watch_.Look();
   app_.wall_history.Look(app_.clock);
-  const Condition condition = Observe(app_, now);
+  const monitor::Condition condition = Observe(app_, now);
   if (!stopping_) {
-    limit_keeper_.HoldSources(condition.queue);
-    old_sessions_.Look(!limit_keeper_.HeldBecause(condition.queue).empty(), now);
+    const std::string held_because = limit_keeper_.HeldBecause(condition.queue);
+    sources_held_ = !held_because.empty();
+    HoldSources(app_, held_because);
+    old_sessions_.Look(sources_held_, now);
   }
   watch_.Check(condition);
+  LookAtGrowth(condition, now);
   event_file_.Look(now, false);
   if (stopping_) {
     return;
@@ -180,10 +185,31 @@ void Loop::CheckEverySecond(MonoTime now) {
                     kExitReceivesNothing);
     return;
   }
-  const Verdict verdict = Judge(condition);
+  const monitor::Verdict verdict = monitor::Judge(condition);
   std::string line(Name(verdict.state));
   line += verdict.reasons.empty() ? ": receiving and delivering" : ": " + verdict.reasons.front();
   notifier_.Say(line);
+}
+
+void Loop::LookAtSources(MonoTime now) {
+  for (const auto& unit : app_.sources) {
+    for (const ingest::NoisyDevice& noisy : unit->intake->TakeNoisy()) {
+      noisy_devices_.Note(app_.queue->StreamName(noisy.stream), noisy, now);
+    }
+    source_events_.Look(StatusOf(*unit), unit->intake->TakeOddities(), now);
+  }
+  noisy_devices_.EndQuiet(now);
+  source_events_.TellClouds(now);
+}
+
+void Loop::LookAtGrowth(const monitor::Condition& condition, MonoTime now) {
+  for (const delivery::DestinationStatus& status : condition.destinations) {
+    for (DestinationUnit& unit : app_.destinations) {
+      if (unit.config.name == status.name) {
+        unit.growth.Look(status.pending, now);
+      }
+    }
+  }
 }
 
 void Loop::EndToStartAgain(std::string_view event, std::string_view what, const std::string& because, int exit_code) {
@@ -241,7 +267,7 @@ void Loop::Shutdown() {
   }
   turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
   app_.uploader->Abort();
-  noisy_devices_.Look(app_.clock.Mono());
+  LookAtSources(app_.clock.Mono());
   gaps_.Store(app_.clock.Mono(), true);
   event_file_.Look(app_.clock.Mono(), true);
   const Result<queue::Ledger> ledger = app_.queue->ReadLedger();

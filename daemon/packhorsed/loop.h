@@ -8,17 +8,18 @@
 #include "base/result.h"
 #include "control/control.h"
 #include "delivery/clock_watch.h"
+#include "monitor/gaps.h"
+#include "monitor/limit_keeper.h"
+#include "monitor/noisy_devices.h"
+#include "monitor/source_events.h"
+#include "monitor/watch.h"
 #include "packhorsed/app.h"
 #include "packhorsed/event_file.h"
 #include "packhorsed/handlers.h"
-#include "packhorsed/limit_keeper.h"
-#include "packhorsed/noisy_devices.h"
 #include "packhorsed/notify.h"
 #include "packhorsed/old_sessions.h"
 #include "packhorsed/reload.h"
-#include "packhorsed/source_events.h"
 #include "packhorsed/tail.h"
-#include "packhorsed/watch.h"
 
 namespace packhorse::daemon {
 
@@ -44,6 +45,9 @@ class Loop {
   void Turn(MonoTime latest);
   MonoTime Work(MonoTime now, MonoTime latest);
   void CheckEverySecond(MonoTime now);
+  // What devices and brokers did since the last look.
+  void LookAtSources(MonoTime now);
+  void LookAtGrowth(const monitor::Condition& condition, MonoTime now);
   // Something is wrong that only a start mends.
   void EndToStartAgain(std::string_view event, std::string_view what, const std::string& because, int exit_code);
   void ReadSignals();
@@ -59,16 +63,17 @@ class Loop {
   Reloader reloader_;
   Tail tail_;
   Handlers handlers_;
-  Watch watch_;
+  monitor::Watch watch_;
   delivery::ClockWatch clock_watch_;
-  Gaps gaps_;
-  LimitKeeper limit_keeper_;
-  NoisyDevices noisy_devices_;
-  SourceEvents source_events_;
+  monitor::Gaps gaps_;
+  monitor::LimitKeeper limit_keeper_;
+  monitor::NoisyDevices noisy_devices_;
+  monitor::SourceEvents source_events_;
   OldSessions old_sessions_;
   EventFile event_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
+  bool sources_held_ = false;  // off their brokers, as of the last check
   bool reload_asked_ = false;  // by SIGHUP
   bool stopping_ = false;
   int exit_code_ = 0;

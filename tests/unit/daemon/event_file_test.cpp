@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "packhorsed/limit_keeper.h"
-#include "parts_fixture.h"
+#include "app_fixture.h"
+#include "monitor/limit_keeper.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class EventFileTest : public PartsTest {
+class EventFileTest : public AppTest {
  protected:
   void Restart() {
     EventFile(*app_).Look(clock_.Mono(), true);
@@ -52,8 +52,8 @@ TEST_F(EventFileTest, WhatIsLostAfterTheRestartIsCountedFromThere) {
   Append("{}");
   Append("{}");
   Append("{}");
-  Gaps gaps(*app_);
-  LimitKeeper(*app_, gaps).Enforce(clock_.Mono());
+  monitor::Gaps gaps = MakeGaps();
+  monitor::LimitKeeper(*app_->queue, app_->events, clock_, app_->config.queue, gaps).Enforce(clock_.Mono());
   ASSERT_EQ(app_->events.Open().size(), 1U);
   EXPECT_THAT(app_->events.Open()[0].message, HasSubstr("2 messages dropped since the last start"));
 }

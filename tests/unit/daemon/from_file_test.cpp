@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app_fixture.h"
 #include "packhorse/commands.h"
-#include "parts_fixture.h"
 
 namespace packhorse::cli {
 namespace {
@@ -14,7 +14,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 // The queue of a daemon that has ended, as the command line sees it.
-class FromFile : public daemon::PartsTest {
+class FromFile : public daemon::AppTest {
  protected:
   FromFile() {
     Append(R"({"a":1})");

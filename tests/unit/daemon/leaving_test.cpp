@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "app_fixture.h"
 #include "packhorsed/loop.h"
 #include "packhorsed/old_sessions.h"
 #include "packhorsed/reload.h"
-#include "parts_fixture.h"
 #include "support/mosquitto.h"
 #include "support/mqtt_client.h"
 
@@ -24,7 +24,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class LeavingTest : public PartsTest {
+class LeavingTest : public AppTest {
  protected:
   LeavingTest() {
     configuration_ = json::parse(test::ReadAll(file_));
@@ -145,7 +145,7 @@ TEST_F(LeavingTest, ASourceThatIsHeldOffItsBrokerIsStartedOnceThatIsOver) {
 }
 
 // A process that can receive nothing any more ends, so that it is started again. In a process of its own.
-class ReceivesNothingDeathTest : public PartsTest {};
+class ReceivesNothingDeathTest : public AppTest {};
 
 TEST_F(ReceivesNothingDeathTest, AMessageThatCannotBeStoredEndsTheDaemonSoThatItIsStartedAgain) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");

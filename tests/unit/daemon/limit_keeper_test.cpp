@@ -1,8 +1,9 @@
-#include "packhorsed/limit_keeper.h"
+#include "monitor/limit_keeper.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "packhorsed/app.h"
 #include "support/manual_clock.h"
 #include "support/temp_dir.h"
 
@@ -28,7 +29,7 @@ config::Config OneStreamToTheCloud() {
 // A queue of at most ten messages, without its surroundings.
 class LimitKeeperTest : public testing::Test {
  protected:
-  LimitKeeperTest() {
+  void OpenQueue() {
     queue::Options options;
     options.path = dir / "queue.db";
     options.runtime_dir = dir / "run";
@@ -72,8 +73,9 @@ class LimitKeeperTest : public testing::Test {
   test::TempDir dir;
   test::ManualClock clock;
   App app{"", OneStreamToTheCloud(), clock};
-  Gaps gaps{app};
-  LimitKeeper keeper{app, gaps};
+  const bool open = (OpenQueue(), true);
+  monitor::Gaps gaps{*app.queue, clock, [this](const std::string& name) { return ContractOf(app, name); }};
+  monitor::LimitKeeper keeper{*app.queue, app.events, clock, app.config.queue, gaps};
 };
 
 TEST_F(LimitKeeperTest, DropsAreOneEventThatCountsWhileItIsOpen) {

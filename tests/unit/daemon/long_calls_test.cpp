@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app_fixture.h"
 #include "common/queue_json.h"
 #include "packhorsed/handlers.h"
-#include "packhorsed/watch.h"
-#include "parts_fixture.h"
+#include "packhorsed/observe.h"
 #include "queue/sqlite/database.h"
 
 namespace packhorse::daemon {
@@ -20,7 +20,7 @@ using nlohmann::json;
 using testing::Contains;
 using testing::HasSubstr;
 
-class LongCallsTest : public PartsTest {
+class LongCallsTest : public AppTest {
  protected:
   // One turn of the loop as far as these calls need it.
   void Turn(MonoTime now) {
@@ -121,7 +121,7 @@ class AnswersLater final : public control::Server {
   std::map<std::uint64_t, control::Answer> answers;
 };
 
-class QueueCommands : public PartsTest {
+class QueueCommands : public AppTest {
  protected:
   control::Answer Ask(const std::string& command, const json& args, bool may_change = true) {
     const control::Answer now = handlers_.Handle(control::Call{command, args.dump(), may_change, ++connection_});
@@ -199,7 +199,7 @@ TEST_F(QueueCommands, VerifyAndFlushAnswerLaterAndFlushIsNotForEveryone) {
 
 // --- P3 at the start ---
 
-TEST_F(PartsTest, ALedgerThatDoesNotBalanceAtTheStartIsAnEventAndShowsInTheStatus) {
+TEST_F(AppTest, ALedgerThatDoesNotBalanceAtTheStartIsAnEventAndShowsInTheStatus) {
   Append("payload");
   EXPECT_TRUE(app_->events.Open().empty());
   Stop();
@@ -213,9 +213,9 @@ TEST_F(PartsTest, ALedgerThatDoesNotBalanceAtTheStartIsAnEventAndShowsInTheStatu
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].name, "ledger_mismatch");
   EXPECT_THAT(events[0].message, HasSubstr("received 3, but delivered 0"));
-  const Verdict verdict = Judge(Observe(*app_, clock_.Mono()));
+  const monitor::Verdict verdict = monitor::Judge(Observe(*app_, clock_.Mono()));
   EXPECT_THAT(verdict.reasons, Contains(HasSubstr("the ledger does not balance")));
-  EXPECT_NE(verdict.state, State::kOk);
+  EXPECT_NE(verdict.state, monitor::State::kOk);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
-#include "packhorsed/noisy_devices.h"
+#include "monitor/noisy_devices.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "parts_fixture.h"
+#include "app_fixture.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class NoisyDevicesTest : public PartsTest {
+class NoisyDevicesTest : public AppTest {
  protected:
   void MayEachSend(std::uint64_t messages, config::DeviceRate::Over over) {
     app_->config.streams[0].device_rate = config::DeviceRate{messages, 60s, over};
@@ -32,7 +32,10 @@ class NoisyDevicesTest : public PartsTest {
   }
   void LookAfter(std::chrono::seconds time) {
     clock_.Advance(time);
-    noisy_.Look(clock_.Mono());
+    for (const ingest::NoisyDevice& noisy : app_->sources[0]->intake->TakeNoisy()) {
+      noisy_.Note(app_->queue->StreamName(noisy.stream), noisy, clock_.Mono());
+    }
+    noisy_.EndQuiet(clock_.Mono());
     gaps_.Store(clock_.Mono(), false);
   }
   std::vector<std::string> Open() {
@@ -43,8 +46,8 @@ class NoisyDevicesTest : public PartsTest {
     return open;
   }
 
-  Gaps gaps_{*app_};
-  NoisyDevices noisy_{*app_, gaps_};
+  monitor::Gaps gaps_ = MakeGaps();
+  monitor::NoisyDevices noisy_{app_->events, clock_, app_->config, gaps_};
 };
 
 TEST_F(NoisyDevicesTest, ADeviceOverItsRateIsOneEventThatCountsAndEndsAfterAQuietMinute) {
@@ -89,7 +92,7 @@ TEST_F(NoisyDevicesTest, MoreDevicesThanHaveAnEventOfTheirOwnShareOne) {
     LookAfter(1s);
   }
   const std::vector<std::string> open = Open();
-  EXPECT_EQ(open.size(), NoisyDevices::kMaxDevices + 1);
+  EXPECT_EQ(open.size(), monitor::NoisyDevices::kMaxDevices + 1);
   EXPECT_THAT(open, testing::Contains("device_noisy:telemetry"));
 }
 

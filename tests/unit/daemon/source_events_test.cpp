@@ -1,11 +1,11 @@
-#include "packhorsed/source_events.h"
+#include "monitor/source_events.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app_fixture.h"
 #include "packhorsed/old_sessions.h"
 #include "packhorsed/session_access.h"
-#include "parts_fixture.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -15,7 +15,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class SourceEventsTest : public PartsTest {
+class SourceEventsTest : public AppTest {
  protected:
   void Arrive(const std::string& topic, int count, std::uint8_t qos = 1) {
     for (int i = 0; i < count; ++i) {
@@ -28,7 +28,7 @@ class SourceEventsTest : public PartsTest {
   }
   void LookAfter(std::chrono::seconds time) {
     clock_.Advance(time);
-    events_.Look(clock_.Mono());
+    Look(events_);
     app_->events.EndQuiet(clock_.Mono(), clock_.Wall());
   }
   std::vector<std::string> Open() {
@@ -58,8 +58,18 @@ class SourceEventsTest : public PartsTest {
     return payloads;
   }
 
-  Gaps gaps_{*app_};
-  SourceEvents events_{*app_, gaps_};
+  monitor::SourceEvents MakeEvents(monitor::Gaps& gaps) {
+    return {*app_->queue, *app_->sessions, app_->events, clock_, app_->config, gaps};
+  }
+  void Look(monitor::SourceEvents& events) {
+    for (const auto& unit : app_->sources) {
+      events.Look(StatusOf(*unit), unit->intake->TakeOddities(), clock_.Mono());
+    }
+    events.TellClouds(clock_.Mono());
+  }
+
+  monitor::Gaps gaps_ = MakeGaps();
+  monitor::SourceEvents events_ = MakeEvents(gaps_);
 };
 
 TEST_F(SourceEventsTest, ManyMessagesThatNoStreamTakesAreAnEventWithSamplesUntilTheyEnd) {
@@ -113,17 +123,17 @@ TEST_F(SourceEventsTest, BlindTimeThatEndsBeforeTheClockIsRightIsToldWithItsEndC
   Stop();
   clock_.Reboot("boot-2", WallTime{});
   Start();
-  Gaps gaps(*app_);
-  SourceEvents events(*app_, gaps);
+  monitor::Gaps gaps = MakeGaps();
+  monitor::SourceEvents events = MakeEvents(gaps);
   LoseTheSession(1s);
-  events.Look(clock_.Mono());
+  Look(events);
   EXPECT_THAT(GapRecords(), IsEmpty());
   clock_.Advance(10s);
   clock_.SetWall(WallTime(std::chrono::seconds(1'795'170'000)));  // 2026-11-20T10:20:00Z
   clock_.SetSynchronized(true);
   ASSERT_TRUE(app_->queue->LearnClock());
   EXPECT_TRUE(test::WaitFor([&] {
-    events.Look(clock_.Mono());
+    Look(events);
     return app_->sessions->Untold().empty();
   }));
   ASSERT_TRUE(test::WaitFor([&] { return !GapRecords().empty(); }));

@@ -13,8 +13,8 @@
 #include <csignal>
 #include <future>
 
+#include "app_fixture.h"
 #include "base/file.h"
-#include "parts_fixture.h"
 
 // A queue that cannot be opened at the start.
 
@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 // Another process has the queue: a lock on another open file counts as one.
-class StartWait : public PartsTest {
+class StartWait : public AppTest {
  protected:
   StartWait() {
     Stop();

@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app_fixture.h"
 #include "packhorsed/handlers.h"
-#include "packhorsed/watch.h"
-#include "parts_fixture.h"
+#include "packhorsed/observe.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-class StateTest : public PartsTest {
+class StateTest : public AppTest {
  protected:
   control::Answer Ask(const std::string& command, const json& args = json::object(), bool may_change = true) {
     return handlers_.Handle(control::Call{command, args.dump(), may_change, 1});
@@ -79,11 +79,10 @@ TEST_F(StateTest, ACloudThatNothingHadToBeSentToSaysSoWithoutDegrading) {
 }
 
 TEST_F(StateTest, ACloudThatTakesNothingWhileMessagesWaitWasNeverReachedAndItsBacklogGrows) {
-  Watch watch(*app_);
   for (int i = 0; i < 160; ++i) {
     Append("{}");
     clock_.Advance(std::chrono::seconds(1));
-    watch.Check(Observe(*app_, clock_.Mono()));
+    app_->destinations[0].growth.Look(Observe(*app_, clock_.Mono()).destinations[0].pending, clock_.Mono());
   }
   EXPECT_TRUE(Degrades("destination 'cloud': never reached yet"));
   EXPECT_TRUE(Degrades("destination 'cloud': backlog grows: 121 messages wait, 120 more")) << Status()["reasons"];

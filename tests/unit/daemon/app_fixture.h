@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/load.h"
+#include "monitor/gaps.h"
 #include "packhorsed/app.h"
 #include "support/manual_clock.h"
 #include "support/process.h"
@@ -16,9 +17,9 @@ namespace packhorse::daemon {
 
 // The objects of a daemon as its configuration makes them, with a queue in a temporary folder; nothing is connected,
 // and nothing is sent because nobody drives the uploads.
-class PartsTest : public ::testing::Test {
+class AppTest : public ::testing::Test {
  protected:
-  PartsTest() {
+  AppTest() {
     const std::string text = R"({"gateway":{"id":"gw-1"},
       "sources":[{"name":"plant","urls":["mqtt://127.0.0.1:1"],"client_id":"packhorse-test"}],
       "streams":[{"name":"telemetry","source":"plant","topics":["site/{site}/dev/{device}/+"],
@@ -45,6 +46,10 @@ class PartsTest : public ::testing::Test {
   }
 
   void Stop() { app_.reset(); }
+
+  monitor::Gaps MakeGaps() {
+    return {*app_->queue, *running_clock_, [this](const std::string& name) { return ContractOf(*app_, name); }};
+  }
 
   Sequence Append(const std::string& payload) {
     RawMessage message;

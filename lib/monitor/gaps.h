@@ -1,16 +1,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
-#include "packhorsed/app.h"
+#include "base/clock.h"
 #include "queue/queue.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
+
+// The stream in which a destination is told what it will not get.
+std::string GapStream(const std::string& destination);
 
 // Tells each cloud what it will not get: a record of kind gap per destination, lane and reason, at most one every ten
 // seconds, in a stream of the destination's own (GapStream) and counted there. While earlier ones wait to be delivered
@@ -18,7 +23,10 @@ namespace packhorse::daemon {
 // loses is what was collected; the ledger has the counts all the same. Loop thread.
 class Gaps {
  public:
-  explicit Gaps(App& app) : app_(app) {}
+  // The cloud contract of a destination, as it is configured; empty: there is none of that name.
+  using ContractOf = std::function<std::string(const std::string& destination)>;
+  Gaps(queue::Queue& queue, const Clock& clock, ContractOf contract_of)
+      : queue_(queue), clock_(clock), contract_of_(std::move(contract_of)) {}
 
   void Add(const queue::GivenUp& given_up, MonoTime now);
   // Stores a record of its own, which tells of `outcome`, for a destination whose contract knows that outcome. False:
@@ -41,8 +49,10 @@ class Gaps {
   bool Store(const Key& key, const Gap& gap);
   bool Store(const std::string& destination, std::string text);
 
-  App& app_;
+  queue::Queue& queue_;
+  const Clock& clock_;
+  const ContractOf contract_of_;
   std::map<Key, Gap> gaps_;
 };
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

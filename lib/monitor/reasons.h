@@ -10,7 +10,7 @@
 #include "health/metrics.h"
 #include "ingest/ingest.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 
 // Why the bridge, a source or a destination is not as it should be, in a sentence each. Pure functions; any thread.
 
@@ -35,4 +35,4 @@ struct Course {
 std::vector<Reason> ReasonsOf(const ingest::SourceStatus& source);
 std::vector<Reason> ReasonsOf(const delivery::DestinationStatus& destination, const Course& course);
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

@@ -1,4 +1,4 @@
-#include "packhorsed/watch.h"
+#include "monitor/watch.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 
 #include "base/units.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 // A reconnect within this time is everyday life and not an event.
@@ -168,54 +168,8 @@ std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition) {
   return left;
 }
 
-namespace {
-
-// What was noted before the clock was right is shown as when it was.
-void CorrectTimes(const WallHistory& history, Condition& condition) {
-  for (ingest::SourceStatus& source : condition.sources) {
-    source.since = history.Corrected(source.since);
-  }
-  for (delivery::DestinationStatus& destination : condition.destinations) {
-    destination.since = history.Corrected(destination.since);
-    destination.last_success_at = history.Corrected(destination.last_success_at);
-  }
-  condition.queue.failing_since = history.Corrected(condition.queue.failing_since);
-  for (health::Event& event : condition.events) {
-    event.since = history.Corrected(event.since);
-  }
-}
-
-}  // namespace
-
-Condition Observe(const App& app, MonoTime now) {
-  Condition condition;
-  for (const auto& unit : app.sources) {
-    condition.sources.push_back(StatusOf(*unit));
-  }
-  for (const DestinationUnit& unit : app.destinations) {
-    condition.destinations.push_back(unit.destination->Snapshot(now));
-    condition.courses[unit.config.name] = {unit.growth.Now(),
-                                           std::chrono::floor<std::chrono::seconds>(now - app.started)};
-    if (condition.destinations.back().state == limit::CircuitState::kPaused) {
-      condition.destinations.back().since = unit.paused_since;  // not since when uploads worked or failed before
-    }
-  }
-  condition.queue = app.queue->Snapshot();
-  condition.max_queue_bytes = app.config.queue.max_bytes;
-  condition.max_queue_messages = app.config.queue.max_records;
-  condition.window = app.config.queue.window;
-  condition.events = app.events.Open();
-  condition.ledger_balanced = std::none_of(condition.events.begin(), condition.events.end(),
-                                           [](const health::Event& event) { return event.name == "ledger_mismatch"; });
-  CorrectTimes(app.wall_history, condition);
-  return condition;
-}
-
-Watch::Watch(App& app) : app_(app) {}
-
 void Watch::Check(const Condition& condition) {
-  const WallTime now = app_.clock.Wall();
-  const MonoTime mono = app_.clock.Mono();
+  const WallTime now = clock_.Wall();
   for (const ingest::SourceStatus& source : condition.sources) {
     CheckSource(source, now);
   }
@@ -223,7 +177,7 @@ void Watch::Check(const Condition& condition) {
   CheckAtRisk(condition, now);
   CheckReplaced(condition, now);
   for (const delivery::DestinationStatus& destination : condition.destinations) {
-    CheckDestination(destination, now, mono);
+    CheckDestination(destination, now);
   }
   CheckLeftBehind(condition, now);
   CheckUndecodable(condition, now);
@@ -231,30 +185,30 @@ void Watch::Check(const Condition& condition) {
     return std::none_of(all.begin(), all.end(), [&](const auto& status) { return status.name == event.subject; });
   };
   // What was removed by a reload cannot heal any more.
-  app_.events.ResolveIf(
+  events_.ResolveIf(
       [&](const health::Event& event, const health::EventKind& kind) {
         return (kind.subject == health::EventSubject::kSource && gone(condition.sources, event)) ||
                (kind.subject == health::EventSubject::kDestination && gone(condition.destinations, event));
       },
       now);
-  app_.events.EndQuiet(mono, now);
+  events_.EndQuiet(clock_.Mono(), now);
 }
 
 void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
   const bool connected = source.state == ingest::SourceState::kConnected;
   const bool long_enough = now - source.since >= kSourceGrace;
   if (connected || long_enough) {
-    app_.events.Follow(!connected, "source_down", source.name,
-                       "not connected to " + source.url + Since(source.since) + Because(source.reason) + ". " +
-                           std::string(ingest::AdviceFor(source)),
-                       now);
+    events_.Follow(!connected, "source_down", source.name,
+                   "not connected to " + source.url + Since(source.since) + Because(source.reason) + ". " +
+                       std::string(ingest::AdviceFor(source)),
+                   now);
   }
   std::string refused;
   for (const std::string& filter : source.refused_filters) {
     refused += (refused.empty() ? "" : ", ") + filter;
   }
-  app_.events.Follow(!refused.empty(), "subscription_refused", source.name,
-                     "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
+  events_.Follow(!refused.empty(), "subscription_refused", source.name,
+                 "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
 }
 
 void Watch::CheckReplaced(const Condition& condition, WallTime now) {
@@ -263,53 +217,52 @@ void Watch::CheckReplaced(const Condition& condition, WallTime now) {
   }
   replaced_ = condition.queue.replaced;
   const std::string& what = replaced_.problem;
-  const std::string& path = app_.config.queue.path;
-  app_.events.Raise("queue_replaced", "queue",
-                    what.empty() ? path +
-                                       " was removed or replaced while the daemon worked with it; nothing is lost: all "
-                                       "that it held is in a new file there; what lay there instead is kept as " +
-                                       path + ".replaced"
-                                 : path +
-                                       " was removed or replaced while the daemon works with it, and what it held is "
-                                       "lost when the daemon ends: it cannot be written there again: " +
-                                       what,
-                    now);
+  const std::string& path = queue_path_;
+  events_.Raise("queue_replaced", "queue",
+                what.empty() ? path +
+                                   " was removed or replaced while the daemon worked with it; nothing is lost: all "
+                                   "that it held is in a new file there; what lay there instead is kept as " +
+                                   path + ".replaced"
+                             : path +
+                                   " was removed or replaced while the daemon works with it, and what it held is "
+                                   "lost when the daemon ends: it cannot be written there again: " +
+                                   what,
+                now);
 }
 
 void Watch::CheckStore(const Condition& condition, WallTime now) {
-  app_.events.Follow(!condition.queue.last_error.empty(), "queue_store_failing", "",
-                     "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
+  events_.Follow(!condition.queue.last_error.empty(), "queue_store_failing", "",
+                 "nothing can be stored or acknowledged" + Because(condition.queue.last_error), now);
   if (condition.queue.dead_letters == 0) {
-    app_.events.ResolveIf([](const auto& event, const auto&) { return event.name == "dead_letters"; }, now);
+    events_.ResolveIf([](const auto& event, const auto&) { return event.name == "dead_letters"; }, now);
   }
   const std::uint64_t percent = PercentFull(condition);
   if (percent >= kFullPercent || percent < kRoomyPercent) {
-    app_.events.Follow(percent >= kFullPercent, "queue_nearly_full", "",
-                       std::to_string(percent) + " % full: " + HowFull(condition), now);
+    events_.Follow(percent >= kFullPercent, "queue_nearly_full", "",
+                   std::to_string(percent) + " % full: " + HowFull(condition), now);
   }
-  app_.events.Follow(
-      condition.queue.released_messages > 0, "retention_shortened", "",
-      std::to_string(condition.queue.released_messages) +
-          " delivered messages were let go before retain_delivered was over, to stay within queue.max_bytes",
-      now);
+  events_.Follow(condition.queue.released_messages > 0, "retention_shortened", "",
+                 std::to_string(condition.queue.released_messages) +
+                     " delivered messages were let go before retain_delivered was over, to stay within queue.max_bytes",
+                 now);
 }
 
 void Watch::CheckAtRisk(const Condition& condition, WallTime now) {
   const std::string exceeded = WindowExceeded(condition);
-  app_.events.Follow(!exceeded.empty(), "durability_window_exceeded", "", exceeded, now);
+  events_.Follow(!exceeded.empty(), "durability_window_exceeded", "", exceeded, now);
 }
 
 void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
   const std::map<std::string, std::uint64_t> left = LeftBehind(condition);
   for (const auto& [name, messages] : left) {
-    app_.events.Follow(
+    events_.Follow(
         true, "backlog_left_behind", name,
         std::to_string(messages) + " messages wait for destination '" + name +
             "', which is not in the configuration any more: they are kept and not sent. To send them configure it again"
             " under this name; else they end by queue.max_age or queue.max_bytes",
         now);
   }
-  app_.events.ResolveIf(
+  events_.ResolveIf(
       [&left](const health::Event& event, const auto&) {
         return event.name == "backlog_left_behind" && !left.contains(event.subject);
       },
@@ -319,7 +272,7 @@ void Watch::CheckLeftBehind(const Condition& condition, WallTime now) {
 void Watch::CheckUndecodable(const Condition& condition, WallTime now) {
   const auto& undecodable = condition.queue.undecodable;
   for (const auto& [stream, messages] : undecodable) {
-    app_.events.Follow(
+    events_.Follow(
         true, "definition_missing", stream,
         std::to_string(messages) + " messages of stream '" + stream +
             "' wait in quarantine for what decodes them: the stream is not configured, or this release does not know"
@@ -327,22 +280,17 @@ void Watch::CheckUndecodable(const Condition& condition, WallTime now) {
             " are decoded by themselves",
         now);
   }
-  app_.events.ResolveIf(
+  events_.ResolveIf(
       [&undecodable](const health::Event& event, const auto&) {
         return event.name == "definition_missing" && !undecodable.contains(event.subject);
       },
       now);
 }
 
-void Watch::CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono) {
+void Watch::CheckDestination(const delivery::DestinationStatus& destination, WallTime now) {
   const bool retrying = destination.state == limit::CircuitState::kRetrying;
-  app_.events.Follow(retrying && now - destination.since >= kRetryGrace, "destination_retrying", destination.name,
-                     "no success" + Since(destination.since) + Because(destination.reason), now);
-  for (DestinationUnit& unit : app_.destinations) {
-    if (unit.config.name == destination.name) {
-      unit.growth.Look(destination.pending, mono);
-    }
-  }
+  events_.Follow(retrying && now - destination.since >= kRetryGrace, "destination_retrying", destination.name,
+                 "no success" + Since(destination.since) + Because(destination.reason), now);
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

@@ -1,9 +1,9 @@
-#include "packhorsed/reasons.h"
+#include "monitor/reasons.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 using std::chrono::seconds;
@@ -97,4 +97,4 @@ TEST(SourceReasons, OneThatIsNotConnectedSaysSinceWhenWeAreBlind) {
 }
 
 }  // namespace
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

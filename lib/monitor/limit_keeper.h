@@ -7,38 +7,38 @@
 #include <utility>
 #include <vector>
 
-#include "packhorsed/app.h"
-#include "packhorsed/gaps.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "health/metrics.h"
+#include "monitor/gaps.h"
 #include "queue/queue.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 
 // Keeps the queue within its limits, and says what that costs: a line in the log for each range that goes, an event per
 // destination (docs/RUNBOOK.md: messages_dropped, messages_expired). Loop thread.
 class LimitKeeper {
  public:
-  LimitKeeper(App& app, Gaps& gaps) : app_(app), gaps_(gaps) {}
+  // `config` is the configuration in force: it changes in place.
+  LimitKeeper(queue::Queue& queue, health::Events& events, const Clock& clock, const config::Queue& config, Gaps& gaps)
+      : queue_(queue), events_(events), clock_(clock), config_(config), gaps_(gaps) {}
 
   // To be called once a second.
   void Enforce(MonoTime now);
-  // Takes the sources off their brokers while the disk is full, or the queue is and is to block. A clean disconnect:
-  // the broker keeps the session and what comes for it, within its own limits.
-  void HoldSources(const queue::Stats& stats);
-  // As of the last HoldSources().
-  bool held() const { return held_; }
-
-  // Why the sources are to be off their brokers; empty: they are not.
+  // Why the sources are to be off their brokers, which keep the sessions and what comes for them: the disk is full, or
+  // the queue is and is to block. Empty: they need not.
   std::string HeldBecause(const queue::Stats& stats) const;
 
  private:
   // Tells of each destination whose messages expire soon, once, as long as that is so.
   void TellExpiry(const std::vector<queue::ExpireSoon>& soon);
   void Report(const queue::GivenUp& given_up);
-  void HoldSource(SourceUnit& unit, const std::string& because);
 
-  App& app_;
+  queue::Queue& queue_;
+  health::Events& events_;
+  const Clock& clock_;
+  const config::Queue& config_;
   Gaps& gaps_;
-  bool held_ = false;
   std::set<std::string> expire_soon_;  // destinations that were told of
   // What an open event has counted.
   struct Lost {
@@ -48,4 +48,4 @@ class LimitKeeper {
   std::map<std::pair<std::string, std::string>, Lost> lost_;  // by event and destination
 };
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

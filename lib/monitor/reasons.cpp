@@ -1,10 +1,10 @@
-#include "packhorsed/reasons.h"
+#include "monitor/reasons.h"
 
 #include <chrono>
 
 #include "base/units.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 using delivery::DestinationStatus;
@@ -111,4 +111,4 @@ std::vector<Reason> ReasonsOf(const DestinationStatus& destination, const Course
   return reasons;
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

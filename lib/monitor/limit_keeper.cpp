@@ -1,4 +1,4 @@
-#include "packhorsed/limit_keeper.h"
+#include "monitor/limit_keeper.h"
 
 #include <algorithm>
 #include <chrono>
@@ -6,9 +6,8 @@
 
 #include "base/units.h"
 #include "health/log.h"
-#include "packhorsed/leaving.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 constexpr health::EventName kFailing = "limits_not_enforced";
@@ -52,73 +51,52 @@ void LimitKeeper::Report(const queue::GivenUp& given_up) {
       expired ? health::EventName("messages_expired") : health::EventName("messages_dropped");
   health::Log(health::LogLevel::kWarning, std::string(name.text()) + "_range", What(given_up));
   Lost& lost = lost_[{std::string(name.text()), given_up.destination}];
-  const bool open = app_.events.IsOpen(name, given_up.destination);
+  const bool open = events_.IsOpen(name, given_up.destination);
   lost.since_start = open && (lost.since_start || lost.messages == 0);  // it was kept over the start
   lost.messages = open ? lost.messages + given_up.messages : given_up.messages;
-  app_.events.Raise(name, given_up.destination,
-                    std::to_string(lost.messages) + (expired ? " messages expired" : " messages dropped") +
-                        (lost.since_start ? " since the last start" : " so far") + "; the last: " + What(given_up),
-                    app_.clock.Wall());
+  events_.Raise(name, given_up.destination,
+                std::to_string(lost.messages) + (expired ? " messages expired" : " messages dropped") +
+                    (lost.since_start ? " since the last start" : " so far") + "; the last: " + What(given_up),
+                clock_.Wall());
 }
 
 void LimitKeeper::TellExpiry(const std::vector<queue::ExpireSoon>& soon) {
-  const WallTime wall = app_.clock.Wall();
+  const WallTime wall = clock_.Wall();
   std::set<std::string> told;
   for (const queue::ExpireSoon& each : soon) {
     told.insert(each.destination);
     if (!expire_soon_.contains(each.destination)) {
-      app_.events.Raise(kExpireSoon, each.destination, ExpiryText(each, app_.config.queue), wall);
+      events_.Raise(kExpireSoon, each.destination, ExpiryText(each, config_), wall);
     }
   }
   for (const std::string& destination : expire_soon_) {
     if (!told.contains(destination)) {
-      app_.events.Resolve(kExpireSoon, destination, wall);
+      events_.Resolve(kExpireSoon, destination, wall);
     }
   }
   expire_soon_ = std::move(told);
 }
 
 void LimitKeeper::Enforce(MonoTime now) {
-  const queue::LimitReport report = app_.queue->EnforceLimits(now);
+  const queue::LimitReport report = queue_.EnforceLimits(now);
   for (const queue::GivenUp& given_up : report.given_up) {
     Report(given_up);
     gaps_.Add(given_up, now);
   }
   TellExpiry(report.expire_soon);
-  const WallTime wall = app_.clock.Wall();
-  app_.events.Follow(report.problem.has_value(), kFailing, "", report.problem ? report.problem->message : "", wall);
+  const WallTime wall = clock_.Wall();
+  events_.Follow(report.problem.has_value(), kFailing, "", report.problem ? report.problem->message : "", wall);
 }
 
 std::string LimitKeeper::HeldBecause(const queue::Stats& stats) const {
   if (stats.full == queue::kFullDisk) {
     return "the disk is full: the broker keeps what comes until there is room";
   }
-  const auto& overflow = app_.config.queue.overflow;
+  const auto& overflow = config_.overflow;
   const bool blocks = std::find(overflow.begin(), overflow.end(), config::Overflow::kBlock) != overflow.end();
   return stats.full.empty() || !blocks
              ? ""
              : "the queue is full (" + stats.full + "): the broker keeps what comes until there is room";
 }
 
-void LimitKeeper::HoldSource(SourceUnit& unit, const std::string& because) {
-  if (unit.source && !unit.leaving) {
-    Leave(unit, app_.clock);
-    health::Log(health::LogLevel::kWarning, "source_blocked", because, {{"source", unit.config.name}});
-  }
-  if (unit.error != because) {
-    unit.error = because;
-    unit.since = app_.clock.Wall();
-  }
-}
-
-void LimitKeeper::HoldSources(const queue::Stats& stats) {
-  const std::string because = HeldBecause(stats);
-  held_ = !because.empty();
-  for (const auto& unit : app_.sources) {
-    if (held_) {
-      HoldSource(*unit, because);
-    }
-  }
-}
-
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

@@ -1,11 +1,11 @@
-#include "packhorsed/watch.h"
+#include "monitor/watch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/manual_clock.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 using testing::ElementsAre;
@@ -179,7 +179,7 @@ class WatchTest : public testing::Test {
  protected:
   std::vector<std::string> Open() {
     std::vector<std::string> names;
-    for (const health::Event& event : app.events.Open()) {
+    for (const health::Event& event : events.Open()) {
       names.push_back(event.name + ":" + event.subject);
     }
     return names;
@@ -191,9 +191,9 @@ class WatchTest : public testing::Test {
 
   test::ManualClock clock;
   WallTime start = clock.Wall();
-  App app{"", config::Config(), clock};
+  health::Events events;
   Condition condition = Well();
-  Watch watch{app};
+  Watch watch{events, clock, "/var/lib/packhorse/queue.db"};
 };
 
 TEST_F(WatchTest, ADiskThatDoesNotAnswerIsAnEventUntilItDoes) {
@@ -202,7 +202,7 @@ TEST_F(WatchTest, ADiskThatDoesNotAnswerIsAnEventUntilItDoes) {
   condition.queue.at_risk_for = std::chrono::seconds(6);
   watch.Check(condition);
   ASSERT_THAT(Open(), ElementsAre("durability_window_exceeded:"));
-  EXPECT_EQ(health::Name(app.events.Open().front().severity), "P0");
+  EXPECT_EQ(health::Name(events.Open().front().severity), "P0");
   condition.queue.at_risk_for = std::chrono::seconds(1);
   watch.Check(condition);
   EXPECT_THAT(Open(), IsEmpty());
@@ -216,7 +216,7 @@ TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
   watch.Check(At(std::chrono::seconds(10)));
   watch.Check(At(std::chrono::seconds(11)));
   EXPECT_THAT(Open(), ElementsAre("source_down:plant"));
-  EXPECT_EQ(app.events.Open().front().count, 1U);
+  EXPECT_EQ(events.Open().front().count, 1U);
   condition.sources[0].state = ingest::SourceState::kConnected;
   condition.sources[0].since = start + std::chrono::seconds(12);
   watch.Check(At(std::chrono::seconds(12)));
@@ -224,7 +224,7 @@ TEST_F(WatchTest, AShortReconnectIsNoEventALongOneIsRaisedOnceAndResolved) {
 }
 
 TEST_F(WatchTest, AClockThatJumpsAYearEndsNoMoment) {
-  app.events.Raise("session_lost", "plant", "", clock.Wall());
+  events.Raise("session_lost", "plant", "", clock.Wall());
   watch.Check(condition);
   clock.StepWall(std::chrono::hours(24 * 365));
   watch.Check(condition);
@@ -232,7 +232,7 @@ TEST_F(WatchTest, AClockThatJumpsAYearEndsNoMoment) {
 }
 
 TEST_F(WatchTest, DeadLettersEndWhenTheListIsEmpty) {
-  app.events.Raise("dead_letters", "cloud", "", clock.Wall());
+  events.Raise("dead_letters", "cloud", "", clock.Wall());
   condition.queue.dead_letters = 1;
   watch.Check(condition);
   EXPECT_THAT(Open(), ElementsAre("dead_letters:cloud"));
@@ -275,7 +275,7 @@ TEST_F(WatchTest, BacklogOfADestinationThatIsGoneIsToldUntilItIsBackOrEmpty) {
   watch.Check(At(std::chrono::seconds(0)));
   watch.Check(At(std::chrono::seconds(1)));
   EXPECT_THAT(Open(), ElementsAre("backlog_left_behind:lake"));
-  EXPECT_THAT(app.events.Open()[0].message, HasSubstr("7 messages wait for destination 'lake'"));
+  EXPECT_THAT(events.Open()[0].message, HasSubstr("7 messages wait for destination 'lake'"));
   condition.destinations.push_back(condition.destinations[0]);
   condition.destinations[1].name = "lake";
   watch.Check(At(std::chrono::seconds(2)));
@@ -292,7 +292,7 @@ TEST_F(WatchTest, EventsOfWhatAReloadRemovedAreClosed) {
   condition.sources[0].state = ingest::SourceState::kDown;
   condition.sources[0].since = start - std::chrono::hours(1);
   watch.Check(condition);
-  app.events.Raise("destination_held", "cloud", "404", clock.Wall());
+  events.Raise("destination_held", "cloud", "404", clock.Wall());
   EXPECT_EQ(Open().size(), 2U);
   condition = Condition();
   watch.Check(condition);
@@ -300,4 +300,4 @@ TEST_F(WatchTest, EventsOfWhatAReloadRemovedAreClosed) {
 }
 
 }  // namespace
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

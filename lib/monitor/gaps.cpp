@@ -1,4 +1,4 @@
-#include "packhorsed/gaps.h"
+#include "monitor/gaps.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,12 +7,14 @@
 
 #include "contract/cloud_contract.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 constexpr std::chrono::seconds kCollect{10};
 
 }  // namespace
+
+std::string GapStream(const std::string& destination) { return std::string(queue::kOwnStreams) + destination; }
 
 void Gaps::Add(const queue::GivenUp& given_up, MonoTime now) {
   const auto [found, fresh] = gaps_.try_emplace(Key{given_up.destination, given_up.lane, given_up.reason});
@@ -41,7 +43,7 @@ void Gaps::Store(MonoTime now, bool all) {
 
 std::set<std::string> Gaps::Untold() const {
   std::set<std::string> untold;
-  if (const Result<queue::Ledger> ledger = app_.queue->ReadLedger()) {
+  if (const Result<queue::Ledger> ledger = queue_.ReadLedger()) {
     for (const queue::LedgerRow& row : ledger->rows) {
       if (row.pending > 0 && row.stream == GapStream(row.destination)) {
         untold.insert(row.destination);
@@ -52,10 +54,7 @@ std::set<std::string> Gaps::Untold() const {
 }
 
 bool Gaps::Tell(const std::string& destination, std::string_view outcome, std::string text) {
-  const auto unit = std::find_if(app_.destinations.begin(), app_.destinations.end(),
-                                 [&](const DestinationUnit& each) { return each.config.name == destination; });
-  const std::string contract = unit == app_.destinations.end() ? "" : unit->config.contract;
-  const auto found = contract::FindCloudContract(contract);
+  const auto found = contract::FindCloudContract(contract_of_(destination));
   return !found || !(*found)->TellsGap(outcome) || Store(destination, std::move(text));
 }
 
@@ -72,17 +71,17 @@ bool Gaps::Store(const Key& key, const Gap& gap) {
 
 // False: the queue has no room for it right now.
 bool Gaps::Store(const std::string& destination, std::string text) {
-  const Result<StreamId> stream = app_.queue->Stream(GapStream(destination));
+  const Result<StreamId> stream = queue_.Stream(GapStream(destination));
   if (!stream) {
     return true;  // the destination is no longer configured: there is nobody to tell
   }
   RawMessage message;
   message.stream = *stream;
   message.payload = std::move(text);
-  message.received_at = app_.clock.Wall();
-  message.boot_time = app_.clock.Boot();
-  message.clock = app_.clock.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
-  return app_.queue->TryAppend(message);
+  message.received_at = clock_.Wall();
+  message.boot_time = clock_.Boot();
+  message.clock = clock_.Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
+  return queue_.TryAppend(message);
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

@@ -4,15 +4,17 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "delivery/delivery.h"
+#include "health/metrics.h"
 #include "ingest/ingest.h"
-#include "packhorsed/app.h"
-#include "packhorsed/reasons.h"
-#include "queue/queue.h"
+#include "monitor/reasons.h"
+#include "queue/values/stats.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 
 // Is the bridge well? One judgement for `status`, for the events and for the line of the service manager.
 
@@ -45,14 +47,14 @@ std::vector<Reason> ReasonsOf(const Condition& condition, const delivery::Destin
 // Messages by destination of those that are not in the configuration any more: kept, but not sent.
 std::map<std::string, std::uint64_t> LeftBehind(const Condition& condition);
 
-// Everything but the present ledger, which costs a query; that of the start is in it.
-Condition Observe(const App& app, MonoTime now);
-
 // Raises and resolves the events of sources, store and long outages (docs/RUNBOOK.md has a section for each; the ones
 // of a single delivery are raised by lib/delivery). Loop thread.
 class Watch {
  public:
-  explicit Watch(App& app);
+  // `queue_path`: the database, for messages.
+  Watch(health::Events& events, const Clock& clock, std::string queue_path)
+      : events_(events), clock_(clock), queue_path_(std::move(queue_path)) {}
+
   void Check(const Condition& condition);
 
  private:
@@ -62,10 +64,12 @@ class Watch {
   void CheckAtRisk(const Condition& condition, WallTime now);
   void CheckLeftBehind(const Condition& condition, WallTime now);
   void CheckUndecodable(const Condition& condition, WallTime now);
-  void CheckDestination(const delivery::DestinationStatus& destination, WallTime now, MonoTime mono);
+  void CheckDestination(const delivery::DestinationStatus& destination, WallTime now);
 
-  App& app_;
+  health::Events& events_;
+  const Clock& clock_;
+  const std::string queue_path_;
   queue::Replaced replaced_;  // as told
 };
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor

@@ -1,11 +1,11 @@
-#include "packhorsed/noisy_devices.h"
+#include "monitor/noisy_devices.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "base/units.h"
 
-namespace packhorse::daemon {
+namespace packhorse::monitor {
 namespace {
 
 // After this long without another message over the rate the event is over.
@@ -32,15 +32,6 @@ std::string RateText(const config::Stream* stream) {
 
 }  // namespace
 
-void NoisyDevices::Look(MonoTime now) {
-  for (const auto& unit : app_.sources) {
-    for (const ingest::NoisyDevice& noisy : unit->intake->TakeNoisy()) {
-      Note(app_.queue->StreamName(noisy.stream), noisy, now);
-    }
-  }
-  EndQuietOnes(now);
-}
-
 void NoisyDevices::Note(const std::string& stream, const ingest::NoisyDevice& noisy, MonoTime now) {
   Key key(stream, noisy.device);
   if (noise_.size() >= kMaxDevices && !noise_.contains(key)) {
@@ -54,14 +45,14 @@ void NoisyDevices::Note(const std::string& stream, const ingest::NoisyDevice& no
                                              : "device '" + key.second + "' of stream '" + stream + "'";
   std::string message = who + ": " + std::to_string(noise.messages) +
                         (noise.messages == 1 ? " message over " : " messages over ") +
-                        RateText(FindStream(app_.config, stream)) + " so far, ";
+                        RateText(FindStream(config_, stream)) + " so far, ";
   message += noise.dropped == 0 ? "sent in lane bulk" : std::to_string(noise.dropped) + " of them dropped";
-  app_.events.Raise(kEvent, Subject(key.first, key.second), std::move(message), app_.clock.Wall());
+  events_.Raise(kEvent, Subject(key.first, key.second), std::move(message), clock_.Wall());
   TellClouds(stream, noisy.dropped, now);
 }
 
 void NoisyDevices::TellClouds(const std::string& stream, std::uint64_t dropped, MonoTime now) {
-  const config::Stream* configured = FindStream(app_.config, stream);
+  const config::Stream* configured = FindStream(config_, stream);
   if (dropped == 0 || configured == nullptr) {
     return;
   }
@@ -75,14 +66,14 @@ void NoisyDevices::TellClouds(const std::string& stream, std::uint64_t dropped, 
   }
 }
 
-void NoisyDevices::EndQuietOnes(MonoTime now) {
+void NoisyDevices::EndQuiet(MonoTime now) {
   std::erase_if(noise_, [&](const auto& each) {
     const bool over = now - each.second.last >= kQuietDevice;
     if (over) {
-      app_.events.Resolve(kEvent, Subject(each.first.first, each.first.second), app_.clock.Wall());
+      events_.Resolve(kEvent, Subject(each.first.first, each.first.second), clock_.Wall());
     }
     return over;
   });
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::monitor
