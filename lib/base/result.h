@@ -94,12 +94,11 @@ using Status = Result<void>;
 //
 // A macro, for only a macro can return. The counter keeps the names of nested ones apart.
 #define RETURN_IF_ERROR(...) PACKHORSE_RETURN_IF_ERROR(PACKHORSE_JOIN(packhorse_result_, __COUNTER__), __VA_ARGS__)
-#define PACKHORSE_RETURN_IF_ERROR(NAME, ...)       \
-  do {                                             \
-    if (const auto& NAME = (__VA_ARGS__); !NAME) { \
-      return NAME.error();                         \
-    }                                              \
-  } while (false)
+#define PACKHORSE_RETURN_IF_ERROR(NAME, ...)     \
+  if (const auto& NAME = (__VA_ARGS__); !NAME) { \
+    return NAME.error();                         \
+  }                                              \
+  static_assert(true)
 #define PACKHORSE_JOIN(A, B) PACKHORSE_JOIN_(A, B)
 #define PACKHORSE_JOIN_(A, B) A##B
 

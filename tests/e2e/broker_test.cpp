@@ -5,7 +5,7 @@
 #include <string>
 
 #include "site.h"
-#include "support/session_broker.h"
+#include "support/scripted_broker.h"
 
 namespace packhorse::test {
 namespace {
@@ -80,7 +80,7 @@ TEST(Broker, AReloadWithAnotherClientIdAndOneTopicLessLeavesNothingAtTheBroker) 
 // MQTT 5 section 2.2.2: the length of the properties says more than the packet has. The library's heap may be damaged
 // by it (paho.mqtt.c issue 1703); whatever becomes of that process, the next start goes on.
 TEST(Broker, AfterAMalformedPropertyLengthTheNextStartGoesOn) {
-  SessionBroker broker;
+  ScriptedBroker broker;
   Site site;
   site.config()["sources"][0]["urls"] = {broker.url()};
   site.StartBridge();
@@ -97,7 +97,7 @@ TEST(Broker, AfterAMalformedPropertyLengthTheNextStartGoesOn) {
   const int before = broker.Subscriptions();
   site.StartBridge();
   ASSERT_TRUE(broker.WaitForSubscriptions(before + 1));
-  SessionBroker::Publish good;
+  ScriptedBroker::Publish good;
   good.topic = topic;
   good.payload = R"({"seq":1})";
   broker.Send(good);

@@ -18,7 +18,7 @@
 
 #include "site.h"
 #include "support/http_server.h"
-#include "support/session_broker.h"
+#include "support/scripted_broker.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::test {
@@ -229,7 +229,7 @@ class Gateway {
     }
   }
   void NoteAcknowledged() {
-    const std::vector<SessionBroker::Reply> replies = broker_.Replies();
+    const std::vector<ScriptedBroker::Reply> replies = broker_.Replies();
     const std::vector<Steady::time_point> times = broker_.ReplyTimes();
     for (; noted_ < std::min(replies.size(), times.size()); ++noted_) {
       acknowledged_.emplace(replies[noted_].id, times[noted_]);
@@ -251,7 +251,7 @@ class Gateway {
   std::mt19937_64 random_;
   const bool strict_;
   Cloud cloud_;
-  SessionBroker broker_;
+  ScriptedBroker broker_;
   std::optional<Process> daemon_;
   int subscriptions_ = 0;
   int last_ = 0;

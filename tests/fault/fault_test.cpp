@@ -11,17 +11,17 @@
 #include <vector>
 
 #include "failing_step.h"
-#include "faulty_vfs.h"
 #include "queue/queue.h"
 #include "support/manual_clock.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
+#include "support/vfs/test_vfs.h"
 
 namespace packhorse::queue {
 namespace {
 
 using test::FailingStep;
-using test::FaultyVfs;
+using test::TestVfs;
 
 // More than a life has writes and syncs: the loop ends before.
 constexpr int kMaxCalls = 500;
@@ -281,7 +281,7 @@ TEST(Fault, EveryStepOfAStartThatFailsOnceLeavesEverythingToTheNextStart) {
 
 // A checkpoint without operations does not move the position: whether it is in shows elsewhere.
 TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas) {
-  FaultyVfs::Install();
+  TestVfs::Install();
   int n = 1;
   for (; n < kMaxCalls; ++n) {
     SCOPED_TRACE("call " + std::to_string(n) + " failed");
@@ -289,10 +289,10 @@ TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas
     life.Append();
     life.Append();
     life.Verify();
-    FaultyVfs::FailNth(n, SQLITE_IOERR_WRITE);
+    TestVfs::FailNth(n, SQLITE_IOERR_WRITE);
     life.AddDestinationWhileIdle();
-    const bool failed = FaultyVfs::Failed();
-    FaultyVfs::Heal();
+    const bool failed = TestVfs::Failed();
+    TestVfs::Heal();
     ASSERT_FALSE(::testing::Test::HasFatalFailure());
     ASSERT_EQ(life.StoredMessages(), 4U);
     life.Reopen();
@@ -309,63 +309,61 @@ TEST(Fault, ReconfigureOfAnIdleQueueThatFailsHasNotHappenedAndOneThatSucceedsHas
 
 // That checkpoint was begun before anything was held back: what it lets go must not be counted.
 TEST(Fault, CountWaitsForACheckpointThatTheDiskRefused) {
-  FaultyVfs::Install();
+  TestVfs::Install();
   Life life(false);
   for (int i = 0; i < 3; ++i) {
     life.Append();
     life.Verify();
   }
   life.Deliver();
-  FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+  TestVfs::FailNth(1, SQLITE_IOERR_WRITE);
   life.CheckpointWithoutWaiting();
-  ASSERT_TRUE(test::WaitFor([] { return FaultyVfs::Failed(); }));
+  ASSERT_TRUE(test::WaitFor([] { return TestVfs::Failed(); }));
   ASSERT_TRUE(life.AddDestination());
-  FaultyVfs::Heal();
+  TestVfs::Heal();
   EXPECT_EQ(life.WaitingForLake(), 0U);
   life.Verify();
   EXPECT_EQ(life.StoredMessages(), 0U);
 }
 
 TEST(Fault, CountIsRefusedAfterAWhileWhenTheDiskTakesNoCheckpoint) {
-  FaultyVfs::Install();
+  TestVfs::Install();
   Life life(false);
   life.Append();
-  FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+  TestVfs::FailNth(1, SQLITE_IOERR_WRITE);
   life.CheckpointWithoutWaiting();
   Result<Queue::Ahead> counted = Queue::Ahead::kWaits;
   ASSERT_TRUE(test::WaitFor([&] {
-    if (FaultyVfs::Failed()) {
-      FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+    if (TestVfs::Failed()) {
+      TestVfs::FailNth(1, SQLITE_IOERR_WRITE);
       counted = life.CountAhead();
       life.Advance(std::chrono::seconds(1));
     }
     return !counted;
   }));
   EXPECT_EQ(counted.error().code, ErrorCode::kUnavailable);
-  FaultyVfs::Heal();
+  TestVfs::Heal();
   life.Verify();
   EXPECT_TRUE(life.AddDestination());
   EXPECT_EQ(life.WaitingForLake(), 1U);
 }
 
 TEST(Fault, LastCheckpointThatFailsOnceIsTriedAgainBeforeTheEnd) {
-  FaultyVfs::Install();
+  TestVfs::Install();
   Life life(false);
   life.Append();
-  FaultyVfs::FailNth(1, SQLITE_IOERR_WRITE);
+  TestVfs::FailNth(1, SQLITE_IOERR_WRITE);
   life.Reopen();
-  EXPECT_TRUE(FaultyVfs::Failed());
-  FaultyVfs::Heal();
+  EXPECT_TRUE(TestVfs::Failed());
+  TestVfs::Heal();
   EXPECT_EQ(life.Found(), StartReport::How::kClean);
   life.Verify();
 }
 
-TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothing) { FailEveryCall<FaultyVfs>(false, SQLITE_IOERR_WRITE); }
-TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothingInModeStrict) {
-  FailEveryCall<FaultyVfs>(true, SQLITE_IOERR_WRITE);
-}
+TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothing) { FailEveryCall<TestVfs>(false, SQLITE_IOERR_WRITE); }
+TEST(Fault, EveryWriteOrSyncThatFailsOnceLosesNothingInModeStrict) { FailEveryCall<TestVfs>(true, SQLITE_IOERR_WRITE); }
 TEST(Fault, EveryStepOfAStatementThatFailsOnceLosesNothing) { FailEveryCall<FailingStep>(false, SQLITE_NOMEM); }
-TEST(Fault, FullDiskAtEveryWriteLosesNothing) { FailEveryCall<FaultyVfs>(false, SQLITE_FULL); }
+TEST(Fault, FullDiskAtEveryWriteLosesNothing) { FailEveryCall<TestVfs>(false, SQLITE_FULL); }
 
 }  // namespace
 }  // namespace packhorse::queue

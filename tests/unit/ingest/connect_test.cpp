@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "bridge.h"
-#include "scripted_broker.h"
 #include "support/mosquitto.h"
 #include "support/mqtt_client.h"
+#include "support/scripted_broker.h"
 
 // How a source comes to a connection and keeps it.
 
@@ -276,21 +276,24 @@ TEST(Connect, PlainUrlOfATlsPortIsNoConnection) {
 }
 
 TEST(Connect, BrokerThatAnswersInTheFormOf311IsSpokenToIn311) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kOldAnswersInItsOwnForm);
+  ScriptedBroker broker;
+  broker.SetMqtt5(ScriptedBroker::Mqtt5::kRefused);
   Bridge bridge(SourceOptionsFor({broker.url()}));
   ASSERT_TRUE(bridge.WaitConnected());
   EXPECT_EQ(bridge.status().protocol, "3.1.1");
 }
 
 TEST(Connect, BrokerThatClosesOnMqtt5IsSpokenToIn311) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kOldCloses);
+  ScriptedBroker broker;
+  broker.SetMqtt5(ScriptedBroker::Mqtt5::kCloses);
   Bridge bridge(SourceOptionsFor({broker.url()}));
   ASSERT_TRUE(bridge.WaitConnected());
   EXPECT_EQ(bridge.status().protocol, "3.1.1");
 }
 
 TEST(Connect, Mqtt5AloneWithAnOldBrokerSaysWhatToDo) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kOldAnswersInItsOwnForm);
+  ScriptedBroker broker;
+  broker.SetMqtt5(ScriptedBroker::Mqtt5::kRefused);
   SourceOptions options = SourceOptionsFor({broker.url()});
   options.protocol = "5";
   Bridge bridge(options);
@@ -298,7 +301,8 @@ TEST(Connect, Mqtt5AloneWithAnOldBrokerSaysWhatToDo) {
 }
 
 TEST(Connect, SessionTakenOverNamesTheClientId) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kTakesOver);
+  ScriptedBroker broker;
+  broker.SetTakesOver(true);
   Bridge bridge(SourceOptionsFor({broker.url()}));
   EXPECT_TRUE(bridge.WaitReason(SourceState::kConnecting,
                                 "session taken over (0x8E): another client uses the client id \"packhorse-test\""));
@@ -322,14 +326,16 @@ TEST(Connect, SecondClientWithOurIdIsSuspectedFromTheThirdLossOn) {
 }
 
 TEST(Connect, SubscriptionWithoutAcknowledgementIsNamed) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kGrantsQos0);
+  ScriptedBroker broker;
+  broker.SetGranted(0);
   Bridge bridge(SourceOptionsFor({broker.url()}));
   EXPECT_TRUE(bridge.WaitReason(SourceState::kConnected, "\"a/#\" granted with QoS 0 only"));
   EXPECT_TRUE(bridge.status().refused_filters.empty());
 }
 
 TEST(Connect, RefusedSubscriptionIsTriedAgain) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kRefusesOnce);
+  ScriptedBroker broker;
+  broker.SetGrantedFirst(0x87);
   SourceOptions options = SourceOptionsFor({broker.url()});
   options.subscribe_again = std::chrono::milliseconds(300);
   Bridge bridge(options);
@@ -339,7 +345,8 @@ TEST(Connect, RefusedSubscriptionIsTriedAgain) {
 }
 
 TEST(Connect, MissingAnswerToASubscriptionEndsTheConnection) {
-  const ScriptedBroker broker(ScriptedBroker::Kind::kNoSuback);
+  ScriptedBroker broker;
+  broker.SetAnswersSubscribe(false);
   SourceOptions options = SourceOptionsFor({broker.url()});
   options.connect_timeout = std::chrono::milliseconds(1'500);
   Bridge bridge(options);

@@ -9,7 +9,7 @@
 
 #include "bridge.h"
 #include "support/mosquitto.h"
-#include "support/session_broker.h"
+#include "support/scripted_broker.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::ingest {
@@ -20,7 +20,7 @@ using test::Bridge;
 using test::Mosquitto;
 using test::MosquittoOptions;
 using test::Publish;
-using test::SessionBroker;
+using test::ScriptedBroker;
 using test::SourceOptionsFor;
 using test::WaitFor;
 using testing::Contains;
@@ -127,7 +127,7 @@ TEST_F(Remembered, AnOldSessionWhoseBrokerIsGoneIsGivenUpInTheEnd) {
 }
 
 TEST_F(Remembered, AShorterKeepAliveOfTheBrokerIsObeyedAndRemembered) {
-  SessionBroker broker;
+  ScriptedBroker broker;
   broker.SetServerKeepAlive(10);
   SourceOptions options = Options(broker.url());
   options.keep_alive = 60s;
@@ -147,7 +147,7 @@ TEST_F(Remembered, AShorterKeepAliveOfTheBrokerIsObeyedAndRemembered) {
 
 TEST_F(Remembered, AFilterAtWhichTheBrokerClosesIsFoundAndTheOthersGoOn) {
   for (const std::string protocol : {"5", "3.1.1"}) {
-    SessionBroker broker;
+    ScriptedBroker broker;
     broker.SetForbidden("secret");
     SourceOptions options = Options(broker.url(), {"a/#", "secret/#", "b/#"});
     options.protocol = protocol;
@@ -163,7 +163,7 @@ TEST_F(Remembered, AFilterAtWhichTheBrokerClosesIsFoundAndTheOthersGoOn) {
 }
 
 TEST_F(Remembered, AnExpiryBelowWhatWasGrantedBeforeIsAReason) {
-  SessionBroker broker;
+  ScriptedBroker broker;
   broker.SetSessionExpiry(86'400);
   {
     Bridge bridge(Options(broker.url()));
@@ -179,7 +179,7 @@ TEST_F(Remembered, AnExpiryBelowWhatWasGrantedBeforeIsAReason) {
 }
 
 TEST_F(Remembered, QosZeroAloneIsAReasonAndNamesTheTopic) {
-  SessionBroker broker;
+  ScriptedBroker broker;
   broker.SetGranted(0);
   Bridge bridge(Options(broker.url()));
   ASSERT_TRUE(bridge.WaitConnected());
@@ -189,7 +189,7 @@ TEST_F(Remembered, QosZeroAloneIsAReasonAndNamesTheTopic) {
 }
 
 TEST_F(Remembered, ConnectionsThatDoNotLastAreAReasonUntilOneDoes) {
-  SessionBroker broker;
+  ScriptedBroker broker;
   broker.SetSessionPresent(true);
   SourceOptions options = Options(broker.url());
   options.settled_after = 1'500ms;

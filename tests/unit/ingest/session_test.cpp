@@ -10,24 +10,24 @@
 
 #include "bridge.h"
 #include "queue/queue.h"
-#include "support/session_broker.h"
+#include "support/scripted_broker.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::ingest {
 namespace {
 
-using test::SessionBroker;
+using test::ScriptedBroker;
 using test::SourceOptionsFor;
 using test::WaitFor;
 using testing::ElementsAre;
-using Reply = SessionBroker::Reply;
+using Reply = ScriptedBroker::Reply;
 
-constexpr int kPuback = SessionBroker::kPuback;
+constexpr int kPuback = ScriptedBroker::kPuback;
 
 // A source that stores in a real queue.
 class Gateway {
  public:
-  explicit Gateway(const SessionBroker& broker, const std::string& protocol, Limits limits = {},
+  explicit Gateway(const ScriptedBroker& broker, const std::string& protocol, Limits limits = {},
                    std::uint32_t max_packet_bytes = 0) {
     queue::Options options;
     options.path = dir_ / "queue.db";
@@ -83,7 +83,7 @@ class Session : public ::testing::TestWithParam<std::string> {
     ASSERT_TRUE(gateway.Connected(connects));
     ASSERT_TRUE(broker_.WaitForSubscriptions(static_cast<int>(connects)));
   }
-  SessionBroker broker_;
+  ScriptedBroker broker_;
 };
 
 TEST_P(Session, ALostOneIsCountedAndWhatTheBrokerSendsAgainIsStoredAgain) {
@@ -195,8 +195,8 @@ TEST_P(Session, QosTwoIsStoredOnceAndItsHandshakeEnds) {
   ASSERT_TRUE(broker_.WaitForReplies(3));
   EXPECT_TRUE(WaitFor([&] { return gateway.Stored().size() == 2; }));
   EXPECT_THAT(gateway.Stored(), testing::UnorderedElementsAre("exactly", "next"));
-  EXPECT_THAT(broker_.Replies(), testing::UnorderedElementsAre(Reply{SessionBroker::kPubrec, 9},
-                                                               Reply{SessionBroker::kPubcomp, 9}, Reply{kPuback, 10}));
+  EXPECT_THAT(broker_.Replies(), testing::UnorderedElementsAre(Reply{ScriptedBroker::kPubrec, 9},
+                                                               Reply{ScriptedBroker::kPubcomp, 9}, Reply{kPuback, 10}));
 }
 
 // We never ask for QoS 2; such a message comes only of a subscription that an earlier client left under our id.
@@ -213,8 +213,8 @@ TEST_P(Session, QosTwoWhoseConnectionIsCutBeforeTheReleaseIsStoredOnceAndEndsIts
   broker_.SendPubrel(9);
   broker_.Send({10, "next"});
   ASSERT_TRUE(broker_.WaitForReplies(3));
-  EXPECT_THAT(broker_.Replies(), testing::UnorderedElementsAre(Reply{SessionBroker::kPubrec, 9},
-                                                               Reply{SessionBroker::kPubcomp, 9}, Reply{kPuback, 10}));
+  EXPECT_THAT(broker_.Replies(), testing::UnorderedElementsAre(Reply{ScriptedBroker::kPubrec, 9},
+                                                               Reply{ScriptedBroker::kPubcomp, 9}, Reply{kPuback, 10}));
   EXPECT_TRUE(WaitFor([&] { return gateway.Stored().size() == 2; }));
   EXPECT_THAT(gateway.Stored(), testing::UnorderedElementsAre("exactly", "next"));
 }
@@ -238,7 +238,7 @@ TEST_P(Session, QosTwoOfASessionThatTheBrokerForgotIsNotRemembered) {
 
 // The process died twice while it was connected: what it may have died of is looked for without the library.
 TEST(PassOver, AMessageThatIsTooLargeIsCountedAndAcknowledgedAndWhatIsBehindItArrives) {
-  SessionBroker broker;
+  ScriptedBroker broker;
   broker.SetSessionPresent(true);
   const test::TempDir dir;
   SourceOptions options = SourceOptionsFor({broker.url()});

@@ -3,8 +3,8 @@
 
 #include <malloc.h>
 
-#include "counting_vfs.h"
 #include "queue_fixture.h"
+#include "support/vfs/test_vfs.h"
 #include "support/walking_devices.h"
 
 namespace packhorse::queue {
@@ -16,7 +16,7 @@ class Flash : public QueueTest {
  protected:
   Flash() {
     queue_.reset();
-    test::CountingVfs::Install();
+    test::TestVfs::Install();
     Reopen();
   }
 
@@ -63,10 +63,10 @@ class Flash : public QueueTest {
   template <typename Work>
   double WrittenPerByte(Work work) {
     arrived_bytes_ = 0;
-    const std::uint64_t before = test::CountingVfs::BytesWritten();
+    const std::uint64_t before = test::TestVfs::BytesWritten();
     work();
     queue_.reset();
-    const auto written = static_cast<double>(test::CountingVfs::BytesWritten() - before);
+    const auto written = static_cast<double>(test::TestVfs::BytesWritten() - before);
     Reopen();
     return written / static_cast<double>(arrived_bytes_);
   }
@@ -138,9 +138,9 @@ TEST_P(Flash, MemoryDoesNotGrowWithTheBacklog) {
 TEST_P(Flash, OpeningReadsNoMoreOfALongBacklog) {
   const auto reopen = [this] {
     queue_.reset();
-    const std::uint64_t before = test::CountingVfs::BytesRead();
+    const std::uint64_t before = test::TestVfs::BytesRead();
     Reopen();
-    return static_cast<double>(test::CountingVfs::BytesRead() - before);
+    return static_cast<double>(test::TestVfs::BytesRead() - before);
   };
   Arrive(10'000);
   Checkpoint();

@@ -1,4 +1,4 @@
-#include "faulty_vfs.h"
+#include "support/vfs/test_vfs.h"
 
 #include <sqlite3.h>
 
@@ -9,6 +9,8 @@
 namespace packhorse::test {
 namespace {
 
+std::atomic<std::uint64_t> g_written{0};
+std::atomic<std::uint64_t> g_read{0};
 std::atomic<int> g_left{0};
 std::atomic<int> g_code{SQLITE_OK};
 sqlite3_vfs* g_disk = nullptr;
@@ -27,7 +29,14 @@ std::array<Table, 2> g_tables;
 
 template <std::size_t kTable>
 int Write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
+  g_written += static_cast<std::uint64_t>(size);
   return Fails() ? g_code.load() : g_tables[kTable].real->xWrite(file, bytes, size, at);
+}
+
+template <std::size_t kTable>
+int Read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 at) {
+  g_read += static_cast<std::uint64_t>(size);
+  return g_tables[kTable].real->xRead(file, bytes, size, at);
 }
 
 template <std::size_t kTable>
@@ -54,6 +63,7 @@ void Replace(sqlite3_file* file) {
     table.real = file->pMethods;
     table.ours = *file->pMethods;
     table.ours.xWrite = Write<kTable>;
+    table.ours.xRead = Read<kTable>;
     table.ours.xSync = Sync<kTable>;
     table.ours.xTruncate = Truncate<kTable>;
     table.ours.xFileControl = FileControl<kTable>;
@@ -77,23 +87,27 @@ int OpenFile(sqlite3_vfs* /*vfs*/, sqlite3_filename name, sqlite3_file* file, in
 
 }  // namespace
 
-void FaultyVfs::Install() {
+void TestVfs::Install() {
   std::call_once(g_installed, [] {
     g_disk = sqlite3_vfs_find(nullptr);
     g_vfs = *g_disk;
-    g_vfs.zName = "faulty";
+    g_vfs.zName = "test";
     g_vfs.xOpen = OpenFile;
     sqlite3_vfs_register(&g_vfs, 1);
   });
 }
 
-void FaultyVfs::FailNth(int n, int code) {
+std::uint64_t TestVfs::BytesWritten() { return g_written.load(); }
+
+std::uint64_t TestVfs::BytesRead() { return g_read.load(); }
+
+void TestVfs::FailNth(int n, int code) {
   g_code.store(code);
   g_left.store(n);
 }
 
-void FaultyVfs::Heal() { g_left.store(0); }
+void TestVfs::Heal() { g_left.store(0); }
 
-bool FaultyVfs::Failed() { return g_left.load() <= 0; }
+bool TestVfs::Failed() { return g_left.load() <= 0; }
 
 }  // namespace packhorse::test

@@ -1,4 +1,4 @@
-#include "support/session_broker.h"
+#include "support/scripted_broker.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -36,7 +36,7 @@ std::string FilterOf(const std::string& body, bool v5) {
 
 }  // namespace
 
-SessionBroker::SessionBroker() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+ScriptedBroker::ScriptedBroker() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -44,23 +44,23 @@ SessionBroker::SessionBroker() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CL
   if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
       getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
       listen(listener_.get(), 16) != 0) {
-    throw std::runtime_error("session broker: no port to listen on");
+    throw std::runtime_error("scripted broker: no port to listen on");
   }
   port_ = ntohs(address.sin_port);
   thread_ = std::thread([this] { Run(); });
 }
 
-void SessionBroker::Send(const Publish& publish) {
+void ScriptedBroker::Send(const Publish& publish) {
   const std::lock_guard lock(mutex_);
   Send(*current_, publish);
 }
 
-void SessionBroker::SendTo(std::size_t n, const Publish& publish) {
+void ScriptedBroker::SendTo(std::size_t n, const Publish& publish) {
   const std::lock_guard lock(mutex_);
   Send(*greeted_.at(n), publish);
 }
 
-void SessionBroker::Send(Client& client, const Publish& publish) {
+void ScriptedBroker::Send(Client& client, const Publish& publish) {
   std::string body;
   PutText(body, publish.topic);
   if (publish.qos > 0) {
@@ -74,7 +74,7 @@ void SessionBroker::Send(Client& client, const Publish& publish) {
   Put(client, 0x30 | flags, body);
 }
 
-void SessionBroker::Put(Client& client, int first, const std::string& body) {
+void ScriptedBroker::Put(Client& client, int first, const std::string& body) {
   std::string packet(1, static_cast<char>(first));
   std::size_t size = body.size();
   do {
@@ -92,7 +92,7 @@ void SessionBroker::Put(Client& client, int first, const std::string& body) {
   }
 }
 
-void SessionBroker::Run() {
+void ScriptedBroker::Run() {
   std::vector<ClientPtr> clients;
   while (!stop_) {
     std::vector<pollfd> items = {{listener_.get(), POLLIN, 0}};
@@ -112,7 +112,7 @@ void SessionBroker::Run() {
   }
 }
 
-bool SessionBroker::Read(const ClientPtr& client) {
+bool ScriptedBroker::Read(const ClientPtr& client) {
   std::array<char, 4096> bytes{};
   const ssize_t n = recv(client->fd.get(), bytes.data(), bytes.size(), 0);
   if (n <= 0) {
@@ -134,9 +134,15 @@ bool SessionBroker::Read(const ClientPtr& client) {
 }
 
 // The protocol level follows the protocol's name, then flags, keep-alive, properties with MQTT 5, and the client id.
-void SessionBroker::AnswerConnect(const ClientPtr& connection, const std::string& body) {
+bool ScriptedBroker::AnswerConnect(const ClientPtr& connection, const std::string& body) {
   Client& client = *connection;
   client.v5 = body.at(6) == 5;
+  if (client.v5 && mqtt5_ != Mqtt5::kSpoken) {
+    if (mqtt5_ == Mqtt5::kRefused) {
+      Put(client, 0x20, {'\0', '\1'});
+    }
+    return false;
+  }
   const std::size_t id_at = client.v5 ? 11 + static_cast<unsigned char>(body.at(10)) : 10;
   Hello hello{body.substr(id_at + 2, static_cast<std::size_t>(Number(body, id_at))), Number(body, 8),
               (body.at(7) & 2) != 0};
@@ -157,9 +163,10 @@ void SessionBroker::AnswerConnect(const ClientPtr& connection, const std::string
   Put(client, 0x20,
       std::string(1, session_present_ && !hello.clean ? '\1' : '\0') + '\0' +
           (client.v5 ? static_cast<char>(properties.size()) + properties : std::string()));
+  return true;
 }
 
-bool SessionBroker::AnswerSubscribe(const ClientPtr& client, const std::string& body) {
+bool ScriptedBroker::AnswerSubscribe(const ClientPtr& client, const std::string& body) {
   const std::string filter = FilterOf(body, client->v5);
   current_ = client;
   ++subscriptions_;
@@ -167,12 +174,20 @@ bool SessionBroker::AnswerSubscribe(const ClientPtr& client, const std::string& 
     shutdown(client->fd.get(), SHUT_RDWR);
     return false;
   }
+  if (!answers_subscribe_) {
+    return true;
+  }
   subscribed_.push_back(filter);
-  Put(*client, 0x90, body.substr(0, 2) + (client->v5 ? std::string(1, '\0') : "") + static_cast<char>(granted_.load()));
+  const int first = granted_first_.exchange(-1);
+  const auto code = static_cast<char>(first >= 0 ? first : granted_.load());
+  Put(*client, 0x90, body.substr(0, 2) + (client->v5 ? std::string(1, '\0') : "") + code);
+  if (takes_over_) {
+    Put(*client, 0xE0, {'\x8E', '\0'});
+  }
   return true;
 }
 
-bool SessionBroker::Answer(const ClientPtr& client, int first, const std::string& body) {
+bool ScriptedBroker::Answer(const ClientPtr& client, int first, const std::string& body) {
   const auto id_at = [&](std::size_t at) {
     return static_cast<std::uint16_t>(static_cast<unsigned char>(body[at]) << 8 |
                                       static_cast<unsigned char>(body[at + 1]));
@@ -180,8 +195,7 @@ bool SessionBroker::Answer(const ClientPtr& client, int first, const std::string
   const std::string properties(client->v5 ? 1 : 0, '\0');
   switch (first >> 4) {
     case 1:  // CONNECT
-      AnswerConnect(client, body);
-      return true;
+      return AnswerConnect(client, body);
     case 8:  // SUBSCRIBE
       return AnswerSubscribe(client, body);
     case kPuback:

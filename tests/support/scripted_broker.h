@@ -19,7 +19,7 @@ namespace packhorse::test {
 
 // A broker that does what it is told: the test decides which PUBLISH packets it sends, when it cuts the connection and
 // what it says of the session, and sees every acknowledgement. MQTT 5 and 3.1.1. Thread-safe.
-class SessionBroker {
+class ScriptedBroker {
  public:
   struct Publish {
     std::uint16_t id = 1;
@@ -39,12 +39,12 @@ class SessionBroker {
   static constexpr int kPubrel = 6;
   static constexpr int kPubcomp = 7;
 
-  SessionBroker();
-  ~SessionBroker() {
+  ScriptedBroker();
+  ~ScriptedBroker() {
     stop_ = true;
     thread_.join();
   }
-  SessionBroker(const SessionBroker&) = delete;
+  ScriptedBroker(const ScriptedBroker&) = delete;
   std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
 
   // On the connection that subscribed last.
@@ -59,12 +59,21 @@ class SessionBroker {
     const std::lock_guard lock(mutex_);
     shutdown(current_->fd.get(), SHUT_RDWR);
   }
+  // What becomes of a CONNECT of MQTT 5: an old broker answers it in the form of 3.1.1, or closes the connection.
+  enum class Mqtt5 { kSpoken, kRefused, kCloses };
+  void SetMqtt5(Mqtt5 mqtt5) { mqtt5_ = mqtt5; }
   void SetSessionPresent(bool present) { session_present_ = present; }
   // MQTT 5: what CONNACK says as Server Keep Alive and as Session Expiry Interval.
   void SetServerKeepAlive(std::uint16_t seconds) { server_keep_alive_ = seconds; }
   void SetSessionExpiry(std::uint32_t seconds) { session_expiry_ = seconds; }
   // The answer to each filter of a SUBSCRIBE.
   void SetGranted(std::uint8_t code) { granted_ = code; }
+  // The answer to the first SUBSCRIBE, once.
+  void SetGrantedFirst(std::uint8_t code) { granted_first_ = code; }
+  // Whether a SUBSCRIBE is answered at all.
+  void SetAnswersSubscribe(bool answers) { answers_subscribe_ = answers; }
+  // MQTT 5: ends each connection after its first SUBSCRIBE as if another client had taken the session over.
+  void SetTakesOver(bool takes_over) { takes_over_ = takes_over; }
   // A SUBSCRIBE with a filter that contains this ends the connection.
   void SetForbidden(const std::string& part) {
     const std::lock_guard lock(mutex_);
@@ -149,7 +158,7 @@ class SessionBroker {
   void Run();
   bool Read(const ClientPtr& client);
   bool Answer(const ClientPtr& client, int first, const std::string& body);
-  void AnswerConnect(const ClientPtr& connection, const std::string& body);
+  bool AnswerConnect(const ClientPtr& connection, const std::string& body);
   static void Send(Client& client, const Publish& publish);
   bool AnswerSubscribe(const ClientPtr& client, const std::string& body);
 
@@ -161,6 +170,10 @@ class SessionBroker {
   std::atomic<std::uint16_t> server_keep_alive_{0};
   std::atomic<std::uint32_t> session_expiry_{0};
   std::atomic<std::uint8_t> granted_{1};
+  std::atomic<Mqtt5> mqtt5_{Mqtt5::kSpoken};
+  std::atomic<int> granted_first_{-1};  // none
+  std::atomic<bool> answers_subscribe_{true};
+  std::atomic<bool> takes_over_{false};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ClientPtr current_;           // guarded by mutex_
