@@ -15,10 +15,6 @@ constexpr std::chrono::seconds kFirstReply{10};
 // APIs answer within a second or two; half of the replies above this is worth a look.
 constexpr std::chrono::seconds kSlow{5};
 
-bool CanDeliver(const DestinationStatus& destination) {
-  return destination.state == limit::CircuitState::kOk || destination.state == limit::CircuitState::kThrottled;
-}
-
 std::string SecondsText(std::chrono::microseconds time) {
   const auto tenths = std::chrono::round<std::chrono::milliseconds>(time).count() / 100;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
@@ -53,6 +49,10 @@ Reason NeverReached(const DestinationStatus& destination, const std::string& who
 }
 
 }  // namespace
+
+bool CanDeliver(const delivery::DestinationStatus& destination) {
+  return destination.state == limit::CircuitState::kOk || destination.state == limit::CircuitState::kThrottled;
+}
 
 std::string Since(WallTime since) {
   return since == WallTime{}

@@ -32,6 +32,9 @@ struct Course {
   std::chrono::seconds running{};               // since the daemon started
 };
 
+// It sends, if only as fast as it may.
+bool CanDeliver(const delivery::DestinationStatus& destination);
+
 std::vector<Reason> ReasonsOf(const ingest::SourceStatus& source);
 std::vector<Reason> ReasonsOf(const delivery::DestinationStatus& destination, const Course& course);
 

@@ -56,10 +56,6 @@ std::string WindowExceeded(const Condition& condition) {
          ": the disk does not answer, and a power cut now would cost them";
 }
 
-bool CanDeliver(const delivery::DestinationStatus& destination) {
-  return destination.state == limit::CircuitState::kOk || destination.state == limit::CircuitState::kThrottled;
-}
-
 bool IsOf(const health::Event& event, const Reason& reason) {
   return reason.event != nullptr && reason.event->name == event.name && reason.subject == event.subject;
 }

@@ -5,7 +5,7 @@
 namespace packhorse::queue {
 namespace {
 
-Status Run(Database& db, const char* sql) {
+Status RunStep(Database& db, const char* sql) {
   Result<Statement> statement = db.Prepare(sql);
   RETURN_IF_ERROR(statement);
   return statement->Run();
@@ -14,7 +14,7 @@ Status Run(Database& db, const char* sql) {
 }  // namespace
 
 Result<Transaction> Transaction::Begin(Database& db, Kind kind) {
-  RETURN_IF_ERROR(Run(db, kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN"));
+  RETURN_IF_ERROR(RunStep(db, kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN"));
   return Transaction(db);
 }
 
@@ -22,10 +22,10 @@ Transaction::Transaction(Transaction&& other) noexcept : db_(std::exchange(other
 
 Transaction::~Transaction() {
   if (db_ != nullptr && db_->in_transaction()) {
-    static_cast<void>(Run(*db_, "ROLLBACK"));
+    static_cast<void>(RunStep(*db_, "ROLLBACK"));
   }
 }
 
-Status Transaction::Commit() { return Run(*db_, "COMMIT"); }
+Status Transaction::Commit() { return RunStep(*db_, "COMMIT"); }
 
 }  // namespace packhorse::queue
