@@ -14,7 +14,7 @@ using Steady = std::chrono::steady_clock;
 constexpr std::array<unsigned char, 15> kConnect = {0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 5, 0x02, 0, 10, 0, 0, 0};
 constexpr std::array<unsigned char, 2> kDisconnect = {0xE0, 0};
 
-Error Unavailable(std::string message) { return Error{ErrorCode::kUnavailable, std::move(message)}; }
+Error NoBroker(std::string message) { return Error{ErrorCode::kUnavailable, std::move(message)}; }
 
 Result<Dialect> AskDialect(Wire& wire, const Endpoint& endpoint) {
   std::array<unsigned char, 2> head{};  // CONNACK and its remaining length; one byte is enough for any that is short
@@ -25,7 +25,7 @@ Result<Dialect> AskDialect(Wire& wire, const Endpoint& endpoint) {
   while (have < head.size()) {
     const int count = wire.Read(head.data() + have, head.size() - have);
     if (wire.timed_out()) {
-      return Unavailable(endpoint.Authority() + " accepts the connection but does not answer");
+      return NoBroker(endpoint.Authority() + " accepts the connection but does not answer");
     }
     if (count <= 0) {
       break;
@@ -34,12 +34,12 @@ Result<Dialect> AskDialect(Wire& wire, const Endpoint& endpoint) {
   }
   if (have < head.size()) {
     if (wire.tls_alert()) {
-      return Unavailable("TLS: " + endpoint.Authority() + " ended the connection: " + wire.Why());
+      return NoBroker("TLS: " + endpoint.Authority() + " ended the connection: " + wire.Why());
     }
     return Dialect::kUnknown;
   }
   if (head[0] != 0x20) {
-    return Unavailable(endpoint.Authority() + " does not speak MQTT");
+    return NoBroker(endpoint.Authority() + " does not speak MQTT");
   }
   wire.Write(kDisconnect.data(), kDisconnect.size());
   return head[1] == 2 ? Dialect::kOlder : Dialect::kMqtt5;
