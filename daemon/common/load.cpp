@@ -86,20 +86,13 @@ std::string Summary(const ProblemCount& count) {
 Result<std::vector<BoundStream>> BindStreams(const config::Config& config) {
   std::vector<BoundStream> bound;
   for (const config::Stream& stream : config.streams) {
-    BoundStream entry{&stream, {}, nullptr};
-    for (const std::string& topic : stream.topics) {
-      Result<TopicPattern> pattern = TopicPattern::Parse(topic);
-      if (!pattern) {
-        return pattern.error().With("stream '" + stream.name + "'");
-      }
-      entry.patterns.push_back(std::move(pattern).value());
-    }
+    auto patterns = config::PatternsOf(stream);
+    RETURN_IF_ERROR(patterns);
     auto contract = contract::FindDeviceContract(stream.contract);
     if (!contract) {
       return contract.error().With("stream '" + stream.name + "'");
     }
-    entry.contract = std::move(contract).value();
-    bound.push_back(std::move(entry));
+    bound.push_back({&stream, *std::move(patterns), *std::move(contract)});
   }
   return bound;
 }

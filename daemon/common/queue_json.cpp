@@ -360,24 +360,4 @@ std::string ReplaysJson(const std::vector<queue::Replay>& replays, bool running)
   return Dump(json);
 }
 
-bool FlushOutcome::complete() const {
-  return checkpointed &&
-         std::all_of(destinations.begin(), destinations.end(), [](const Part& part) { return part.complete; });
-}
-
-std::string FlushJson(const FlushOutcome& outcome) {
-  Json json = {{"complete", outcome.complete()},
-               {"folded", outcome.checkpointed},
-               {"waited_ms", outcome.waited.count()},
-               {"destinations", Json::array()}};
-  for (const FlushOutcome::Part& part : outcome.destinations) {
-    json["destinations"].push_back({{"name", part.name},
-                                    {"complete", part.complete},
-                                    {"state", part.state},
-                                    {"reason", part.reason},
-                                    {"pending", part.pending}});
-  }
-  return Dump(json);
-}
-
 }  // namespace packhorse::daemon

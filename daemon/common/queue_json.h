@@ -60,22 +60,6 @@ std::string CheckJson(const std::string& queue_id, const queue::CheckReport& rep
 // begins. A payload that would make its message longer than `max_entry_bytes` is left out, and the message says so.
 std::string StoredJson(const queue::StoredMessages& stored, const queue::StoredPage& page, std::size_t max_entry_bytes);
 
-// What `packhorse flush` has brought about.
-struct FlushOutcome {
-  struct Part {
-    std::string name;
-    std::string state;
-    std::string reason;
-    std::uint64_t pending = 0;
-    bool complete = false;  // nothing of what waited at the beginning is pending
-  };
-  bool checkpointed = false;  // everything is in the database
-  std::chrono::milliseconds waited{0};
-  std::vector<Part> destinations;
-  bool complete() const;
-};
-std::string FlushJson(const FlushOutcome& outcome);
-
 std::string ReplayJson(const queue::Replay& replay);
 // `{"replays":[...]}`; `running`: only those.
 std::string ReplaysJson(const std::vector<queue::Replay>& replays, bool running);

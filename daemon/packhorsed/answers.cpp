@@ -30,7 +30,7 @@ Json Texts(const std::vector<monitor::Reason>& reasons) {
   return texts;
 }
 
-Json SourceJson(const App& app, const SourceUnit& unit, const ingest::SourceStatus& status) {
+Json SourceJson(const App& app, const bridge::SourceUnit& unit, const ingest::SourceStatus& status) {
   const ingest::IntakeStats intake = unit.intake->Stats();
   return {{"name", status.name},
           {"state", ingest::Name(status.state)},
@@ -153,10 +153,10 @@ std::string StatusJson(const App& app, const monitor::Condition& condition, cons
                  {"observer", ObserverJson(app.observer->Snapshot())},
                  {"ledger", Json::parse(TotalJson(ledger))},
                  {"events", Json::array()}};
-  for (std::size_t i = 0; i < app.sources.size() && i < condition.sources.size(); ++i) {
-    status["sources"].push_back(SourceJson(app, *app.sources[i], condition.sources[i]));
+  for (std::size_t i = 0; i < app.sources->units().size() && i < condition.sources.size(); ++i) {
+    status["sources"].push_back(SourceJson(app, *app.sources->units()[i], condition.sources[i]));
   }
-  for (const auto& unit : app.old_sessions) {
+  for (const auto& unit : app.sources->old_sessions()) {
     const ingest::SourceStatus old = StatusOf(*unit);
     status["old_sessions"].push_back({{"client_id", unit->config.client_id},
                                       {"url", old.url},
@@ -206,8 +206,35 @@ std::string VersionJson(const App& app) {
                {"cloud_contracts", contract::CloudContractNames()}});
 }
 
-std::string ReloadJson(const ReloadReport& report) {
+std::string ReloadJson(const bridge::ReloadReport& report) {
   return Dump({{"applied", report.applied}, {"problems", report.problems}, {"changes", report.changes}});
+}
+
+std::string FlushJson(const bridge::FlushOutcome& outcome) {
+  Json json = {{"complete", outcome.complete()},
+               {"folded", outcome.checkpointed},
+               {"waited_ms", outcome.waited.count()},
+               {"destinations", Json::array()}};
+  for (const bridge::FlushOutcome::Part& part : outcome.destinations) {
+    json["destinations"].push_back({{"name", part.name},
+                                    {"complete", part.complete},
+                                    {"state", part.state},
+                                    {"reason", part.reason},
+                                    {"pending", part.pending}});
+  }
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string RedriveJson(const bridge::RedriveReport& report) {
+  return Dump({{"replayed", report.letters}, {"failures", report.failures}, {"remaining", report.remaining}});
+}
+
+std::string RetryJson(const bridge::RetryReport& report) {
+  return Dump({{"retried", report.sent},
+               {"nothing_to_upload", report.ended},
+               {"still_quarantined", report.stay},
+               {"still_because", report.still_because},
+               {"remaining", report.remaining}});
 }
 
 }  // namespace packhorse::daemon

@@ -3,10 +3,13 @@
 #include <string>
 #include <vector>
 
+#include "bridge/long_calls.h"
+#include "bridge/quarantine_retry.h"
+#include "bridge/redrive.h"
+#include "bridge/reload.h"
 #include "health/metrics.h"
 #include "monitor/watch.h"
 #include "packhorsed/app.h"
-#include "packhorsed/reload.h"
 #include "queue/queue.h"
 #include "queue/values/ledger.h"
 
@@ -19,6 +22,9 @@ std::string StatusJson(const App& app, const monitor::Condition& condition, cons
 std::string QueueStatsJson(const App& app, const monitor::Condition& condition);
 std::string EventsJson(const App& app);
 std::string VersionJson(const App& app);
-std::string ReloadJson(const ReloadReport& report);
+std::string ReloadJson(const bridge::ReloadReport& report);
+std::string FlushJson(const bridge::FlushOutcome& outcome);
+std::string RedriveJson(const bridge::RedriveReport& report);
+std::string RetryJson(const bridge::RetryReport& report);
 
 }  // namespace packhorse::daemon

@@ -5,14 +5,13 @@
 #include <optional>
 #include <utility>
 
+#include "bridge/redrive.h"
 #include "common/dead_json.h"
 #include "common/export.h"
 #include "common/queue_json.h"
 #include "health/log.h"
 #include "packhorsed/answers.h"
-#include "packhorsed/dead_replay.h"
 #include "packhorsed/observe.h"
-#include "packhorsed/quarantine_retry.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -29,8 +28,12 @@ std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_stri
 
 }  // namespace
 
-Handlers::Handlers(App& app, Reloader& reloader, Tail& tail)
-    : app_(app), reloader_(reloader), tail_(tail), long_calls_(app), retries_(app) {}
+Handlers::Handlers(App& app, bridge::Reloader& reloader, Tail& tail)
+    : app_(app),
+      reloader_(reloader),
+      tail_(tail),
+      long_calls_(*app.queue, *app.destinations, app.config.queue.path),
+      retries_(*app.queue, *app.destinations) {}
 
 const std::vector<Handlers::Command>& Handlers::Commands() {
   static const std::vector<Command> commands = {
@@ -80,7 +83,7 @@ control::Answer Handlers::Handle(const control::Call& call) {
 }
 
 MonoTime Handlers::Serve(control::Server& server, MonoTime now) {
-  const MonoTime next = std::min(long_calls_.Step(now, ready_), retries_.Step(now));
+  const MonoTime next = std::min(long_calls_.Step(now, ready_), retries_.Step(now, reloader_.applied()));
   for (const auto& [connection, answer] : std::exchange(ready_, {})) {
     server.AnswerLater(connection, answer);
   }
@@ -182,8 +185,8 @@ control::Answer Handlers::RetryQuarantine(const control::Call& call, const Args&
   health::Log(health::LogLevel::kInfo, "quarantine_retried", "messages in quarantine are decoded again on request",
               {{"stream", *stream}, {"destination", *destination}});
   retries_.Begin(
-      {*stream, *destination, false}, [this, connection = call.connection](const Result<RetryReport>& report) {
-        ready_.emplace_back(connection, report ? control::Answer(ToJson(*report)) : control::Answer(report.error()));
+      {*stream, *destination, false}, [this, connection = call.connection](const Result<bridge::RetryReport>& report) {
+        ready_.emplace_back(connection, report ? control::Answer(RetryJson(*report)) : control::Answer(report.error()));
       });
   return Later();
 }
@@ -196,7 +199,7 @@ control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
     return !chosen ? chosen.error() : !limit ? limit.error() : only.error();
   }
   std::vector<Waiting> waiting;
-  for (const DestinationUnit* unit : *chosen) {
+  for (const bridge::DestinationUnit* unit : *chosen) {
     for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
       if (!only->empty() && *only != Name(lane)) {
         continue;
@@ -289,11 +292,11 @@ control::Answer Handlers::RedriveDead(const control::Call& call, const Args& arg
   }
   health::Log(health::LogLevel::kInfo, "dead_letters_replayed", "dead letters are taken back into delivery on request",
               {{"ids", std::to_string(ids->size())}, {"destination", *destination}});
-  ReplayDeadLetters(app_, {std::move(ids).value(), *destination, *all},
-                    [this, connection = call.connection](const Result<ReplayReport>& report) {
-                      ready_.emplace_back(connection,
-                                          report ? control::Answer(ToJson(*report)) : control::Answer(report.error()));
-                    });
+  bridge::RedriveDeadLetters(*app_.queue, *app_.destinations, {std::move(ids).value(), *destination, *all},
+                             [this, connection = call.connection](const Result<bridge::RedriveReport>& report) {
+                               ready_.emplace_back(connection, report ? control::Answer(RedriveJson(*report))
+                                                                      : control::Answer(report.error()));
+                             });
   return Later();
 }
 
@@ -337,17 +340,17 @@ control::Answer Handlers::Reload(const control::Call& call, const Args&) {
                  "in a moment"};
   }
   reloader_.Begin([this, connection = call.connection](
-                      const ReloadReport& report) { ready_.emplace_back(connection, ReloadJson(report)); },
+                      const bridge::ReloadReport& report) { ready_.emplace_back(connection, ReloadJson(report)); },
                   app_.clock.Mono());
   return Later();
 }
 
-Result<std::vector<DestinationUnit*>> Handlers::Chosen(const Args& args) {
+Result<std::vector<bridge::DestinationUnit*>> Handlers::Chosen(const Args& args) {
   const auto name = args.Text("destination", "");
   RETURN_IF_ERROR(name);
-  std::vector<DestinationUnit*> chosen;
+  std::vector<bridge::DestinationUnit*> chosen;
   std::string known;
-  for (DestinationUnit& unit : app_.destinations) {
+  for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     known += (known.empty() ? "" : ", ") + unit.config.name;
     if (name->empty() || unit.config.name == *name) {
       chosen.push_back(&unit);
@@ -366,7 +369,7 @@ control::Answer Handlers::Pause(const control::Call&, const Args& args) {
     return !chosen ? chosen.error() : duration.error();
   }
   const MonoTime now = app_.clock.Mono();
-  for (DestinationUnit* unit : *chosen) {
+  for (bridge::DestinationUnit* unit : *chosen) {
     const std::chrono::milliseconds length(*duration);
     unit->paused = true;
     unit->paused_since = app_.clock.Wall();
@@ -381,7 +384,7 @@ control::Answer Handlers::Pause(const control::Call&, const Args& args) {
 control::Answer Handlers::Resume(const control::Call&, const Args& args) {
   const auto chosen = Chosen(args);
   RETURN_IF_ERROR(chosen);
-  for (DestinationUnit* unit : *chosen) {
+  for (bridge::DestinationUnit* unit : *chosen) {
     unit->paused = false;
     unit->destination->Resume(app_.clock.Mono());
     health::Log(health::LogLevel::kInfo, "destination_resumed", "uploads go on", {{"destination", unit->config.name}});
@@ -396,10 +399,12 @@ control::Answer Handlers::Flush(const control::Call& call, const Args& args) {
     return !chosen ? chosen.error() : timeout.error();
   }
   std::vector<std::string> names;
-  for (const DestinationUnit* unit : *chosen) {
+  for (const bridge::DestinationUnit* unit : *chosen) {
     names.push_back(unit->config.name);
   }
-  long_calls_.Flush(call.connection, std::move(names), std::chrono::milliseconds(*timeout), app_.clock.Mono());
+  long_calls_.Flush(
+      call.connection, std::move(names), std::chrono::milliseconds(*timeout),
+      [](const bridge::FlushOutcome& outcome) { return control::Answer(FlushJson(outcome)); }, app_.clock.Mono());
   return Later();
 }
 

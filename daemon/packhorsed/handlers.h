@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/long_calls.h"
+#include "bridge/quarantine_retry.h"
+#include "bridge/reload.h"
 #include "control/control.h"
 #include "packhorsed/app.h"
 #include "packhorsed/args.h"
-#include "packhorsed/long_calls.h"
-#include "packhorsed/quarantine_retry.h"
-#include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
 
 namespace packhorse::daemon {
@@ -19,7 +19,7 @@ namespace packhorse::daemon {
 // change anything. Loop thread.
 class Handlers {
  public:
-  Handlers(App& app, Reloader& reloader, Tail& tail);
+  Handlers(App& app, bridge::Reloader& reloader, Tail& tail);
 
   control::Answer Handle(const control::Call& call);
   // Goes on with the calls that take longer than a turn, and sends the answers that are ready. Each turn, after
@@ -67,14 +67,14 @@ class Handlers {
   // What a handler returns whose answer follows by Serve().
   static Error Later() { return Error{ErrorCode::kBusy, ""}; }
   // The destinations that an argument `destination` means: that one, or all when it is absent.
-  Result<std::vector<DestinationUnit*>> Chosen(const Args& args);
+  Result<std::vector<bridge::DestinationUnit*>> Chosen(const Args& args);
 
   App& app_;
-  Reloader& reloader_;
+  bridge::Reloader& reloader_;
   Tail& tail_;
-  LongCalls long_calls_;
-  LongCalls::Ready ready_;
-  QuarantineRetries retries_;
+  bridge::LongCalls long_calls_;
+  bridge::LongCalls::Ready ready_;
+  bridge::QuarantineRetries retries_;
 };
 
 }  // namespace packhorse::daemon

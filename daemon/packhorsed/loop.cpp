@@ -10,8 +10,9 @@
 #include <thread>
 #include <utility>
 
+#include "bridge/leaving.h"
+#include "common/load.h"
 #include "health/log.h"
-#include "packhorsed/leaving.h"
 #include "packhorsed/observe.h"
 #include "packhorsed/teardown.h"
 
@@ -66,16 +67,16 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
     : app_(app),
       notifier_(notifier),
       signals_(std::move(signals)),
-      reloader_(app),
+      reloader_(BridgeOf(app), app.config_file, LoadConfiguration),
       tail_(app),
       handlers_(app, reloader_, tail_),
       watch_(app.events, app.clock, app.config.queue.path),
       clock_watch_(*app.queue, app.events, app.clock),
-      gaps_(*app.queue, app.clock, [&app](const std::string& name) { return ContractOf(app, name); }),
+      gaps_(*app.queue, app.clock, [&app](const std::string& name) { return app.destinations->ContractOf(name); }),
       limit_keeper_(*app.queue, app.events, app.clock, app.config.queue, gaps_),
       noisy_devices_(app.events, app.clock, app.config, gaps_),
       source_events_(*app.queue, *app.sessions, app.events, app.clock, app.config, gaps_),
-      old_sessions_(app),
+      old_sessions_(*app.sources, app.config, app.events),
       event_file_(app) {}
 
 Status Loop::Start() {
@@ -87,8 +88,8 @@ Status Loop::Start() {
   server_ = std::move(server).value();
   const std::string held_because = limit_keeper_.HeldBecause(app_.queue->Snapshot());
   sources_held_ = !held_because.empty();
-  HoldSources(app_, held_because);
-  FollowSources(app_, sources_held_, app_.clock.Mono());
+  bridge::HoldSources(*app_.sources, held_because);
+  bridge::FollowSources(*app_.sources, sources_held_, app_.clock.Mono());
   return {};
 }
 
@@ -126,10 +127,10 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   MonoTime next = latest;
   if (!stopping_) {
     next = std::min(next, reloader_.Step(now));
-    FollowSources(app_, sources_held_, now);
+    bridge::FollowSources(*app_.sources, sources_held_, now);
   }
   // After commands and reload, so that what they change acts in this turn.
-  for (DestinationUnit& unit : app_.destinations) {
+  for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     next = std::min(next, unit.destination->Step(now));
   }
   next = std::min(next, handlers_.Serve(*server_, now));
@@ -163,7 +164,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   if (!stopping_) {
     const std::string held_because = limit_keeper_.HeldBecause(condition.queue);
     sources_held_ = !held_because.empty();
-    HoldSources(app_, held_because);
+    bridge::HoldSources(*app_.sources, held_because);
     old_sessions_.Look(sources_held_, now);
   }
   watch_.Check(condition);
@@ -179,7 +180,7 @@ void Loop::CheckEverySecond(MonoTime now) {
                     condition.queue.damage, kExitDamaged);
     return;
   }
-  if (const std::string because = ReceivesNothing(app_); !because.empty()) {
+  if (const std::string because = bridge::ReceivesNothing(*app_.sources); !because.empty()) {
     EndToStartAgain("receives_nothing",
                     "a message could not be stored: ending, so that the next start receives it again", because,
                     kExitReceivesNothing);
@@ -192,11 +193,11 @@ void Loop::CheckEverySecond(MonoTime now) {
 }
 
 void Loop::LookAtSources(MonoTime now) {
-  for (const auto& unit : app_.sources) {
+  for (const auto& unit : app_.sources->units()) {
     for (const ingest::NoisyDevice& noisy : unit->intake->TakeNoisy()) {
       noisy_devices_.Note(app_.queue->StreamName(noisy.stream), noisy, now);
     }
-    source_events_.Look(StatusOf(*unit), unit->intake->TakeOddities(), now);
+    source_events_.Look(bridge::StatusOf(*unit), unit->intake->TakeOddities(), now);
   }
   noisy_devices_.EndQuiet(now);
   source_events_.TellClouds(now);
@@ -204,7 +205,7 @@ void Loop::LookAtSources(MonoTime now) {
 
 void Loop::LookAtGrowth(const monitor::Condition& condition, MonoTime now) {
   for (const delivery::DestinationStatus& status : condition.destinations) {
-    for (DestinationUnit& unit : app_.destinations) {
+    for (bridge::DestinationUnit& unit : app_.destinations->units()) {
       if (unit.config.name == status.name) {
         unit.growth.Look(status.pending, now);
       }
@@ -227,14 +228,14 @@ void Loop::ReadSignals() {
 
 void Loop::BeginReload(MonoTime now) {
   notifier_.Reloading(now);
-  reloader_.Begin([this](const ReloadReport&) { notifier_.Ready(); }, now);
+  reloader_.Begin([this](const bridge::ReloadReport&) { notifier_.Ready(); }, now);
 }
 
 void Loop::StopSources(MonoTime deadline) {
-  for (const auto& unit : app_.old_sessions) {
+  for (const auto& unit : app_.sources->old_sessions()) {
     unit->source->BeginStop();
   }
-  for (const auto& unit : app_.sources) {
+  for (const auto& unit : app_.sources->units()) {
     if (unit->source) {
       const auto left = std::chrono::duration_cast<milliseconds>(deadline - app_.clock.Mono());
       unit->source->Stop(std::max(left, milliseconds(100)));
@@ -251,21 +252,22 @@ void Loop::Shutdown() {
   reloader_.Stop();
   StopSources(begin + kSourcesStop);
   const auto turn_while = [this](MonoTime deadline, const auto& condition) {
-    while (app_.clock.Mono() < deadline && std::any_of(app_.destinations.begin(), app_.destinations.end(), condition)) {
+    while (app_.clock.Mono() < deadline &&
+           std::any_of(app_.destinations->units().begin(), app_.destinations->units().end(), condition)) {
       Turn(std::min(deadline, app_.clock.Mono() + milliseconds(50)));
     }
   };
-  for (DestinationUnit& unit : app_.destinations) {
+  for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     unit.destination->Flush();
   }
-  turn_while(app_.clock.Mono() + kFlush, [this](const DestinationUnit& unit) {
+  turn_while(app_.clock.Mono() + kFlush, [this](const bridge::DestinationUnit& unit) {
     const delivery::DestinationStatus status = unit.destination->Snapshot(app_.clock.Mono());
     return status.state == limit::CircuitState::kOk && status.pending > 0;
   });
-  for (DestinationUnit& unit : app_.destinations) {
+  for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     unit.destination->Drain();
   }
-  turn_while(begin + kShutdown, [](const DestinationUnit& unit) { return !unit.destination->idle(); });
+  turn_while(begin + kShutdown, [](const bridge::DestinationUnit& unit) { return !unit.destination->idle(); });
   app_.uploader->Abort();
   LookAtSources(app_.clock.Mono());
   gaps_.Store(app_.clock.Mono(), true);

@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 #include "base/result.h"
+#include "bridge/old_sessions.h"
+#include "bridge/reload.h"
 #include "control/control.h"
 #include "delivery/clock_watch.h"
 #include "monitor/gaps.h"
@@ -17,8 +19,6 @@
 #include "packhorsed/event_file.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/notify.h"
-#include "packhorsed/old_sessions.h"
-#include "packhorsed/reload.h"
 #include "packhorsed/tail.h"
 
 namespace packhorse::daemon {
@@ -60,7 +60,7 @@ class Loop {
   App& app_;
   Notifier& notifier_;
   Fd signals_;
-  Reloader reloader_;
+  bridge::Reloader reloader_;
   Tail tail_;
   Handlers handlers_;
   monitor::Watch watch_;
@@ -69,7 +69,7 @@ class Loop {
   monitor::LimitKeeper limit_keeper_;
   monitor::NoisyDevices noisy_devices_;
   monitor::SourceEvents source_events_;
-  OldSessions old_sessions_;
+  bridge::OldSessions old_sessions_;
   EventFile event_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};

@@ -25,10 +25,10 @@ void CorrectTimes(const WallHistory& history, monitor::Condition& condition) {
 
 monitor::Condition Observe(const App& app, MonoTime now) {
   monitor::Condition condition;
-  for (const auto& unit : app.sources) {
-    condition.sources.push_back(StatusOf(*unit));
+  for (const auto& unit : app.sources->units()) {
+    condition.sources.push_back(bridge::StatusOf(*unit));
   }
-  for (const DestinationUnit& unit : app.destinations) {
+  for (const bridge::DestinationUnit& unit : app.destinations->units()) {
     condition.destinations.push_back(unit.destination->Snapshot(now));
     condition.courses[unit.config.name] = {unit.growth.Now(),
                                            std::chrono::floor<std::chrono::seconds>(now - app.started)};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/topic.h"
 #include "record/raw_message.h"
 
 namespace packhorse::config {
@@ -230,6 +231,9 @@ Loaded Parse(const std::string& text, const std::string& file);
 // The topic filters to subscribe at a source: those of all its streams, without any that another one covers, so that no
 // broker delivers a message once per filter. In the order of the streams.
 std::vector<std::string> SubscriptionFilters(const Config& config, const std::string& source);
+
+// The topics of a stream, ready to match. Fails only for a configuration that Load() found errors in.
+Result<std::vector<TopicPattern>> PatternsOf(const Stream& stream);
 
 // docs/CONFIGURATION.md, made from the schema.
 std::string RenderReference();

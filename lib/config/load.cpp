@@ -97,4 +97,16 @@ std::vector<std::string> SubscriptionFilters(const Config& config, const std::st
   return filters;
 }
 
+Result<std::vector<TopicPattern>> PatternsOf(const Stream& stream) {
+  std::vector<TopicPattern> patterns;
+  for (const std::string& topic : stream.topics) {
+    Result<TopicPattern> pattern = TopicPattern::Parse(topic);
+    if (!pattern) {
+      return pattern.error().With("stream '" + stream.name + "'");
+    }
+    patterns.push_back(*std::move(pattern));
+  }
+  return patterns;
+}
+
 }  // namespace packhorse::config

@@ -64,11 +64,11 @@ QueueImpl::QueueImpl(Options options, const Clock& clock, Opened opened)
       report_(WithContradictions(std::move(opened.report), *opened.state)),
       state_(std::move(opened.state)),
       limits_(options_.limits),
-      store_(
-          std::make_unique<Store>(std::move(opened.writer), *state_, mutex_, clock_, std::move(opened.journal),
-                                  *std::move(opened.reserve_file), std::move(opened.witness),
-                                  StoreOptions{opened.position, options_.strict, options_.window,
-                                               options_.watch_interval, options_.checkpoint_when_asked, [this] { Wake(); }})),
+      store_(std::make_unique<Store>(
+          std::move(opened.writer), *state_, mutex_, clock_, std::move(opened.journal), *std::move(opened.reserve_file),
+          std::move(opened.witness),
+          StoreOptions{opened.position, options_.strict, options_.window, options_.watch_interval,
+                       options_.checkpoint_when_asked, [this] { Wake(); }})),
       reader_(std::move(opened.reader)) {
   expiry_.SetMaxAge(limits_.max_age);
 }

@@ -236,7 +236,7 @@ class QueueImpl final : public Queue {
   Limits limits_;
   Expiry expiry_;
   std::map<std::int64_t, Oldest> oldest_;  // by range
-  LogPosition measure_after_ = 0;             // once this is checkpointed the size says how full the queue is
+  LogPosition measure_after_ = 0;          // once this is checkpointed the size says how full the queue is
   std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();  // size before the last checkpoint to make room
   std::uint64_t bytes_in_use_ = 0;                                      // of the database, which only a commit changes
   std::optional<std::uint64_t> bytes_in_use_of_;                        // after so many commits

@@ -27,11 +27,11 @@ namespace packhorse::queue {
 inline constexpr std::chrono::milliseconds kCheckpointPatience{3'000};
 
 struct StoreOptions {
-  LogPosition position = 0;                            // of the last operation that the database has
+  LogPosition position = 0;                         // of the last operation that the database has
   bool strict = false;                              // an arrival waits for a synced commit
   std::chrono::milliseconds window{2'000};          // else: at most this long until one
   std::chrono::milliseconds watch_interval{1'000};  // Options::watch_interval
-  bool checkpoint_when_asked = false;                     // Options::checkpoint_when_asked
+  bool checkpoint_when_asked = false;               // Options::checkpoint_when_asked
   std::function<void()> wake;
 };
 

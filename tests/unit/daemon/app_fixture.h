@@ -48,7 +48,8 @@ class AppTest : public ::testing::Test {
   void Stop() { app_.reset(); }
 
   monitor::Gaps MakeGaps() {
-    return {*app_->queue, *running_clock_, [this](const std::string& name) { return ContractOf(*app_, name); }};
+    return {*app_->queue, *running_clock_,
+            [this](const std::string& name) { return app_->destinations->ContractOf(name); }};
   }
 
   Sequence Append(const std::string& payload) {

@@ -1,4 +1,5 @@
-#include "packhorsed/leaving.h"
+
+#include "bridge/leaving.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -8,9 +9,8 @@
 #include <thread>
 
 #include "app_fixture.h"
+#include "bridge/old_sessions.h"
 #include "packhorsed/loop.h"
-#include "packhorsed/old_sessions.h"
-#include "packhorsed/reload.h"
 #include "support/mosquitto.h"
 #include "support/mqtt_client.h"
 
@@ -38,15 +38,15 @@ class LeavingTest : public AppTest {
         std::this_thread::sleep_for(1ms);
       }
     };
-    app_->tap = std::make_shared<const ingest::Intake::Tap>(wait);
-    app_->sources[0]->intake->SetTap(app_->tap);
+    app_->sources->SetTap(std::make_shared<const ingest::Intake::Tap>(wait));
   }
   ~LeavingTest() override {
     held_ = false;
-    for (const auto& unit : app_->sources) {
+    for (const auto& unit : app_->sources->units()) {
       Leave(*unit, clock_);
     }
-    EXPECT_TRUE(Becomes([this] { return !app_->sources[0]->source && app_->leaving_sources.empty(); }, true));
+    EXPECT_TRUE(
+        Becomes([this] { return !app_->sources->units()[0]->source && app_->sources->leaving().empty(); }, true));
   }
 
   void Write() const { test::WriteAll(file_, configuration_.dump()); }
@@ -54,11 +54,13 @@ class LeavingTest : public AppTest {
   template <typename Holds>
   bool Becomes(Holds holds, bool off = false) {
     return test::WaitFor([&] {
-      FollowSources(*app_, off, clock_.Mono());
+      bridge::FollowSources(*app_->sources, off, clock_.Mono());
       return holds();
     });
   }
-  bool Connected() const { return StatusOf(*app_->sources[0]).state == ingest::SourceState::kConnected; }
+  bool Connected() const {
+    return bridge::StatusOf(*app_->sources->units()[0]).state == ingest::SourceState::kConnected;
+  }
   bool Publish() {
     return test::MqttClient(broker_.port()).Publish(test::MqttMessage{"site/a/dev/17/telemetry", "{}"});
   }
@@ -72,9 +74,10 @@ class LeavingTest : public AppTest {
   // The configuration as it is now; in no time, whatever the sources are doing.
   std::vector<std::string> Reload() {
     Write();
-    ReloadReport report;
+    bridge::ReloadReport report;
     const auto begin = std::chrono::steady_clock::now();
-    Reloader(*app_).Begin([&report](const ReloadReport& done) { report = done; }, clock_.Mono());
+    bridge::Reloader(BridgeOf(*app_), file_, LoadConfiguration)
+        .Begin([&report](const bridge::ReloadReport& done) { report = done; }, clock_.Mono());
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
     EXPECT_TRUE(report.applied);
     return report.changes;
@@ -91,15 +94,15 @@ TEST_F(LeavingTest, ASourceThatIsReplacedWhileItStoresIsFollowedOnceTheMessageIs
   configuration_["sources"][0]["keep_alive"] = "7s";
   EXPECT_THAT(Reload(), testing::Contains("source 'plant' changed: connecting anew"));
   for (int turn = 0; turn < 10; ++turn) {
-    FollowSources(*app_, false, clock_.Mono());
-    ASSERT_TRUE(app_->sources[0]->leaving);
+    bridge::FollowSources(*app_->sources, false, clock_.Mono());
+    ASSERT_TRUE(app_->sources->units()[0]->leaving);
     std::this_thread::sleep_for(10ms);
   }
-  EXPECT_EQ(StatusOf(*app_->sources[0]).state, ingest::SourceState::kConnecting);
-  EXPECT_THAT(StatusOf(*app_->sources[0]).reason, HasSubstr("has to end first"));
+  EXPECT_EQ(bridge::StatusOf(*app_->sources->units()[0]).state, ingest::SourceState::kConnecting);
+  EXPECT_THAT(bridge::StatusOf(*app_->sources->units()[0]).reason, HasSubstr("has to end first"));
   EXPECT_EQ(storing_, 1);
   held_ = false;
-  ASSERT_TRUE(Becomes([this] { return Connected() && !app_->sources[0]->leaving; }));
+  ASSERT_TRUE(Becomes([this] { return Connected() && !app_->sources->units()[0]->leaving; }));
   EXPECT_THAT(broker_.Log(), HasSubstr("Received DISCONNECT from packhorse-test"));
   ASSERT_TRUE(Publish());
   EXPECT_TRUE(test::WaitFor([this] { return storing_ == 2; })) << "ingest goes on";
@@ -111,36 +114,36 @@ TEST_F(LeavingTest, ASourceOfAnotherNameWithTheSameClientIdWaitsUntilTheFormerHa
   configuration_["sources"][0]["name"] = "works";
   configuration_["streams"][0]["source"] = "works";
   Reload();
-  FollowSources(*app_, false, clock_.Mono());
-  EXPECT_EQ(app_->leaving_sources.size(), 1U);
-  EXPECT_TRUE(IsLeaving(*app_, "packhorse-test"));
-  EXPECT_FALSE(app_->sources[0]->source);
+  bridge::FollowSources(*app_->sources, false, clock_.Mono());
+  EXPECT_EQ(app_->sources->leaving().size(), 1U);
+  EXPECT_TRUE(bridge::IsLeaving(*app_->sources, "packhorse-test"));
+  EXPECT_FALSE(app_->sources->units()[0]->source);
   held_ = false;
   ASSERT_TRUE(Becomes([this] { return Connected(); }));
-  EXPECT_THAT(app_->leaving_sources, IsEmpty());
+  EXPECT_THAT(app_->sources->leaving(), IsEmpty());
   ASSERT_TRUE(Publish());
   EXPECT_TRUE(test::WaitFor([this] { return storing_ == 2; }));
 }
 
 TEST_F(LeavingTest, ASessionThatIsEmptiedAndThenWantedAgainLeavesFirst) {
   HoldAMessage();
-  app_->old_sessions.push_back(std::move(app_->sources[0]));
-  app_->sources.erase(app_->sources.begin());
+  app_->sources->old_sessions().push_back(std::move(app_->sources->units()[0]));
+  app_->sources->units().erase(app_->sources->units().begin());
   Reload();
-  ASSERT_EQ(app_->leaving_sources.size(), 1U);
-  EXPECT_THAT(app_->old_sessions, IsEmpty());
-  FollowSources(*app_, false, clock_.Mono());
-  EXPECT_FALSE(app_->sources[0]->source);
+  ASSERT_EQ(app_->sources->leaving().size(), 1U);
+  EXPECT_THAT(app_->sources->old_sessions(), IsEmpty());
+  bridge::FollowSources(*app_->sources, false, clock_.Mono());
+  EXPECT_FALSE(app_->sources->units()[0]->source);
   held_ = false;
   EXPECT_TRUE(Becomes([this] { return Connected(); }));
 }
 
 TEST_F(LeavingTest, ASourceThatIsHeldOffItsBrokerIsStartedOnceThatIsOver) {
   ASSERT_TRUE(Becomes([this] { return Connected(); }));
-  Leave(*app_->sources[0], clock_);
-  ASSERT_TRUE(Becomes([this] { return !app_->sources[0]->source; }, true));
-  FollowSources(*app_, true, clock_.Mono());
-  EXPECT_FALSE(app_->sources[0]->source);
+  Leave(*app_->sources->units()[0], clock_);
+  ASSERT_TRUE(Becomes([this] { return !app_->sources->units()[0]->source; }, true));
+  bridge::FollowSources(*app_->sources, true, clock_.Mono());
+  EXPECT_FALSE(app_->sources->units()[0]->source);
   EXPECT_TRUE(Becomes([this] { return Connected(); }));
 }
 
@@ -156,9 +159,9 @@ TEST_F(ReceivesNothingDeathTest, AMessageThatCannotBeStoredEndsTheDaemonSoThatIt
         running_clock_ = &SystemClock();
         Start();
         app_->config.sources[0].urls = {broker.url()};
-        app_->sources[0]->config.urls = {broker.url()};
+        app_->sources->units()[0]->config.urls = {broker.url()};
         auto fail = [](Lane, Sequence, const RawMessage&) { throw std::bad_alloc(); };
-        app_->sources[0]->intake->SetTap(std::make_shared<const ingest::Intake::Tap>(fail));
+        app_->sources->units()[0]->intake->SetTap(std::make_shared<const ingest::Intake::Tap>(fail));
         Notifier notifier("", std::nullopt);
         Loop loop(*app_, notifier, *BlockSignals());
         EXPECT_TRUE(loop.Start());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bridge/queue_settings.h"
 #include "packhorsed/app.h"
 #include "support/manual_clock.h"
 #include "support/temp_dir.h"
@@ -33,9 +34,9 @@ class LimitKeeperTest : public testing::Test {
     queue::Options options;
     options.path = dir / "queue.db";
     options.runtime_dir = dir / "run";
-    options.streams = QueueStreams(app.config);
-    options.destinations = QueueDestinations(app.config);
-    options.limits = QueueLimits(app.config.queue);
+    options.streams = bridge::QueueStreams(app.config);
+    options.destinations = bridge::QueueDestinations(app.config);
+    options.limits = bridge::QueueLimits(app.config.queue);
     app.queue = *queue::Open(std::move(options), clock);
   }
 
@@ -74,7 +75,7 @@ class LimitKeeperTest : public testing::Test {
   test::ManualClock clock;
   App app{"", OneStreamToTheCloud(), clock};
   const bool open = (OpenQueue(), true);
-  monitor::Gaps gaps{*app.queue, clock, [this](const std::string& name) { return ContractOf(app, name); }};
+  monitor::Gaps gaps{*app.queue, clock, [](const std::string&) { return std::string(); }};
   monitor::LimitKeeper keeper{*app.queue, app.events, clock, app.config.queue, gaps};
 };
 
@@ -122,7 +123,7 @@ TEST_F(LimitKeeperTest, WhileTheCloudHasNotBeenToldTheNextGapIsCollectedUntilThe
 
 TEST_F(LimitKeeperTest, WhatExpiresSoonIsAnEventAnHourBeforeAnythingGoes) {
   app.config.queue.max_age = 24h * 30;
-  app.queue->SetLimits(QueueLimits(app.config.queue));
+  app.queue->SetLimits(bridge::QueueLimits(app.config.queue));
   clock.SetSynchronized(false);
   Append(5);
   EnforceAfter(24h * 30 - 2h);

@@ -1,4 +1,3 @@
-#include "packhorsed/long_calls.h"
 
 #include <gmock/gmock.h>
 
@@ -8,6 +7,7 @@
 
 #include "app_fixture.h"
 #include "common/queue_json.h"
+#include "packhorsed/answers.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/observe.h"
 #include "queue/sqlite/database.h"
@@ -25,7 +25,7 @@ class LongCallsTest : public AppTest {
   // One turn of the loop as far as these calls need it.
   void Turn(MonoTime now) {
     app_->queue->Poll();
-    LongCalls::Ready ready;
+    bridge::LongCalls::Ready ready;
     calls_.Step(now, ready);
     for (auto& [connection, answer] : ready) {
       EXPECT_TRUE(answer) << answer.error().message;
@@ -40,12 +40,17 @@ class LongCallsTest : public AppTest {
     return answers_[connection];
   }
 
-  LongCalls calls_{*app_};
+  void Flush() {
+    const auto answer = [](const bridge::FlushOutcome& outcome) { return control::Answer(FlushJson(outcome)); };
+    calls_.Flush(1, {"cloud"}, 30s, answer, clock_.Mono());
+  }
+
+  bridge::LongCalls calls_{*app_->queue, *app_->destinations, app_->config.queue.path};
   std::map<std::uint64_t, json> answers_;
 };
 
 TEST_F(LongCallsTest, FlushOfAnEmptyQueueIsDoneAtOnce) {
-  calls_.Flush(1, {"cloud"}, 30s, clock_.Mono());
+  Flush();
   const json answer = Await(1);
   EXPECT_EQ(answer["complete"], true) << answer;
   EXPECT_EQ(answer["folded"], true);
@@ -55,7 +60,7 @@ TEST_F(LongCallsTest, FlushOfAnEmptyQueueIsDoneAtOnce) {
 TEST_F(LongCallsTest, FlushSaysAfterItsTimeoutWhatIsStillPending) {
   Append(R"({"a":1})");
   Append(R"({"a":2})");
-  calls_.Flush(1, {"cloud"}, 30s, clock_.Mono());
+  Flush();
   calls_.AfterCheckpoint(
       2, [](bool checkpointed) { return control::Answer(checkpointed ? "true" : "false"); }, clock_.Mono());
   EXPECT_EQ(Await(2), true);
@@ -72,8 +77,8 @@ TEST_F(LongCallsTest, FlushSaysAfterItsTimeoutWhatIsStillPending) {
 
 TEST_F(LongCallsTest, FlushDoesNotWaitForADestinationThatIsPaused) {
   Append(R"({"a":1})");
-  app_->destinations[0].destination->Pause(std::nullopt, clock_.Mono());
-  calls_.Flush(1, {"cloud"}, 30s, clock_.Mono());
+  app_->destinations->units()[0].destination->Pause(std::nullopt, clock_.Mono());
+  Flush();
   const json answer = Await(1);
   EXPECT_EQ(answer["complete"], false);
   EXPECT_EQ(answer["destinations"][0]["state"], "paused");
@@ -100,9 +105,9 @@ TEST_F(LongCallsTest, VerifyReadsAllAndOneAtATime) {
 }
 
 TEST_F(LongCallsTest, NothingUnderWayNeedsNoTurn) {
-  LongCalls::Ready ready;
+  bridge::LongCalls::Ready ready;
   EXPECT_EQ(calls_.Step(clock_.Mono(), ready), MonoTime::max());
-  calls_.Flush(1, {"cloud"}, 30s, clock_.Mono());
+  Flush();
   Append("x");
   EXPECT_LE(calls_.Step(clock_.Mono(), ready), clock_.Mono() + 100ms);
 }
@@ -140,7 +145,7 @@ class QueueCommands : public AppTest {
     return json::parse(answer.value_or("{}"));
   }
 
-  Reloader reloader_{*app_};
+  bridge::Reloader reloader_{BridgeOf(*app_), file_, LoadConfiguration};
   Tail tail_{*app_};
   Handlers handlers_{*app_, reloader_, tail_};
   AnswersLater server_;

@@ -17,8 +17,8 @@ class NoisyDevicesTest : public AppTest {
  protected:
   void MayEachSend(std::uint64_t messages, config::DeviceRate::Over over) {
     app_->config.streams[0].device_rate = config::DeviceRate{messages, 60s, over};
-    app_->sources[0]->intake->SetRoutes(*RoutesOf(*app_, app_->config, "plant"),
-                                        {.max_payload_bytes = 1'000, .max_topic_bytes = 100});
+    app_->sources->units()[0]->intake->SetRoutes(*app_->sources->RoutesOf(app_->config, "plant"),
+                                                 {.max_payload_bytes = 1'000, .max_topic_bytes = 100});
   }
   void Arrive(const std::string& device, int count) {
     const std::string topic = "site/a/dev/" + device + "/telemetry";
@@ -27,12 +27,12 @@ class NoisyDevicesTest : public AppTest {
       arrival.topic = topic;
       arrival.payload = "{}";
       arrival.qos = 1;
-      ASSERT_TRUE(app_->sources[0]->intake->OnMessage(arrival));
+      ASSERT_TRUE(app_->sources->units()[0]->intake->OnMessage(arrival));
     }
   }
   void LookAfter(std::chrono::seconds time) {
     clock_.Advance(time);
-    for (const ingest::NoisyDevice& noisy : app_->sources[0]->intake->TakeNoisy()) {
+    for (const ingest::NoisyDevice& noisy : app_->sources->units()[0]->intake->TakeNoisy()) {
       noisy_.Note(app_->queue->StreamName(noisy.stream), noisy, clock_.Mono());
     }
     noisy_.EndQuiet(clock_.Mono());

@@ -6,6 +6,7 @@
 
 #include "common/queue_json.h"
 #include "packhorse/views.h"
+#include "packhorsed/answers.h"
 
 namespace packhorse::cli {
 namespace {
@@ -216,7 +217,7 @@ TEST_F(QueueViews, VerifyNamesProblemsAndHowManyMoreThereAre) {
 }
 
 TEST_F(QueueViews, FlushSaysPerDestinationWhatIsStillPendingAndWhy) {
-  daemon::FlushOutcome outcome;
+  bridge::FlushOutcome outcome;
   outcome.checkpointed = true;
   outcome.waited = std::chrono::seconds(30);
   outcome.destinations = {{"archive", "ok", "", 7, true},

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "app_fixture.h"
-#include "packhorsed/old_sessions.h"
-#include "packhorsed/session_access.h"
+#include "bridge/old_sessions.h"
+#include "bridge/session_access.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -23,7 +23,7 @@ class SourceEventsTest : public AppTest {
       arrival.topic = topic;
       arrival.payload = "{}";
       arrival.qos = qos;
-      ASSERT_TRUE(app_->sources[0]->intake->OnMessage(arrival));
+      ASSERT_TRUE(app_->sources->units()[0]->intake->OnMessage(arrival));
     }
   }
   void LookAfter(std::chrono::seconds time) {
@@ -62,7 +62,7 @@ class SourceEventsTest : public AppTest {
     return {*app_->queue, *app_->sessions, app_->events, clock_, app_->config, gaps};
   }
   void Look(monitor::SourceEvents& events) {
-    for (const auto& unit : app_->sources) {
+    for (const auto& unit : app_->sources->units()) {
       events.Look(StatusOf(*unit), unit->intake->TakeOddities(), clock_.Mono());
     }
     events.TellClouds(clock_.Mono());
@@ -112,7 +112,7 @@ TEST_F(SourceEventsTest, BlindTimeIsToldToEachDestinationOfTheSourceOnce) {
 }
 
 TEST_F(SourceEventsTest, ADestinationWhoseContractDoesNotKnowBlindTimeIsNotTold) {
-  app_->destinations[0].config.contract = "packhorse-ingest@1.0";
+  app_->destinations->units()[0].config.contract = "packhorse-ingest@1.0";
   LoseTheSession();
   LookAfter(1s);
   EXPECT_THAT(GapRecords(), IsEmpty());
@@ -141,9 +141,9 @@ TEST_F(SourceEventsTest, BlindTimeThatEndsBeforeTheClockIsRightIsToldWithItsEndC
 }
 
 TEST_F(SourceEventsTest, ASessionIsOldWhenNoSourceHasItsClientIdAtItsBroker) {
-  EXPECT_TRUE(IsConfigured(app_->config, "packhorse-test", "mqtt://127.0.0.1:1"));
-  EXPECT_FALSE(IsConfigured(app_->config, "packhorse-old", "mqtt://127.0.0.1:1"));
-  EXPECT_FALSE(IsConfigured(app_->config, "packhorse-test", "mqtt://127.0.0.1:2"));
+  EXPECT_TRUE(bridge::IsConfigured(app_->config, "packhorse-test", "mqtt://127.0.0.1:1"));
+  EXPECT_FALSE(bridge::IsConfigured(app_->config, "packhorse-old", "mqtt://127.0.0.1:1"));
+  EXPECT_FALSE(bridge::IsConfigured(app_->config, "packhorse-test", "mqtt://127.0.0.1:2"));
 }
 
 TEST(SessionAccess, SaysHowTheBrokerIsReachedAndNoSecret) {
@@ -158,7 +158,7 @@ TEST(SessionAccess, SaysHowTheBrokerIsReachedAndNoSecret) {
   source.tls.pins = {"sha256//x"};
   source.protocol = "3.1.1";
   source.keep_alive = 7s;
-  const Result<config::Source> read = SourceOf(AccessOf(source));
+  const Result<config::Source> read = bridge::SourceOf(bridge::AccessOf(source));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->username, "bridge");
   EXPECT_EQ(read->password.name, "/etc/packhorse/mqtt.password");
@@ -169,7 +169,7 @@ TEST(SessionAccess, SaysHowTheBrokerIsReachedAndNoSecret) {
   EXPECT_EQ(read->protocol, "3.1.1");
   EXPECT_EQ(read->keep_alive, 7s);
   for (const std::string bad : {"", "{}", "[1]", R"({"username":1})"}) {
-    EXPECT_FALSE(SourceOf(bad)) << bad;
+    EXPECT_FALSE(bridge::SourceOf(bad)) << bad;
   }
 }
 

@@ -32,7 +32,7 @@ class StateTest : public AppTest {
   }
   bool Degrades(const std::string& words) { return Status()["reasons"].dump().find(words) != std::string::npos; }
 
-  Reloader reloader_{*app_};
+  bridge::Reloader reloader_{BridgeOf(*app_), file_, LoadConfiguration};
   Tail tail_{*app_};
   Handlers handlers_{*app_, reloader_, tail_};
 };
@@ -82,7 +82,7 @@ TEST_F(StateTest, ACloudThatTakesNothingWhileMessagesWaitWasNeverReachedAndItsBa
   for (int i = 0; i < 160; ++i) {
     Append("{}");
     clock_.Advance(std::chrono::seconds(1));
-    app_->destinations[0].growth.Look(Observe(*app_, clock_.Mono()).destinations[0].pending, clock_.Mono());
+    app_->destinations->units()[0].growth.Look(Observe(*app_, clock_.Mono()).destinations[0].pending, clock_.Mono());
   }
   EXPECT_TRUE(Degrades("destination 'cloud': never reached yet"));
   EXPECT_TRUE(Degrades("destination 'cloud': backlog grows: 121 messages wait, 120 more")) << Status()["reasons"];

@@ -1,13 +1,12 @@
-#include "packhorsed/quarantine_retry.h"
+#include "bridge/quarantine_retry.h"
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "health/log.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 namespace {
 
 constexpr std::uint64_t kMaxSent = 10'000;
@@ -63,7 +62,7 @@ void QuarantineRetries::Begin(RetrySelection selection, Done done) {
   auto job = std::make_shared<Job>();
   job->selection = std::move(selection);
   job->done = std::move(done);
-  for (const DestinationUnit& unit : app_.destinations) {
+  for (const DestinationUnit& unit : destinations_.units()) {
     if (job->selection.destination.empty() || unit.config.name == job->selection.destination) {
       job->destinations.push_back(unit.config.name);
     }
@@ -74,7 +73,7 @@ void QuarantineRetries::Begin(RetrySelection selection, Done done) {
   }
   jobs_.push_back(job);
   // What is in quarantine only since the last checkpoint is to be seen, too.
-  app_.queue->Checkpoint([job](const Status& checkpointed) {
+  queue_.Checkpoint([job](const Status& checkpointed) {
     job->waits = false;
     if (!checkpointed) {
       job->End(checkpointed.error());
@@ -82,10 +81,10 @@ void QuarantineRetries::Begin(RetrySelection selection, Done done) {
   });
 }
 
-MonoTime QuarantineRetries::Step(MonoTime now) {
+MonoTime QuarantineRetries::Step(MonoTime now, std::uint64_t reloads) {
   if (now >= next_look_) {
     next_look_ = now + kLookAgain;
-    TryWaiting(now);
+    TryWaiting(now, reloads);
   }
   MonoTime next = next_look_;
   for (const std::shared_ptr<Job>& job : std::vector(jobs_)) {
@@ -97,23 +96,16 @@ MonoTime QuarantineRetries::Step(MonoTime now) {
   return next;
 }
 
-delivery::Destination* QuarantineRetries::Find(const std::string& name) {
-  const auto unit = std::find_if(app_.destinations.begin(), app_.destinations.end(),
-                                 [&](const DestinationUnit& each) { return each.config.name == name; });
-  return unit == app_.destinations.end() ? nullptr : unit->destination.get();
-}
-
 bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
   if (job->destinations.empty() || job->report.sent >= kMaxSent) {
     job->report.remaining = !job->destinations.empty();
     job->End(job->report);
     return false;
   }
-  delivery::Destination* destination = Find(job->destinations.back());
-  auto page =
-      destination == nullptr
-          ? Result<std::vector<queue::QuarantinedMessage>>(std::vector<queue::QuarantinedMessage>())
-          : app_.queue->QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after, kMessagesAtATime);
+  const DestinationUnit* unit = destinations_.Find(job->destinations.back());
+  auto page = unit == nullptr ? Result<std::vector<queue::QuarantinedMessage>>(std::vector<queue::QuarantinedMessage>())
+                              : queue_.QuarantinedFor(job->destinations.back(), job->selection.waiting, job->after,
+                                                      kMessagesAtATime);
   if (!page) {
     job->End(page.error());
     return false;
@@ -128,7 +120,7 @@ bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
     return true;
   }
   job->waits = true;
-  destination->RetryQuarantined(chosen, [job, chosen](const Result<delivery::Destination::Retried>& retried) {
+  unit->destination->RetryQuarantined(chosen, [job, chosen](const Result<delivery::Destination::Retried>& retried) {
     job->waits = false;
     if (retried) {
       job->Take(chosen, *retried);
@@ -139,13 +131,12 @@ bool QuarantineRetries::NextPage(const std::shared_ptr<Job>& job) {
   return !job->waits && !job->ended;
 }
 
-void QuarantineRetries::TryWaiting(MonoTime now) {
-  if (trying_ || tried_with_ == app_.reloads || app_.queue->Snapshot().undecodable.empty()) {
+void QuarantineRetries::TryWaiting(MonoTime now, std::uint64_t reloads) {
+  if (trying_ || tried_with_ == reloads || queue_.Snapshot().undecodable.empty()) {
     return;
   }
   trying_ = true;
-  const std::uint64_t with = app_.reloads;
-  Begin({"", "", true}, [this, with, now](const Result<RetryReport>& report) {
+  Begin({"", "", true}, [this, with = reloads, now](const Result<RetryReport>& report) {
     trying_ = false;
     if (!report) {
       next_look_ = now + std::chrono::minutes(1);
@@ -162,13 +153,4 @@ void QuarantineRetries::TryWaiting(MonoTime now) {
   });
 }
 
-std::string ToJson(const RetryReport& report) {
-  const nlohmann::ordered_json json = {{"retried", report.sent},
-                                       {"nothing_to_upload", report.ended},
-                                       {"still_quarantined", report.stay},
-                                       {"still_because", report.still_because},
-                                       {"remaining", report.remaining}};
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -1,44 +1,44 @@
-#include "common/secrets.h"
+#include "auth/configured.h"
 
-namespace packhorse::daemon {
+namespace packhorse::auth {
 namespace {
 
-auth::Options::Type ToType(config::Auth::Type type) {
+Options::Type ToType(config::Auth::Type type) {
   switch (type) {
     case config::Auth::Type::kNone:
-      return auth::Options::Type::kNone;
+      return Options::Type::kNone;
     case config::Auth::Type::kBearer:
-      return auth::Options::Type::kBearer;
+      return Options::Type::kBearer;
     case config::Auth::Type::kBasic:
-      return auth::Options::Type::kBasic;
+      return Options::Type::kBasic;
     case config::Auth::Type::kHeader:
-      return auth::Options::Type::kHeader;
+      return Options::Type::kHeader;
   }
-  return auth::Options::Type::kNone;
+  return Options::Type::kNone;
 }
 
 }  // namespace
 
-auth::SecretSource ToSource(const config::SecretRef& ref) {
+SecretSource Configured(const config::SecretRef& ref) {
   using From = config::SecretRef::Kind;
-  using To = auth::SecretSource::Kind;
+  using To = SecretSource::Kind;
   const To kind = ref.kind == From::kFile         ? To::kFile
                   : ref.kind == From::kEnv        ? To::kEnv
                   : ref.kind == From::kCredential ? To::kCredential
                                                   : To::kNone;
-  return auth::SecretSource{kind, ref.name};
+  return SecretSource{kind, ref.name};
 }
 
-auth::Options AuthOptions(const config::Destination& destination) {
-  auth::Options options;
+Options Configured(const config::Destination& destination) {
+  Options options;
   options.type = ToType(destination.auth.type);
   options.username = destination.auth.username;
   options.header = destination.auth.header;
-  options.current = ToSource(destination.auth.secret);
+  options.current = Configured(destination.auth.secret);
   if (destination.auth.secret.next) {
-    options.next = ToSource(*destination.auth.secret.next);
+    options.next = Configured(*destination.auth.secret.next);
   }
   return options;
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::auth

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -8,15 +9,29 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "packhorsed/app.h"
+#include "bridge/destinations.h"
+#include "bridge/sources.h"
+#include "config/config.h"
+#include "health/metrics.h"
+#include "queue/queue.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 
 // What became of a reload.
 struct ReloadReport {
   bool applied = false;
   std::vector<std::string> problems;  // why not; or, when applied, warnings and what needs a restart
   std::vector<std::string> changes;   // what is different now, one line each
+};
+
+// What a reload changes.
+struct Bridge {
+  config::Config& config;  // the one in force
+  queue::Queue& queue;
+  Destinations& destinations;
+  Sources& sources;
+  health::Events& events;
+  const Clock& clock;
 };
 
 // Changes the configuration under a running bridge: everything is checked first, and on any error the old one stays in
@@ -27,11 +42,13 @@ struct ReloadReport {
 class Reloader {
  public:
   using Done = std::function<void(const ReloadReport&)>;
+  // Loads and checks a configuration.
+  using Load = std::function<config::Loaded(const std::string& file)>;
 
-  explicit Reloader(App& app);
+  Reloader(Bridge bridge, std::string file, Load load);
   ~Reloader();
 
-  // Loads and checks parts.config_file. `done` runs now or in a later Step(). REQUIRES: !active().
+  // Loads the configuration. `done` runs now or in a later Step(). REQUIRES: !active().
   void Begin(Done done, MonoTime now);
   // Goes on: counts, waits until nothing is in flight any more that must not be, then changes. Call each turn. When to
   // be called next.
@@ -39,6 +56,8 @@ class Reloader {
   // The daemon ends: forgets what has not been applied. Who asked for it sees the connection end.
   void Stop();
   bool active() const { return next_ != nullptr; }
+  // Configurations that took the place of the one before.
+  std::uint64_t applied() const { return applied_; }
 
  private:
   struct Next;
@@ -57,8 +76,11 @@ class Reloader {
   std::vector<std::string> Restore(const Next& next, MonoTime now);
   void Finish(Next& next);
 
-  App& app_;
+  const Bridge bridge_;
+  const std::string file_;
+  const Load load_;
+  std::uint64_t applied_ = 0;
   std::unique_ptr<Next> next_;
 };
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -1,15 +1,15 @@
-#include "packhorsed/old_sessions.h"
+#include "bridge/old_sessions.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "bridge/leaving.h"
+#include "bridge/session_access.h"
 #include "health/event_kinds.h"
 #include "health/log.h"
-#include "packhorsed/leaving.h"
-#include "packhorsed/session_access.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 namespace {
 
 // A session that could not be ended for so long, and for as long as the broker was to keep it, is let go.
@@ -24,8 +24,8 @@ bool Of(const SourceUnit& unit, const ingest::BrokerSession& session) {
 }
 
 // Those of the source of this name; of a source that is gone, whatever stream wants its topics now.
-Result<std::vector<ingest::Route>> RoutesFor(const App& app, const std::string& name) {
-  const auto& sources = app.config.sources;
+Result<std::vector<ingest::Route>> RoutesFor(const Sources& of, const config::Config& config, const std::string& name) {
+  const auto& sources = config.sources;
   const bool configured =
       std::any_of(sources.begin(), sources.end(), [&](const auto& each) { return each.name == name; });
   std::vector<ingest::Route> all;
@@ -33,7 +33,7 @@ Result<std::vector<ingest::Route>> RoutesFor(const App& app, const std::string& 
     if (configured && source.name != name) {
       continue;
     }
-    Result<std::vector<ingest::Route>> routes = RoutesOf(app, app.config, source.name);
+    Result<std::vector<ingest::Route>> routes = of.RoutesOf(config, source.name);
     RETURN_IF_ERROR(routes);
     std::move(routes->begin(), routes->end(), std::back_inserter(all));
   }
@@ -50,27 +50,27 @@ bool IsConfigured(const config::Config& config, const std::string& client_id, co
   });
 }
 
-void GiveWay(App& app, const config::Config& config) {
-  for (auto& unit : app.old_sessions) {
+void GiveWay(Sources& sources, const config::Config& config) {
+  for (auto& unit : sources.old_sessions()) {
     if (IsConfigured(config, unit->config.client_id, unit->config.urls.front())) {
-      LeaveForGood(app, std::move(unit));
+      LeaveForGood(sources, std::move(unit));
     }
   }
-  std::erase(app.old_sessions, nullptr);
+  std::erase(sources.old_sessions(), nullptr);
 }
 
 void OldSessions::Look(bool held, MonoTime now) {
-  const WallTime wall = app_.clock.Wall();
-  for (const auto& unit : app_.old_sessions) {
+  const WallTime wall = sources_.clock().Wall();
+  for (const auto& unit : sources_.old_sessions()) {
     if (held) {
       unit->source->BeginStop();
     }
     Follow(*unit, wall);
   }
-  std::erase_if(app_.old_sessions, [](const auto& unit) { return unit->source->Stopped(); });
-  const std::vector<ingest::BrokerSession> sessions = app_.sessions->List();
+  std::erase_if(sources_.old_sessions(), [](const auto& unit) { return unit->source->Stopped(); });
+  const std::vector<ingest::BrokerSession> sessions = sources_.sessions().List();
   for (const ingest::BrokerSession& session : sessions) {
-    const bool under_way = std::any_of(app_.old_sessions.begin(), app_.old_sessions.end(),
+    const bool under_way = std::any_of(sources_.old_sessions().begin(), sources_.old_sessions().end(),
                                        [&](const auto& unit) { return Of(*unit, session); });
     if (!held && !under_way && MayBegin(session)) {
       Begin(session, now);
@@ -79,10 +79,10 @@ void OldSessions::Look(bool held, MonoTime now) {
   const auto stands = [&](const std::string& subject) {
     return std::any_of(sessions.begin(), sessions.end(), [&](const ingest::BrokerSession& session) {
       return SubjectOf(session.client_id, session.url) == subject &&
-             !IsConfigured(app_.config, session.client_id, session.url);
+             !IsConfigured(config_, session.client_id, session.url);
     });
   };
-  app_.events.ResolveIf(
+  events_.ResolveIf(
       [&](const health::Event& event, const health::EventKind& kind) {
         return (kind.name == kEnding.text() || kind.name == kLeft.text()) && !stands(event.subject);
       },
@@ -91,19 +91,19 @@ void OldSessions::Look(bool held, MonoTime now) {
 }
 
 bool OldSessions::MayBegin(const ingest::BrokerSession& session) const {
-  if (given_up_.contains(SubjectOf(session.client_id, session.url)) || IsLeaving(app_, session.client_id) ||
-      IsConfigured(app_.config, session.client_id, session.url)) {
+  if (given_up_.contains(SubjectOf(session.client_id, session.url)) || IsLeaving(sources_, session.client_id) ||
+      IsConfigured(config_, session.client_id, session.url)) {
     return false;
   }
-  return std::all_of(app_.sources.begin(), app_.sources.end(), [&](const auto& unit) {
+  return std::all_of(sources_.units().begin(), sources_.units().end(), [&](const auto& unit) {
     return unit->config.name != session.source || StatusOf(*unit).state == ingest::SourceState::kConnected;
   });
 }
 
 void OldSessions::Begin(const ingest::BrokerSession& session, MonoTime now) {
-  const WallTime wall = app_.clock.Wall();
+  const WallTime wall = sources_.clock().Wall();
   Result<config::Source> source = SourceOf(session.access);
-  auto routes = RoutesFor(app_, session.source);
+  auto routes = RoutesFor(sources_, config_, session.source);
   if (!source || !routes) {
     GiveUp(session, source ? routes.error().message : source.error().message, wall);
     return;
@@ -114,20 +114,18 @@ void OldSessions::Begin(const ingest::BrokerSession& session, MonoTime now) {
   auto unit = std::make_unique<SourceUnit>();
   unit->config = *std::move(source);
   unit->drain = true;
-  unit->intake =
-      std::make_unique<ingest::Intake>(std::move(routes).value(), LimitsOf(unit->config), *app_.queue, app_.clock);
-  unit->intake->SetTap(app_.tap);
-  StartSource(app_, *unit, now);
+  unit->intake = sources_.MakeIntake(std::move(routes).value(), unit->config);
+  sources_.Start(*unit, now);
   if (!unit->source) {
     GiveUp(session, unit->error, wall);
     return;
   }
-  app_.events.Raise(kEnding, SubjectOf(session.client_id, session.url),
-                    "the broker at " + session.url + " keeps the session \"" + session.client_id +
-                        "\" of an earlier configuration of source '" + session.source +
-                        "': what it collected is taken, then the session is ended",
-                    wall);
-  app_.old_sessions.push_back(std::move(unit));
+  events_.Raise(kEnding, SubjectOf(session.client_id, session.url),
+                "the broker at " + session.url + " keeps the session \"" + session.client_id +
+                    "\" of an earlier configuration of source '" + session.source +
+                    "': what it collected is taken, then the session is ended",
+                wall);
+  sources_.old_sessions().push_back(std::move(unit));
 }
 
 void OldSessions::Follow(SourceUnit& unit, WallTime now) {
@@ -139,28 +137,29 @@ void OldSessions::Follow(SourceUnit& unit, WallTime now) {
   if (status.ended) {
     health::Log(health::LogLevel::kInfo, "old_session_ended", "the session of an earlier configuration is ended",
                 {{"client_id", unit.config.client_id}, {"url", status.url}, {"messages", received}});
-  } else if (const auto session = app_.sessions->Find(unit.config.client_id, status.url); session && status.gave_up) {
+  } else if (const auto session = sources_.sessions().Find(unit.config.client_id, status.url);
+             session && status.gave_up) {
     GiveUp(*session, status.reason, now);
   }
 }
 
 void OldSessions::GiveUp(const ingest::BrokerSession& session, const std::string& reason, WallTime now) {
   const std::string subject = SubjectOf(session.client_id, session.url);
-  if (app_.clock.Synchronized() && now - session.alive_at > std::max<WallTime::duration>(session.expiry, kForgotten)) {
+  if (sources_.clock().Synchronized() &&
+      now - session.alive_at > std::max<WallTime::duration>(session.expiry, kForgotten)) {
     health::Log(health::LogLevel::kWarning, "old_session_forgotten",
                 "the broker could not be reached for so long that nothing more is done about the session: " + reason,
                 {{"client_id", session.client_id}, {"url", session.url}});
-    app_.sessions->Forget(session.client_id, session.url);
+    sources_.sessions().Forget(session.client_id, session.url);
     return;
   }
   given_up_[subject] = reason;
-  app_.events.Resolve(kEnding, subject, now);
-  app_.events.Raise(kLeft, subject,
-                    "the broker at " + session.url + " may still collect messages for the session \"" +
-                        session.client_id + "\" of an earlier configuration of source '" + session.source +
-                        "', which could not be ended: " + reason +
-                        ". It is tried again at the next start; or end the session at the broker",
-                    now);
+  events_.Resolve(kEnding, subject, now);
+  events_.Raise(kLeft, subject,
+                "the broker at " + session.url + " may still collect messages for the session \"" + session.client_id +
+                    "\" of an earlier configuration of source '" + session.source + "', which could not be ended: " +
+                    reason + ". It is tried again at the next start; or end the session at the broker",
+                now);
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -1,10 +1,8 @@
-#include "packhorsed/long_calls.h"
+#include "bridge/long_calls.h"
 
 #include <algorithm>
 
-#include "common/queue_json.h"
-
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 namespace {
 
 using std::chrono::milliseconds;
@@ -22,7 +20,13 @@ bool Sends(limit::CircuitState state) {
 
 }  // namespace
 
+bool FlushOutcome::complete() const {
+  return checkpointed &&
+         std::all_of(destinations.begin(), destinations.end(), [](const Part& part) { return part.complete; });
+}
+
 struct LongCalls::Flushing {
+  std::function<control::Answer(const FlushOutcome&)> answer;
   std::vector<std::string> destinations;
   queue::Queue::LastNumbers last{};
   std::shared_ptr<const bool> checkpointed;
@@ -32,32 +36,32 @@ struct LongCalls::Flushing {
 
 std::shared_ptr<const bool> LongCalls::BeginCheckpoint() {
   auto checkpointed = std::make_shared<bool>(false);
-  app_.queue->Checkpoint([checkpointed](const Status& status) { *checkpointed = static_cast<bool>(status); });
+  queue_.Checkpoint([checkpointed](const Status& status) { *checkpointed = static_cast<bool>(status); });
   return checkpointed;
 }
 
 void LongCalls::Flush(std::uint64_t connection, std::vector<std::string> destinations, milliseconds timeout,
-                      MonoTime now) {
-  for (DestinationUnit& unit : app_.destinations) {
+                      std::function<control::Answer(const FlushOutcome&)> answer, MonoTime now) {
+  for (DestinationUnit& unit : destinations_.units()) {
     if (std::find(destinations.begin(), destinations.end(), unit.config.name) != destinations.end()) {
       unit.destination->Flush();
     }
   }
-  const Flushing flushing{std::move(destinations), app_.queue->Last(), BeginCheckpoint(), now, now + timeout};
+  const Flushing flushing{std::move(answer), std::move(destinations), queue_.Last(), BeginCheckpoint(), now,
+                          now + timeout};
   jobs_.push_back({connection, [this, flushing](MonoTime at) { return StepFlush(flushing, at); }});
 }
 
-std::optional<control::Answer> LongCalls::StepFlush(const Flushing& flushing, MonoTime now) const {
+std::optional<control::Answer> LongCalls::StepFlush(const Flushing& flushing, MonoTime now) {
   FlushOutcome outcome;
   outcome.checkpointed = *flushing.checkpointed;
   bool wait = !outcome.checkpointed;
   for (const std::string& name : flushing.destinations) {
-    const auto unit = std::find_if(app_.destinations.begin(), app_.destinations.end(),
-                                   [&](const DestinationUnit& each) { return each.config.name == name; });
+    const DestinationUnit* unit = destinations_.Find(name);
     FlushOutcome::Part part;
     part.name = name;
-    part.complete = app_.queue->SettledThrough(name, flushing.last);
-    if (unit == app_.destinations.end()) {
+    part.complete = queue_.SettledThrough(name, flushing.last);
+    if (unit == nullptr) {
       part.state = "removed";  // by a reload meanwhile
     } else {
       const delivery::DestinationStatus status = unit->destination->Snapshot(now);
@@ -72,7 +76,7 @@ std::optional<control::Answer> LongCalls::StepFlush(const Flushing& flushing, Mo
     return std::nullopt;
   }
   outcome.waited = std::chrono::duration_cast<milliseconds>(now - flushing.begun);
-  return control::Answer(FlushJson(outcome));
+  return flushing.answer(outcome);
 }
 
 struct LongCalls::Checking {
@@ -101,7 +105,7 @@ std::optional<control::Answer> LongCalls::StepCheck(Checking& checking, MonoTime
     if (!*checking.checkpointed && now < checking.deadline) {
       return std::nullopt;
     }
-    Result<std::unique_ptr<queue::Check>> begun = queue::Check::Begin(app_.config.queue.path);
+    Result<std::unique_ptr<queue::Check>> begun = queue::Check::Begin(queue_path_);
     if (!begun) {
       verifying_ = false;
       return control::Answer(begun.error().With("verify the queue"));
@@ -116,7 +120,7 @@ std::optional<control::Answer> LongCalls::StepCheck(Checking& checking, MonoTime
   reading_ = false;
   const queue::CheckReport& report = checking.check->report();
   if (!report.damage.empty()) {
-    app_.queue->NoteDamage(report.damage);
+    queue_.NoteDamage(report.damage);
   }
   return checking.answer(report);
 }
@@ -143,4 +147,4 @@ MonoTime LongCalls::Step(MonoTime now, Ready& ready) {
   return jobs_.empty() ? MonoTime::max() : reading_ ? now : now + kLook;
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -1,4 +1,4 @@
-#include "packhorsed/reload.h"
+#include "bridge/reload.h"
 
 #include <algorithm>
 #include <chrono>
@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "base/units.h"
-#include "common/load.h"
+#include "bridge/leaving.h"
+#include "bridge/old_sessions.h"
+#include "bridge/queue_settings.h"
 #include "health/log.h"
-#include "packhorsed/leaving.h"
-#include "packhorsed/old_sessions.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 namespace {
 
 constexpr health::EventName kRefusedEvent = "config_reload_refused";
@@ -102,11 +102,12 @@ struct Reloader::Next {
   bool draining = false;  // those that leave
 };
 
-Reloader::Reloader(App& app) : app_(app) {}
+Reloader::Reloader(Bridge bridge, std::string file, Load load)
+    : bridge_(bridge), file_(std::move(file)), load_(std::move(load)) {}
 Reloader::~Reloader() = default;
 
 void Reloader::Begin(Done done, MonoTime now) {
-  config::Loaded loaded = LoadConfiguration(app_.config_file);
+  config::Loaded loaded = load_(file_);
   if (!loaded.ok()) {
     Refuse(Lines(loaded.problems), done);
     return;
@@ -114,12 +115,12 @@ void Reloader::Begin(Done done, MonoTime now) {
   auto next = std::make_unique<Next>();
   next->warnings = Lines(loaded.problems);
   next->config = std::move(loaded.config);
-  KeepUntilRestart(app_.config, next->config, next->warnings);
-  const bool same_gateway = app_.config.gateway == next->config.gateway;
+  KeepUntilRestart(bridge_.config, next->config, next->warnings);
+  const bool same_gateway = bridge_.config.gateway == next->config.gateway;
   std::set<std::string> staying;
   for (const config::Destination& destination : next->config.destinations) {
-    const auto before = FindNamed(app_.config.destinations, destination.name);
-    if (same_gateway && before != app_.config.destinations.end() && *before == destination) {
+    const auto before = FindNamed(bridge_.config.destinations, destination.name);
+    if (same_gateway && before != bridge_.config.destinations.end() && *before == destination) {
       staying.insert(destination.name);
       continue;
     }
@@ -130,7 +131,7 @@ void Reloader::Begin(Done done, MonoTime now) {
     }
     next->credentials.emplace(destination.name, std::move(credentials).value());
   }
-  for (const DestinationUnit& unit : app_.destinations) {
+  for (const DestinationUnit& unit : bridge_.destinations.units()) {
     if (!staying.contains(unit.config.name)) {
       next->leaving.insert(unit.config.name);
     }
@@ -144,7 +145,7 @@ void Reloader::Begin(Done done, MonoTime now) {
 
 void Reloader::Drain(Next& next) {
   next.draining = true;
-  for (DestinationUnit& unit : app_.destinations) {
+  for (DestinationUnit& unit : bridge_.destinations.units()) {
     if (next.leaving.contains(unit.config.name)) {
       unit.destination->Drain();
     }
@@ -156,7 +157,7 @@ MonoTime Reloader::Step(MonoTime now) {
   if (!next_) {
     return MonoTime::max();
   }
-  const auto counted = app_.queue->CountAhead(next_->streams, next_->destinations, kCountBytes);
+  const auto counted = bridge_.queue.CountAhead(next_->streams, next_->destinations, kCountBytes);
   if (!counted) {
     const std::unique_ptr<Next> next = std::move(next_);
     GiveUp(*next, counted.error().With("queue"), now);
@@ -172,9 +173,10 @@ MonoTime Reloader::Step(MonoTime now) {
   if (!next_->draining) {
     Drain(*next_);
   }
-  if (std::any_of(app_.destinations.begin(), app_.destinations.end(), [&](const DestinationUnit& unit) {
-        return next_->leaving.contains(unit.config.name) && !unit.destination->idle();
-      })) {
+  if (std::any_of(bridge_.destinations.units().begin(), bridge_.destinations.units().end(),
+                  [&](const DestinationUnit& unit) {
+                    return next_->leaving.contains(unit.config.name) && !unit.destination->idle();
+                  })) {
     return now + kLookWhetherCounted;
   }
   const std::unique_ptr<Next> next = std::move(next_);
@@ -187,7 +189,7 @@ MonoTime Reloader::Step(MonoTime now) {
 }
 
 void Reloader::Stop() {
-  app_.queue->ForgetCount();
+  bridge_.queue.ForgetCount();
   next_.reset();
 }
 
@@ -201,19 +203,19 @@ void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {
-  if (Status done = app_.queue->Reconfigure(next.streams, next.destinations); !done) {
+  if (Status done = bridge_.queue.Reconfigure(next.streams, next.destinations); !done) {
     return done.error().With("queue");
   }
-  RETURN_IF_ERROR(BindStreams(app_, next.config));
-  SetSharedLimits(app_, next.config);
+  RETURN_IF_ERROR(bridge_.destinations.BindStreams(next.config));
+  bridge_.destinations.SetSharedLimits(bridge_.config, next.config);
   RETURN_IF_ERROR(ReplaceDestinations(next, now));
-  NoteStreamChanges(app_.config, next.config, next.changes);
+  NoteStreamChanges(bridge_.config, next.config, next.changes);
   const queue::Limits limits = QueueLimits(next.config.queue);
-  if (limits != QueueLimits(app_.config.queue)) {
-    app_.queue->SetLimits(limits);
+  if (limits != QueueLimits(bridge_.config.queue)) {
+    bridge_.queue.SetLimits(limits);
     next.changes.emplace_back("the limits of the queue changed");
   }
-  app_.config = next.config;
+  bridge_.config = next.config;
   ReplaceSources(next);
   return health::ConfigureLog(next.config.log.level, next.config.log.format);
 }
@@ -221,7 +223,7 @@ Status Reloader::Apply(Next& next, MonoTime now) {
 std::string Reloader::WaitsFor(const std::string& destination) {
   std::uint64_t messages = 0;
   for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    const queue::PendingStats stats = app_.queue->Waiting(destination, lane);
+    const queue::PendingStats stats = bridge_.queue.Waiting(destination, lane);
     messages += stats.messages + stats.withheld;
   }
   return messages == 0 ? "" : "; stored messages that wait for it: " + std::to_string(messages);
@@ -235,25 +237,26 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
     if (credentials == next.credentials.end()) {
       continue;
     }
-    auto unit = MakeDestination(app_, next.config.gateway, destination, std::move(credentials->second));
+    auto unit = bridge_.destinations.Make(next.config.gateway, destination, std::move(credentials->second));
     RETURN_IF_ERROR(unit);
     made.emplace(destination.name, std::move(unit).value());
   }
   std::vector<DestinationUnit> units;
   for (const config::Destination& destination : next.config.destinations) {
-    const auto old = std::find_if(app_.destinations.begin(), app_.destinations.end(),
+    const auto old = std::find_if(bridge_.destinations.units().begin(), bridge_.destinations.units().end(),
                                   [&](const DestinationUnit& unit) { return unit.config.name == destination.name; });
     const auto successor = made.find(destination.name);
     if (successor == made.end()) {
       units.push_back(std::move(*old));
       continue;
     }
-    if (old != app_.destinations.end()) {
+    if (old != bridge_.destinations.units().end()) {
       successor->second.destination->TakeOver(*old->destination);
       TakeOverPause(*old, successor->second, now);
     }
-    next.changes.push_back("destination '" + destination.name + "' " +
-                           (old == app_.destinations.end() ? "added" + WaitsFor(destination.name) : "changed"));
+    next.changes.push_back(
+        "destination '" + destination.name + "' " +
+        (old == bridge_.destinations.units().end() ? "added" + WaitsFor(destination.name) : "changed"));
     units.push_back(std::move(successor->second));
   }
   for (const std::string& name : next.leaving) {
@@ -261,19 +264,19 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
       next.changes.push_back("destination '" + name + "' removed; its backlog stays in the queue until it is back");
     }
   }
-  app_.destinations = std::move(units);
+  bridge_.destinations.units() = std::move(units);
   return {};
 }
 
 void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<SourceUnit> fresh) {
-  if (auto routes = RoutesOf(app_, next.config, unit.config.name)) {
+  if (auto routes = bridge_.sources.RoutesOf(next.config, unit.config.name)) {
     unit.intake->SetRoutes(std::move(routes).value(), LimitsOf(fresh->config));
   }
   unit.retry_at = {};
   if (unit.config == fresh->config && unit.filters == fresh->filters && unit.wants_retained == fresh->wants_retained) {
     return;
   }
-  Leave(unit, app_.clock);
+  Leave(unit, bridge_.clock);
   unit.config = fresh->config;
   unit.filters = fresh->filters;
   unit.wants_retained = fresh->wants_retained;
@@ -282,17 +285,17 @@ void Reloader::ReplaceSource(Next& next, SourceUnit& unit, std::unique_ptr<Sourc
 
 // They are started by FollowSources(), which the loop calls next.
 void Reloader::ReplaceSources(Next& next) {
-  GiveWay(app_, next.config);
+  GiveWay(bridge_.sources, next.config);
   std::vector<std::unique_ptr<SourceUnit>> units;
   for (const config::Source& source : next.config.sources) {
-    auto fresh = MakeSourceUnit(app_, next.config, source);
+    auto fresh = bridge_.sources.Make(next.config, source);
     if (!fresh) {
       next.warnings.push_back(fresh.error().message);
       continue;
     }
-    const auto old = std::find_if(app_.sources.begin(), app_.sources.end(),
+    const auto old = std::find_if(bridge_.sources.units().begin(), bridge_.sources.units().end(),
                                   [&](const auto& unit) { return unit && unit->config.name == source.name; });
-    if (old == app_.sources.end()) {
+    if (old == bridge_.sources.units().end()) {
       units.push_back(std::move(fresh).value());
       next.changes.push_back("source '" + source.name + "' added");
       continue;
@@ -300,13 +303,13 @@ void Reloader::ReplaceSources(Next& next) {
     units.push_back(std::move(*old));
     ReplaceSource(next, *units.back(), std::move(fresh).value());
   }
-  for (auto& unit : app_.sources) {
+  for (auto& unit : bridge_.sources.units()) {
     if (unit && unit->source) {
       next.changes.push_back("source '" + unit->config.name + "' removed");
-      LeaveForGood(app_, std::move(unit));
+      LeaveForGood(bridge_.sources, std::move(unit));
     }
   }
-  app_.sources = std::move(units);
+  bridge_.sources.units() = std::move(units);
 }
 
 std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
@@ -314,13 +317,13 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
   const auto note = [&problems](const Error& error) {
     problems.push_back("back to the old configuration: " + error.message);
   };
-  if (Status old = app_.queue->Reconfigure(QueueStreams(app_.config), QueueDestinations(app_.config)); !old) {
+  if (Status old = bridge_.queue.Reconfigure(QueueStreams(bridge_.config), QueueDestinations(bridge_.config)); !old) {
     note(old.error());
   }
-  if (Status bound = BindStreams(app_, app_.config); !bound) {
+  if (Status bound = bridge_.destinations.BindStreams(bridge_.config); !bound) {
     note(bound.error());
   }
-  for (DestinationUnit& unit : app_.destinations) {
+  for (DestinationUnit& unit : bridge_.destinations.units()) {
     if (!next.leaving.contains(unit.config.name)) {
       continue;
     }
@@ -329,7 +332,7 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
       note(credentials.error());
       continue;
     }
-    auto again = MakeDestination(app_, app_.config.gateway, unit.config, std::move(credentials).value());
+    auto again = bridge_.destinations.Make(bridge_.config.gateway, unit.config, std::move(credentials).value());
     if (!again) {
       note(again.error());
       continue;
@@ -347,15 +350,15 @@ void Reloader::Refuse(std::vector<std::string> problems, const Done& done) {
     all += (all.empty() ? "" : "; ") + line;
     health::Log(health::LogLevel::kError, "config_problem", line);
   }
-  app_.events.Raise(kRefusedEvent, "", Shorten("the old configuration stays in force: " + all, 2'000),
-                    app_.clock.Wall());
+  bridge_.events.Raise(kRefusedEvent, "", Shorten("the old configuration stays in force: " + all, 2'000),
+                       bridge_.clock.Wall());
   done({false, std::move(problems), {}});
 }
 
 void Reloader::Finish(Next& next) {
-  ++app_.reloads;
-  const MonoTime now = app_.clock.Mono();
-  for (DestinationUnit& unit : app_.destinations) {
+  ++applied_;
+  const MonoTime now = bridge_.clock.Mono();
+  for (DestinationUnit& unit : bridge_.destinations.units()) {
     const Result<bool> changed = unit.credentials->Refresh();
     if (!changed) {
       next.warnings.push_back("destination '" + unit.config.name +
@@ -365,13 +368,13 @@ void Reloader::Finish(Next& next) {
     }
     unit.destination->Nudge(now);
   }
-  app_.events.Resolve(kRefusedEvent, "", app_.clock.Wall());
+  bridge_.events.Resolve(kRefusedEvent, "", bridge_.clock.Wall());
   for (const std::string& warning : next.warnings) {
     health::Log(health::LogLevel::kWarning, "config_warning", warning);
   }
-  health::Log(health::LogLevel::kInfo, "config_reloaded", "the configuration of " + app_.config_file + " is in force",
+  health::Log(health::LogLevel::kInfo, "config_reloaded", "the configuration of " + file_ + " is in force",
               {{"changes", std::to_string(next.changes.size())}});
   next.done({true, std::move(next.warnings), std::move(next.changes)});
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -4,9 +4,10 @@
 #include <map>
 #include <string>
 
-#include "packhorsed/app.h"
+#include "bridge/sources.h"
+#include "health/metrics.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 
 // Sessions of ours that brokers keep although no source of the configuration has them any more: its client id or its
 // URL changed, or the source is gone. A broker would go on collecting messages for them, in vain and without end. Each
@@ -16,7 +17,8 @@ namespace packhorse::daemon {
 // Loop thread.
 class OldSessions {
  public:
-  explicit OldSessions(App& app) : app_(app) {}
+  OldSessions(Sources& sources, const config::Config& config, health::Events& events)
+      : sources_(sources), config_(config), events_(events) {}
 
   // Once a second. `held`: nothing may be received now.
   void Look(bool held, MonoTime now);
@@ -27,13 +29,15 @@ class OldSessions {
   void Follow(SourceUnit& unit, WallTime now);
   void GiveUp(const ingest::BrokerSession& session, const std::string& reason, WallTime now);
 
-  App& app_;
+  Sources& sources_;
+  const config::Config& config_;  // the one in force
+  health::Events& events_;
   std::map<std::string, std::string> given_up_;  // subject of the event -> why
 };
 
 // Whether a source of this configuration has that session.
 bool IsConfigured(const config::Config& config, const std::string& client_id, const std::string& url);
 // Leaves the sessions that `config` has again; a source of it connects once that is done (leaving.h).
-void GiveWay(App& app, const config::Config& config);
+void GiveWay(Sources& sources, const config::Config& config);
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

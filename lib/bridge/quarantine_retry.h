@@ -9,9 +9,9 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "packhorsed/app.h"
+#include "bridge/destinations.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 
 // Which messages of the quarantine are decoded again.
 struct RetrySelection {
@@ -28,7 +28,6 @@ struct RetryReport {
   std::string still_because;  // of the first that stays
   bool remaining = false;     // there were more than one call sends
 };
-std::string ToJson(const RetryReport& report);
 
 // Decodes messages in quarantine again, a page each turn; what decodes goes on its way under its record id: on request
 // and, after a start and a reload, those that wait for what decodes them. Loop thread.
@@ -36,24 +35,24 @@ class QuarantineRetries {
  public:
   using Done = std::function<void(Result<RetryReport>)>;
 
-  explicit QuarantineRetries(App& app) : app_(app) {}
+  QuarantineRetries(queue::Queue& queue, Destinations& destinations) : queue_(queue), destinations_(destinations) {}
   // At most 10,000 messages are sent by one call. `done` runs now or later, in Step() or Queue::Poll().
   void Begin(RetrySelection selection, Done done);
-  // Each turn. When to be called next.
-  MonoTime Step(MonoTime now);
+  // Each turn; `reloads` is Reloader::applied(). When to be called next.
+  MonoTime Step(MonoTime now, std::uint64_t reloads);
 
  private:
   struct Job;
-  void TryWaiting(MonoTime now);
+  void TryWaiting(MonoTime now, std::uint64_t reloads);
   // Whether there is more to do at once.
   bool NextPage(const std::shared_ptr<Job>& job);
-  delivery::Destination* Find(const std::string& name);
 
-  App& app_;
+  queue::Queue& queue_;
+  Destinations& destinations_;
   std::vector<std::shared_ptr<Job>> jobs_;
-  std::optional<std::uint64_t> tried_with_;  // App::reloads when what waits was tried last
+  std::optional<std::uint64_t> tried_with_;  // reloads, when what waits was tried last
   bool trying_ = false;
   MonoTime next_look_{};
 };
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

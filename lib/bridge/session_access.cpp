@@ -1,10 +1,10 @@
-#include "packhorsed/session_access.h"
+#include "bridge/session_access.h"
 
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 namespace {
 
 nlohmann::json SecretJson(const config::SecretRef& secret) {
@@ -75,4 +75,4 @@ Result<config::Source> SourceOf(const std::string& access) {
   }
 }
 
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -1,15 +1,14 @@
-#include "packhorsed/dead_replay.h"
+#include "bridge/redrive.h"
 
 #include <algorithm>
 #include <iterator>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "contract/cloud_contract.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 namespace {
 
 constexpr std::size_t kMaxLetters = 10'000;
@@ -19,12 +18,13 @@ constexpr std::size_t kMaxFailures = 100;
 using Group = std::pair<std::string, Lane>;  // one batch has one destination and one lane
 
 struct Job {
-  App& app;
-  std::function<void(Result<ReplayReport>)> done;
+  queue::Queue& queue;
+  Destinations& destinations;
+  std::function<void(Result<RedriveReport>)> done;
   std::vector<std::int64_t> ids;
   std::size_t next = 0;
   std::size_t waiting = 0;  // batches of the present page without an answer, and one for the page itself
-  ReplayReport report;
+  RedriveReport report;
 
   void Fail(std::string line) {
     if (report.failures.size() < kMaxFailures) {
@@ -48,9 +48,8 @@ void GroupEnded(const std::shared_ptr<Job>& job) {
 
 // "Try now" of what is set aside: it goes by itself, as soon as one may.
 void RetrySuspect(Job& job, const queue::Suspect& suspect) {
-  const auto unit = std::find_if(job.app.destinations.begin(), job.app.destinations.end(),
-                                 [&](const auto& entry) { return entry.config.name == suspect.destination; });
-  if (unit == job.app.destinations.end()) {
+  const DestinationUnit* unit = job.destinations.Find(suspect.destination);
+  if (unit == nullptr) {
     job.Fail("destination '" + suspect.destination + "' is not configured: its suspects stay");
     return;
   }
@@ -67,11 +66,11 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
   std::map<Group, std::vector<queue::DeadLetter>> groups;
   const std::size_t end = std::min(job.next + kLettersAtATime, job.ids.size());
   for (; job.next < end; ++job.next) {
-    if (const Result<queue::Suspect> suspect = job.app.queue->FindSuspect(job.ids[job.next])) {
+    if (const Result<queue::Suspect> suspect = job.queue.FindSuspect(job.ids[job.next])) {
       RetrySuspect(job, *suspect);
       continue;
     }
-    Result<queue::DeadLetter> letter = job.app.queue->FindDeadLetter(job.ids[job.next]);
+    Result<queue::DeadLetter> letter = job.queue.FindDeadLetter(job.ids[job.next]);
     if (!letter) {
       job.Fail(std::to_string(job.ids[job.next]) + ": " + letter.error().message);
       continue;
@@ -89,8 +88,8 @@ std::size_t BatchSize(const DestinationUnit& unit) {
   return std::clamp<std::size_t>(std::min(most, unit.config.batch.max_records), 1, kLettersAtATime);
 }
 
-void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit,
-                 const std::vector<queue::DeadLetter>& letters) {
+void RedriveGroup(const std::shared_ptr<Job>& job, const DestinationUnit& unit,
+                  const std::vector<queue::DeadLetter>& letters) {
   const std::uint64_t count = letters.size();
   ++job->waiting;
   unit.destination->RedriveDead(letters, [job, count, name = unit.config.name](const Result<std::uint32_t>& result) {
@@ -106,16 +105,15 @@ void ReplayGroup(const std::shared_ptr<Job>& job, DestinationUnit& unit,
 void RunPage(const std::shared_ptr<Job>& job) {
   job->waiting = 1;
   for (auto& [group, letters] : ReadPage(*job)) {
-    const auto unit = std::find_if(job->app.destinations.begin(), job->app.destinations.end(),
-                                   [&name = group.first](const auto& entry) { return entry.config.name == name; });
-    if (unit == job->app.destinations.end()) {
+    const DestinationUnit* unit = job->destinations.Find(group.first);
+    if (unit == nullptr) {
       job->Fail("destination '" + group.first + "' is not configured: its dead letters stay");
       continue;
     }
     const auto size = static_cast<std::ptrdiff_t>(BatchSize(*unit));
     for (auto begin = letters.begin(); begin != letters.end();) {
       const auto end = begin + std::min(size, letters.end() - begin);
-      ReplayGroup(job, *unit, {std::make_move_iterator(begin), std::make_move_iterator(end)});
+      RedriveGroup(job, *unit, {std::make_move_iterator(begin), std::make_move_iterator(end)});
       begin = end;
     }
   }
@@ -123,7 +121,7 @@ void RunPage(const std::shared_ptr<Job>& job) {
 }
 
 // The ids first: what is refused again becomes a new dead letter and must not be taken twice in one call.
-Status Select(Job& job, const ReplaySelection& selection) {
+Status Select(Job& job, const RedriveSelection& selection) {
   job.ids = selection.ids;
   if (!selection.all && selection.destination.empty()) {
     return {};
@@ -133,7 +131,7 @@ Status Select(Job& job, const ReplaySelection& selection) {
     // What has happened so far is in the database once the first page was read.
     using Reading = queue::Queue::Reading;
     const auto page =
-        job.app.queue->DeadLetters(kLettersAtATime, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
+        job.queue.DeadLetters(kLettersAtATime, after, after == 0 ? Reading::kUpToDate : Reading::kAsStored);
     RETURN_IF_ERROR(page);
     for (const queue::DeadLetter& letter : *page) {
       after = letter.id;
@@ -154,8 +152,9 @@ Status Select(Job& job, const ReplaySelection& selection) {
 
 }  // namespace
 
-void ReplayDeadLetters(App& app, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done) {
-  auto job = std::make_shared<Job>(Job{app, std::move(done), {}, 0, 0, {}});
+void RedriveDeadLetters(queue::Queue& queue, Destinations& destinations, const RedriveSelection& selection,
+                        std::function<void(Result<RedriveReport>)> done) {
+  auto job = std::make_shared<Job>(Job{queue, destinations, std::move(done), {}, 0, 0, {}});
   if (Status selected = Select(*job, selection); !selected) {
     job->done(selected.error());
     return;
@@ -163,10 +162,4 @@ void ReplayDeadLetters(App& app, const ReplaySelection& selection, std::function
   RunPage(job);
 }
 
-std::string ToJson(const ReplayReport& report) {
-  const nlohmann::ordered_json json = {
-      {"replayed", report.letters}, {"failures", report.failures}, {"remaining", report.remaining}};
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

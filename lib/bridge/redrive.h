@@ -6,18 +6,18 @@
 #include <vector>
 
 #include "base/result.h"
-#include "packhorsed/app.h"
+#include "bridge/destinations.h"
 
-namespace packhorse::daemon {
+namespace packhorse::bridge {
 
 // Which dead letters to take back: these, or all of one destination, or all there are.
-struct ReplaySelection {
+struct RedriveSelection {
   std::vector<std::int64_t> ids;
   std::string destination;
   bool all = false;
 };
 
-struct ReplayReport {
+struct RedriveReport {
   std::uint64_t letters = 0;          // taken back into delivery
   std::vector<std::string> failures;  // one line each, bounded
   bool remaining = false;             // more than one call takes; ask again
@@ -25,8 +25,7 @@ struct ReplayReport {
 
 // Takes dead letters back into delivery, piece by piece, so that the loop goes on in between; at most 10,000 in one
 // call. `done` runs on the loop, perhaps before this returns. Loop thread.
-void ReplayDeadLetters(App& app, const ReplaySelection& selection, std::function<void(Result<ReplayReport>)> done);
+void RedriveDeadLetters(queue::Queue& queue, Destinations& destinations, const RedriveSelection& selection,
+                        std::function<void(Result<RedriveReport>)> done);
 
-std::string ToJson(const ReplayReport& report);
-
-}  // namespace packhorse::daemon
+}  // namespace packhorse::bridge

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/credentials.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "delivery/delivery.h"
+#include "health/growth.h"
+#include "limit/rate_limit.h"
+#include "queue/queue.h"
+#include "upload/uploader.h"
+
+namespace packhorse::bridge {
+
+struct DestinationUnit {
+  config::Destination config;
+  std::unique_ptr<delivery::Destination> destination;
+  auth::Credentials* credentials = nullptr;  // owned by `destination`
+  // A pause as it was ordered, so that it survives a rebuild: its end, or none for "until resumed".
+  bool paused = false;
+  std::optional<MonoTime> paused_until;
+  WallTime paused_since{};
+  health::Growth growth = {};  // of what waits for it
+};
+
+// The destinations of the configuration in force, and what they share. Loop thread.
+class Destinations {
+ public:
+  Destinations(queue::Queue& queue, upload::Uploader& uploader, health::Events& events, const Clock& clock)
+      : queue_(queue), uploader_(uploader), events_(events), clock_(clock) {}
+  Destinations(const Destinations&) = delete;
+  Destinations& operator=(const Destinations&) = delete;
+
+  // Enters the streams as the queue keeps them: those of `config`, which is in force, and those of before that stored
+  // messages may need. REQUIRES: the queue knows the streams of `config`.
+  Status BindStreams(const config::Config& config);
+  const delivery::Streams& streams() const { return streams_; }
+  // Shared limits that are new or differ from those of `before`; existing objects keep their address.
+  void SetSharedLimits(const config::Config& before, const config::Config& config);
+  // In the order of the configuration.
+  std::vector<DestinationUnit>& units() { return units_; }
+  const std::vector<DestinationUnit>& units() const { return units_; }
+  // One that is not among them yet.
+  Result<DestinationUnit> Make(const config::Gateway& gateway, const config::Destination& destination,
+                               std::unique_ptr<auth::Credentials> credentials);
+  // Null: there is none of that name.
+  DestinationUnit* Find(const std::string& name);
+  // Its cloud contract as it is configured; empty: there is none of that name.
+  std::string ContractOf(const std::string& name);
+
+ private:
+  Status BindGapStreams(const config::Config& config);
+
+  queue::Queue& queue_;
+  upload::Uploader& uploader_;
+  health::Events& events_;
+  const Clock& clock_;
+  std::map<std::string, limit::RateLimit> shared_limits_;  // destinations point into it
+  delivery::Streams streams_;                              // destinations refer to it: changed in place only
+  std::vector<DestinationUnit> units_;
+};
+
+Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination);
+
+}  // namespace packhorse::bridge
