@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "site.h"
-#include "support/http_server.h"
+#include "support/scripted_server.h"
 
 namespace packhorse::test {
 namespace {

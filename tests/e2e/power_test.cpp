@@ -17,8 +17,8 @@
 #include <thread>
 
 #include "site.h"
-#include "support/http_server.h"
 #include "support/scripted_broker.h"
+#include "support/scripted_server.h"
 #include "support/temp_dir.h"
 
 namespace packhorse::test {

@@ -7,13 +7,14 @@
 
 #include "base/file.h"
 #include "faults.h"
-#include "http_server.h"
 #include "receiver.h"
+#include "support/http/server.h"
 
 namespace {
 
 using namespace packhorse;
 using namespace packhorse::cloud;
+using namespace packhorse::http;
 
 constexpr std::size_t kMaxScriptBytes = std::size_t{1} << 20U;
 
@@ -129,7 +130,7 @@ int Serve(const Arguments& arguments, int signals) {
   if (Status configured = Configure(arguments, faults, receiver.rate()); !configured) {
     return Fail(configured.error().message);
   }
-  HttpServer server(
+  Server server(
       *options, [&](const Request& request) { return receiver.Handle(request); },
       [&](const Request& request) { return receiver.MaxBodyBytes(request); },
       [&] { return faults.Down(SystemClock().Mono()); });

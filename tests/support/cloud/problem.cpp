@@ -2,8 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "http_parser.h"
-
 namespace packhorse::cloud {
 
 std::string Quoted(std::string_view text) {

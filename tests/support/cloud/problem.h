@@ -3,10 +3,12 @@
 #include <string>
 #include <string_view>
 
-#include "http_message.h"
+#include "support/http/message.h"
 #include "validation.h"
 
 namespace packhorse::cloud {
+
+using http::Reply;
 
 // Problem documents (RFC 9457). Types are URNs of the contract, so that clients can switch on them; texts are for
 // people.

@@ -12,12 +12,17 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "faults.h"
-#include "http_message.h"
 #include "rate_window.h"
 #include "store.h"
+#include "support/http/message.h"
 #include "validation.h"
 
 namespace packhorse::cloud {
+
+using http::Framing;
+using http::Reply;
+using http::Request;
+using http::Wire;
 
 struct ReceiverSettings {
   std::string token;                                       // empty: no authentication

@@ -2,10 +2,13 @@
 
 #include <string>
 
-#include "http_message.h"
 #include "store.h"
+#include "support/http/message.h"
 
 namespace packhorse::cloud {
+
+using http::Reply;
+using http::Request;
 
 // GET /v1/reconciliation?gateway=&from=&to=&cursor=&limit=: what arrived, by stream and hour of server_received_at, so
 // that a gateway can compare its ledger with ours without reading records. Windows that overlap [from, to) are

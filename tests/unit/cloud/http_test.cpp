@@ -10,11 +10,11 @@
 #include <cerrno>
 #include <thread>
 
-#include "http_parser.h"
-#include "http_server.h"
+#include "support/http/parser.h"
+#include "support/http/server.h"
 #include "support/process.h"
 
-namespace packhorse::cloud::test {
+namespace packhorse::http::test {
 namespace {
 
 using testing::EndsWith;
@@ -117,7 +117,7 @@ class HttpServerTest : public testing::Test {
   }
 
   std::atomic<bool> down_{false};
-  HttpServer server_;
+  Server server_;
   std::thread thread_;
 };
 
@@ -233,4 +233,4 @@ TEST_F(HttpServerTest, StopEndsIdleConnectionsAndLetsRunningRequestsFinish) {
 }
 
 }  // namespace
-}  // namespace packhorse::cloud::test
+}  // namespace packhorse::http::test

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "harness.h"
-#include "support/http_server.h"
 #include "support/process.h"
+#include "support/scripted_server.h"
 
 namespace packhorse::upload {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "harness.h"
 #include "names.h"
-#include "support/http_server.h"
 #include "support/nginx.h"
 #include "support/process.h"
+#include "support/scripted_server.h"
 #include "support/temp_dir.h"
 #include "support/tls.h"
 

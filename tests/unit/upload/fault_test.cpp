@@ -5,8 +5,8 @@
 #include <string>
 
 #include "harness.h"
-#include "support/http_server.h"
 #include "support/process.h"
+#include "support/scripted_server.h"
 
 namespace packhorse::upload {
 namespace {

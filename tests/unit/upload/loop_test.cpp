@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "harness.h"
-#include "support/http_server.h"
 #include "support/process.h"
+#include "support/scripted_server.h"
 
 namespace packhorse::upload {
 namespace {

@@ -1,4 +1,4 @@
-#include "http_server.h"
+#include "support/http/server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,16 +7,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <thread>
 #include <utility>
 
 #include "base/clock.h"
-#include "http_parser.h"
+#include "support/http/parser.h"
 
-namespace packhorse::cloud {
+namespace packhorse::http {
 namespace {
 
 constexpr int kPollMs = 20;  // how late the end of a "down" may be noticed
@@ -42,17 +41,23 @@ Result<Fd> Listen(const std::string& host, int& port) {
 
 }  // namespace
 
-HttpServer::HttpServer(ServerOptions options, Handler handler,
-                       std::function<std::uint64_t(const Request&)> max_body_bytes, std::function<bool()> down)
+Server::Server(ServerOptions options, Handler handler, std::function<std::uint64_t(const Request&)> max_body_bytes,
+               std::function<bool()> down)
+    : Server(std::move(options), [this](Connection& connection, int) {
+        while (ServeOne(connection) && !stopping_) {
+        }
+      }) {
+  handler_ = std::move(handler);
+  max_body_bytes_ = std::move(max_body_bytes);
+  down_ = std::move(down);
+}
+
+Server::Server(ServerOptions options, Conversation conversation)
     : options_(std::move(options)),
-      handler_(std::move(handler)),
-      max_body_bytes_(std::move(max_body_bytes)),
-      down_(std::move(down)),
+      conversation_(std::move(conversation)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-HttpServer::~HttpServer() = default;
-
-Status HttpServer::Open() {
+Status Server::Open() {
   Result<Fd> listener = Listen(options_.address, options_.port);
   if (!listener) {
     return listener.error();
@@ -68,9 +73,9 @@ Status HttpServer::Open() {
   return {};
 }
 
-void HttpServer::Run() {
+void Server::Run() {
   while (!stopping_) {
-    ApplyDown(down_());
+    ApplyDown(down_ && down_());
     std::array<pollfd, 3> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{listener_.get(), POLLIN, 0},
                                  pollfd{admin_listener_.get(), POLLIN, 0}};  // a negative descriptor is ignored
     poll(fds.data(), fds.size(), kPollMs);
@@ -84,13 +89,13 @@ void HttpServer::Run() {
   Drain();
 }
 
-void HttpServer::Stop() {
+void Server::Stop() {
   stopping_ = true;
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
-void HttpServer::ApplyDown(bool down) {
+void Server::ApplyDown(bool down) {
   if (down && listener_.valid()) {
     listener_.Close();
     ShutdownConnections(SHUT_RDWR);
@@ -102,7 +107,7 @@ void HttpServer::ApplyDown(bool down) {
   }
 }
 
-void HttpServer::AcceptFrom(const Fd& listener) {
+void Server::AcceptFrom(const Fd& listener) {
   Fd fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!fd.valid()) {
     return;
@@ -115,77 +120,57 @@ void HttpServer::AcceptFrom(const Fd& listener) {
     open_.insert(fd.get());
     ++running_;
   }
-  std::thread([this, fd = std::move(fd)]() mutable { ServeConnection(std::move(fd)); }).detach();
+  std::thread([this, fd = std::move(fd), number = connections_++]() mutable {
+    ServeConnection(std::move(fd), number);
+  }).detach();
 }
 
-void HttpServer::ServeConnection(Fd fd) {
-  const int number = fd.get();
+void Server::ServeConnection(Fd fd, int number) {
+  const int descriptor = fd.get();
   {
     Connection connection(std::move(fd));
     if (options_.tls == nullptr || connection.StartTls(*options_.tls)) {
-      std::string buffer;
-      while (ServeOne(connection, buffer) && !stopping_) {
-      }
+      conversation_(connection, number);
     }
     // Leaves the set before the descriptor is closed: its number may be given out again at once.
     const std::lock_guard lock(mutex_);
-    open_.erase(number);
+    open_.erase(descriptor);
   }
   const std::lock_guard lock(mutex_);
   --running_;
   changed_.notify_all();
 }
 
-bool HttpServer::ServeOne(Connection& connection, std::string& buffer) {
+bool Server::ServeOne(Connection& connection) {
   std::size_t end = std::string::npos;
-  while ((end = buffer.find("\r\n\r\n")) == std::string::npos && buffer.size() <= kMaxHeadBytes) {
-    std::array<char, 16384> chunk{};
-    const std::size_t got = connection.Read(chunk.data(), chunk.size());
-    if (got == 0) {
+  while ((end = connection.received().find(kEndOfHead)) == std::string::npos &&
+         connection.received().size() <= kMaxHeadBytes) {
+    if (!connection.Fill()) {
       return false;
     }
-    buffer.append(chunk.data(), got);
   }
   Head head;
-  if (end == std::string::npos) {
+  if (end > kMaxHeadBytes) {  // too long, or without an end
     head.request.framing = Framing::kMalformed;
     head.keep_alive = false;
   } else {
-    head = ParseHead(std::string_view(buffer).substr(0, end + 2));
-    buffer.erase(0, end + 4);
+    head = ParseHead(connection.Take(end + kEndOfHead.size()));
   }
   if (head.request.framing == Framing::kOk && head.content_length > max_body_bytes_(head.request)) {
     head.request.framing = Framing::kTooLarge;
     head.keep_alive = false;
   }
   if (head.request.framing == Framing::kOk && head.content_length > 0) {
-    if (head.expects_continue && !connection.Write("HTTP/1.1 100 Continue\r\n\r\n")) {
+    const auto length = static_cast<std::size_t>(head.content_length);  // not above the limit
+    if ((head.expects_continue && !connection.Write("HTTP/1.1 100 Continue\r\n\r\n")) || !connection.FillTo(length)) {
       return false;
     }
-    if (!ReadBody(connection, buffer, head.content_length, head.request.body)) {
-      return false;
-    }
+    head.request.body = connection.Take(length);
   }
   return Send(connection, handler_(head.request), head.keep_alive);
 }
 
-bool HttpServer::ReadBody(Connection& connection, std::string& buffer, std::uint64_t length, std::string& body) {
-  const std::size_t wanted = static_cast<std::size_t>(length);  // checked against the body limit before
-  const std::size_t there = std::min(wanted, buffer.size());
-  body = buffer.substr(0, there);
-  buffer.erase(0, there);
-  body.resize(wanted);
-  for (std::size_t have = there; have < wanted;) {
-    const std::size_t got = connection.Read(body.data() + have, wanted - have);
-    if (got == 0) {
-      return false;
-    }
-    have += got;
-  }
-  return true;
-}
-
-bool HttpServer::Send(Connection& connection, const Reply& reply, bool keep_alive) {
+bool Server::Send(Connection& connection, const Reply& reply, bool keep_alive) {
   if (reply.delay.count() > 0) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, reply.delay, [&] { return stopping_.load(); });
@@ -205,20 +190,21 @@ bool HttpServer::Send(Connection& connection, const Reply& reply, bool keep_aliv
   return sent && keep_alive && reply.wire == Wire::kNormal;
 }
 
-void HttpServer::ShutdownConnections(int how) {
+void Server::ShutdownConnections(int how) {
   const std::lock_guard lock(mutex_);
   for (const int fd : open_) {
     shutdown(fd, how);
   }
 }
 
-void HttpServer::Drain() {
+void Server::Drain() {
   listener_.Close();
   admin_listener_.Close();
-  ShutdownConnections(SHUT_RD);  // idle connections end at once, running requests still send their reply
+  // With a handler, idle connections end at once, and running requests still send their reply.
+  ShutdownConnections(handler_ ? SHUT_RD : SHUT_RDWR);
   std::unique_lock lock(mutex_);
   changed_.notify_all();
   changed_.wait(lock, [&] { return running_ == 0; });
 }
 
-}  // namespace packhorse::cloud
+}  // namespace packhorse::http

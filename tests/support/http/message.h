@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace packhorse::cloud {
+namespace packhorse::http {
 
 // What is wrong with a request already at the level of HTTP. The handler still sees it, so that every refusal is a
 // problem document; the connection is closed after the reply.
@@ -50,4 +50,4 @@ struct Reply {
   std::chrono::milliseconds delay{0};  // waited before the first byte is sent
 };
 
-}  // namespace packhorse::cloud
+}  // namespace packhorse::http

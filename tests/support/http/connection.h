@@ -11,7 +11,7 @@
 struct ssl_ctx_st;
 struct ssl_st;
 
-namespace packhorse::cloud {
+namespace packhorse::http {
 
 // Certificate chain and key of the server (PEM), TLS 1.2 or newer. Immutable; any thread.
 class TlsContext {
@@ -37,11 +37,18 @@ class Connection {
 
   // Runs the TLS handshake; false when it fails.
   bool StartTls(const TlsContext& context);
-  // Bytes read, 0 at the end of the stream, on an error or after the idle time-out.
-  std::size_t Read(char* into, std::size_t capacity);
+  // Waits for bytes and appends what comes to received(); false at the end of the stream, on an error or after the idle
+  // time-out.
+  bool Fill();
+  // Fills until there are at least `bytes`; false when the stream ended before.
+  bool FillTo(std::size_t bytes);
+  // What has come and was not taken yet.
+  const std::string& received() const { return received_; }
+  // Removes the first `bytes` of received(), which has as many.
+  std::string Take(std::size_t bytes);
   // False when the peer is gone.
   bool Write(std::string_view bytes);
-  // Closes so that the peer sees a reset instead of an orderly end.
+  // The peer sees a reset instead of an orderly end once this object is gone.
   void Reset();
   // Ends the sending direction and reads what the peer still sends, so that it gets the whole reply to a request whose
   // body was not read (RFC 9112 section 9.6). Bounded.
@@ -51,6 +58,7 @@ class Connection {
  private:
   Fd fd_;
   ssl_st* ssl_ = nullptr;
+  std::string received_;
 };
 
-}  // namespace packhorse::cloud
+}  // namespace packhorse::http

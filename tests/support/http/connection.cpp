@@ -1,4 +1,4 @@
-#include "connection.h"
+#include "support/http/connection.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,11 +9,13 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
-namespace packhorse::cloud {
+namespace packhorse::http {
 namespace {
 
 constexpr timeval kIdleTimeout{60, 0};
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 constexpr std::size_t kMaxTlsWrite = std::size_t{1} << 20U;
 
 std::string OpenSslError() {
@@ -59,17 +61,34 @@ bool Connection::StartTls(const TlsContext& context) {
   return true;
 }
 
-std::size_t Connection::Read(char* into, std::size_t capacity) {
+bool Connection::Fill() {
+  const std::size_t before = received_.size();
+  received_.resize(before + kReadBytes);
   std::size_t got = 0;
-  if (ssl_ != nullptr) {
-    if (SSL_read_ex(ssl_, into, capacity, &got) != 1) {
-      ERR_clear_error();
-      return 0;
-    }
-    return got;
+  if (ssl_ == nullptr) {
+    const ssize_t n = recv(fd_.get(), received_.data() + before, kReadBytes, 0);
+    got = n > 0 ? static_cast<std::size_t>(n) : 0;
+  } else if (SSL_read_ex(ssl_, received_.data() + before, kReadBytes, &got) != 1) {
+    ERR_clear_error();
+    got = 0;
   }
-  const ssize_t n = recv(fd_.get(), into, capacity, 0);
-  return n > 0 ? static_cast<std::size_t>(n) : 0;
+  received_.resize(before + got);
+  return got > 0;
+}
+
+bool Connection::FillTo(std::size_t bytes) {
+  while (received_.size() < bytes) {
+    if (!Fill()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string Connection::Take(std::size_t bytes) {
+  std::string rest = received_.substr(bytes);
+  received_.resize(bytes);
+  return std::exchange(received_, std::move(rest));
 }
 
 bool Connection::Write(std::string_view bytes) {
@@ -117,4 +136,4 @@ void Connection::CloseGently() {
   }
 }
 
-}  // namespace packhorse::cloud
+}  // namespace packhorse::http

@@ -1,4 +1,4 @@
-#include "http_parser.h"
+#include "support/http/parser.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-namespace packhorse::cloud {
+namespace packhorse::http {
 namespace {
 
 std::string_view TakeLine(std::string_view& text) {
@@ -36,6 +36,22 @@ std::string PercentDecode(std::string_view text) {
     }
   }
   return decoded;
+}
+
+// "a=1&b=x%20y" -> {{"a","1"},{"b","x y"}}. The last of a repeated name wins.
+std::map<std::string, std::string> ParseQuery(std::string_view query) {
+  std::map<std::string, std::string> values;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    const std::size_t equals = pair.find('=');
+    if (!pair.empty()) {
+      values[PercentDecode(pair.substr(0, equals))] =
+          equals == std::string_view::npos ? "" : PercentDecode(pair.substr(equals + 1));
+    }
+  }
+  return values;
 }
 
 bool ParseRequestLine(std::string_view line, Head& head) {
@@ -94,61 +110,7 @@ Framing ReadFraming(Head& head) {
   return Framing::kOk;
 }
 
-}  // namespace
-
-Head ParseHead(std::string_view text) {
-  Head head;
-  if (!ParseRequestLine(TakeLine(text), head) || !ParseHeaders(text, head.request)) {
-    head.request.framing = Framing::kMalformed;
-  } else {
-    head.request.framing = ReadFraming(head);
-  }
-  const std::string connection = Lower(head.request.Header("connection"));
-  if (connection == "close" || head.request.framing != Framing::kOk) {
-    head.keep_alive = false;
-  }
-  head.expects_continue = Lower(head.request.Header("expect")) == "100-continue";
-  return head;
-}
-
-std::map<std::string, std::string> ParseQuery(std::string_view query) {
-  std::map<std::string, std::string> values;
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
-    const std::size_t equals = pair.find('=');
-    if (!pair.empty()) {
-      values[PercentDecode(pair.substr(0, equals))] =
-          equals == std::string_view::npos ? "" : PercentDecode(pair.substr(equals + 1));
-    }
-  }
-  return values;
-}
-
-std::string Serialize(const Reply& reply, bool keep_alive, std::string_view date) {
-  std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " ";
-  text += Reason(reply.status);
-  text += "\r\nDate: ";
-  text += date;
-  text += "\r\nContent-Length: " + std::to_string(reply.body.size()) + "\r\n";
-  if (!reply.body.empty()) {
-    text += "Content-Type: " + reply.content_type + "\r\n";
-  }
-  for (const auto& [name, value] : reply.headers) {
-    text += name;
-    text += ": ";
-    text += value;
-    text += "\r\n";
-  }
-  if (!keep_alive) {
-    text += "Connection: close\r\n";
-  }
-  text += "\r\n";
-  text += reply.wire == Wire::kTruncate ? reply.body.substr(0, reply.body.size() / 2) : reply.body;
-  return text;
-}
-
+// "Unknown" for one that is not in the table.
 std::string_view Reason(int status) {
   static constexpr std::array<std::pair<int, std::string_view>, 27> kReasons = {{
       {200, "OK"},
@@ -183,4 +145,44 @@ std::string_view Reason(int status) {
   return found == kReasons.end() ? std::string_view("Unknown") : found->second;
 }
 
-}  // namespace packhorse::cloud
+}  // namespace
+
+Head ParseHead(std::string_view text) {
+  Head head;
+  if (!ParseRequestLine(TakeLine(text), head) || !ParseHeaders(text, head.request)) {
+    head.request.framing = Framing::kMalformed;
+  } else {
+    head.request.framing = ReadFraming(head);
+  }
+  const std::string connection = Lower(head.request.Header("connection"));
+  if (connection == "close" || head.request.framing != Framing::kOk) {
+    head.keep_alive = false;
+  }
+  head.expects_continue = Lower(head.request.Header("expect")) == "100-continue";
+  return head;
+}
+
+std::string Serialize(const Reply& reply, bool keep_alive, std::string_view date) {
+  std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " ";
+  text += Reason(reply.status);
+  text += "\r\nDate: ";
+  text += date;
+  text += "\r\nContent-Length: " + std::to_string(reply.body.size()) + "\r\n";
+  if (!reply.body.empty()) {
+    text += "Content-Type: " + reply.content_type + "\r\n";
+  }
+  for (const auto& [name, value] : reply.headers) {
+    text += name;
+    text += ": ";
+    text += value;
+    text += "\r\n";
+  }
+  if (!keep_alive) {
+    text += "Connection: close\r\n";
+  }
+  text += "\r\n";
+  text += reply.wire == Wire::kTruncate ? reply.body.substr(0, reply.body.size() / 2) : reply.body;
+  return text;
+}
+
+}  // namespace packhorse::http
