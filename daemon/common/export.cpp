@@ -16,12 +16,10 @@ Result<ExportRequest> ReadExportRequest(const ExportArguments& arguments) {
   ExportRequest request;
   request.filter.stream = arguments.stream;
   if (!arguments.lane.empty()) {
-    const auto lane = std::find_if(queue::kAllLanes.begin(), queue::kAllLanes.end(),
-                                   [&](Lane each) { return Name(each) == arguments.lane; });
-    if (lane == queue::kAllLanes.end()) {
+    request.filter.lane = ParseLane(arguments.lane);
+    if (!request.filter.lane) {
       return Error{ErrorCode::kInvalidArgument, "no lane is named '" + arguments.lane + "': urgent, normal or bulk"};
     }
-    request.filter.lane = *lane;
   }
   request.filter.from = At(arguments.from_us);
   if (arguments.to_us != 0) {

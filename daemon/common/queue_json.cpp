@@ -116,13 +116,8 @@ Json StoredEntry(const queue::StoredMessages& from, Lane lane, const queue::Stor
 
 Json OverflowJson(const config::Queue& config) {
   Json overflow;
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
-    const config::Overflow policy = config.overflow.at(static_cast<std::size_t>(lane));
-    for (const auto& [name, value] : config::kOverflows) {
-      if (value == policy) {
-        overflow[std::string(Name(lane))] = name;
-      }
-    }
+  for (const Lane lane : kAllLanes) {
+    overflow[std::string(Name(lane))] = Name(config.overflow.at(static_cast<std::size_t>(lane)));
   }
   return overflow;
 }

@@ -64,7 +64,7 @@ std::string ReplayJson(const queue::Replay& replay);
 // `{"replays":[...]}`; `running`: only those.
 std::string ReplaysJson(const std::vector<queue::Replay>& replays, bool running);
 
-// About `limit` of what was read with queue::kLanes more than that, and whether there are more. All of one number stay
+// About `limit` of what was read with kLanes more than that, and whether there are more. All of one number stay
 // together, one for each lane at most: the next page begins behind it.
 bool CutPage(std::vector<queue::QuarantinedMessage>& messages, std::size_t limit);
 

@@ -10,9 +10,9 @@
 #include <system_error>
 #include <utility>
 
-#include "auth/configured.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "config/auth_options.h"
 #include "control/socket.h"
 #include "queue/recovery/start_obstacle.h"
 
@@ -61,7 +61,7 @@ class StartCheck {
       if (secret == nullptr || secret->kind == config::SecretRef::Kind::kNone || !CanBeRead(*secret)) {
         continue;
       }
-      const auto read = auth::ReadSecret(auth::Configured(*secret));
+      const auto read = auth::ReadSecret(config::SourceOf(*secret));
       if (!read && !(secret != &password && read.error().code == ErrorCode::kNotFound)) {
         Add(secret == &password ? path : path + "/next", read.error().message);
       }
@@ -73,7 +73,7 @@ class StartCheck {
     if (!CanBeRead(secret) || (secret.next && !CanBeRead(*secret.next))) {
       return;
     }
-    if (const auto made = auth::MakeCredentials(auth::Configured(destination)); !made) {
+    if (const auto made = auth::MakeCredentials(config::AuthOptions(destination)); !made) {
       Add(path, made.error().message);
     }
   }

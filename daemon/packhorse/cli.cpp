@@ -14,6 +14,7 @@
 #include "packhorse/decode.h"
 #include "packhorse/format.h"
 #include "packhorse/globals.h"
+#include "record/raw_message.h"
 
 namespace packhorse::cli {
 namespace {
@@ -65,6 +66,14 @@ struct Arguments {
   DecodeOptions decode;
   std::function<int()> run;  // of the command that was named
 };
+
+std::vector<std::string> LaneNames() {
+  std::vector<std::string> names;
+  for (const Lane lane : kAllLanes) {
+    names.emplace_back(Name(lane));
+  }
+  return names;
+}
 
 CLI::App* Add(CLI::App& parent, Arguments& arguments, const char* name, const char* about, std::function<int()> run) {
   CLI::App* command = parent.add_subcommand(name, about);
@@ -120,14 +129,14 @@ void AddQueueCommands(CLI::App& app, Arguments& a) {
   CLI::App* out = Add(*queue, a, "export", "Stored messages as JSON lines, oldest first in each lane",
                       [&a] { return ExportQueue(a.globals, a.queue_export); });
   out->add_option("--stream", a.queue_export.stream, "Only this stream");
-  out->add_option("--lane", a.queue_export.lane, "Only this one")->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+  out->add_option("--lane", a.queue_export.lane, "Only this one")->check(CLI::IsMember(LaneNames()));
   out->add_option("--from", a.queue_export.from, "Arrived at this time (RFC 3339) or later");
   out->add_option("--to", a.queue_export.to, "Arrived before this time");
   out->add_option("--limit", a.queue_export.limit, "At most so many, default all")->check(CLI::PositiveNumber);
   CLI::App* peek =
       Add(*queue, a, "peek", "The messages that wait, the next first", [&a] { return PeekQueue(a.globals, a.peek); });
   peek->add_option("--destination", a.peek.destination, "Only for this one, default all");
-  peek->add_option("--lane", a.peek.lane, "Only this one")->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+  peek->add_option("--lane", a.peek.lane, "Only this one")->check(CLI::IsMember(LaneNames()));
   peek->add_option("--limit", a.peek.limit, "At most so many of each, default 10")->check(CLI::Range(1, 1000));
 }
 

@@ -70,7 +70,7 @@ Status ReadStreams(const Globals& globals, const std::string& topic, Reading& re
       if (pattern.Matches(topic)) {
         reading.stream = entry.stream->name;
         reading.lane = entry.stream->lane;
-        reading.retained_is_state = entry.stream->retained == config::RetainedPolicy::kState;
+        reading.retained_is_state = entry.stream->retained == RetainedPolicy::kState;
         reading.contracts.push_back(entry.contract);
         reading.pattern = std::move(pattern);
         return {};

@@ -73,7 +73,7 @@ Result<std::string> QueuePeek(const Source& from) {
   const std::string lane_name = from.args.value("lane", "");
   std::vector<daemon::Waiting> waiting;
   for (const std::string& name : only.empty() ? from.view.Destinations() : std::vector<std::string>{only}) {
-    for (const Lane lane : queue::kAllLanes) {
+    for (const Lane lane : kAllLanes) {
       if (!lane_name.empty() && lane_name != Name(lane)) {
         continue;
       }
@@ -90,8 +90,7 @@ Result<std::string> QueuePeek(const Source& from) {
 
 Result<std::string> Quarantine(const Source& from) {
   const auto limit = static_cast<std::size_t>(from.Number("limit"));
-  Result<std::vector<queue::QuarantinedMessage>> messages =
-      from.view.Quarantined(limit + queue::kLanes, from.Number("after"));
+  Result<std::vector<queue::QuarantinedMessage>> messages = from.view.Quarantined(limit + kLanes, from.Number("after"));
   RETURN_IF_ERROR(messages);
   const bool more = daemon::CutPage(*messages, limit);
   return daemon::QuarantineJson(from.view.ids(), *messages, more);

@@ -169,7 +169,7 @@ control::Answer Handlers::ListQuarantine(const control::Call& call, const Args& 
   }
   const auto count = static_cast<std::size_t>(*limit);
   return AfterCheckpoint(call, [this, count, from = static_cast<Sequence>(*after)](bool) -> control::Answer {
-    auto messages = app_.queue->Quarantined(count + queue::kLanes, from, queue::Queue::Reading::kAsStored);
+    auto messages = app_.queue->Quarantined(count + kLanes, from, queue::Queue::Reading::kAsStored);
     RETURN_IF_ERROR(messages);
     const bool more = CutPage(*messages, count);
     return QuarantineJson(app_.queue->ids(), *messages, more);
@@ -200,7 +200,7 @@ control::Answer Handlers::PeekQueue(const control::Call&, const Args& args) {
   }
   std::vector<Waiting> waiting;
   for (const bridge::DestinationUnit* unit : *chosen) {
-    for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+    for (const Lane lane : kAllLanes) {
       if (!only->empty() && *only != Name(lane)) {
         continue;
       }

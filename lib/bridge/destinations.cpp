@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "auth/configured.h"
+#include "config/auth_options.h"
 #include "contract/cloud_contract.h"
 #include "contract/gap_contract.h"
 #include "monitor/gaps.h"
 
 namespace packhorse::bridge {
 namespace {
-
-std::vector<limit::Window> ToWindows(const std::vector<config::Limit>& limits) {
-  std::vector<limit::Window> windows;
-  for (const config::Limit& entry : limits) {
-    const auto unit = entry.unit == config::Limit::Unit::kRequests  ? limit::Window::Unit::kRequests
-                      : entry.unit == config::Limit::Unit::kRecords ? limit::Window::Unit::kRecords
-                                                                    : limit::Window::Unit::kBytes;
-    windows.push_back({unit, entry.count, entry.per});
-  }
-  return windows;
-}
 
 upload::Endpoint ToEndpoint(const config::Destination& destination) {
   upload::Endpoint endpoint;
@@ -78,13 +67,13 @@ void Destinations::SetSharedLimits(const config::Config& before, const config::C
     const auto known = before.shared_limits.find(name);
     const bool same = known != before.shared_limits.end() && known->second == limits;
     if (!same || !shared_limits_.contains(name)) {  // an unchanged one keeps what it has counted
-      shared_limits_.insert_or_assign(name, limit::RateLimit(ToWindows(limits)));
+      shared_limits_.insert_or_assign(name, limit::RateLimit(limits));
     }
   }
 }
 
 Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination) {
-  auto credentials = auth::MakeCredentials(auth::Configured(destination));
+  auto credentials = auth::MakeCredentials(config::AuthOptions(destination));
   if (!credentials) {
     return credentials.error().With("destination '" + destination.name + "'");
   }
@@ -104,7 +93,7 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   options.contract = *contract;
   options.endpoint = ToEndpoint(destination);
   options.batch = {destination.batch.max_records, destination.batch.max_bytes, destination.batch.max_age};
-  options.limits = ToWindows(destination.limits);
+  options.limits = destination.limits;
   options.breaker.backoff_initial = destination.retry.initial;
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;

@@ -1,7 +1,5 @@
 #include "bridge/queue_settings.h"
 
-#include <algorithm>
-
 #include "monitor/gaps.h"
 
 namespace packhorse::bridge {
@@ -11,13 +9,7 @@ queue::Limits QueueLimits(const config::Queue& config) {
   limits.max_bytes = config.max_bytes;
   limits.max_messages = config.max_records;
   limits.max_age = config.max_age;
-  const auto policy = [](config::Overflow overflow) {
-    using Overflow = queue::Limits::Overflow;
-    return overflow == config::Overflow::kDropOldest   ? Overflow::kDropOldest
-           : overflow == config::Overflow::kDropNewest ? Overflow::kDropNewest
-                                                       : Overflow::kBlock;
-  };
-  std::transform(config.overflow.begin(), config.overflow.end(), limits.overflow.begin(), policy);
+  limits.overflow = config.overflow;
   return limits;
 }
 
@@ -30,7 +22,7 @@ std::vector<queue::StreamOptions> QueueStreams(const config::Config& config) {
                        stream.destinations,
                        stream.retain_delivered,
                        moves,
-                       {stream.contract, stream.topics, stream.retained == config::RetainedPolicy::kState}});
+                       {stream.contract, stream.topics, stream.retained == RetainedPolicy::kState}});
   }
   for (const config::Destination& destination : config.destinations) {
     streams.push_back({monitor::GapStream(destination.name), Lane::kUrgent, {destination.name}, {}, false, {}});

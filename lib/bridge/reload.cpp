@@ -60,9 +60,7 @@ void KeepUntilRestart(const config::Config& old, config::Config& next, std::vect
   };
   const auto as_it_is = [](const std::string& value) { return value; };
   const auto duration = [](std::chrono::milliseconds value) { return FormatDuration(value); };
-  const auto mode = [](config::Durability value) {
-    return std::string(value == config::Durability::kStrict ? "strict" : "window");
-  };
+  const auto mode = [](config::Durability value) { return std::string(config::kDurabilityNames.Of(value)); };
   keep("/queue/path", old.queue.path, next.queue.path, as_it_is);
   keep("/queue/runtime_dir", old.queue.runtime_dir, next.queue.runtime_dir, as_it_is);
   keep("/queue/clock_wait", old.queue.clock_wait, next.queue.clock_wait, duration);
@@ -222,7 +220,7 @@ Status Reloader::Apply(Next& next, MonoTime now) {
 
 std::string Reloader::WaitsFor(const std::string& destination) {
   std::uint64_t messages = 0;
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+  for (const Lane lane : kAllLanes) {
     const queue::PendingStats stats = bridge_.queue.Waiting(destination, lane);
     messages += stats.messages + stats.withheld;
   }

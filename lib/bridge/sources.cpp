@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "auth/configured.h"
 #include "bridge/session_access.h"
+#include "config/auth_options.h"
 #include "health/log.h"
 
 namespace packhorse::bridge {
@@ -14,18 +14,6 @@ namespace {
 
 // How long to wait before a source that could not be made is tried again.
 constexpr std::chrono::seconds kSourceRetry{30};
-
-ingest::RetainedPolicy ToPolicy(config::RetainedPolicy policy) {
-  switch (policy) {
-    case config::RetainedPolicy::kState:
-      return ingest::RetainedPolicy::kState;
-    case config::RetainedPolicy::kIgnore:
-      return ingest::RetainedPolicy::kIgnore;
-    case config::RetainedPolicy::kTelemetry:
-      return ingest::RetainedPolicy::kTelemetry;
-  }
-  return ingest::RetainedPolicy::kState;
-}
 
 ingest::DeviceRate ToRate(const std::optional<config::DeviceRate>& rate) {
   return rate ? ingest::DeviceRate{rate->messages, rate->per, rate->over == config::DeviceRate::Over::kDrop}
@@ -47,7 +35,7 @@ std::function<Result<std::string>()> ReaderOf(const config::SecretRef* secret) {
   if (secret == nullptr || secret->kind == config::SecretRef::Kind::kNone) {
     return nullptr;
   }
-  return [from = auth::Configured(*secret)]() -> Result<std::string> {
+  return [from = config::SourceOf(*secret)]() -> Result<std::string> {
     Result<auth::Secret> read = auth::ReadSecret(from);
     return read ? Result<std::string>(read->Reveal()) : Result<std::string>(read.error());
   };
@@ -56,7 +44,7 @@ std::function<Result<std::string>()> ReaderOf(const config::SecretRef* secret) {
 // Whether any stream of this source does something with retained messages.
 bool WantsRetained(const config::Config& config, const std::string& source) {
   return std::any_of(config.streams.begin(), config.streams.end(), [&](const config::Stream& stream) {
-    return stream.source == source && stream.retained != config::RetainedPolicy::kIgnore;
+    return stream.source == source && stream.retained != RetainedPolicy::kIgnore;
   });
 }
 
@@ -103,7 +91,7 @@ Result<std::vector<ingest::Route>> Sources::RoutesOf(const config::Config& confi
     RETURN_IF_ERROR(id);
     auto patterns = config::PatternsOf(stream);
     RETURN_IF_ERROR(patterns);
-    routes.push_back({*id, ToPolicy(stream.retained), *std::move(patterns), ToRate(stream.device_rate)});
+    routes.push_back({*id, stream.retained, *std::move(patterns), ToRate(stream.device_rate)});
   }
   return routes;
 }

@@ -1,8 +1,8 @@
 #include "config/bind.h"
 
-#include <array>
 #include <string_view>
-#include <utility>
+
+#include "config/choices.h"
 
 namespace packhorse::config {
 namespace {
@@ -38,16 +38,6 @@ std::vector<std::string> Texts(const Node& list) {
   return texts;
 }
 
-template <typename Enum, std::size_t N>
-Enum Choice(const std::array<std::pair<std::string_view, Enum>, N>& choices, const std::string& text) {
-  for (const auto& [name, value] : choices) {
-    if (name == text) {
-      return value;
-    }
-  }
-  return choices.front().second;
-}
-
 std::string WithoutSlash(std::string url) {
   while (!url.empty() && url.back() == '/') {
     url.pop_back();
@@ -56,10 +46,8 @@ std::string WithoutSlash(std::string url) {
 }
 
 SecretRef Secret(const Node& node) {
-  static constexpr std::array<std::pair<const char*, SecretRef::Kind>, 3> kKinds = {
-      {{"file", SecretRef::Kind::kFile}, {"env", SecretRef::Kind::kEnv}, {"credential", SecretRef::Kind::kCredential}}};
   SecretRef secret;
-  for (const auto& [name, kind] : kKinds) {
+  for (const auto& [name, kind] : kSecretKeys) {
     if (node[name].usable()) {
       secret.kind = kind;
       secret.name = Text(node, name);
@@ -108,22 +96,16 @@ Source BindSource(const Node& node, const std::string& gateway_id) {
 }
 
 std::optional<DeviceRate> BindDeviceRate(const Node& node) {
-  static constexpr std::array<std::pair<std::string_view, DeviceRate::Over>, 2> kOver = {
-      {{"bulk", DeviceRate::Over::kBulk}, {"drop", DeviceRate::Over::kDrop}}};
+  static constexpr EnumNames<DeviceRate::Over, 2> kOver{{"bulk", "drop"}};
   if (!node.usable()) {
     return std::nullopt;
   }
-  return DeviceRate{Count<std::uint64_t>(node, "messages"), Duration(node, "per"), Choice(kOver, Text(node, "over"))};
+  return DeviceRate{Count<std::uint64_t>(node, "messages"), Duration(node, "per"),
+                    kOver.Find(Text(node, "over")).value_or(DeviceRate::Over::kBulk)};
 }
 
 // `root` gives what a stream may leave out where there is only one to choose.
 Stream BindStream(const Node& node, const Node& root) {
-  static constexpr std::array<std::pair<std::string_view, Lane>, 3> kLanes = {
-      {{"normal", Lane::kNormal}, {"urgent", Lane::kUrgent}, {"bulk", Lane::kBulk}}};
-  static constexpr std::array<std::pair<std::string_view, RetainedPolicy>, 3> kRetained = {
-      {{"state", RetainedPolicy::kState},
-       {"telemetry", RetainedPolicy::kTelemetry},
-       {"ignore", RetainedPolicy::kIgnore}}};
   const auto only = [&](std::string_view list) {
     const std::vector<Node>& items = root[list].items;
     return items.size() == 1 ? Text(items.front(), "name") : std::string();
@@ -133,8 +115,8 @@ Stream BindStream(const Node& node, const Node& root) {
   stream.source = node["source"].usable() ? Text(node, "source") : only("sources");
   stream.topics = Texts(node["topics"]);
   stream.contract = Text(node, "contract");
-  stream.lane = Choice(kLanes, Text(node, "lane"));
-  stream.retained = Choice(kRetained, Text(node, "retained"));
+  stream.lane = ParseLane(Text(node, "lane")).value_or(Lane::kNormal);
+  stream.retained = ParseRetainedPolicy(Text(node, "retained")).value_or(RetainedPolicy::kState);
   stream.retain_delivered = Duration(node, "retain_delivered");
   stream.destinations = Texts(node["destinations"]);
   if (node.Find("destinations") == nullptr) {
@@ -145,8 +127,6 @@ Stream BindStream(const Node& node, const Node& root) {
 }
 
 Queue BindQueue(const Node& node) {
-  static constexpr std::array<std::pair<std::string_view, Durability>, 2> kModes = {
-      {{"strict", Durability::kStrict}, {"window", Durability::kWindow}}};
   Queue queue;
   queue.path = Text(node, "path");
   queue.runtime_dir = WithoutSlash(Text(node, "runtime_dir"));
@@ -154,25 +134,23 @@ Queue BindQueue(const Node& node) {
   queue.max_age = Duration(node, "max_age");
   queue.max_records = Count<std::uint64_t>(node, "max_records");
   const Node& of_lanes = node["lane_overflow"];
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+  for (const Lane lane : kAllLanes) {
     const bool own = of_lanes[Name(lane)].usable();
     queue.overflow.at(static_cast<std::size_t>(lane)) =
-        Choice(kOverflows, own ? Text(of_lanes, Name(lane)) : Text(node, "overflow"));
+        ParseOverflow(own ? Text(of_lanes, Name(lane)) : Text(node, "overflow")).value_or(Overflow::kDropOldest);
   }
-  queue.durability = Choice(kModes, Text(node["durability"], "mode"));
+  queue.durability = kDurabilityNames.Find(Text(node["durability"], "mode")).value_or(Durability::kStrict);
   queue.window = Duration(node["durability"], "window");
   queue.clock_wait = Duration(node, "clock_wait");
   return queue;
 }
 
-std::vector<Limit> BindLimits(const Node& list) {
-  static constexpr std::array<std::pair<const char*, Limit::Unit>, 3> kUnits = {
-      {{"requests", Limit::Unit::kRequests}, {"records", Limit::Unit::kRecords}, {"bytes", Limit::Unit::kBytes}}};
-  std::vector<Limit> limits;
+std::vector<limit::Window> BindLimits(const Node& list) {
+  std::vector<limit::Window> limits;
   for (const Node& item : list.items) {
-    for (const auto& [name, unit] : kUnits) {
+    for (const auto& [name, unit] : kLimitKeys) {
       if (item[name].usable()) {
-        limits.push_back(Limit{unit, Count<std::uint64_t>(item, name), Duration(item, "per")});
+        limits.push_back(limit::Window{unit, Count<std::uint64_t>(item, name), Duration(item, "per")});
       }
     }
   }
@@ -180,12 +158,12 @@ std::vector<Limit> BindLimits(const Node& list) {
 }
 
 Auth BindAuth(const Node& node) {
-  static constexpr std::array<std::pair<std::string_view, Auth::Type>, 4> kTypes = {{{"none", Auth::Type::kNone},
-                                                                                     {"bearer", Auth::Type::kBearer},
-                                                                                     {"basic", Auth::Type::kBasic},
-                                                                                     {"header", Auth::Type::kHeader}}};
   Auth auth;
-  auth.type = Choice(kTypes, Text(node, "type"));
+  for (const AuthType& type : kAuthTypes) {
+    if (type.name == Text(node, "type")) {
+      auth.type = type.type;
+    }
+  }
   auth.username = Text(node, "username");
   auth.header = Text(node, "header");
   for (const char* name : {"token", "password", "value"}) {

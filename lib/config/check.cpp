@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "config/choices.h"
 #include "config/schema_text.h"
 #include "config/suggest.h"
 
@@ -62,6 +63,15 @@ void FindKey(const Schema& schema, std::string_view key, const std::string& plac
   if (const Node* items = schema.Get("items")) {
     FindKey(schema.At(*items), key, place + "[]", found);
   }
+}
+
+template <typename Choices>
+std::vector<std::string> KeysOf(const Choices& choices) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : choices) {
+    keys.emplace_back(key);
+  }
+  return keys;
 }
 
 class Checker {
@@ -175,9 +185,9 @@ class Checker {
     }
     const std::string kind = schema.Text("x-kind");
     if (kind == "secret") {
-      CheckOneOf(in, {"file", "env", "credential"}, out);
+      CheckOneOf(in, KeysOf(kSecretKeys), out);
     } else if (kind == "limit") {
-      CheckOneOf(in, {"requests", "records", "bytes"}, out);
+      CheckOneOf(in, KeysOf(kLimitKeys), out);
     }
     AddDefaults(in, schema, out);
   }

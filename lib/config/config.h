@@ -8,12 +8,14 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
+#include "auth/credentials.h"
+#include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "limit/rate_limit.h"
+#include "record/policies.h"
 #include "record/raw_message.h"
 
 namespace packhorse::config {
@@ -24,7 +26,7 @@ namespace packhorse::config {
 
 // Where a secret's value is to be read from. The value itself never enters this structure (P13, docs/PROMISES.md).
 struct SecretRef {
-  enum class Kind { kNone, kFile, kEnv, kCredential };
+  using Kind = auth::SecretSource::Kind;
   Kind kind = Kind::kNone;
   std::string name;                 // path, variable, or systemd credential name
   std::shared_ptr<SecretRef> next;  // the other key of a rotation, may be null
@@ -73,8 +75,6 @@ struct Source {
   bool operator==(const Source&) const = default;
 };
 
-enum class RetainedPolicy { kState, kIgnore, kTelemetry };  // "state", "ignore", "telemetry"
-
 // A soft rate for each device of a stream.
 struct DeviceRate {
   enum class Over { kBulk, kDrop };  // "bulk", "drop"
@@ -99,37 +99,23 @@ struct Stream {
   bool operator==(const Stream&) const = default;
 };
 
-// What happens over a limit of the queue, with its names.
-enum class Overflow { kDropOldest, kDropNewest, kBlock };
-inline constexpr std::array<std::pair<std::string_view, Overflow>, 3> kOverflows = {
-    {{"drop_oldest", Overflow::kDropOldest}, {"drop_newest", Overflow::kDropNewest}, {"block", Overflow::kBlock}}};
-
 enum class Durability { kWindow, kStrict };
+inline constexpr EnumNames<Durability, 2> kDurabilityNames{{"window", "strict"}};
 
 struct Queue {
   std::string path;
   std::string runtime_dir;
   std::uint64_t max_bytes = 0;
   std::chrono::milliseconds max_age{};
-  std::uint64_t max_records = 0;       // messages per destination; 0: no limit
-  std::array<Overflow, 3> overflow{};  // of the lanes urgent, normal and bulk
+  std::uint64_t max_records = 0;            // messages per destination; 0: no limit
+  std::array<Overflow, kLanes> overflow{};  // by lane
   Durability durability = Durability::kStrict;
   std::chrono::milliseconds window{};
   std::chrono::milliseconds clock_wait{};
 };
 
-// Never more than `count` of `unit` in any interval of length `per`.
-struct Limit {
-  enum class Unit { kRequests, kRecords, kBytes };
-  Unit unit = Unit::kRequests;
-  std::uint64_t count = 0;
-  std::chrono::milliseconds per{};
-
-  bool operator==(const Limit&) const = default;
-};
-
 struct Auth {
-  enum class Type { kNone, kBearer, kBasic, kHeader };
+  using Type = auth::Options::Type;
   Type type = Type::kNone;
   std::string username;  // basic
   std::string header;    // header: its name
@@ -163,7 +149,7 @@ struct Destination {
   Tls tls;
   Batch batch;
   Retry retry;
-  std::vector<Limit> limits;
+  std::vector<limit::Window> limits;
   std::string shared_limit;  // name in Config::shared_limits, or empty
   std::string order = "fifo";
   std::string receiver = "record_id";  // or watermark
@@ -192,7 +178,7 @@ struct Config {
   std::vector<Stream> streams;
   Queue queue;
   std::vector<Destination> destinations;
-  std::map<std::string, std::vector<Limit>> shared_limits;
+  std::map<std::string, std::vector<limit::Window>> shared_limits;
   Control control;
   std::string metrics_listen;  // HOST:PORT, empty: off
   Log log;

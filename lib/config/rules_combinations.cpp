@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 
+#include "config/choices.h"
 #include "config/rules.h"
 #include "config/suggest.h"
 
@@ -24,13 +24,6 @@ void CheckOrder(const Node& low, const Node& high, const std::string& low_name, 
                    {.allowed = low_name + " up to " + high_name});
   }
 }
-
-struct AuthType {
-  std::string_view name;
-  std::array<std::string_view, 2> keys;  // that it needs
-};
-constexpr std::array<AuthType, 4> kAuthTypes = {
-    {{"none", {}}, {"bearer", {"token", ""}}, {"basic", {"username", "password"}}, {"header", {"header", "value"}}}};
 
 void CheckAuth(const Node& auth, Problems& problems) {
   const Node& type = auth["type"];

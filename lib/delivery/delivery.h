@@ -37,7 +37,7 @@ struct StreamDefinition {
   std::shared_ptr<const contract::DeviceContract> contract;  // null: this release does not know it
   bool retained_is_state = true;
   // The last number of each lane that may have come under it; none: it is in force.
-  std::optional<std::array<Sequence, queue::kLanes>> through;
+  std::optional<std::array<Sequence, kLanes>> through;
   std::string contract_name;  // as it was configured
 
   StreamDefinition(std::vector<TopicPattern> topics, std::shared_ptr<const contract::DeviceContract> by,

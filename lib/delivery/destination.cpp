@@ -91,7 +91,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, SendInTurn(now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
   EndRefusals(now);
-  if (flush_ && std::all_of(queue::kAllLanes.begin(), queue::kAllLanes.end(),
+  if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
                             [&](Lane lane) { return deps_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;
   }
@@ -200,7 +200,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.since = breaker_.since();
   status.suspects = deps_.suspects.SuspectCount(options_.name);
   status.pending = status.suspects;
-  for (const Lane lane : queue::kAllLanes) {
+  for (const Lane lane : kAllLanes) {
     const queue::PendingStats waiting = deps_.queue.Waiting(options_.name, lane);
     status.pending += waiting.messages + waiting.prepared_messages;
     status.in_flight += waiting.prepared_messages;

@@ -26,7 +26,7 @@ constexpr std::uint32_t kProbeMessages = 1;
 void DestinationImpl::SplitAfterOutage() {
   const bool away = breaker_.state() != limit::CircuitState::kOk;
   if (options_.live_first && was_away_ && !away) {
-    for (const Lane lane : queue::kAllLanes) {
+    for (const Lane lane : kAllLanes) {
       deps_.queue.Split(options_.name, lane, options_.backfill_after);
     }
   }

@@ -15,13 +15,12 @@
 #include "ingest/oddities.h"
 #include "ingest/sessions.h"
 #include "queue/ports/intake.h"
+#include "record/policies.h"
 #include "record/raw_message.h"
 
 namespace packhorse::ingest {
 
 // From the broker into the queue: stamp, bound, route, make safe; only then may the library acknowledge.
-
-enum class RetainedPolicy : std::uint8_t { kState, kIgnore, kTelemetry };
 
 struct Route {
   StreamId stream = 0;  // of the queue

@@ -21,6 +21,8 @@ struct Window {
   Unit unit = Unit::kRequests;
   std::uint64_t count = 0;          // 0 is read as 1: a limit that admits nothing would stop the destination for ever
   std::chrono::milliseconds per{};  // not positive: no limit; at most 366 days
+
+  bool operator==(const Window&) const = default;
 };
 
 struct Cost {

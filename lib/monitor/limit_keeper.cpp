@@ -93,7 +93,7 @@ std::string LimitKeeper::HeldBecause(const queue::Stats& stats) const {
     return "the disk is full: the broker keeps what comes until there is room";
   }
   const auto& overflow = config_.overflow;
-  const bool blocks = std::find(overflow.begin(), overflow.end(), config::Overflow::kBlock) != overflow.end();
+  const bool blocks = std::find(overflow.begin(), overflow.end(), Overflow::kBlock) != overflow.end();
   return stats.full.empty() || !blocks
              ? ""
              : "the queue is full (" + stats.full + "): the broker keeps what comes until there is room";

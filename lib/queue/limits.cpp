@@ -33,9 +33,7 @@ std::string_view Full(const Limits& limits, const Fill& fill, bool full_before) 
                                                        : "";
 }
 
-bool DropsOldest(const Limits& limits, Lane lane) {
-  return limits.overflow.at(At(lane)) == Limits::Overflow::kDropOldest;
-}
+bool DropsOldest(const Limits& limits, Lane lane) { return limits.overflow.at(At(lane)) == Overflow::kDropOldest; }
 
 Budget::Budget(const Clock& clock, MonoTime now)
     : clock_(clock), end_(now + kTimePerCall), segments_(kSegmentsPerCall) {}

@@ -252,7 +252,7 @@ void QueueImpl::SetFull(std::string_view limit) {
   full_ = limit;
   std::uint8_t refusing = 0;
   for (const Lane lane : kAllLanes) {
-    if (!limit.empty() && limits_.overflow.at(At(lane)) == Limits::Overflow::kDropNewest) {
+    if (!limit.empty() && limits_.overflow.at(At(lane)) == Overflow::kDropNewest) {
       refusing |= Bit(lane);
       refused_because_ = limit;
     }

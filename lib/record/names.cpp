@@ -2,44 +2,42 @@
 #include <charconv>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "record/canonical_record.h"
 #include "record/outcome.h"
+#include "record/policies.h"
 #include "record/raw_message.h"
 
 namespace packhorse {
 namespace {
 
-template <typename Enum, std::size_t N>
-std::string_view At(const std::array<std::string_view, N>& names, Enum value) {
-  const auto index = static_cast<std::size_t>(value);
-  return index < N ? names[index] : std::string_view("unknown");
-}
+constexpr EnumNames<Lane, kLanes> kLaneNames{{"urgent", "normal", "bulk"}};
+constexpr EnumNames<RecordKind, 5> kKindNames{{"telemetry", "state", "metadata", "connectivity", "gap"}};
+constexpr EnumNames<TimeSource, 5> kSourceNames{{"device", "gateway", "network", "relative", "none"}};
+constexpr EnumNames<TimeQuality, 9> kQualityNames{
+    {"ok", "late", "future", "unsynced", "no_zone", "ambiguous", "implausible", "unparsed", "absent"}};
+constexpr EnumNames<Outcome, 6> kOutcomeNames{
+    {"delivered", "deduplicated", "expired", "dropped", "quarantined", "rejected"}};
+constexpr EnumNames<RetainedPolicy, 3> kRetainedNames{{"state", "ignore", "telemetry"}};
+constexpr EnumNames<Overflow, 3> kOverflowNames{{"drop_oldest", "drop_newest", "block"}};
 
 }  // namespace
 
-std::string_view Name(Lane lane) { return At(std::array<std::string_view, 3>{"urgent", "normal", "bulk"}, lane); }
+std::string_view Name(Lane lane) { return kLaneNames.Of(lane); }
+std::optional<Lane> ParseLane(std::string_view name) { return kLaneNames.Find(name); }
 
 char Letter(Lane lane) { return Name(lane).front(); }
 
-std::string_view Name(RecordKind kind) {
-  return At(std::array<std::string_view, 5>{"telemetry", "state", "metadata", "connectivity", "gap"}, kind);
-}
+std::string_view Name(RecordKind kind) { return kKindNames.Of(kind); }
+std::string_view Name(TimeSource source) { return kSourceNames.Of(source); }
+std::string_view Name(TimeQuality quality) { return kQualityNames.Of(quality); }
+std::string_view Name(Outcome outcome) { return kOutcomeNames.Of(outcome); }
 
-std::string_view Name(TimeSource source) {
-  return At(std::array<std::string_view, 5>{"device", "gateway", "network", "relative", "none"}, source);
-}
+std::string_view Name(RetainedPolicy policy) { return kRetainedNames.Of(policy); }
+std::optional<RetainedPolicy> ParseRetainedPolicy(std::string_view name) { return kRetainedNames.Find(name); }
 
-std::string_view Name(TimeQuality quality) {
-  return At(std::array<std::string_view, 9>{"ok", "late", "future", "unsynced", "no_zone", "ambiguous", "implausible",
-                                            "unparsed", "absent"},
-            quality);
-}
-
-std::string_view Name(Outcome outcome) {
-  return At(
-      std::array<std::string_view, 6>{"delivered", "deduplicated", "expired", "dropped", "quarantined", "rejected"},
-      outcome);
-}
+std::string_view Name(Overflow overflow) { return kOverflowNames.Of(overflow); }
+std::optional<Overflow> ParseOverflow(std::string_view name) { return kOverflowNames.Find(name); }
 
 std::vector<std::string_view> Names(Flags flags) {
   static constexpr std::array<std::string_view, 12> kNames = {
@@ -77,7 +75,7 @@ bool ReadNumber(std::string_view text, T& number) {
 }
 
 std::optional<Lane> LaneOfLetter(std::string_view letter) {
-  for (const Lane lane : {Lane::kUrgent, Lane::kNormal, Lane::kBulk}) {
+  for (const Lane lane : kAllLanes) {
     if (letter.size() == 1 && letter.front() == Letter(lane)) {
       return lane;
     }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,9 +21,12 @@ using Sequence = std::uint64_t;
 
 // A lane is a log with its own sequence numbers; order is kept within a lane (P6, docs/PROMISES.md).
 enum class Lane : std::uint8_t { kUrgent, kNormal, kBulk };
+inline constexpr std::size_t kLanes = 3;
+inline constexpr std::array<Lane, kLanes> kAllLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
 
 // "urgent", "normal", "bulk".
 std::string_view Name(Lane lane);
+std::optional<Lane> ParseLane(std::string_view name);
 // First letter of the name, as in record ids: 'u', 'n', 'b'.
 char Letter(Lane lane);
 

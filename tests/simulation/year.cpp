@@ -47,8 +47,7 @@ Setup Year::DrawSetup() {
   setup.limits.max_age = kMaxAges.at(Draw(kMaxAges.size()));
   if (Draw(4) == 0) {
     setup.limits.max_messages = 3'000;
-    setup.limits.overflow.fill(Draw(2) == 0 ? queue::Limits::Overflow::kDropOldest
-                                            : queue::Limits::Overflow::kDropNewest);
+    setup.limits.overflow.fill(Draw(2) == 0 ? Overflow::kDropOldest : Overflow::kDropNewest);
   }
   return setup;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "queue/values/definition.h"
+#include "record/policies.h"
 #include "record/raw_message.h"
 
 namespace packhorse::queue {
@@ -43,17 +44,12 @@ struct DestinationOptions {
 
 // How much a queue may keep, and how long. 0: no limit.
 struct Limits {
-  enum class Overflow : std::uint8_t {
-    kDropOldest,  // over a limit the oldest messages are dropped: first bulk, then normal, then urgent ones
-    kDropNewest,  // over a limit arrivals are dropped
-    kBlock,       // over a limit arrivals are not taken: the caller's affair, see Stats::full
-  };
   // Of the database's pages in use. Its write-ahead log (at most 8 MiB), the reserve file (at most 8 MiB) and what has
   // not been checkpointed yet (at most the journal) come on top.
   std::uint64_t max_bytes = 0;
   std::uint64_t max_messages = 0;  // that wait for one destination
   std::chrono::milliseconds max_age{0};
-  std::array<Overflow, 3> overflow{};  // of the lanes urgent, normal and bulk
+  std::array<Overflow, kLanes> overflow{};  // by lane; kBlock: see Stats::full
 
   bool operator==(const Limits&) const = default;
 };

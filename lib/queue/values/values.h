@@ -19,8 +19,6 @@ namespace packhorse::queue {
 
 // What goes into the queue and comes out of it. Plain values.
 
-inline constexpr std::size_t kLanes = 3;
-inline constexpr std::array kAllLanes = {Lane::kUrgent, Lane::kNormal, Lane::kBulk};
 inline constexpr std::size_t At(Lane lane) { return static_cast<std::size_t>(lane); }
 
 // Which of the messages that wait for a destination in a lane: all of them or, once Queue::Split() has cut them, those

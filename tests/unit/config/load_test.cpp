@@ -143,10 +143,10 @@ TEST_F(ConfigTest, OtherChoicesReachTheConfiguration) {
   EXPECT_EQ(cloud.auth.secret.next->kind, SecretRef::Kind::kFile);
   EXPECT_EQ(cloud.shared_limit, "account");
   EXPECT_EQ(cloud.compression, "none");
-  const std::vector<Limit>& account = loaded.config.shared_limits.at("account");
-  EXPECT_EQ(account.at(0).unit, Limit::Unit::kBytes);
+  const std::vector<limit::Window>& account = loaded.config.shared_limits.at("account");
+  EXPECT_EQ(account.at(0).unit, limit::Window::Unit::kBytes);
   EXPECT_EQ(account.at(0).count, 2U << 20U);
-  EXPECT_EQ(account.at(1).unit, Limit::Unit::kRecords);
+  EXPECT_EQ(account.at(1).unit, limit::Window::Unit::kRecords);
 }
 
 TEST_F(ConfigTest, AUrlLosesItsSlashAtTheEnd) {

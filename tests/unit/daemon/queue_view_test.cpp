@@ -148,7 +148,7 @@ TEST_F(QueueViews, PagesOfAnyLengthShowEveryQuarantinedMessageOnce) {
     for (bool more = true; more;) {
       std::vector<queue::QuarantinedMessage> page;
       for (const Sequence sequence : kAll) {
-        if (sequence > after && page.size() < limit + queue::kLanes) {
+        if (sequence > after && page.size() < limit + kLanes) {
           page.emplace_back().sequence = sequence;
         }
       }

@@ -277,7 +277,7 @@ TEST_P(LimitsTest, DropsForTheDestinationThatIsBehindAreNotThoseOfTheOther) {
 }
 
 TEST_P(LimitsTest, DropNewestTurnsArrivalsAwayUntilThereIsRoom) {
-  limits_.overflow = {Limits::Overflow::kDropOldest, Limits::Overflow::kDropNewest, Limits::Overflow::kDropNewest};
+  limits_.overflow = {Overflow::kDropOldest, Overflow::kDropNewest, Overflow::kDropNewest};
   limits_.max_messages = 20;
   queue_->SetLimits(limits_);
   Fill(20);
@@ -304,7 +304,7 @@ TEST_P(LimitsTest, DropNewestTurnsArrivalsAwayUntilThereIsRoom) {
 }
 
 TEST_P(LimitsTest, OverMaxBytesDropNewestKeepsWhatIsThere) {
-  limits_.overflow.fill(Limits::Overflow::kDropNewest);
+  limits_.overflow.fill(Overflow::kDropNewest);
   limits_.max_bytes = 300'000;
   queue_->SetLimits(limits_);
   Fill(400);

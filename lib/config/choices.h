@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "auth/credentials.h"
+#include "limit/rate_limit.h"
+
+namespace packhorse::config {
+
+// The words of the configuration that stand for values of other modules.
+
+// The keys of which a secret has one.
+inline constexpr std::array<std::pair<std::string_view, auth::SecretSource::Kind>, 3> kSecretKeys = {
+    {{"file", auth::SecretSource::Kind::kFile},
+     {"env", auth::SecretSource::Kind::kEnv},
+     {"credential", auth::SecretSource::Kind::kCredential}}};
+
+// The keys of which a limit has one.
+inline constexpr std::array<std::pair<std::string_view, limit::Window::Unit>, 3> kLimitKeys = {
+    {{"requests", limit::Window::Unit::kRequests},
+     {"records", limit::Window::Unit::kRecords},
+     {"bytes", limit::Window::Unit::kBytes}}};
+
+struct AuthType {
+  std::string_view name;
+  auth::Options::Type type;
+  std::array<std::string_view, 2> keys;  // that it needs
+};
+inline constexpr std::array<AuthType, 4> kAuthTypes = {
+    {{"none", auth::Options::Type::kNone, {}},
+     {"bearer", auth::Options::Type::kBearer, {"token", ""}},
+     {"basic", auth::Options::Type::kBasic, {"username", "password"}},
+     {"header", auth::Options::Type::kHeader, {"header", "value"}}}};
+
+}  // namespace packhorse::config
