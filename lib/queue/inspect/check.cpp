@@ -5,18 +5,12 @@
 
 #include "queue/ledger/ledger.h"
 #include "queue/segment/message_codec.h"
+#include "queue/tables/all_tables.h"
 #include "queue/tables/rows.h"
 #include "queue/tables/schema.h"
 
 namespace packhorse::queue {
 namespace {
-
-// Small, or bounded: looked at page by page. The pages of `segments` are read with its rows.
-constexpr const char* kSmallTables[] = {
-    "meta",     "lanes",    "streams",        "destinations", "subscriptions", "pending",
-    "partials", "batches",  "dead",           "quarantine",   "ledger",        "settled",
-    "retained", "replays",  "replay_batches", "boots",        "earlier_ids",   "stream_definitions",
-    "given_up", "suspects", "quarantined_for"};
 
 std::string Text(std::uint64_t number) { return std::to_string(number); }
 std::string Text(std::int64_t number) { return std::to_string(number); }
@@ -46,8 +40,11 @@ Result<std::unique_ptr<Check>> Check::Begin(const std::string& path) {
 
 Status Check::Prepare() {
   RETURN_IF_ERROR(db_.Execute("PRAGMA cache_size = -1000; PRAGMA query_only = 1"));
-  for (const char* table : kSmallTables) {
-    phases_.push_back({std::string("PRAGMA quick_check(") + table + ")", &Check::OnPage});
+  // The others are small, or bounded: looked at page by page. The pages of `segments` are read with its rows.
+  for (const QueueTable& table : AllTables()) {
+    if (std::string_view(table.name) != "segments") {
+      phases_.push_back({std::string("PRAGMA quick_check(") + table.name + ")", &Check::OnPage});
+    }
   }
   // Numbers are told apart by their sign: streams are shown as negative ones.
   phases_.push_back({"SELECT -id, name FROM streams UNION ALL SELECT id, name FROM destinations", &Check::OnName});

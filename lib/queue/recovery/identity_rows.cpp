@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "queue/recovery/identity.h"
+#include "queue/tables/all_tables.h"
 #include "queue/tables/rows.h"
 
 namespace packhorse::queue {
@@ -20,11 +22,10 @@ struct EarlierRow {
 
 // Everything that may still be sent or shown under the record id that it has: lane, first and last number. Messages in
 // batches are told by the queue state.
-constexpr const char* kBearers =
-    "SELECT id >> 60, id & 1152921504606846975, last_sequence FROM segments"
-    " UNION ALL SELECT lane, sequence, sequence FROM dead"
-    " UNION ALL SELECT lane, sequence, sequence FROM suspects"
-    " UNION ALL SELECT lane, sequence, sequence FROM quarantine";
+std::string Bearers() {
+  return "SELECT id >> 60, id & 1152921504606846975, last_sequence FROM segments UNION ALL " +
+         SelectKeptMessages("lane, sequence, sequence", "");
+}
 
 class Ids {
  public:
@@ -62,7 +63,7 @@ Result<std::vector<EarlierRow>> ReadRows(Database& db) {
 
 Status ForgetUnborne(Database& db, std::vector<EarlierRow> rows, const QueueState& state) {
   Ids ids(std::move(rows));
-  Result<Statement> bearers = db.Prepare(kBearers);
+  Result<Statement> bearers = db.Prepare(Bearers());
   RETURN_IF_ERROR(bearers);
   Status read = bearers->ForEach([&] {
     ids.Bear(static_cast<Lane>(bearers->Int(0)), static_cast<Sequence>(bearers->Int(1)),

@@ -13,11 +13,10 @@
 #include "queue/ledger/ledger.h"
 #include "queue/recovery/exchange.h"
 #include "queue/recovery/salvage_suspects.h"
-#include "queue/segment/message_codec.h"
 #include "queue/sqlite/copy_table.h"
 #include "queue/sqlite/transaction.h"
+#include "queue/tables/all_tables.h"
 #include "queue/tables/reader.h"
-#include "queue/tables/rows.h"
 #include "queue/tables/schema.h"
 
 namespace packhorse::queue {
@@ -27,44 +26,8 @@ constexpr std::size_t kMaxNoteBytes = 4'096;
 
 std::string Note(const std::string& path) { return path + ".damage"; }
 
-bool SegmentHolds(const Statement& row) {
-  const Result<std::string> plain = OpenSegment(row.Blob(4));
-  if (!plain) {
-    return false;
-  }
-  SegmentReader messages(*plain, SegmentFirst(row.Int(0)));
-  while (!messages.AtEnd()) {
-    if (!messages.Next()) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// In the order in which they are read. `holds` looks at a row as it is selected: the columns of the newest format.
-const std::vector<Table> kTables = {
-    {"meta", "key", nullptr},
-    {"lanes", "", nullptr},
-    {"streams", "", nullptr},
-    {"destinations", "", nullptr},
-    {"subscriptions", "destination DESC, stream DESC, lane DESC, from_sequence", nullptr},
-    {"segments", "", SegmentHolds},
-    {"pending", "", nullptr},
-    {"batches", "", [](const Statement& row) { return static_cast<bool>(DecodeMembers(row.Blob(13))); }},
-    {"partials", "destination DESC, lane DESC, sequence", nullptr},
-    {"dead", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(14), 1)); }},
-    {"suspects", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(19), 1)); }, true},
-    {"quarantine", "", [](const Statement& row) { return static_cast<bool>(DecodeMessage(row.Blob(6), 1)); }},
-    {"quarantined_for", "lane DESC, sequence DESC, destination", nullptr, true},
-    {"ledger", "hour DESC, stream DESC, destination DESC, outcome DESC, reason", nullptr},
-    {"settled", "", nullptr},
-    {"given_up", "", nullptr, true},
-    {"earlier_ids", "", nullptr, true},
-    {"boots", "", nullptr, true},
-    {"retained", "", nullptr, true},
-    {"replays", "", nullptr, true},
-    {"stream_definitions", "", nullptr, true},
-    {"replay_batches", "", [](const Statement& row) { return static_cast<bool>(DecodeMembers(row.Blob(12))); }, true}};
+// What tells of messages that wait or are on their way. Without one of them it is not known any more what was sent.
+constexpr const char* kSendingTables[] = {"pending", "subscriptions", "batches", "partials"};
 
 // Makes the copied rows a queue again.
 class Mending {
@@ -79,7 +42,7 @@ class Mending {
       // Nobody knows any more whose messages these are.
       RETURN_IF_ERROR(Empty());
     }
-    for (const char* table : {"pending", "subscriptions", "batches", "partials"}) {
+    for (const char* table : kSendingTables) {
       report_.sent_again = report_.sent_again || damaged.contains(table);
     }
     RETURN_IF_ERROR(MendLanes());
@@ -92,22 +55,25 @@ class Mending {
   Status Empty() {
     report_.segments_lost += report_.segments_kept;
     report_.segments_kept = 0;
-    return db_.Execute(
-        "DELETE FROM segments; DELETE FROM pending; DELETE FROM subscriptions; DELETE FROM batches;"
-        "DELETE FROM partials; DELETE FROM suspects");
+    RETURN_IF_ERROR(ForgetSending());
+    return db_.Execute("DELETE FROM segments; DELETE FROM suspects");
+  }
+
+  Status ForgetSending() {
+    for (const char* table : kSendingTables) {
+      RETURN_IF_ERROR(db_.Execute(std::string("DELETE FROM ") + table));
+    }
+    return {};
   }
 
   // Numbers go on behind everything that is there; what the lanes hold is counted anew.
   Status MendLanes() {
     std::string sql = "INSERT OR IGNORE INTO lanes(lane, next_sequence) VALUES (0, 1), (1, 1), (2, 1);";
-    for (const char* seen : {"SELECT max(last_sequence) FROM segments AS s WHERE s.id >> 60 = lanes.lane",
-                             "SELECT max(sequence) FROM dead WHERE dead.lane = lanes.lane",
-                             "SELECT max(sequence) FROM suspects WHERE suspects.lane = lanes.lane",
-                             "SELECT max(sequence) FROM quarantine WHERE quarantine.lane = lanes.lane",
-                             "SELECT max(last_sequence) FROM settled WHERE settled.lane = lanes.lane",
-                             "SELECT max(last_sequence) FROM given_up WHERE given_up.lane = lanes.lane",
-                             "SELECT max(from_sequence) - 1 FROM pending WHERE pending.lane = lanes.lane"}) {
-      sql += "UPDATE lanes SET next_sequence = max(next_sequence, coalesce((" + std::string(seen) + "), 0) + 1);";
+    for (const QueueTable& table : AllTables()) {
+      if (table.last_number != nullptr) {
+        sql += std::string("UPDATE lanes SET next_sequence = max(next_sequence, coalesce((SELECT max(") +
+               table.last_number + ") FROM " + table.name + " WHERE " + table.lane + " = lanes.lane), 0) + 1);";
+      }
     }
     sql +=
         "UPDATE lanes SET (segments, messages, payload_bytes) = (SELECT count(*), coalesce(sum(s.messages), 0),"
@@ -130,11 +96,7 @@ class Mending {
 
   // Everything stored waits for every destination that its stream has now.
   Status MakePending() {
-    if (Status emptied =
-            db_.Execute("DELETE FROM pending; DELETE FROM subscriptions; DELETE FROM batches; DELETE FROM partials");
-        !emptied) {
-      return emptied;
-    }
+    RETURN_IF_ERROR(ForgetSending());
     std::vector<DestinationOptions> names;  // where they would start is of no matter here
     for (const DestinationOptions& destination : destinations_) {
       names.emplace_back(destination.name);
@@ -213,12 +175,12 @@ class Balancing {
 // Copies what can be read of `from`, which may be unreadable altogether.
 Status CopyAll(const std::string& from, Database& to, Salvaged& report) {
   Result<Database> damaged = Database::Open(from, Database::Mode::kReadOnly);
-  for (const Table& table : kTables) {
+  for (const QueueTable& table : AllTables()) {
     if (!damaged) {
       report.damaged.emplace_back(table.name);
       continue;
     }
-    const Result<Copied> copied = CopyTable(*damaged, to, table);
+    const Result<Copied> copied = CopyTable(*damaged, to, {table.name, table.holds, table.newer});
     RETURN_IF_ERROR(copied);
     if (!copied->whole) {
       report.damaged.emplace_back(table.name);

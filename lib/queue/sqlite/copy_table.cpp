@@ -22,6 +22,18 @@ Result<std::vector<std::string>> ColumnsOf(Database& db, const Table& table) {
   return read ? Result<std::vector<std::string>>(std::move(names)) : Result<std::vector<std::string>>(read.error());
 }
 
+// Of a table without rowid: its rows from the end, as an ORDER BY. Empty: it has a rowid.
+Result<std::string> BackwardsOrder(Database& db, const Table& table) {
+  Result<Statement> rows = db.Prepare(
+      "SELECT col.name FROM pragma_table_list AS list JOIN pragma_table_info(list.name) AS col"
+      " WHERE list.schema = 'main' AND list.name = ? AND list.wr AND col.pk > 0 ORDER BY col.pk");
+  RETURN_IF_ERROR(rows);
+  rows->Bind(std::string_view(table.name));
+  std::string order;
+  Status read = rows->ForEach([&] { order += (order.empty() ? "" : ", ") + rows->Text(0) + " DESC"; });
+  return read ? Result<std::string>(std::move(order)) : Result<std::string>(read.error());
+}
+
 std::string Join(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -38,6 +50,8 @@ class Copy {
     const Result<std::vector<std::string>> theirs = ColumnsOf(from_, table_);
     const Result<std::vector<std::string>> ours = ColumnsOf(to_, table_);
     RETURN_IF_ERROR(ours);
+    Result<std::string> backwards = BackwardsOrder(to_, table_);
+    RETURN_IF_ERROR(backwards);
     if (!theirs) {
       copied_.whole = false;
       return copied_;
@@ -47,7 +61,7 @@ class Copy {
       return std::find(theirs->begin(), theirs->end(), name) != theirs->end();
     });
     if (shared.empty()) {
-      copied_.whole = table_.newer;
+      copied_.whole = table_.may_lack;
       return copied_;
     }
     columns_ = Join(shared);
@@ -59,7 +73,7 @@ class Copy {
         to_.Prepare("INSERT OR REPLACE INTO " + std::string(table_.name) + "(" + columns_ + ") VALUES (" + marks + ")");
     RETURN_IF_ERROR(insert);
     insert_ = *std::move(insert);
-    Status done = std::string_view(table_.key).empty() ? ByRowid() : FromBothEnds();
+    Status done = backwards->empty() ? ByRowid() : FromBothEnds(*backwards);
     return done ? Result<Copied>(copied_) : Result<Copied>(done.error());
   }
 
@@ -97,13 +111,13 @@ class Copy {
   }
 
   // From a beginning and from the end, each up to the first damage.
-  Status FromBothEnds() {
+  Status FromBothEnds(const std::string& backwards) {
     const Result<bool> forward = Rows("", nullptr);
     if (!forward || *forward) {
       return forward ? Status() : Status(forward.error());
     }
     copied_.whole = false;
-    const Result<bool> backward = Rows("ORDER BY " + std::string(table_.key) + " DESC", nullptr);
+    const Result<bool> backward = Rows("ORDER BY " + backwards, nullptr);
     return backward ? Status() : Status(backward.error());
   }
 

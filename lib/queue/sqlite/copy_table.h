@@ -11,11 +11,9 @@ namespace packhorse::queue {
 
 struct Table {
   const char* name;
-  // Of a table without rowid: its primary key as an ORDER BY to which " DESC" is added. Empty: ordered by its rowid.
-  const char* key;
   // Whether a row makes sense, in the columns of the sound database's table; null: every row does.
   bool (*holds)(const Statement& row);
-  bool newer = false;  // than format 1.0: a database may do without it
+  bool may_lack = false;  // the damaged database may do without it
 };
 
 struct Copied {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "queue/tables/all_tables.h"
 #include "queue/tables/rows.h"
 
 namespace packhorse::queue {
@@ -70,7 +71,7 @@ Status Delete(Database& db, std::int64_t id) {
 
 // Whether a query of these parameters has a row that says so.
 template <typename... Args>
-Result<bool> Holds(Database& db, const char* sql, Args... args) {
+Result<bool> Holds(Database& db, const std::string& sql, Args... args) {
   Result<Statement> rows = db.Prepare(sql);
   RETURN_IF_ERROR(rows);
   const Result<bool> row = rows->Bind(args...).Step();
@@ -92,16 +93,11 @@ Result<bool> IsNeeded(Database& db, const Row& row) {
     if (!stored || *stored) {
       return stored;
     }
-    for (const char* sql : {"SELECT 1 FROM dead WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
-                            " AND sequence BETWEEN ?2 AND ?3 AND stream = ?4 LIMIT 1",
-                            "SELECT 1 FROM suspects WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
-                            " AND sequence BETWEEN ?2 AND ?3 AND stream = ?4 LIMIT 1",
-                            "SELECT 1 FROM quarantine WHERE lane = ?1 AND sequence BETWEEN ?2 AND ?3 AND stream = ?4"
-                            " LIMIT 1"}) {
-      const Result<bool> kept = Holds(db, sql, Number(lane), from, through, row.kept.stream);
-      if (!kept || *kept) {
-        return kept;
-      }
+    const std::string kept_there = "lane = ?1 AND sequence BETWEEN ?2 AND ?3 AND stream = ?4";
+    const Result<bool> kept =
+        Holds(db, SelectKeptMessages("1", kept_there) + " LIMIT 1", Number(lane), from, through, row.kept.stream);
+    if (!kept || *kept) {
+      return kept;
     }
   }
   return false;

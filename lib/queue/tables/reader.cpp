@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "queue/segment/message_codec.h"
+#include "queue/tables/all_tables.h"
 #include "queue/tables/rows.h"
 #include "queue/tables/suspect_table.h"
 
@@ -165,19 +166,14 @@ Result<StoredMessage> Reader::Message(Lane lane, Sequence sequence) {
   if (found) {
     return *std::move(found);
   }
-  // Naming the destinations lets SQLite use the keys, which begin with them.
-  Result<Statement> dead = db_.Prepare(
-      "SELECT message FROM dead WHERE destination IN (SELECT id FROM destinations) AND lane = ?1 AND sequence = ?2"
-      " UNION ALL SELECT message FROM suspects WHERE destination IN (SELECT id FROM destinations) AND lane = ?1"
-      " AND sequence = ?2"
-      " UNION ALL SELECT message FROM quarantine WHERE lane = ?1 AND sequence = ?2 LIMIT 1");
-  RETURN_IF_ERROR(dead);
-  const Result<bool> row = dead->Bind(static_cast<int>(lane), sequence).Step();
+  Result<Statement> kept = db_.Prepare(SelectKeptMessages("message", "lane = ?1 AND sequence = ?2") + " LIMIT 1");
+  RETURN_IF_ERROR(kept);
+  const Result<bool> row = kept->Bind(static_cast<int>(lane), sequence).Step();
   RETURN_IF_ERROR(row);
   if (!*row) {
     return Error{ErrorCode::kNotFound, "message " + std::to_string(sequence) + " is no longer stored"};
   }
-  return DecodeMessage(dead->Blob(0), sequence);
+  return DecodeMessage(kept->Blob(0), sequence);
 }
 
 Result<SuspectContent> Reader::Suspect(const DeadKey& key) { return ReadSuspect(db_, key); }

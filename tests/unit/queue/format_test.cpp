@@ -7,6 +7,7 @@
 
 #include "queue/segment/message_codec.h"
 #include "queue/sqlite/database.h"
+#include "queue/tables/all_tables.h"
 #include "queue/tables/rows.h"
 #include "queue/tables/schema.h"
 #include "queue_fixture.h"
@@ -177,6 +178,16 @@ TEST_P(FormatTest, AMigratedDatabaseHasTheSchemaOfAFreshOne) {
   EXPECT_EQ(Schema(migrated), expected);
 }
 
+TEST_P(FormatTest, OnlyTablesThatAreNewerMayBeMissingInADatabaseOfFormat10) {
+  MakeFormat10();
+  Database db = Db();
+  for (const QueueTable& table : AllTables()) {
+    EXPECT_EQ(Text(db, std::string("SELECT count(*) FROM sqlite_schema WHERE name = '") + table.name + "'"),
+              table.newer ? "0\n" : "1\n")
+        << table.name;
+  }
+}
+
 TEST_P(FormatTest, AMigratedQueueKeepsEverythingAndGoesOn) {
   MakeFormat10();
   Reopen();
@@ -214,9 +225,8 @@ TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {
     Execute(db, "UPDATE meta SET value = '2.9' WHERE key = 'format'");
     const std::string version = Text(db, "PRAGMA user_version");
     Execute(db, "PRAGMA user_version = " + std::to_string(std::stoi(version) + 1));
-    for (const char* table : {"meta", "lanes", "streams", "destinations", "subscriptions", "segments", "pending",
-                              "batches", "partials", "dead", "quarantine", "ledger", "settled"}) {
-      Execute(db, std::string("ALTER TABLE ") + table + " ADD COLUMN later INTEGER NOT NULL DEFAULT 7");
+    for (const QueueTable& table : AllTables()) {
+      Execute(db, std::string("ALTER TABLE ") + table.name + " ADD COLUMN later INTEGER NOT NULL DEFAULT 7");
     }
     Execute(db,
             "CREATE TABLE observations(id INTEGER PRIMARY KEY, what TEXT); INSERT INTO observations VALUES (1, 'x')");
