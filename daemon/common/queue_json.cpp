@@ -15,19 +15,17 @@ namespace packhorse::daemon {
 namespace {
 
 Json CountsJson(const queue::LedgerRow& row) {
-  return {{"received", row.received},
-          {"delivered", row.delivered},
-          {"rejected", row.rejected},
-          {"quarantined", row.quarantined},
-          {"deduplicated", row.deduplicated},
-          {"expired", row.expired},
-          {"dropped", row.dropped},
-          {"pending", row.pending},
-          {"records_delivered", row.records_delivered},
-          {"records_rejected", row.records_rejected},
-          {"replayed", row.replayed},
-          {"records_replayed", row.records_replayed},
-          {"balanced", row.Balanced()}};
+  Json json = {{"received", row.received}};
+  for (const queue::LedgerCounter& counter : queue::kLedgerCounters) {
+    json[std::string(Name(counter.outcome))] = row.*counter.messages;
+  }
+  json["pending"] = row.pending;
+  json["records_delivered"] = row.records_delivered;
+  json["records_rejected"] = row.records_rejected;
+  json["replayed"] = row.replayed;
+  json["records_replayed"] = row.records_replayed;
+  json["balanced"] = row.Balanced();
+  return json;
 }
 
 Json QuarantinedJson(const std::string& queue_id, const queue::QuarantinedMessage& entry) {

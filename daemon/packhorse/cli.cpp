@@ -264,7 +264,27 @@ int Parse(CLI::App& app, std::vector<std::string> words) {
   return -1;
 }
 
+// Those that can be run: a command that only has others below it is none.
+void AddNames(CLI::App& of, const std::string& above, std::vector<std::string>& names) {
+  for (CLI::App* command : of.get_subcommands([](const CLI::App*) { return true; })) {
+    const std::string name = above + command->get_name();
+    if (command->get_require_subcommand_min() == 0) {
+      names.push_back(name);
+    }
+    AddNames(*command, name + " ", names);
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> CommandNames() {
+  Arguments arguments;
+  CLI::App app(kAbout);
+  Define(app, arguments);
+  std::vector<std::string> names;
+  AddNames(app, "", names);
+  return names;
+}
 
 int Main(int argc, char** argv) {
   Arguments arguments;

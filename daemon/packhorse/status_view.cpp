@@ -4,6 +4,7 @@
 #include "health/event_kinds.h"
 #include "packhorse/json_view.h"
 #include "packhorse/views.h"
+#include "queue/values/ledger.h"
 
 // `packhorse status`: the verdict, why, what to do; then the stations in the order in which a message passes them.
 
@@ -220,14 +221,15 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
 std::string LedgerLine(const JsonView& ledger, const Style& style) {
   std::string text = "received " + Grouped(ledger["received"].Count()) + " =";
   const char* plus = " ";
-  for (const char* name : {"delivered", "rejected", "quarantined", "deduplicated", "expired", "dropped", "pending"}) {
-    const std::uint64_t count = ledger[name].Count();
-    if (count == 0 && std::string_view(name) != "delivered" && std::string_view(name) != "pending") {
-      continue;
+  for (const queue::LedgerCounter& counter : queue::kLedgerCounters) {
+    const std::string name(Name(counter.outcome));
+    const std::uint64_t count = ledger[name.c_str()].Count();
+    if (count > 0 || counter.outcome == Outcome::kDelivered) {
+      text += plus + name + " " + Grouped(count);
+      plus = " + ";
     }
-    text += plus + std::string(name) + " " + Grouped(count);
-    plus = " + ";
   }
+  text += " + pending " + Grouped(ledger["pending"].Count());
   text += "; unrouted " + Grouped(ledger["unrouted"].Count()) + "; ";
   text += ledger["balanced"].Flag() ? style.Good("balanced") : style.Bad("NOT BALANCED");
   return Wrap(text, "  LEDGER  ", 10);

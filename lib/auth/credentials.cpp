@@ -26,14 +26,12 @@ bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x
 
 bool HasControl(std::string_view text) { return std::any_of(text.begin(), text.end(), IsControl); }
 
-// These belong to the connection and the message framing; overwriting one would break every request.
 bool IsReserved(std::string_view header) {
   std::string lower(header);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::array<std::string_view, 7> kReserved = {
-      "host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "expect"};
-  return std::find(kReserved.begin(), kReserved.end(), lower) != kReserved.end();
+  const std::span<const std::string_view> reserved = ReservedHeaders();
+  return std::find(reserved.begin(), reserved.end(), lower) != reserved.end();
 }
 
 std::string Base64(std::string_view bytes) {
@@ -246,6 +244,24 @@ Result<bool> KeyPair::Refresh() {
 }
 
 }  // namespace
+
+std::span<const std::string_view> ReservedHeaders() {
+  static constexpr std::string_view kReserved[] = {"accept-encoding",
+                                                   "connection",
+                                                   "content-encoding",
+                                                   "content-length",
+                                                   "content-type",
+                                                   "expect",
+                                                   "host",
+                                                   "idempotency-key",
+                                                   "te",
+                                                   "traceparent",
+                                                   "trailer",
+                                                   "transfer-encoding",
+                                                   "upgrade",
+                                                   "user-agent"};
+  return kReserved;
+}
 
 Result<std::unique_ptr<Credentials>> MakeCredentials(const Options& options) {
   RETURN_IF_ERROR(CheckOptions(options));

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,9 @@ struct SecretSource {
 // inside. A file that others may read or write is kPermissionDenied with the chmod that mends it. Messages name the
 // place, never the value. What was read is masked in texts from outside from then on (base/mask.h).
 Result<Secret> ReadSecret(const SecretSource& source);
+
+// Names, in lower case, of the headers that a request has without Options::header: a second one would contradict it.
+std::span<const std::string_view> ReservedHeaders();
 
 struct Options {
   enum class Type { kNone, kBearer, kBasic, kHeader };

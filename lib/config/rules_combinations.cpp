@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "auth/credentials.h"
 #include "config/choices.h"
 #include "config/rules.h"
 #include "config/suggest.h"
@@ -54,20 +56,8 @@ void CheckAuth(const Node& auth, Problems& problems) {
 
 // Headers that the upload or the contract sets; a second one would contradict it.
 void CheckHeaderName(const Node& header, Problems& problems) {
-  const std::vector<std::string> taken = {"accept-encoding",
-                                          "connection",
-                                          "content-encoding",
-                                          "content-length",
-                                          "content-type",
-                                          "expect",
-                                          "host",
-                                          "idempotency-key",
-                                          "te",
-                                          "traceparent",
-                                          "trailer",
-                                          "transfer-encoding",
-                                          "upgrade",
-                                          "user-agent"};
+  const std::span<const std::string_view> reserved = auth::ReservedHeaders();
+  const std::vector<std::string> taken(reserved.begin(), reserved.end());
   std::string lower = header.text;
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });

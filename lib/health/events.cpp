@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "base/enum_names.h"
 #include "base/mask.h"
 #include "base/units.h"
 #include "health/log.h"
@@ -36,9 +37,8 @@ std::deque<Event>::iterator LeastNeeded(std::deque<Event>& events) {
 }  // namespace
 
 std::string_view Name(Severity severity) {
-  constexpr std::array<std::string_view, 4> kNames = {"P0", "P1", "P2", "P3"};
-  const auto index = static_cast<std::size_t>(severity);
-  return index < kNames.size() ? kNames[index] : std::string_view("unknown");
+  static constexpr EnumNames<Severity, 4> kNames{{"P0", "P1", "P2", "P3"}};
+  return kNames.Of(severity);
 }
 
 std::deque<Event>::iterator Events::FindOpen(std::string_view name, std::string_view subject) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/mask.h"
@@ -122,12 +123,8 @@ void LogPlain(std::string_view line) {
 }
 
 Status ConfigureLog(std::string_view level, std::string_view format) {
-  constexpr std::array kLevels = {LogLevel::kError, LogLevel::kWarning, LogLevel::kInfo, LogLevel::kDebug};
-  const LogLevel* found = nullptr;
-  for (const LogLevel& candidate : kLevels) {
-    found = Name(candidate) == level ? &candidate : found;
-  }
-  if (found == nullptr) {
+  const std::optional<LogLevel> found = ParseLogLevel(level);
+  if (!found) {
     return Error{ErrorCode::kInvalidArgument,
                  "log level \"" + Shorten(level, 40) + "\" is none of error, warning, info, debug"};
   }

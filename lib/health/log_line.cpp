@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -12,6 +13,8 @@ namespace packhorse::health {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr EnumNames<LogLevel, 4> kLevelNames{{"error", "warning", "info", "debug"}};
 
 constexpr std::size_t kLineNameBytes = 64;
 constexpr std::size_t kLineMessageBytes = 2'048;
@@ -114,11 +117,8 @@ std::string TextAttempt(const LogLine& line, const Budget& budget) {
 
 }  // namespace
 
-std::string_view Name(LogLevel level) {
-  constexpr std::array<std::string_view, 4> kNames = {"error", "warning", "info", "debug"};
-  const auto index = static_cast<std::size_t>(level);
-  return index < kNames.size() ? kNames[index] : std::string_view("unknown");
-}
+std::string_view Name(LogLevel level) { return kLevelNames.Of(level); }
+std::optional<LogLevel> ParseLogLevel(std::string_view name) { return kLevelNames.Find(name); }
 
 std::string FormatJson(const LogLine& line) {
   return Fit([&](const Budget& budget) { return JsonAttempt(line, budget); });

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ inline constexpr std::uint32_t kMaxLinesPerSecond = 50;
 inline constexpr std::size_t kMaxLoggedEvents = 256;
 
 std::string_view Name(LogLevel level);
+std::optional<LogLevel> ParseLogLevel(std::string_view name);
 
 struct LogLine {
   WallTime at{};

@@ -448,12 +448,9 @@ LedgerRow Ledger::Total() const {
       continue;
     }
     total.received += row.received;
-    total.delivered += row.delivered;
-    total.rejected += row.rejected;
-    total.quarantined += row.quarantined;
-    total.deduplicated += row.deduplicated;
-    total.expired += row.expired;
-    total.dropped += row.dropped;
+    for (const LedgerCounter& counter : kLedgerCounters) {
+      total.*counter.messages += row.*counter.messages;
+    }
     total.pending += row.pending;
     total.records_delivered += row.records_delivered;
     total.records_rejected += row.records_rejected;

@@ -11,16 +11,13 @@ namespace {
 std::string Sum(const LedgerRow& row) {
   std::string text;
   std::uint64_t sum = 0;
-  const auto add = [&](const char* name, std::uint64_t count) {
+  const auto add = [&](std::string_view name, std::uint64_t count) {
     text += (text.empty() ? "" : " + ") + std::string(name) + " " + std::to_string(count);
     sum += count;
   };
-  add("delivered", row.delivered);
-  add("rejected", row.rejected);
-  add("quarantined", row.quarantined);
-  add("deduplicated", row.deduplicated);
-  add("expired", row.expired);
-  add("dropped", row.dropped);
+  for (const LedgerCounter& counter : kLedgerCounters) {
+    add(Name(counter.outcome), row.*counter.messages);
+  }
   add("pending", row.pending);
   return text + " = " + std::to_string(sum);
 }

@@ -12,28 +12,17 @@ namespace {
 void AddOutcome(LedgerRow& row, int outcome, const std::string& reason, LedgerCount count) {
   const auto messages = static_cast<std::uint64_t>(count.messages);
   const auto records = static_cast<std::uint64_t>(count.records);
-  switch (static_cast<Outcome>(outcome - LedgerCode(Outcome::kDelivered))) {
-    case Outcome::kDelivered:
-      row.delivered += messages;
-      row.records_delivered += records;
-      break;
-    case Outcome::kRejected:
-      row.rejected += messages;
-      row.records_rejected += records;
-      break;
-    case Outcome::kQuarantined:
-      row.quarantined += messages;
-      break;
-    case Outcome::kDeduplicated:
-      row.deduplicated += messages;
-      break;
-    case Outcome::kExpired:
-      row.expired += messages;
-      break;
-    case Outcome::kDropped:
-      row.dropped += messages;
-      row.drop_reasons.emplace_back(reason, messages);
-      break;
+  for (const LedgerCounter& counter : kLedgerCounters) {
+    if (LedgerCode(counter.outcome) == outcome) {
+      row.*counter.messages += messages;
+    }
+  }
+  if (outcome == LedgerCode(Outcome::kDelivered)) {
+    row.records_delivered += records;
+  } else if (outcome == LedgerCode(Outcome::kRejected)) {
+    row.records_rejected += records;
+  } else if (outcome == LedgerCode(Outcome::kDropped)) {
+    row.drop_reasons.emplace_back(reason, messages);
   }
 }
 

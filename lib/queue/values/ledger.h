@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "record/outcome.h"
 
 namespace packhorse::queue {
 
@@ -33,10 +36,28 @@ struct LedgerRow {
   std::uint64_t records_replayed = 0;
   std::vector<std::pair<std::string, std::uint64_t>> drop_reasons;
 
-  bool Balanced() const {
-    return received == delivered + rejected + quarantined + deduplicated + expired + dropped + pending;
-  }
+  bool Balanced() const;
 };
+
+// Where a row counts the messages of each outcome, in the order in which people read them.
+struct LedgerCounter {
+  Outcome outcome;
+  std::uint64_t LedgerRow::*messages;
+};
+inline constexpr std::array<LedgerCounter, 6> kLedgerCounters = {{{Outcome::kDelivered, &LedgerRow::delivered},
+                                                                  {Outcome::kRejected, &LedgerRow::rejected},
+                                                                  {Outcome::kQuarantined, &LedgerRow::quarantined},
+                                                                  {Outcome::kDeduplicated, &LedgerRow::deduplicated},
+                                                                  {Outcome::kExpired, &LedgerRow::expired},
+                                                                  {Outcome::kDropped, &LedgerRow::dropped}}};
+
+inline bool LedgerRow::Balanced() const {
+  std::uint64_t ended = 0;
+  for (const LedgerCounter& counter : kLedgerCounters) {
+    ended += this->*counter.messages;
+  }
+  return received == ended + pending;
+}
 
 struct Ledger {
   std::vector<LedgerRow> rows;

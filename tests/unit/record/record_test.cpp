@@ -3,6 +3,7 @@
 
 #include "record/canonical_record.h"
 #include "record/outcome.h"
+#include "record/policies.h"
 #include "record/raw_message.h"
 
 namespace packhorse {
@@ -58,6 +59,26 @@ TEST(RecordNames, OutcomesAreThoseOfTheLedgerFromBestToWorst) {
   EXPECT_LT(Outcome::kDelivered, Outcome::kDeduplicated);
   EXPECT_LT(Outcome::kDropped, Outcome::kQuarantined);
   EXPECT_LT(Outcome::kQuarantined, Outcome::kRejected);
+}
+
+TEST(RecordNames, PoliciesAreThoseOfTheConfiguration) {
+  EXPECT_EQ(Name(RetainedPolicy::kState), "state");
+  EXPECT_EQ(Name(RetainedPolicy::kIgnore), "ignore");
+  EXPECT_EQ(Name(RetainedPolicy::kTelemetry), "telemetry");
+  EXPECT_EQ(Name(Overflow::kDropOldest), "drop_oldest");
+  EXPECT_EQ(Name(Overflow::kDropNewest), "drop_newest");
+  EXPECT_EQ(Name(Overflow::kBlock), "block");
+}
+
+TEST(RecordNames, ANameIsFoundAgainAndNoOther) {
+  for (const Lane lane : kAllLanes) {
+    EXPECT_EQ(ParseLane(Name(lane)), lane);
+  }
+  EXPECT_EQ(ParseRetainedPolicy("telemetry"), RetainedPolicy::kTelemetry);
+  EXPECT_EQ(ParseOverflow("block"), Overflow::kBlock);
+  EXPECT_EQ(ParseLane("Urgent"), std::nullopt);
+  EXPECT_EQ(ParseLane(""), std::nullopt);
+  EXPECT_EQ(ParseOverflow("unknown"), std::nullopt);
 }
 
 TEST(RecordNames, AValueOutsideTheEnumIsUnknownAndDoesNotCrash) {
