@@ -96,12 +96,11 @@ Source BindSource(const Node& node, const std::string& gateway_id) {
 }
 
 std::optional<DeviceRate> BindDeviceRate(const Node& node) {
-  static constexpr EnumNames<DeviceRate::Over, 2> kOver{{"bulk", "drop"}};
   if (!node.usable()) {
     return std::nullopt;
   }
   return DeviceRate{Count<std::uint64_t>(node, "messages"), Duration(node, "per"),
-                    kOver.Find(Text(node, "over")).value_or(DeviceRate::Over::kBulk)};
+                    kOverNames.Find(Text(node, "over")).value_or(DeviceRate::Over::kBulk)};
 }
 
 // `root` gives what a stream may leave out where there is only one to choose.

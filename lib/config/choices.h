@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "auth/credentials.h"
+#include "base/enum_names.h"
+#include "config/config.h"
 #include "limit/rate_limit.h"
 
 namespace packhorse::config {
 
-// The words of the configuration that stand for values of other modules.
+// The words of the configuration that stand for values.
 
 // The keys of which a secret has one.
 inline constexpr std::array<std::pair<std::string_view, auth::SecretSource::Kind>, 3> kSecretKeys = {
@@ -22,6 +24,9 @@ inline constexpr std::array<std::pair<std::string_view, limit::Window::Unit>, 3>
     {{"requests", limit::Window::Unit::kRequests},
      {"records", limit::Window::Unit::kRecords},
      {"bytes", limit::Window::Unit::kBytes}}};
+
+// What happens to a device's messages that are over its rate.
+inline constexpr EnumNames<DeviceRate::Over, 2> kOverNames{{"bulk", "drop"}};
 
 struct AuthType {
   std::string_view name;

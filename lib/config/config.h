@@ -77,7 +77,7 @@ struct Source {
 
 // A soft rate for each device of a stream.
 struct DeviceRate {
-  enum class Over { kBulk, kDrop };  // "bulk", "drop"
+  enum class Over { kBulk, kDrop };
   std::uint64_t messages = 0;
   std::chrono::milliseconds per{};
   Over over = Over::kBulk;

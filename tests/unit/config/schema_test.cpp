@@ -1,11 +1,15 @@
 #include "config/schema.h"
 
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <sstream>
+#include <utility>
+#include <vector>
 
+#include "config/choices.h"
 #include "config_fixture.h"
 #include "embedded.h"
 #include "support/json_schema.h"
@@ -74,6 +78,31 @@ TEST(ConfigSchema, EveryKeyHasADescriptionATypeAndADefault) {
     EXPECT_TRUE(!object || !keyword(schema, "additionalProperties").is_null()) << place;
   });
   EXPECT_GT(keys, 70U);
+}
+
+// A word that the schema allows and the code does not know would silently be read as the default.
+TEST(ConfigSchema, EveryWordToChooseFromStandsForAValue) {
+  const Json json = Json::parse(SchemaText());
+  const auto is_auth_type = [](const std::string& word) {
+    return std::any_of(kAuthTypes.begin(), kAuthTypes.end(), [&](const AuthType& type) { return type.name == word; });
+  };
+  const std::vector<std::pair<std::string, std::function<bool(const std::string&)>>> choices = {
+      {"/properties/streams/items/properties/lane", [](const auto& word) { return ParseLane(word).has_value(); }},
+      {"/properties/streams/items/properties/retained",
+       [](const auto& word) { return ParseRetainedPolicy(word).has_value(); }},
+      {"/properties/streams/items/properties/device_rate/properties/over",
+       [](const auto& word) { return kOverNames.Find(word).has_value(); }},
+      {"/properties/queue/properties/overflow", [](const auto& word) { return ParseOverflow(word).has_value(); }},
+      {"/properties/queue/properties/lane_overflow/properties/bulk",
+       [](const auto& word) { return ParseOverflow(word).has_value(); }},
+      {"/properties/queue/properties/durability/properties/mode",
+       [](const auto& word) { return kDurabilityNames.Find(word).has_value(); }},
+      {"/$defs/auth/properties/type", is_auth_type}};
+  for (const auto& [place, known] : choices) {
+    for (const auto& word : json.at(Json::json_pointer(place + "/enum"))) {
+      EXPECT_TRUE(known(word)) << place << ": " << word;
+    }
+  }
 }
 
 TEST(ConfigSchema, EveryPatternCompilesAndIsBoundedInLength) {
