@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/encode.h"
+
 namespace packhorse::daemon {
 namespace {
 

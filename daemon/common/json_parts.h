@@ -16,8 +16,6 @@ using Json = nlohmann::ordered_json;
 std::string Dump(const Json& json);
 // RFC 3339 UTC; null where there is none.
 Json Time(WallTime time);
-std::string Hex(std::string_view bytes);
-std::string Base64(std::string_view bytes);  // RFC 4648 section 4
 // Whether a payload can be shown as it is.
 bool IsText(std::string_view payload);
 // The beginning of a payload: text without half a character at its end, else half as many bytes as hexadecimal digits.

@@ -4,20 +4,12 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "common/start_check.h"
 #include "contract/cloud_contract.h"
 
 namespace packhorse::daemon {
 namespace {
-
-std::string Join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) {
-    text += text.empty() ? "" : ", ";
-    text += name;
-  }
-  return text;
-}
 
 void AddUnlessKnown(std::vector<config::Problem>& problems, config::Problem problem) {
   const bool known = std::any_of(problems.begin(), problems.end(), [&](const config::Problem& other) {

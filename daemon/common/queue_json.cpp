@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/encode.h"
 #include "base/units.h"
 #include "common/dead_json.h"
 #include "common/json_parts.h"

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "common/load.h"
 #include "common/start_check.h"
@@ -20,14 +21,6 @@ using Json = nlohmann::ordered_json;
 using config::Problem;
 
 constexpr char kServiceUser[] = "packhorse";  // User= of the unit
-
-std::string Join(const std::vector<std::string>& app) {
-  std::string text;
-  for (const std::string& part : app) {
-    text += (text.empty() ? "" : ", ") + part;
-  }
-  return text;
-}
 
 Json ProblemJson(const Problem& problem) {
   return {{"severity", problem.severity == Problem::Severity::kError ? "error" : "warning"},

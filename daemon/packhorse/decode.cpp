@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/topic.h"
 #include "base/units.h"
 #include "common/load.h"

@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -23,11 +23,7 @@ std::string Environment(const char* name) {
 
 std::optional<std::uint64_t> Number(const std::string& text) {
   std::uint64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || text.empty()) {
-    return std::nullopt;
-  }
-  return value;
+  return ReadNumber(text, value) ? std::optional(value) : std::nullopt;
 }
 
 }  // namespace

@@ -1,47 +1,25 @@
 #include "auth/credentials.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstddef>
 #include <string_view>
+
+#include "base/encode.h"
+#include "base/text.h"
 
 namespace packhorse::auth {
 namespace {
 
 using Type = Options::Type;
 
-// RFC 9110 section 5.6.2, token: what a header name is made of.
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-}
-
-bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }
-
 bool HasControl(std::string_view text) { return std::any_of(text.begin(), text.end(), IsControl); }
 
 bool IsReserved(std::string_view header) {
-  std::string lower(header);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const std::span<const std::string_view> reserved = ReservedHeaders();
-  return std::find(reserved.begin(), reserved.end(), lower) != reserved.end();
-}
-
-std::string Base64(std::string_view bytes) {
-  // EVP_EncodeBlock takes an int; a secret is at most 64 KiB and a user name far below that.
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
+  return std::find(reserved.begin(), reserved.end(), Lower(header)) != reserved.end();
 }
 
 Status CheckOptions(const Options& options) {

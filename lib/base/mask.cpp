@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/encode.h"
 #include "base/text.h"
 #include "base/unescape.h"
 
@@ -24,33 +25,18 @@ constexpr int kLayers = 4;
 constexpr std::size_t kLongestEscape = 6;
 constexpr std::string_view kMask = "***";
 
-bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-std::string Hex(std::string_view bytes, std::string_view between) {
-  std::string out;
-  for (const char c : bytes) {
-    std::array<char, 3> digits{};
-    std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    out += out.empty() ? "" : between;
-    out += digits.data();
-  }
-  return out;
+// The characters of base64 that the bytes alone decide when `offset` other bytes stand before them (RFC 4648).
+std::string Base64Within(std::string_view bytes, std::size_t offset) {
+  const std::size_t begin = (offset * 8 + 5) / 6;
+  const std::size_t end = (offset + bytes.size()) * 8 / 6;
+  return Base64(std::string(offset, '\0') + std::string(bytes)).substr(begin, end - begin);
 }
 
-// The characters of base64 that the bytes alone decide when `offset` other bytes stand before them (RFC 4648).
-std::string Base64(std::string_view bytes, std::size_t offset, std::string_view last_two) {
-  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + std::string(last_two);
-  const std::string all = std::string(offset, '\0') + std::string(bytes);
-  std::string out;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : all) {
-    bits = ((bits << 8U) | static_cast<unsigned char>(c)) & 0xFFFFU;
-    for (count += 8; count >= 6; count -= 6) {
-      out += alphabet[(bits >> (count - 6)) & 0x3FU];
-    }
-  }
-  return out.substr((offset * 8 + 5) / 6);
+// RFC 4648 section 5, as in a URL.
+std::string UrlSafe(std::string base64) {
+  std::replace(base64.begin(), base64.end(), '+', '-');
+  std::replace(base64.begin(), base64.end(), '/', '_');
+  return base64;
 }
 
 // One secret in all the forms in which it is looked for once escapes are undone, in lower case and without white space.
@@ -70,11 +56,12 @@ struct Known {
     std::string in_a_form(as_it_is);  // application/x-www-form-urlencoded
     std::replace(in_a_form.begin(), in_a_form.end(), ' ', '+');
     Add(in_a_form);
-    Add(Hex(as_it_is, ""));
+    Add(Hex(as_it_is));
     Add(Hex(as_it_is, ":"));
     for (std::size_t offset = 0; offset < 3; ++offset) {
-      Add(Base64(as_it_is, offset, "+/"));
-      Add(Base64(as_it_is, offset, "-_"));
+      const std::string base64 = Base64Within(as_it_is, offset);
+      Add(base64);
+      Add(UrlSafe(base64));
     }
   }
   Known(const Known&) = delete;

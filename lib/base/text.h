@@ -1,22 +1,49 @@
 #pragma once
 
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 namespace packhorse {
 
 // Text from outside, told apart and made safe to show. Pure functions.
 
-// A decimal digit of ASCII, whatever the locale.
+// Classes of characters: of ASCII alone, whatever the locale.
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// ASCII white space.
+constexpr bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+constexpr bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }
+constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 // Without white space at both ends.
 std::string_view Trim(std::string_view text);
 // ASCII letters in lower case; other bytes stay.
 std::string Lower(std::string_view text);
+// All of `texts`, with `between` between each two.
+std::string Join(const std::vector<std::string>& texts, std::string_view between = ", ");
+// RFC 9110 section 5.6.2, token: what the name of a header is made of.
+bool IsToken(std::string_view text);
+
+// A decimal number that is the whole text; false otherwise, or where it does not fit.
+template <typename Number>
+bool ReadNumber(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, at most U+10FFFF.
+
+// Length of the character that starts at `text[at]`; 0 when it is none or is cut short.
+std::size_t Utf8SequenceLength(std::string_view text, std::size_t at);
+// How many bytes at the beginning of `text` are whole characters.
+std::size_t Utf8PrefixBytes(std::string_view text);
+bool IsValidUtf8(std::string_view text);
+// REQUIRES: at most U+10FFFF.
+void AppendUtf8(std::string& out, std::uint32_t point);
 
 // The first character of `text`. What is not UTF-8 counts as one byte that is U+FFFD. REQUIRES: not empty.
 struct Character {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace packhorse {
@@ -28,9 +29,7 @@ std::vector<std::string> Split(std::string_view text) {
 }
 
 bool IsName(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
+  const auto allowed = [](char c) { return IsAlnum(c) || c == '_' || c == '-'; };
   return !name.empty() && name.size() <= kMaxNameBytes && std::all_of(name.begin(), name.end(), allowed);
 }
 

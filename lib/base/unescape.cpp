@@ -4,6 +4,8 @@
 #include <array>
 #include <optional>
 
+#include "base/text.h"
+
 namespace packhorse {
 namespace {
 
@@ -44,7 +46,7 @@ std::optional<char32_t> Number(std::string_view digits, unsigned base) {
 }
 
 // `count` hexadecimal digits behind a prefix.
-std::optional<Escape> Hex(std::string_view rest, std::size_t prefix, std::size_t count) {
+std::optional<Escape> HexEscape(std::string_view rest, std::size_t prefix, std::size_t count) {
   if (rest.size() < prefix + count) {
     return std::nullopt;
   }
@@ -58,9 +60,9 @@ std::optional<Escape> Backslash(std::string_view rest) {
   }
   switch (rest[1]) {
     case 'u':
-      return Hex(rest, 2, 4);
+      return HexEscape(rest, 2, 4);
     case 'x':
-      return Hex(rest, 2, 2);
+      return HexEscape(rest, 2, 2);
     case '"':
     case '\'':
     case '\\':
@@ -99,7 +101,7 @@ std::optional<Escape> EscapeAt(std::string_view rest) {
   switch (rest.front()) {
     case '%':
     case '=':
-      return Hex(rest, 1, 2);
+      return HexEscape(rest, 1, 2);
     case '\\':
       return Backslash(rest);
     case '&':
@@ -131,16 +133,7 @@ void Unescaped::Add(char32_t code, Part part) {
     return;
   }
   const std::size_t before = text_.size();
-  const auto low = [](char32_t bits) { return static_cast<char>(0x80U | (bits & 0x3FU)); };
-  if (code < 0x80) {
-    text_ += static_cast<char>(code);
-  } else if (code < 0x800) {
-    text_ += {static_cast<char>(0xC0U | (code >> 6U)), low(code)};
-  } else if (code < 0x1'0000) {
-    text_ += {static_cast<char>(0xE0U | (code >> 12U)), low(code >> 6U), low(code)};
-  } else {
-    text_ += {static_cast<char>(0xF0U | (code >> 18U)), low(code >> 12U), low(code >> 6U), low(code)};
-  }
+  AppendUtf8(text_, code);
   parts_.resize(parts_.size() + text_.size() - before, part);
 }
 

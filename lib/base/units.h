@@ -19,8 +19,10 @@ Result<std::uint64_t> ParseBytes(std::string_view text);
 // For people, one decimal where it matters: "512 B", "1.5 MiB".
 std::string FormatBytes(std::uint64_t bytes);
 
-// RFC 3629: no surrogates, no overlong forms, at most U+10FFFF.
-bool IsValidUtf8(std::string_view text);
+// The sum, or the largest number where it is larger.
+constexpr std::uint64_t AddSaturating(std::uint64_t a, std::uint64_t b) {
+  return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
 
 // `text` cut to at most `max_bytes`, at a character boundary, with "..." where something was cut; for messages and
 // logs.

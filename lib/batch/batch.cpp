@@ -4,16 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "base/units.h"
+
 namespace packhorse::batch {
 namespace {
 
 // JSON lists separate their elements by one comma; counted for every record, so that the body is never larger than
 // promised.
 constexpr std::uint64_t kSeparatorBytes = 1;
-
-std::uint64_t AddSaturating(std::uint64_t a, std::uint64_t b) {
-  return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
-}
 
 }  // namespace
 

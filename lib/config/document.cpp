@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace packhorse::config {
@@ -274,24 +275,8 @@ std::optional<SyntaxProblem> CheckBytes(std::string_view text) {
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
     return ProblemAt(text, at, "holds a NUL byte; it must be UTF-8 text");
   }
-  if (!IsValidUtf8(text)) {
-    // The longest valid prefix, found line by line: a line feed never is part of a longer character.
-    std::size_t start = 0;
-    for (std::size_t end = text.find('\n');
-         end != std::string_view::npos && IsValidUtf8(text.substr(start, end - start)); end = text.find('\n', start)) {
-      start = end + 1;
-    }
-    const std::string_view line = text.substr(start, text.find('\n', start) - start);
-    std::size_t good = 0;
-    for (std::size_t length = 1; good + length <= line.size() && length <= 4;) {
-      if (IsValidUtf8(line.substr(good, length))) {
-        good += length;
-        length = 1;
-      } else {
-        ++length;
-      }
-    }
-    return ProblemAt(text, start + good, "is not valid UTF-8");
+  if (const std::size_t good = Utf8PrefixBytes(text); good < text.size()) {
+    return ProblemAt(text, good, "is not valid UTF-8");
   }
   return std::nullopt;
 }
@@ -352,10 +337,9 @@ std::string_view KindName(Node::Kind kind) {
 std::string Quoted(std::string_view text, std::size_t max_bytes) {
   std::string quoted = "\"";
   for (const char c : Shorten(text, max_bytes)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
+    if (IsControl(c)) {
       std::array<char, 8> escape{};
-      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(byte));
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
       quoted += escape.data();
     } else if (c == '"' || c == '\\') {
       quoted += '\\';

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/text.h"
+
 namespace packhorse::config {
 namespace {
 
@@ -10,8 +12,7 @@ namespace {
 std::string OneLine(std::string_view text) {
   std::string line;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    line += byte < 0x20 || byte == 0x7F ? '?' : c;
+    line += IsControl(c) ? '?' : c;
   }
   return line;
 }

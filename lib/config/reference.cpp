@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "config/config.h"
 #include "config/schema.h"
 #include "config/schema_text.h"
@@ -55,14 +56,6 @@ std::string Cell(std::string_view text) {
     cell += c == '|' ? "\\|" : c == '<' ? "&lt;" : std::string(1, c);
   }
   return cell;
-}
-
-std::string Join(const std::vector<std::string>& words, std::string_view between) {
-  std::string text;
-  for (const std::string& word : words) {
-    text += (text.empty() ? "" : std::string(between)) + word;
-  }
-  return text;
 }
 
 // A default or bound as it would be written.

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "auth/credentials.h"
+#include "base/text.h"
 #include "config/choices.h"
 #include "config/rules.h"
 #include "config/suggest.h"
@@ -58,10 +59,7 @@ void CheckAuth(const Node& auth, Problems& problems) {
 void CheckHeaderName(const Node& header, Problems& problems) {
   const std::span<const std::string_view> reserved = auth::ReservedHeaders();
   const std::vector<std::string> taken(reserved.begin(), reserved.end());
-  std::string lower = header.text;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  if (header.usable() && std::find(taken.begin(), taken.end(), lower) != taken.end()) {
+  if (header.usable() && std::find(taken.begin(), taken.end(), Lower(header.text)) != taken.end()) {
     problems.Error(header, "this header is set by Packhorse itself", {.allowed = "any header but " + List(taken)});
   }
 }

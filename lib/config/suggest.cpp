@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/text.h"
 #include "config/document.h"
 
 namespace packhorse::config {
@@ -13,10 +14,8 @@ constexpr std::size_t kMaxWord = 64;  // longer ones are no misspelling of anyth
 std::string Plain(std::string_view word) {
   std::string plain;
   for (const char c : word) {
-    if (c >= 'A' && c <= 'Z') {
-      plain += static_cast<char>(c - 'A' + 'a');
-    } else if (c != '_' && c != '-') {
-      plain += c;
+    if (c != '_' && c != '-') {
+      plain += Lower(c);
     }
   }
   return plain;

@@ -1,6 +1,5 @@
 #include "contract/contract_files.h"
 
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace packhorse::contract {
@@ -236,11 +236,6 @@ std::vector<TopicTimeFields> ReadTimeByTopic(ObjectReader time, std::optional<Er
   return entries;
 }
 
-bool ReadNumber(std::string_view text, unsigned* out) {
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), *out);
-  return read.ec == std::errc{} && read.ptr == text.data() + text.size();
-}
-
 }  // namespace
 
 Result<ContractName> ParseContractName(std::string_view text) {
@@ -254,12 +249,12 @@ Result<ContractName> ParseContractName(std::string_view text) {
   ContractName name{std::string(text.substr(0, at)), 0, std::nullopt};
   const std::string_view version = text.substr(at + 1);
   const auto point = version.find('.');
-  if (!ReadNumber(version.substr(0, point), &name.major)) {
+  if (!ReadNumber(version.substr(0, point), name.major)) {
     return error;
   }
   if (point != std::string_view::npos) {
     unsigned minor = 0;
-    if (!ReadNumber(version.substr(point + 1), &minor)) {
+    if (!ReadNumber(version.substr(point + 1), minor)) {
       return error;
     }
     name.minor = minor;

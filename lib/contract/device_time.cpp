@@ -20,8 +20,6 @@ constexpr std::int64_t kYear1 = -62'135'596'800;      // 0001-01-01T00:00:00Z, w
 constexpr std::int64_t kYear10000 = 253'402'300'800;  // 10000-01-01T00:00:00Z, where RFC 3339 ends
 constexpr std::size_t kMaxTimeBytes = 64;             // a longer text is no time
 
-constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
   return text.size() == lower.size() &&
          std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return Lower(a) == b; });
@@ -317,7 +315,7 @@ std::optional<DateTime> ParseDateTime(std::string_view text) {
 TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
   for (std::size_t i = 0; i < rules_.fields.size(); ++i) {
     std::string& name = rules_.fields[i].name;
-    std::transform(name.begin(), name.end(), name.begin(), Lower);
+    name = Lower(name);
     if (by_length_.size() <= name.size()) {
       by_length_.resize(name.size() + 1);
     }

@@ -25,25 +25,6 @@ constexpr std::array<bool, 256> MakePlain() {
 }
 constexpr std::array<bool, 256> kPlain = MakePlain();
 
-void AppendUtf8(std::string& out, unsigned code) {
-  const auto put = [&out](unsigned byte) { out += static_cast<char>(byte); };
-  if (code < 0x80U) {
-    put(code);
-  } else if (code < 0x800U) {
-    put(0xC0U | (code >> 6U));
-    put(0x80U | (code & 0x3FU));
-  } else if (code < 0x10000U) {
-    put(0xE0U | (code >> 12U));
-    put(0x80U | ((code >> 6U) & 0x3FU));
-    put(0x80U | (code & 0x3FU));
-  } else {
-    put(0xF0U | (code >> 18U));
-    put(0x80U | ((code >> 12U) & 0x3FU));
-    put(0x80U | ((code >> 6U) & 0x3FU));
-    put(0x80U | (code & 0x3FU));
-  }
-}
-
 // The significant digits of a decimal: no leading and no trailing zeros, no point, no exponent.
 std::string SignificantDigits(std::string_view token) {
   std::string digits;
@@ -115,30 +96,6 @@ double ReadDouble(std::string_view token, bool* in_range) {
 
 }  // namespace
 
-std::size_t Utf8SequenceLength(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return at + i < text.size() ? Byte(text[at + i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80U) {
-    return at < text.size() ? 1 : 0;
-  }
-  if (lead >= 0xC2U && lead <= 0xDFU) {
-    return tail(1) ? 2 : 0;
-  }
-  // The second byte's range keeps out overlong forms, surrogates and what lies above U+10FFFF (RFC 3629 section 4).
-  if (lead >= 0xE0U && lead <= 0xEFU) {
-    const unsigned low = lead == 0xE0U ? 0xA0U : 0x80U;
-    const unsigned high = lead == 0xEDU ? 0x9FU : 0xBFU;
-    return byte(1) >= low && byte(1) <= high && tail(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0U && lead <= 0xF4U) {
-    const unsigned low = lead == 0xF0U ? 0x90U : 0x80U;
-    const unsigned high = lead == 0xF4U ? 0x8FU : 0xBFU;
-    return byte(1) >= low && byte(1) <= high && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 bool JsonReader::FailAt(const char* reason, const char* what, std::size_t offset) {
   fault_ = {reason, what, offset};
   return false;
@@ -207,7 +164,7 @@ bool JsonReader::ReadEscapes(std::string_view* out) {
     if (Byte(c) < 0x20U) {
       return Fail("invalid_json", "a control character inside a string");
     }
-    const std::size_t length = Utf8SequenceLength(text_, at_);
+    const std::size_t length = kPlain[Byte(c)] ? 1 : Utf8SequenceLength(text_, at_);
     if (length == 0) {
       return Fail("invalid_utf8", "bytes that are not UTF-8");
     }

@@ -9,9 +9,6 @@
 
 namespace packhorse::contract {
 
-// Length of the well-formed UTF-8 sequence (RFC 3629) that starts at `text[at]`; 0 when it is none or is cut short.
-std::size_t Utf8SequenceLength(std::string_view text, std::size_t at);
-
 // Why a text is not JSON. `reason` is one of the stable names of DeviceContract, `what` is for people; both are
 // literals.
 struct JsonFault {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "contract/json_reader.h"
+#include "base/text.h"
 
 namespace packhorse::contract {
 namespace {

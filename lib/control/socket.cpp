@@ -12,6 +12,8 @@
 #include <cstring>
 #include <optional>
 
+#include "base/file.h"
+
 namespace packhorse::control {
 namespace {
 
@@ -40,14 +42,6 @@ Status SetTimeout(int fd, int option, std::chrono::milliseconds timeout) {
   return {};
 }
 
-std::string Folder(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) {
-    return ".";
-  }
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // The group `packhorse`, else the one that the folder belongs to.
 std::optional<gid_t> Group(const std::string& path) {
   std::array<char, 16384> buffer{};
@@ -57,7 +51,7 @@ std::optional<gid_t> Group(const std::string& path) {
     return entry.gr_gid;
   }
   struct stat folder {};
-  if (stat(Folder(path).c_str(), &folder) == 0) {
+  if (stat(FolderOf(path).c_str(), &folder) == 0) {
     return folder.st_gid;
   }
   return std::nullopt;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "ingest/fingerprint.h"
 #include "ingest/ingest.h"

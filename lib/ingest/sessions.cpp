@@ -1,7 +1,6 @@
 #include "ingest/sessions.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
@@ -65,7 +64,7 @@ Sessions::Sessions(std::string path, std::string runtime_path, const Clock& cloc
     : path_(std::move(path)),
       runtime_path_(std::move(runtime_path)),
       clock_(clock),
-      on_tmpfs_(OnTmpfs(std::filesystem::path(runtime_path_).parent_path().string())) {
+      on_tmpfs_(OnTmpfs(FolderOf(runtime_path_))) {
   // The copy may be newer; it is never older, for it is written first.
   if (!Read(runtime_path_)) {
     Read(path_);

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/units.h"
+
 namespace packhorse::limit {
 namespace {
 
@@ -12,10 +14,6 @@ constexpr std::chrono::milliseconds kLongestWindow = std::chrono::hours(24 * 366
 // New slots start at least per/62 apart and one lives for at most `per` plus its own width: never more than 64 at a
 // time.
 constexpr std::int64_t kSlotsPerWindow = 62;
-
-std::uint64_t AddSaturating(std::uint64_t a, std::uint64_t b) {
-  return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
-}
 
 std::uint64_t Amount(const Cost& cost, Window::Unit unit) {
   switch (unit) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "health/event_kinds.h"
 
@@ -27,13 +28,7 @@ std::string Samples(const std::vector<std::string>& topics) {
   return text;
 }
 
-std::string Listed(const std::vector<std::string>& filters) {
-  std::string text;
-  for (const std::string& filter : filters) {
-    text += (text.empty() ? "" : ", ") + filter;
-  }
-  return Shorten(text, 500);
-}
+std::string Listed(const std::vector<std::string>& filters) { return Shorten(Join(filters), 500); }
 
 std::set<std::string> DestinationsOf(const config::Config& config, const std::string& source) {
   std::set<std::string> names;

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace packhorse::monitor {
@@ -199,12 +200,8 @@ void Watch::CheckSource(const ingest::SourceStatus& source, WallTime now) {
                        std::string(ingest::AdviceFor(source)),
                    now);
   }
-  std::string refused;
-  for (const std::string& filter : source.refused_filters) {
-    refused += (refused.empty() ? "" : ", ") + filter;
-  }
-  events_.Follow(!refused.empty(), "subscription_refused", source.name,
-                 "the broker refuses to let us subscribe to " + Shorten(refused, 1'000), now);
+  events_.Follow(!source.refused_filters.empty(), "subscription_refused", source.name,
+                 "the broker refuses to let us subscribe to " + Shorten(Join(source.refused_filters), 1'000), now);
 }
 
 void Watch::CheckReplaced(const Condition& condition, WallTime now) {

@@ -1,7 +1,6 @@
 #include "outcome/reply_body.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -109,9 +108,7 @@ const Json* Child(const Json& parent, const std::string& token) {
   }
   if (parent.is_array()) {
     std::size_t index = 0;
-    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), index);
-    const bool whole = error == std::errc() && end == token.data() + token.size();
-    return whole && index < parent.size() ? &parent[index] : nullptr;
+    return ReadNumber(token, index) && index < parent.size() ? &parent[index] : nullptr;
   }
   return nullptr;
 }

@@ -13,14 +13,12 @@ namespace {
 constexpr std::size_t kHtmlBytesRead = 16'384;
 constexpr std::size_t kTitleBytes = 160;
 
-bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 // RFC 6750 section 2.1 and RFC 7235: the characters of a token68.
 bool IsCredentialChar(char c) { return IsAlnum(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos; }
 
 // Long enough, or short with a digit: "Bearer token" is a word, "Bearer 8f3a91c2" is none.
 bool LooksLikeACredential(std::string_view word) {
-  const bool digit = std::any_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool digit = std::any_of(word.begin(), word.end(), IsDigit);
   return word.size() >= 16 || (word.size() >= 8 && digit);
 }
 

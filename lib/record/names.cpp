@@ -1,8 +1,8 @@
 #include <array>
-#include <charconv>
 #include <vector>
 
 #include "base/enum_names.h"
+#include "base/text.h"
 #include "record/canonical_record.h"
 #include "record/outcome.h"
 #include "record/policies.h"
@@ -67,11 +67,10 @@ std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, st
 
 namespace {
 
-// A number that takes the whole text, in its shortest form.
-template <typename T>
-bool ReadNumber(std::string_view text, T& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() && (text.size() == 1 || text.front() != '0');
+// A number in its shortest form: each record id has one spelling.
+template <typename Number>
+bool ReadShortest(std::string_view text, Number& number) {
+  return ReadNumber(text, number) && (text.size() == 1 || text.front() != '0');
 }
 
 std::optional<Lane> LaneOfLetter(std::string_view letter) {
@@ -94,12 +93,12 @@ std::optional<RecordKey> ParseRecordId(std::string_view text) {
   parts.push_back(text);
   const std::optional<Lane> lane = parts.size() < 3 ? std::nullopt : LaneOfLetter(parts[1]);
   RecordKey key;
-  if (!lane || parts.size() > 4 || parts[0].empty() || !ReadNumber(parts[2], key.sequence)) {
+  if (!lane || parts.size() > 4 || parts[0].empty() || !ReadShortest(parts[2], key.sequence)) {
     return std::nullopt;
   }
   key.queue_id = parts[0];
   key.lane = *lane;
-  if (parts.size() == 4 && !ReadNumber(parts[3], key.index.emplace())) {
+  if (parts.size() == 4 && !ReadShortest(parts[3], key.index.emplace())) {
     return std::nullopt;
   }
   return key;

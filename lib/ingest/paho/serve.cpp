@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "health/log.h"
 #include "ingest/paho/supervisor.h"
@@ -21,13 +22,7 @@ constexpr std::chrono::milliseconds kLook{100};  // while a session is emptied: 
 // A session that is emptied and lost so often is in use: we must not take it away from whoever has it.
 constexpr int kDrainLosses = 2;
 
-std::string Joined(const std::vector<std::string>& filters) {
-  std::string text;
-  for (const std::string& filter : filters) {
-    text += (text.empty() ? "" : ", ") + filter;
-  }
-  return Shorten(text, 300);
-}
+std::string Joined(const std::vector<std::string>& filters) { return Shorten(Join(filters), 300); }
 
 // What is not as it should be although the source is connected.
 std::vector<std::string> ReasonsOf(const SourceStatus& status) {

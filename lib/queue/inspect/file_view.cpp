@@ -28,7 +28,6 @@ Status CheckAccess(const std::string& path) {
 
 // A database with a write-ahead log needs its -shm file, also for reading; who may not write the folder cannot make it.
 Error Explain(const Error& error, const std::string& path) {
-  const std::string folder = path.substr(0, path.rfind('/') + 1);
   if (access((path + "-shm").c_str(), R_OK) == 0) {
     return error;
   }
@@ -36,7 +35,7 @@ Error Explain(const Error& error, const std::string& path) {
     return Error{ErrorCode::kPermissionDenied, error.message + "; SQLite must be able to write " + path +
                                                    "-shm for that: copy the folder to where it can, and look there"};
   }
-  if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+  if (access(FolderOf(path).c_str(), W_OK) != 0) {
     return Error{ErrorCode::kPermissionDenied,
                  error.message + "; SQLite must be able to write " + path + "-shm for that: try again with sudo"};
   }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/crc32c.h"
+#include "base/text.h"
 #include "queue/journal/bytes.h"
 
 namespace packhorse::queue {
@@ -142,8 +142,7 @@ std::uint64_t CountEntries(const Found& found) {
 std::string PathAside(const std::string& path, const std::string& queue_id) { return path + "." + queue_id; }
 
 bool IsName(const std::string& id) {
-  return !id.empty() && id.size() <= 64 &&
-         std::all_of(id.begin(), id.end(), [](unsigned char each) { return std::isalnum(each) != 0; });
+  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), IsAlnum);
 }
 
 bool Ours(const Journal::Options& options, const std::string& queue_id) {

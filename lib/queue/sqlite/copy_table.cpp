@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+
 namespace packhorse::queue {
 namespace {
 
@@ -32,14 +34,6 @@ Result<std::string> BackwardsOrder(Database& db, const Table& table) {
   std::string order;
   Status read = rows->ForEach([&] { order += (order.empty() ? "" : ", ") + rows->Text(0) + " DESC"; });
   return read ? Result<std::string>(std::move(order)) : Result<std::string>(read.error());
-}
-
-std::string Join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
 }
 
 class Copy {

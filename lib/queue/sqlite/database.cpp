@@ -2,11 +2,11 @@
 
 #include <sqlite3.h>
 
-#include <cctype>
 #include <cerrno>
 #include <system_error>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "queue/sqlite/writable.h"
 
 namespace packhorse::queue {
@@ -67,7 +67,7 @@ std::string ImmutableUri(const std::string& path) {
   std::string uri = "file:";
   for (const char each : path) {
     const auto byte = static_cast<unsigned char>(each);
-    if (std::isalnum(byte) != 0 || std::string_view("/._-").find(each) != std::string_view::npos) {
+    if (IsAlnum(each) || std::string_view("/._-").find(each) != std::string_view::npos) {
       uri += each;
     } else {
       uri += {'%', kDigits[byte / 16], kDigits[byte % 16]};

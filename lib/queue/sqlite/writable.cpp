@@ -58,11 +58,10 @@ Status CheckIsFile(const std::string& path) {
 }
 
 Status MakeParent(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) {
+  const std::string parent = FolderOf(path);
+  if (parent == "." || parent == "/") {
     return {};
   }
-  const std::string parent = path.substr(0, slash);
   const bool made = mkdir(parent.c_str(), 0750) == 0;
   if (!made && errno != EEXIST) {
     return WriteError("make directory " + parent, errno);

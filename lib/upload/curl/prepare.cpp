@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <climits>
 #include <memory>
 
@@ -14,6 +13,7 @@ namespace packhorse::upload {
 namespace {
 
 constexpr std::size_t kMaxRequestHeaders = 100;
+constexpr std::size_t kMaxHeaderNameBytes = 256;
 // A NAT that forgets an idle connection after ten seconds is among the shortest that are met.
 constexpr long kKeepAliveSeconds = 8;
 constexpr long kNameCacheSeconds = 60;
@@ -47,14 +47,6 @@ class Setter {
   CURLcode code_ = CURLE_OK;
 };
 
-// RFC 9110 section 5.6.2.
-bool IsToken(std::string_view text) {
-  return !text.empty() && text.size() <= 256 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-}
-
 // libcurl counts time-outs in a long, and 0 would mean "none".
 long Milliseconds(std::chrono::milliseconds time) {
   return static_cast<long>(std::clamp<std::int64_t>(time.count(), 1, INT_MAX));
@@ -72,7 +64,7 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
 }
 
 Status CheckHeader(const std::string& name, const std::string& value) {
-  if (!IsToken(name)) {
+  if (name.size() > kMaxHeaderNameBytes || !IsToken(name)) {
     return Error{ErrorCode::kInvalidArgument, "a request header has an invalid name"};
   }
   // These belong to the connection; a second one would break the framing of the request.
@@ -92,7 +84,7 @@ bool IsPin(const std::string& pin) {
   constexpr std::string_view kPrefix = "sha256//";
   return pin.size() == kPrefix.size() + 44 && pin.compare(0, kPrefix.size(), kPrefix) == 0 &&
          std::all_of(pin.begin() + kPrefix.size(), pin.end(),
-                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/' || c == '='; });
+                     [](char c) { return IsAlnum(c) || c == '+' || c == '/' || c == '='; });
 }
 
 }  // namespace

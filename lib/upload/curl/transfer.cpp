@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -64,9 +63,7 @@ std::string CodingOf(std::string_view header) {
   std::string coding;
   for (std::size_t at = 0; at <= header.size();) {
     const std::size_t end = std::min(header.find(',', at), header.size());
-    std::string one(Trim(header.substr(at, end - at)));
-    std::transform(one.begin(), one.end(), one.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string one = Lower(Trim(header.substr(at, end - at)));
     if (one != "identity" && !one.empty()) {
       coding += coding.empty() ? one : "," + one;
     }
@@ -184,9 +181,7 @@ bool Transfer::TakeHeaderLine(std::string_view line) {
     return true;
   }
   kept_header_bytes_ += line.size();
-  std::string name(Trim(line.substr(0, colon)));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string name = Lower(Trim(line.substr(0, colon)));
   response_.headers.emplace_back(std::move(name), Trim(line.substr(colon + 1)));
   return true;
 }

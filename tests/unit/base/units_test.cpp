@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include "base/text.h"
 
 namespace packhorse {
 namespace {
@@ -84,32 +84,10 @@ TEST(FormatBytes, JustBelowAUnitIsNotShownAs1024OfTheSmallerOne) {
   EXPECT_EQ(FormatBytes((1U << 30U) - 1), "1.0 GiB");
 }
 
-TEST(IsValidUtf8, TheBoundsOfRfc3629) {
-  for (const char* text : {"", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
-                           "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "M\xC3\xBCller \xE2\x82\xAC"}) {
-    EXPECT_TRUE(IsValidUtf8(text)) << text;
-  }
-  EXPECT_TRUE(IsValidUtf8(std::string_view("\0", 1)));
-  const std::array<const char*, 17> bad = {"\x80",
-                                           "\xBF",
-                                           "\xC0\x80",
-                                           "\xC1\xBF",
-                                           "\xC2",
-                                           "\xC2\x41",
-                                           "\xE0\x9F\xBF",
-                                           "\xE2\x82",
-                                           "\xE2\x28\xA1",
-                                           "\xED\xA0\x80",
-                                           "\xED\xBF\xBF",
-                                           "\xF0\x8F\xBF\xBF",
-                                           "\xF0\x90\x80",
-                                           "\xF4\x90\x80\x80",
-                                           "\xF5\x80\x80\x80",
-                                           "\xFE",
-                                           "a\xFF"};
-  for (const char* text : bad) {
-    EXPECT_FALSE(IsValidUtf8(text)) << testing::PrintToString(std::string(text));
-  }
+TEST(AddSaturating, StopsAtTheLargestNumber) {
+  EXPECT_EQ(AddSaturating(1, 2), 3U);
+  EXPECT_EQ(AddSaturating(UINT64_MAX - 1, 1), UINT64_MAX);
+  EXPECT_EQ(AddSaturating(UINT64_MAX, 1), UINT64_MAX);
 }
 
 TEST(Shorten, ShortTextStaysAndLongTextEndsWithDots) {

@@ -1,5 +1,5 @@
 #include "base/random.h"
-#include "base/units.h"
+#include "base/text.h"
 #include "config_fixture.h"
 
 namespace packhorse::config {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/random.h"
-#include "base/units.h"
 #include "contract/cloud_contract.h"
 #include "contract/json_flatten.h"
 #include "decode_fixture.h"

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "base/units.h"
+#include "base/text.h"
 
 namespace packhorse::health {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/random.h"
-#include "base/units.h"
+#include "base/text.h"
 #include "outcome/reply_text.h"
 #include "reply_builder.h"
 
