@@ -1,11 +1,30 @@
 #include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "base/text.h"
+#include "base/url.h"
 #include "config/rules.h"
-#include "config/url.h"
+#include "config/suggest.h"
 
 namespace packhorse::config {
 namespace {
+
+// What other programs call the same thing.
+std::string SchemeMeant(std::string_view scheme, const std::vector<std::string>& schemes) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOthers = {
+      {{"tcp", "mqtt"}, {"ssl", "mqtts"}, {"tls", "mqtts"}, {"ws", "mqtt"}, {"wss", "mqtts"}, {"mqtt+ssl", "mqtts"}}};
+  for (const auto& [other, meant] : kOthers) {
+    if (other == scheme && std::find(schemes.begin(), schemes.end(), meant) != schemes.end()) {
+      return "did you mean \"" + std::string(meant) + "://\"?";
+    }
+  }
+  const std::string nearest = Nearest(scheme, schemes);
+  return nearest.empty() ? "" : "did you mean \"" + nearest + "://\"?";
+}
 
 struct Checked {
   bool ok = false;
@@ -19,7 +38,8 @@ Checked CheckUrl(const Node& url, const std::vector<std::string>& schemes, bool 
   const std::string shown = Quoted(WithoutSecrets(url.text), 120);
   const UrlCheck check = ParseUrl(url.text, schemes);
   if (!check.url) {
-    problems.Error(url, check.message, {.allowed = check.allowed, .suggestion = check.suggestion, .value = shown});
+    const std::string suggestion = check.other_scheme.empty() ? "" : SchemeMeant(check.other_scheme, schemes);
+    problems.Error(url, check.message, {.allowed = check.allowed, .suggestion = suggestion, .value = shown});
     return {};
   }
   const bool plaintext = check.url->scheme == schemes.front();
@@ -65,7 +85,7 @@ void CheckClientIds(const Node& root, Problems& problems) {
       for (const Node& right : b["urls"].items) {
         const UrlCheck one = ParseUrl(left.text, {"mqtt", "mqtts"});
         const UrlCheck two = ParseUrl(right.text, {"mqtt", "mqtts"});
-        if (one.url && two.url && one.url->host == two.url->host && one.url->port == two.url->port) {
+        if (one.url && two.url && Lower(one.url->host) == Lower(two.url->host) && one.url->port == two.url->port) {
           return true;
         }
       }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "base/url.h"
 #include "outcome/reply_body.h"
 #include "outcome/reply_text.h"
 #include "outcome/wait_hints.h"
@@ -61,7 +62,7 @@ bool Contains(const std::vector<int>& statuses, int status) {
   return std::find(statuses.begin(), statuses.end(), status) != statuses.end();
 }
 
-std::string Join(std::string start, std::string_view detail) {
+std::string WithDetail(std::string start, std::string_view detail) {
   if (!detail.empty()) {
     start += ": ";
     start += detail;
@@ -98,7 +99,7 @@ Verdict NoReply(const Reply& reply) {
 void Deviate(const Reply& reply, std::string_view why, Verdict& verdict) {
   verdict.action = Action::kDeviation;
   verdict.problem_detail = OneLine(reply.body, kReasonBytes);
-  verdict.reason = Join(StatusLine(reply.status) + ", but not a success", why);
+  verdict.reason = WithDetail(StatusLine(reply.status) + ", but not a success", why);
 }
 
 // Whether the reply was a per-record answer (or had to be one).
@@ -139,14 +140,10 @@ bool JudgePartial(const Reply& reply, const contract::ResponseRules& rules, cons
 
 // Scheme, host and path of a redirect's target: a query or user part may hold a secret.
 std::string RedirectTarget(const Reply& reply) {
-  std::string_view target = Header(reply, "location");
-  target = target.substr(0, target.find_first_of("?#"));
-  const std::size_t scheme = target.find("://");
-  const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
-  const std::size_t host_end = std::min(target.find('/', host), target.size());
-  const std::size_t at = target.substr(host, host_end - host).rfind('@');
-  std::string shown(target.substr(0, host));
-  shown += target.substr(at == std::string_view::npos ? host : host + at + 1);
+  const UrlParts target = SplitUrl(Header(reply, "location"));
+  std::string shown(target.lead);
+  shown += target.host;
+  shown += target.path;
   return OneLine(shown, kHeaderValueBytes);
 }
 
@@ -173,7 +170,7 @@ void JudgeByStatus(const Reply& reply, const WaitHints& hints, Verdict& verdict)
     redirect = "redirects are not followed, location " + RedirectTarget(reply);
     detail = redirect;
   }
-  verdict.reason = Join(StatusLine(reply.status), detail.empty() ? verdict.problem_type : detail);
+  verdict.reason = WithDetail(StatusLine(reply.status), detail.empty() ? verdict.problem_type : detail);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "ingest/paho/wire.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -16,7 +15,9 @@
 #include <system_error>
 #include <utility>
 
+#include "base/encode.h"
 #include "base/file.h"
+#include "base/url.h"
 
 namespace packhorse::ingest {
 namespace {
@@ -139,11 +140,6 @@ Result<Context> MakeContext(const TlsSettings& tls) {
   return context;
 }
 
-bool IsAddress(const std::string& host) {
-  std::array<unsigned char, sizeof(in6_addr)> bytes{};
-  return inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 || inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
-}
-
 // The pin of the key that the other side showed, as SourceOptions::pins write it. Empty when there is none.
 std::string PinOf(const SSL* session) {
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(session), &X509_free);
@@ -157,9 +153,7 @@ std::string PinOf(const SSL* session) {
   if (!hashed) {
     return {};
   }
-  std::array<unsigned char, EVP_MAX_MD_SIZE * 2> base64{};
-  const int length = EVP_EncodeBlock(base64.data(), hash.data(), static_cast<int>(hash_size));
-  return "sha256//" + std::string(base64.begin(), base64.begin() + length);
+  return "sha256//" + Base64(std::string_view(reinterpret_cast<const char*>(hash.data()), hash_size));
 }
 
 Status CheckPins(const SSL* session, const Endpoint& endpoint, const std::vector<std::string>& pins) {

@@ -199,6 +199,8 @@ TEST(Redirects, AreNotFollowedAndShowTheirTargetWithoutSecrets) {
   EXPECT_EQ(verdict.reason,
             "HTTP 307 Temporary Redirect: redirects are not followed, location https://new.example.com/v2/telemetry");
   EXPECT_THAT(Judged(Http(301, "", {{"location", "/v2/telemetry?x=1"}})).reason, Not(HasSubstr("x=1")));
+  EXPECT_THAT(Judged(Http(301, "", {{"location", "//user:pass@new.example.com/v2"}})).reason,
+              testing::EndsWith("location //new.example.com/v2"));
   EXPECT_EQ(Judged(Http(302)).action, Action::kHold);
 }
 
