@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <locale.h>
 #include <sys/timex.h>
 
 #include <array>
@@ -8,6 +9,8 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+
+#include "base/text.h"
 
 namespace packhorse {
 namespace {
@@ -60,6 +63,38 @@ Fields Split(WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   return Fields{std::chrono::year_month_day(day), std::chrono::hh_mm_ss<std::chrono::microseconds>(time - day),
                 std::chrono::weekday(day)};
+}
+
+// RFC 9110 section 5.6.7, behind the name of the day. The C library reads them, not libcurl (curl_getdate): on armhf
+// its time_t has 32 bits and ours 64. Each form has as many bytes, which keeps out what strptime takes as well.
+struct DateForm {
+  const char* format;
+  std::size_t bytes;
+};
+constexpr std::array<DateForm, 4> kDateForms = {{
+    {"%d %b %Y %H:%M:%S GMT", std::string_view("06 Nov 1994 08:49:37 GMT").size()},
+    {"%d %b %Y %H:%M:%S UTC", std::string_view("06 Nov 1994 08:49:37 UTC").size()},  // in no RFC, but met
+    {"%d-%b-%y %H:%M:%S GMT", std::string_view("06-Nov-94 08:49:37 GMT").size()},
+    {"%b %d %H:%M:%S %Y", std::string_view("Nov  6 08:49:37 1994").size()},
+}};
+constexpr std::size_t kMaxDateBytes = 64;
+
+// The names of the months are English ones, whatever the locale.
+locale_t PosixLocale() {
+  static const locale_t locale = newlocale(LC_ALL_MASK, "C", nullptr);
+  return locale;
+}
+
+// strptime takes a day that the month does not have, and 61 seconds.
+std::optional<WallTime> AsTime(const std::tm& utc) {
+  const std::chrono::year_month_day date(std::chrono::year(utc.tm_year + 1900),
+                                         std::chrono::month(static_cast<unsigned>(utc.tm_mon + 1)),
+                                         std::chrono::day(static_cast<unsigned>(utc.tm_mday)));
+  if (!date.ok() || utc.tm_sec > 60) {
+    return std::nullopt;
+  }
+  return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(utc.tm_hour) + std::chrono::minutes(utc.tm_min) +
+         std::chrono::seconds(utc.tm_sec);
 }
 
 }  // namespace
@@ -131,6 +166,23 @@ std::string FormatHttpDate(WallTime time) {
                     static_cast<int>(f.date.year()), static_cast<int>(f.time.hours().count()),
                     static_cast<int>(f.time.minutes().count()), static_cast<int>(f.time.seconds().count()));
   return {text.data(), static_cast<std::size_t>(n)};
+}
+
+std::optional<WallTime> ParseHttpDate(std::string_view text) {
+  text = Trim(text);
+  if (text.size() > kMaxDateBytes) {
+    return std::nullopt;
+  }
+  const std::size_t day = text.find_first_not_of(", ", text.find_first_of(", "));
+  const std::string date(day == std::string_view::npos ? "" : text.substr(day));
+  for (const DateForm& form : kDateForms) {
+    std::tm fields{};
+    const char* end = strptime_l(date.c_str(), form.format, &fields, PosixLocale());
+    if (end == date.data() + date.size() && date.size() == form.bytes) {
+      return AsTime(fields);
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace packhorse

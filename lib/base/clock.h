@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,5 +53,8 @@ std::string BootId();
 std::string FormatUtc(WallTime time);
 // RFC 9110 section 5.6.7 IMF-fixdate, seconds.
 std::string FormatHttpDate(WallTime time);
+// The preferred and both obsolete forms of RFC 9110 section 5.6.7, without a look at the day of the week; none where it
+// is neither. Two digits of a year mean 1969 to 2068.
+std::optional<WallTime> ParseHttpDate(std::string_view text);
 
 }  // namespace packhorse

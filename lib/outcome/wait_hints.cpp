@@ -1,7 +1,6 @@
 #include "outcome/wait_hints.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <limits>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "outcome/reply_text.h"
 
@@ -47,87 +47,9 @@ std::optional<std::int64_t> ParseNumber(std::string_view text) {
   return negative ? -number : number;
 }
 
-std::optional<int> TwoOrFourDigits(std::string_view text, std::size_t least, std::size_t most) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.size() < least || text.size() > most || text.front() == '-' || error != std::errc() ||
-      end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return number;
-}
-
-std::vector<std::string_view> Split(std::string_view text, std::string_view separators) {
-  std::vector<std::string_view> parts;
-  for (std::size_t at = text.find_first_not_of(separators); at != std::string_view::npos;) {
-    const std::size_t end = std::min(text.find_first_of(separators, at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = text.find_first_not_of(separators, end);
-  }
-  return parts;
-}
-
-std::optional<seconds> ParseTimeOfDay(std::string_view text) {
-  const std::vector<std::string_view> parts = Split(text, ":");
-  if (parts.size() != 3 || text.size() != 8) {
-    return std::nullopt;
-  }
-  const auto hour = TwoOrFourDigits(parts[0], 2, 2);
-  const auto minute = TwoOrFourDigits(parts[1], 2, 2);
-  const auto second = TwoOrFourDigits(parts[2], 2, 2);
-  if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60) {
-    return std::nullopt;
-  }
-  return std::chrono::hours(*hour) + std::chrono::minutes(*minute) + seconds(*second);
-}
-
-unsigned MonthOf(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kMonths = {"jan", "feb", "mar", "apr", "may", "jun",
-                                                        "jul", "aug", "sep", "oct", "nov", "dec"};
-  const auto found = std::find(kMonths.begin(), kMonths.end(), Lower(name));
-  return found == kMonths.end() ? 0 : static_cast<unsigned>(found - kMonths.begin()) + 1;
-}
-
-// RFC 9110 section 5.6.7: a two-digit year more than 50 years ahead is in the past century.
-int FullYear(int year, WallTime wall) {
-  const int now = static_cast<int>(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(wall)).year());
-  const int guess = now - now % 100 + year;
-  return guess > now + 50 ? guess - 100 : guess;
-}
-
-// RFC 9110 section 5.6.7, the preferred and both obsolete forms:
-// "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994".
-std::optional<WallTime> ParseHttpDate(std::string_view text, WallTime wall) {
-  const std::vector<std::string_view> parts = Split(Trim(text), " ,-");
-  std::string_view day, month, year, time;
-  if (parts.size() == 6 && (parts[5] == "GMT" || parts[5] == "UTC")) {
-    day = parts[1], month = parts[2], year = parts[3], time = parts[4];
-  } else if (parts.size() == 5) {
-    day = parts[2], month = parts[1], year = parts[4], time = parts[3];
-  } else {
-    return std::nullopt;
-  }
-  const auto day_number = TwoOrFourDigits(day, 1, 2);
-  auto year_number = TwoOrFourDigits(year, 2, 4);
-  const auto time_of_day = ParseTimeOfDay(time);
-  if (!day_number || !year_number || year.size() == 3 || !time_of_day) {
-    return std::nullopt;
-  }
-  if (year.size() == 2) {
-    year_number = FullYear(*year_number, wall);
-  }
-  const std::chrono::year_month_day date(std::chrono::year(*year_number), std::chrono::month(MonthOf(month)),
-                                         std::chrono::day(static_cast<unsigned>(*day_number)));
-  if (!date.ok()) {
-    return std::nullopt;
-  }
-  return WallTime(std::chrono::sys_days(date)) + *time_of_day;
-}
-
-// The other side's clock where it shows one: our own may be wrong.
-WallTime TheirNow(std::string_view date_header, WallTime wall) {
-  return ParseHttpDate(date_header, wall).value_or(wall);
-}
+// The other side's clock where it shows one: our own may be wrong. That is why libcurl does not read the header for us
+// (CURLINFO_RETRY_AFTER): it counts from our clock.
+WallTime TheirNow(std::string_view date_header, WallTime wall) { return ParseHttpDate(date_header).value_or(wall); }
 
 milliseconds Bounded(std::int64_t whole_seconds) {
   return seconds(std::clamp<std::int64_t>(whole_seconds, 0, kMostSeconds));
@@ -215,7 +137,7 @@ std::optional<milliseconds> ParseRetryAfter(const std::string& value, const std:
   if (const auto number = ParseNumber(value)) {
     return Bounded(*number);
   }
-  const auto date = ParseHttpDate(value, wall);
+  const auto date = ParseHttpDate(value);
   if (!date) {
     return std::nullopt;
   }

@@ -32,6 +32,27 @@ TEST(FormatHttpDate, IsTheFixedFormOfRfc9110) {
   EXPECT_EQ(FormatHttpDate(At(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
 }
 
+TEST(ParseHttpDate, ReadsTheThreeFormsOfRfc9110) {
+  const WallTime moment = At(784'111'777'000'000);
+  for (const char* text :
+       {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+        " sun, 06 NOV 1994 08:49:37 GMT ", "Sun, 06 Nov 1994 08:49:37 UTC"}) {
+    EXPECT_EQ(ParseHttpDate(text), moment) << text;
+  }
+  EXPECT_EQ(ParseHttpDate("Sat, 20 Nov 2066 08:15:31 GMT"), At(3'057'466'531'000'000)) << "beyond 32 bits";
+  for (const char* text : {"", "Sun", "Sun,", "06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
+                           "Sun, 06 Nov 1994 08:49:37 +0100", "Wed, 29 Feb 2023 08:49:37 GMT"}) {
+    EXPECT_EQ(ParseHttpDate(text), std::nullopt) << text;
+  }
+}
+
+TEST(ParseHttpDate, ReadsWhatFormatHttpDateWrote) {
+  for (std::int64_t day = 0; day < 60'000; day += 7) {
+    const WallTime moment = At(day * 86'400'000'000 + 12'345'000'000);
+    EXPECT_EQ(ParseHttpDate(FormatHttpDate(moment)), moment) << day;
+  }
+}
+
 TEST(ClockState, HasTheNamesOfTheWire) {
   EXPECT_EQ(Name(ClockState::kSynchronized), "synchronized");
   EXPECT_EQ(Name(ClockState::kRecovered), "recovered");
