@@ -1,10 +1,10 @@
 #include "base/clock.h"
 
-#include <locale.h>
 #include <sys/timex.h>
 
 #include <array>
 #include <atomic>
+#include <clocale>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
