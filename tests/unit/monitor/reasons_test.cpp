@@ -3,14 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "since.h"
+
 namespace packhorse::monitor {
 namespace {
 
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-const WallTime kSince{std::chrono::microseconds(1'795'162'321'500'000)};  // 2026-11-20T08:12:01.5Z
 
 delivery::DestinationStatus Cloud() {
   delivery::DestinationStatus cloud;

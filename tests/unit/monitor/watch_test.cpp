@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "since.h"
 #include "support/manual_clock.h"
 
 namespace packhorse::monitor {
@@ -11,8 +12,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const WallTime kSince{std::chrono::microseconds(1'795'162'321'500'000)};  // 2026-11-20T08:12:01.5Z
 
 Condition Well() {
   Condition condition;
