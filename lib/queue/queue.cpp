@@ -395,7 +395,7 @@ void QueueImpl::NoteDamage(const std::string& because) {
 Stats QueueImpl::Snapshot() {
   Stats stats;
   stats.queue_id = ids_.current();
-  const Result<std::uint64_t> bytes = reader_.BytesInUse();
+  const Result<std::uint64_t> bytes = BytesInUse();
   stats.bytes = bytes ? *bytes : 0;
   std::vector<std::string> destinations;
   {

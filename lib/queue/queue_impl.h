@@ -159,8 +159,8 @@ class QueueImpl final : public Queue {
   Status ExpireRange(std::unique_lock<std::mutex>& lock, const RangeOfDestination& of, Budget& budget,
                      LimitReport& report);
   Status BoundMessages(Budget& budget, std::vector<GivenUp>& given_up);
-  // Of the database after so many commits, which alone change it: read once for each.
-  Result<std::uint64_t> BytesInUse(std::uint64_t commits);
+  // Of the database. Only a commit changes it: it is read once after each.
+  Result<std::uint64_t> BytesInUse();
   Status BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up);
   // Checkpoints what there is, and lets go of `release` bytes that are only kept for replays; the size is not looked at
   // before that is done.
@@ -239,7 +239,7 @@ class QueueImpl final : public Queue {
   LogPosition measure_after_ = 0;          // once this is checkpointed the size says how full the queue is
   std::uint64_t measured_ = std::numeric_limits<std::uint64_t>::max();  // size before the last checkpoint to make room
   std::uint64_t bytes_in_use_ = 0;                                      // of the database, which only a commit changes
-  std::optional<std::uint64_t> bytes_in_use_of_;                        // after so many commits
+  std::optional<std::uint64_t> bytes_in_use_of_;                        // at so many commits
   bool checkpoints_help_ = true;
   MonoTime next_checkpoint_{};
   std::unique_ptr<Store> store_;

@@ -191,7 +191,12 @@ Status QueueImpl::BoundMessages(Budget& budget, std::vector<GivenUp>& given_up) 
   return {};
 }
 
-Result<std::uint64_t> QueueImpl::BytesInUse(std::uint64_t commits) {
+Result<std::uint64_t> QueueImpl::BytesInUse() {
+  std::uint64_t commits = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    commits = store_->commits_locked();
+  }
   if (bytes_in_use_of_ == commits) {
     return bytes_in_use_;
   }
@@ -205,7 +210,6 @@ Result<std::uint64_t> QueueImpl::BytesInUse(std::uint64_t commits) {
 
 Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>& given_up) {
   Fill fill;
-  std::uint64_t commits = 0;
   {
     const std::lock_guard lock(mutex_);
     // What was given up or delivered takes its space until it is checkpointed.
@@ -213,9 +217,8 @@ Status QueueImpl::BoundBytes(MonoTime now, Budget& budget, std::vector<GivenUp>&
       return {};
     }
     fill.messages = state_->MostWaiting();
-    commits = store_->commits_locked();
   }
-  const Result<std::uint64_t> bytes = BytesInUse(commits);
+  const Result<std::uint64_t> bytes = BytesInUse();
   RETURN_IF_ERROR(bytes);
   fill.bytes = *bytes;
   const std::uint64_t excess = ExcessBytes(limits_, fill.bytes);

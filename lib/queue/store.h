@@ -109,7 +109,8 @@ class Store {
   void NoteCheckpointLocked(const CheckpointWork& work);
   // After a checkpoint, once in a while and at the `last` one.
   void SaveWitness(std::unique_lock<std::mutex>& lock, bool last);
-  // Once a second: whether database, journal and witness are where they were put. False: there is nothing to wait for.
+  // Once every watch_interval: whether database, journal and witness are where they were put. False: there is nothing
+  // to wait for.
   bool Watches(std::unique_lock<std::mutex>& lock);
   void PutBack(std::unique_lock<std::mutex>& lock);
   // Somebody removed the journal's files: no start would find what is written to them from then on.

@@ -11,6 +11,7 @@ namespace {
 
 std::atomic<std::uint64_t> g_written{0};
 std::atomic<std::uint64_t> g_read{0};
+std::atomic<std::uint64_t> g_locks{0};
 std::atomic<int> g_left{0};
 std::atomic<int> g_code{SQLITE_OK};
 sqlite3_vfs* g_disk = nullptr;
@@ -40,6 +41,12 @@ int Read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 at) {
 }
 
 template <std::size_t kTable>
+int ShmLock(sqlite3_file* file, int offset, int count, int flags) {
+  g_locks += (flags & SQLITE_SHM_LOCK) != 0 ? 1 : 0;
+  return g_tables[kTable].real->xShmLock(file, offset, count, flags);
+}
+
+template <std::size_t kTable>
 int Sync(sqlite3_file* file, int flags) {
   return Fails() ? SQLITE_IOERR_FSYNC : g_tables[kTable].real->xSync(file, flags);
 }
@@ -64,6 +71,7 @@ void Replace(sqlite3_file* file) {
     table.ours = *file->pMethods;
     table.ours.xWrite = Write<kTable>;
     table.ours.xRead = Read<kTable>;
+    table.ours.xShmLock = ShmLock<kTable>;
     table.ours.xSync = Sync<kTable>;
     table.ours.xTruncate = Truncate<kTable>;
     table.ours.xFileControl = FileControl<kTable>;
@@ -100,6 +108,8 @@ void TestVfs::Install() {
 std::uint64_t TestVfs::BytesWritten() { return g_written.load(); }
 
 std::uint64_t TestVfs::BytesRead() { return g_read.load(); }
+
+std::uint64_t TestVfs::Locks() { return g_locks.load(); }
 
 void TestVfs::FailNth(int n, int code) {
   g_code.store(code);

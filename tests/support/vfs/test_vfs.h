@@ -11,6 +11,8 @@ class TestVfs {
   static void Install();
   static std::uint64_t BytesWritten();
   static std::uint64_t BytesRead();
+  // Taken so far in databases with a write-ahead log; each transaction takes at least one.
+  static std::uint64_t Locks();
   // The n-th write, sync, truncation or end of a commit from now on fails, once: a write with this SQLite result code,
   // the end of a commit when the commit is in.
   static void FailNth(int n, int code);

@@ -135,6 +135,22 @@ TEST_P(Flash, MemoryDoesNotGrowWithTheBacklog) {
   EXPECT_LT(large - small, 256.0 * 1024) << "for 60,000 messages more";
 }
 
+TEST_P(Flash, WhoLooksAtAnIdleQueueEverySecondAsksTheDatabaseOnceAfterACommit) {
+  const auto locks_of_a_minute = [this] {
+    const std::uint64_t before = test::TestVfs::Locks();
+    for (int second = 0; second < 60; ++second) {
+      clock_.Advance(1s);
+      static_cast<void>(queue_->EnforceLimits(clock_.Mono()));
+      static_cast<void>(queue_->Snapshot());
+    }
+    return test::TestVfs::Locks() - before;
+  };
+  Arrive(10'000);
+  Checkpoint();
+  EXPECT_LT(locks_of_a_minute(), 20U);
+  EXPECT_EQ(locks_of_a_minute(), 0U);
+}
+
 TEST_P(Flash, OpeningReadsNoMoreOfALongBacklog) {
   const auto reopen = [this] {
     queue_.reset();
