@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "common/start_check.h"
 #include "contract/cloud_contract.h"
+#include "contract/device_contract.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -73,20 +74,6 @@ ProblemCount Count(const std::vector<config::Problem>& problems) {
 
 std::string Summary(const ProblemCount& count) {
   return Counted(count.errors, "error") + ", " + Counted(count.warnings, "warning");
-}
-
-Result<std::vector<BoundStream>> BindStreams(const config::Config& config) {
-  std::vector<BoundStream> bound;
-  for (const config::Stream& stream : config.streams) {
-    auto patterns = config::PatternsOf(stream);
-    RETURN_IF_ERROR(patterns);
-    auto contract = contract::FindDeviceContract(stream.contract);
-    if (!contract) {
-      return contract.error().With("stream '" + stream.name + "'");
-    }
-    bound.push_back({&stream, *std::move(patterns), *std::move(contract)});
-  }
-  return bound;
 }
 
 }  // namespace packhorse::daemon

@@ -1,14 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "base/topic.h"
 #include "config/config.h"
-#include "contract/device_contract.h"
 
 namespace packhorse::daemon {
 
@@ -31,14 +27,5 @@ struct ProblemCount {
 ProblemCount Count(const std::vector<config::Problem>& problems);
 // "2 errors, 1 warning".
 std::string Summary(const ProblemCount& count);
-
-// A configured stream, ready to decode.
-struct BoundStream {
-  const config::Stream* stream = nullptr;  // of the configuration it was made from
-  std::vector<TopicPattern> patterns;
-  std::shared_ptr<const contract::DeviceContract> contract;
-};
-// In the order of the configuration. Fails only for a configuration that LoadConfiguration() found errors in.
-Result<std::vector<BoundStream>> BindStreams(const config::Config& config);
 
 }  // namespace packhorse::daemon

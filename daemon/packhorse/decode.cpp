@@ -64,19 +64,22 @@ Status ReadStreams(const Globals& globals, const std::string& topic, Reading& re
     }
     return Error{ErrorCode::kCorrupt, globals.config_file + " has errors; see: packhorse check " + globals.config_file};
   }
-  auto bound = daemon::BindStreams(loaded.config);
-  RETURN_IF_ERROR(bound);
-  for (daemon::BoundStream& entry : *bound) {
-    for (TopicPattern& pattern : entry.patterns) {
-      if (pattern.Matches(topic)) {
-        reading.stream = entry.stream->name;
-        reading.lane = entry.stream->lane;
-        reading.retained_is_state = entry.stream->retained == RetainedPolicy::kState;
-        reading.contracts.push_back(entry.contract);
-        reading.pattern = std::move(pattern);
-        return {};
-      }
+  for (const config::Stream& stream : loaded.config.streams) {
+    auto patterns = config::PatternsOf(stream);
+    RETURN_IF_ERROR(patterns);
+    const auto pattern =
+        std::find_if(patterns->begin(), patterns->end(), [&](const TopicPattern& each) { return each.Matches(topic); });
+    if (pattern == patterns->end()) {
+      continue;
     }
+    auto contract = contract::FindDeviceContract(stream.contract);
+    RETURN_IF_ERROR(contract);
+    reading.stream = stream.name;
+    reading.lane = stream.lane;
+    reading.retained_is_state = stream.retained == RetainedPolicy::kState;
+    reading.contracts.push_back(*std::move(contract));
+    reading.pattern = std::move(*pattern);
+    break;
   }
   return {};
 }

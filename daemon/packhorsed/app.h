@@ -45,7 +45,7 @@ struct App {
 
 // What there is before the queue is open.
 Result<std::unique_ptr<App>> MakeApp(std::string file, config::Config config, const Clock& clock);
-// Opens the queue of parts.config. REQUIRES: it is not open.
+// Opens the queue of app.config. REQUIRES: it is not open.
 Status OpenQueue(App& app);
 // Builds everything that needs the queue; starts nothing that receives. REQUIRES: OpenQueue() succeeded. Once.
 Status Assemble(App& app);

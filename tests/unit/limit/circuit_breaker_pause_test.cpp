@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "limit/circuit_breaker.h"
+#include "times.h"
 
 namespace packhorse::limit {
 namespace {
@@ -16,15 +17,12 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr MonoTime kStart{seconds(1'000)};
-constexpr WallTime kWall{seconds(1'795'162'531)};
-
 void Record(CircuitBreaker& breaker, Effect effect, MonoTime now,
             std::optional<milliseconds> retry_after = std::nullopt) {
   breaker.Record(effect, "HTTP 404", retry_after, now, kWall + std::chrono::floor<seconds>(now - kStart));
 }
 
-TEST(GatePause, NothingIsSentUntilResumed) {
+TEST(CircuitBreakerPause, NothingIsSentUntilResumed) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   breaker.Pause(std::nullopt, kWall);
   EXPECT_EQ(breaker.state(), CircuitState::kPaused);
@@ -40,7 +38,7 @@ TEST(GatePause, NothingIsSentUntilResumed) {
   EXPECT_EQ(breaker.reason(), "");
 }
 
-TEST(GatePause, APauseWithAnEndEndsByItself) {
+TEST(CircuitBreakerPause, APauseWithAnEndEndsByItself) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   breaker.Pause(kStart + hours(2));
   EXPECT_EQ(breaker.NextSend(kStart), kStart + hours(2));
@@ -51,7 +49,7 @@ TEST(GatePause, APauseWithAnEndEndsByItself) {
   EXPECT_EQ(breaker.state(), CircuitState::kOk);
 }
 
-TEST(GatePause, ReturnsToTheStateBeneathWithItsOwnReasonAndBeginning) {
+TEST(CircuitBreakerPause, ReturnsToTheStateBeneathWithItsOwnReasonAndBeginning) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kHold, kStart);
   breaker.Pause(kStart + seconds(10), kWall + seconds(5));
@@ -63,7 +61,7 @@ TEST(GatePause, ReturnsToTheStateBeneathWithItsOwnReasonAndBeginning) {
   EXPECT_FALSE(breaker.MaySend(kStart + seconds(10))) << "the end of a pause is no nudge";
 }
 
-TEST(GatePause, APauseThatEndsBeforeTheProbeDoesNotHastenIt) {
+TEST(CircuitBreakerPause, APauseThatEndsBeforeTheProbeDoesNotHastenIt) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kHold, kStart);
   const auto probe = breaker.NextSend(kStart);
@@ -71,7 +69,7 @@ TEST(GatePause, APauseThatEndsBeforeTheProbeDoesNotHastenIt) {
   EXPECT_EQ(breaker.NextSend(kStart), probe);
 }
 
-TEST(GatePause, ResumeProbesAHeldDestinationAtOnce) {
+TEST(CircuitBreakerPause, ResumeProbesAHeldDestinationAtOnce) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kHold, kStart);
   breaker.Pause(std::nullopt);
@@ -80,7 +78,7 @@ TEST(GatePause, ResumeProbesAHeldDestinationAtOnce) {
   EXPECT_TRUE(breaker.MaySend(kStart + seconds(1)));
 }
 
-TEST(GatePause, RepliesOfRequestsInFlightStillCount) {
+TEST(CircuitBreakerPause, RepliesOfRequestsInFlightStillCount) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kTransient, kStart);
   breaker.Pause(std::nullopt);
@@ -98,7 +96,7 @@ TEST(GatePause, RepliesOfRequestsInFlightStillCount) {
   EXPECT_EQ(breaker.state(), CircuitState::kHeld);
 }
 
-TEST(GatePause, ANewPauseReplacesTheEndButNotTheBeginning) {
+TEST(CircuitBreakerPause, ANewPauseReplacesTheEndButNotTheBeginning) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   breaker.Pause(kStart + seconds(10), kWall);
   breaker.Pause(kStart + seconds(60), kWall + seconds(5));
@@ -106,14 +104,14 @@ TEST(GatePause, ANewPauseReplacesTheEndButNotTheBeginning) {
   EXPECT_EQ(breaker.since(), kWall);
 }
 
-TEST(GateRamp, AShortStumbleDoesNotRamp) {
+TEST(CircuitBreakerRamp, AShortStumbleDoesNotRamp) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kTransient, kStart);
   Record(breaker, Effect::kSuccess, kStart + seconds(10));
   EXPECT_EQ(breaker.RampFactor(kStart + seconds(10)), 1.0);
 }
 
-TEST(GateRamp, AnOutageOfMoreThanTenSecondsRampsUpByDoubling) {
+TEST(CircuitBreakerRamp, AnOutageOfMoreThanTenSecondsRampsUpByDoubling) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kTransient, kStart);
   const MonoTime end = kStart + seconds(11);
@@ -127,7 +125,7 @@ TEST(GateRamp, AnOutageOfMoreThanTenSecondsRampsUpByDoubling) {
   EXPECT_DOUBLE_EQ(breaker.RampFactor(end + hours(10'000)), 1.0);
 }
 
-TEST(GateRamp, ManyFailuresInAShortTimeRampToo) {
+TEST(CircuitBreakerRamp, ManyFailuresInAShortTimeRampToo) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   for (int i = 0; i < 6; ++i) {
     Record(breaker, Effect::kTransient, kStart);
@@ -136,7 +134,7 @@ TEST(GateRamp, ManyFailuresInAShortTimeRampToo) {
   EXPECT_LT(breaker.RampFactor(kStart + seconds(1)), 1.0);
 }
 
-TEST(GateRamp, AFailureDuringTheRampStartsItAgain) {
+TEST(CircuitBreakerRamp, AFailureDuringTheRampStartsItAgain) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kTransient, kStart);
   Record(breaker, Effect::kSuccess, kStart + seconds(20));
@@ -145,14 +143,14 @@ TEST(GateRamp, AFailureDuringTheRampStartsItAgain) {
   EXPECT_DOUBLE_EQ(breaker.RampFactor(kStart + seconds(27)), 0.1);
 }
 
-TEST(GateRamp, AReleasedHoldRamps) {
+TEST(CircuitBreakerRamp, AReleasedHoldRamps) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 1);
   Record(breaker, Effect::kHold, kStart);
   Record(breaker, Effect::kSuccess, kStart + minutes(1));
   EXPECT_DOUBLE_EQ(breaker.RampFactor(kStart + minutes(1)), 0.1);
 }
 
-TEST(GateRamp, OddOptionsStillEndAtFullRate) {
+TEST(CircuitBreakerRamp, OddOptionsStillEndAtFullRate) {
   for (const double start : {-1.0, 0.0, 0.5, 1.0, 7.0}) {
     CircuitBreaker breaker(CircuitBreakerOptions{.ramp_start = start}, 1);
     Record(breaker, Effect::kTransient, kStart);
@@ -174,7 +172,7 @@ TEST(CircuitBreakerOptions, ZeroWaitsDoNotSpin) {
 }
 
 // Random sequences of everything that can happen, against the promises of the header.
-TEST(GateProperty, WaitsAreConsistentWithinTheirCapsAndNeverTwoProbesWithinAHold) {
+TEST(CircuitBreakerProperty, WaitsAreConsistentWithinTheirCapsAndNeverTwoProbesWithinAHold) {
   const char* given = std::getenv("PACKHORSE_TEST_SEED");
   const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : RandomSeed();
   SCOPED_TRACE("PACKHORSE_TEST_SEED=" + std::to_string(seed));
@@ -228,7 +226,7 @@ TEST(GateProperty, WaitsAreConsistentWithinTheirCapsAndNeverTwoProbesWithinAHold
   }
 }
 
-TEST(GateNames, AreThoseOfStatus) {
+TEST(CircuitStateNames, AreThoseOfStatus) {
   EXPECT_EQ(Name(CircuitState::kOk), "ok");
   EXPECT_EQ(Name(CircuitState::kRetrying), "retrying");
   EXPECT_EQ(Name(CircuitState::kThrottled), "throttled");

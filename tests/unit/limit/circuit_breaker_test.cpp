@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+#include "times.h"
+
 namespace packhorse::limit {
 namespace {
 
@@ -14,9 +16,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
-
-constexpr MonoTime kGateStart{seconds(1'000)};
-constexpr WallTime kGateWall{seconds(1'795'162'531)};
 
 // Waits that were asked for are exact; that they are spread has tests of its own.
 CircuitBreakerOptions Exact() {
@@ -44,11 +43,11 @@ class CircuitBreakerTest : public testing::Test {
   }
 
   CircuitBreaker breaker_{Exact(), 7};
-  MonoTime now_ = kGateStart;
-  WallTime wall_ = kGateWall;
+  MonoTime now_ = kStart;
+  WallTime wall_ = kWall;
 };
 
-TEST_F(CircuitBreakerTest, ANewGateIsOpenAndOk) {
+TEST_F(CircuitBreakerTest, ANewBreakerIsClosedAndOk) {
   EXPECT_EQ(breaker_.state(), CircuitState::kOk);
   EXPECT_TRUE(breaker_.MaySend(now_));
   EXPECT_EQ(breaker_.NextSend(now_), now_);
@@ -64,7 +63,7 @@ TEST_F(CircuitBreakerTest, AFirstSuccessTellsSinceWhenItIsOk) {
   EXPECT_EQ(breaker_.since(), wall_);
   Advance(seconds(5));
   Record(Effect::kSuccess);
-  EXPECT_EQ(breaker_.since(), kGateWall);
+  EXPECT_EQ(breaker_.since(), kWall);
 }
 
 TEST_F(CircuitBreakerTest, ATransientFailureBacksOffWithinTheFirstStep) {
@@ -91,8 +90,8 @@ TEST_F(CircuitBreakerTest, FullJitterUsesTheWholeStep) {
   milliseconds most{};
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     CircuitBreaker breaker(CircuitBreakerOptions{}, seed);
-    breaker.Record(Effect::kTransient, "", std::nullopt, kGateStart, kGateWall);
-    const auto wait = std::chrono::ceil<milliseconds>(*breaker.NextSend(kGateStart) - kGateStart);
+    breaker.Record(Effect::kTransient, "", std::nullopt, kStart, kWall);
+    const auto wait = std::chrono::ceil<milliseconds>(*breaker.NextSend(kStart) - kStart);
     least = std::min(least, wait);
     most = std::max(most, wait);
   }
@@ -112,7 +111,7 @@ TEST_F(CircuitBreakerTest, SinceIsTheBeginningOfTheTroubleNotTheLastFailure) {
     Probe(Effect::kTransient, "HTTP 502");
   }
   Probe(Effect::kUnreachable, "connection refused");
-  EXPECT_EQ(breaker_.since(), kGateWall);
+  EXPECT_EQ(breaker_.since(), kWall);
   EXPECT_EQ(breaker_.reason(), "connection refused");
   EXPECT_EQ(breaker_.state(), CircuitState::kRetrying);
 }
@@ -148,7 +147,7 @@ TEST_F(CircuitBreakerTest, AnUnreachableCloudIsProbedAtMostFiveSecondsApartForHo
     ASSERT_GE(Wait(), milliseconds(100));
   }
   EXPECT_LT(probes, 5 * 3600);
-  EXPECT_EQ(breaker_.since(), kGateWall);
+  EXPECT_EQ(breaker_.since(), kWall);
 }
 
 TEST_F(CircuitBreakerTest, AReplyAfterALongUnreachableTimeStartsAtASmallBackoff) {
@@ -190,11 +189,11 @@ class ThrottleTest : public testing::TestWithParam<ThrottleCase> {};
 
 TEST_P(ThrottleTest, WaitsAsToldWithinBounds) {
   CircuitBreaker breaker(Exact(), 3);
-  breaker.Record(Effect::kThrottled, "HTTP 429 Too Many Requests", GetParam().asked, kGateStart, kGateWall);
+  breaker.Record(Effect::kThrottled, "HTTP 429 Too Many Requests", GetParam().asked, kStart, kWall);
   EXPECT_EQ(breaker.state(), CircuitState::kThrottled);
   EXPECT_EQ(breaker.consecutive_failures(), 0U) << "the breaker does not count throttling";
   EXPECT_EQ(breaker.MaxInFlight(8), 1U);
-  const auto wait = *breaker.NextSend(kGateStart) - kGateStart;
+  const auto wait = *breaker.NextSend(kStart) - kStart;
   EXPECT_GE(wait, GetParam().least);
   EXPECT_LE(wait, GetParam().most);
   EXPECT_EQ(breaker.reason(), "HTTP 429 Too Many Requests" + GetParam().note);
@@ -300,15 +299,15 @@ TEST_F(CircuitBreakerTest, AHeldDestinationProbesAfterOneFiveFifteenThenEveryThi
     ExpectAbout(Wait(), minutes(expected));
     Probe(Effect::kHold, "HTTP 404 Not Found");
   }
-  EXPECT_EQ(breaker_.since(), kGateWall);
+  EXPECT_EQ(breaker_.since(), kWall);
 }
 
 TEST_F(CircuitBreakerTest, HoldProbesAreJittered) {
   std::set<milliseconds::rep> waits;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     CircuitBreaker breaker(CircuitBreakerOptions{}, seed);
-    breaker.Record(Effect::kHold, "", std::nullopt, kGateStart, kGateWall);
-    waits.insert(std::chrono::ceil<milliseconds>(*breaker.NextSend(kGateStart) - kGateStart).count());
+    breaker.Record(Effect::kHold, "", std::nullopt, kStart, kWall);
+    waits.insert(std::chrono::ceil<milliseconds>(*breaker.NextSend(kStart) - kStart).count());
   }
   EXPECT_GT(waits.size(), 40U);
 }
@@ -317,11 +316,11 @@ class HeldProbeTest : public testing::TestWithParam<Effect> {};
 
 TEST_P(HeldProbeTest, AnythingButSuccessStaysHeldWithTheNextWait) {
   CircuitBreaker breaker(CircuitBreakerOptions{}, 5);
-  breaker.Record(Effect::kHold, "HTTP 401 Unauthorized", std::nullopt, kGateStart, kGateWall);
-  const MonoTime probe = *breaker.NextSend(kGateStart);
-  breaker.Record(GetParam(), "other", std::nullopt, probe, kGateWall + minutes(1));
+  breaker.Record(Effect::kHold, "HTTP 401 Unauthorized", std::nullopt, kStart, kWall);
+  const MonoTime probe = *breaker.NextSend(kStart);
+  breaker.Record(GetParam(), "other", std::nullopt, probe, kWall + minutes(1));
   EXPECT_EQ(breaker.state(), CircuitState::kHeld);
-  EXPECT_EQ(breaker.since(), kGateWall);
+  EXPECT_EQ(breaker.since(), kWall);
   EXPECT_EQ(breaker.MaxInFlight(8), 1U);
   ExpectAbout(std::chrono::ceil<milliseconds>(*breaker.NextSend(probe) - probe), minutes(5));
   if (GetParam() == Effect::kHold) {
@@ -383,7 +382,7 @@ TEST_F(CircuitBreakerTest, ANudgeProbesAHeldDestinationAtOnceAndStartsTheWaitsAg
   EXPECT_TRUE(breaker_.MaySend(now_));
   EXPECT_EQ(breaker_.state(), CircuitState::kHeld);
   EXPECT_EQ(breaker_.MaxInFlight(8), 1U);
-  EXPECT_EQ(breaker_.since(), kGateWall);
+  EXPECT_EQ(breaker_.since(), kWall);
   Record(Effect::kHold, "HTTP 404");
   ExpectAbout(Wait(), minutes(1));
 }
@@ -412,8 +411,8 @@ TEST_F(CircuitBreakerTest, WaitsThatWereAskedForAreSpreadAndNeverShorter) {
     std::set<std::int64_t> tenths;
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
       CircuitBreaker breaker(CircuitBreakerOptions{}, seed);
-      breaker.Record(effect, "HTTP 503", seconds(90), kGateStart, kGateWall);
-      const auto wait = *breaker.NextSend(kGateStart) - kGateStart;
+      breaker.Record(effect, "HTTP 503", seconds(90), kStart, kWall);
+      const auto wait = *breaker.NextSend(kStart) - kStart;
       ASSERT_GE(wait, seconds(90));
       ASSERT_LE(wait, seconds(150));
       tenths.insert((wait - seconds(90)) / seconds(6));
@@ -426,8 +425,8 @@ TEST_F(CircuitBreakerTest, TheWaitOfAnExhaustedRateLimitIsSpreadLess) {
   milliseconds longest{};
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     CircuitBreaker breaker(CircuitBreakerOptions{}, seed);
-    breaker.Record(Effect::kSuccess, "", seconds(12), kGateStart, kGateWall);
-    const auto wait = std::chrono::ceil<milliseconds>(*breaker.NextSend(kGateStart) - kGateStart);
+    breaker.Record(Effect::kSuccess, "", seconds(12), kStart, kWall);
+    const auto wait = std::chrono::ceil<milliseconds>(*breaker.NextSend(kStart) - kStart);
     ASSERT_GE(wait, seconds(12));
     longest = std::max(longest, wait);
   }
@@ -442,7 +441,7 @@ TEST_F(CircuitBreakerTest, ASuccessorGoesOnWhereTheOldOneStood) {
   next.TakeOver(breaker_);
   EXPECT_EQ(next.state(), CircuitState::kThrottled);
   EXPECT_EQ(next.reason(), "HTTP 429");
-  EXPECT_EQ(next.since(), kGateWall);
+  EXPECT_EQ(next.since(), kWall);
   EXPECT_EQ(next.NextSend(now_), breaker_.NextSend(now_));
 }
 
