@@ -15,6 +15,7 @@ packages := tests/support/packages.sh
 # ThreadSanitizer of GCC 12 cannot place its shadow memory where the kernel randomises addresses widely.
 no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R)
 has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
+has_demo = $(shell grep -qs '^PACKHORSE_DEMO:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 
 .PHONY: help run test ci ci-rest build bench lint histories simulation asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
 
@@ -47,8 +48,11 @@ configure-tests:
 	@$(packages) test
 	$(if $(has_tests),,cmake --preset release -DPACKHORSE_TESTS=ON)
 
-run: configure-tests
-	@cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
+# Without the tests and what they need: the first run on a bare machine is to begin soon.
+run:
+	@$(packages) run
+	$(if $(has_tests)$(has_demo),,cmake --preset release -DPACKHORSE_TESTS=OFF -DPACKHORSE_DEMO=ON)
+	cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
 	exec build/bin/packhorse-demo --duration $(DURATION)
 
 test: configure-tests
