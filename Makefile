@@ -48,10 +48,10 @@ configure-tests:
 	@$(packages) test
 	$(if $(has_tests),,cmake --preset release -DPACKHORSE_TESTS=ON)
 
-# Without the tests and what they need: the first run on a bare machine is to begin soon.
+# Without the tests and what they need, and several files at once to the compiler: on a bare machine it begins sooner.
 run:
 	@$(packages) run
-	$(if $(has_tests)$(has_demo),,cmake --preset release -DPACKHORSE_TESTS=OFF -DPACKHORSE_DEMO=ON)
+	$(if $(has_tests)$(has_demo),,cmake --preset demo)
 	cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
 	exec build/bin/packhorse-demo --duration $(DURATION)
 

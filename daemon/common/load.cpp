@@ -8,13 +8,14 @@
 #include "common/start_check.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "document/problems.h"
 
 namespace packhorse::daemon {
 namespace {
 
-void AddUnlessKnown(std::vector<config::Problem>& problems, config::Problem problem) {
-  const bool known = std::any_of(problems.begin(), problems.end(), [&](const config::Problem& other) {
-    return other.severity == config::Problem::Severity::kError && other.path == problem.path;
+void AddUnlessKnown(std::vector<document::Problem>& problems, document::Problem problem) {
+  const bool known = std::any_of(problems.begin(), problems.end(), [&](const document::Problem& other) {
+    return other.severity == document::Problem::Severity::kError && other.path == problem.path;
   });
   if (!known) {
     problems.push_back(std::move(problem));
@@ -24,7 +25,7 @@ void AddUnlessKnown(std::vector<config::Problem>& problems, config::Problem prob
 void CheckContracts(const std::string& file, config::Loaded& loaded) {
   const auto unknown = [&](const std::string& path, const std::string& name, const Error& error,
                            const std::vector<std::string>& released) {
-    config::Problem problem;
+    document::Problem problem;
     problem.file = file;
     problem.path = path;
     problem.value = name;
@@ -64,10 +65,10 @@ config::Loaded LoadConfiguration(const std::string& file) {
   return loaded;
 }
 
-ProblemCount Count(const std::vector<config::Problem>& problems) {
+ProblemCount Count(const std::vector<document::Problem>& problems) {
   ProblemCount count;
-  for (const config::Problem& problem : problems) {
-    ++(problem.severity == config::Problem::Severity::kError ? count.errors : count.warnings);
+  for (const document::Problem& problem : problems) {
+    ++(problem.severity == document::Problem::Severity::kError ? count.errors : count.warnings);
   }
   return count;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "document/problems.h"
 
 namespace packhorse::daemon {
 
@@ -24,7 +25,7 @@ struct ProblemCount {
   std::size_t errors = 0;
   std::size_t warnings = 0;
 };
-ProblemCount Count(const std::vector<config::Problem>& problems);
+ProblemCount Count(const std::vector<document::Problem>& problems);
 // "2 errors, 1 warning".
 std::string Summary(const ProblemCount& count);
 

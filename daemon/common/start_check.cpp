@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "config/auth_options.h"
 #include "control/socket.h"
+#include "document/problems.h"
 #include "queue/recovery/start_obstacle.h"
 
 namespace packhorse::daemon {
@@ -42,7 +43,7 @@ class StartCheck {
  private:
   // Values are not shown: they may be secrets.
   void Add(const std::string& path, std::string message, std::string value = "", std::string allowed = "") {
-    config::Problem problem;
+    document::Problem problem;
     problem.file = file_;
     problem.path = path;
     problem.value = std::move(value);
@@ -140,8 +141,8 @@ void CheckQueue(const std::string& file, config::Loaded& loaded) {
       !daemon && (daemon.error().code == ErrorCode::kNotFound || daemon.error().code == ErrorCode::kUnavailable);
   const auto obstacle = none ? queue::FindStartObstacle(config.queue.path, config.queue.runtime_dir) : std::nullopt;
   if (obstacle) {
-    config::Problem problem;
-    problem.severity = obstacle->heals ? config::Problem::Severity::kWarning : config::Problem::Severity::kError;
+    document::Problem problem;
+    problem.severity = obstacle->heals ? document::Problem::Severity::kWarning : document::Problem::Severity::kError;
     problem.file = file;
     problem.path = "/queue/path";
     problem.value = config.queue.path;

@@ -12,13 +12,14 @@
 #include "common/load.h"
 #include "common/start_check.h"
 #include "config/config.h"
+#include "document/problems.h"
 #include "packhorse/format.h"
 
 namespace packhorse::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using config::Problem;
+using document::Problem;
 
 constexpr char kServiceUser[] = "packhorse";  // User= of the unit
 
@@ -115,7 +116,7 @@ int Check(const Globals& globals, const std::string& file, const std::string& us
   }
   const Style style = Style::Detect();
   for (const Problem& problem : loaded.problems) {
-    PrintOut(Printable(config::Describe(problem)));
+    PrintOut(Printable(document::Describe(problem)));
   }
   const std::string summary = daemon::Summary(daemon::Count(loaded.problems));
   if (!loaded.ok()) {

@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "common/load.h"
 #include "common/start_check.h"
+#include "document/problems.h"
 #include "health/log.h"
 #include "packhorsed/app.h"
 #include "packhorsed/loop.h"
@@ -51,13 +52,13 @@ int Fail(Notifier& notifier, const Error& error) {
 }
 
 // One line for `systemctl status`; all problems are in the journal.
-void SayRefused(Notifier& notifier, const std::vector<config::Problem>& problems) {
-  const auto first = std::find_if(problems.begin(), problems.end(), [](const config::Problem& problem) {
-    return problem.severity == config::Problem::Severity::kError;
+void SayRefused(Notifier& notifier, const std::vector<document::Problem>& problems) {
+  const auto first = std::find_if(problems.begin(), problems.end(), [](const document::Problem& problem) {
+    return problem.severity == document::Problem::Severity::kError;
   });
   if (first != problems.end()) {
     notifier.Say("not started, configuration refused (" + Summary(Count(problems)) +
-                 "): " + Shorten(config::Describe(*first), kStatusBytes) + "; `packhorse check` names all");
+                 "): " + Shorten(document::Describe(*first), kStatusBytes) + "; `packhorse check` names all");
   }
 }
 
@@ -71,8 +72,8 @@ int Serve(const std::string& file, config::Loaded loaded, Notifier& notifier) {
     return Fail(notifier, logging.error());
   }
   health::Log(health::LogLevel::kInfo, "starting", std::string("packhorsed ") + kVersion, {{"config", file}});
-  for (const config::Problem& warning : loaded.problems) {
-    health::Log(health::LogLevel::kWarning, "config_warning", config::Describe(warning));
+  for (const document::Problem& warning : loaded.problems) {
+    health::Log(health::LogLevel::kWarning, "config_warning", document::Describe(warning));
   }
   if (geteuid() == 0) {
     health::Log(health::LogLevel::kWarning, "running_as_root",
@@ -161,8 +162,8 @@ int Main(const CommandLine& command_line) {
   }
   // Whoever asked for a check reads all of it; a service manager that reads nothing must not keep us from ending.
   const auto print = command_line.mode == CommandLine::Mode::kRun ? &health::LogPlain : &PrintLine;
-  for (const config::Problem& problem : loaded.problems) {
-    print(config::Describe(problem));
+  for (const document::Problem& problem : loaded.problems) {
+    print(document::Describe(problem));
   }
   if (!loaded.ok()) {
     print(command_line.config_file + ": " + Summary(Count(loaded.problems)));

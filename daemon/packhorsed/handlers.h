@@ -22,8 +22,8 @@ class Handlers {
   Handlers(App& app, bridge::Reloader& reloader, Tail& tail);
 
   control::Answer Handle(const control::Call& call);
-  // Goes on with the calls that take longer than a turn, and sends the answers that are ready. Each turn, after
-  // Server::Serve(). When to be called next.
+  // Goes on with the calls that take longer than an iteration, and sends the answers that are ready. Each iteration,
+  // after Server::Serve(). When to be called next.
   MonoTime Serve(control::Server& server, MonoTime now);
 
  private:

@@ -27,7 +27,7 @@ constexpr seconds kCheckInterval{1};
 constexpr int kExitDamaged = 74;          // EX_IOERR
 constexpr int kExitReceivesNothing = 70;  // EX_SOFTWARE
 // While somebody follows: messages arrive on another thread, which does not wake the loop for them.
-constexpr milliseconds kTailTurn{10};
+constexpr milliseconds kTailInterval{10};
 // The whole shutdown stays below TimeoutStopSec=30 of the unit, with room for a slow disk.
 constexpr seconds kShutdown{10};
 constexpr milliseconds kSourcesStop{3'000};
@@ -86,23 +86,23 @@ Status Loop::Start() {
     return server.error().With("control socket " + app_.config.control.socket);
   }
   server_ = std::move(server).value();
-  const std::string held_because = limit_keeper_.HeldBecause(app_.queue->Snapshot());
-  sources_held_ = !held_because.empty();
-  bridge::HoldSources(*app_.sources, held_because);
-  bridge::FollowSources(*app_.sources, sources_held_, app_.clock.Mono());
+  const std::string blocked_because = limit_keeper_.BlockedBecause(app_.queue->Snapshot());
+  sources_blocked_ = !blocked_because.empty();
+  bridge::BlockSources(*app_.sources, blocked_because);
+  bridge::FollowSources(*app_.sources, sources_blocked_, app_.clock.Mono());
   return {};
 }
 
 int Loop::Run() {
   notifier_.Ready();
   while (!stopping_) {
-    Turn(app_.clock.Mono() + kCheckInterval);
+    Iterate(app_.clock.Mono() + kCheckInterval);
   }
   Shutdown();
   return exit_code_;
 }
 
-void Loop::Turn(MonoTime latest) {
+void Loop::Iterate(MonoTime latest) {
   const MonoTime deadline = Work(app_.clock.Mono(), latest);
   std::vector<int> fds = server_->Fds();
   fds.insert(fds.begin(), signals_.get());
@@ -127,20 +127,20 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   MonoTime next = latest;
   if (!stopping_) {
     next = std::min(next, reloader_.Step(now));
-    bridge::FollowSources(*app_.sources, sources_held_, now);
+    bridge::FollowSources(*app_.sources, sources_blocked_, now);
   }
-  // After commands and reload, so that what they change acts in this turn.
+  // After commands and reload, so that what they change acts in this iteration.
   for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     next = std::min(next, unit.destination->Step(now));
   }
   next = std::min(next, handlers_.Serve(*server_, now));
   // Only when nothing is due at once: what it has no time for is shed.
-  if (next > now && app_.observer->Turn()) {
+  if (next > now && app_.observer->Observe()) {
     next = now;
   }
   tail_.Serve(*server_, now);
   if (tail_.following()) {
-    next = std::min(next, now + kTailTurn);
+    next = std::min(next, now + kTailInterval);
   }
   if (now >= next_check_) {
     next_check_ = now + kCheckInterval;
@@ -162,10 +162,10 @@ void Loop::CheckEverySecond(MonoTime now) {
   app_.wall_history.Look(app_.clock);
   const monitor::Condition condition = Observe(app_, now);
   if (!stopping_) {
-    const std::string held_because = limit_keeper_.HeldBecause(condition.queue);
-    sources_held_ = !held_because.empty();
-    bridge::HoldSources(*app_.sources, held_because);
-    old_sessions_.Look(sources_held_, now);
+    const std::string blocked_because = limit_keeper_.BlockedBecause(condition.queue);
+    sources_blocked_ = !blocked_because.empty();
+    bridge::BlockSources(*app_.sources, blocked_because);
+    old_sessions_.Look(sources_blocked_, now);
   }
   watch_.Check(condition);
   LookAtGrowth(condition, now);
@@ -251,23 +251,23 @@ void Loop::Shutdown() {
   health::Log(health::LogLevel::kInfo, "stopping", "disconnecting, then sending what is under way");
   reloader_.Stop();
   StopSources(begin + kSourcesStop);
-  const auto turn_while = [this](MonoTime deadline, const auto& condition) {
+  const auto iterate_while = [this](MonoTime deadline, const auto& condition) {
     while (app_.clock.Mono() < deadline &&
            std::any_of(app_.destinations->units().begin(), app_.destinations->units().end(), condition)) {
-      Turn(std::min(deadline, app_.clock.Mono() + milliseconds(50)));
+      Iterate(std::min(deadline, app_.clock.Mono() + milliseconds(50)));
     }
   };
   for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     unit.destination->Flush();
   }
-  turn_while(app_.clock.Mono() + kFlush, [this](const bridge::DestinationUnit& unit) {
+  iterate_while(app_.clock.Mono() + kFlush, [this](const bridge::DestinationUnit& unit) {
     const delivery::DestinationStatus status = unit.destination->Snapshot(app_.clock.Mono());
     return status.state == limit::CircuitState::kOk && status.pending > 0;
   });
   for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     unit.destination->Drain();
   }
-  turn_while(begin + kShutdown, [](const bridge::DestinationUnit& unit) { return !unit.destination->idle(); });
+  iterate_while(begin + kShutdown, [](const bridge::DestinationUnit& unit) { return !unit.destination->idle(); });
   app_.uploader->Abort();
   LookAtSources(app_.clock.Mono());
   gaps_.Store(app_.clock.Mono(), true);

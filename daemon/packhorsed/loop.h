@@ -29,9 +29,10 @@ enum class Signal { kNone, kStop, kReload };
 // The next one that has come; never waits.
 Signal NextSignal(int fd);
 
-// The one thread that does everything but receive and store (docs/ARCHITECTURE.md, "Threads"). A turn: completions of
-// the queue, every destination's step, the control socket, the once-a-second checks, the watchdog; then it sleeps until
-// the nearest deadline or until something happens. The watchdog is fed from here only: a loop that hangs is restarted.
+// The one thread that does everything but receive and store (docs/ARCHITECTURE.md, "Threads"). An iteration:
+// completions of the queue, every destination's step, the control socket, the once-a-second checks, the watchdog; then
+// it sleeps until the nearest deadline or until something happens. The watchdog is fed from here only: a loop that
+// hangs is restarted.
 class Loop {
  public:
   Loop(App& app, Notifier& notifier, Fd signals);
@@ -42,7 +43,7 @@ class Loop {
   int Run();
 
  private:
-  void Turn(MonoTime latest);
+  void Iterate(MonoTime latest);
   MonoTime Work(MonoTime now, MonoTime latest);
   void CheckEverySecond(MonoTime now);
   // What devices and brokers did since the last look.
@@ -73,8 +74,8 @@ class Loop {
   EventFile event_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
-  bool sources_held_ = false;  // off their brokers, as of the last check
-  bool reload_asked_ = false;  // by SIGHUP
+  bool sources_blocked_ = false;  // off their brokers, as of the last check
+  bool reload_asked_ = false;     // by SIGHUP
   bool stopping_ = false;
   int exit_code_ = 0;
 };

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "common/load.h"
+#include "document/problems.h"
 #include "health/log.h"
 #include "packhorsed/loop.h"
 #include "queue/recovery/start_obstacle.h"
@@ -64,9 +65,9 @@ class StartWait {
   void Reload() {
     next_ = pace_.first;
     config::Loaded loaded = LoadConfiguration(app_.config_file);
-    for (const config::Problem& problem : loaded.problems) {
+    for (const document::Problem& problem : loaded.problems) {
       health::Log(loaded.ok() ? health::LogLevel::kWarning : health::LogLevel::kError, "config_problem",
-                  config::Describe(problem));
+                  document::Describe(problem));
     }
     if (loaded.ok()) {
       app_.config = std::move(loaded.config);

@@ -24,7 +24,8 @@ class Tail {
   ~Tail();
 
   void Follow(std::uint64_t connection, Filter filter);
-  // Sends what was observed to those who follow, and forgets those who are gone. Each turn, after Observer::Turn().
+  // Sends what was observed to those who follow, and forgets those who are gone. Each iteration, after
+  // Observer::Observe().
   void Serve(control::Server& server, MonoTime now);
   bool following() const { return !followers_.empty(); }
 

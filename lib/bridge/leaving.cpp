@@ -41,7 +41,7 @@ bool IsLeaving(const Sources& sources, const std::string& client_id) {
          std::any_of(sources.units().begin(), sources.units().end(), has_it);
 }
 
-void HoldSources(Sources& sources, const std::string& because) {
+void BlockSources(Sources& sources, const std::string& because) {
   if (because.empty()) {
     return;
   }

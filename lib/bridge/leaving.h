@@ -21,10 +21,10 @@ bool IsLeaving(const Sources& sources, const std::string& client_id);
 
 // Takes the sources off their brokers, or lets them be: `because` says why, empty: they need not. A clean disconnect:
 // the broker keeps the session and what comes for it, within its own limits.
-void HoldSources(Sources& sources, const std::string& because);
+void BlockSources(Sources& sources, const std::string& because);
 
 // Destroys what has stopped, and starts the sources of the configuration that have none, unless they are `held` off
-// their brokers. Call each turn; cheap.
+// their brokers. Call each iteration; cheap.
 void FollowSources(Sources& sources, bool held, MonoTime now);
 
 // A message could neither be stored nor be given back, so that this process receives nothing any more: why. Empty: it

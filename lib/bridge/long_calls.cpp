@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// What one turn of the loop reads of a queue that is being checked.
+// What one iteration of the loop reads of a queue that is being checked.
 constexpr std::uint64_t kCheckBytes = 1ULL << 20U;
 // A disk that takes longer is in trouble: what is asked then answers without it.
 constexpr std::chrono::seconds kCheckpointPatience{3};

@@ -30,8 +30,8 @@ struct FlushOutcome {
   bool complete() const;
 };
 
-// Commands of the control socket whose answer takes longer than a turn of the loop: each turn does a piece of them.
-// Loop thread.
+// Commands of the control socket whose answer takes longer than an iteration of the loop: each iteration does a piece
+// of them. Loop thread.
 class LongCalls {
  public:
   using Ready = std::vector<std::pair<std::uint64_t, control::Answer>>;  // by connection

@@ -29,8 +29,8 @@ struct RetryReport {
   bool remaining = false;     // there were more than one call sends
 };
 
-// Decodes messages in quarantine again, a page each turn; what decodes goes on its way under its record id: on request
-// and, after a start and a reload, those that wait for what decodes them. Loop thread.
+// Decodes messages in quarantine again, a page each iteration; what decodes goes on its way under its record id: on
+// request and, after a start and a reload, those that wait for what decodes them. Loop thread.
 class QuarantineRetries {
  public:
   using Done = std::function<void(Result<RetryReport>)>;
@@ -38,7 +38,7 @@ class QuarantineRetries {
   QuarantineRetries(queue::Queue& queue, Destinations& destinations) : queue_(queue), destinations_(destinations) {}
   // At most 10,000 messages are sent by one call. `done` runs now or later, in Step() or Queue::Poll().
   void Begin(RetrySelection selection, Done done);
-  // Each turn; `reloads` is Reloader::applied(). When to be called next.
+  // Each iteration; `reloads` is Reloader::applied(). When to be called next.
   MonoTime Step(MonoTime now, std::uint64_t reloads);
 
  private:

@@ -11,13 +11,14 @@
 #include "bridge/leaving.h"
 #include "bridge/old_sessions.h"
 #include "bridge/queue_settings.h"
+#include "document/problems.h"
 #include "health/log.h"
 
 namespace packhorse::bridge {
 namespace {
 
 constexpr health::EventName kRefusedEvent = "config_reload_refused";
-// What a turn of the loop counts of the queue: some milliseconds on a small board.
+// What an iteration of the loop counts of the queue: some milliseconds on a small board.
 constexpr std::uint64_t kCountBytes = 256ULL << 10U;
 constexpr std::chrono::milliseconds kLookWhetherCounted{20};  // how often it looks whether it can go on
 
@@ -26,10 +27,10 @@ auto FindNamed(List& list, const std::string& name) {
   return std::find_if(list.begin(), list.end(), [&](const auto& entry) { return entry.name == name; });
 }
 
-std::vector<std::string> Lines(const std::vector<config::Problem>& problems) {
+std::vector<std::string> Lines(const std::vector<document::Problem>& problems) {
   std::vector<std::string> lines;
-  for (const config::Problem& problem : problems) {
-    lines.push_back(config::Describe(problem));
+  for (const document::Problem& problem : problems) {
+    lines.push_back(document::Describe(problem));
   }
   return lines;
 }

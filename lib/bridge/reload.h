@@ -35,8 +35,8 @@ struct Bridge {
 };
 
 // Changes the configuration under a running bridge: everything is checked first, and on any error the old one stays in
-// force. For a destination with `start: oldest` what is stored is counted then, a piece each turn, while all goes on as
-// before. Destinations whose settings change (or that go) finish what is in flight, then give way; their prepared
+// force. For a destination with `start: oldest` what is stored is counted then, a piece each iteration, while all goes
+// on as before. Destinations whose settings change (or that go) finish what is in flight, then give way; their prepared
 // batches are in the queue, and the successor sends the same bytes. What did not change keeps running and is nudged, so
 // that a held destination probes at once. Loop thread.
 class Reloader {
@@ -50,8 +50,8 @@ class Reloader {
 
   // Loads the configuration. `done` runs now or in a later Step(). REQUIRES: !active().
   void Begin(Done done, MonoTime now);
-  // Goes on: counts, waits until nothing is in flight any more that must not be, then changes. Call each turn. When to
-  // be called next.
+  // Goes on: counts, waits until nothing is in flight any more that must not be, then changes. Call each iteration.
+  // When to be called next.
   MonoTime Step(MonoTime now);
   // The daemon ends: forgets what has not been applied. Who asked for it sees the connection end.
   void Stop();

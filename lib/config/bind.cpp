@@ -7,31 +7,33 @@
 namespace packhorse::config {
 namespace {
 
-std::string Text(const Node& object, std::string_view name) {
-  const Node& node = object[name];
-  return node.usable() && node.kind == Node::Kind::kString ? node.text : "";
+std::string Text(const document::Node& object, std::string_view name) {
+  const document::Node& node = object[name];
+  return node.usable() && node.kind == document::Node::Kind::kString ? node.text : "";
 }
 
-std::int64_t Integer(const Node& object, std::string_view name) {
-  const Node& node = object[name];
-  return node.usable() && node.kind == Node::Kind::kInteger ? node.integer : 0;
+std::int64_t Integer(const document::Node& object, std::string_view name) {
+  const document::Node& node = object[name];
+  return node.usable() && node.kind == document::Node::Kind::kInteger ? node.integer : 0;
 }
 
 template <typename Unsigned>
-Unsigned Count(const Node& object, std::string_view name) {
+Unsigned Count(const document::Node& object, std::string_view name) {
   return static_cast<Unsigned>(Integer(object, name));  // the schema's range fits the type
 }
 
-std::chrono::milliseconds Duration(const Node& object, std::string_view name) {
+std::chrono::milliseconds Duration(const document::Node& object, std::string_view name) {
   return std::chrono::milliseconds(Integer(object, name));
 }
 
-bool Truth(const Node& object, std::string_view name) { return object[name].usable() && object[name].boolean; }
+bool Truth(const document::Node& object, std::string_view name) {
+  return object[name].usable() && object[name].boolean;
+}
 
-std::vector<std::string> Texts(const Node& list) {
+std::vector<std::string> Texts(const document::Node& list) {
   std::vector<std::string> texts;
-  for (const Node& item : list.items) {
-    if (item.usable() && item.kind == Node::Kind::kString) {
+  for (const document::Node& item : list.items) {
+    if (item.usable() && item.kind == document::Node::Kind::kString) {
       texts.push_back(item.text);
     }
   }
@@ -45,7 +47,7 @@ std::string WithoutSlash(std::string url) {
   return url;
 }
 
-SecretRef Secret(const Node& node) {
+SecretRef Secret(const document::Node& node) {
   SecretRef secret;
   for (const auto& [name, kind] : kSecretKeys) {
     if (node[name].usable()) {
@@ -59,20 +61,20 @@ SecretRef Secret(const Node& node) {
   return secret;
 }
 
-Tls BindTls(const Node& node) {
+Tls BindTls(const document::Node& node) {
   return Tls{Text(node, "ca"), Text(node, "certificate"), Text(node, "key"), Texts(node["pin"])};
 }
 
-Gateway BindGateway(const Node& node) {
+Gateway BindGateway(const document::Node& node) {
   Gateway gateway;
   gateway.id = Text(node, "id");
-  for (const Member& member : node["attributes"].members) {
+  for (const document::Member& member : node["attributes"].members) {
     gateway.attributes[member.name] = member.value.text;
   }
   return gateway;
 }
 
-Source BindSource(const Node& node, const std::string& gateway_id) {
+Source BindSource(const document::Node& node, const std::string& gateway_id) {
   Source source;
   source.name = Text(node, "name");
   for (const std::string& url : Texts(node["urls"])) {
@@ -95,7 +97,7 @@ Source BindSource(const Node& node, const std::string& gateway_id) {
   return source;
 }
 
-std::optional<DeviceRate> BindDeviceRate(const Node& node) {
+std::optional<DeviceRate> BindDeviceRate(const document::Node& node) {
   if (!node.usable()) {
     return std::nullopt;
   }
@@ -104,9 +106,9 @@ std::optional<DeviceRate> BindDeviceRate(const Node& node) {
 }
 
 // `root` gives what a stream may leave out where there is only one to choose.
-Stream BindStream(const Node& node, const Node& root) {
+Stream BindStream(const document::Node& node, const document::Node& root) {
   const auto only = [&](std::string_view list) {
-    const std::vector<Node>& items = root[list].items;
+    const std::vector<document::Node>& items = root[list].items;
     return items.size() == 1 ? Text(items.front(), "name") : std::string();
   };
   Stream stream;
@@ -125,14 +127,14 @@ Stream BindStream(const Node& node, const Node& root) {
   return stream;
 }
 
-Queue BindQueue(const Node& node) {
+Queue BindQueue(const document::Node& node) {
   Queue queue;
   queue.path = Text(node, "path");
   queue.runtime_dir = WithoutSlash(Text(node, "runtime_dir"));
   queue.max_bytes = Count<std::uint64_t>(node, "max_bytes");
   queue.max_age = Duration(node, "max_age");
   queue.max_records = Count<std::uint64_t>(node, "max_records");
-  const Node& of_lanes = node["lane_overflow"];
+  const document::Node& of_lanes = node["lane_overflow"];
   for (const Lane lane : kAllLanes) {
     const bool own = of_lanes[Name(lane)].usable();
     queue.overflow.at(static_cast<std::size_t>(lane)) =
@@ -144,9 +146,9 @@ Queue BindQueue(const Node& node) {
   return queue;
 }
 
-std::vector<limit::Window> BindLimits(const Node& list) {
+std::vector<limit::Window> BindLimits(const document::Node& list) {
   std::vector<limit::Window> limits;
-  for (const Node& item : list.items) {
+  for (const document::Node& item : list.items) {
     for (const auto& [name, unit] : kLimitKeys) {
       if (item[name].usable()) {
         limits.push_back(limit::Window{unit, Count<std::uint64_t>(item, name), Duration(item, "per")});
@@ -156,7 +158,7 @@ std::vector<limit::Window> BindLimits(const Node& list) {
   return limits;
 }
 
-Auth BindAuth(const Node& node) {
+Auth BindAuth(const document::Node& node) {
   Auth auth;
   for (const AuthType& type : kAuthTypes) {
     if (type.name == Text(node, "type")) {
@@ -173,7 +175,7 @@ Auth BindAuth(const Node& node) {
   return auth;
 }
 
-Destination BindDestination(const Node& node) {
+Destination BindDestination(const document::Node& node) {
   Destination destination;
   destination.name = Text(node, "name");
   destination.contract = Text(node, "contract");
@@ -181,10 +183,10 @@ Destination BindDestination(const Node& node) {
   destination.allow_plaintext = Truth(node, "allow_plaintext");
   destination.auth = BindAuth(node["auth"]);
   destination.tls = BindTls(node["tls"]);
-  const Node& batch = node["batch"];
+  const document::Node& batch = node["batch"];
   destination.batch = Batch{Count<std::uint32_t>(batch, "max_records"), Count<std::uint64_t>(batch, "max_bytes"),
                             Duration(batch, "max_age")};
-  const Node& retry = node["retry"];
+  const document::Node& retry = node["retry"];
   destination.retry = Retry{Duration(retry, "initial"), Duration(retry, "max"), retry["budget"].number};
   destination.limits = BindLimits(node["limits"]);
   destination.shared_limit = Text(node, "shared");
@@ -201,20 +203,20 @@ Destination BindDestination(const Node& node) {
 
 }  // namespace
 
-Config Bind(const Node& root) {
+Config Bind(const document::Node& root) {
   Config config;
   config.gateway = BindGateway(root["gateway"]);
-  for (const Node& source : root["sources"].items) {
+  for (const document::Node& source : root["sources"].items) {
     config.sources.push_back(BindSource(source, config.gateway.id));
   }
-  for (const Node& stream : root["streams"].items) {
+  for (const document::Node& stream : root["streams"].items) {
     config.streams.push_back(BindStream(stream, root));
   }
   config.queue = BindQueue(root["queue"]);
-  for (const Node& destination : root["destinations"].items) {
+  for (const document::Node& destination : root["destinations"].items) {
     config.destinations.push_back(BindDestination(destination));
   }
-  for (const Member& member : root["limits"].members) {
+  for (const document::Member& member : root["limits"].members) {
     config.shared_limits[member.name] = BindLimits(member.value);
   }
   config.control.socket = Text(root["control"], "socket");

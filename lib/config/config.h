@@ -14,6 +14,7 @@
 #include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "document/problems.h"
 #include "limit/rate_limit.h"
 #include "record/policies.h"
 #include "record/raw_message.h"
@@ -184,26 +185,9 @@ struct Config {
   Log log;
 };
 
-// One mistake, or one warning, in a configuration file.
-struct Problem {
-  enum class Severity { kError, kWarning };
-  Severity severity = Severity::kError;
-  std::string file;
-  std::string path;        // JSON pointer, "" for the whole file
-  std::size_t line = 0;    // where it stands, counted from 1; 0: nowhere in particular
-  std::string value;       // what stands there, shortened; never a secret
-  std::string message;     // what is wrong
-  std::string allowed;     // what may stand there
-  std::string suggestion;  // "did you mean ...?", or empty
-};
-
-// "FILE: /streams/0/topics: ... (line ...; is: ...; allowed: ...; did you mean ...?)", one line; "warning: " stands
-// before the message of a warning.
-std::string Describe(const Problem& problem);
-
 struct Loaded {
-  Config config;                  // complete only when there is no error among the problems
-  std::vector<Problem> problems;  // all of them at once, errors and warnings, in file order
+  Config config;                            // complete only when there is no error among the problems
+  std::vector<document::Problem> problems;  // all of them at once, errors and warnings, in file order
   bool ok() const;
 };
 

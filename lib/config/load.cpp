@@ -7,18 +7,19 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "config/bind.h"
-#include "config/check.h"
 #include "config/config.h"
 #include "config/rules.h"
-#include "config/schema.h"
+#include "document/check.h"
+#include "document/problems.h"
+#include "document/schema.h"
 
 namespace packhorse::config {
 namespace {
 
-Loaded Failed(Problems& problems) { return Loaded{Config{}, problems.Take()}; }
+Loaded Failed(document::Problems& problems) { return Loaded{Config{}, problems.Take()}; }
 
 Loaded FileFailed(const std::string& file, std::string message, std::string allowed) {
-  Problems problems(file);
+  document::Problems problems(file);
   problems.File(std::move(message), 0, std::move(allowed));
   return Failed(problems);
 }
@@ -26,8 +27,9 @@ Loaded FileFailed(const std::string& file, std::string message, std::string allo
 }  // namespace
 
 bool Loaded::ok() const {
-  return std::none_of(problems.begin(), problems.end(),
-                      [](const Problem& problem) { return problem.severity == Problem::Severity::kError; });
+  return std::none_of(problems.begin(), problems.end(), [](const document::Problem& problem) {
+    return problem.severity == document::Problem::Severity::kError;
+  });
 }
 
 Loaded Load(const std::string& file) {
@@ -38,12 +40,12 @@ Loaded Load(const std::string& file) {
   if (!S_ISREG(status.st_mode)) {
     return FileFailed(file, S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file", "a JSON file");
   }
-  if (static_cast<std::uint64_t>(status.st_size) > kMaxDocumentBytes) {
-    return FileFailed(
-        file, "is too large: " + std::to_string(status.st_size) + " bytes",
-        "at most " + std::to_string(kMaxDocumentBytes) + " bytes (" + FormatBytes(kMaxDocumentBytes) + ")");
+  if (static_cast<std::uint64_t>(status.st_size) > document::kMaxDocumentBytes) {
+    return FileFailed(file, "is too large: " + std::to_string(status.st_size) + " bytes",
+                      "at most " + std::to_string(document::kMaxDocumentBytes) + " bytes (" +
+                          FormatBytes(document::kMaxDocumentBytes) + ")");
   }
-  const Result<std::string> text = ReadFile(file, kMaxDocumentBytes);
+  const Result<std::string> text = ReadFile(file, document::kMaxDocumentBytes);
   if (!text) {
     return FileFailed(file, "cannot be read: " + text.error().message, "");
   }
@@ -51,22 +53,23 @@ Loaded Load(const std::string& file) {
 }
 
 Loaded Parse(const std::string& text, const std::string& file) {
-  Problems problems(file);
-  const Document document = ParseDocument(text);
+  document::Problems problems(file);
+  const document::Document document = document::ParseDocument(text);
   if (document.problem) {
-    const SyntaxProblem& problem = *document.problem;
+    const document::SyntaxProblem& problem = *document.problem;
     const std::string place = problem.line == 0 ? ""
                                                 : "line " + std::to_string(problem.line) + ", column " +
                                                       std::to_string(problem.column) + ": ";
     problems.File(place + problem.message, 0, "");
     return Failed(problems);
   }
-  const Document schema = EmbeddedSchema();
+  const document::Document schema = document::EmbeddedSchema("config.schema.json");
   if (schema.problem) {
     problems.File("the schema of this binary is broken: " + schema.problem->message, 0, "");
     return Failed(problems);
   }
-  const Node root = CheckAgainstSchema(document.root, Schema(schema.root, schema.root), problems);
+  const document::Node root =
+      document::CheckAgainstSchema(document.root, document::Schema(schema.root, schema.root), problems);
   CheckReferences(root, problems);
   CheckTopics(root, problems);
   CheckUrls(root, problems);

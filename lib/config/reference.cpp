@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "config/config.h"
-#include "config/schema.h"
-#include "config/schema_text.h"
+#include "document/schema.h"
+#include "document/schema_text.h"
 
 namespace packhorse::config {
 namespace {
@@ -59,20 +59,20 @@ std::string Cell(std::string_view text) {
 }
 
 // A default or bound as it would be written.
-std::string Literal(const Node& node) {
+std::string Literal(const document::Node& node) {
   switch (node.kind) {
-    case Node::Kind::kString:
-      return "`" + Quoted(node.text) + "`";
-    case Node::Kind::kArray:
+    case document::Node::Kind::kString:
+      return "`" + document::Quoted(node.text) + "`";
+    case document::Node::Kind::kArray:
       return "`[]`";
-    case Node::Kind::kObject:
+    case document::Node::Kind::kObject:
       return "`{}`";
     default:
-      return "`" + Display(node) + "`";
+      return "`" + document::Display(node) + "`";
   }
 }
 
-std::string TypeName(const Schema& schema) {
+std::string TypeName(const document::Schema& schema) {
   const std::string shape = schema.Text("x-shape");
   const std::string kind = schema.Text("x-kind");
   if (!shape.empty()) {
@@ -84,27 +84,27 @@ std::string TypeName(const Schema& schema) {
   if (kind == "duration" || kind == "size" || kind == "path") {
     return kind;
   }
-  if (const Node* items = schema.Get("items")) {
+  if (const document::Node* items = schema.Get("items")) {
     return "array of " + TypeName(schema.At(*items));
   }
-  const Node* additional = schema.Get("additionalProperties");
-  if (additional != nullptr && additional->kind == Node::Kind::kObject) {
+  const document::Node* additional = schema.Get("additionalProperties");
+  if (additional != nullptr && additional->kind == document::Node::Kind::kObject) {
     return "object: name to " + TypeName(schema.At(*additional));
   }
   return Join(schema.Texts("type"), " or ");
 }
 
-std::string DefaultText(const Schema& schema, bool required) {
+std::string DefaultText(const document::Schema& schema, bool required) {
   if (required) {
     return "**needed**";
   }
-  if (const Node* standard = schema.Get("default")) {
+  if (const document::Node* standard = schema.Get("default")) {
     return schema.HasType("object") ? "" : Literal(*standard);
   }
   return schema.Text("x-default");
 }
 
-std::string RangeText(const Schema& schema) {
+std::string RangeText(const document::Schema& schema) {
   if (schema.Get("enum") != nullptr) {
     std::vector<std::string> choices = schema.Texts("enum");
     for (std::string& choice : choices) {
@@ -112,8 +112,8 @@ std::string RangeText(const Schema& schema) {
     }
     return Join(choices, ", ");
   }
-  std::string text = schema.HasType("object") ? schema.Text("x-allowed") : AllowedText(schema);
-  const Node* items = schema.Get("items");
+  std::string text = schema.HasType("object") ? schema.Text("x-allowed") : document::AllowedText(schema);
+  const document::Node* items = schema.Get("items");
   if (items != nullptr && schema.At(*items).Text("x-shape").empty()) {
     const std::string each = RangeText(schema.At(*items));
     text += each.empty() ? "" : "; each: " + each;
@@ -122,16 +122,16 @@ std::string RangeText(const Schema& schema) {
 }
 
 // One row for each property, objects within objects as "outer.inner".
-void AddRows(const Schema& schema, const std::string& prefix, std::string& rows) {
+void AddRows(const document::Schema& schema, const std::string& prefix, std::string& rows) {
   const std::vector<std::string> required = schema.Texts("required");
   for (const std::string& name : schema.PropertyNames()) {
-    const std::optional<Schema> property = schema.Member(name);
+    const std::optional<document::Schema> property = schema.Member(name);
     if (!property) {
       continue;
     }
     const bool needed = std::find(required.begin(), required.end(), name) != required.end();
     std::string meaning = property->Text("description");
-    if (const Node* not_yet = property->Get("x-not-yet")) {
+    if (const document::Node* not_yet = property->Get("x-not-yet")) {
       meaning += " *Note: " + property->At(*not_yet).Text("note") + ".*";
     }
     rows += "| `" + prefix + name + "` | " + Cell(TypeName(*property)) + " | " + Cell(DefaultText(*property, needed)) +
@@ -143,13 +143,13 @@ void AddRows(const Schema& schema, const std::string& prefix, std::string& rows)
   }
 }
 
-std::string Table(const Schema& schema) {
+std::string Table(const document::Schema& schema) {
   std::string text = "\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n";
   AddRows(schema, "", text);
   return text;
 }
 
-std::string Section(const std::string& name, const Schema& schema) {
+std::string Section(const std::string& name, const document::Schema& schema) {
   std::string text = "\n## " + name + "\n\n" + schema.Text("description") + "\n";
   if (const std::string range = RangeText(schema); schema.HasType("array")) {
     text += "An array of " + range + ", each with:\n";
@@ -164,17 +164,17 @@ std::string Section(const std::string& name, const Schema& schema) {
 }  // namespace
 
 std::string RenderReference() {
-  const Document document = EmbeddedSchema();
-  const Schema root(document.root, document.root);
+  const document::Document document = document::EmbeddedSchema("config.schema.json");
+  const document::Schema root(document.root, document.root);
   std::string text(kIntroduction);
   for (const std::string& name : root.PropertyNames()) {
-    const std::optional<Schema> property = root.Member(name);
+    const std::optional<document::Schema> property = root.Member(name);
     if (property && name != "$schema") {
       text += Section(name, *property);
     }
   }
   for (const char* shape : {"secret", "limit"}) {
-    const Schema schema = root.At(document.root["$defs"][shape]);
+    const document::Schema schema = root.At(document.root["$defs"][shape]);
     text += "\n## " + std::string(shape) + "\n\n" + schema.Text("description") + "\n" + Table(schema);
   }
   return text.append(kRules);

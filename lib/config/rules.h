@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/topic.h"
-#include "config/document.h"
-#include "config/problems.h"
+#include "document/document.h"
+#include "document/problems.h"
 
 namespace packhorse::config {
 
@@ -13,15 +13,15 @@ namespace packhorse::config {
 // over.
 
 // Names are unique and references lead somewhere.
-void CheckReferences(const Node& root, Problems& problems);
+void CheckReferences(const document::Node& root, document::Problems& problems);
 // Topic patterns are valid, and no two subscriptions of one source overlap.
-void CheckTopics(const Node& root, Problems& problems);
+void CheckTopics(const document::Node& root, document::Problems& problems);
 // URLs are well-formed, and plaintext stays on this machine unless it is allowed.
-void CheckUrls(const Node& root, Problems& problems);
+void CheckUrls(const document::Node& root, document::Problems& problems);
 // Secrets and TLS files are there and safe.
-void CheckSecrets(const Node& root, Problems& problems);
+void CheckSecrets(const document::Node& root, document::Problems& problems);
 // Settings that must fit each other.
-void CheckCombinations(const Node& root, Problems& problems);
+void CheckCombinations(const document::Node& root, document::Problems& problems);
 
 // Which patterns of one source must be subscribed: [i] is false when another pattern covers pattern i (of equal ones
 // the first stays).

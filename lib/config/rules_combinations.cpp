@@ -7,20 +7,21 @@
 #include "base/text.h"
 #include "config/choices.h"
 #include "config/rules.h"
-#include "config/suggest.h"
+#include "document/suggest.h"
 
 namespace packhorse::config {
 namespace {
 
-bool Numbers(const Node& a, const Node& b) {
-  return a.usable() && b.usable() && a.kind == Node::Kind::kInteger && b.kind == Node::Kind::kInteger;
+bool Numbers(const document::Node& a, const document::Node& b) {
+  return a.usable() && b.usable() && a.kind == document::Node::Kind::kInteger &&
+         b.kind == document::Node::Kind::kInteger;
 }
 
 // Of two values that do not fit, the one that the user wrote is the one to report.
-const Node& Written(const Node& a, const Node& b) { return a.written ? a : b; }
+const document::Node& Written(const document::Node& a, const document::Node& b) { return a.written ? a : b; }
 
-void CheckOrder(const Node& low, const Node& high, const std::string& low_name, const std::string& high_name,
-                Problems& problems) {
+void CheckOrder(const document::Node& low, const document::Node& high, const std::string& low_name,
+                const std::string& high_name, document::Problems& problems) {
   if (Numbers(low, high) && low.integer > high.integer) {
     problems.Error(Written(high, low),
                    high_name + " (" + high.text + ") is less than " + low_name + " (" + low.text + ")",
@@ -28,8 +29,8 @@ void CheckOrder(const Node& low, const Node& high, const std::string& low_name, 
   }
 }
 
-void CheckAuth(const Node& auth, Problems& problems) {
-  const Node& type = auth["type"];
+void CheckAuth(const document::Node& auth, document::Problems& problems) {
+  const document::Node& type = auth["type"];
   const auto known = std::find_if(kAuthTypes.begin(), kAuthTypes.end(),
                                   [&](const AuthType& candidate) { return candidate.name == type.text; });
   if (!type.usable() || known == kAuthTypes.end()) {
@@ -37,10 +38,11 @@ void CheckAuth(const Node& auth, Problems& problems) {
   }
   for (const std::string_view key : known->keys) {
     if (!key.empty() && auth.Find(key) == nullptr) {
-      problems.Error(auth, Quoted(key) + " is missing; type " + Quoted(type.text) + " needs it", {.show_value = false});
+      problems.Error(auth, document::Quoted(key) + " is missing; type " + document::Quoted(type.text) + " needs it",
+                     {.show_value = false});
     }
   }
-  for (const Member& member : auth.members) {
+  for (const document::Member& member : auth.members) {
     const bool needed = std::find(known->keys.begin(), known->keys.end(), member.name) != known->keys.end();
     if (member.name == "type" || needed) {
       continue;
@@ -49,26 +51,29 @@ void CheckAuth(const Node& auth, Problems& problems) {
       return std::find(candidate.keys.begin(), candidate.keys.end(), member.name) != candidate.keys.end();
     });
     const bool suggest = known->name == "none" && other != kAuthTypes.end();
-    problems.Error(member.value, Quoted(member.name) + " is not used with type " + Quoted(type.text),
+    problems.Error(member.value,
+                   document::Quoted(member.name) + " is not used with type " + document::Quoted(type.text),
                    {.suggestion = suggest ? "did you mean \"type\": \"" + std::string(other->name) + "\"?" : "",
                     .show_value = false});
   }
 }
 
 // Headers that the upload or the contract sets; a second one would contradict it.
-void CheckHeaderName(const Node& header, Problems& problems) {
+void CheckHeaderName(const document::Node& header, document::Problems& problems) {
   const std::span<const std::string_view> reserved = auth::ReservedHeaders();
   const std::vector<std::string> taken(reserved.begin(), reserved.end());
   if (header.usable() && std::find(taken.begin(), taken.end(), Lower(header.text)) != taken.end()) {
-    problems.Error(header, "this header is set by Packhorse itself", {.allowed = "any header but " + List(taken)});
+    problems.Error(header, "this header is set by Packhorse itself",
+                   {.allowed = "any header but " + document::List(taken)});
   }
 }
 
 // A batch that is larger than a limit's whole interval could never be sent within it.
-void CheckLimits(const Node& limits, const Node& batch, const std::string& whose, Problems& problems) {
-  for (const Node& limit : limits.items) {
-    const Node& records = limit["records"];
-    const Node& bytes = limit["bytes"];
+void CheckLimits(const document::Node& limits, const document::Node& batch, const std::string& whose,
+                 document::Problems& problems) {
+  for (const document::Node& limit : limits.items) {
+    const document::Node& records = limit["records"];
+    const document::Node& bytes = limit["bytes"];
     if (Numbers(records, batch["max_records"]) && records.integer < batch["max_records"].integer) {
       problems.Error(records, "a full batch" + whose + " has more records than this limit ever admits",
                      {.allowed = "at least batch.max_records (" + batch["max_records"].text + ")"});
@@ -80,14 +85,14 @@ void CheckLimits(const Node& limits, const Node& batch, const std::string& whose
   }
 }
 
-void CheckDestination(const Node& root, const Node& destination, Problems& problems) {
+void CheckDestination(const document::Node& root, const document::Node& destination, document::Problems& problems) {
   CheckOrder(destination["retry"]["initial"], destination["retry"]["max"], "retry.initial", "retry.max", problems);
   CheckAuth(destination["auth"], problems);
   CheckHeaderName(destination["auth"]["header"], problems);
   CheckLimits(destination["limits"], destination["batch"], "", problems);
   if (destination["shared"].usable()) {
     CheckLimits(root["limits"][destination["shared"].text], destination["batch"],
-                " of " + Quoted(destination["name"].text), problems);
+                " of " + document::Quoted(destination["name"].text), problems);
   }
   if (destination["receiver"].text == "watermark" && destination["order"].text == "live_first") {
     problems.Error(Written(destination["order"], destination["receiver"]),
@@ -95,8 +100,8 @@ void CheckDestination(const Node& root, const Node& destination, Problems& probl
                    "would lose it",
                    {.allowed = "\"order\": \"fifo\", or \"receiver\": \"record_id\""});
   }
-  const Node& durability = root["queue"]["durability"];
-  const Node& age = destination["batch"]["max_age"];
+  const document::Node& durability = root["queue"]["durability"];
+  const document::Node& age = destination["batch"]["max_age"];
   if (durability["mode"].text == "window" && Numbers(age, durability["window"]) &&
       age.integer >= durability["window"].integer) {
     problems.Warning(Written(age, durability["window"]),
@@ -105,7 +110,7 @@ void CheckDestination(const Node& root, const Node& destination, Problems& probl
   }
 }
 
-void CheckSource(const Node& source, Problems& problems) {
+void CheckSource(const document::Node& source, document::Problems& problems) {
   CheckOrder(source["reconnect"]["min"], source["reconnect"]["max"], "reconnect.min", "reconnect.max", problems);
   // MQTT 3.1.1 section 3.1.2.9: a password needs a user name. MQTT 5 allows it alone.
   if (source["password"].usable() && source["protocol"].text == "3.1.1" && source["username"].text.empty()) {
@@ -113,7 +118,7 @@ void CheckSource(const Node& source, Problems& problems) {
                    {.allowed = "\"username\" beside it, or protocol 5", .show_value = false});
   }
   std::vector<std::string> seen;
-  for (const Node& url : source["urls"].items) {
+  for (const document::Node& url : source["urls"].items) {
     if (url.usable() && std::find(seen.begin(), seen.end(), url.text) != seen.end()) {
       problems.Warning(url, "this address is listed twice");
     }
@@ -121,9 +126,9 @@ void CheckSource(const Node& source, Problems& problems) {
   }
 }
 
-void CheckPaths(const Node& root, Problems& problems) {
-  const Node& path = root["queue"]["path"];
-  const Node& runtime = root["queue"]["runtime_dir"];
+void CheckPaths(const document::Node& root, document::Problems& problems) {
+  const document::Node& path = root["queue"]["path"];
+  const document::Node& runtime = root["queue"]["runtime_dir"];
   if (path.usable() && runtime.usable()) {
     std::string folder = runtime.text;
     while (!folder.empty() && folder.back() == '/') {
@@ -134,7 +139,7 @@ void CheckPaths(const Node& root, Problems& problems) {
                        {.allowed = "a folder on a disk"});
     }
   }
-  const Node& socket = root["control"]["socket"];
+  const document::Node& socket = root["control"]["socket"];
   constexpr std::size_t kMaxSocketBytes = 107;  // sun_path of unix(7), without its terminating NUL
   if (socket.usable() && socket.text.size() > kMaxSocketBytes) {
     problems.Error(socket, "is too long for a socket: " + std::to_string(socket.text.size()) + " bytes",
@@ -144,11 +149,11 @@ void CheckPaths(const Node& root, Problems& problems) {
 
 }  // namespace
 
-void CheckCombinations(const Node& root, Problems& problems) {
-  for (const Node& source : root["sources"].items) {
+void CheckCombinations(const document::Node& root, document::Problems& problems) {
+  for (const document::Node& source : root["sources"].items) {
     CheckSource(source, problems);
   }
-  for (const Node& destination : root["destinations"].items) {
+  for (const document::Node& destination : root["destinations"].items) {
     CheckDestination(root, destination, problems);
   }
   CheckPaths(root, problems);

@@ -3,16 +3,16 @@
 #include <string>
 
 #include "config/rules.h"
-#include "config/suggest.h"
+#include "document/suggest.h"
 
 namespace packhorse::config {
 namespace {
 
 // Names of a list, also of entries that have other mistakes: a reference to one of those is not a second mistake.
-std::vector<std::string> Names(const Node& list) {
+std::vector<std::string> Names(const document::Node& list) {
   std::vector<std::string> names;
-  for (const Node& item : list.items) {
-    if (item["name"].kind == Node::Kind::kString) {
+  for (const document::Node& item : list.items) {
+    if (item["name"].kind == document::Node::Kind::kString) {
       names.push_back(item["name"].text);
     }
   }
@@ -23,14 +23,14 @@ bool Has(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-void CheckUnique(const Node& list, Problems& problems) {
+void CheckUnique(const document::Node& list, document::Problems& problems) {
   for (std::size_t i = 0; i < list.items.size(); ++i) {
-    const Node& name = list.items[i]["name"];
-    if (name.kind != Node::Kind::kString || name.text.empty()) {
+    const document::Node& name = list.items[i]["name"];
+    if (name.kind != document::Node::Kind::kString || name.text.empty()) {
       continue;
     }
     for (std::size_t j = 0; j < i; ++j) {
-      if (list.items[j]["name"].kind == Node::Kind::kString && list.items[j]["name"].text == name.text) {
+      if (list.items[j]["name"].kind == document::Node::Kind::kString && list.items[j]["name"].text == name.text) {
         problems.Error(name, "this name is already taken by " + list.items[j].pointer,
                        {.allowed = "a name of its own for each entry of " + list.pointer});
         break;
@@ -40,32 +40,32 @@ void CheckUnique(const Node& list, Problems& problems) {
 }
 
 // `what`: "source" or "destination".
-void CheckReference(const Node& reference, const std::vector<std::string>& names, const std::string& what,
-                    Problems& problems) {
-  if (reference.usable() && reference.kind == Node::Kind::kString && !Has(names, reference.text)) {
+void CheckReference(const document::Node& reference, const std::vector<std::string>& names, const std::string& what,
+                    document::Problems& problems) {
+  if (reference.usable() && reference.kind == document::Node::Kind::kString && !Has(names, reference.text)) {
     problems.Error(reference, "there is no " + what + " of this name",
-                   {.allowed = names.empty() ? "none is configured" : List(names),
-                    .suggestion = DidYouMean(reference.text, names)});
+                   {.allowed = names.empty() ? "none is configured" : document::List(names),
+                    .suggestion = document::DidYouMean(reference.text, names)});
   }
 }
 
-void CheckStream(const Node& stream, const std::vector<std::string>& sources,
-                 const std::vector<std::string>& destinations, Problems& problems) {
-  if (stream.kind != Node::Kind::kObject) {
+void CheckStream(const document::Node& stream, const std::vector<std::string>& sources,
+                 const std::vector<std::string>& destinations, document::Problems& problems) {
+  if (stream.kind != document::Node::Kind::kObject) {
     return;
   }
   CheckReference(stream["source"], sources, "source", problems);
   if (stream.Find("source") == nullptr && sources.size() > 1) {
     problems.Error(stream, "\"source\" is missing; it is needed where there are several sources",
-                   {.allowed = List(sources), .show_value = false});
+                   {.allowed = document::List(sources), .show_value = false});
   }
-  const Node& targets = stream["destinations"];
+  const document::Node& targets = stream["destinations"];
   if (stream.Find("destinations") == nullptr && destinations.size() > 1) {
     problems.Error(stream, "\"destinations\" is missing; it is needed where there are several destinations",
-                   {.allowed = List(destinations), .show_value = false});
+                   {.allowed = document::List(destinations), .show_value = false});
   }
   std::set<std::string> seen;
-  for (const Node& target : targets.items) {
+  for (const document::Node& target : targets.items) {
     CheckReference(target, destinations, "destination", problems);
     if (target.usable() && !seen.insert(target.text).second) {
       problems.Error(target, "this destination is listed twice", {.allowed = "each destination once"});
@@ -74,26 +74,27 @@ void CheckStream(const Node& stream, const std::vector<std::string>& sources,
 }
 
 // Entries of `list` that nothing refers to.
-void WarnUnused(const Node& list, const std::set<std::string>& used, const std::string& what, Problems& problems) {
-  for (const Node& item : list.items) {
-    const Node& name = item["name"];
+void WarnUnused(const document::Node& list, const std::set<std::string>& used, const std::string& what,
+                document::Problems& problems) {
+  for (const document::Node& item : list.items) {
+    const document::Node& name = item["name"];
     if (name.usable() && used.count(name.text) == 0) {
       problems.Warning(name, "no stream uses this " + what);
     }
   }
 }
 
-void CheckSharedLimits(const Node& root, Problems& problems) {
+void CheckSharedLimits(const document::Node& root, document::Problems& problems) {
   std::vector<std::string> names;
-  for (const Member& member : root["limits"].members) {
+  for (const document::Member& member : root["limits"].members) {
     names.push_back(member.name);
   }
   std::set<std::string> used;
-  for (const Node& destination : root["destinations"].items) {
+  for (const document::Node& destination : root["destinations"].items) {
     CheckReference(destination["shared"], names, "limit under /limits", problems);
     used.insert(destination["shared"].text);
   }
-  for (const Member& member : root["limits"].members) {
+  for (const document::Member& member : root["limits"].members) {
     if (used.count(member.name) == 0) {
       problems.Warning(member.value, "no destination shares this limit", {.show_value = false});
     }
@@ -102,7 +103,7 @@ void CheckSharedLimits(const Node& root, Problems& problems) {
 
 }  // namespace
 
-void CheckReferences(const Node& root, Problems& problems) {
+void CheckReferences(const document::Node& root, document::Problems& problems) {
   for (const char* list : {"sources", "streams", "destinations"}) {
     CheckUnique(root[list], problems);
   }
@@ -110,10 +111,10 @@ void CheckReferences(const Node& root, Problems& problems) {
   const std::vector<std::string> destinations = Names(root["destinations"]);
   std::set<std::string> used_sources;
   std::set<std::string> used_destinations;
-  for (const Node& stream : root["streams"].items) {
+  for (const document::Node& stream : root["streams"].items) {
     CheckStream(stream, sources, destinations, problems);
     used_sources.insert(stream["source"].text);
-    for (const Node& target : stream["destinations"].items) {
+    for (const document::Node& target : stream["destinations"].items) {
       used_destinations.insert(target.text);
     }
   }

@@ -10,13 +10,13 @@
 namespace packhorse::config {
 namespace {
 
-void Report(const Node& at, const std::optional<FileProblem>& problem, Problems& problems) {
+void Report(const document::Node& at, const std::optional<FileProblem>& problem, document::Problems& problems) {
   if (problem) {
     problems.Error(at, problem->message, {.allowed = problem->allowed});
   }
 }
 
-void CheckEnvironment(const Node& name, Problems& problems) {
+void CheckEnvironment(const document::Node& name, document::Problems& problems) {
   const char* value = std::getenv(name.text.c_str());
   if (value == nullptr || *value == '\0') {
     problems.Error(name,
@@ -25,7 +25,7 @@ void CheckEnvironment(const Node& name, Problems& problems) {
   }
 }
 
-void CheckCredential(const Node& name, Problems& problems) {
+void CheckCredential(const document::Node& name, document::Problems& problems) {
   const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
   if (folder == nullptr || *folder == '\0') {
     problems.Warning(name, "can only be checked within the service: $CREDENTIALS_DIRECTORY is not set here");
@@ -35,7 +35,7 @@ void CheckCredential(const Node& name, Problems& problems) {
   Report(name, CheckFile(std::string(folder) + "/" + name.text, kMaxSecretBytes, false), problems);
 }
 
-void CheckOneSecret(const Node& secret, Problems& problems) {
+void CheckOneSecret(const document::Node& secret, document::Problems& problems) {
   if (secret["file"].usable()) {
     Report(secret["file"], CheckFile(secret["file"].text, kMaxSecretBytes, true), problems);
   }
@@ -48,7 +48,7 @@ void CheckOneSecret(const Node& secret, Problems& problems) {
 }
 
 // Between two rotations there is no next secret.
-bool IsThere(const Node& next) {
+bool IsThere(const document::Node& next) {
   if (next["file"].usable()) {
     return access(next["file"].text.c_str(), F_OK) == 0 || errno != ENOENT;
   }
@@ -60,7 +60,7 @@ bool IsThere(const Node& next) {
          access((std::string(folder) + "/" + next["credential"].text).c_str(), F_OK) == 0;
 }
 
-bool SamePlace(const Node& a, const Node& b) {
+bool SamePlace(const document::Node& a, const document::Node& b) {
   for (const char* kind : {"file", "env", "credential"}) {
     if (a[kind].usable() && b[kind].usable() && a[kind].text == b[kind].text) {
       return true;
@@ -69,9 +69,9 @@ bool SamePlace(const Node& a, const Node& b) {
   return false;
 }
 
-void CheckSecret(const Node& secret, Problems& problems) {
+void CheckSecret(const document::Node& secret, document::Problems& problems) {
   CheckOneSecret(secret, problems);
-  const Node& next = secret["next"];
+  const document::Node& next = secret["next"];
   if (IsThere(next)) {
     CheckOneSecret(next, problems);
   }
@@ -80,7 +80,7 @@ void CheckSecret(const Node& secret, Problems& problems) {
   }
 }
 
-void CheckTls(const Node& tls, Problems& problems) {
+void CheckTls(const document::Node& tls, document::Problems& problems) {
   for (const char* name : {"ca", "certificate", "key"}) {
     if (tls[name].usable()) {
       Report(tls[name], CheckPemFile(tls[name].text, std::string_view(name) == "key"), problems);
@@ -96,12 +96,12 @@ void CheckTls(const Node& tls, Problems& problems) {
 
 }  // namespace
 
-void CheckSecrets(const Node& root, Problems& problems) {
-  for (const Node& source : root["sources"].items) {
+void CheckSecrets(const document::Node& root, document::Problems& problems) {
+  for (const document::Node& source : root["sources"].items) {
     CheckSecret(source["password"], problems);
     CheckTls(source["tls"], problems);
   }
-  for (const Node& destination : root["destinations"].items) {
+  for (const document::Node& destination : root["destinations"].items) {
     for (const char* name : {"token", "password", "value"}) {
       CheckSecret(destination["auth"][name], problems);
     }

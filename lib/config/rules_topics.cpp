@@ -12,29 +12,29 @@ constexpr std::size_t kMaxFilters = 1'024;
 
 struct Entry {
   TopicPattern pattern;
-  const Node* topic;
+  const document::Node* topic;
   std::size_t stream;
   std::string stream_name;
 };
 
 // How the text of an entry is named in a message.
 std::string Title(const Entry& entry) {
-  return Quoted(entry.pattern.text()) + " of stream " + Quoted(entry.stream_name);
+  return document::Quoted(entry.pattern.text()) + " of stream " + document::Quoted(entry.stream_name);
 }
 
 // The source of a stream; where it says none, all such streams belong to the only source.
-std::string SourceOf(const Node& stream) { return stream["source"].usable() ? stream["source"].text : ""; }
+std::string SourceOf(const document::Node& stream) { return stream["source"].usable() ? stream["source"].text : ""; }
 
-std::map<std::string, std::vector<Entry>> Collect(const Node& root, Problems& problems) {
+std::map<std::string, std::vector<Entry>> Collect(const document::Node& root, document::Problems& problems) {
   std::map<std::string, std::vector<Entry>> by_source;
-  const std::vector<Node>& streams = root["streams"].items;
-  const std::vector<Node>& sources = root["sources"].items;
+  const std::vector<document::Node>& streams = root["streams"].items;
+  const std::vector<document::Node>& sources = root["sources"].items;
   const std::string only = sources.size() == 1 ? sources.front()["name"].text : "";
   for (std::size_t i = 0; i < streams.size(); ++i) {
     const std::string named = SourceOf(streams[i]);
     std::vector<Entry>& entries = by_source[named.empty() ? only : named];
-    for (const Node& topic : streams[i]["topics"].items) {
-      if (!topic.usable() || topic.kind != Node::Kind::kString) {
+    for (const document::Node& topic : streams[i]["topics"].items) {
+      if (!topic.usable() || topic.kind != document::Node::Kind::kString) {
         continue;
       }
       Result<TopicPattern> pattern = TopicPattern::Parse(topic.text);
@@ -63,7 +63,7 @@ const Entry* FirstBefore(const std::vector<Entry>& entries, std::size_t i, Predi
 
 // Reports at most one problem for entry `i`: the gravest with an earlier entry.
 void CheckEntry(const std::vector<Entry>& entries, const std::vector<bool>& subscribed, std::size_t i,
-                Problems& problems) {
+                document::Problems& problems) {
   const Entry& entry = entries[i];
   const auto overlaps = [&](std::size_t j) { return Overlap(entries[j].pattern, entry.pattern); };
   const Entry* clash =
@@ -78,18 +78,20 @@ void CheckEntry(const std::vector<Entry>& entries, const std::vector<bool>& subs
   const Entry* cover =
       FirstBefore(entries, i, [&](std::size_t j) { return Covers(entries[j].pattern, entry.pattern); });
   if (cover != nullptr) {
-    problems.Warning(*entry.topic, cover->stream == entry.stream
-                                       ? "adds nothing: " + Quoted(cover->pattern.text()) + " already matches all of it"
-                                       : "is shadowed: no message comes here, because " + Title(*cover) +
-                                             " stands earlier and matches all of it");
+    problems.Warning(
+        *entry.topic,
+        cover->stream == entry.stream
+            ? "adds nothing: " + document::Quoted(cover->pattern.text()) + " already matches all of it"
+            : "is shadowed: no message comes here, because " + Title(*cover) + " stands earlier and matches all of it");
     return;
   }
   const Entry* overlapped = FirstBefore(entries, i, overlaps);
   if (overlapped != nullptr) {
-    problems.Warning(*entry.topic, overlapped->stream == entry.stream
-                                       ? "makes " + Quoted(overlapped->pattern.text()) + " of this stream needless"
-                                       : "overlaps " + Title(*overlapped) +
-                                             ": what matches both goes to that stream, because it stands earlier");
+    problems.Warning(
+        *entry.topic,
+        overlapped->stream == entry.stream
+            ? "makes " + document::Quoted(overlapped->pattern.text()) + " of this stream needless"
+            : "overlaps " + Title(*overlapped) + ": what matches both goes to that stream, because it stands earlier");
   }
 }
 
@@ -108,10 +110,11 @@ std::vector<bool> Subscribed(const std::vector<TopicPattern>& patterns) {
   return subscribed;
 }
 
-void CheckTopics(const Node& root, Problems& problems) {
+void CheckTopics(const document::Node& root, document::Problems& problems) {
   for (const auto& [source, entries] : Collect(root, problems)) {
     if (entries.size() > kMaxFilters) {
-      problems.Error(*entries[kMaxFilters].topic, "one topic filter too many for the source " + Quoted(source),
+      problems.Error(*entries[kMaxFilters].topic,
+                     "one topic filter too many for the source " + document::Quoted(source),
                      {.allowed = "at most " + std::to_string(kMaxFilters) + " for one source"});
       continue;
     }

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "config/rules.h"
-#include "config/suggest.h"
+#include "document/suggest.h"
 
 namespace packhorse::config {
 namespace {
@@ -22,7 +22,7 @@ std::string SchemeMeant(std::string_view scheme, const std::vector<std::string>&
       return "did you mean \"" + std::string(meant) + "://\"?";
     }
   }
-  const std::string nearest = Nearest(scheme, schemes);
+  const std::string nearest = document::Nearest(scheme, schemes);
   return nearest.empty() ? "" : "did you mean \"" + nearest + "://\"?";
 }
 
@@ -31,11 +31,12 @@ struct Checked {
   bool plaintext = false;
 };
 
-Checked CheckUrl(const Node& url, const std::vector<std::string>& schemes, bool allow_plaintext, Problems& problems) {
-  if (!url.usable() || url.kind != Node::Kind::kString) {
+Checked CheckUrl(const document::Node& url, const std::vector<std::string>& schemes, bool allow_plaintext,
+                 document::Problems& problems) {
+  if (!url.usable() || url.kind != document::Node::Kind::kString) {
     return {};
   }
-  const std::string shown = Quoted(WithoutSecrets(url.text), 120);
+  const std::string shown = document::Quoted(WithoutSecrets(url.text), 120);
   const UrlCheck check = ParseUrl(url.text, schemes);
   if (!check.url) {
     const std::string suggestion = check.other_scheme.empty() ? "" : SchemeMeant(check.other_scheme, schemes);
@@ -53,18 +54,18 @@ Checked CheckUrl(const Node& url, const std::vector<std::string>& schemes, bool 
 }
 
 // TLS settings where nothing uses TLS are most likely a mistake in the URL.
-void WarnUselessTls(const Node& tls, Problems& problems) {
-  const bool written =
-      std::any_of(tls.members.begin(), tls.members.end(), [](const Member& member) { return member.value.written; });
+void WarnUselessTls(const document::Node& tls, document::Problems& problems) {
+  const bool written = std::any_of(tls.members.begin(), tls.members.end(),
+                                   [](const document::Member& member) { return member.value.written; });
   if (tls.written && written) {
     problems.Warning(tls, "has no effect: no URL here uses TLS", {.show_value = false});
   }
 }
 
-void CheckSourceUrls(const Node& source, Problems& problems) {
+void CheckSourceUrls(const document::Node& source, document::Problems& problems) {
   bool any_tls = false;
   bool any_broken = false;
-  for (const Node& url : source["urls"].items) {
+  for (const document::Node& url : source["urls"].items) {
     const Checked checked = CheckUrl(url, {"mqtt", "mqtts"}, source["allow_plaintext"].boolean, problems);
     any_tls = any_tls || (checked.ok && !checked.plaintext);
     any_broken = any_broken || !checked.ok;
@@ -75,14 +76,14 @@ void CheckSourceUrls(const Node& source, Problems& problems) {
 }
 
 // Two connections under one client identifier throw each other out for ever (MQTT 5 section 3.1.4-3).
-void CheckClientIds(const Node& root, Problems& problems) {
-  const std::vector<Node>& sources = root["sources"].items;
-  const auto id = [&](const Node& source) {
+void CheckClientIds(const document::Node& root, document::Problems& problems) {
+  const std::vector<document::Node>& sources = root["sources"].items;
+  const auto id = [&](const document::Node& source) {
     return source["client_id"].usable() ? source["client_id"].text : "packhorse-" + root["gateway"]["id"].text;
   };
-  const auto shares_broker = [](const Node& a, const Node& b) {
-    for (const Node& left : a["urls"].items) {
-      for (const Node& right : b["urls"].items) {
+  const auto shares_broker = [](const document::Node& a, const document::Node& b) {
+    for (const document::Node& left : a["urls"].items) {
+      for (const document::Node& right : b["urls"].items) {
         const UrlCheck one = ParseUrl(left.text, {"mqtt", "mqtts"});
         const UrlCheck two = ParseUrl(right.text, {"mqtt", "mqtts"});
         if (one.url && two.url && Lower(one.url->host) == Lower(two.url->host) && one.url->port == two.url->port) {
@@ -95,18 +96,18 @@ void CheckClientIds(const Node& root, Problems& problems) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (id(sources[i]) == id(sources[j]) && shares_broker(sources[i], sources[j])) {
-        const Node& own = sources[i]["client_id"];
+        const document::Node& own = sources[i]["client_id"];
         problems.Error(
             own.usable() ? own : sources[i],
             "has the same client_id as " + sources[j].pointer + " at the same broker: they would disconnect each other",
-            {.allowed = "a client_id of its own for each source", .value = Quoted(id(sources[i]))});
+            {.allowed = "a client_id of its own for each source", .value = document::Quoted(id(sources[i]))});
         break;
       }
     }
   }
 }
 
-void CheckListen(const Node& listen, Problems& problems) {
+void CheckListen(const document::Node& listen, document::Problems& problems) {
   if (!listen.usable()) {
     return;
   }
@@ -121,12 +122,12 @@ void CheckListen(const Node& listen, Problems& problems) {
 
 }  // namespace
 
-void CheckUrls(const Node& root, Problems& problems) {
-  for (const Node& source : root["sources"].items) {
+void CheckUrls(const document::Node& root, document::Problems& problems) {
+  for (const document::Node& source : root["sources"].items) {
     CheckSourceUrls(source, problems);
   }
   CheckClientIds(root, problems);
-  for (const Node& destination : root["destinations"].items) {
+  for (const document::Node& destination : root["destinations"].items) {
     const Checked checked =
         CheckUrl(destination["url"], {"http", "https"}, destination["allow_plaintext"].boolean, problems);
     if (checked.ok && checked.plaintext) {

@@ -89,11 +89,11 @@ class GenericJson final : public DeviceContract {
   bool IsBatch(const Document& document, const ObjectArray& array, WallTime received) const;
   const ObjectArray* FindBatch(const Document& document, WallTime received) const;
   void AppendOne(Document& document, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
-  bool AppendBatch(JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
+  bool AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
                    const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
-  bool AppendRecords(JsonReader& reader, JsonLimits& left, Document& document, const CanonicalRecord& base,
+  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, const CanonicalRecord& base,
                      std::vector<CanonicalRecord>& records) const;
-  bool ReadAll(JsonReader& reader, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+  bool ReadAll(format::JsonReader& reader, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
 
   std::string name_;
   JsonLimits limits_;
@@ -209,7 +209,7 @@ void GenericJson::AppendOne(Document& document, const CanonicalRecord& base,
 }
 
 // Takes `count` times `fields` and `bytes` off what one message may still hold.
-bool Spend(JsonReader& reader, JsonLimits& left, std::size_t count, std::size_t fields, std::size_t bytes) {
+bool Spend(format::JsonReader& reader, JsonLimits& left, std::size_t count, std::size_t fields, std::size_t bytes) {
   if (count > 0 && (fields > left.max_fields / count || bytes > left.max_decoded_bytes / count)) {
     return reader.Fail("too_large", "the records of this message together hold more than the contract allows");
   }
@@ -225,8 +225,9 @@ std::size_t Bytes(const std::vector<Field>& fields) {
   });
 }
 
-bool GenericJson::AppendBatch(JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
-                              const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const {
+bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document,
+                              const ObjectArray& array, const CanonicalRecord& base,
+                              std::vector<CanonicalRecord>& records) const {
   if (records.size() + array.elements.size() > limits_.max_records) {
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
@@ -258,8 +259,8 @@ bool GenericJson::AppendBatch(JsonReader& reader, JsonLimits& left, Document& do
   return true;
 }
 
-bool GenericJson::AppendRecords(JsonReader& reader, JsonLimits& left, Document& document, const CanonicalRecord& base,
-                                std::vector<CanonicalRecord>& records) const {
+bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document,
+                                const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const {
   const std::size_t first = records.size();
   const bool lossy = DropRepeated(document.fields) || document.lossy;
   const ObjectArray* batch = FindBatch(document, base.server_received_at);
@@ -284,7 +285,7 @@ bool GenericJson::AppendRecords(JsonReader& reader, JsonLimits& left, Document& 
 }
 
 // Documents separated by line breaks (NDJSON); usually there is one.
-bool GenericJson::ReadAll(JsonReader& reader, const CanonicalRecord& base,
+bool GenericJson::ReadAll(format::JsonReader& reader, const CanonicalRecord& base,
                           std::vector<CanonicalRecord>& records) const {
   JsonLimits left = limits_;
   while (true) {
@@ -329,9 +330,9 @@ Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& cont
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return Quarantine("empty", "the payload holds nothing but white space");
   }
-  JsonReader reader(text);
+  format::JsonReader reader(text);
   if (!ReadAll(reader, Base(message, context), decoded.records)) {
-    const JsonFault& fault = reader.fault();
+    const format::JsonFault& fault = reader.fault();
     return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
   }
   const bool several = decoded.records.size() > 1;

@@ -17,7 +17,7 @@ enum class Place : std::uint8_t {
 
 class Flattener {
  public:
-  Flattener(JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out)
+  Flattener(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out)
       : reader_(reader), limits_(limits), times_(times), out_(out) {}
 
   bool Run() { return ReadValue(Place::kRoot, nullptr, 1); }
@@ -31,7 +31,7 @@ class Flattener {
   bool ReadLeaf(const TimeField* time, bool in_element);
   bool AddField(Value value, bool leaf, std::size_t text_bytes);
 
-  JsonReader& reader_;
+  format::JsonReader& reader_;
   const JsonLimits& limits_;
   const TimeRecogniser& times_;
   Document& out_;
@@ -196,7 +196,7 @@ bool Flattener::ReadElement(Place place, std::size_t index, std::size_t depth, O
 
 }  // namespace
 
-bool ReadDocument(JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out) {
+bool ReadDocument(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out) {
   out.fields.reserve(16);
   if (!Flattener(reader, limits, times, out).Run()) {
     return false;

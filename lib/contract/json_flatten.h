@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "contract/device_time.h"
-#include "contract/json_reader.h"
+#include "format/json/reader.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::contract {
@@ -63,6 +63,6 @@ struct Document {
 };
 
 // Reads one document. False when it is not JSON or beyond a limit: see the reader's fault().
-bool ReadDocument(JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out);
+bool ReadDocument(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out);
 
 }  // namespace packhorse::contract

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "contract/json_writer.h"
+#include "format/json/writer.h"
 
 namespace packhorse::contract {
 namespace {
@@ -19,7 +19,7 @@ void AppendQuoted(std::string& out, std::string_view name) {
 void AppendText(std::string& out, std::string_view member, std::string_view text) {
   if (!text.empty()) {
     out += member;
-    AppendString(out, text);
+    format::AppendString(out, text);
   }
 }
 
@@ -27,12 +27,12 @@ void AppendDeviceTime(std::string& out, const DeviceTime& time) {
   out += ",\"device_time\":{";
   if (!time.value.empty()) {
     out += "\"value\":";
-    AppendString(out, time.value);
+    format::AppendString(out, time.value);
     out += ',';
   }
   if (!time.raw.empty()) {
     out += "\"raw\":";
-    AppendString(out, time.raw);
+    format::AppendString(out, time.raw);
     out += ',';
   }
   out += "\"source\":";
@@ -41,7 +41,7 @@ void AppendDeviceTime(std::string& out, const DeviceTime& time) {
   AppendQuoted(out, Name(time.quality));
   if (time.skew_ms) {
     out += ",\"skew_ms\":";
-    AppendInteger(out, *time.skew_ms);
+    format::AppendInteger(out, *time.skew_ms);
   }
   out += '}';
 }
@@ -55,9 +55,9 @@ void AppendMeasurements(std::string& out, const std::vector<Measurement>& measur
   for (const Measurement& measurement : measurements) {
     out += separator;
     separator = ',';
-    AppendString(out, measurement.name);
+    format::AppendString(out, measurement.name);
     out += ":{\"value\":";
-    AppendValue(out, measurement.value);
+    format::AppendValue(out, measurement.value);
     AppendText(out, ",\"unit\":", measurement.unit);
     out += '}';
   }
@@ -73,9 +73,9 @@ void AppendAttributes(std::string& out, const std::vector<Attribute>& attributes
   for (const Attribute& attribute : attributes) {
     out += separator;
     separator = ',';
-    AppendString(out, attribute.name);
+    format::AppendString(out, attribute.name);
     out += ':';
-    AppendValue(out, attribute.value);
+    format::AppendValue(out, attribute.value);
   }
   out += '}';
 }
@@ -132,27 +132,27 @@ constexpr std::string_view kTail = "]}";
 
 std::string PackhorseEnvelope::Head(const BatchHeader& header, std::size_t records) const {
   std::string out = "{\"contract\":";
-  AppendString(out, definition_.name);
+  format::AppendString(out, definition_.name);
   out += ",\"gateway\":{\"id\":";
-  AppendString(out, header.gateway_id);
+  format::AppendString(out, header.gateway_id);
   if (!header.gateway_attributes.empty()) {
     out += ",\"attributes\":";
     char separator = '{';
     for (const auto& [name, value] : header.gateway_attributes) {
       out += separator;
       separator = ',';
-      AppendString(out, name);
+      format::AppendString(out, name);
       out += ':';
-      AppendString(out, value);
+      format::AppendString(out, value);
     }
     out += '}';
   }
   out += "},\"batch\":{\"id\":";
-  AppendString(out, header.batch_id);
+  format::AppendString(out, header.batch_id);
   out += ",\"lane\":";
   AppendQuoted(out, Name(header.lane));
   out += ",\"records\":";
-  AppendUnsigned(out, records);
+  format::AppendUnsigned(out, records);
   out += "},\"records\":[";
   return out;
 }
@@ -228,18 +228,18 @@ std::string ToJson(const CanonicalRecord& record) {
   std::string out;
   out.reserve(EstimateBytes(record));
   out += "{\"record_id\":";
-  AppendString(out, record.record_id);
+  format::AppendString(out, record.record_id);
   out += ",\"sequence\":";
-  AppendUnsigned(out, record.sequence);
+  format::AppendUnsigned(out, record.sequence);
   out += ",\"kind\":";
   AppendQuoted(out, Name(record.kind));
   AppendText(out, ",\"stream\":", record.stream);
   AppendText(out, ",\"device_id\":", record.device_id);
   out += ",\"server_received_at\":";
-  AppendWallTime(out, record.server_received_at);
+  format::AppendWallTime(out, record.server_received_at);
   if (record.server_received_at_raw && record.gateway_clock == ClockState::kRecovered) {
     out += ",\"server_received_at_raw\":";
-    AppendWallTime(out, *record.server_received_at_raw);
+    format::AppendWallTime(out, *record.server_received_at_raw);
   }
   out += ",\"gateway_clock\":";
   AppendQuoted(out, Name(record.gateway_clock));

@@ -106,6 +106,6 @@ bool Connection::WantsToRead() const {
   return !broken_ && !finishing_ && !end_of_input_ && input_.size() <= limits_.request_bytes + 1;
 }
 
-bool Connection::WantsTurn() const { return !broken_ && (!output_.empty() || HasLine()); }
+bool Connection::WantsIteration() const { return !broken_ && (!output_.empty() || HasLine()); }
 
 }  // namespace packhorse::control

@@ -52,8 +52,8 @@ class Connection {
   // When Ended() may become true by time alone.
   MonoTime Deadline() const { return last_active_ + limits_.idle; }
   bool WantsToRead() const;
-  // Also when a further request waits in the buffer: then a turn is wanted at once.
-  bool WantsTurn() const;
+  // Also when a further request waits in the buffer: then an iteration is wanted at once.
+  bool WantsIteration() const;
 
   Wait wait = Wait::kNothing;
   bool following = false;    // gets lines that it did not ask for one by one

@@ -23,9 +23,9 @@ namespace {
 using Wait = Connection::Wait;
 
 constexpr int kBacklog = 16;
-constexpr int kEventsPerTurn = 32;
-constexpr int kRequestsPerTurn = 64;  // of one connection, before the loop gets its turn again
-constexpr int kAcceptsPerTurn = 64;
+constexpr int kEventsPerIteration = 32;
+constexpr int kRequestsPerIteration = 64;  // of one connection, before the loop goes on
+constexpr int kAcceptsPerIteration = 64;
 constexpr std::size_t kSmallAnswer = 65'536;  // always fits
 constexpr std::chrono::seconds kListenPause{1};
 constexpr std::chrono::seconds kFileLook{1};
@@ -72,7 +72,7 @@ class UnixServer final : public Server {
   void PauseListening(std::optional<MonoTime> until);
   void Admit(Fd fd);
   bool OurFile() const;
-  void HoldFile();
+  void KeepFile();
   // Whether there is room for one more. Whoever may change things finds it also where others have taken everything:
   // then one ends that lets us wait.
   bool MakeRoom(bool may_change);
@@ -160,12 +160,12 @@ bool UnixServer::MakeRoom(bool may_change) {
   if (!may_change || goes == nullptr) {
     return false;
   }
-  goes->Drop();  // Settle() takes it out, once this turn is over
+  goes->Drop();  // Settle() takes it out, once this iteration is over
   return true;
 }
 
 // Somebody may have removed or replaced it: then nobody finds us there any more.
-void UnixServer::HoldFile() {
+void UnixServer::KeepFile() {
   const MonoTime now = clock_.Mono();
   if (now < next_look_) {
     return;
@@ -210,7 +210,7 @@ void UnixServer::PauseListening(std::optional<MonoTime> until) {
 }
 
 void UnixServer::AcceptAll() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+  for (int i = 0; i < kAcceptsPerIteration; ++i) {
     Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd.valid()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -274,7 +274,7 @@ void UnixServer::ServeConnection(std::uint64_t id, Connection& connection) {
   std::string line;
   connection.Receive(clock_.Mono());
   connection.Flush(clock_.Mono());
-  for (int i = 0; i < kRequestsPerTurn && connection.NextLine(line, clock_.Mono()); ++i) {
+  for (int i = 0; i < kRequestsPerIteration && connection.NextLine(line, clock_.Mono()); ++i) {
     Handle(id, connection, line);
     connection.Flush(clock_.Mono());
     connection.Receive(clock_.Mono());
@@ -287,8 +287,8 @@ void UnixServer::Serve() {
     return;  // a handler called us
   }
   serving_ = true;
-  std::array<epoll_event, kEventsPerTurn> events{};
-  const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, 0);
+  std::array<epoll_event, kEventsPerIteration> events{};
+  const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerIteration, 0);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.u64 == kListenerKey) {
@@ -300,7 +300,7 @@ void UnixServer::Serve() {
       }
     }
   }
-  HoldFile();
+  KeepFile();
   serving_ = false;
   Settle();
 }
@@ -318,7 +318,7 @@ void UnixServer::Settle() {
       continue;
     }
     epoll_event event{};
-    event.events = (connection.WantsToRead() ? EPOLLIN : 0U) | (connection.WantsTurn() ? EPOLLOUT : 0U);
+    event.events = (connection.WantsToRead() ? EPOLLIN : 0U) | (connection.WantsIteration() ? EPOLLOUT : 0U);
     event.data.u64 = entry->first;
     if (event.events != connection.events) {
       epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.fd(), &event);

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxSuspects = 1'000;
 constexpr std::size_t kSamples = 3;
-// Until what else there is has been tried; more than a turn of the loop takes to find it.
+// Until what else there is has been tried; more than an iteration of the loop takes to find it.
 constexpr auto kAfterOther = 1s;
 constexpr auto kTellAgain = 1min;
 constexpr int kStatusGatewayTimeout = 504;

@@ -88,7 +88,7 @@ void LimitKeeper::Enforce(MonoTime now) {
   events_.Follow(report.problem.has_value(), kFailing, "", report.problem ? report.problem->message : "", wall);
 }
 
-std::string LimitKeeper::HeldBecause(const queue::Stats& stats) const {
+std::string LimitKeeper::BlockedBecause(const queue::Stats& stats) const {
   if (stats.full == queue::kFullDisk) {
     return "the disk is full: the broker keeps what comes until there is room";
   }

@@ -27,7 +27,7 @@ class LimitKeeper {
   void Enforce(MonoTime now);
   // Why the sources are to be off their brokers, which keep the sessions and what comes for them: the disk is full, or
   // the queue is and is to block. Empty: they need not.
-  std::string HeldBecause(const queue::Stats& stats) const;
+  std::string BlockedBecause(const queue::Stats& stats) const;
 
  private:
   // Tells of each destination whose messages expire soon, once, as long as that is so.

@@ -104,11 +104,11 @@ void Observer::Unfollow(FollowerId id) {
   }
 }
 
-bool Observer::Turn() {
+bool Observer::Observe() {
   if (!ring_) {
     return false;
   }
-  const MonoTime end = clock_.Mono() + limits_.turn;
+  const MonoTime end = clock_.Mono() + limits_.iteration;
   do {
     const std::optional<Arrived> arrived = ring_->Take();
     if (!arrived) {

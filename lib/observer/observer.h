@@ -23,8 +23,8 @@ struct Observation {
 
 struct Limits {
   std::size_t messages = 1'000;
-  std::size_t bytes = 4U << 20U;          // of these messages, with what each costs beside its texts
-  std::chrono::microseconds turn{2'000};  // after which no further message is begun
+  std::size_t bytes = 4U << 20U;               // of these messages, with what each costs beside its texts
+  std::chrono::microseconds iteration{2'000};  // after which no further message is begun
 };
 
 struct Stats {
@@ -57,7 +57,7 @@ class Observer {
   // After the last one the tap and what still waits are given up.
   void Unfollow(FollowerId id);
   // Shows what has arrived, for a bounded time; true when more waits. Call it when nothing more urgent is due.
-  bool Turn();
+  bool Observe();
   Stats Snapshot() const;
 
  private:

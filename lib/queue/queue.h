@@ -34,7 +34,7 @@ namespace packhorse::queue {
 //   Result<std::unique_ptr<Queue>> queue = Open(options, clock);
 //   MakeIntake(**queue);       // ingest sees an IntakePort
 //   MakeDestination(**queue);  // delivery sees a DeliveryPort and a SuspectPort
-//   (*queue)->Poll();          // on each turn of the loop
+//   (*queue)->Poll();          // on each iteration of the loop
 //
 // What is declared here is for the daemon that owns the queue. Threads: the loop, except for the intake port and where
 // a method says otherwise. One internal store thread owns the writing connection and groups whatever is waiting into

@@ -274,16 +274,16 @@ CheckpointWork Store::BeginCheckpoint(bool clean) {
     work.bounded = true;
   }
   next_lazy_ = now + kLazyCheckpoint;
-  if (journal_ && journal_->CanTurn()) {
+  if (journal_ && journal_->CanRotate()) {
     // What does not go through here stays a gap until the next checkpoint: slower, not less safe.
-    const Status turned = journal_->Turn(position_ + 1);
-    if (!turned) {
-      NoteFailure(turned.error());
+    const Status rotated = journal_->Rotate(position_ + 1);
+    if (!rotated) {
+      NoteFailure(rotated.error());
     }
-    if (journal_skipped_ && turned) {
+    if (journal_skipped_ && rotated) {
       journal_skips_through_ = position_;
     }
-    journal_skipped_ = !turned;
+    journal_skipped_ = !rotated;
     checkpoints_.notify_all();  // there is room again
   }
   return work;

@@ -155,10 +155,11 @@ class Store {
   std::unique_ptr<WitnessKeeper> witness_;
   const StoreOptions options_;
 
-  LogPosition position_;          // of the last operation
-  LogPosition checkpointed_;      // of the last one that the database has
-  std::uint64_t grace_ = 0;       // bytes of arrivals that a full disk still takes, see store.cpp
-  bool journal_skipped_ = false;  // an operation did not fit the journal: none is written to it before its next turn
+  LogPosition position_;      // of the last operation
+  LogPosition checkpointed_;  // of the last one that the database has
+  std::uint64_t grace_ = 0;   // bytes of arrivals that a full disk still takes, see store.cpp
+  bool journal_skipped_ =
+      false;  // an operation did not fit the journal: none is written to it before its next rotation
   LogPosition journal_skips_through_ = 0;  // the journal counts only once the database has this
   bool checkpointing_ = false;
   bool busy_ = false;  // the store thread works with the files without the mutex, and checkpoints nothing

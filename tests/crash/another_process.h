@@ -25,7 +25,7 @@ class Memory {
 // How the process that does `work` ended: 0 well, 1 with a complaint, 128 + a signal.
 int InAnotherProcess(const std::function<void()>& work);
 
-// A queue in the folder, with a journal so small that it turns within a story.
+// A queue in the folder, with a journal so small that it rotates within a story.
 Options OptionsIn(const test::TempDir& dir, bool strict);
 
 // Which calls of a history have their turn: each n-th, as PACKHORSE_EVERY says (1: all of them).

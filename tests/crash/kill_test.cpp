@@ -28,7 +28,7 @@ bool InJournal(const SystemCall& call) { return call.kind == CallKind::kStore &&
 bool InLog(const SystemCall& call) { return call.kind == CallKind::kWrite && Holds(call.path, "-wal"); }
 bool InDatabase(const SystemCall& call) { return call.kind == CallKind::kWrite && call.path.ends_with("queue.db"); }
 bool SyncsLog(const SystemCall& call) { return call.kind == CallKind::kSync && Holds(call.path, "-wal"); }
-bool TurnsJournal(const SystemCall& call) { return InJournal(call) && call.offset == 0; }
+bool RotatesJournal(const SystemCall& call) { return InJournal(call) && call.offset == 0; }
 bool Writes(const SystemCall& call) { return call.kind == CallKind::kWrite || call.kind == CallKind::kStore; }
 bool Any(const SystemCall&) { return true; }
 
@@ -47,7 +47,7 @@ constexpr Row kRows[] = {
     {"JournalHeaderHalfWritten", Stage::kOpening, InJournal, 1, true},
     {"JournalAppendNotBegun", Stage::kAppending, InJournal, 3},
     {"JournalAppendHalfDone", Stage::kAppending, InJournal, 3, true},
-    {"JournalTurnHalfDone", Stage::kCheckpointing, TurnsJournal, 1, true},
+    {"JournalRotationHalfDone", Stage::kCheckpointing, RotatesJournal, 1, true},
     {"CommitNotBegun", Stage::kCheckpointing, InLog},
     {"CommitHalfWritten", Stage::kCheckpointing, InLog, 2, true},
     {"CommitNotSynced", Stage::kCheckpointing, SyncsLog},
@@ -64,7 +64,7 @@ constexpr Row kRows[] = {
     {"ReloadCommittedNotSynced", Stage::kReconfiguring, SyncsLog},
     {"SegmentsTrimmedNotCommitted", Stage::kTrimming, InLog, 2},
     {"SegmentsTrimmedNotSynced", Stage::kTrimming, SyncsLog},
-    {"FullJournalTurnedNotCommitted", Stage::kFilling, SyncsLog},
+    {"FullJournalRotatedNotCommitted", Stage::kFilling, SyncsLog},
     {"LastCommitNotSynced", Stage::kEnding, SyncsLog},
     {"LogHalfCopiedBack", Stage::kEnding, InDatabase, 2, true},
 };

@@ -24,7 +24,7 @@ enum class Stage : std::uint8_t {
   kCounting,
   kReconfiguring,
   kTrimming,
-  kFilling,  // until the journal turns
+  kFilling,  // until the journal rotates
   kEnding,
   kOver,
 };
@@ -48,7 +48,7 @@ struct Told {
 };
 
 // One history of a queue with one stream: messages arrive, go in batches, die, are replayed, a destination is added,
-// the journal turns.
+// the journal rotates.
 class Story {
  public:
   Story(Told& told, Options options) : told_(told), options_(std::move(options)) {}

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "document/problems.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
@@ -12,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::abort();
   }
   for (const auto& problem : loaded.problems) {
-    if (packhorse::config::Describe(problem).find('\n') != std::string::npos) {
+    if (packhorse::document::Describe(problem).find('\n') != std::string::npos) {
       std::abort();
     }
   }

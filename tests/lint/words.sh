@@ -21,7 +21,7 @@ forbid 'path of one machine' '(^|[^A-Za-z0-9_.>-])/(work|home/[a-z]|tmp/b|mnt)/'
 forbid 'host of a package mirror' '\b(deb|security|ftp)\.debian\.org|\bpypi\.org|registry\.npmjs'
 
 # Words that docs/glossary.md has replaced. What they still name on the disk and in public answers stays.
-retired='\b(folds?|folded|folding|unfolded|froze|frozen|freez(e|es|ing)|ballast|whereabouts)\b'
+retired='\b(folds?|folded|folding|unfolded|froze|frozen|freez(e|es|ing)|ballast|whereabouts|gates?)\b'
 stays='\.ballast|no_ballast|ballast_error|'"'fold'|\"fold\"|\`fold\`|\"frozen|frozen_|\"folded\""
 found=$(files '*.h' '*.cpp' '*.md' '*.mutant' | grep -vE '^docs/glossary\.md$' | tr '\n' '\0' | xargs -0 -r grep -nIiE "$retired" |
   grep -vE "$stays|decisions/[0-9]{4}-|^CHANGELOG" || true)

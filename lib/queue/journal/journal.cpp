@@ -24,7 +24,7 @@ constexpr std::string_view kMagic = "PKHJRNL1";
 constexpr std::size_t kHeaderBytes = 128;
 constexpr std::size_t kEntryHeaderBytes = 16;  // length, checksum, position
 constexpr const char* kNames[] = {"/intake.0", "/intake.1"};
-constexpr std::size_t kMostAside = 8;  // files of other queues, each of a few MiB of memory
+constexpr std::size_t kMostOfOthers = 8;  // files of other queues, each of a few MiB of memory
 
 struct Header {
   LogPosition first = 0;
@@ -139,7 +139,7 @@ std::uint64_t CountEntries(const Found& found) {
 }
 
 // Where a file of a queue lies that was set aside for another one's.
-std::string PathAside(const std::string& path, const std::string& queue_id) { return path + "." + queue_id; }
+std::string PathOfOther(const std::string& path, const std::string& queue_id) { return path + "." + queue_id; }
 
 bool IsName(const std::string& id) {
   return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), IsAlnum);
@@ -162,7 +162,7 @@ Status SetOthersAside(const Journal::Options& options) {
     if (!found || !*found || CountEntries(**found) == 0) {
       continue;
     }
-    if (Status moved = RenameIfThere(path, PathAside(path, header->queue_id)); !moved) {
+    if (Status moved = RenameIfThere(path, PathOfOther(path, header->queue_id)); !moved) {
       return moved.error().With("set a journal of another queue aside");
     }
   }
@@ -187,7 +187,7 @@ void TidyAside(const Journal::Options& options) {
       }
     }
   }
-  for (; kept.size() > kMostAside; kept.erase(kept.begin())) {
+  for (; kept.size() > kMostOfOthers; kept.erase(kept.begin())) {
     fs::remove(kept.begin()->second, failed);
   }
 }
@@ -244,7 +244,7 @@ Status Journal::Append(LogPosition position, std::string_view bytes) {
   return {};
 }
 
-Status Journal::Turn(LogPosition next) {
+Status Journal::Rotate(LogPosition next) {
   File& other = files_[1 - active_];
   RETURN_IF_ERROR(WriteHeader(other, next));
   files_[active_].writer = {};
@@ -277,7 +277,7 @@ Result<Journal::Left> Journal::Read(const Options& options, LogPosition after, c
   left.through = after;
   for (const char* name : kNames) {
     const std::string path = options.directory + name;
-    for (const std::string& each : {path, PathAside(path, options.queue_id)}) {
+    for (const std::string& each : {path, PathOfOther(path, options.queue_id)}) {
       Result<std::optional<Found>> found = Load(each);
       RETURN_IF_ERROR(found);
       if (!*found) {

@@ -56,9 +56,9 @@ class Journal {
   // REQUIRES: HasRoom. A failure leaves the journal as it was.
   Status Append(LogPosition position, std::string_view bytes);
 
-  // Goes on in the other file. REQUIRES: CanTurn().
-  bool CanTurn() const { return !files_[1 - active_].used; }
-  Status Turn(LogPosition next);
+  // Goes on in the other file. REQUIRES: CanRotate().
+  bool CanRotate() const { return !files_[1 - active_].used; }
+  Status Rotate(LogPosition next);
   // Everything up to `through` is in the database.
   void Release(LogPosition through);
 

@@ -71,7 +71,7 @@ Status Rename(const std::string& path) {
     return {};  // the new one is in its place
   }
   for (const char* suffix : {"-wal", ""}) {
-    RETURN_IF_ERROR(RenameIfThere(path + suffix, SetAsideFile(path) + suffix));
+    RETURN_IF_ERROR(RenameIfThere(path + suffix, DamagedPath(path) + suffix));
   }
   unlink((path + "-shm").c_str());
   // The new one may only get the name once the old one has another.
@@ -138,7 +138,7 @@ std::uint64_t BytesByLog(const std::string& log) {
 }  // namespace
 
 std::string SalvagedFile(const std::string& path) { return path + ".salvage"; }
-std::string SetAsideFile(const std::string& path) { return path + ".damaged"; }
+std::string DamagedPath(const std::string& path) { return path + ".damaged"; }
 
 void RemoveDatabase(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
@@ -202,7 +202,7 @@ Status PadDatabase(const std::string& path) {
 
 Status Exchange(const std::string& path, const Salvaged& report) {
   // One damaged database is kept: an older one goes, also its log, which must not be taken for the new one's.
-  RemoveDatabase(SetAsideFile(path));
+  RemoveDatabase(DamagedPath(path));
   RETURN_IF_ERROR(SyncDirectoryOf(path));
   RETURN_IF_ERROR(WriteFileAtomically(ReportFile(path), Encode(report), 0600));
   return Rename(path);
@@ -222,7 +222,7 @@ Result<std::optional<Salvaged>> FinishExchange(const std::string& path) {
   if (!report) {
     report.emplace();
     report->because = "a salvage was interrupted, and nothing is left that says why it was begun";
-    report->set_aside = SetAsideFile(path);
+    report->set_aside = DamagedPath(path);
   }
   return report;
 }

@@ -15,7 +15,7 @@ namespace packhorse::queue {
 
 // Where the new database is made, and where the damaged one is kept.
 std::string SalvagedFile(const std::string& path);
-std::string SetAsideFile(const std::string& path);
+std::string DamagedPath(const std::string& path);
 // Removes a database with its log and the like.
 void RemoveDatabase(const std::string& path);
 

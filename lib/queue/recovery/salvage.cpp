@@ -225,7 +225,7 @@ Result<Salvaged> Salvage(const std::string& path, const std::string& because, co
   RemoveDatabase(SalvagedFile(path));
   Salvaged report;
   report.because = because;
-  report.set_aside = SetAsideFile(path);
+  report.set_aside = DamagedPath(path);
   Status done = CheckSalvageRoom(path, 0);
   if (done) {
     done = PadDatabase(path);

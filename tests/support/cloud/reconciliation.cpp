@@ -29,12 +29,12 @@ std::string Parameter(const Request& request, const std::string& name) {
 }
 
 nlohmann::json ToJson(const ReconciliationWindow& window) {
-  nlohmann::json json = {
+  nlohmann::json object = {
       {"stream", window.stream}, {"hour", window.hour}, {"count", window.count}, {"hash", HashHex(window.hash)}};
   for (const auto& [field, sum] : window.sums) {
-    json["sums"][field] = sum;
+    object["sums"][field] = sum;
   }
-  return json;
+  return object;
 }
 
 }  // namespace

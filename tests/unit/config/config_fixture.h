@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "document/problems.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 
@@ -61,8 +62,8 @@ class ConfigTest : public testing::Test {
 
   static std::string All(const Loaded& loaded) {
     std::string text;
-    for (const Problem& problem : loaded.problems) {
-      text += Describe(problem) + "\n";
+    for (const document::Problem& problem : loaded.problems) {
+      text += document::Describe(problem) + "\n";
     }
     return text;
   }

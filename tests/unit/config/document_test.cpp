@@ -1,4 +1,4 @@
-#include "config/document.h"
+#include "document/document.h"
 
 #include "config_fixture.h"
 
@@ -21,7 +21,7 @@ TEST_P(BrokenTextTest, IsOneClearErrorForTheWholeFile) {
   EXPECT_FALSE(loaded.ok());
   ASSERT_EQ(loaded.problems.size(), 1U);
   EXPECT_EQ(loaded.problems[0].path, "");
-  const std::string line = Describe(loaded.problems[0]);
+  const std::string line = document::Describe(loaded.problems[0]);
   EXPECT_NE(line.find(GetParam().message), std::string::npos) << line;
   EXPECT_EQ(line.find("hunter2"), std::string::npos) << "shows what may be a secret: " << line;
 }
@@ -54,17 +54,17 @@ const std::vector<Broken> kBroken = {
 INSTANTIATE_TEST_SUITE_P(Texts, BrokenTextTest, testing::ValuesIn(kBroken), CaseName{});
 
 TEST(Document, CommentsOfBothKindsAreSkipped) {
-  const Document document = ParseDocument("// one\n{ /* two\n */ \"a\": 1 // three\n}\n");
+  const document::Document document = document::ParseDocument("// one\n{ /* two\n */ \"a\": 1 // three\n}\n");
   ASSERT_FALSE(document.problem);
   EXPECT_EQ(document.root["a"].integer, 1);
 }
 
 TEST(Document, ThirtyTwoLevelsAreAccepted) {
-  EXPECT_FALSE(ParseDocument(std::string(32, '[') + std::string(32, ']')).problem);
+  EXPECT_FALSE(document::ParseDocument(std::string(32, '[') + std::string(32, ']')).problem);
 }
 
 TEST(Document, ValuesKnowTheirLine) {
-  const Document document = ParseDocument("{\n\"a\": 1,\n\n\"b\":\n \"x\", \"c\": [\n2]\n}");
+  const document::Document document = document::ParseDocument("{\n\"a\": 1,\n\n\"b\":\n \"x\", \"c\": [\n2]\n}");
   ASSERT_FALSE(document.problem);
   EXPECT_EQ(document.root.line, 1U);
   EXPECT_EQ(document.root["a"].line, 2U);
@@ -74,7 +74,7 @@ TEST(Document, ValuesKnowTheirLine) {
 }
 
 TEST(Document, ASecondMemberOfTheSameNameIsMarked) {
-  const Document document = ParseDocument(R"({"a": 1, "b": {"a": 2}, "a": 3})");
+  const document::Document document = document::ParseDocument(R"({"a": 1, "b": {"a": 2}, "a": 3})");
   ASSERT_EQ(document.root.members.size(), 3U);
   EXPECT_FALSE(document.root.members[0].duplicate);
   EXPECT_TRUE(document.root.members[2].duplicate);
@@ -83,23 +83,24 @@ TEST(Document, ASecondMemberOfTheSameNameIsMarked) {
 }
 
 TEST(Document, NumbersKeepTheirKindAndText) {
-  const Document document = ParseDocument("[9223372036854775807, 9223372036854775808, -1, 1.50, 2e0]");
+  const document::Document document =
+      document::ParseDocument("[9223372036854775807, 9223372036854775808, -1, 1.50, 2e0]");
   ASSERT_FALSE(document.problem);
   EXPECT_EQ(document.root.items[0].integer, 9223372036854775807LL);
-  EXPECT_EQ(document.root.items[1].kind, Node::Kind::kNumber);
+  EXPECT_EQ(document.root.items[1].kind, document::Node::Kind::kNumber);
   EXPECT_EQ(document.root.items[1].text, "9223372036854775808");
   EXPECT_EQ(document.root.items[2].integer, -1);
   EXPECT_EQ(document.root.items[3].text, "1.50");
-  EXPECT_EQ(document.root.items[4].kind, Node::Kind::kNumber);
+  EXPECT_EQ(document.root.items[4].kind, document::Node::Kind::kNumber);
 }
 
 TEST(Document, DisplayShowsNothingOfAHiddenValue) {
-  Node node;
-  node.kind = Node::Kind::kString;
+  document::Node node;
+  node.kind = document::Node::Kind::kString;
   node.text = "a\tb\"c";
-  EXPECT_EQ(Display(node), R"("a\u0009b\"c")");
+  EXPECT_EQ(document::Display(node), R"("a\u0009b\"c")");
   node.hidden = true;
-  EXPECT_EQ(Display(node), "(not shown)");
+  EXPECT_EQ(document::Display(node), "(not shown)");
 }
 
 }  // namespace

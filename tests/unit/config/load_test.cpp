@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include "config_fixture.h"
+#include "document/problems.h"
 
 namespace packhorse::config {
 namespace {
@@ -171,7 +172,8 @@ TEST_F(ConfigTest, AFileThatIsNotThereIsNamed) {
   const Loaded loaded = Load(dir_ / "absent.json");
   ASSERT_EQ(loaded.problems.size(), 1U);
   EXPECT_FALSE(loaded.ok());
-  EXPECT_EQ(Describe(loaded.problems[0]), (dir_ / "absent.json") + ": cannot be read: No such file or directory");
+  EXPECT_EQ(document::Describe(loaded.problems[0]),
+            (dir_ / "absent.json") + ": cannot be read: No such file or directory");
 }
 
 TEST_F(ConfigTest, ADirectoryInsteadOfAFileIsRefused) {
@@ -234,10 +236,10 @@ TEST_F(ConfigTest, ManyMistakesAreAllReportedAtOnceInFileOrder) {
                                              "/destinations/0/auth",
                                              "/log/level"};
   std::vector<std::string> paths;
-  for (const Problem& problem : loaded.problems) {
+  for (const document::Problem& problem : loaded.problems) {
     paths.push_back(problem.path);
     EXPECT_EQ(problem.file, "test.json");
-    EXPECT_GT(problem.line, 0U) << Describe(problem);
+    EXPECT_GT(problem.line, 0U) << document::Describe(problem);
   }
   EXPECT_EQ(paths, expected) << All(loaded);
   EXPECT_EQ(All(loaded).find("hunter2"), std::string::npos);

@@ -1,4 +1,5 @@
 #include "config_fixture.h"
+#include "document/problems.h"
 
 namespace packhorse::config {
 namespace {
@@ -34,7 +35,7 @@ TEST_P(MistakeTest, IsReportedOnceAtItsPlaceAndExplained) {
   EXPECT_FALSE(loaded.ok());
   ASSERT_EQ(loaded.problems.size(), 1U) << All(loaded);
   EXPECT_EQ(loaded.problems[0].path, GetParam().path);
-  const std::string line = Describe(loaded.problems[0]);
+  const std::string line = document::Describe(loaded.problems[0]);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   for (const char* part : GetParam().parts) {
     EXPECT_NE(line.find(part), std::string::npos) << "missing: " << part << "\nin: " << line;
@@ -342,7 +343,7 @@ INSTANTIATE_TEST_SUITE_P(Auth, MistakeTest, testing::ValuesIn(kAuth), CaseName{}
 TEST_F(ConfigTest, AValueIsShortenedInTheMessage) {
   const Loaded loaded = ParseInDir(Minimal({.stream = "\"lane\": \"" + std::string(5000, 'x') + "\""}));
   ASSERT_EQ(loaded.problems.size(), 1U);
-  EXPECT_LT(Describe(loaded.problems[0]).size(), 250U);
+  EXPECT_LT(document::Describe(loaded.problems[0]).size(), 250U);
 }
 
 TEST_F(ConfigTest, MissingSectionsAreAllNamed) {
@@ -356,7 +357,7 @@ TEST_F(ConfigTest, MissingSectionsAreAllNamed) {
 TEST_F(ConfigTest, AnArrayAtTheTopIsRefused) {
   const Loaded loaded = ParseInDir("[]");
   ASSERT_EQ(loaded.problems.size(), 1U) << All(loaded);
-  EXPECT_EQ(Describe(loaded.problems[0]), "test.json: must be an object (line 1; is: an array of 0)");
+  EXPECT_EQ(document::Describe(loaded.problems[0]), "test.json: must be an object (line 1; is: an array of 0)");
 }
 
 TEST_F(ConfigTest, ATakenNameIsReportedAtTheLaterEntry) {
@@ -399,7 +400,7 @@ TEST_F(ConfigTest, TooManyAttributesAreOneMistake) {
   }
   const Loaded loaded = ParseInDir(Minimal({.gateway = "\"attributes\": {" + attributes + "}"}));
   ASSERT_EQ(loaded.problems.size(), 1U);
-  EXPECT_EQ(Describe(loaded.problems[0]),
+  EXPECT_EQ(document::Describe(loaded.problems[0]),
             "test.json: /gateway/attributes: has too many members (line 1; is: an object of 65; allowed: at most 64)");
 }
 

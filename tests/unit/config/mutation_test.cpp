@@ -1,6 +1,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "config_fixture.h"
+#include "document/problems.h"
 
 namespace packhorse::config {
 namespace {
@@ -15,8 +16,8 @@ class MutationTest : public ConfigTest {
   // Whatever the text is: an answer, each problem on one line of valid text, and an error unless all is well.
   static void ExpectAnswer(const std::string& text) {
     const Loaded loaded = Parse(text, "m.json");
-    for (const Problem& problem : loaded.problems) {
-      const std::string line = Describe(problem);
+    for (const document::Problem& problem : loaded.problems) {
+      const std::string line = document::Describe(problem);
       ASSERT_EQ(line.find('\n'), std::string::npos) << line;
       ASSERT_TRUE(IsValidUtf8(line)) << text;
       ASSERT_FALSE(problem.message.empty());

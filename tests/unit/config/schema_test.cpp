@@ -1,4 +1,4 @@
-#include "config/schema.h"
+#include "document/schema.h"
 
 #include <algorithm>
 #include <functional>
@@ -49,7 +49,7 @@ TEST(ConfigSchema, TheBinaryHoldsTheFileByteForByte) {
     text = file.path == "schema/config.schema.json" ? file.text : text;
   }
   EXPECT_EQ(text, SchemaText());
-  EXPECT_FALSE(EmbeddedSchema().problem);
+  EXPECT_FALSE(document::EmbeddedSchema("config.schema.json").problem);
 }
 
 TEST(ConfigSchema, EveryKeyHasADescriptionATypeAndADefault) {

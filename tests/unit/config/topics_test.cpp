@@ -1,4 +1,5 @@
 #include "config_fixture.h"
+#include "document/problems.h"
 
 namespace packhorse::config {
 namespace {
@@ -14,8 +15,8 @@ class TopicRuleTest : public ConfigTest {
     }
     return ParseInDir(Replace(Minimal(), R"({"name": "telemetry", "topics": ["a/{device}/b"]})", streams));
   }
-  static const Problem& Only(const Loaded& loaded) {
-    static const Problem none;
+  static const document::Problem& Only(const Loaded& loaded) {
+    static const document::Problem none;
     EXPECT_EQ(loaded.problems.size(), 1U) << All(loaded);
     return loaded.problems.empty() ? none : loaded.problems[0];
   }
@@ -60,7 +61,7 @@ TEST_F(TopicRuleTest, PartialOverlapThatAThirdFilterCoversIsOnlyAWarning) {
 TEST_F(TopicRuleTest, AStreamBehindAWiderOneIsShadowed) {
   const Loaded loaded = Streams({R"("a/#")", R"("a/{device}/b")"});
   EXPECT_TRUE(loaded.ok()) << All(loaded);
-  EXPECT_EQ(Only(loaded).severity, Problem::Severity::kWarning);
+  EXPECT_EQ(Only(loaded).severity, document::Problem::Severity::kWarning);
   EXPECT_EQ(Only(loaded).path, "/streams/1/topics/0");
   EXPECT_NE(Only(loaded).message.find("is shadowed"), std::string::npos);
   EXPECT_NE(Only(loaded).message.find("\"a/#\" of stream \"s0\""), std::string::npos);

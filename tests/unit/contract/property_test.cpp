@@ -169,7 +169,7 @@ TEST_F(Property, DamagedJsonIsAcceptedExactlyWhereAnotherParserAcceptsIt) {
   const TimeRecogniser times({});
   for (int round = 0; round < 30'000; ++round) {
     const std::string text = Mutated(maker.Object(3).dump(), maker);
-    JsonReader reader(text);
+    format::JsonReader reader(text);
     Document document;
     const bool read = ReadDocument(reader, limits, times, document) && (reader.Peek(), reader.AtEnd());
     const bool lossy = document.lossy;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "contract/cloud_contract.h"
-#include "contract/json_writer.h"
+#include "format/json/writer.h"
 
 namespace packhorse::contract {
 namespace {
@@ -131,7 +131,7 @@ TEST(JsonWriter, DoublesAreShortestExactAndStayDoubles) {
   };
   for (const auto& [number, text] : cases) {
     std::string out;
-    AppendDouble(out, number);
+    format::AppendDouble(out, number);
     EXPECT_EQ(out, text);
   }
 }
@@ -142,10 +142,10 @@ TEST(JsonWriter, ControlCharactersQuotesAndBackslashesAreEscaped) {
     all += static_cast<char>(c);
   }
   std::string out;
-  AppendString(out, all);
+  format::AppendString(out, all);
   EXPECT_EQ(Json::parse(out).get<std::string>(), all);
   out.clear();
-  AppendString(out, "a\"\\\b\f\n\r\t\x01\x7F/M\xC3\xBC");
+  format::AppendString(out, "a\"\\\b\f\n\r\t\x01\x7F/M\xC3\xBC");
   EXPECT_EQ(out, "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007f/M\xC3\xBC\"");
 }
 
@@ -155,7 +155,7 @@ TEST(JsonWriter, WallTimeIsWrittenAsFormatUtcDoes) {
                                     std::int64_t{-62'135'596'800'000'000}, std::int64_t{951'782'400'000'000}}) {
     const WallTime time{std::chrono::microseconds(micros)};
     std::string out;
-    AppendWallTime(out, time);
+    format::AppendWallTime(out, time);
     EXPECT_EQ(out, "\"" + FormatUtc(time) + "\"");
   }
 }

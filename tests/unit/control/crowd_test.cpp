@@ -41,7 +41,7 @@ class Crowd : public ServerTest {
       ASSERT_EQ(syscall(SYS_setresuid, kNobody, kNobody, kNobody), 0);
       peers_.emplace_back(path_);
     }).join();
-    Turn();
+    Iterate();
     return peers_.back();
   }
 
@@ -82,7 +82,7 @@ TEST_F(Crowd, AThousandThatSendHalfARequestKeepNobodyOutWhoMayChangeThings) {
   for (int i = 0; i < 1'000; ++i) {
     Peer& peer = peers_.emplace_back(path_);
     peer.Write("{\"command\":");
-    Turn();
+    Iterate();
     clock_.Advance(std::chrono::milliseconds(1));
   }
   Peer late(path_);
@@ -95,10 +95,10 @@ TEST_F(Crowd, WhoeverWaitsForAnAnswerKeepsHisPlace) {
   Start();
   for (int i = 0; i < 16; ++i) {
     peers_.emplace_back(path_).Write("{\"command\":\"later\"}\n");
-    Turn();
+    Iterate();
   }
   Peer refused(path_);
-  Turn();
+  Iterate();
   EXPECT_TRUE(Has(refused.Read(), "limit_exceeded"));
   EXPECT_FALSE(peers_.front().closed());
 }
@@ -124,7 +124,7 @@ TEST_F(Crowd, LargeAnswersThatNobodyReadsAreBoundedInAll) {
   for (int i = 0; i < 8; ++i) {
     Peer& peer = peers_.emplace_back(path_);
     peer.Write("{\"command\":\"big\",\"args\":{\"n\":12000000}}\n");
-    Turn();
+    Iterate();
     std::string begin(4096, '\0');
     begin.resize(static_cast<std::size_t>(std::max<ssize_t>(recv(peer.fd(), begin.data(), begin.size(), MSG_PEEK), 0)));
     refused += Has(begin, "\"busy\"") ? 1 : 0;

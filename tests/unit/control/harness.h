@@ -95,7 +95,7 @@ class ServerTest : public ::testing::Test {
     server_ = std::move(made).value();
   }
   // Turns of the loop until its descriptor says that nothing is left to do.
-  void Turn() {
+  void Iterate() {
     for (int i = 0; i < 1000 && Ready(); ++i) {
       server_->Serve();
     }
@@ -107,7 +107,7 @@ class ServerTest : public ::testing::Test {
   // A request and its answer, both within this thread.
   std::string Ask(Peer& peer, const std::string& line) {
     EXPECT_EQ(peer.Write(line + "\n"), line.size() + 1);
-    Turn();
+    Iterate();
     return peer.Read();
   }
 

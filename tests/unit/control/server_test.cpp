@@ -58,7 +58,7 @@ TEST_F(ServerTest, RequestInPiecesIsPutTogether) {
   for (const char c : std::string(kEcho) + "\n") {
     EXPECT_EQ(peer.Read(), "");
     peer.Write(std::string(1, c));
-    Turn();
+    Iterate();
   }
   EXPECT_EQ(peer.Read(), kEchoed);
 }
@@ -75,7 +75,7 @@ TEST_F(ServerTest, ManyRequestsAtOnceAreAnsweredInTheirOrder) {
   ASSERT_EQ(peer.Write(requests), requests.size());
   std::string answers;
   for (int i = 0; i < 500 && answers.size() < expected.size(); ++i) {
-    Turn();  // goes on when the peer has read: whoever does not read is asked nothing more of
+    Iterate();  // goes on when the peer has read: whoever does not read is asked nothing more of
     answers += peer.Read();
   }
   EXPECT_TRUE(answers == expected) << answers.size() << " of " << expected.size() << " bytes";
@@ -98,7 +98,7 @@ TEST_F(ServerTest, EndlessLineIsRefused) {
   Peer peer(path_);
   for (int i = 0; i < 10; ++i) {
     peer.Write(std::string(16384, 'x'));
-    Turn();
+    Iterate();
   }
   EXPECT_TRUE(Has(peer.Read(), "limit_exceeded"));
   EXPECT_TRUE(peer.closed());
@@ -110,14 +110,14 @@ TEST_F(ServerTest, SeventeenthConnectionIsToldAndClosed) {
   for (int i = 0; i < 16; ++i) {
     peers.emplace_back(path_).Write("{\"command\":\"later\"}\n");
   }
-  Turn();
+  Iterate();
   Peer late(path_);
-  Turn();
+  Iterate();
   EXPECT_TRUE(Has(late.Read(), "limit_exceeded"));
   EXPECT_TRUE(late.closed());
   EXPECT_FALSE(peers.front().closed());
   peers.pop_front();
-  Turn();
+  Iterate();
   Peer next(path_);
   EXPECT_EQ(Ask(next, kEcho), kEchoed);
 }
@@ -125,7 +125,7 @@ TEST_F(ServerTest, SeventeenthConnectionIsToldAndClosed) {
 TEST_F(ServerTest, FileThatIsRemovedOrReplacedIsMadeAnew) {
   Start();
   Peer before(path_);
-  Turn();
+  Iterate();
   for (const bool replaced : {false, true}) {
     std::filesystem::remove(path_);
     if (replaced) {
@@ -148,7 +148,7 @@ TEST_F(ServerTest, IdleConnectionIsClosedAfter30Seconds) {
   Peer silent(path_);
   Peer half(path_);
   half.Write("{\"comm");
-  Turn();
+  Iterate();
   clock_.Advance(milliseconds(29'999));
   server_->Serve();
   EXPECT_FALSE(silent.closed());
@@ -164,7 +164,7 @@ TEST_F(ServerTest, DescriptorBecomesReadableWhenAConnectionIsIdleTooLong) {
   limits.idle = milliseconds(20);
   Start(limits);
   Peer peer(path_);
-  Turn();
+  Iterate();
   clock_.Advance(limits.idle);
   pollfd polled{server_->Fds().at(0), POLLIN, 0};
   ASSERT_EQ(poll(&polled, 1, 5000), 1);  // the timer runs in real time
@@ -200,7 +200,7 @@ TEST_F(ServerTest, RequestsAfterALateOneWaitForIt) {
   Peer peer(path_);
   EXPECT_EQ(Ask(peer, std::string(R"({"command":"later"})") + "\n" + kEcho), "");
   server_->AnswerLater(caller, Error{ErrorCode::kTimeout, "too slow"});
-  Turn();
+  Iterate();
   const std::string answers = peer.Read();
   EXPECT_TRUE(Has(answers, "\"timeout\""));
   EXPECT_EQ(answers.substr(answers.find('\n') + 1), kEchoed);
@@ -216,11 +216,11 @@ TEST_F(ServerTest, EndlessLineWhileAnAnswerIsLateIsRefusedAfterIt) {
   Ask(peer, R"({"command":"later"})");
   for (int i = 0; i < 10; ++i) {
     peer.Write(std::string(16384, 'x'));
-    Turn();
+    Iterate();
   }
   EXPECT_FALSE(Ready());  // what does not fit stays with the kernel, and the loop may sleep
   server_->AnswerLater(caller, Answer(std::string("1")));
-  Turn();
+  Iterate();
   EXPECT_TRUE(Has(peer.Read(), "limit_exceeded"));
 }
 
@@ -274,7 +274,7 @@ TEST_F(ServerTest, FollowerThatHangsUpIsForgotten) {
   Ask(peer, R"({"command":"later"})");
   EXPECT_TRUE(server_->Push(caller, "1"));
   peer.Close();
-  Turn();
+  Iterate();
   EXPECT_FALSE(server_->Push(caller, "2"));
   EXPECT_FALSE(Ready());
 }
@@ -323,13 +323,13 @@ TEST_F(ServerTest, SlowReaderGetsAllOfALargeAnswerAndBlocksNobody) {
   Start();
   Peer slow(path_);
   slow.Write("{\"command\":\"big\",\"args\":{\"n\":8000000}}\n");
-  Turn();
+  Iterate();
   Peer other(path_);
   EXPECT_EQ(Ask(other, kEcho), kEchoed);
   std::size_t bytes = 0;
   for (int i = 0; i < 1000 && bytes < 8'000'000; ++i) {
     bytes += slow.Read().size();
-    Turn();  // also shows that the descriptor tells when there is room again
+    Iterate();  // also shows that the descriptor tells when there is room again
   }
   EXPECT_EQ(bytes, 8'000'000U + std::string("{\"ok\":true,\"result\":\"\"}\n").size());
   EXPECT_EQ(Ask(slow, kEcho), kEchoed);
@@ -347,7 +347,7 @@ TEST_F(ServerTest, HalfClosedClientStillGetsItsAnswer) {
   Peer peer(path_);
   peer.Write(std::string(kEcho) + "\n");
   peer.HalfClose();
-  Turn();
+  Iterate();
   EXPECT_EQ(peer.Read(), kEchoed);
   EXPECT_TRUE(peer.closed());
 }
@@ -362,7 +362,7 @@ TEST_F(ServerTest, RequestOfAClientThatDoesNotWaitIsCarriedOut) {
     Peer peer(path_);
     peer.Write(std::string(kEcho) + "\n");
   }
-  Turn();
+  Iterate();
   EXPECT_EQ(calls, 1);
   EXPECT_FALSE(Ready());
 }
@@ -373,7 +373,7 @@ TEST_F(ServerTest, ClientThatComesAndGoesLeavesNothing) {
     Peer peer(path_);
     peer.Write(i % 2 == 0 ? "{\"comm" : "");
     peer.Close();
-    Turn();
+    Iterate();
   }
   EXPECT_FALSE(Ready());
   Peer peer(path_);
@@ -385,7 +385,7 @@ TEST_F(ServerTest, SleepsWhenThereIsNothingToDo) {
   EXPECT_FALSE(Ready());
   Peer peer(path_);
   EXPECT_TRUE(Ready());
-  Turn();
+  Iterate();
   EXPECT_FALSE(Ready());
 }
 

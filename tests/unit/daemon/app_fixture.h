@@ -35,7 +35,7 @@ class AppTest : public ::testing::Test {
 
   void Start() {
     config::Loaded loaded = LoadConfiguration(file_);
-    ASSERT_TRUE(loaded.ok()) << config::Describe(loaded.problems.front());
+    ASSERT_TRUE(loaded.ok()) << document::Describe(loaded.problems.front());
     Result<std::unique_ptr<App>> app = MakeApp(file_, std::move(loaded.config), *running_clock_);
     ASSERT_TRUE(app) << app.error().message;
     const Status opened = OpenQueue(**app);

@@ -22,8 +22,8 @@ using testing::HasSubstr;
 
 class LongCallsTest : public AppTest {
  protected:
-  // One turn of the loop as far as these calls need it.
-  void Turn(MonoTime now) {
+  // One iteration of the loop as far as these calls need it.
+  void Iterate(MonoTime now) {
     app_->queue->Poll();
     bridge::LongCalls::Ready ready;
     calls_.Step(now, ready);
@@ -34,7 +34,7 @@ class LongCallsTest : public AppTest {
   }
   json Await(std::uint64_t connection) {
     EXPECT_TRUE(test::WaitFor([&] {
-      Turn(clock_.Mono());
+      Iterate(clock_.Mono());
       return answers_.count(connection) > 0;
     }));
     return answers_[connection];
@@ -64,9 +64,9 @@ TEST_F(LongCallsTest, FlushSaysAfterItsTimeoutWhatIsStillPending) {
   calls_.AfterCheckpoint(
       2, [](bool checkpointed) { return control::Answer(checkpointed ? "true" : "false"); }, clock_.Mono());
   EXPECT_EQ(Await(2), true);
-  Turn(clock_.Mono() + 29s);
+  Iterate(clock_.Mono() + 29s);
   EXPECT_EQ(answers_.count(1), 0U) << answers_[1];
-  Turn(clock_.Mono() + 30s);
+  Iterate(clock_.Mono() + 30s);
   ASSERT_EQ(answers_.count(1), 1U);
   EXPECT_EQ(answers_[1]["complete"], false);
   EXPECT_EQ(answers_[1]["folded"], true);

@@ -10,6 +10,7 @@
 
 #include "common/load.h"
 #include "control/control.h"
+#include "document/problems.h"
 #include "queue/queue.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -45,14 +46,14 @@ class StartCheckTest : public ::testing::Test {
                                                 (dir_ / "run") + R"("},
       "control": {"socket": ")" + socket_ + R"("}})");
     std::string all;
-    for (const config::Problem& problem : LoadConfiguration(dir_ / "packhorse.json").problems) {
-      all += config::Describe(problem) + "\n";
+    for (const document::Problem& problem : LoadConfiguration(dir_ / "packhorse.json").problems) {
+      all += document::Describe(problem) + "\n";
     }
     return all;
   }
 
   // What `packhorse check` finds of the queue beside.
-  std::vector<config::Problem> OfTheQueue() {
+  std::vector<document::Problem> OfTheQueue() {
     EXPECT_EQ(Problems(), "");
     config::Loaded loaded = LoadConfiguration(dir_ / "packhorse.json");
     CheckQueue(dir_ / "packhorse.json", loaded);
@@ -152,7 +153,7 @@ TEST_F(StartCheckTest, AQueueOfANewerReleaseOrNoneIsAnError) {
   MakeQueue();
   ASSERT_EQ(test::Run({"sqlite3", queue_, "UPDATE meta SET value = '99.0' WHERE key = 'format'"}).exit_code, 0);
   ASSERT_THAT(OfTheQueue(), SizeIs(1));
-  EXPECT_EQ(OfTheQueue()[0].severity, config::Problem::Severity::kError);
+  EXPECT_EQ(OfTheQueue()[0].severity, document::Problem::Severity::kError);
   EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("install the release that wrote it"));
   queue_ = dir_ / "notes.db";
   ASSERT_EQ(test::Run({"sqlite3", queue_, "CREATE TABLE notes(text)"}).exit_code, 0);
@@ -161,7 +162,7 @@ TEST_F(StartCheckTest, AQueueOfANewerReleaseOrNoneIsAnError) {
   queue_ = dir_ / "folder.db";
   std::filesystem::create_directory(queue_);
   ASSERT_THAT(OfTheQueue(), SizeIs(1));
-  EXPECT_EQ(OfTheQueue()[0].severity, config::Problem::Severity::kError);
+  EXPECT_EQ(OfTheQueue()[0].severity, document::Problem::Severity::kError);
   EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("is a folder"));
 }
 
@@ -172,7 +173,7 @@ TEST_F(StartCheckTest, AQueueThatAnotherProcessHoldsIsAWarningUnlessADaemonAnswe
   const auto queue = queue::Open(options, SystemClock());
   ASSERT_TRUE(queue);
   ASSERT_THAT(OfTheQueue(), SizeIs(1));
-  EXPECT_EQ(OfTheQueue()[0].severity, config::Problem::Severity::kWarning);
+  EXPECT_EQ(OfTheQueue()[0].severity, document::Problem::Severity::kWarning);
   EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("in use by process " + std::to_string(getpid())));
   EXPECT_THAT(OfTheQueue()[0].message, HasSubstr("until that is over the daemon waits"));
   queue_ = dir_ / "other.db";

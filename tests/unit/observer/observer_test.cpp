@@ -55,7 +55,7 @@ TEST_F(ObserverTest, EachMessageIsDecodedOnceForAllWhoFollow) {
   Arrive(1, "one");
   Arrive(2, "two");
   EXPECT_EQ(wakes_, 1);
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_, (std::vector<std::string>{"u1 one", "u1 one", "u2 two", "u2 two"}));
   EXPECT_EQ(decoded, 2);
   EXPECT_EQ(observer_.Snapshot().observed, 2U);
@@ -71,10 +71,10 @@ TEST_F(ObserverTest, NobodyWhoFollowsMeansNoTap) {
   Arrive(1);
   observer_.Unfollow(second);
   EXPECT_EQ(tap_, nullptr);
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   (*late)(Lane::kNormal, 2, {});  // a receive thread still had it
   Follow();
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_TRUE(seen_.empty()) << "one sees what comes after one follows";
   EXPECT_EQ(observer_.Snapshot().observed, 0U);
 }
@@ -85,11 +85,11 @@ TEST_F(ObserverTest, MoreMessagesThanTheRingHoldsAreShedAndCounted) {
     Arrive(sequence);
   }
   EXPECT_EQ(observer_.Snapshot().shed, 2U);
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_.size(), 5U);
   EXPECT_EQ(seen_.back(), "u5 x") << "the newest are shed";
   Arrive(8);
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_.back(), "u8 x");
   observer_.Unfollow(follower);
   EXPECT_EQ(observer_.Snapshot().shed, 2U) << "counted since the start";
@@ -104,7 +104,7 @@ TEST_F(ObserverTest, MoreBytesThanTheRingHoldsAreShedAndCounted) {
   EXPECT_EQ(observer_.Snapshot().shed, 1U);
   Arrive(4);
   EXPECT_EQ(observer_.Snapshot().shed, 1U) << "a small one fits";
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_.size(), 3U);
   Arrive(5, std::string(10'000, 'x'));
   EXPECT_EQ(observer_.Snapshot().shed, 2U) << "more than fits into an empty one";
@@ -112,19 +112,19 @@ TEST_F(ObserverTest, MoreBytesThanTheRingHoldsAreShedAndCounted) {
   EXPECT_EQ(observer_.Snapshot().shed, 2U) << "the room of what was shown is free again";
 }
 
-TEST_F(ObserverTest, ATurnTakesABoundedTimeAndGoesOnInTheNext) {
+TEST_F(ObserverTest, AnIterationTakesABoundedTimeAndGoesOnInTheNext) {
   decoding_takes_ = 800us;
   Follow();
   for (Sequence sequence = 1; sequence <= 5; ++sequence) {
     Arrive(sequence);
   }
-  EXPECT_TRUE(observer_.Turn());
+  EXPECT_TRUE(observer_.Observe());
   EXPECT_EQ(seen_.size(), 3U);
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_.size(), 5U);
-  decoding_takes_ = 1s;  // at least one goes in each turn
+  decoding_takes_ = 1s;  // at least one goes in each iteration
   Arrive(6);
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_.size(), 6U);
 }
 
@@ -136,7 +136,7 @@ TEST_F(ObserverTest, TheReceiveThreadNeverWaitsForADecoder) {
     receiver.join();  // hangs if it had to wait
     while_decoding_ = [] {};
   };
-  EXPECT_FALSE(observer_.Turn());
+  EXPECT_FALSE(observer_.Observe());
   EXPECT_EQ(seen_, (std::vector<std::string>{"u1 x", "u2 x"}));
 }
 

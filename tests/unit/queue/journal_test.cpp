@@ -96,12 +96,12 @@ TEST_F(JournalTest, FlippedBitInAnyByteEndsItAtTheEntryBefore) {
   }
 }
 
-TEST_F(JournalTest, TurnGoesOnInTheOtherFileAndBothAreReadAsOne) {
+TEST_F(JournalTest, RotationGoesOnInTheOtherFileAndBothAreReadAsOne) {
   Journal journal = Make(1);
   Fill(journal, 1, 3);
-  ASSERT_TRUE(journal.CanTurn());
-  ASSERT_TRUE(journal.Turn(4));
-  EXPECT_FALSE(journal.CanTurn());  // the file before is not in the database yet
+  ASSERT_TRUE(journal.CanRotate());
+  ASSERT_TRUE(journal.Rotate(4));
+  EXPECT_FALSE(journal.CanRotate());  // the file before is not in the database yet
   Fill(journal, 4, 6);
   EXPECT_EQ(Read(0).size(), 6U);
   EXPECT_EQ(Read(3).size(), 3U);
@@ -110,20 +110,20 @@ TEST_F(JournalTest, TurnGoesOnInTheOtherFileAndBothAreReadAsOne) {
 TEST_F(JournalTest, ReleaseFreesTheOtherFileOnlyWhenAllOfItIsInTheDatabase) {
   Journal journal = Make(1);
   Fill(journal, 1, 3);
-  ASSERT_TRUE(journal.Turn(4));
+  ASSERT_TRUE(journal.Rotate(4));
   journal.Release(2);
-  EXPECT_FALSE(journal.CanTurn());
+  EXPECT_FALSE(journal.CanRotate());
   journal.Release(3);
-  EXPECT_TRUE(journal.CanTurn());
+  EXPECT_TRUE(journal.CanRotate());
 }
 
 TEST_F(JournalTest, LeftOverEntriesOfAnEarlierUseNeverFit) {
   Journal journal = Make(1);
   Fill(journal, 1, 20);
-  ASSERT_TRUE(journal.Turn(21));
+  ASSERT_TRUE(journal.Rotate(21));
   Fill(journal, 21, 22);
   journal.Release(20);
-  ASSERT_TRUE(journal.Turn(23));  // over 1..20, whose later entries still lie behind
+  ASSERT_TRUE(journal.Rotate(23));  // over 1..20, whose later entries still lie behind
   Fill(journal, 23, 24);
   const Entries entries = Read(20);
   ASSERT_EQ(entries.size(), 4U);
@@ -133,10 +133,10 @@ TEST_F(JournalTest, LeftOverEntriesOfAnEarlierUseNeverFit) {
 TEST_F(JournalTest, FileOfAnEarlierUseThatLeavesAHoleIsNotTaken) {
   Journal journal = Make(1);
   Fill(journal, 1, 3);
-  ASSERT_TRUE(journal.Turn(4));
+  ASSERT_TRUE(journal.Rotate(4));
   journal.Release(3);
   Fill(journal, 4, 5);
-  ASSERT_TRUE(journal.Turn(9));  // 6 to 8 did not go through the journal
+  ASSERT_TRUE(journal.Rotate(9));  // 6 to 8 did not go through the journal
   Fill(journal, 9, 9);
   EXPECT_EQ(Read(3).size(), 2U);
   EXPECT_EQ(left_.through, 5U);
@@ -145,7 +145,7 @@ TEST_F(JournalTest, FileOfAnEarlierUseThatLeavesAHoleIsNotTaken) {
 TEST_F(JournalTest, FileBehindAHoleIsTakenOnceTheDatabaseHasWhatIsMissing) {
   Journal journal = Make(1);
   Fill(journal, 1, 3);
-  ASSERT_TRUE(journal.Turn(6));  // 4 and 5 did not go through the journal
+  ASSERT_TRUE(journal.Rotate(6));  // 4 and 5 did not go through the journal
   Fill(journal, 6, 8);
   EXPECT_EQ(Read(3).size(), 0U);
   EXPECT_EQ(Read(5).size(), 3U);

@@ -31,7 +31,7 @@ TEST_P(SalvageTest, CutBetweenTheRenamesTheOnlyOriginalStaysAndItIsTold) {
   const std::string sound = test::ReadAll(Path());
   Salvaged report;
   report.because = "a segment is broken";
-  report.set_aside = SetAsideFile(Path());
+  report.set_aside = DamagedPath(Path());
   report.messages_lost = 3;
   report.damaged = {"segments"};
   test::WriteAll(SalvagedFile(Path()), sound);
@@ -44,8 +44,8 @@ TEST_P(SalvageTest, CutBetweenTheRenamesTheOnlyOriginalStaysAndItIsTold) {
   for (int start = 0; start < 2; ++start) {
     SCOPED_TRACE(start == 0 ? "the salvage goes on" : "the first checkpoint into it is done");
     Start();
-    EXPECT_EQ(test::ReadAll(SetAsideFile(Path())), sound);
-    EXPECT_EQ(test::ReadAll(SetAsideFile(Path()) + "-wal"), "damaged log");
+    EXPECT_EQ(test::ReadAll(DamagedPath(Path())), sound);
+    EXPECT_EQ(test::ReadAll(DamagedPath(Path()) + "-wal"), "damaged log");
     EXPECT_EQ(Waiting().size(), 10U);
     ASSERT_EQ(queue_->start().salvaged.has_value(), start == 0);
     if (start == 0) {
@@ -101,7 +101,7 @@ TEST_P(SalvageTest, WithoutRoomForItNothingIsWrittenAndTheMessageSaysWhatToDo) {
     EXPECT_THAT(opened.error().message, HasSubstr("have to be free"));
     EXPECT_THAT(opened.error().message, HasSubstr("make room"));
     EXPECT_FALSE(Exists(SalvagedFile(Path())));
-    EXPECT_FALSE(Exists(SetAsideFile(Path())));
+    EXPECT_FALSE(Exists(DamagedPath(Path())));
     EXPECT_EQ(FileBytes(Path() + ".ballast"), reserve_file) << "it would not be enough";
   }
   EXPECT_TRUE(NotedDamage(Path()));

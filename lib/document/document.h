@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace packhorse::config {
+namespace packhorse::document {
 
 struct Member;
 
@@ -72,4 +72,4 @@ std::string Quoted(std::string_view text, std::size_t max_bytes = 60);
 // `pointer` with one more reference token.
 std::string Below(std::string_view pointer, std::string_view token);
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

@@ -1,4 +1,4 @@
-#include "config/document.h"
+#include "document/document.h"
 
 #include <algorithm>
 #include <array>
@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 namespace {
 
 using Json = nlohmann::json;
@@ -388,4 +388,4 @@ std::string Below(std::string_view pointer, std::string_view token) {
   return text;
 }
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

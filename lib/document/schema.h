@@ -5,11 +5,11 @@
 #include <string_view>
 #include <vector>
 
-#include "config/document.h"
+#include "document/document.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 
-// A place in contracts/schema/config.schema.json. A keyword beside "$ref" comes before the same keyword of what it
+// A place in a schema of contracts/schema/. A keyword beside "$ref" comes before the same keyword of what it
 // refers to (JSON Schema 2020-12 core, section 8.2.3.1, allows them side by side). Views into a Node that outlives it.
 class Schema {
  public:
@@ -34,7 +34,8 @@ class Schema {
   const Node* site_;
 };
 
-// The schema compiled into this binary. Parsed at each call: a configuration is read rarely, memory is kept always.
-Document EmbeddedSchema();
+// A schema compiled into this binary: "config.schema.json". Parsed at each call: a configuration is read rarely, memory
+// is kept always.
+Document EmbeddedSchema(std::string_view name);
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

@@ -1,11 +1,11 @@
-#include "config/problems.h"
+#include "document/problems.h"
 
 #include <algorithm>
 #include <limits>
 
 #include "base/text.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 namespace {
 
 // Keeps a problem on one line, whatever stands in the file.
@@ -91,4 +91,4 @@ std::vector<Problem> Problems::Take() {
   return problems;
 }
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

@@ -1,4 +1,4 @@
-#include "config/check.h"
+#include "document/check.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,11 +10,10 @@
 
 #include "base/text.h"
 #include "base/units.h"
-#include "config/choices.h"
-#include "config/schema_text.h"
-#include "config/suggest.h"
+#include "document/schema_text.h"
+#include "document/suggest.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 namespace {
 
 // Characters, not bytes: that is what maxLength counts.
@@ -61,21 +60,16 @@ void FindKey(const Schema& schema, std::string_view key, const std::string& plac
   }
 }
 
-template <typename Choices>
-std::vector<std::string> KeysOf(const Choices& choices) {
-  std::vector<std::string> keys;
-  for (const auto& [key, value] : choices) {
-    keys.emplace_back(key);
-  }
-  return keys;
-}
-
 class Checker {
  public:
   Checker(const Schema& root, Problems& problems) : root_(root), problems_(problems) {}
 
   Node Check(const Node& in, const Schema& schema, std::string pointer, bool hidden) {
     Node out = Copy(in, schema, std::move(pointer), hidden);
+    if (schema.Get("type") == nullptr) {  // anything may stand here
+      CopyBelow(in, out);
+      return out;
+    }
     if (!TypeFits(in, schema)) {
       ReportType(in, schema, out);
       return out;
@@ -122,6 +116,25 @@ class Checker {
       out.hidden = !MatchesPattern(in.text, show);
     }
     return out;
+  }
+
+  // What the schema says nothing of, with its places.
+  static void CopyBelow(const Node& in, Node& out) {
+    const auto copy = [&](const Node& value, std::string_view token) {
+      Node node = value;
+      node.items.clear();
+      node.members.clear();
+      node.pointer = Below(out.pointer, token);
+      node.hidden = out.hidden;
+      CopyBelow(value, node);
+      return node;
+    };
+    for (std::size_t i = 0; i < in.items.size(); ++i) {
+      out.items.push_back(copy(in.items[i], std::to_string(i)));
+    }
+    for (const Member& member : in.members) {
+      out.members.push_back(Member{member.name, copy(member.value, member.name), member.duplicate});
+    }
   }
 
   void Invalid(Node& out, std::string message, Details details) {
@@ -179,11 +192,8 @@ class Checker {
                         {.allowed = missing ? TypeText(*missing) : "", .show_value = false});
       }
     }
-    const std::string kind = schema.Text("x-kind");
-    if (kind == "secret") {
-      CheckOneOf(in, KeysOf(kSecretKeys), out);
-    } else if (kind == "limit") {
-      CheckOneOf(in, KeysOf(kLimitKeys), out);
+    if (const std::vector<std::string> keys = schema.Texts("x-one-of"); !keys.empty()) {
+      CheckOneOf(in, keys, out);
     }
     AddDefaults(in, schema, out);
   }
@@ -410,4 +420,4 @@ Node CheckAgainstSchema(const Node& document, const Schema& schema, Problems& pr
   return Checker(schema, problems).Check(document, schema, "", false);
 }
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

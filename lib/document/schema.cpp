@@ -1,10 +1,10 @@
-#include "config/schema.h"
+#include "document/schema.h"
 
 #include <algorithm>
 
 #include "embedded.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 namespace {
 
 // Resolves "#/$defs/NAME", the only form of reference that the schema uses.
@@ -73,20 +73,20 @@ std::optional<Schema> Schema::Member(std::string_view key) const {
 std::vector<std::string> Schema::PropertyNames() const {
   std::vector<std::string> names;
   if (const Node* properties = Get("properties")) {
-    for (const config::Member& member : properties->members) {
+    for (const document::Member& member : properties->members) {
       names.push_back(member.name);
     }
   }
   return names;
 }
 
-Document EmbeddedSchema() {
+Document EmbeddedSchema(std::string_view name) {
   for (const embedded::File& file : embedded::Files()) {
-    if (file.path == "schema/config.schema.json") {
+    if (file.path == "schema/" + std::string(name)) {
       return ParseDocument(file.text);
     }
   }
-  return Document{Node{}, SyntaxProblem{"this binary was built without the schema of the configuration"}};
+  return Document{Node{}, SyntaxProblem{"this binary was built without " + std::string(name)}};
 }
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

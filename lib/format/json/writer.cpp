@@ -1,4 +1,4 @@
-#include "contract/json_writer.h"
+#include "format/json/writer.h"
 
 #include <array>
 #include <charconv>
@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-namespace packhorse::contract {
+namespace packhorse::format {
 namespace {
 
 // What stands for a byte inside a JSON string: 0 itself, 'u' a \u escape, 'x' the start of a UTF-8 sequence, else the
@@ -145,4 +145,4 @@ void AppendWallTime(std::string& out, WallTime time) {
   out.append(text.data(), static_cast<std::size_t>(at - text.data()));
 }
 
-}  // namespace packhorse::contract
+}  // namespace packhorse::format

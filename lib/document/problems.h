@@ -6,10 +6,26 @@
 #include <utility>
 #include <vector>
 
-#include "config/config.h"
-#include "config/document.h"
+#include "document/document.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
+
+// One mistake, or one warning, in a file.
+struct Problem {
+  enum class Severity { kError, kWarning };
+  Severity severity = Severity::kError;
+  std::string file;
+  std::string path;        // JSON pointer, "" for the whole file
+  std::size_t line = 0;    // where it stands, counted from 1; 0: nowhere in particular
+  std::string value;       // what stands there, shortened; never a secret
+  std::string message;     // what is wrong
+  std::string allowed;     // what may stand there
+  std::string suggestion;  // "did you mean ...?", or empty
+};
+
+// "FILE: /streams/0/topics: ... (line ...; is: ...; allowed: ...; did you mean ...?)", one line; "warning: " stands
+// before the message of a warning.
+std::string Describe(const Problem& problem);
 
 // What there is to say beside the message. `value` empty: the value of the node, as Display() shows it.
 struct Details {
@@ -50,4 +66,4 @@ class Problems {
   std::size_t left_out_ = 0;
 };
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "record/canonical_record.h"
 
-namespace packhorse::contract {
+namespace packhorse::format {
 
 // Appends JSON to a string. Pure functions.
 
@@ -22,4 +22,4 @@ void AppendValue(std::string& out, const Value& value);
 // FormatUtc() in quotes.
 void AppendWallTime(std::string& out, WallTime time);
 
-}  // namespace packhorse::contract
+}  // namespace packhorse::format

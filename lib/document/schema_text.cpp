@@ -1,13 +1,13 @@
-#include "config/schema_text.h"
+#include "document/schema_text.h"
 
 #include <map>
 #include <mutex>
 #include <regex>
 
 #include "base/units.h"
-#include "config/suggest.h"
+#include "document/suggest.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 
 std::string TypeText(const Schema& schema) {
   const std::string kind = schema.Text("x-kind");
@@ -98,4 +98,4 @@ std::string AllowedText(const Schema& schema) {
   return schema.Get("x-multiple") == nullptr ? text : text + ", in steps of " + schema.Text("x-multiple");
 }
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

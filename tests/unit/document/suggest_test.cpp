@@ -1,8 +1,8 @@
-#include "config/suggest.h"
+#include "document/suggest.h"
 
 #include <gtest/gtest.h>
 
-namespace packhorse::config {
+namespace packhorse::document {
 namespace {
 
 const std::vector<std::string> kKnown = {"name",     "urls",   "client_id", "username",
@@ -46,4 +46,4 @@ TEST(List, OfManyTheFirstFewAreShown) {
 }
 
 }  // namespace
-}  // namespace packhorse::config
+}  // namespace packhorse::document

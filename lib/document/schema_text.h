@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "config/schema.h"
+#include "document/schema.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 
 // What a schema says about a value, for comparing and in words.
 
@@ -27,4 +27,4 @@ std::optional<std::int64_t> Bound(const Schema& schema, std::string_view keyword
 // schema in the program, not one from outside, since each is kept.
 bool MatchesPattern(std::string_view text, const std::string& pattern);
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document

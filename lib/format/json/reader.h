@@ -7,7 +7,7 @@
 
 #include "record/canonical_record.h"
 
-namespace packhorse::contract {
+namespace packhorse::format {
 
 // Why a text is not JSON. `reason` is one of the stable names of DeviceContract, `what` is for people; both are
 // literals.
@@ -67,4 +67,4 @@ class JsonReader {
   JsonFault fault_;
 };
 
-}  // namespace packhorse::contract
+}  // namespace packhorse::format

@@ -1,4 +1,4 @@
-#include "contract/json_reader.h"
+#include "format/json/reader.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-namespace packhorse::contract {
+namespace packhorse::format {
 namespace {
 
 constexpr unsigned Byte(char c) { return static_cast<unsigned char>(c); }
@@ -359,4 +359,4 @@ bool JsonReader::ReadNumber(Value* out, std::string_view* token) {
   return true;
 }
 
-}  // namespace packhorse::contract
+}  // namespace packhorse::format

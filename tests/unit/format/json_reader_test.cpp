@@ -1,5 +1,3 @@
-#include "contract/json_reader.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -7,7 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace packhorse::contract {
+#include "format/json/reader.h"
+
+namespace packhorse::format {
 namespace {
 
 struct ScalarCase {
@@ -174,4 +174,4 @@ TEST(JsonReader, PeekSkipsWhiteSpaceAndNoticesLineBreaks) {
 }
 
 }  // namespace
-}  // namespace packhorse::contract
+}  // namespace packhorse::format

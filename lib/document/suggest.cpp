@@ -1,12 +1,12 @@
-#include "config/suggest.h"
+#include "document/suggest.h"
 
 #include <algorithm>
 #include <cstddef>
 
 #include "base/text.h"
-#include "config/document.h"
+#include "document/document.h"
 
-namespace packhorse::config {
+namespace packhorse::document {
 namespace {
 
 constexpr std::size_t kMaxWord = 64;  // longer ones are no misspelling of anything here
@@ -89,4 +89,4 @@ std::string List(const std::vector<std::string>& candidates) {
                                         : list;
 }
 
-}  // namespace packhorse::config
+}  // namespace packhorse::document
