@@ -565,6 +565,23 @@ TEST_F(EvidenceTest, ReceiverThatMustGetThingsInOrderHoldsItsLane) {
   ADD_FAILURE() << "it is proven, and must not wait for ever";
 }
 
+TEST_F(EvidenceTest, ARecordIsNotGivenUpWithinThirtySecondsHoweverOftenItIsRefusedOnRequest) {
+  ASSERT_EQ(Fail(1, Fault::kRejected), Ruling::kSetAside);
+  const MonoTime refused = now_;
+  while (now_ - refused < 29s) {
+    now_ += 250ms;
+    Accept(1'000);
+    ASSERT_NE(Retry(1), Ruling::kBury) << (now_ - refused).count();
+  }
+  Ruling ruling = Ruling::kSetAside;
+  while (ruling != Ruling::kBury && now_ - refused < 40s) {
+    now_ += 250ms;
+    Accept(1'000);
+    ruling = Retry(1);
+  }
+  EXPECT_EQ(ruling, Ruling::kBury);
+}
+
 TEST_F(EvidenceTest, SuspectsAreTriedMoreAndMoreSeldomAndAtOnceWhenNudged) {
   Fail(1, Fault::kFails);
   Track track;
