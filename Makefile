@@ -52,7 +52,7 @@ configure-tests:
 run:
 	@$(packages) run
 	$(if $(has_tests)$(has_demo),,cmake --preset demo)
-	cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
+	@cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
 	exec build/bin/packhorse-demo --duration $(DURATION)
 
 test: configure-tests

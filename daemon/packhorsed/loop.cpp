@@ -109,7 +109,7 @@ void Loop::Iterate(MonoTime latest) {
   const Result<std::uint32_t> ready = app_.uploader->Poll(fds, deadline);
   if (!ready) {
     health::Log(health::LogLevel::kError, "poll_failed", ready.error().message);
-    std::this_thread::sleep_for(milliseconds(100));  // whatever it is, do not turn at full speed
+    std::this_thread::sleep_for(milliseconds(100));  // whatever it is, do not spin
     return;
   }
   if ((*ready & 1U) != 0U) {

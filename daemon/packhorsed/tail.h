@@ -49,7 +49,7 @@ class Tail {
 
   App& app_;
   std::optional<observer::Observer::FollowerId> source_;
-  std::vector<Line> lines_;  // since the last Serve(): at most what one turn observes
+  std::vector<Line> lines_;  // since the last Serve(): at most what one iteration observes
   std::uint64_t shed_told_ = 0;
   std::vector<Follower> followers_;
   MonoTime next_heartbeat_{};

@@ -38,7 +38,7 @@ class Server {
   // can take more of its answer, and when an idle one is to be closed.
   virtual std::vector<int> Fds() const = 0;
   // Accepts, reads, answers and writes whatever can be done without blocking. Call when an fd is readable, or each
-  // turn.
+  // iteration of the loop.
   virtual void Serve() = 0;
   // Sends one more line to a connection that follows; false when it is gone or does not read (then forget it).
   virtual bool Push(std::uint64_t connection, const std::string& result_json) = 0;

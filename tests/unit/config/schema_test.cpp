@@ -198,5 +198,28 @@ TEST(ConfigReference, EveryKeyOfTheSchemaIsOnThePage) {
   });
 }
 
+// What the check refuses and what is bound are the same words.
+TEST(ConfigSchema, KeysThatExcludeEachOtherAreThoseThatAreBound) {
+  const document::Document schema = document::EmbeddedSchema("config.schema.json");
+  const auto keys_of = [&](const char* name) {
+    std::vector<std::string> keys;
+    for (const document::Node& key : schema.root["$defs"][name]["x-one-of"].items) {
+      keys.push_back(key.text);
+    }
+    return keys;
+  };
+  std::vector<std::string> secrets;
+  for (const auto& [name, kind] : kSecretKeys) {
+    secrets.emplace_back(name);
+  }
+  std::vector<std::string> limits;
+  for (const auto& [name, unit] : kLimitKeys) {
+    limits.emplace_back(name);
+  }
+  EXPECT_EQ(keys_of("secret"), secrets);
+  EXPECT_EQ(keys_of("next_secret"), secrets);
+  EXPECT_EQ(keys_of("limit"), limits);
+}
+
 }  // namespace
 }  // namespace packhorse::config
