@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/text.h"
+
 namespace packhorse {
 
 std::string Hex(std::string_view bytes, std::string_view between) {
@@ -31,6 +33,24 @@ std::string Base64(std::string_view bytes) {
     for (std::size_t i = 0; i < 4; ++i) {
       text += i <= group.size() ? kDigits[(bits >> (18U - 6U * i)) & 63U] : '=';
     }
+  }
+  return text;
+}
+
+std::string PercentEncode(std::string_view bytes) {
+  static constexpr std::string_view kDigits = "0123456789ABCDEF";
+  static constexpr std::string_view kUnreserved = "-._~";
+  std::string text;
+  text.reserve(bytes.size());
+  for (const char c : bytes) {
+    if (IsAlnum(c) || kUnreserved.find(c) != std::string_view::npos) {
+      text += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    text += '%';
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
   }
   return text;
 }

@@ -24,5 +24,11 @@ TEST(Base64, TheVectorsOfRfc4648) {
   EXPECT_EQ(Base64("\xFB\xFF\xBE"), "+/++");
 }
 
+TEST(PercentEncode, OnlyUnreservedBytesStayAsTheyAre) {
+  EXPECT_EQ(PercentEncode("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(PercentEncode("a/b c+d"), "a%2Fb%20c%2Bd");
+  EXPECT_EQ(PercentEncode("\xC3\xBC%"), "%C3%BC%25");
+}
+
 }  // namespace
 }  // namespace packhorse
