@@ -15,7 +15,7 @@ package_set() {
     test)
       package_set run
       echo libgtest-dev libgmock-dev libcpp-httplib-dev python3-jsonschema mosquitto-clients nginx openssl sqlite3 \
-        curl ;;
+        curl influxdb prometheus victoria-metrics ;;
     lint) package_set test; echo clang-format clang-tidy clang ;;
     bench) package_set test; echo valgrind ;;
     sanitize) package_set test ;;

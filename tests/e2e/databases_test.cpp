@@ -1,0 +1,161 @@
+// Contracts of other APIs than our own, against the real servers: what arrives there is what was published.
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "site.h"
+#include "support/time_series.h"
+
+namespace packhorse::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+void SendTo(Site& site, const std::string& contract, const std::string& url, const json& settings) {
+  json& destination = site.config()["destinations"][0];
+  destination["contract"] = contract;
+  destination["url"] = url;
+  destination["settings"] = settings;
+  destination["retry"] = {{"initial", "200ms"}, {"max", "1s"}};
+  destination.erase("auth");
+}
+
+std::uint64_t Ledger(const Site& site, const std::string& outcome) { return site.Status()["ledger"][outcome]; }
+
+// The values of a column of an InfluxDB answer.
+std::vector<json> Column(const json& series, const std::string& name) {
+  std::vector<json> values;
+  for (std::size_t i = 0; series.is_object() && i < series["columns"].size(); ++i) {
+    if (series["columns"][i] == name) {
+      for (const json& row : series["values"]) {
+        values.push_back(row[i]);
+      }
+    }
+  }
+  return values;
+}
+
+class InfluxDbOne : public testing::Test {
+ protected:
+  void SendToDatabase(const std::string& database) { SendTo(site_, "influxdb@1", influx_.url(), {{"db", database}}); }
+
+  Site site_;
+  InfluxDb influx_{site_.Path("influx")};
+};
+
+TEST_F(InfluxDbOne, WhatIsReadBackEqualsWhatWasPublished) {
+  influx_.Query("CREATE DATABASE plant");
+  SendToDatabase("plant");
+  site_.StartBridge();
+  site_.Publish(300, "th 1,x=y");
+  ASSERT_TRUE(site_.PublishRaw(R"({"temperature":-0.5,"label":"a \"b\" \\ c","open":true})", false, "th-2"));
+  ASSERT_TRUE(site_.Settled(301));
+  EXPECT_EQ(Ledger(site_, "delivered"), 301U);
+  const json first = influx_.Query(R"(SELECT temperature, seq FROM telemetry WHERE device = 'th 1,x=y')", "plant");
+  std::multiset<int> sequences;
+  for (const json& value : Column(first, "seq")) {
+    sequences.insert(value.get<int>());
+  }
+  EXPECT_EQ(sequences.size(), 300U);
+  EXPECT_EQ(*sequences.begin(), 1);
+  EXPECT_EQ(*sequences.rbegin(), 300);
+  const json second = influx_.Query(R"(SELECT temperature, open FROM telemetry WHERE device = 'th-2')", "plant");
+  EXPECT_EQ(Column(second, "temperature"), std::vector<json>{-0.5});
+  EXPECT_EQ(Column(second, "open"), std::vector<json>{true});
+}
+
+TEST_F(InfluxDbOne, AMissingDatabaseHoldsTheDestinationAndNothingIsLost) {
+  SendToDatabase("plant");
+  site_.StartBridge();
+  site_.Publish(20);
+  ASSERT_TRUE(site_.DestinationIs("held"));
+  EXPECT_NE(site_.Destination()["reason"].get<std::string>().find("database not found"), std::string::npos);
+  EXPECT_EQ(Ledger(site_, "rejected"), 0U);
+  influx_.Query("CREATE DATABASE plant");
+  EXPECT_EQ(site_.Cli({"resume", "cloud"}).exit_code, 0);
+  ASSERT_TRUE(site_.Settled(20));
+  EXPECT_EQ(Column(influx_.Query("SELECT count(seq) FROM telemetry", "plant"), "count"), std::vector<json>{20});
+}
+
+// The database stores all points but those whose type contradicts, and says only how many it dropped.
+TEST_F(InfluxDbOne, OnlyThePointsOfATypeConflictBecomeDeadLetters) {
+  influx_.Query("CREATE DATABASE plant");
+  SendToDatabase("plant");
+  site_.config()["destinations"][0]["batch"]["max_age"] = "1s";
+  site_.StartBridge();
+  ASSERT_TRUE(site_.PublishRaw(R"({"temperature":20.5,"seq":100000})"));
+  ASSERT_TRUE(site_.Settled(1));
+  site_.Publish(10);
+  ASSERT_TRUE(site_.PublishRaw(R"({"temperature":true,"seq":100001})"));
+  site_.Publish(10);
+  const auto dead = [&] { return json::parse(site_.Cli({"dead", "list", "--json"}).out, nullptr, false); };
+  // While the suspect waits for its second refusal others have to pass.
+  ASSERT_TRUE(WaitFor(
+      [&] {
+        site_.Publish(1, "other");
+        return Ledger(site_, "rejected") == 1;
+      },
+      120s))
+      << site_.Status();
+  EXPECT_NE(dead().dump().find("field type conflict"), std::string::npos) << dead();
+  EXPECT_EQ(Column(influx_.Query("SELECT count(seq) FROM telemetry WHERE device = '17'", "plant"), "count"),
+            std::vector<json>{21});
+}
+
+// The samples of all series that match, by their sequence numbers.
+std::set<double> Values(const std::vector<json>& series) {
+  std::set<double> values;
+  for (const json& each : series) {
+    for (const json& value : each["values"]) {
+      values.insert(value.get<double>());
+    }
+  }
+  return values;
+}
+
+TEST(VictoriaMetricsDatabase, LineProtocolIsReadBackEqual) {
+  Site site;
+  const VictoriaMetrics database(site.Path("vm"));
+  SendTo(site, "influxdb@1", database.url(), {{"db", "plant"}});
+  site.StartBridge();
+  site.Publish(200, "17");
+  ASSERT_TRUE(site.Settled(200));
+  const std::vector<json> series = database.Export(R"({__name__="telemetry_seq",device="17",db="plant"})");
+  ASSERT_EQ(series.size(), 1U);
+  EXPECT_EQ(Values(series).size(), 200U);
+  EXPECT_EQ(*Values(series).rbegin(), 200);
+}
+
+TEST(VictoriaMetricsDatabase, RemoteWriteIsReadBackEqual) {
+  Site site;
+  const VictoriaMetrics database(site.Path("vm"));
+  SendTo(site, "prometheus-remote-write@1", database.url(), json::object());
+  site.StartBridge();
+  site.Publish(200, "17");
+  ASSERT_TRUE(site.Settled(200));
+  const std::vector<json> series = database.Export(R"({__name__="seq",device="17",stream="telemetry"})");
+  ASSERT_EQ(series.size(), 1U);
+  EXPECT_EQ(*Values(series).rbegin(), 200);
+  EXPECT_EQ(Values(database.Export(R"({__name__="temperature",device="17"})")), std::set<double>{21.5});
+}
+
+TEST(PrometheusDatabase, RemoteWriteIsReadBackEqual) {
+  Site site;
+  const Prometheus database(site.Path("prometheus"));
+  SendTo(site, "prometheus-remote-write@1", database.url(), json::object());
+  site.StartBridge();
+  site.Publish(50, "17");
+  ASSERT_TRUE(site.Settled(50));
+  EXPECT_EQ(Ledger(site, "delivered"), 50U);
+  const json last = database.Query(R"(last_over_time(seq{device="17"}[5m]))");
+  ASSERT_EQ(last.size(), 1U) << last;
+  EXPECT_EQ(last[0]["value"][1], "50");
+}
+
+}  // namespace
+}  // namespace packhorse::test
