@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include <chrono>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,6 +27,21 @@ void SendTo(Site& site, const std::string& contract, const std::string& url, con
 }
 
 std::uint64_t Ledger(const Site& site, const std::string& outcome) { return site.Status()["ledger"][outcome]; }
+
+// Messages of one device, a second apart by its own clock, the last one now: a series takes one sample a millisecond.
+void PublishTimed(Site& site, int count, const std::string& device) {
+  const std::int64_t now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  std::vector<MqttMessage> messages;
+  for (int i = 1; i <= count; ++i) {
+    messages.push_back(
+        MqttMessage{"site/a/dev/" + device + "/telemetry",
+                    json{{"ts", now - std::int64_t{1000} * (count - i)}, {"temperature", 21.5}, {"seq", i}}.dump()});
+  }
+  MqttClient client(site.broker().port());
+  ASSERT_EQ(client.Publish(messages), messages.size());
+}
 
 // The values of a column of an InfluxDB answer.
 std::vector<json> Column(const json& series, const std::string& name) {
@@ -123,7 +139,7 @@ TEST(VictoriaMetricsDatabase, LineProtocolIsReadBackEqual) {
   const VictoriaMetrics database(site.Path("vm"));
   SendTo(site, "influxdb@1", database.url(), {{"db", "plant"}});
   site.StartBridge();
-  site.Publish(200, "17");
+  PublishTimed(site, 200, "17");
   ASSERT_TRUE(site.Settled(200));
   const std::vector<json> series = database.Export(R"({__name__="telemetry_seq",device="17",db="plant"})");
   ASSERT_EQ(series.size(), 1U);
@@ -136,7 +152,7 @@ TEST(VictoriaMetricsDatabase, RemoteWriteIsReadBackEqual) {
   const VictoriaMetrics database(site.Path("vm"));
   SendTo(site, "prometheus-remote-write@1", database.url(), json::object());
   site.StartBridge();
-  site.Publish(200, "17");
+  PublishTimed(site, 200, "17");
   ASSERT_TRUE(site.Settled(200));
   const std::vector<json> series = database.Export(R"({__name__="seq",device="17",stream="telemetry"})");
   ASSERT_EQ(series.size(), 1U);
@@ -149,7 +165,7 @@ TEST(PrometheusDatabase, RemoteWriteIsReadBackEqual) {
   const Prometheus database(site.Path("prometheus"));
   SendTo(site, "prometheus-remote-write@1", database.url(), json::object());
   site.StartBridge();
-  site.Publish(50, "17");
+  PublishTimed(site, 50, "17");
   ASSERT_TRUE(site.Settled(50));
   EXPECT_EQ(Ledger(site, "delivered"), 50U);
   const json last = database.Query(R"(last_over_time(seq{device="17"}[5m]))");
