@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 JOBS ?= $(shell nproc)
 DURATION ?= 60
+CLOUD ?= reference
 ARCH ?= arm64
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
@@ -22,6 +23,7 @@ has_demo = $(shell grep -qs '^PACKHORSE_DEMO:BOOL=ON' build/CMakeCache.txt && te
 help:
 	@cat <<'TEXT'
 	make run [DURATION=60]   the bridge on real parts: broker, 200 devices, a cloud that fails for ten seconds; 0 = until Ctrl-C
+	make run CLOUD=influxdb  the same, into a real InfluxDB
 	make build               build/bin/packhorsed and build/bin/packhorse
 	make test                all tests that fit a developer's machine
 	make lint                format, clang-tidy, size limits, wording
@@ -50,10 +52,10 @@ configure-tests:
 
 # Without the tests and what they need, and several files at once to the compiler: on a bare machine it begins sooner.
 run:
-	@$(packages) run
+	@$(packages) run $(if $(filter influxdb,$(CLOUD)),influxdb)
 	$(if $(has_tests)$(has_demo),,cmake --preset demo)
 	@cmake --build build --parallel $(JOBS) --target packhorsed packhorse packhorse-cloud packhorse-fleet packhorse-demo
-	exec build/bin/packhorse-demo --duration $(DURATION)
+	exec build/bin/packhorse-demo --duration $(DURATION) --cloud $(CLOUD)
 
 test: configure-tests
 	@cmake --build build --parallel $(JOBS)

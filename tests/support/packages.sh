@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: packages.sh SET...      sets: build run test lint bench sanitize fuzz mutants deb service cross
+# Usage: packages.sh SET...      sets: build run influxdb test lint bench sanitize fuzz mutants deb service cross
 #
 # Installs the Debian packages that the named sets lack. When nothing is missing apt is not asked at all, so that a
 # second run costs nothing and works without a network. On other systems it prints the list and goes on: whoever builds
@@ -12,6 +12,7 @@ package_set() {
       echo g++ cmake ninja-build pkg-config libpaho-mqttpp-dev libpaho-mqtt-dev libcurl4-openssl-dev libsqlite3-dev \
         libssl-dev nlohmann-json3-dev libspdlog-dev libzstd-dev zlib1g-dev libcli11-dev ;;
     run) package_set build; echo libsimdjson-dev mosquitto ;;
+    influxdb) echo influxdb curl ;;
     test)
       package_set run
       echo libgtest-dev libgmock-dev libcpp-httplib-dev python3-jsonschema mosquitto-clients nginx openssl sqlite3 \
@@ -24,7 +25,7 @@ package_set() {
     deb) package_set build; echo dpkg-dev debhelper fakeroot lintian ;;
     service) package_set test; package_set deb; echo mmdebstrap systemd-container procps ca-certificates ;;
     cross) echo mmdebstrap ca-certificates ;;
-    *) echo "packages.sh: unknown set '$1'; there are build run test lint bench sanitize fuzz mutants deb service cross" >&2; exit 2 ;;
+    *) echo "packages.sh: unknown set '$1'; there are build run influxdb test lint bench sanitize fuzz mutants deb service cross" >&2; exit 2 ;;
   esac
 }
 

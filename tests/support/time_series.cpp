@@ -21,6 +21,11 @@ void AwaitServer(Process& process, const std::string& url, const std::string& lo
   }
 }
 
+std::vector<std::string> After(std::vector<std::string> launcher, const std::vector<std::string>& program) {
+  launcher.insert(launcher.end(), program.begin(), program.end());
+  return launcher;
+}
+
 std::string InfluxConfiguration(const std::string& dir, int port) {
   const std::string file = Folder(dir) + "/influxdb.conf";
   // Port 0 of the second address: it serves backups only.
@@ -50,19 +55,25 @@ std::string Fetch(const std::string& url, const std::vector<std::string>& argume
   return result.out;
 }
 
-InfluxDb::InfluxDb(const std::string& dir, int port)
-    : port_(port), process_({"influxd", "run", "-config", InfluxConfiguration(dir, port)}, dir + "/influxdb.log") {
+InfluxDb::InfluxDb(const std::string& dir, int port, const std::vector<std::string>& launcher)
+    : port_(port),
+      process_(After(launcher, {"influxd", "run", "-config", InfluxConfiguration(dir, port)}), dir + "/influxdb.log") {
   AwaitServer(process_, url() + "/ping", dir + "/influxdb.log");
 }
 
-json InfluxDb::Query(const std::string& statement, const std::string& database) const {
+std::vector<json> InfluxDb::QueryAll(const std::string& statement, const std::string& database) const {
   const json reply = json::parse(Fetch(url() + "/query?epoch=ns", {"-X", "POST", "--data-urlencode", "q=" + statement,
                                                                    "--data-urlencode", "db=" + database}));
   const json& result = reply.at("results").at(0);
   if (result.contains("error")) {
     throw std::runtime_error(statement + ": " + result["error"].get<std::string>());
   }
-  return result.contains("series") ? result["series"][0] : json();
+  return result.value("series", std::vector<json>());
+}
+
+json InfluxDb::Query(const std::string& statement, const std::string& database) const {
+  const std::vector<json> series = QueryAll(statement, database);
+  return series.empty() ? json() : series.front();
 }
 
 VictoriaMetrics::VictoriaMetrics(const std::string& dir, int port)

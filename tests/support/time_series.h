@@ -16,13 +16,16 @@ std::string Fetch(const std::string& url, const std::vector<std::string>& argume
 
 class InfluxDb {
  public:
-  explicit InfluxDb(const std::string& dir, int port = FreePort());
+  // What an earlier one left in the folder is there again. `launcher` goes before the program's own arguments.
+  explicit InfluxDb(const std::string& dir, int port = FreePort(), const std::vector<std::string>& launcher = {});
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   int port() const { return port_; }
   Process& process() { return process_; }
-  // The first series of the answer to an InfluxQL statement: {"columns": [...], "values": [[...]]}; null without one.
-  // Times are numbers in nanoseconds.
+  // All series of the answer to an InfluxQL statement: {"tags": {...}, "columns": [...], "values": [[...]]} each. Times
+  // are numbers in nanoseconds.
+  std::vector<nlohmann::json> QueryAll(const std::string& statement, const std::string& database = "") const;
+  // The first of them; null without one.
   nlohmann::json Query(const std::string& statement, const std::string& database = "") const;
 
  private:

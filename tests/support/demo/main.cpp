@@ -59,7 +59,8 @@ class Demonstration {
 
   // The exit code.
   int Run() {
-    view_.Tell(seconds(0), "starting mosquitto, the reference cloud and packhorsed; files in " + arguments_.stage.work);
+    view_.Tell(seconds(0), "starting mosquitto, the cloud (" + arguments_.stage.cloud + ") and packhorsed; files in " +
+                               arguments_.stage.work);
     if (packhorse::Status started = stage_.Start(); !started) {
       return NotBalanced(0, 0, 0, started.error().message);
     }
@@ -154,10 +155,7 @@ class Demonstration {
     if (!status || !trouble_.empty()) {
       return NotBalanced(0, 0, 0, trouble_.empty() ? "packhorsed does not answer" : trouble_);
     }
-    if (packhorse::Status stopped = stage_.Stop(); !stopped) {
-      return NotBalanced(status->received, status->delivered, 0, stopped.error().message);
-    }
-    const Result<std::uint64_t> cloud = stage_.CountInCloud();
+    const Result<std::uint64_t> cloud = stage_.StopAndCount();
     if (!cloud) {
       return NotBalanced(status->received, status->delivered, 0, cloud.error().message);
     }
@@ -227,6 +225,9 @@ void Describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--outage-for", arguments.outage_for, "seconds until it is back; 0: no outage")->capture_default_str();
   app.add_option("--bin", arguments.stage.bin, "folder of the programs")->capture_default_str();
   app.add_option("--work", arguments.stage.work, "folder for everything that is written")->capture_default_str();
+  app.add_option("--cloud", arguments.stage.cloud, "what stands for the cloud")
+      ->check(CLI::IsMember({"reference", "influxdb"}))
+      ->capture_default_str();
   app.add_option("--devices", arguments.stage.devices)->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app.add_option("--rate", arguments.stage.rate, "messages per second of the whole fleet")
       ->check(CLI::NonNegativeNumber)

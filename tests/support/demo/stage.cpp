@@ -1,12 +1,9 @@
 #include "stage.h"
 
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-
-#include "base/random.h"
 
 namespace packhorse::demo {
 namespace {
@@ -73,8 +70,7 @@ packhorse::Status Stage::Start() {
   if (!WaitFor([&] { return test::PortOpen(broker_port_) || !broker_->Running(); }) || !broker_->Running()) {
     return Failed("mosquitto", "did not start");
   }
-  cloud_port_ = test::FreePort();
-  test::WriteAll(Path("cloud.token"), RandomBase32(32), 0600);
+  cloud_ = MakeCloud(options_.cloud, {options_.bin, options_.work, OwnSession({})});
   if (packhorse::Status started = StartCloud(); !started) {
     return started;
   }
@@ -91,11 +87,8 @@ packhorse::Status Stage::Start() {
 }
 
 packhorse::Status Stage::StartCloud() {
-  cloud_.emplace(OwnSession({Bin("packhorse-cloud"), "--listen", "127.0.0.1:" + std::to_string(cloud_port_),
-                             "--database", Path("cloud.db"), "--token-file", Path("cloud.token")}),
-                 Log("packhorse-cloud"));
-  if (!WaitFor([&] { return test::PortOpen(cloud_port_) || !cloud_->Running(); }) || !cloud_->Running()) {
-    return Failed("packhorse-cloud", "did not start");
+  if (packhorse::Status started = cloud_->Start(); !started) {
+    return Failed(cloud_->name(), started.error().message);
   }
   return {};
 }
@@ -111,14 +104,11 @@ void Stage::WriteConfiguration() const {
                                   {"destinations", {"cloud"}}};
   };
   const nlohmann::ordered_json limits = {{{"requests", 200}, {"per", "10s"}}, {{"requests", 600}, {"per", "1m"}}};
-  const nlohmann::ordered_json destination = {
-      {"name", "cloud"},
-      {"contract", "packhorse-ingest@1"},
-      {"url", "http://127.0.0.1:" + std::to_string(cloud_port_)},
-      {"auth", {{"type", "bearer"}, {"token", {{"file", Path("cloud.token")}}}}},
-      {"batch", {{"max_records", 500}, {"max_bytes", "1MiB"}, {"max_age", "500ms"}}},
-      {"limits", limits},
-      {"compression", "gzip"}};
+  nlohmann::ordered_json destination = {{"name", "cloud"},
+                                        {"batch", {{"max_records", 500}, {"max_bytes", "1MiB"}, {"max_age", "500ms"}}},
+                                        {"limits", limits},
+                                        {"compression", "gzip"}};
+  destination.update(cloud_->Destination());
   const nlohmann::ordered_json source = {{"name", "plant"},
                                          {"urls", {"mqtt://127.0.0.1:" + std::to_string(broker_port_)}},
                                          {"client_id", "packhorse-demo"}};
@@ -156,8 +146,8 @@ std::string Stage::DeadPart(bool cloud_expected) {
   if (text.empty()) {
     text = dead(broker_, "mosquitto");
   }
-  if (text.empty() && cloud_expected) {
-    text = dead(cloud_, "packhorse-cloud");
+  if (text.empty() && cloud_expected && !cloud_->Running()) {
+    text = cloud_->name() + " ended by itself; its log: " + Log(cloud_->name());
   }
   return text.empty() ? dead(fleet_, "packhorse-fleet") : text;
 }
@@ -174,36 +164,17 @@ Result<std::uint64_t> Stage::StopFleet() {
   return report["acknowledged"].get<std::uint64_t>();
 }
 
-packhorse::Status Stage::Stop() {
+Result<std::uint64_t> Stage::StopAndCount() {
   const int bridge = bridge_->Stop(std::chrono::seconds(30));
-  const int cloud = cloud_->Stop(std::chrono::seconds(15));
+  Result<std::uint64_t> count = cloud_->StopAndCount();
   broker_->Stop();
   if (bridge != 0) {
     return Failed("packhorsed", "ended with exit code " + std::to_string(bridge));
   }
-  if (cloud != 0) {
-    return Failed("packhorse-cloud", "ended with exit code " + std::to_string(cloud));
-  }
-  return {};
-}
-
-Result<std::uint64_t> Stage::CountInCloud() const {
-  sqlite3* database = nullptr;
-  sqlite3_stmt* statement = nullptr;
-  constexpr const char* kCount = "SELECT COUNT(*) FROM (SELECT DISTINCT queue_id,lane,sequence FROM records)";
-  std::optional<std::uint64_t> count;
-  if (sqlite3_open_v2(Path("cloud.db").c_str(), &database, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK &&
-      sqlite3_prepare_v2(database, kCount, -1, &statement, nullptr) == SQLITE_OK &&
-      sqlite3_step(statement) == SQLITE_ROW) {
-    count = static_cast<std::uint64_t>(sqlite3_column_int64(statement, 0));
-  }
-  const std::string message = sqlite3_errmsg(database);
-  sqlite3_finalize(statement);
-  sqlite3_close(database);
   if (!count) {
-    return Error{ErrorCode::kIo, "read " + Path("cloud.db") + ": " + message};
+    return Failed(cloud_->name(), count.error().message);
   }
-  return *count;
+  return count;
 }
 
 }  // namespace packhorse::demo

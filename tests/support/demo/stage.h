@@ -2,18 +2,21 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "cloud.h"
 #include "status.h"
 #include "support/process.h"
 
 namespace packhorse::demo {
 
 struct StageOptions {
-  std::string bin;   // folder of packhorsed, packhorse, packhorse-cloud, packhorse-fleet
-  std::string work;  // everything that is written goes here; emptied first
+  std::string bin;                  // folder of packhorsed, packhorse, packhorse-cloud, packhorse-fleet
+  std::string work;                 // everything that is written goes here; emptied first
+  std::string cloud = "reference";  // or "influxdb"
   std::uint32_t devices = 200;
   double rate = 400;  // messages per second of the whole fleet
 };
@@ -39,16 +42,13 @@ class Stage {
 
   // Ends the fleet after its last acknowledgement; how many messages the broker acknowledged to it.
   Result<std::uint64_t> StopFleet();
-  // Ends bridge, cloud and broker, in this order.
-  packhorse::Status Stop();
-  // Messages in the cloud's own database, each counted once however often and in how many records it came. After
-  // Stop().
-  Result<std::uint64_t> CountInCloud() const;
+  // Ends bridge, cloud and broker, in this order. Messages in the cloud's own database, each counted once however often
+  // and in how many records it came.
+  Result<std::uint64_t> StopAndCount();
 
   std::string Log(const std::string& part) const { return options_.work + "/" + part + ".log"; }
   const StageOptions& options() const { return options_; }
   int broker_port() const { return broker_port_; }
-  int cloud_port() const { return cloud_port_; }
 
  private:
   packhorse::Status Prepare();
@@ -60,9 +60,8 @@ class Stage {
 
   StageOptions options_;
   int broker_port_ = 0;
-  int cloud_port_ = 0;
   std::optional<test::Process> broker_;
-  std::optional<test::Process> cloud_;
+  std::unique_ptr<Cloud> cloud_;
   std::optional<test::Process> bridge_;
   std::optional<test::Process> fleet_;
 };
