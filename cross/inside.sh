@@ -5,7 +5,7 @@ architecture=$1 triplet=$2 emulator=$3 jobs=$4
 build=/src/build/cross/$architecture
 
 cmake -S /src -B "$build" -G Ninja --toolchain "/src/cross/$architecture.cmake" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O2 -g1 -DNDEBUG" -DPACKHORSE_TESTS=OFF > "$build.cmake.log" 2>&1 || { cat "$build.cmake.log"; exit 1; }
+  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O2 -g1 -DNDEBUG" -DPACKHORSE_TESTS=OFF -DCMAKE_UNITY_BUILD=ON > "$build.cmake.log" 2>&1 || { cat "$build.cmake.log"; exit 1; }
 if grep -q x86_64-linux-gnu "$build/CMakeCache.txt"; then
   echo "cross: a library of the build machine got into the build for $architecture:" >&2
   grep x86_64-linux-gnu "$build/CMakeCache.txt" >&2
