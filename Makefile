@@ -18,7 +18,7 @@ no_aslr := $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(u
 has_tests = $(shell grep -qs '^PACKHORSE_TESTS:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 has_demo = $(shell grep -qs '^PACKHORSE_DEMO:BOOL=ON' build/CMakeCache.txt && test -e build/build.ninja && echo yes)
 
-.PHONY: help run test ci ci-rest build bench lint histories simulation asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
+.PHONY: help run test ci ci-rest build bench lint interop histories simulation asan tsan fuzz mutants soak nightly deb service-test cross clean configure-tests
 
 help:
 	@cat <<'TEXT'
@@ -27,6 +27,7 @@ help:
 	make build               build/bin/packhorsed and build/bin/packhorse
 	make test                all tests that fit a developer's machine
 	make lint                format, clang-tidy, size limits, wording
+	make interop             tests against programs of other registries (npm): Prism checks each request against our OpenAPI
 	make histories           7,500 more short random histories of the queue against its model
 	make simulation          20 simulated years of a gateway between faults of the clock, the disk and the cloud
 	make asan | tsan         unit tests under AddressSanitizer+UBSan | threaded ones under ThreadSanitizer
@@ -72,6 +73,15 @@ ci-rest:
 lint: configure-tests
 	@$(packages) lint
 	tests/lint/run.sh
+
+interop: configure-tests
+	@$(packages) interop
+	mkdir -p build/interop
+	cp tests/interop/package.json tests/interop/package-lock.json build/interop/
+	cd build/interop && npm ci --no-audit --no-fund --loglevel=error && cd ../..
+	cmake -S . -B build -DPACKHORSE_INTEROP=ON >/dev/null
+	@cmake --build build --parallel $(JOBS) --target interop_test
+	build/bin/interop_test
 
 # With those of `make test` 10,000: it has 2,500, so that it stays short.
 histories: configure-tests

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: packages.sh SET...      sets: build run influxdb test lint bench sanitize fuzz mutants deb service cross
+# Usage: packages.sh SET...      sets: build run influxdb test interop lint bench sanitize fuzz mutants deb service cross
 #
 # Installs the Debian packages that the named sets lack. When nothing is missing apt is not asked at all, so that a
 # second run costs nothing and works without a network. On other systems it prints the list and goes on: whoever builds
@@ -17,6 +17,8 @@ package_set() {
       package_set run
       echo libgtest-dev libgmock-dev libcpp-httplib-dev python3-jsonschema mosquitto-clients nginx openssl sqlite3 \
         curl influxdb prometheus victoria-metrics ;;
+    # Where Node.js is not Debian's it brings npm along, and Debian's package of npm would contradict it.
+    interop) package_set test; command -v npm >/dev/null || echo nodejs npm ;;
     lint) package_set test; echo clang-format clang-tidy clang ;;
     bench) package_set test; echo valgrind ;;
     sanitize) package_set test ;;
@@ -25,7 +27,7 @@ package_set() {
     deb) package_set build; echo dpkg-dev debhelper fakeroot lintian ;;
     service) package_set test; package_set deb; echo mmdebstrap systemd-container procps ca-certificates ;;
     cross) echo mmdebstrap ca-certificates ;;
-    *) echo "packages.sh: unknown set '$1'; there are build run influxdb test lint bench sanitize fuzz mutants deb service cross" >&2; exit 2 ;;
+    *) echo "packages.sh: unknown set '$1'; there are build run influxdb test interop lint bench sanitize fuzz mutants deb service cross" >&2; exit 2 ;;
   esac
 }
 
