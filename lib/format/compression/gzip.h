@@ -10,8 +10,8 @@ namespace packhorse::format {
 
 // gzip (RFC 1952). Pure functions; each thread reuses one compressor of its own.
 
-// `bytes` as one gzip member. It tells neither a time nor a system, so that equal bytes stay equal. kLimitExceeded: more
-// than 1 GiB.
+// `bytes` as one gzip member. It tells neither a time nor a system, so that equal bytes stay equal. kLimitExceeded:
+// more than 1 GiB.
 Result<std::string> Gzip(std::string_view bytes);
 // The bytes of one whole member. kCorrupt: it is none, or there would be more than `most` bytes.
 Result<std::string> Gunzip(std::string_view bytes, std::uint64_t most);

@@ -18,9 +18,9 @@ void AppendOtlpHead(std::string& out, std::span<const Named> resource, std::stri
 // Everything behind the last metric.
 std::string_view OtlpTail();
 
-// One gauge with one data point. A boolean is 1 or 0; what 64 signed bits do not hold is a double; NaN and infinities are
-// written, as proto3 JSON names them. Attributes without a name or that are null are left out. An empty unit is left
-// out. `missing`: a name, or a number (null and text are none).
+// One gauge with one data point. A boolean is 1 or 0; what 64 signed bits do not hold is a double; NaN and infinities
+// are written, as proto3 JSON names them. Attributes without a name or that are null are left out. An empty unit is
+// left out. `missing`: a name, or a number (null and text are none).
 Written AppendMetric(std::string& out, std::string_view name, std::string_view unit, const Scalar& value,
                      std::int64_t time_ns, std::span<const Named> attributes);
 

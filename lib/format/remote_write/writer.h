@@ -18,9 +18,9 @@ namespace packhorse::format {
 
 // One series with one sample. The writer sorts the labels and makes their names legal: every character but letters,
 // digits and _ (in `__name__`'s value also :) becomes _, and a digit in front gets one before it; such a series is
-// `lossy`. Labels without a value are left out. NaN and infinities are numbers here; a boolean is 1 or 0, a whole number
-// beyond 2^53 is rounded and `lossy`. `missing`: the label __name__, a number (null and text are none), or names of
-// labels that differ.
+// `lossy`. Labels without a value are left out. NaN and infinities are numbers here; a boolean is 1 or 0, a whole
+// number beyond 2^53 is rounded and `lossy`. `missing`: the label __name__, a number (null and text are none), or names
+// of labels that differ.
 Written AppendSeries(std::string& out, std::span<const Named> labels, const Scalar& value, std::int64_t time_ms);
 
 // The series of a body that AppendSeries() made, each with its tag and length. None: it is no such body, or there are
