@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "delivery/evidence.h"
+#include "delivery/exchanges.h"
 #include "outcome/outcome_rules.h"
 #include "queue/queue.h"
 #include "upload/uploader.h"
@@ -26,6 +27,7 @@ struct Active {
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
+  SentRequest sent;              // the last attempt
   std::uint64_t credential = 0;  // auth::Credentials::version() of the last attempt
   std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
   Track track;

@@ -17,6 +17,8 @@
 #include "batch/batch.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "delivery/deprecation.h"
+#include "delivery/exchanges.h"
 #include "health/metrics.h"
 #include "limit/circuit_breaker.h"
 #include "limit/rate_limit.h"
@@ -116,6 +118,7 @@ struct DestinationStatus {
   std::string unreachable;                                 // why none could be made while there was nothing to send
   std::optional<WallTime> last_success_at;
   std::string last_error;
+  std::optional<Deprecation::Notice> deprecation;  // what the API says of its own end
 };
 
 class Destination {
@@ -151,6 +154,8 @@ class Destination {
   // suspect. kInvalidArgument, as with RedriveDead(): nothing may overtake here (Options::keeps_order).
   virtual void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
+  // The last failed ones.
+  virtual const Exchanges& exchanges() const = 0;
   // Continues the work of the destination of the same name that it replaces: state and waits, use of the rate limits,
   // learnt sizes, evidence about records. To be called before the first Step().
   virtual void TakeOver(const Destination& predecessor) = 0;

@@ -230,6 +230,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.unreachable = first_contact_.reached() ? "" : first_contact_.error();
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
+  status.deprecation = deprecation_.notice();
   return status;
 }
 
