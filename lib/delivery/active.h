@@ -22,6 +22,7 @@ struct Active {
   bool may_have_arrived = false;       // an attempt ended without a known outcome
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other
   MonoTime tried_at{};                 // it, or the batch of which it is a part
+  bool mended = false;                 // of a dead letter with another payload: it cannot be rendered again
   bool newest = false;                 // prepared before its turn, to see whether what is new passes
   bool waits_for_other = false;        // until something else was tried
   bool has_successors = false;         // settling into other batches: what is behind has to wait

@@ -137,7 +137,8 @@ class Destination {
   // Sends nothing, for `duration` or until Resume(). What is in flight finishes.
   virtual void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) = 0;
   virtual void Resume(MonoTime now) = 0;
-  // Takes dead letters of this destination back into delivery. `done` gets the number of records.
+  // Takes dead letters of this destination back into delivery, with the payloads that they have here: one whose payload
+  // was mended must be alone, and decode to as many records as before. `done` gets the number of records.
   virtual void RedriveDead(const std::vector<queue::DeadLetter>& letters,
                            std::function<void(Result<std::uint32_t>)> done) = 0;
   // Decodes messages again that are in quarantine for this destination, all of one lane. Those that can be decoded

@@ -156,6 +156,7 @@ void DestinationImpl::RedriveDead(const std::vector<queue::DeadLetter>& letters,
   }
   auto active = std::make_shared<Active>();
   active->batch = **batch;
+  active->mended = std::any_of(letters.begin(), letters.end(), [](const auto& letter) { return letter.mended; });
   deps_.queue.RedriveDead(
       std::move(ids), *std::move(batch),
       [this, active, done = std::move(done), alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& id) {

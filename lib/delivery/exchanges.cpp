@@ -15,7 +15,7 @@ constexpr std::size_t kRequestStartBytes = 1'024;
 constexpr std::size_t kReplyStartBytes = 2'048;
 constexpr std::size_t kVerdictBytes = 512;
 
-constexpr std::array<std::pair<Action, std::string_view>, 7> kWords = {{
+constexpr std::array<std::pair<Action, std::string_view>, 7> kActionWords = {{
     {Action::kThrottled, "told to wait"},
     {Action::kRetry, "failed, to be tried again"},
     {Action::kUnknown, "outcome unknown, to be tried again"},
@@ -25,10 +25,10 @@ constexpr std::array<std::pair<Action, std::string_view>, 7> kWords = {{
     {Action::kDeviation, "a success that is none"},
 }};
 
-std::string_view WordsOf(Action action) {
-  const auto* found =
-      std::find_if(kWords.begin(), kWords.end(), [action](const auto& entry) { return entry.first == action; });
-  return found == kWords.end() ? Name(action) : found->second;
+std::string_view ActionWords(Action action) {
+  const auto* found = std::find_if(kActionWords.begin(), kActionWords.end(),
+                                   [action](const auto& entry) { return entry.first == action; });
+  return found == kActionWords.end() ? Name(action) : found->second;
 }
 
 bool Failed(const outcome::Verdict& verdict) {
@@ -39,7 +39,7 @@ bool Failed(const outcome::Verdict& verdict) {
 }
 
 std::string VerdictOf(const outcome::Verdict& verdict, const std::vector<std::string>& secrets) {
-  std::string text = std::string(WordsOf(verdict.action)) + ": " + verdict.reason;
+  std::string text = std::string(ActionWords(verdict.action)) + ": " + verdict.reason;
   if (!verdict.problem_detail.empty() && verdict.reason.find(verdict.problem_detail) == std::string::npos) {
     text += ": " + verdict.problem_detail;
   }

@@ -1,5 +1,8 @@
 // What a destination takes from the one that it replaces, and what it says of replies that are odd.
 
+#include <set>
+#include <utility>
+
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -18,6 +21,20 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   last_error_ = old->last_error_;
   exchanges_ = old->exchanges_;
   deprecation_ = old->deprecation_;
+  // What the queue does not say of its batches.
+  std::set<queue::BatchId> mended;
+  for (const LineState& state : old->lines_) {
+    for (const ActivePtr& active : state.line) {
+      if (active->mended) {
+        mended.insert(active->batch.id);
+      }
+    }
+  }
+  for (const LineState& state : lines_) {
+    for (const ActivePtr& active : state.line) {
+      active->mended = mended.contains(active->batch.id);
+    }
+  }
 }
 
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {

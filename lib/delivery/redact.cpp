@@ -25,8 +25,8 @@ constexpr std::array<std::string_view, 4> kNoSecrets = {"www-authenticate", "pro
 constexpr std::array<std::string_view, 10> kParts = {"auth",   "token",  "secret",  "signature",  "passw",
                                                      "cookie", "apikey", "session", "credential", "jwt"};
 // As a word of a name.
-constexpr std::array<std::string_view, 10> kWords = {"key", "sig",  "sign", "sas",  "pwd",
-                                                     "pw",  "pass", "p",    "code", "pin"};
+constexpr std::array<std::string_view, 10> kNameWords = {"key", "sig",  "sign", "sas",  "pwd",
+                                                         "pw",  "pass", "p",    "code", "pin"};
 
 bool HasWord(std::string_view name, std::string_view word) {
   for (std::size_t at = name.find(word); at != std::string_view::npos; at = name.find(word, at + 1)) {
@@ -71,7 +71,7 @@ bool NamesSecret(std::string_view name) {
   }
   return std::any_of(kParts.begin(), kParts.end(),
                      [&](std::string_view part) { return lower.find(part) != std::string::npos; }) ||
-         std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return HasWord(lower, word); });
+         std::any_of(kNameWords.begin(), kNameWords.end(), [&](std::string_view word) { return HasWord(lower, word); });
 }
 
 std::string ShownPath(std::string_view path) {

@@ -194,8 +194,9 @@ struct LetterEndOp {
   DeadKey letter;
 };
 
-using Operation = std::variant<ArrivalOp, CountOp, PrepareOp, SettleOp, RedriveOp, SplitOp, GiveUpOp, ClockOp,
-                               ReplayStateOp, ReplayPrepareOp, SuspectRetryOp, SuspectEndOp, QuarantineRetryOp, LetterEndOp>;
+using Operation =
+    std::variant<ArrivalOp, CountOp, PrepareOp, SettleOp, RedriveOp, SplitOp, GiveUpOp, ClockOp, ReplayStateOp,
+                 ReplayPrepareOp, SuspectRetryOp, SuspectEndOp, QuarantineRetryOp, LetterEndOp>;
 
 std::string EncodeOperation(const Operation& operation);
 // The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.
