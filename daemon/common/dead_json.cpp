@@ -14,6 +14,21 @@ void PutPayload(Json& json, const std::string& payload) {
   json["payload"] = text ? payload : Hex(payload);
 }
 
+constexpr std::size_t kPageBytes = 4U << 20U;
+
+std::string ExportLine(Json entry, const std::string& payload, std::size_t max_entry_bytes) {
+  const bool text = IsText(payload);
+  entry["payload_encoding"] = text ? "text" : "base64";
+  entry["payload"] = text ? payload : Base64(payload);
+  std::string line = Dump(entry);
+  if (line.size() > max_entry_bytes) {
+    entry["payload"] = nullptr;
+    entry["payload_left_out"] = payload.size();
+    line = Dump(entry);
+  }
+  return line;
+}
+
 }  // namespace
 
 Json DeadJson(const queue::DeadLetter& letter) {
@@ -84,6 +99,30 @@ std::string OneSuspectJson(const queue::Suspect& suspect) {
   Json json = SuspectJson(suspect);
   PutPayload(json, suspect.message.payload);
   return Dump(json);
+}
+
+std::string DeadExportJson(const std::vector<queue::DeadLetter>& letters, const std::vector<queue::Suspect>& suspects,
+                           const std::string& destination, std::size_t max_entry_bytes) {
+  std::string entries;
+  std::int64_t last = 0;
+  std::size_t looked_at = 0;
+  auto letter = letters.begin();
+  auto suspect = suspects.begin();
+  while (looked_at < kDeadPage && entries.size() < kPageBytes &&
+         (letter != letters.end() || suspect != suspects.end())) {
+    const bool dead = suspect == suspects.end() || (letter != letters.end() && letter->id < suspect->id);
+    last = dead ? letter->id : suspect->id;
+    if (destination.empty() || destination == (dead ? letter->destination : suspect->destination)) {
+      entries += entries.empty() ? "" : ",";
+      entries += dead ? ExportLine(DeadJson(*letter), letter->message.payload, max_entry_bytes)
+                      : ExportLine(SuspectJson(*suspect), suspect->message.payload, max_entry_bytes);
+    }
+    letter += dead ? 1 : 0;
+    suspect += dead ? 0 : 1;
+    ++looked_at;
+  }
+  const bool more = letter != letters.end() || suspect != suspects.end();
+  return "{\"next\":" + (more ? std::to_string(last) : "null") + ",\"dead_letters\":[" + entries + "]}";
 }
 
 }  // namespace packhorse::daemon

@@ -50,6 +50,8 @@ struct Arguments {
   std::string duration;
   bool check_ledger = false;
   std::int64_t dead_id = 0;
+  std::vector<std::int64_t> dead_ids;
+  std::string dead_destination;
   std::string record_id;
   std::string event_name;
   std::string event_subject;
@@ -104,6 +106,10 @@ void AddLookCommands(CLI::App& app, Arguments& a) {
   CLI::App* where = Add(app, a, "where", "What became of one message, per destination",
                         [&a] { return ShowWhere(a.globals, a.record_id); });
   where->add_option("RECORD_ID", a.record_id, "As the cloud or a list shows it: queue.lane.number[.index]")->required();
+  CLI::App* exchanges =
+      Add(app, a, "exchanges", "The last failed exchanges with a cloud API: what was sent, and what came back",
+          [&a] { return ShowExchanges(a.globals, a.destination); });
+  exchanges->add_option("DESTINATION", a.destination, "Only this one, default all");
   Add(app, a, "version", "Versions of this program and of the running daemon", [&a] { return ShowVersion(a.globals); });
 }
 
@@ -154,11 +160,17 @@ void AddDeadCommands(CLI::App& app, Arguments& a) {
   auto* ids = replay->add_option("ID", a.dead_replay.ids, "Their numbers from the list");
   auto* destination = replay->add_option("--destination", a.dead_replay.destination, "All of one destination");
   auto* all = replay->add_flag("--all", a.dead_replay.all, "All there are");
+  replay->add_option("--payload", a.dead_replay.payload_file,
+                     "Of one dead letter: send what is in this file instead of its payload");
   ids->excludes(destination)->excludes(all);
   destination->excludes(all);
-  CLI::App* drop = Add(*dead, a, "drop", "Give up a suspect: it ends as rejected, and is not kept",
-                       [&a] { return DeadDrop(a.globals, a.dead_id); });
-  drop->add_option("ID", a.dead_id, "Its number from the list")->required();
+  CLI::App* drop = Add(*dead, a, "drop", "Give them up: they stay rejected in the ledger, and are not kept",
+                       [&a] { return DeadDrop(a.globals, a.dead_ids); });
+  drop->add_option("ID", a.dead_ids, "Their numbers from the list")->required();
+  CLI::App* out = Add(*dead, a, "export", "All of them as JSON lines, with their payloads",
+                      [&a] { return DeadExport(a.globals, a.dead_destination, a.file); });
+  out->add_option("--destination", a.dead_destination, "Only of this one, default all");
+  out->add_option("FILE", a.file, "Where to; - for standard output")->required();
 }
 
 void AddReplayCommands(CLI::App& app, Arguments& a) {

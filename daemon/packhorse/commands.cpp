@@ -8,6 +8,8 @@
 #include <tuple>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "base/file.h"
 #include "base/units.h"
 #include "base/version.h"
 #include "common/load.h"
@@ -24,6 +26,8 @@ constexpr std::chrono::hours kLongestFlush{1};
 // A large queue on a slow card takes its time to be read.
 constexpr std::chrono::hours kVerifyPatience{1};
 constexpr std::chrono::hours kReloadPatience{1};
+// What fits into a request to the daemon as hexadecimal digits.
+constexpr std::size_t kMendedBytes = 30'000;
 
 WallTime Now() { return SystemClock().Wall(); }
 
@@ -155,14 +159,29 @@ int DeadReplay(const Globals& globals, const DeadReplayOptions& options) {
   Json args = ForDestination(options.destination);
   args["ids"] = options.ids;
   args["all"] = options.all;
+  if (!options.payload_file.empty()) {
+    const Result<std::string> payload = ReadFile(options.payload_file, kMendedBytes);
+    if (!payload || payload->empty()) {
+      std::fprintf(stderr, "packhorse: %s\n",
+                   Printable(payload ? options.payload_file + " is empty" : payload.error().message).c_str());
+      return kExitUsage;
+    }
+    args["payload_hex"] = Hex(*payload);
+  }
   return Show(globals, "dead_replay", args, ReplayText,
               [](const std::string& json) { return FineIf(ReplayComplete(json)); });
 }
 
-int DeadDrop(const Globals& globals, std::int64_t id) {
-  return Show(globals, "dead_drop", Json({{"id", id}}), [](const std::string& json) {
-    return "suspect " + JsonView(json)["dropped"].Shown() + " is given up: it ended as rejected\n";
-  });
+int DeadDrop(const Globals& globals, const std::vector<std::int64_t>& ids) {
+  return Show(
+      globals, "dead_drop", Json({{"ids", ids}}),
+      [](const std::string& json) { return DroppedText(json, Style::Detect()); },
+      [](const std::string& json) { return FineIf(ReplayComplete(json)); });
+}
+
+int ShowExchanges(const Globals& globals, const std::string& destination) {
+  return Show(globals, "exchanges", ForDestination(destination),
+              [](const std::string& json) { return ExchangesText(json, Style::Detect(), Now()); });
 }
 
 int StartReplay(const Globals& globals, const ReplayOptions& options) {

@@ -17,6 +17,8 @@ int ShowLedger(const Globals& globals, bool check);
 int ShowEvents(const Globals& globals);
 // Of one that is open: it no longer makes the bridge degraded.
 int AcknowledgeEvent(const Globals& globals, const std::string& name, const std::string& subject);
+// Of one destination, or of all where it is empty.
+int ShowExchanges(const Globals& globals, const std::string& destination);
 int ShowVersion(const Globals& globals);
 int Reload(const Globals& globals);
 
@@ -66,8 +68,13 @@ struct DeadReplayOptions {
   std::vector<std::int64_t> ids;
   std::string destination;
   bool all = false;
+  std::string payload_file;  // of one: what goes out instead of its payload; empty: its own
 };
-int DeadDrop(const Globals& globals, std::int64_t id);
+// Dead letters and suspects; exit code 1 when not all could be given up.
+int DeadDrop(const Globals& globals, const std::vector<std::int64_t>& ids);
+// As JSON lines with their payloads, to a file or, with "-", to standard output (dead_export.cpp). Exit code 1 when not
+// all of it could be written.
+int DeadExport(const Globals& globals, const std::string& destination, const std::string& file);
 int DeadReplay(const Globals& globals, const DeadReplayOptions& options);
 
 struct ReplayOptions {

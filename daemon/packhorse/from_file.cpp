@@ -107,6 +107,16 @@ Result<std::string> DeadList(const Source& from) {
   return daemon::DeadListJson(*letters, *suspects, limit);
 }
 
+Result<std::string> DeadExportPage(const Source& from) {
+  const auto after = static_cast<std::int64_t>(from.Number("after"));
+  const Result<std::vector<queue::DeadLetter>> letters = from.view.DeadLetters(daemon::kDeadPage + 1, after);
+  const Result<std::vector<queue::Suspect>> suspects = from.view.Suspects(daemon::kDeadPage + 1, after);
+  if (!letters || !suspects) {
+    return letters ? suspects.error() : letters.error();
+  }
+  return daemon::DeadExportJson(*letters, *suspects, from.args.value("destination", ""), SIZE_MAX);
+}
+
 Result<std::string> DeadShow(const Source& from) {
   const auto id = static_cast<std::int64_t>(from.Number("id"));
   if (const Result<queue::Suspect> suspect = from.view.FindSuspect(id)) {
@@ -125,15 +135,16 @@ Result<std::string> Where(const Source& from) {
 }
 
 using Answer = Result<std::string> (*)(const Source&);
-constexpr std::array<std::pair<const char*, Answer>, 9> kAnswers = {{{"ledger", Ledger},
-                                                                     {"queue_stats", QueueStats},
-                                                                     {"queue_verify", QueueVerify},
-                                                                     {"queue_export", QueueExport},
-                                                                     {"queue_peek", QueuePeek},
-                                                                     {"queue_quarantine", Quarantine},
-                                                                     {"dead_list", DeadList},
-                                                                     {"dead_show", DeadShow},
-                                                                     {"where", Where}}};
+constexpr std::array<std::pair<const char*, Answer>, 10> kAnswers = {{{"ledger", Ledger},
+                                                                      {"queue_stats", QueueStats},
+                                                                      {"queue_verify", QueueVerify},
+                                                                      {"queue_export", QueueExport},
+                                                                      {"queue_peek", QueuePeek},
+                                                                      {"queue_quarantine", Quarantine},
+                                                                      {"dead_list", DeadList},
+                                                                      {"dead_show", DeadShow},
+                                                                      {"dead_export", DeadExportPage},
+                                                                      {"where", Where}}};
 
 Answer Find(const std::string& command) {
   for (const auto& [name, answer] : kAnswers) {

@@ -189,6 +189,12 @@ std::string LearntLine(const JsonView& destination) {
          (bytes > 0 ? " " + FormatBytes(bytes) : "") + ", as larger ones did not get through\n";
 }
 
+// What the API says of its own end.
+std::string DeprecationLine(const JsonView& destination) {
+  const std::string words = destination["deprecation"]["text"].Shown();
+  return words.empty() ? "" : Wrap(destination["name"].Shown() + ": " + words, "    ", 6);
+}
+
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
   Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
@@ -210,6 +216,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
     }
     text += BacklogLine(destination);
     text += LearntLine(destination);
+    text += DeprecationLine(destination);
     text += RunningReplays(status, destination["name"].Text());
   }
   for (const auto& [name, messages] : status["left_behind"].Members()) {

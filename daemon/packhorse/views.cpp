@@ -1,5 +1,9 @@
 #include "packhorse/views.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
 #include "base/units.h"
 #include "packhorse/json_view.h"
 
@@ -165,6 +169,29 @@ std::string SuspectTimes(const JsonView& letter, WallTime now) {
          (refusals == 1 ? "" : ", last " + When(letter["last_refused_at"], now)) + ", ";
 }
 
+// Below the list, what the provider said: once, however many records it said that of.
+std::string ProvidersWords(const std::vector<JsonView>& letters) {
+  constexpr std::size_t kIdsOfOne = 8;
+  std::vector<std::pair<std::string, std::vector<std::string>>> said;
+  for (const JsonView& letter : letters) {
+    const std::string request = letter["provider_request_id"].Shown();
+    const std::string words = letter["detail"].Shown();
+    if (words.empty()) {
+      continue;
+    }
+    const auto same = std::find_if(said.begin(), said.end(), [&](const auto& one) { return one.first == words; });
+    (same == said.end() ? said.emplace_back(words, std::vector<std::string>()) : *same)
+        .second.push_back(letter["id"].Shown() + (request.empty() ? "" : " (request " + request + ")"));
+  }
+  std::string text;
+  for (auto& [words, ids] : said) {
+    const std::size_t more = ids.size() > kIdsOfOne ? ids.size() - kIdsOfOne : 0;
+    ids.resize(ids.size() - more);
+    text += Wrap(packhorse::Join(ids) + (more > 0 ? " and " + Grouped(more) + " more" : "") + ": " + words, "    ", 6);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string DeadListText(const std::string& json, const Style& style, WallTime now) {
@@ -182,11 +209,13 @@ std::string DeadListText(const std::string& json, const Style& style, WallTime n
     table.Add({last, letter["state"].Shown(), letter["record_id"].Shown(), letter["destination"].Shown(),
                When(letter[suspect ? "first_refused_at" : "died_at"], now), letter["reason"].Shown() + status});
   }
-  std::string text = table.Text(style);
+  std::string text = table.Text(style) + ProvidersWords(letters);
   if (list["more"].Flag()) {
     text += "  there are more: packhorse dead list --after " + last + "\n";
   }
-  return text + "  why and what: packhorse dead show ID; send again: packhorse dead replay ID\n";
+  return text +
+         "  why and what: packhorse dead show ID; send again: packhorse dead replay ID\n"
+         "  give up: packhorse dead drop ID; the exchanges: packhorse exchanges\n";
 }
 
 std::string DeadLetterText(const std::string& json, const Style& style, WallTime now) {

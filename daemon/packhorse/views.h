@@ -21,6 +21,9 @@ bool LedgerBalanced(const std::string& json);
 std::string EventsText(const std::string& json, const Style& style, WallTime now);
 std::string DeadListText(const std::string& json, const Style& style, WallTime now);
 std::string DeadLetterText(const std::string& json, const Style& style, WallTime now);
+// What became of those that were to be given up (dead_export.cpp).
+std::string DroppedText(const std::string& json, const Style& style);
+std::string ExchangesText(const std::string& json, const Style& style, WallTime now);
 std::string QuarantineText(const std::string& json, const Style& style, WallTime now);
 std::string VerifyText(const std::string& json, const Style& style);
 bool VerifyOk(const std::string& json);

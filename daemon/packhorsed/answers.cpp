@@ -67,7 +67,18 @@ Json StreamJson(const config::Stream& stream, const queue::Ledger& ledger) {
           {"received", received},        {"pending", pending}};
 }
 
-Json DestinationJson(const delivery::DestinationStatus& status, const std::vector<monitor::Reason>& reasons) {
+Json DeprecationJson(const std::optional<delivery::Deprecation::Notice>& notice, WallTime wall) {
+  if (!notice) {
+    return {};
+  }
+  return {{"text", delivery::DescribeDeprecation(*notice, wall)},
+          {"since", notice->since ? Time(*notice->since) : Json()},
+          {"ends_at", notice->ends ? Time(*notice->ends) : Json()},
+          {"days_left", notice->ends ? Json(delivery::DaysLeft(*notice->ends, wall)) : Json()}};
+}
+
+Json DestinationJson(const delivery::DestinationStatus& status, const std::vector<monitor::Reason>& reasons,
+                     WallTime wall) {
   Json next;
   if (status.next_attempt_in) {
     next = status.next_attempt_in->count();
@@ -98,7 +109,8 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"bytes_sent", status.bytes_sent},
           {"replies", status.replies},
           {"last_success_at", status.last_success_at ? Time(*status.last_success_at) : Json()},
-          {"last_error", status.last_error}};
+          {"last_error", status.last_error},
+          {"deprecation", DeprecationJson(status.deprecation, wall)}};
 }
 
 // How the clock of this boot of the machine began.
@@ -169,7 +181,8 @@ std::string StatusJson(const App& app, const monitor::Condition& condition, cons
     status["streams"].push_back(StreamJson(stream, ledger));
   }
   for (const delivery::DestinationStatus& destination : condition.destinations) {
-    status["destinations"].push_back(DestinationJson(destination, monitor::ReasonsOf(condition, destination)));
+    status["destinations"].push_back(
+        DestinationJson(destination, monitor::ReasonsOf(condition, destination), app.clock.Wall()));
   }
   for (const health::Event& event : app.events.Open()) {
     status["events"].push_back(EventJson(app, event));

@@ -11,6 +11,7 @@
 #include "common/queue_json.h"
 #include "health/log.h"
 #include "packhorsed/answers.h"
+#include "packhorsed/exchanges_json.h"
 #include "packhorsed/observe.h"
 
 namespace packhorse::daemon {
@@ -53,7 +54,9 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"dead_show", false, &Handlers::ShowDead},
       {"tail", false, &Handlers::Follow},
       {"dead_replay", true, &Handlers::RedriveDead},
-      {"dead_drop", true, &Handlers::DropSuspect},
+      {"dead_drop", true, &Handlers::DropDead},
+      {"dead_export", false, &Handlers::ExportDead},
+      {"exchanges", false, &Handlers::ShowExchanges},
       {"replay_list", false, &Handlers::ListReplays},
       {"replay_start", true, &Handlers::StartReplay},
       {"replay_cancel", true, &Handlers::CancelReplay},
@@ -284,15 +287,19 @@ control::Answer Handlers::RedriveDead(const control::Call& call, const Args& arg
   auto ids = args.Integers("ids", 10'000);
   const auto destination = args.Text("destination", "");
   const auto all = args.Flag("all");
-  if (!ids || !destination || !all) {
-    return !ids ? ids.error() : !destination ? destination.error() : all.error();
+  auto payload = ReadMendedPayload(args);
+  if (!ids || !destination || !all || !payload) {
+    return !ids ? ids.error() : !destination ? destination.error() : !all ? all.error() : payload.error();
   }
   if (ids->empty() && destination->empty() && !*all) {
     return Error{ErrorCode::kInvalidArgument, "say which dead letters: their ids, a destination, or all"};
   }
   health::Log(health::LogLevel::kInfo, "dead_letters_replayed", "dead letters are taken back into delivery on request",
-              {{"ids", std::to_string(ids->size())}, {"destination", *destination}});
-  bridge::RedriveDeadLetters(*app_.queue, *app_.destinations, {std::move(ids).value(), *destination, *all},
+              {{"ids", std::to_string(ids->size())},
+               {"destination", *destination},
+               {"mended", payload->has_value() ? "true" : "false"}});
+  bridge::RedriveDeadLetters(*app_.queue, *app_.destinations,
+                             {std::move(ids).value(), *destination, *all, *std::move(payload)},
                              [this, connection = call.connection](const Result<bridge::RedriveReport>& report) {
                                ready_.emplace_back(connection, report ? control::Answer(RedriveJson(*report))
                                                                       : control::Answer(report.error()));
@@ -300,22 +307,14 @@ control::Answer Handlers::RedriveDead(const control::Call& call, const Args& arg
   return Later();
 }
 
-control::Answer Handlers::DropSuspect(const control::Call& call, const Args& args) {
-  const auto id = args.Integer("id", -1, 0, INT64_MAX);
-  RETURN_IF_ERROR(id);
-  if (app_.queue->FindDeadLetter(*id)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 std::to_string(*id) +
-                     " is a dead letter: it has ended as rejected already, and goes by itself once "
-                     "there are many newer ones"};
+control::Answer Handlers::ShowExchanges(const control::Call&, const Args& args) {
+  const auto chosen = Chosen(args);
+  RETURN_IF_ERROR(chosen);
+  std::vector<std::pair<std::string, const delivery::Exchanges*>> exchanges;
+  for (const bridge::DestinationUnit* unit : *chosen) {
+    exchanges.emplace_back(unit->config.name, &unit->destination->exchanges());
   }
-  health::Log(health::LogLevel::kInfo, "suspect_dropped", "a record that was set aside is given up on request",
-              {{"id", std::to_string(*id)}});
-  app_.queue->DropSuspect(*id, [this, id = *id, connection = call.connection](const Status& status) {
-    ready_.emplace_back(connection, status ? control::Answer("{\"dropped\":" + std::to_string(id) + "}")
-                                           : control::Answer(status.error()));
-  });
-  return Later();
+  return ExchangesJson(exchanges);
 }
 
 control::Answer Handlers::Follow(const control::Call& call, const Args& args) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,8 +50,13 @@ class Handlers {
   control::Answer ShowVersion(const control::Call& call, const Args& args);
   control::Answer ListDead(const control::Call& call, const Args& args);
   control::Answer ShowDead(const control::Call& call, const Args& args);
-  control::Answer DropSuspect(const control::Call& call, const Args& args);
   control::Answer RedriveDead(const control::Call& call, const Args& args);
+  control::Answer ShowExchanges(const control::Call& call, const Args& args);
+  // --- dead_handlers.cpp ---
+  control::Answer DropDead(const control::Call& call, const Args& args);
+  control::Answer ExportDead(const control::Call& call, const Args& args);
+  // What is to go out instead of the payload of a dead letter; none: nothing is.
+  static Result<std::optional<std::string>> ReadMendedPayload(const Args& args);
   // --- replay_handlers.cpp ---
   control::Answer StartReplay(const control::Call& call, const Args& args);
   control::Answer ListReplays(const control::Call& call, const Args& args);

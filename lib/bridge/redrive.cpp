@@ -22,6 +22,7 @@ struct Job {
   Destinations& destinations;
   std::function<void(Result<RedriveReport>)> done;
   std::vector<std::int64_t> ids;
+  std::optional<std::string> payload;
   std::size_t next = 0;
   std::size_t waiting = 0;  // batches of the present page without an answer, and one for the page itself
   RedriveReport report;
@@ -67,6 +68,10 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
   const std::size_t end = std::min(job.next + kLettersAtATime, job.ids.size());
   for (; job.next < end; ++job.next) {
     if (const Result<queue::Suspect> suspect = job.queue.FindSuspect(job.ids[job.next])) {
+      if (job.payload) {
+        job.Fail(std::to_string(suspect->id) + ": a suspect is tried as it came; only a dead letter can be mended");
+        continue;
+      }
       RetrySuspect(job, *suspect);
       continue;
     }
@@ -74,6 +79,10 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
     if (!letter) {
       job.Fail(std::to_string(job.ids[job.next]) + ": " + letter.error().message);
       continue;
+    }
+    if (job.payload) {
+      letter->message.payload = *job.payload;
+      letter->mended = true;
     }
     const Group group{letter->destination, letter->lane};
     groups[group].push_back(std::move(letter).value());
@@ -123,6 +132,9 @@ void RunPage(const std::shared_ptr<Job>& job) {
 // The ids first: what is refused again becomes a new dead letter and must not be taken twice in one call.
 Status Select(Job& job, const RedriveSelection& selection) {
   job.ids = selection.ids;
+  if (selection.payload && (selection.all || !selection.destination.empty() || selection.ids.size() != 1)) {
+    return Error{ErrorCode::kInvalidArgument, "a mended payload is of one dead letter: name its id alone"};
+  }
   if (!selection.all && selection.destination.empty()) {
     return {};
   }
@@ -154,7 +166,7 @@ Status Select(Job& job, const RedriveSelection& selection) {
 
 void RedriveDeadLetters(queue::Queue& queue, Destinations& destinations, const RedriveSelection& selection,
                         std::function<void(Result<RedriveReport>)> done) {
-  auto job = std::make_shared<Job>(Job{queue, destinations, std::move(done), {}, 0, 0, {}});
+  auto job = std::make_shared<Job>(Job{queue, destinations, std::move(done), {}, selection.payload, 0, 0, {}});
   if (Status selected = Select(*job, selection); !selected) {
     job->done(selected.error());
     return;

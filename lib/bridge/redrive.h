@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct RedriveSelection {
   std::vector<std::int64_t> ids;
   std::string destination;
   bool all = false;
+  // Of one dead letter alone, instead of its own. It goes out under the same record id; if it is refused again, the
+  // dead letter is there again with the payload that came from the device.
+  std::optional<std::string> payload;
 };
 
 struct RedriveReport {

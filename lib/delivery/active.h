@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "delivery/evidence.h"
+#include "delivery/exchanges.h"
 #include "outcome/outcome_rules.h"
 #include "queue/queue.h"
 #include "upload/uploader.h"
@@ -21,11 +22,13 @@ struct Active {
   bool may_have_arrived = false;       // an attempt ended without a known outcome
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other
   MonoTime tried_at{};                 // it, or the batch of which it is a part
+  bool mended = false;                 // of a dead letter with another payload: it cannot be rendered again
   bool newest = false;                 // prepared before its turn, to see whether what is new passes
   bool waits_for_other = false;        // until something else was tried
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
+  SentRequest sent;              // the last attempt
   std::uint64_t credential = 0;  // auth::Credentials::version() of the last attempt
   std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
   Track track;

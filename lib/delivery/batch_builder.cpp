@@ -283,8 +283,8 @@ Status BatchBuilder::AddMember(Lane lane, const queue::StoredMessage& stored, co
       DecodeAgain(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, member.total_records);
   if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
     return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
-                                                  " no longer decodes to the records it had: the device " +
-                                                  "contract or the streams were changed"};
+                                                  " does not decode to the records it had: its payload, the " +
+                                                  "device contract or the streams were changed"};
   }
   for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
     draft.records.push_back(Render(std::move(decoded.records[i]), stored.message.received_at, draft));
@@ -307,23 +307,22 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Retry(const queue::S
 
 Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Replay(
     Lane lane, const std::vector<queue::DeadLetter>& letters) const {
-  queue::PreparedBatch like;
-  like.lane = lane;
-  like.replayed = true;
-  like.created_at = clock_.Wall();
-  like.trace_id = RandomHex(kTraceBytes);
-  std::map<std::pair<Sequence, std::uint32_t>, queue::Member> sorted;
+  std::map<std::pair<Sequence, std::uint32_t>, const queue::DeadLetter*> sorted;
   for (const queue::DeadLetter& letter : letters) {
-    sorted[{letter.sequence, letter.record}] =
-        queue::Member{letter.sequence,      letter.message.stream,
-                      letter.record,        1,
-                      letter.total_records, queue::HourOf(letter.message.received_at)};
+    sorted[{letter.sequence, letter.record}] = &letter;
   }
-  std::vector<queue::Member> members;
-  for (const auto& [key, member] : sorted) {
-    members.push_back(member);
+  Draft draft = NewDraft(lane, clock_.Wall(), 0);
+  draft.batch->replayed = true;
+  for (const auto& [key, letter] : sorted) {
+    const queue::StoredMessage stored{letter->sequence, letter->message};
+    const queue::Member member{letter->sequence,      letter->message.stream,
+                               letter->record,        1,
+                               letter->total_records, queue::HourOf(letter->message.received_at)};
+    if (Status added = AddMember(lane, stored, member, draft); !added) {
+      return added.error().With("replay dead letter " + std::to_string(letter->id));
+    }
   }
-  return Rebuild(like, members);
+  return Finish(std::move(draft));
 }
 
 std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {

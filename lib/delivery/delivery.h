@@ -17,6 +17,8 @@
 #include "batch/batch.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "delivery/deprecation.h"
+#include "delivery/exchanges.h"
 #include "health/metrics.h"
 #include "limit/circuit_breaker.h"
 #include "limit/rate_limit.h"
@@ -116,6 +118,7 @@ struct DestinationStatus {
   std::string unreachable;                                 // why none could be made while there was nothing to send
   std::optional<WallTime> last_success_at;
   std::string last_error;
+  std::optional<Deprecation::Notice> deprecation;  // what the API says of its own end
 };
 
 class Destination {
@@ -134,7 +137,8 @@ class Destination {
   // Sends nothing, for `duration` or until Resume(). What is in flight finishes.
   virtual void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) = 0;
   virtual void Resume(MonoTime now) = 0;
-  // Takes dead letters of this destination back into delivery. `done` gets the number of records.
+  // Takes dead letters of this destination back into delivery, with the payloads that they have here: one whose payload
+  // was mended must be alone, and decode to as many records as before. `done` gets the number of records.
   virtual void RedriveDead(const std::vector<queue::DeadLetter>& letters,
                            std::function<void(Result<std::uint32_t>)> done) = 0;
   // Decodes messages again that are in quarantine for this destination, all of one lane. Those that can be decoded
@@ -151,6 +155,8 @@ class Destination {
   // suspect. kInvalidArgument, as with RedriveDead(): nothing may overtake here (Options::keeps_order).
   virtual void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
+  // The last failed ones.
+  virtual const Exchanges& exchanges() const = 0;
   // Continues the work of the destination of the same name that it replaces: state and waits, use of the rate limits,
   // learnt sizes, evidence about records. To be called before the first Step().
   virtual void TakeOver(const Destination& predecessor) = 0;

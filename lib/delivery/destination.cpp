@@ -156,6 +156,7 @@ void DestinationImpl::RedriveDead(const std::vector<queue::DeadLetter>& letters,
   }
   auto active = std::make_shared<Active>();
   active->batch = **batch;
+  active->mended = std::any_of(letters.begin(), letters.end(), [](const auto& letter) { return letter.mended; });
   deps_.queue.RedriveDead(
       std::move(ids), *std::move(batch),
       [this, active, done = std::move(done), alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& id) {
@@ -230,6 +231,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.unreachable = first_contact_.reached() ? "" : first_contact_.error();
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
+  status.deprecation = deprecation_.notice();
   return status;
 }
 

@@ -45,6 +45,7 @@ class DestinationImpl final : public Destination {
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
   DestinationStatus Snapshot(MonoTime now) const override;
+  const Exchanges& exchanges() const override { return exchanges_; }
   void TakeOver(const Destination& predecessor) override;
 
  private:
@@ -104,6 +105,7 @@ class DestinationImpl final : public Destination {
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void NoteOddReply(const upload::Response& response);
+  void NoteDeprecation(const outcome::Verdict& verdict);
   void Apply(const ActivePtr& active, Answer answer);
   void OnDelivered(const ActivePtr& active, const Answer& answer);
   std::optional<std::string> PassedNow(const Active& active, const outcome::Verdict* verdict, MonoTime now);
@@ -209,6 +211,8 @@ class DestinationImpl final : public Destination {
   health::Histogram latency_;
   std::optional<WallTime> last_success_at_;
   std::string last_error_;
+  Exchanges exchanges_;
+  Deprecation deprecation_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

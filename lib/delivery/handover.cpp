@@ -1,5 +1,8 @@
 // What a destination takes from the one that it replaces, and what it says of replies that are odd.
 
+#include <set>
+#include <utility>
+
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -16,6 +19,22 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   samples_ = old->samples_;
   was_away_ = old->was_away_;
   last_error_ = old->last_error_;
+  exchanges_ = old->exchanges_;
+  deprecation_ = old->deprecation_;
+  // What the queue does not say of its batches.
+  std::set<queue::BatchId> mended;
+  for (const LineState& state : old->lines_) {
+    for (const ActivePtr& active : state.line) {
+      if (active->mended) {
+        mended.insert(active->batch.id);
+      }
+    }
+  }
+  for (const LineState& state : lines_) {
+    for (const ActivePtr& active : state.line) {
+      active->mended = mended.contains(active->batch.id);
+    }
+  }
 }
 
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {
@@ -35,6 +54,18 @@ void DestinationImpl::NoteOddReply(const upload::Response& response) {
                        "a reply has more than 500 headers or 128 KiB of them; " +
                            std::to_string(response.headers_left_out) + " were read over",
                        deps_.clock.Wall());
+  }
+}
+
+// A reply that somebody in between gave says nothing of the API: only what accepts something ends a notice.
+void DestinationImpl::NoteDeprecation(const outcome::Verdict& verdict) {
+  using outcome::Action;
+  if (!verdict.deprecations.empty()) {
+    if (std::optional<std::string> words = deprecation_.Note(verdict.deprecations, deps_.clock.Wall())) {
+      Tell("api_deprecated", *std::move(words));
+    }
+  } else if ((verdict.action == Action::kDelivered || verdict.action == Action::kPartial) && deprecation_.Gone()) {
+    Over("api_deprecated");
   }
 }
 

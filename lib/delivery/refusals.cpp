@@ -138,7 +138,7 @@ void DestinationImpl::SetAside(const ActivePtr& active, Fault fault, const Answe
   const RecordKey first = active->first();
   settlement.set_aside.push_back(queue::SetAsideRecord{first.sequence, first.record,
                                                        SuspicionOf(*active, fault, WordsOf(answer.verdict), answer),
-                                                       active->may_have_arrived});
+                                                       active->may_have_arrived || active->mended});
   const bool nothing_else = breaker_.state() != limit::CircuitState::kOk && !crowded_;
   const bool news = !Definite(fault) && active->suspicion && active->suspicion->reason != Name(fault);
   if (active->suspicion && (nothing_else || news)) {

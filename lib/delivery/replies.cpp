@@ -51,13 +51,14 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.transport = response.transport;
   answer.connection = response.connection;
   answer.now = now;
+  const std::chrono::microseconds elapsed = response.elapsed;
   const outcome::Reply reply = ToReply(std::move(response));
   const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
   answer.verdict = outcome::Judge(reply, options_.contract->response(), outcome::Sent{.record_ids = record_ids},
                                   deps_.clock.Wall());
-  for (const auto& [name, value] : answer.verdict.deprecations) {
-    Tell("api_deprecated", name + ": " + value);
-  }
+  NoteDeprecation(answer.verdict);
+  exchanges_.Note(active->batch, active->sent, options_.contract->idempotency_header(), reply, answer.verdict, elapsed,
+                  deps_.clock.Wall());
   if (!reply.unreachable) {
     first_contact_.Reached();
   }

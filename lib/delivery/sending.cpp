@@ -229,6 +229,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   // What is known against a record, or against the destination, is to come over different connections.
   request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first()));
   request.leave_kept = DoubtsConnection(*active);
+  active->sent = SentRequest{request.method, request.path, request.headers};
   deps_.uploader.Send(EndpointFor(*active), std::move(request),
                       [this, active, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                         if (!alive.expired()) {

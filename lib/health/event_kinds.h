@@ -137,7 +137,8 @@ inline constexpr std::array kEventKinds = {
     Moment("clock_stepped", Severity::kP3, "the clock was set, by more than a second at once"),
     Moment("quarantined", Severity::kP3, "a payload could not be decoded"),
     Moment("replay_refused", Severity::kP3, "records that were sent again on request were refused"),
-    Moment("api_deprecated", Severity::kP3, "a cloud API announced that what we use will end"),
+    Condition("api_deprecated", Severity::kP3, EventSubject::kDestination,
+              "a cloud API announced that what we use will end", "when it accepts something without saying so"),
     Moment("odd_reply", Severity::kP3, "a reply was taken although something about it is wrong"),
 };
 

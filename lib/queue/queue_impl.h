@@ -80,6 +80,7 @@ class QueueImpl final : public Queue {
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
   void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,
                    std::function<void(Result<BatchId>)> done) override;
+  void DropDead(std::int64_t id, std::function<void(const Status&)> done) override;
   Result<std::vector<Suspect>> Suspects(const std::string& destination, std::size_t limit,
                                         std::int64_t after_id) override;
   Result<Suspect> FindSuspect(std::int64_t id) override;

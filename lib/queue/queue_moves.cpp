@@ -331,6 +331,10 @@ void QueueImpl::RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<Prepa
                             std::function<void(Result<BatchId>)> done) {
   Result<RedriveOp> op = PrepareReplay(ids, *batch);
   const std::lock_guard lock(mutex_);
+  if (op && std::any_of(op->letters.begin(), op->letters.end(),
+                        [&](const DeadKey& key) { return state_->LeavesLetters(key); })) {
+    op = Error{ErrorCode::kNotFound, "a dead letter was dropped, or is being replayed"};
+  }
   if (!op) {
     CompleteLocked([done, error = op.error().With("replay")] { done(error); });
     return;
@@ -339,6 +343,21 @@ void QueueImpl::RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<Prepa
   const BatchId id = op->batch->id;
   store_->PostLocked(*std::move(op), [this, id, done = std::move(done)](const Status& status) {
     CompleteLocked([done, id, status] { done(status ? Result<BatchId>(id) : status.error()); });
+  });
+}
+
+void QueueImpl::DropDead(std::int64_t id, std::function<void(const Status&)> done) {
+  Result<DeadKey> key = Noted(reader_.FindDeadKey(id));
+  const std::lock_guard lock(mutex_);
+  if (key && state_->LeavesLetters(*key)) {
+    key = Error{ErrorCode::kNotFound, "dead letter " + std::to_string(id) + " does not exist or is being replayed"};
+  }
+  if (!key) {
+    CompleteLocked([done, status = Status(key.error())] { done(status); });
+    return;
+  }
+  store_->PostLocked(LetterEndOp{*key}, [this, done = std::move(done)](const Status& status) {
+    CompleteLocked([done, status] { done(status); });
   });
 }
 

@@ -276,6 +276,12 @@ void Put(std::string& out, const QuarantineRetryOp& op) {
   PutBatches(out, op.batches);
 }
 
+void Put(std::string& out, const LetterEndOp& op) {
+  PutKind(out, Kind::kLetterEnd);
+  PutSigned(out, op.letter.destination);
+  PutKey(out, op.letter);
+}
+
 }  // namespace
 
 std::string EncodeBatch(const PreparedBatch& batch) {

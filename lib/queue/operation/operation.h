@@ -189,8 +189,14 @@ struct QuarantineRetryOp {
   std::vector<BatchPtr> batches;  // with their ids
 };
 
-using Operation = std::variant<ArrivalOp, CountOp, PrepareOp, SettleOp, RedriveOp, SplitOp, GiveUpOp, ClockOp,
-                               ReplayStateOp, ReplayPrepareOp, SuspectRetryOp, SuspectEndOp, QuarantineRetryOp>;
+// A dead letter is let go on request: its message has ended as rejected before.
+struct LetterEndOp {
+  DeadKey letter;
+};
+
+using Operation =
+    std::variant<ArrivalOp, CountOp, PrepareOp, SettleOp, RedriveOp, SplitOp, GiveUpOp, ClockOp, ReplayStateOp,
+                 ReplayPrepareOp, SuspectRetryOp, SuspectEndOp, QuarantineRetryOp, LetterEndOp>;
 
 std::string EncodeOperation(const Operation& operation);
 // The same bytes as EncodeOperation(ArrivalOp{...}), without a copy of the message: the way of every message.

@@ -18,7 +18,8 @@ enum class Kind : std::uint8_t {
   kReplayPrepare,
   kSuspect,
   kCut,
-  kQuarantineRetry = 17
+  kQuarantineRetry = 17,
+  kLetterEnd
 };
 
 // What a settlement's byte of flags says.

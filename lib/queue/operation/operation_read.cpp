@@ -356,6 +356,11 @@ QuarantineRetryOp GetQuarantineRetry(In& in) {
   return op;
 }
 
+LetterEndOp GetLetterEnd(In& in) {
+  const DestinationId destination = in.Signed();
+  return LetterEndOp{GetKey(in, destination)};
+}
+
 }  // namespace
 
 Result<BatchPtr> DecodeBatch(std::string_view bytes) {
@@ -409,6 +414,9 @@ Result<Operation> DecodeOperation(std::string_view bytes) {
       break;
     case Kind::kQuarantineRetry:
       operation = Operation(GetQuarantineRetry(in));
+      break;
+    case Kind::kLetterEnd:
+      operation = Operation(GetLetterEnd(in));
       break;
   }
   if (!in.ok() || !in.Rest().empty()) {

@@ -88,6 +88,9 @@ class DeliveryPort {
   // of one destination and lane, in one operation. The ledger counts their messages as pending again.
   virtual void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,
                            std::function<void(Result<BatchId>)> done) = 0;
+  // Lets a dead letter go: its bytes are not kept any longer. Its message stays rejected in the ledger. kNotFound: no
+  // dead letter has this id, or it is on its way again.
+  virtual void DropDead(std::int64_t id, std::function<void(const Status&)> done) = 0;
   // Moves messages out of a destination's quarantine: into batches, or resolved as dropped. All or nothing.
   virtual void RetryQuarantined(PrepareRequest request, BatchesDone done) = 0;
 };

@@ -102,17 +102,16 @@ class QueueState {
   bool Busy(DestinationId destination, Lane lane, Sequence sequence, StreamId stream) const;
   // Messages that are in batches for the destination or set aside, those of replays apart.
   std::set<Sequence> InBatches(DestinationId destination, Lane lane) const;
-  // Whether the stream has or had subscriptions in that lane.
-  bool WasIn(StreamId stream, Lane lane) const;
+  bool WasIn(StreamId stream, Lane lane) const;  // it has or had subscriptions there
 
   // --- suspects (suspect_moves.cpp) ---
   Suspects& suspects() { return suspects_; }
   const Suspects& suspects() const { return suspects_; }
   // What the database may not have yet; null: it has it.
   std::shared_ptr<const SuspectContent> UncheckpointedSuspect(const DeadKey& key) const;
+  bool LeavesLetters(const DeadKey& key) const;  // a dead letter that the database still has: let go, or sent again
   std::optional<StoredMessage> UncheckpointedSuspectMessage(Lane lane, Sequence sequence) const;
-  // As Queue::HighestTaken().
-  Sequence HighestTaken(DestinationId destination, Lane lane) const;
+  Sequence HighestTaken(DestinationId destination, Lane lane) const;  // as Queue::HighestTaken()
 
   // --- quarantine (quarantine.cpp) ---
   void AddRetrying(const PartialKey& key) { retrying_.insert(key); }
@@ -180,6 +179,7 @@ class QueueState {
   void Apply(const QuarantineRetryOp& op, MonoTime now);
   void Apply(const SuspectRetryOp& op, MonoTime now);
   void Apply(const SuspectEndOp& op, MonoTime now);
+  void Apply(const LetterEndOp& op, MonoTime now);
   void SetAside(const Unsettled& unsettled, const NewSuspect& new_suspect, WallTime at, MonoTime now);
   // Its id goes to the dead letter that it becomes; of one that was none, a new one.
   std::int64_t ForgetSuspect(const DeadKey& key);

@@ -59,6 +59,20 @@ void QueueState::ForgetLetter(const DeadKey& key) {
   --dead_;
 }
 
+void QueueState::Apply(const LetterEndOp& op, MonoTime /*now*/) { ForgetLetter(op.letter); }
+
+bool QueueState::LeavesLetters(const DeadKey& key) const {
+  for (const Changes* changes : {static_cast<const Changes*>(changes_.get()), checkpointing_.get()}) {
+    if (changes == nullptr) {
+      continue;
+    }
+    if (const auto row = changes->dead.find(key); row != changes->dead.end()) {
+      return row->second.state != DeadRow::State::kDead;
+    }
+  }
+  return false;
+}
+
 void QueueState::Apply(const SuspectRetryOp& op, MonoTime /*now*/) {
   Suspects::Entry* entry = suspects_.Find(op.suspect);
   if (entry == nullptr) {

@@ -31,8 +31,8 @@ struct SetAsideRecord {
   Sequence sequence = 0;
   std::uint32_t record = 0;  // index within its message
   Suspicion suspicion;
-  // An attempt of this batch, which must hold this record alone, has an unknown outcome: its key and body stay with the
-  // suspect.
+  // An attempt of this batch, which must hold this record alone, has an unknown outcome, or it cannot be rendered
+  // again: its key and body stay with the suspect.
   bool keep_batch = false;
 };
 

@@ -201,6 +201,7 @@ struct DeadLetter {
   int http_status = 0;
   std::string batch_key;  // idempotency key of the batch in which it was refused
   RawMessage message;
+  bool mended = false;  // by whoever sends it again: its payload is not the stored one
 };
 
 struct QuarantinedMessage {

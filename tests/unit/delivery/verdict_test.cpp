@@ -324,6 +324,50 @@ TEST_F(VerdictTest, ReplayedDeadLetterGoesOutFlaggedUnderItsOldRecordId) {
   EXPECT_TRUE(queue_->DeadLetters(10, 0)->empty());
 }
 
+TEST_F(VerdictTest, MendedDeadLetterGoesOutUnderItsOldRecordIdAlsoAfterARestartAndAsASuspect) {
+  AppendAll(0, 20, {5});
+  MonoTime last{};
+  ASSERT_TRUE(Play(RefusesBad(), 10min, [&] {
+    Trickle(last);
+    return Dead() == 1;
+  }));
+  std::vector<queue::DeadLetter> letters = *queue_->DeadLetters(10, 0);
+  const std::string id = letters.front().record_id;
+  letters.front().mended = true;
+  std::optional<Result<std::uint32_t>> replayed;
+  const auto replay = [&](const std::string& payload) {
+    letters.front().message.payload = payload;
+    replayed.reset();
+    destination_->RedriveDead(letters, [&](Result<std::uint32_t> records) { replayed = std::move(records); });
+    return Play(TakesAll(), 1min, [&] { return replayed.has_value(); });
+  };
+  ASSERT_TRUE(replay(R"([{"n":5},{"n":6}])"));
+  EXPECT_EQ(replayed->error().code, ErrorCode::kInvalidArgument) << "two records where there was one";
+  EXPECT_EQ(Dead(), 1U);
+  ASSERT_TRUE(replay(R"({"n":4711})"));
+  ASSERT_TRUE(*replayed);
+  uploader_.sent.clear();
+  Restart();
+  std::string key;
+  int attempts = 0;
+  const Script fails = [&](const Records& records, const FakeUploader::Sent& sent) {
+    if (records.size() != 1 || records.front().id != id) {
+      return Take(records);
+    }
+    EXPECT_EQ(records.front().n(), 4711);
+    EXPECT_TRUE(key.empty() || key == sent.Header("Idempotency-Key")) << "the same bytes each time";
+    key = sent.Header("Idempotency-Key");
+    return ++attempts < 8 ? Reply(500) : Take(records);
+  };
+  EXPECT_TRUE(Play(fails, 10h, [&] {
+    Trickle(last);
+    return stored_.contains(id);
+  }));
+  EXPECT_EQ(attempts, 8);
+  EXPECT_TRUE(Play(TakesAll(), 1min, [&] { return AllEnded(); }));
+  EXPECT_TRUE(queue_->DeadLetters(10, 0)->empty());
+}
+
 TEST_F(VerdictTest, SuspectSurvivesARestartAndIsTriedAgain) {
   AppendAll(0, 20, {5});
   MonoTime last{};

@@ -125,6 +125,7 @@ std::vector<Operation> Samples() {
                         Lane::kBulk,
                         {{7, 3, 498'656, "unknown_stream", false, ""}, {9, 4, 498'657, "invalid_json", true, "empty"}},
                         {MakeBatch(11)}},
+      LetterEndOp{{Lane::kBulk, 9, 2, 2}},
       GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}, kNow},
       ClockOp{7, Lane::kBulk, 40, std::nullopt},
       ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},

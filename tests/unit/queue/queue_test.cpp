@@ -258,6 +258,57 @@ TEST_P(QueueTest, ReplayingTheSameLetterTwiceIsRefused) {
   ExpectVerified();
 }
 
+TEST_P(QueueTest, DeadLetterThatIsDroppedIsGoneForGoodAndStaysRejectedInTheLedger) {
+  for (const char* payload : {"one", "two"}) {
+    Append(payload);
+    Settlement refused = Delivered(PrepareNext(1));
+    refused.dead.push_back(DeadRecord{payload == std::string("one") ? 1U : 2U, 0, "rejected", "why", "", 422});
+    ASSERT_TRUE(Settle(std::move(refused)));
+  }
+  const std::vector<DeadLetter> letters = *queue_->DeadLetters(10, 0);
+  ASSERT_EQ(letters.size(), 2U);
+  const auto drop = [&](std::int64_t id) {
+    std::optional<Status> dropped;
+    queue_->DropDead(id, [&](const Status& status) { dropped = status; });
+    return Await(dropped);
+  };
+  EXPECT_TRUE(drop(letters[0].id));
+  EXPECT_EQ(drop(letters[0].id).error().code, ErrorCode::kNotFound) << "before it is in the database";
+  std::optional<Result<BatchId>> replayed;
+  queue_->RedriveDead({letters[0].id}, MakeBatch({StoredMessage{letters[0].sequence, letters[0].message}}),
+                      [&](Result<BatchId> id) { replayed = std::move(id); });
+  EXPECT_EQ(Await(replayed).error().code, ErrorCode::kNotFound);
+  for (const bool reopened : {false, true}) {
+    if (reopened) {
+      Reopen();
+    }
+    ASSERT_EQ(queue_->DeadLetters(10, 0)->size(), 1U);
+    EXPECT_EQ(queue_->DeadLetters(10, 0)->front().id, letters[1].id);
+    EXPECT_EQ(queue_->Snapshot().dead_letters, 1U);
+    EXPECT_EQ(Row().rejected, 2U);
+    EXPECT_EQ(Row().pending, 0U);
+    ExpectVerified();
+  }
+  EXPECT_EQ(drop(letters[0].id).error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(QueueTest, DeadLetterThatIsOnItsWayAgainCannotBeDropped) {
+  Append("p");
+  Settlement refused = Delivered(PrepareNext(1));
+  refused.dead.push_back(DeadRecord{1, 0, "rejected", "why", "", 422});
+  ASSERT_TRUE(Settle(std::move(refused)));
+  const DeadLetter letter = queue_->DeadLetters(10, 0)->front();
+  std::optional<Result<BatchId>> replayed;
+  queue_->RedriveDead({letter.id}, MakeBatch({StoredMessage{letter.sequence, letter.message}}),
+                      [&](Result<BatchId> id) { replayed = std::move(id); });
+  ASSERT_TRUE(Await(replayed));
+  std::optional<Status> dropped;
+  queue_->DropDead(letter.id, [&](const Status& status) { dropped = status; });
+  EXPECT_EQ(Await(dropped).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(Row().pending, 1U);
+  ExpectVerified();
+}
+
 TEST_P(QueueTest, BacklogOlderThanTheCacheIsReadFromTheDiskInOrder) {
   cache_bytes_ = 2000;
   Reopen();
