@@ -54,8 +54,8 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const std::chrono::microseconds elapsed = response.elapsed;
   const outcome::Reply reply = ToReply(std::move(response));
   const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
-  answer.verdict = outcome::Judge(reply, options_.contract->response(), outcome::Sent{.record_ids = record_ids},
-                                  deps_.clock.Wall());
+  answer.verdict =
+      outcome::Judge(reply, options_.contract->response(), outcome::Sent{.record_ids = record_ids}, deps_.clock.Wall());
   NoteDeprecation(answer.verdict);
   exchanges_.Note(active->batch, active->sent, options_.contract->idempotency_header(), reply, answer.verdict, elapsed,
                   deps_.clock.Wall());
