@@ -35,6 +35,7 @@ class StartCheck {
     }
     for (std::size_t i = 0; i < config.destinations.size(); ++i) {
       CheckCredentials("/destinations/" + std::to_string(i) + "/auth", config.destinations[i]);
+      CheckPassword("/destinations/" + std::to_string(i) + "/proxy/password", config.destinations[i].proxy.password);
     }
     CheckFolderOf("/queue/path", config.queue.path, true);
     CheckSocket(config);

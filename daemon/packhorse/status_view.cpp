@@ -195,6 +195,26 @@ std::string DeprecationLine(const JsonView& destination) {
   return words.empty() ? "" : Wrap(destination["name"].Shown() + ": " + words, "    ", 6);
 }
 
+// What a link costs: how much of it is used, and which lanes wait for a cheaper time.
+std::string CostLines(const JsonView& destination, WallTime now) {
+  std::string text;
+  const JsonView budget = destination["budget"];
+  if (budget["bytes"].Exists()) {
+    text += "    " + destination["name"].Shown() + ": " + FormatBytes(budget["used"].Count()) + " of " +
+            FormatBytes(budget["bytes"].Count()) + " sent this " + budget["per"].Shown();
+    if (const auto ends = budget["ends_at"].Time()) {
+      text += ", until " + LocalTime(*ends, now);
+    }
+    text += "\n";
+  }
+  for (const JsonView& closed : destination["closed_lanes"].Items()) {
+    const auto opens = closed["opens_at"].Time();
+    text += "    " + destination["name"].Shown() + ": lane " + closed["lane"].Shown() + " waits for its window" +
+            (opens ? ", until " + LocalTime(*opens, now) : "") + "\n";
+  }
+  return text;
+}
+
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
   Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
@@ -217,6 +237,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
     text += BacklogLine(destination);
     text += LearntLine(destination);
     text += DeprecationLine(destination);
+    text += CostLines(destination, now);
     text += RunningReplays(status, destination["name"].Text());
   }
   for (const auto& [name, messages] : status["left_behind"].Members()) {

@@ -77,6 +77,28 @@ Json DeprecationJson(const std::optional<delivery::Deprecation::Notice>& notice,
           {"days_left", notice->ends ? Json(delivery::DaysLeft(*notice->ends, wall)) : Json()}};
 }
 
+Json BudgetJson(const std::optional<delivery::BudgetStatus>& budget) {
+  if (!budget) {
+    return {};
+  }
+  return {{"bytes", budget->options.bytes},
+          {"per", budget->options.per == limit::BudgetOptions::Per::kDay ? "day" : "month"},
+          {"used", budget->used},
+          {"spent", budget->spent},
+          {"ends_at", Time(budget->ends)}};
+}
+
+// Lanes for which something waits, and for it their window.
+Json ClosedJson(const delivery::DestinationStatus& status) {
+  Json closed = Json::array();
+  for (const Lane lane : kAllLanes) {
+    if (const auto& opens = status.opens.at(static_cast<std::size_t>(lane))) {
+      closed.push_back({{"lane", Name(lane)}, {"opens_at", Time(*opens)}});
+    }
+  }
+  return closed;
+}
+
 Json DestinationJson(const delivery::DestinationStatus& status, const std::vector<monitor::Reason>& reasons,
                      WallTime wall) {
   Json next;
@@ -107,6 +129,8 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"learnt_max_bytes", status.learnt_max_bytes > 0 ? Json(status.learnt_max_bytes) : Json()},
           {"records_delivered", status.records_delivered},
           {"bytes_sent", status.bytes_sent},
+          {"budget", BudgetJson(status.budget)},
+          {"closed_lanes", ClosedJson(status)},
           {"replies", status.replies},
           {"last_success_at", status.last_success_at ? Time(*status.last_success_at) : Json()},
           {"last_error", status.last_error},

@@ -6,6 +6,7 @@
 #include "bridge/queue_settings.h"
 #include "health/log.h"
 #include "packhorsed/event_file.h"
+#include "packhorsed/sending_file.h"
 #include "packhorsed/start_report.h"
 
 namespace packhorse::daemon {
@@ -89,6 +90,7 @@ Status Assemble(App& app) {
   app.sources = std::make_unique<bridge::Sources>(
       *app.queue, app.sessions, [uploader = app.uploader.get()] { uploader->Wake(); }, app.clock);
   RETURN_IF_ERROR(MakeDestinations(app));
+  RestoreSending(app);
   for (const config::Source& source : app.config.sources) {
     auto unit = app.sources->Make(app.config, source);
     RETURN_IF_ERROR(unit);

@@ -77,7 +77,8 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       noisy_devices_(app.events, app.clock, app.config, gaps_),
       source_events_(*app.queue, *app.sessions, app.events, app.clock, app.config, gaps_),
       old_sessions_(*app.sources, app.config, app.events),
-      event_file_(app) {}
+      event_file_(app),
+      sending_file_(app) {}
 
 Status Loop::Start() {
   auto server =
@@ -170,6 +171,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   watch_.Check(condition);
   LookAtGrowth(condition, now);
   event_file_.Look(now, false);
+  sending_file_.Look(now, false);
   if (stopping_) {
     return;
   }
@@ -272,6 +274,7 @@ void Loop::Shutdown() {
   LookAtSources(app_.clock.Mono());
   gaps_.Store(app_.clock.Mono(), true);
   event_file_.Look(app_.clock.Mono(), true);
+  sending_file_.Look(app_.clock.Mono(), true);
   const Result<queue::Ledger> ledger = app_.queue->ReadLedger();
   const std::string pending = ledger ? std::to_string(ledger->Total().pending) : "unknown";
   app_.queue->Stop();

@@ -19,6 +19,7 @@
 #include "packhorsed/event_file.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/notify.h"
+#include "packhorsed/sending_file.h"
 #include "packhorsed/tail.h"
 
 namespace packhorse::daemon {
@@ -72,6 +73,7 @@ class Loop {
   monitor::SourceEvents source_events_;
   bridge::OldSessions old_sessions_;
   EventFile event_file_;
+  SendingFile sending_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   bool sources_blocked_ = false;  // off their brokers, as of the last check

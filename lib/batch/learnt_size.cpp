@@ -50,4 +50,17 @@ void LearntSize::Passed(std::uint64_t size, std::uint64_t most, MonoTime now) {
   }
 }
 
+LearntSize::Kept LearntSize::ToKeep() const {
+  // A probe is not to be repeated at each start.
+  const std::optional<std::uint64_t> limit = before_probe_ ? before_probe_ : limit_;
+  return {limit.value_or(0), too_much_ == std::numeric_limits<std::uint64_t>::max() ? 0 : too_much_};
+}
+
+void LearntSize::Restore(const Kept& kept) {
+  limit_ = kept.limit > 0 ? std::optional(std::max(kept.limit, least_)) : std::nullopt;
+  too_much_ = kept.limit > 0 && kept.too_much > 0 ? std::max(kept.too_much, least_ + 1)
+                                                  : std::numeric_limits<std::uint64_t>::max();
+  before_probe_.reset();
+}
+
 }  // namespace packhorse::batch

@@ -25,6 +25,16 @@ class LearntSize {
   // One of this size passed; `most` is what is configured.
   void Passed(std::uint64_t size, std::uint64_t most, MonoTime now);
 
+  // What a restart needs to know; 0: nothing is known of it.
+  struct Kept {
+    std::uint64_t limit = 0;
+    std::uint64_t too_much = 0;
+
+    bool operator==(const Kept&) const = default;
+  };
+  Kept ToKeep() const;
+  void Restore(const Kept& kept);
+
   std::uint64_t Limit(std::uint64_t most) const { return limit_ ? std::min(*limit_, most) : most; }
   bool learnt() const { return limit_.has_value(); }
 

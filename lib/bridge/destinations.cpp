@@ -18,6 +18,9 @@ upload::Endpoint ToEndpoint(const config::Destination& destination) {
   endpoint.certificate = destination.tls.certificate;
   endpoint.key = destination.tls.key;
   endpoint.pins = destination.tls.pins;
+  endpoint.proxy = {destination.proxy.url, destination.proxy.ca, destination.proxy.username, "",
+                    destination.proxy.no_proxy};
+  endpoint.bind = destination.bind;
   endpoint.connect_timeout = destination.connect_timeout;
   endpoint.timeout = destination.timeout;
   return endpoint;
@@ -94,6 +97,13 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   options.endpoint = ToEndpoint(destination);
   options.batch = {destination.batch.max_records, destination.batch.max_bytes, destination.batch.max_age};
   options.limits = destination.limits;
+  options.proxy_password = config::SourceOf(destination.proxy.password);
+  options.budget = destination.budget;
+  for (const config::SendWindow& window : destination.windows) {
+    for (const Lane lane : window.lanes) {
+      options.windows.at(static_cast<std::size_t>(lane)).push_back(window.time);
+    }
+  }
   options.breaker.backoff_initial = destination.retry.initial;
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;

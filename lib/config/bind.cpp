@@ -40,6 +40,12 @@ std::vector<std::string> Texts(const document::Node& list) {
   return texts;
 }
 
+// "22:00", of the form that the schema wants.
+std::chrono::minutes TimeOfDay(std::string_view text) {
+  const auto digit = [&](std::size_t at) { return at < text.size() ? text[at] - '0' : 0; };
+  return std::chrono::hours(10 * digit(0) + digit(1)) + std::chrono::minutes(10 * digit(3) + digit(4));
+}
+
 std::string WithoutSlash(std::string url) {
   while (!url.empty() && url.back() == '/') {
     url.pop_back();
@@ -175,6 +181,33 @@ Auth BindAuth(const document::Node& node) {
   return auth;
 }
 
+Proxy BindProxy(const document::Node& node) {
+  return Proxy{WithoutSlash(Text(node, "url")), Text(node, "ca"), Text(node, "username"), Secret(node["password"]),
+               Texts(node["no_proxy"])};
+}
+
+std::optional<limit::BudgetOptions> BindBudget(const document::Node& node) {
+  using Per = limit::BudgetOptions::Per;
+  if (!node.usable()) {
+    return std::nullopt;
+  }
+  return limit::BudgetOptions{Count<std::uint64_t>(node, "bytes"),
+                              kPeriodNames.Find(Text(node, "per")).value_or(Per::kMonth)};
+}
+
+std::vector<SendWindow> BindWindows(const document::Node& list) {
+  std::vector<SendWindow> windows;
+  for (const document::Node& item : list.items) {
+    SendWindow window;
+    for (const std::string& lane : Texts(item["lanes"])) {
+      window.lanes.push_back(ParseLane(lane).value_or(Lane::kBulk));
+    }
+    window.time = {TimeOfDay(Text(item, "from")), TimeOfDay(Text(item, "to")), Text(item, "zone") == "local"};
+    windows.push_back(std::move(window));
+  }
+  return windows;
+}
+
 Destination BindDestination(const document::Node& node) {
   Destination destination;
   destination.name = Text(node, "name");
@@ -190,6 +223,10 @@ Destination BindDestination(const document::Node& node) {
   destination.retry = Retry{Duration(retry, "initial"), Duration(retry, "max"), retry["budget"].number};
   destination.limits = BindLimits(node["limits"]);
   destination.shared_limit = Text(node, "shared");
+  destination.budget = BindBudget(node["budget"]);
+  destination.windows = BindWindows(node["windows"]);
+  destination.proxy = BindProxy(node["proxy"]);
+  destination.bind = Text(node, "bind");
   destination.order = Text(node, "order");
   destination.receiver = Text(node, "receiver");
   destination.backfill_share = node["backfill_share"].number;

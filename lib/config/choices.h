@@ -7,6 +7,7 @@
 #include "auth/credentials.h"
 #include "base/enum_names.h"
 #include "config/config.h"
+#include "limit/budget.h"
 #include "limit/rate_limit.h"
 
 namespace packhorse::config {
@@ -27,6 +28,9 @@ inline constexpr std::array<std::pair<std::string_view, limit::Window::Unit>, 3>
 
 // What happens to a device's messages that are over its rate.
 inline constexpr EnumNames<DeviceRate::Over, 2> kOverNames{{"bulk", "drop"}};
+
+// How long a budget lasts.
+inline constexpr EnumNames<limit::BudgetOptions::Per, 2> kPeriodNames{{"day", "month"}};
 
 struct AuthType {
   std::string_view name;

@@ -15,7 +15,9 @@
 #include "base/result.h"
 #include "base/topic.h"
 #include "document/problems.h"
+#include "limit/budget.h"
 #include "limit/rate_limit.h"
+#include "limit/send_window.h"
 #include "record/policies.h"
 #include "record/raw_message.h"
 
@@ -141,6 +143,24 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+struct Proxy {
+  std::string url;  // without a slash at its end; empty: none
+  std::string ca;
+  std::string username;
+  SecretRef password;
+  std::vector<std::string> no_proxy;
+
+  bool operator==(const Proxy&) const = default;
+};
+
+// When records of these lanes may be sent.
+struct SendWindow {
+  std::vector<Lane> lanes;
+  limit::DayWindow time;
+
+  bool operator==(const SendWindow&) const = default;
+};
+
 struct Destination {
   std::string name;
   std::string contract;  // cloud contract
@@ -151,6 +171,10 @@ struct Destination {
   Batch batch;
   Retry retry;
   std::vector<limit::Window> limits;
+  std::optional<limit::BudgetOptions> budget;
+  std::vector<SendWindow> windows;
+  Proxy proxy;
+  std::string bind;          // address or interface
   std::string shared_limit;  // name in Config::shared_limits, or empty
   std::string order = "fifo";
   std::string receiver = "record_id";  // or watermark

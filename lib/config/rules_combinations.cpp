@@ -5,6 +5,7 @@
 
 #include "auth/credentials.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "config/choices.h"
 #include "config/rules.h"
 #include "document/suggest.h"
@@ -85,11 +86,39 @@ void CheckLimits(const document::Node& limits, const document::Node& batch, cons
   }
 }
 
+// A batch goes alone where it is larger than the whole budget.
+void CheckBudget(const document::Node& budget, const document::Node& batch, document::Problems& problems) {
+  const document::Node& bytes = budget["bytes"];
+  if (Numbers(bytes, batch["max_bytes"]) && bytes.integer < batch["max_bytes"].integer) {
+    problems.Warning(bytes, "a full batch may have more bytes than this budget",
+                     {.allowed = "at least batch.max_bytes (" + batch["max_bytes"].text + ")"});
+  }
+}
+
+void CheckWindows(const document::Node& windows, document::Problems& problems) {
+  for (const document::Node& window : windows.items) {
+    if (window["from"].usable() && window["to"].usable() && window["from"].text == window["to"].text) {
+      problems.Error(window["to"], "the window ends when it begins", {.allowed = "another time than from"});
+    }
+  }
+}
+
+void CheckBind(const document::Node& bind, document::Problems& problems) {
+  constexpr std::size_t kMaxInterfaceBytes = 15;  // IFNAMSIZ, without its terminating NUL
+  if (bind.usable() && !IsAddress(bind.text) && bind.text.size() > kMaxInterfaceBytes) {
+    problems.Error(bind, "is neither an address nor the name of an interface, which has at most 15 characters",
+                   {.allowed = "for example \"wwan0\" or \"192.0.2.10\""});
+  }
+}
+
 void CheckDestination(const document::Node& root, const document::Node& destination, document::Problems& problems) {
   CheckOrder(destination["retry"]["initial"], destination["retry"]["max"], "retry.initial", "retry.max", problems);
   CheckAuth(destination["auth"], problems);
   CheckHeaderName(destination["auth"]["header"], problems);
   CheckLimits(destination["limits"], destination["batch"], "", problems);
+  CheckBudget(destination["budget"], destination["batch"], problems);
+  CheckWindows(destination["windows"], problems);
+  CheckBind(destination["bind"], problems);
   if (destination["shared"].usable()) {
     CheckLimits(root["limits"][destination["shared"].text], destination["batch"],
                 " of " + document::Quoted(destination["name"].text), problems);

@@ -106,6 +106,10 @@ void CheckSecrets(const document::Node& root, document::Problems& problems) {
       CheckSecret(destination["auth"][name], problems);
     }
     CheckTls(destination["tls"], problems);
+    CheckSecret(destination["proxy"]["password"], problems);
+    if (destination["proxy"]["ca"].usable()) {
+      Report(destination["proxy"]["ca"], CheckPemFile(destination["proxy"]["ca"].text, false), problems);
+    }
   }
 }
 

@@ -107,6 +107,21 @@ void CheckClientIds(const document::Node& root, document::Problems& problems) {
   }
 }
 
+// A proxy is spoken to in plain text as a rule: what goes to the destination is encrypted within it.
+void CheckProxy(const document::Node& proxy, document::Problems& problems) {
+  const document::Node& url = proxy["url"];
+  if (!url.usable() || url.kind != document::Node::Kind::kString) {
+    return;
+  }
+  CheckUrl(url, {"http", "https"}, true, problems);
+  if (proxy.Find("ca") != nullptr && url.text.starts_with("http://")) {
+    problems.Warning(proxy["ca"], "has no effect: the proxy does not use TLS", {.show_value = false});
+  }
+  if (proxy.Find("password") != nullptr && proxy.Find("username") == nullptr) {
+    problems.Error(proxy, "\"username\" is missing beside \"password\"", {.show_value = false});
+  }
+}
+
 void CheckListen(const document::Node& listen, document::Problems& problems) {
   if (!listen.usable()) {
     return;
@@ -133,6 +148,7 @@ void CheckUrls(const document::Node& root, document::Problems& problems) {
     if (checked.ok && checked.plaintext) {
       WarnUselessTls(destination["tls"], problems);
     }
+    CheckProxy(destination["proxy"], problems);
   }
   CheckListen(root["metrics"]["listen"], problems);
 }

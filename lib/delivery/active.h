@@ -18,6 +18,7 @@ struct Active {
   queue::PreparedBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
+  std::uint64_t reserved = 0;          // of the budget, for the attempt that is under way
   std::uint32_t unknown_outcomes = 0;  // attempts: each doubles the timeout of the next
   bool may_have_arrived = false;       // an attempt ended without a known outcome
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other

@@ -15,13 +15,16 @@
 #include "base/clock.h"
 #include "base/topic.h"
 #include "batch/batch.h"
+#include "batch/learnt_size.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 #include "delivery/deprecation.h"
 #include "delivery/exchanges.h"
 #include "health/metrics.h"
+#include "limit/budget.h"
 #include "limit/circuit_breaker.h"
 #include "limit/rate_limit.h"
+#include "limit/send_window.h"
 #include "queue/ports/delivery.h"
 #include "queue/ports/suspects.h"
 #include "queue/values/definition.h"
@@ -72,6 +75,9 @@ struct Options {
   std::map<std::string, std::string> gateway_attributes;
   std::shared_ptr<const contract::CloudContract> contract;
   upload::Endpoint endpoint;
+  auth::SecretSource proxy_password;  // read at the start and with Nudge(), into endpoint.proxy.password
+  std::optional<limit::BudgetOptions> budget;
+  std::array<std::vector<limit::DayWindow>, kLanes> windows;  // by lane; none: at any time
   batch::Options batch;
   std::vector<limit::Window> limits;
   limit::CircuitBreakerOptions breaker;
@@ -83,6 +89,21 @@ struct Options {
   // A message is sent only when all earlier messages of its lane are settled: one that is refused holds the lane. For a
   // cloud that keeps the highest sequence number only and ignores lower ones.
   bool keeps_order = false;
+};
+
+// What a destination knows and should not forget at a restart.
+struct Kept {
+  std::optional<limit::Budget::Kept> budget;  // none where there is no budget
+  batch::LearntSize::Kept records, bytes;
+
+  bool operator==(const Kept&) const = default;
+};
+
+struct BudgetStatus {
+  limit::BudgetOptions options;
+  std::uint64_t used = 0;
+  bool spent = false;  // what is next does not fit
+  WallTime ends{};     // when the next period begins
 };
 
 // What `status` shows of a destination.
@@ -105,6 +126,8 @@ struct DestinationStatus {
   // 0: none.
   std::uint64_t learnt_max_records = 0;
   std::uint64_t learnt_max_bytes = 0;
+  std::optional<BudgetStatus> budget;
+  std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;
@@ -160,6 +183,9 @@ class Destination {
   // Continues the work of the destination of the same name that it replaces: state and waits, use of the rate limits,
   // learnt sizes, evidence about records. To be called before the first Step().
   virtual void TakeOver(const Destination& predecessor) = 0;
+  // For the next run of the daemon, and from the one before. Restore() is to be called before the first Step().
+  virtual Kept ToKeep() const = 0;
+  virtual void Restore(const Kept& kept) = 0;
 };
 
 // All references outlive the destination. `shared` may be null.

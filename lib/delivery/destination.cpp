@@ -41,9 +41,14 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       first_contact_(deps_.uploader, options_.endpoint),
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
-      random_(RandomSeed()) {}
+      random_(RandomSeed()) {
+  if (options_.budget) {
+    bytes_budget_.emplace(*options_.budget);
+  }
+}
 
 Status DestinationImpl::Start() {
+  RETURN_IF_ERROR(ReadProxyPassword());
   Result<std::vector<queue::PreparedBatch>> batches = deps_.queue.PreparedBatches(options_.name);
   if (!batches) {
     return batches.error().With("destination " + options_.name);
@@ -82,6 +87,7 @@ bool DestinationImpl::idle() const {
 MonoTime DestinationImpl::Step(MonoTime now) {
   breaker_.Tick(now);
   limits_.SetFactor(breaker_.RampFactor(now));
+  LookAtBudget(now);
   SplitAfterOutage();
   MonoTime next = now + kIdle;
   for (std::size_t i = 0; i < batch::kLines; ++i) {
@@ -99,12 +105,16 @@ MonoTime DestinationImpl::Step(MonoTime now) {
 }
 
 void DestinationImpl::Nudge(MonoTime now) {
+  Status read = ReadProxyPassword();
   if (credentials_ != nullptr) {
     if (const Result<bool> refreshed = credentials_->Refresh(); !refreshed) {
-      deps_.events.Raise("secret_unreadable", options_.name, refreshed.error().message, deps_.clock.Wall());
-    } else {
-      deps_.events.Resolve("secret_unreadable", options_.name, deps_.clock.Wall());
+      read = refreshed.error();
     }
+  }
+  if (!read) {
+    deps_.events.Raise("secret_unreadable", options_.name, read.error().message, deps_.clock.Wall());
+  } else {
+    deps_.events.Resolve("secret_unreadable", options_.name, deps_.clock.Wall());
   }
   for (const LineState& state : lines_) {
     for (const ActivePtr& active : state.line) {
@@ -229,6 +239,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.recent_p50 = latency_.Quantile(0.50, now, std::chrono::minutes(1));
   status.reached = first_contact_.reached();
   status.unreachable = first_contact_.reached() ? "" : first_contact_.error();
+  AddCosts(status, now);
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
   status.deprecation = deprecation_.notice();

@@ -47,6 +47,8 @@ class DestinationImpl final : public Destination {
   DestinationStatus Snapshot(MonoTime now) const override;
   const Exchanges& exchanges() const override { return exchanges_; }
   void TakeOver(const Destination& predecessor) override;
+  Kept ToKeep() const override;
+  void Restore(const Kept& kept) override;
 
  private:
   using ActivePtr = std::shared_ptr<Active>;
@@ -99,6 +101,19 @@ class DestinationImpl final : public Destination {
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch) const;
   limit::Cost CostOf(const Active& active) const;
+
+  // --- what the link costs (metered.cpp) ---
+  Status ReadProxyPassword();
+  limit::Budget::Now BudgetNow(MonoTime now) const;
+  // A new period, and the end of what was spent.
+  void LookAtBudget(MonoTime now);
+  // When the budget has room for it, and when the window of its lane is open.
+  MonoTime AffordedAt(const Active& active, MonoTime now) const;
+  MonoTime OpenAt(Lane lane, MonoTime now) const;
+  void TellBudgetSpent(const Active& active, MonoTime now);
+  void ReserveBudget(Active& active);
+  void CountBudget(Active& active, std::uint64_t bytes);
+  void AddCosts(DestinationStatus& status, MonoTime now) const;
 
   // --- replies (replies.cpp) ---
   void OnResponse(const ActivePtr& active, upload::Response response);
@@ -177,6 +192,8 @@ class DestinationImpl final : public Destination {
   limit::CircuitBreaker breaker_;
   limit::RetryBudget budget_;
   limit::RateLimit limits_;
+  std::optional<limit::Budget> bytes_budget_;
+  std::optional<std::uint64_t> bytes_wanted_;  // by the batch for which the budget had no room
   std::array<LineState, batch::kLines> lines_;
   batch::LaneScheduler scheduler_;
   FirstContact first_contact_;

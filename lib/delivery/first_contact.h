@@ -16,6 +16,7 @@ class FirstContact {
  public:
   FirstContact(upload::Uploader& uploader, upload::Endpoint endpoint);
 
+  void SetEndpoint(upload::Endpoint endpoint) { endpoint_ = std::move(endpoint); }
   // A reply came to something that was sent.
   void Reached() { reached_ = true; }
   // `idle`: nothing is to be sent, nor was. When it wants to be called next.
@@ -27,7 +28,7 @@ class FirstContact {
 
  private:
   upload::Uploader& uploader_;
-  const upload::Endpoint endpoint_;
+  upload::Endpoint endpoint_;
   std::optional<MonoTime> next_;  // none before the first step
   bool under_way_ = false;
   bool reached_ = false;

@@ -15,6 +15,10 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   breaker_.TakeOver(old->breaker_);
   limits_.TakeOver(old->limits_);
   sizes_ = old->sizes_;
+  if (bytes_budget_ && old->bytes_budget_) {
+    bytes_budget_->Restore(old->bytes_budget_->ToKeep());
+  }
+  bytes_wanted_ = old->bytes_wanted_;
   evidence_ = old->evidence_;
   samples_ = old->samples_;
   was_away_ = old->was_away_;

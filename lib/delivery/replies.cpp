@@ -38,6 +38,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   --in_flight_;
   active->state = Active::State::kReady;
   bytes_sent_ += response.bytes_sent;
+  CountBudget(*active, response.bytes_sent);
   latency_.Record(response.elapsed, now);
   if (const std::string kind = KindOf(response); replies_.size() < kMaxReplyKinds || replies_.contains(kind)) {
     ++replies_[kind];

@@ -115,6 +115,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
     const ActivePtr head = HeadOf(StateOf(*turn));
     if (const MonoTime at = AdmittedAt(*head, now); at > now) {
+      TellBudgetSpent(*head, now);
       return std::min(next, at);
     }
     Send(head, now);
@@ -127,7 +128,7 @@ limit::Cost DestinationImpl::CostOf(const Active& active) const {
 }
 
 MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
-  MonoTime at = std::max(now, active.not_before);
+  MonoTime at = std::max({now, active.not_before, OpenAt(active.batch.lane, now)});
   if (active.search()) {
     at = std::max(at, SearchAdmittedAt(CostOf(active), now));
   }
@@ -145,7 +146,7 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
 
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   const limit::Cost cost = CostOf(active);
-  MonoTime at = limits_.NextAdmission(cost, now);
+  MonoTime at = std::max(limits_.NextAdmission(cost, now), AffordedAt(active, now));
   if (deps_.shared != nullptr) {
     at = std::max(at, deps_.shared->NextAdmission(cost, now));
   }
@@ -211,6 +212,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   if (deps_.shared != nullptr) {
     deps_.shared->Admit(cost, now);
   }
+  ReserveBudget(*active);
   if (!active->search()) {
     CountAttempt(*active, now);
   }

@@ -154,8 +154,8 @@ MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   if (draining_ || suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
     return now + kIdle;
   }
-  const MonoTime at =
-      std::max({suspect->not_before, AdmittedAt(*suspect, now), SearchAdmittedAt(CostOf(*suspect), now)});
+  const MonoTime at = std::max({suspect->not_before, OpenAt(suspect->batch.lane, now), AdmittedAt(*suspect, now),
+                                SearchAdmittedAt(CostOf(*suspect), now)});
   if (at <= now) {
     Send(suspect, now);
     return now + kIdle;

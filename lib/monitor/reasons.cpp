@@ -1,6 +1,8 @@
 #include "monitor/reasons.h"
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/units.h"
 
@@ -102,7 +104,13 @@ std::vector<Reason> ReasonsOf(const DestinationStatus& destination, const Course
                            SecondsText(*destination.recent_p50) + " or more",
                        nullptr, destination.name});
   }
-  if (CanDeliver(destination) && course.growth) {
+  const bool waits = std::any_of(destination.opens.begin(), destination.opens.end(),
+                                 [](const std::optional<WallTime>& opens) { return opens.has_value(); });
+  if (destination.budget && destination.budget->spent) {
+    reasons.push_back({who + ": its budget of " + FormatBytes(destination.budget->options.bytes) +
+                           " is spent: uploads wait until " + FormatUtc(destination.budget->ends).substr(0, 16) + "Z",
+                       &EventName("budget_spent").kind(), destination.name});
+  } else if (CanDeliver(destination) && course.growth && !waits) {
     reasons.push_back({who + ": backlog grows: " + std::to_string(course.growth->to) + " messages wait, " +
                            std::to_string(course.growth->to - course.growth->from) + " more than " +
                            std::to_string(course.growth->over.count()) + " s before",

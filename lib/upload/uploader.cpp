@@ -12,6 +12,8 @@ std::string_view Name(Transport transport) {
       return "connect";
     case Transport::kTls:
       return "tls";
+    case Transport::kProxy:
+      return "proxy";
     case Transport::kSendFailed:
       return "send_failed";
     case Transport::kTimeout:

@@ -16,12 +16,23 @@ namespace packhorse::upload {
 
 // Sends requests and brings back responses; decides nothing. All methods on the loop thread, except Wake().
 
+// A way out of a network: the connection is made by HTTP CONNECT (RFC 9110 section 9.3.6), also for http:// URLs.
+struct Proxy {
+  std::string url;  // http://host[:port] or https://host[:port], empty: none
+  std::string ca;   // PEM file for an https:// one, empty: system store
+  std::string username;
+  std::string password;               // both by Basic authentication; empty user name: none
+  std::vector<std::string> no_proxy;  // hosts, .domains, addresses and networks (10.0.0.0/8) that are reached directly
+};
+
 struct Endpoint {
   std::string base_url;  // https://host[:port][/path], no trailing slash
   std::string ca;        // PEM file, empty: system store
   std::string certificate;
   std::string key;
-  std::vector<std::string> pins;                      // "sha256//<base64>", any of them
+  std::vector<std::string> pins;  // "sha256//<base64>", any of them
+  Proxy proxy;
+  std::string bind;  // local address, or name of an interface, that connections start at; empty: the routes decide
   std::chrono::milliseconds connect_timeout{10'000};  // name, TCP and TLS
   std::chrono::milliseconds timeout{30'000};          // whole transfer
   std::chrono::milliseconds stall_timeout{60'000};    // less than a byte per second in both directions for this long
@@ -44,6 +55,7 @@ enum class Transport : std::uint8_t {
   kResolve,     // DNS
   kConnect,     // refused, unreachable, connect timeout
   kTls,         // handshake, certificate, pin
+  kProxy,       // the proxy could not be reached, or made no connection to the other side; nothing was sent to that
   kSendFailed,  // ended before the whole request was sent
   kTimeout,     // after (part of) the request was sent: outcome unknown
   kReset,       // connection lost after the request was sent: outcome unknown
@@ -75,9 +87,9 @@ struct Response {
   std::string_view Header(std::string_view name) const;
 };
 
-// Every request is sent once: there are no retries underneath, no redirects, cookies or proxies (also none from the
-// environment). TLS is 1.2 or newer, with the certificate and the host name always verified. At most 256 requests at a
-// time, 8 connections per host, 32 idle connections.
+// Every request is sent once: there are no retries underneath, no redirects, no cookies, and no proxy but the one of
+// the endpoint (none from the environment). TLS is 1.2 or newer, with the certificate and the host name always
+// verified. At most 256 requests at a time, 8 connections per host, 32 idle connections.
 class Uploader {
  public:
   virtual ~Uploader() = default;

@@ -38,6 +38,9 @@ Transport JudgeLost(int code, const Progress& progress, std::string_view error_t
 }  // namespace
 
 Transport Judge(int code, const Progress& progress, std::string_view error_text) {
+  if (code != CURLE_OK && progress.proxy_failed) {
+    return Transport::kProxy;
+  }
   switch (code) {
     case CURLE_OK:
       return Transport::kOk;
@@ -68,6 +71,8 @@ Transport Judge(int code, const Progress& progress, std::string_view error_text)
     case CURLE_SSL_CRL_BADFILE:
       // Out of memory is possible at any time; what has been sent then counts.
       return progress.sent_any() ? JudgeLost(code, progress, error_text) : Transport::kLocal;
+    case CURLE_INTERFACE_FAILED:  // not there, or has no address: a modem that is not dialled in
+      return progress.sent_any() ? JudgeLost(code, progress, error_text) : Transport::kConnect;
     case CURLE_OPERATION_TIMEDOUT:
       return progress.sent_any() ? Transport::kTimeout : Transport::kConnect;
     case CURLE_UNSUPPORTED_PROTOCOL:

@@ -12,6 +12,7 @@ struct Progress {
   std::uint64_t head_sent = 0;  // bytes of request line and headers handed to the connection
   std::uint64_t body_sent = 0;
   std::uint64_t body_size = 0;
+  bool proxy_failed = false;  // no connection to the other side was made, because of a proxy
   int status = 0;             // of the last status line; 0: none came
   bool headers_done = false;  // of a final (not 1xx) response
 

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "base/text.h"
+#include "base/url.h"
+#include "upload/curl/no_proxy.h"
 #include "upload/curl/transfer.h"
 
 namespace packhorse::upload {
@@ -106,6 +108,12 @@ Status Transfer::Prepare(const std::string& user_agent) {
   if (done) {
     done = SetLimits();
   }
+  if (done) {
+    done = SetProxy();
+  }
+  if (done) {
+    done = SetBind();
+  }
   return done ? SetConnection() : done;
 }
 
@@ -135,13 +143,13 @@ Status Transfer::CheckUrl() {
   if (!Part(url.get(), CURLUPART_USER).empty() || !Part(url.get(), CURLUPART_PASSWORD).empty()) {
     return Error{ErrorCode::kInvalidArgument, "the URL contains a user name or password; configure them as \"auth\""};
   }
-  where_ = Part(url.get(), CURLUPART_HOST) + ":" + Part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  host_ = Part(url.get(), CURLUPART_HOST);
+  where_ = host_ + ":" + Part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   origin_ = scheme + "://" + where_;
   return Setter(handle_)
       .Set(CURLOPT_URL, url_.c_str())
       .Set(CURLOPT_PROTOCOLS_STR, "http,https")
       .Set(CURLOPT_FOLLOWLOCATION, 0L)  // a redirect is an answer; following one would send secrets elsewhere
-      .Set(CURLOPT_PROXY, "")           // also none from the environment of the machine
       .Check("URL options");
 }
 
@@ -251,6 +259,51 @@ Status Transfer::SetLimits() {
       .Set(CURLOPT_WRITEDATA, static_cast<void*>(this))
       .Set(CURLOPT_PRIVATE, static_cast<void*>(this))
       .Check("limits");
+}
+
+Status Transfer::SetProxy() {
+  const Proxy& proxy = endpoint_.proxy;
+  Setter setter(handle_);
+  // Neither a proxy nor exceptions from one out of the environment of the machine.
+  setter.Set(CURLOPT_PROXY, "").Set(CURLOPT_NOPROXY, "");
+  if (proxy.url.empty() || WithoutProxy(host_, proxy.no_proxy)) {
+    return setter.Check("proxy options");
+  }
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
+  const bool parsed = url && curl_url_set(url.get(), CURLUPART_URL, proxy.url.c_str(), 0) == CURLUE_OK;
+  const std::string scheme = parsed ? Part(url.get(), CURLUPART_SCHEME) : "";
+  if ((scheme != "http" && scheme != "https") || !Part(url.get(), CURLUPART_USER).empty()) {
+    return Error{ErrorCode::kInvalidArgument, "the URL of the proxy is not usable"};
+  }
+  // With its port: libcurl's own default for a proxy is another one.
+  proxy_where_ = Part(url.get(), CURLUPART_HOST) + ":" + Part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  proxy_url_ = scheme + "://" + proxy_where_;
+  origin_ += " by " + proxy_url_;
+  setter.Set(CURLOPT_PROXY, proxy_url_.c_str())
+      .Set(CURLOPT_HTTPPROXYTUNNEL, 1L)
+      .Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L)  // what the proxy says is no reply of the other side
+      .Set(CURLOPT_PROXY_SSL_VERIFYPEER, 1L)
+      .Set(CURLOPT_PROXY_SSL_VERIFYHOST, 2L)
+      .Set(CURLOPT_PROXY_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!proxy.ca.empty()) {
+    setter.Set(CURLOPT_PROXY_CAINFO, proxy.ca.c_str()).Set(CURLOPT_PROXY_CAPATH, static_cast<const char*>(nullptr));
+  }
+  if (!proxy.username.empty()) {
+    setter.Set(CURLOPT_PROXYAUTH, static_cast<long>(CURLAUTH_BASIC))
+        .Set(CURLOPT_PROXYUSERNAME, proxy.username.c_str())
+        .Set(CURLOPT_PROXYPASSWORD, proxy.password.c_str());
+  }
+  return setter.Check("proxy options");
+}
+
+// Without the prefix libcurl would take the name of an interface that is not there for a host, and ask for it.
+Status Transfer::SetBind() {
+  if (endpoint_.bind.empty()) {
+    return {};
+  }
+  bind_ = (IsAddress(endpoint_.bind) ? "host!" : "if!") + endpoint_.bind;
+  origin_ += " from " + endpoint_.bind;
+  return Setter(handle_).Set(CURLOPT_INTERFACE, bind_.c_str()).Check("address to bind to");
 }
 
 Status Transfer::SetConnection() {

@@ -20,7 +20,7 @@ TlsSessions::Stamp TlsSessions::StampOf(const std::string& path) {
 
 bool TlsSessions::FilesChanged(const Endpoint& endpoint) {
   bool changed = false;
-  for (const std::string* path : {&endpoint.ca, &endpoint.certificate, &endpoint.key}) {
+  for (const std::string* path : {&endpoint.ca, &endpoint.certificate, &endpoint.key, &endpoint.proxy.ca}) {
     if (path->empty()) {
       continue;
     }

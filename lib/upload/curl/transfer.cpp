@@ -140,11 +140,14 @@ int Transfer::OnConnection(void* self, char* remote_ip, char* local_ip, int remo
     transfer.refused_connection_ = true;
     return CURL_PREREQFUNC_ABORT;
   }
+  transfer.connected_ = true;
+  transfer.head_before_ = transfer.HeadSent();
   return CURL_PREREQFUNC_OK;
 }
 
 void Transfer::TakeNewConnection() {
   refused_connection_ = false;
+  connected_ = false;
   curl_easy_setopt(handle_, CURLOPT_FRESH_CONNECT, 1L);
 }
 
@@ -214,13 +217,20 @@ void Transfer::Decode() {
   response_.undecodable = Printable(Trim(header).substr(0, kMaxCodingBytes));
 }
 
-Progress Transfer::Measure() const {
+// libcurl counts what it sends to a proxy too.
+std::size_t Transfer::HeadSent() const {
   long head = 0;
-  curl_off_t body = 0;
   curl_easy_getinfo(handle_, CURLINFO_REQUEST_SIZE, &head);
+  return static_cast<std::size_t>(std::max(head, 0L));
+}
+
+Progress Transfer::Measure(int code) const {
+  curl_off_t body = 0;
   curl_easy_getinfo(handle_, CURLINFO_SIZE_UPLOAD_T, &body);
   Progress progress;
-  progress.head_sent = static_cast<std::uint64_t>(std::max(head, 0L));
+  const std::size_t head = HeadSent();
+  progress.head_sent = connected_ && head > head_before_ ? head - head_before_ : 0;
+  progress.proxy_failed = !ProxyFailure(code).empty();
   // libcurl clears its counter before it wants to send again; what it had fetched is an upper bound.
   progress.body_sent = resend_refused_ ? body_read_ : static_cast<std::uint64_t>(std::max<curl_off_t>(body, 0));
   progress.body_size = request_.body.size();
@@ -229,10 +239,43 @@ Progress Transfer::Measure() const {
   return progress;
 }
 
+std::string Transfer::ProxyFailure(int code) const {
+  long answered = 0;
+  curl_easy_getinfo(handle_, CURLINFO_HTTP_CONNECTCODE, &answered);
+  const bool tunnel = answered >= 200 && answered < 300;
+  if (code == CURLE_OK || code == CURLE_INTERFACE_FAILED || proxy_where_.empty() || connected_ || tunnel) {
+    return {};
+  }
+  if (answered == 407) {
+    return endpoint_.proxy.username.empty() ? "it wants a user name and a password (407)"
+                                            : "it refuses the user name or the password (407)";
+  }
+  if (answered == 403) {
+    return "it does not allow connections to there (403)";
+  }
+  if (answered > 0) {
+    return "it made no connection to there: it answered " + std::to_string(answered);
+  }
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return "its name could not be resolved";
+    case CURLE_COULDNT_CONNECT:
+      return "it could not be reached";
+    case CURLE_OPERATION_TIMEDOUT:
+      return "it did not answer in time";
+    default: {
+      const std::string detail = Printable(error_text_.data());
+      return detail.empty() ? curl_easy_strerror(static_cast<CURLcode>(code)) : detail;
+    }
+  }
+}
+
 std::string Transfer::Message(Transport transport, int code, const Progress& progress) const {
   std::string text = where_ + ": " + std::string(Name(transport)) + ": ";
   const std::string detail = Printable(error_text_.data());
-  if (resend_refused_) {
+  if (transport == Transport::kProxy) {
+    text += "the proxy " + proxy_where_ + ": " + ProxyFailure(code);
+  } else if (resend_refused_) {
     text += "a connection kept from earlier was lost";
   } else {
     text += detail.empty() ? curl_easy_strerror(static_cast<CURLcode>(code)) : detail;
@@ -250,7 +293,7 @@ std::string Transfer::Message(Transport transport, int code, const Progress& pro
 }
 
 Response Transfer::Finish(int code) {
-  const Progress progress = Measure();
+  const Progress progress = Measure(code);
   if (!request_.only_connect && code == CURLE_OK && !progress.headers_done) {
     code = CURLE_PARTIAL_FILE;  // libcurl takes a head that was cut short for a whole one
   }

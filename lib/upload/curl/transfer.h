@@ -56,12 +56,17 @@ class Transfer {
   Status SetTls();
   Status SetLimits();
   Status SetConnection();
+  Status SetProxy();
+  Status SetBind();
   bool TakeHeaderLine(std::string_view line);
   bool TakeBody(std::string_view bytes);
   void Release(const Response& response);
   // The body as it was before its Content-Encoding.
   void Decode();
-  Progress Measure() const;
+  std::size_t HeadSent() const;
+  Progress Measure(int code) const;
+  // What the proxy said or did, for people; empty: the failure is not the proxy's.
+  std::string ProxyFailure(int code) const;
   std::string Message(Transport transport, int code, const Progress& progress) const;
 
   const Endpoint endpoint_;
@@ -71,10 +76,16 @@ class Transfer {
   void* handle_ = nullptr;
   curl_slist* headers_ = nullptr;
   std::string url_;
+  std::string host_;
   std::string where_;   // host:port, for messages: paths and queries may hold keys
   std::string origin_;  // with the scheme
   bool https_ = false;
+  std::string proxy_url_;
+  std::string proxy_where_;  // host:port; empty: none is used for this request
+  std::string bind_;
   bool refused_connection_ = false;
+  bool connected_ = false;       // there is a connection for the request, to the other side of a proxy too
+  std::size_t head_before_ = 0;  // bytes that libcurl had sent by then: to the proxy
   bool released_ = true;
   Connections::Use use_;
   const std::shared_ptr<void> sessions_;

@@ -74,5 +74,26 @@ TEST(LearntSize, NeverFallsBelowTheLeast) {
   EXPECT_EQ(size.Limit(1U << 20U), 1024U);
 }
 
+TEST(LearntSize, ARestartKnowsTheLimitAndWhatWasTooMuch) {
+  LearntSize learnt(1);
+  learnt.TooMuch(64, MonoTime{});
+  const LearntSize::Kept kept = learnt.ToKeep();
+  EXPECT_EQ(kept.limit, 32U);
+  EXPECT_EQ(kept.too_much, 64U);
+  LearntSize after(1);
+  after.Restore(kept);
+  EXPECT_TRUE(after.learnt());
+  EXPECT_EQ(after.Limit(100), 32U);
+  EXPECT_EQ(after.ToKeep(), kept);
+  after.Restore({});
+  EXPECT_FALSE(after.learnt());
+}
+
+TEST(LearntSize, WhatIsKeptOfAnotherKindIsBroughtIntoBounds) {
+  LearntSize learnt(1024);
+  learnt.Restore({1, 1});
+  EXPECT_EQ(learnt.Limit(10'000), 1024U);
+}
+
 }  // namespace
 }  // namespace packhorse::batch

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +42,7 @@ class FakeUploader final : public upload::Uploader {
       return;
     }
     timeouts.push_back(endpoint.timeout);
+    proxy_password = endpoint.proxy.password;
     std::string body(request.body);
     sent.push_back(Sent{std::move(request), std::move(body), std::move(done)});
     ++total;
@@ -53,6 +56,7 @@ class FakeUploader final : public upload::Uploader {
   std::vector<std::function<void(upload::Response)>> connecting;  // likewise, connections over which nothing is sent
   std::size_t total = 0;
   std::vector<std::chrono::milliseconds> timeouts;  // of all requests
+  std::string proxy_password;                       // of the last one
 };
 
 inline upload::Response Reply(int status, std::string body = "", std::string content_type = "application/json") {
@@ -105,6 +109,9 @@ class DeliveryTest : public ::testing::Test {
     options.batch.max_records = max_records_;
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
+    options.budget = budget_;
+    options.windows = windows_;
+    options.proxy_password = proxy_password_;
     options.gzip = false;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
@@ -184,6 +191,9 @@ class DeliveryTest : public ::testing::Test {
   Streams streams_;
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
+  std::optional<limit::BudgetOptions> budget_;
+  std::array<std::vector<limit::DayWindow>, kLanes> windows_;
+  auth::SecretSource proxy_password_;
   std::uint32_t max_records_ = 100;
   std::chrono::milliseconds timeout_{30'000};
   bool live_first_ = false;

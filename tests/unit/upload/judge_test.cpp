@@ -11,6 +11,7 @@ namespace packhorse::upload {
 namespace {
 
 Progress Nothing() { return {.body_size = 10}; }
+Progress ProxyFailed() { return {.body_size = 10, .proxy_failed = true}; }
 Progress Part() { return {.head_sent = 100, .body_sent = 4, .body_size = 10}; }
 Progress All() { return {.head_sent = 100, .body_sent = 10, .body_size = 10}; }
 Progress Replying() {
@@ -58,6 +59,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"CutReply", CURLE_PARTIAL_FILE, Replying(), Transport::kProtocol},
                       Case{"NotHttp", CURLE_UNSUPPORTED_PROTOCOL, All(), Transport::kProtocol},
                       Case{"StreamReset", CURLE_HTTP2_STREAM, All(), Transport::kReset},
+                      Case{"NoInterface", CURLE_INTERFACE_FAILED, Nothing(), Transport::kConnect},
+                      Case{"ProxyRefuses", CURLE_RECV_ERROR, ProxyFailed(), Transport::kProxy},
+                      Case{"ProxySilent", CURLE_OPERATION_TIMEDOUT, ProxyFailed(), Transport::kProxy},
                       Case{"UnknownScheme", CURLE_UNSUPPORTED_PROTOCOL, Nothing(), Transport::kLocal},
                       Case{"BadCaFile", CURLE_SSL_CACERT_BADFILE, Nothing(), Transport::kLocal},
                       Case{"BadClientCertificate", CURLE_SSL_CERTPROBLEM, Nothing(), Transport::kLocal},

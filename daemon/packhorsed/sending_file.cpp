@@ -1,0 +1,129 @@
+#include "packhorsed/sending_file.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/file.h"
+#include "common/json_parts.h"
+#include "health/log.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using delivery::Kept;
+using LearntKept = batch::LearntSize::Kept;
+
+constexpr std::size_t kMaxFileBytes = 1U << 20U;
+constexpr unsigned kMode = 0600;
+constexpr std::chrono::minutes kSoonest{1};
+constexpr std::chrono::minutes kLatest{10};
+constexpr std::uint64_t kShareWorthWriting = 100;
+
+std::string PathOf(const App& app) { return app.config.queue.path + ".sending"; }
+
+std::map<std::string, Kept> ToKeep(const App& app) {
+  std::map<std::string, Kept> all;
+  for (const bridge::DestinationUnit& unit : app.destinations->units()) {
+    if (const Kept kept = unit.destination->ToKeep(); kept != Kept{}) {
+      all.emplace(unit.config.name, kept);
+    }
+  }
+  return all;
+}
+
+Json ToJson(const LearntKept& learnt) { return {{"limit", learnt.limit}, {"too_much", learnt.too_much}}; }
+
+Json ToJson(const std::string& name, const Kept& kept) {
+  Json json = {{"name", name}, {"records", ToJson(kept.records)}, {"bytes", ToJson(kept.bytes)}};
+  if (kept.budget) {
+    json["budget"] = {{"begin_us", kept.budget->begin.time_since_epoch().count()}, {"used", kept.budget->used}};
+  }
+  return json;
+}
+
+LearntKept LearntFrom(const Json& json) {
+  return {json.at("limit").get<std::uint64_t>(), json.at("too_much").get<std::uint64_t>()};
+}
+
+Result<std::map<std::string, Kept>> Read(const std::string& path) {
+  const Result<std::string> text = ReadFile(path, kMaxFileBytes);
+  RETURN_IF_ERROR(text);
+  try {
+    std::map<std::string, Kept> all;
+    const Json json = Json::parse(*text);
+    for (const Json& each : json.at("destinations")) {
+      Kept& kept = all[each.at("name").get<std::string>()];
+      kept.records = LearntFrom(each.at("records"));
+      kept.bytes = LearntFrom(each.at("bytes"));
+      if (each.contains("budget")) {
+        const Json& budget = each.at("budget");
+        kept.budget = {WallTime(std::chrono::microseconds(budget.at("begin_us").get<std::int64_t>())),
+                       budget.at("used").get<std::uint64_t>()};
+      }
+    }
+    return all;
+  } catch (const Json::exception& failure) {
+    return Error{ErrorCode::kCorrupt, path + ": " + failure.what()};
+  }
+}
+
+}  // namespace
+
+void RestoreSending(App& app) {
+  const std::string path = PathOf(app);
+  if (!Exists(path)) {
+    return;
+  }
+  const Result<std::map<std::string, Kept>> all = Read(path);
+  if (!all) {
+    health::Log(health::LogLevel::kWarning, "sending_forgotten",
+                "what was used of the budgets and learnt of batch sizes is not known any more: " + all.error().message);
+    return;
+  }
+  for (const auto& [name, kept] : *all) {
+    if (bridge::DestinationUnit* unit = app.destinations->Find(name)) {
+      unit->destination->Restore(kept);
+    }
+  }
+}
+
+SendingFile::SendingFile(App& app) : app_(app), written_(ToKeep(app)), written_at_(app.clock.Mono()) {}
+
+bool SendingFile::WorthWriting(const All& all) const {
+  for (const auto& [name, kept] : all) {
+    const auto before = written_.find(name);
+    const bridge::DestinationUnit* unit = app_.destinations->Find(name);
+    if (!kept.budget || unit == nullptr || !unit->config.budget) {
+      continue;
+    }
+    if (before == written_.end() || !before->second.budget || before->second.budget->begin != kept.budget->begin ||
+        kept.budget->used - before->second.budget->used >= unit->config.budget->bytes / kShareWorthWriting) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void SendingFile::Look(MonoTime now, bool last) {
+  const MonoTime::duration since = now - written_at_;
+  if (!last && since < kSoonest) {
+    return;
+  }
+  All all = ToKeep(app_);
+  if (all == written_ || (!last && since < kLatest && !WorthWriting(all))) {
+    return;
+  }
+  Json destinations = Json::array();
+  for (const auto& [name, kept] : all) {
+    destinations.push_back(ToJson(name, kept));
+  }
+  const Status written = WriteFileAtomically(PathOf(app_), Dump({{"destinations", std::move(destinations)}}), kMode);
+  if (!written && !std::exchange(refused_, true)) {
+    health::Log(health::LogLevel::kWarning, "sending_not_kept",
+                "a restart will forget what was used of the budgets: " + written.error().message);
+  }
+  written_ = std::move(all);
+  written_at_ = now;
+}
+
+}  // namespace packhorse::daemon

@@ -1,0 +1,94 @@
+#include "packhorsed/sending_file.h"
+
+#include <gmock/gmock.h>
+
+#include "app_fixture.h"
+#include "base/file.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class SendingFileTest : public AppTest {
+ protected:
+  SendingFileTest() {
+    Result<std::string> text = ReadFile(file_, 1U << 20U);
+    const std::string url = "\"url\":\"http://127.0.0.1:1\"";
+    text->insert(text->find(url) + url.size(), ",\"budget\":{\"bytes\":\"1MiB\",\"per\":\"month\"}");
+    Stop();
+    test::WriteAll(file_, *text);
+    Start();
+    Cloud().Step(clock_.Mono());
+  }
+
+  delivery::Destination& Cloud() { return *app_->destinations->Find("cloud")->destination; }
+  std::uint64_t Used() { return Cloud().Snapshot(clock_.Mono()).budget->used; }
+  // As an earlier run has left it.
+  void Use(std::uint64_t bytes) {
+    delivery::Kept kept = Cloud().ToKeep();
+    kept.budget->used = bytes;
+    kept.records = {40, 80};
+    Cloud().Restore(kept);
+    Cloud().Step(clock_.Mono());
+  }
+  std::string Written() { return ReadFile(path_, 1U << 20U).value_or(""); }
+
+  std::string path_ = dir_ / "queue.db.sending";
+};
+
+TEST_F(SendingFileTest, WhatWasUsedAndLearntIsKnownAfterARestart) {
+  Use(700'000);
+  SendingFile(*app_).Look(clock_.Mono(), true);
+  EXPECT_FALSE(Exists(path_)) << "nothing has changed since this object was made";
+  SendingFile file(*app_);
+  Use(700'001);
+  file.Look(clock_.Mono(), true);
+  Stop();
+  Start();
+  Cloud().Step(clock_.Mono());
+  EXPECT_EQ(Used(), 700'001U);
+  EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_max_records, 40U);
+}
+
+TEST_F(SendingFileTest, IsWrittenSeldom) {
+  SendingFile file(*app_);
+  Use(20'000);
+  file.Look(clock_.Mono(), false);
+  EXPECT_FALSE(Exists(path_)) << "at most once a minute";
+  clock_.Advance(1min);
+  file.Look(clock_.Mono(), false);
+  EXPECT_THAT(Written(), HasSubstr("\"used\":20000"));
+  Use(20'500);
+  clock_.Advance(1min);
+  file.Look(clock_.Mono(), false);
+  EXPECT_THAT(Written(), HasSubstr("\"used\":20000")) << "less than a hundredth of the budget";
+  clock_.Advance(9min);
+  file.Look(clock_.Mono(), false);
+  EXPECT_THAT(Written(), HasSubstr("\"used\":20500"));
+}
+
+TEST_F(SendingFileTest, ABrokenOneIsLeftOut) {
+  for (const char* broken : {"", "{", "{}", R"({"destinations":[{"name":"cloud"}]})",
+                             R"({"destinations":[{"name":1,"records":{},"bytes":{}}]})"}) {
+    test::WriteAll(path_, broken);
+    Stop();
+    Start();
+    Cloud().Step(clock_.Mono());
+    EXPECT_EQ(Used(), 0U) << broken;
+  }
+}
+
+TEST_F(SendingFileTest, NumbersThatMakeNoSenseAreBroughtIntoBounds) {
+  test::WriteAll(path_, R"({"destinations":[{"name":"cloud","records":{"limit":1,"too_much":0},
+    "bytes":{"limit":0,"too_much":9},"budget":{"begin_us":9223372036854775807,"used":18446744073709551615}},
+    {"name":"gone","records":{"limit":0,"too_much":0},"bytes":{"limit":0,"too_much":0}}]})");
+  Stop();
+  Start();
+  Cloud().Step(clock_.Mono());
+  EXPECT_TRUE(Cloud().Snapshot(clock_.Mono()).budget.has_value());
+}
+
+}  // namespace
+}  // namespace packhorse::daemon
