@@ -121,7 +121,7 @@ std::string RangeText(const document::Schema& schema) {
   return text;
 }
 
-// One row for each property, objects within objects as "outer.inner".
+// One row for each property, objects within objects as "outer.inner", those of a list as "outer[].inner".
 void AddRows(const document::Schema& schema, const std::string& prefix, std::string& rows) {
   const std::vector<std::string> required = schema.Texts("required");
   for (const std::string& name : schema.PropertyNames()) {
@@ -139,6 +139,12 @@ void AddRows(const document::Schema& schema, const std::string& prefix, std::str
     const bool section = !property->Text("x-shape").empty() || property->Text("x-kind") == "secret";
     if (!section && property->HasType("object")) {
       AddRows(*property, prefix + name + ".", rows);
+    }
+    if (const document::Node* items = property->Get("items"); items != nullptr) {
+      const document::Schema each = property->At(*items);
+      if (each.Text("x-shape").empty() && each.HasType("object")) {
+        AddRows(each, prefix + name + "[].", rows);
+      }
     }
   }
 }
