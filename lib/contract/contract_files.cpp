@@ -311,8 +311,8 @@ Result<CloudDefinition> ParseCloudContract(std::string_view json) {
     request.Complain("path", "a path that starts with '/' is wanted here");
   }
   ObjectReader limits = root.Object("limits");
-  definition.max_records = limits.Count("max_records");
-  definition.max_bytes = limits.Count("max_bytes");
+  definition.accepts.max_items = limits.Count("max_records");
+  definition.accepts.max_bytes = limits.Count("max_bytes");
   definition.gap_outcomes = root.OptionalTexts("gap_outcomes", {"dropped", "expired"});
   ObjectReader response = root.Object("response");
   definition.response.success = response.Statuses("success");

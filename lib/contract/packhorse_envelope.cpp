@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "format/json/writer.h"
 
 namespace packhorse::contract {
@@ -107,25 +108,31 @@ class PackhorseEnvelope final : public CloudContract {
 
   const std::string& name() const override { return definition_.name; }
   const std::string& method() const override { return definition_.method; }
-  const std::string& idempotency_header() const override { return definition_.idempotency_header; }
+  const std::vector<std::string>& codings() const override { return codings_; }
   bool recognises_records() const override { return true; }  // "receivers remember record_ids" (the OpenAPI)
   const ResponseRules& response() const override { return definition_.response; }
-  std::uint32_t max_records() const override { return definition_.max_records; }
-  std::uint64_t max_bytes() const override { return definition_.max_bytes; }
+  const Accepts& accepts() const override { return definition_.accepts; }
+  const std::vector<DeclaredLimit>& limits() const override { return limits_; }
   bool TellsGap(std::string_view outcome) const override {
     return std::find(definition_.gap_outcomes.begin(), definition_.gap_outcomes.end(), outcome) !=
            definition_.gap_outcomes.end();
   }
+  const std::vector<std::string>& secrets() const override { return secrets_; }
+  std::vector<std::string> HeaderNames() const override;
 
-  std::string RenderRecord(const CanonicalRecord& record) const override { return ToJson(record); }
-  Rendered RenderBatch(const BatchHeader& header, std::span<const std::string> records) const override;
-  Result<std::vector<std::string>> Records(std::string_view body) const override;
+  RenderedRecord RenderRecord(const CanonicalRecord& record) const override;
+  Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const override;
+  Headers RequestHeaders(const BatchHeader& header) const override;
+  Result<std::vector<std::string>> Items(std::string_view items) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
 
  private:
   std::string Head(const BatchHeader& header, std::size_t records) const;
 
   CloudDefinition definition_;
+  std::vector<std::string> codings_ = {"gzip"};
+  std::vector<DeclaredLimit> limits_;
+  std::vector<std::string> secrets_;
 };
 
 constexpr std::string_view kTail = "]}";
@@ -157,21 +164,42 @@ std::string PackhorseEnvelope::Head(const BatchHeader& header, std::size_t recor
   return out;
 }
 
-Rendered PackhorseEnvelope::RenderBatch(const BatchHeader& header, std::span<const std::string> records) const {
+RenderedRecord PackhorseEnvelope::RenderRecord(const CanonicalRecord& record) const {
+  RenderedRecord rendered;
+  rendered.text = ToJson(record);
+  return rendered;
+}
+
+Rendered PackhorseEnvelope::RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const {
   Rendered rendered{definition_.path, definition_.content_type, Head(header, records.size())};
+  rendered.items_begin = rendered.body.size();
   std::size_t total = rendered.body.size() + kTail.size() + records.size();
-  for (const std::string& record : records) {
-    total += record.size();
+  for (const RenderedRecord& record : records) {
+    total += record.text.size();
   }
   rendered.body.reserve(total);
   for (std::size_t i = 0; i < records.size(); ++i) {
     if (i > 0) {
       rendered.body += ',';
     }
-    rendered.body += records[i];
+    rendered.body += records[i].text;
   }
+  rendered.items_end = rendered.body.size();
   rendered.body += kTail;
   return rendered;
+}
+
+std::vector<std::string> PackhorseEnvelope::HeaderNames() const {
+  return definition_.idempotency_header.empty() ? std::vector<std::string>()
+                                                : std::vector{Lower(definition_.idempotency_header)};
+}
+
+Headers PackhorseEnvelope::RequestHeaders(const BatchHeader& header) const {
+  if (definition_.idempotency_header.empty()) {
+    return {};
+  }
+  // A structured field String: the quotes are part of the value (IETF httpapi idempotency-key draft).
+  return {{definition_.idempotency_header, "\"" + header.batch_id + "\""}};
 }
 
 // Where the JSON text behind a quote, which is at `at`, ends: behind its other quote.
@@ -182,44 +210,42 @@ std::size_t EndOfString(std::string_view text, std::size_t at) {
   return at + 1;
 }
 
-// What is our own JSON has no white space: the list of records is the last member, and begins at the only place where
-// its name stands in the outermost object.
-Result<std::vector<std::string>> PackhorseEnvelope::Records(std::string_view body) const {
-  constexpr std::string_view kList = "\"records\":[";
+// The list without its brackets; what is our own JSON has no white space.
+Result<std::vector<std::string>> PackhorseEnvelope::Items(std::string_view items) const {
   std::vector<std::string> records;
   std::size_t depth = 0;
-  std::size_t begin = 0;  // of the record; 0: not in the list
-  for (std::size_t at = 0; at < body.size();) {
-    const char each = body[at];
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < items.size();) {
+    const char each = items[at];
     if (each == '"') {
-      if (depth == 1 && body.substr(at, kList.size()) == kList) {
-        at += kList.size();
-        depth = 2;
-        begin = at;
-        continue;
-      }
-      at = EndOfString(body, at);
+      at = EndOfString(items, at);
       continue;
     }
-    if (begin != 0 && depth == 2 && (each == ',' || each == ']')) {
-      if (at > begin) {
-        records.emplace_back(body.substr(begin, at - begin));
-      }
+    if (each == ',' && depth == 0) {
+      records.emplace_back(items.substr(begin, at - begin));
       begin = at + 1;
-      if (each == ']') {
-        return records;
-      }
     }
     depth += each == '{' || each == '[' ? 1U : 0U;
-    depth -= each == '}' || each == ']' ? 1U : 0U;
+    if (each == '}' || each == ']') {
+      if (depth == 0) {
+        return Error{ErrorCode::kCorrupt, "the body of a batch is not what " + definition_.name + " makes"};
+      }
+      --depth;
+    }
     ++at;
   }
-  return Error{ErrorCode::kCorrupt, "the body of a batch is not what " + definition_.name + " makes"};
+  if (depth != 0) {
+    return Error{ErrorCode::kCorrupt, "the body of a batch is not what " + definition_.name + " makes"};
+  }
+  if (begin < items.size()) {
+    records.emplace_back(items.substr(begin));
+  }
+  return records;
 }
 
 std::uint64_t PackhorseEnvelope::EnvelopeBytes(const BatchHeader& header) const {
   // One comma per record at most; the caller knows how many there will be only later.
-  return Head(header, definition_.max_records).size() + kTail.size() + definition_.max_records;
+  return Head(header, definition_.accepts.max_items).size() + kTail.size() + definition_.accepts.max_items;
 }
 
 }  // namespace

@@ -17,8 +17,7 @@ struct CloudDefinition {
   std::string content_type;
   std::string idempotency_header;
   ResponseRules response;
-  std::uint32_t max_records = 0;
-  std::uint64_t max_bytes = 0;
+  Accepts accepts;
   std::vector<std::string> gap_outcomes;
 };
 

@@ -107,8 +107,12 @@ Result<std::shared_ptr<const DeviceContract>> FindDeviceContract(std::string_vie
 
 std::vector<std::string> DeviceContractNames() { return NamesOf(DeviceRegistry()); }
 
-Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name) {
-  return Find(CloudRegistry(), "cloud", name);
+Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name, const SettingValues& settings) {
+  auto contract = Find(CloudRegistry(), "cloud", name);
+  if (contract && !settings.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "the contract has no setting \"" + settings.begin()->first + "\""};
+  }
+  return contract;
 }
 
 std::vector<std::string> CloudContractNames() { return NamesOf(CloudRegistry()); }

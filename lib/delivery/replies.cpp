@@ -52,8 +52,8 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.connection = response.connection;
   answer.now = now;
   const outcome::Reply reply = ToReply(std::move(response));
-  answer.verdict =
-      outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), deps_.clock.Wall());
+  answer.verdict = outcome::Judge(reply, ContractOf(active->batch).response(), builder_.RecordIds(active->batch),
+                                  deps_.clock.Wall());
   for (const auto& [name, value] : answer.verdict.deprecations) {
     Tell("api_deprecated", name + ": " + value);
   }
@@ -149,7 +149,7 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer)
   }
   TellOfContradiction(passed);
   if (!active->suspicion) {
-    sizes_.records.Passed(active->batch.records, ConfiguredLimits().max_records, answer.now);
+    sizes_.records.Passed(active->batch.item_count(), ConfiguredLimits().max_records, answer.now);
     sizes_.bytes.Passed(active->batch.uncompressed_bytes, ConfiguredLimits().max_bytes, answer.now);
   }
   const bool replay = active->batch.replay != 0;

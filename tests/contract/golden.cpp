@@ -94,7 +94,7 @@ std::string RenderGolden(const Golden& golden) {
   context.pattern = &*pattern;
   contract::Decoded decoded = (*device)->Decode(MessageOf(golden), context);
   EXPECT_EQ(decoded.kind, contract::Decoded::Kind::kRecords) << decoded.detail;
-  std::vector<std::string> rendered;
+  std::vector<contract::RenderedRecord> rendered;
   for (const CanonicalRecord& record : decoded.records) {
     rendered.push_back((*cloud)->RenderRecord(record));
   }

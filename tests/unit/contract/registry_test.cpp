@@ -63,9 +63,9 @@ TEST(Registry, NamesAreListed) {
 TEST(Registry, TheCloudContractIsReadFromItsFile) {
   const auto contract = *FindCloudContract("packhorse-ingest@1.0");
   EXPECT_EQ(contract->method(), "POST");
-  EXPECT_EQ(contract->idempotency_header(), "Idempotency-Key");
-  EXPECT_EQ(contract->max_records(), 1000U);
-  EXPECT_EQ(contract->max_bytes(), 5U * 1024 * 1024);
+  EXPECT_EQ(contract->HeaderNames(), std::vector<std::string>{"idempotency-key"});
+  EXPECT_EQ(contract->accepts().max_items, 1000U);
+  EXPECT_EQ(contract->accepts().max_bytes, 5U * 1024 * 1024);
   EXPECT_EQ(contract->response().success, std::vector<int>{200});
   EXPECT_EQ(contract->response().accepted_pointer, "/accepted");
   EXPECT_EQ(contract->response().partial, std::vector<int>{207});
