@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "contract/cloud/response_rules.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::contract {
@@ -59,17 +60,6 @@ struct Rendered {
   // Where the items lie in the body: Items() cuts them out again.
   std::size_t items_begin = 0;
   std::size_t items_end = 0;
-};
-
-// How replies of this contract are read (lib/outcome applies it).
-struct ResponseRules {
-  std::vector<int> success;         // whole batch accepted if the body check passes
-  std::vector<int> partial;         // per-record answer in the declared shape
-  std::string accepted_pointer;     // JSON pointer of the count that must equal the records sent; empty: no body check
-  std::string rejected_pointer;     // array of {record_id, error}
-  std::string rejected_id_pointer;  // within an item
-  std::string rejected_error_pointer;
-  std::string retry_pointer;  // array of record ids
 };
 
 // How the outcome of records that lie outside the acceptance window is decided (contracts.md, `outside`).

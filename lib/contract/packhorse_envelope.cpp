@@ -104,13 +104,14 @@ std::size_t EstimateBytes(const CanonicalRecord& record) {
 
 class PackhorseEnvelope final : public CloudContract {
  public:
-  explicit PackhorseEnvelope(CloudDefinition definition) : definition_(std::move(definition)) {}
+  explicit PackhorseEnvelope(CloudDefinition definition)
+      : definition_(std::move(definition)), response_(FirstFormRules(definition_.response)) {}
 
   const std::string& name() const override { return definition_.name; }
   const std::string& method() const override { return definition_.method; }
   const std::vector<std::string>& codings() const override { return codings_; }
   bool recognises_records() const override { return true; }  // "receivers remember record_ids" (the OpenAPI)
-  const ResponseRules& response() const override { return definition_.response; }
+  const ResponseRules& response() const override { return response_; }
   const Accepts& accepts() const override { return definition_.accepts; }
   const std::vector<DeclaredLimit>& limits() const override { return limits_; }
   bool TellsGap(std::string_view outcome) const override {
@@ -133,6 +134,7 @@ class PackhorseEnvelope final : public CloudContract {
   std::vector<std::string> codings_ = {"gzip"};
   std::vector<DeclaredLimit> limits_;
   std::vector<std::string> secrets_;
+  ResponseRules response_;
 };
 
 constexpr std::string_view kTail = "]}";

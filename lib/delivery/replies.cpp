@@ -52,7 +52,9 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.connection = response.connection;
   answer.now = now;
   const outcome::Reply reply = ToReply(std::move(response));
-  answer.verdict = outcome::Judge(reply, ContractOf(active->batch).response(), builder_.RecordIds(active->batch),
+  const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
+  answer.verdict = outcome::Judge(reply, ContractOf(active->batch).response(),
+                                  outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
                                   deps_.clock.Wall());
   for (const auto& [name, value] : answer.verdict.deprecations) {
     Tell("api_deprecated", name + ": " + value);
