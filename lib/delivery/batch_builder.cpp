@@ -41,7 +41,11 @@ RenderedRecord BatchBuilder::Render(CanonicalRecord record, WallTime received_at
   if (record.sequence <= draft.taken) {
     record.flags = record.flags | Flag::kOutOfSequence;
   }
-  return options_.contract->RenderRecord(record);
+  RenderedRecord rendered = options_.contract->RenderRecord(record);
+  if (rendered.unfit_items > 0 && options_.left_out) {
+    options_.left_out(record.record_id, rendered);
+  }
+  return rendered;
 }
 
 BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const {

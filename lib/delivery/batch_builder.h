@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,8 @@ struct BuilderOptions {
   contract::SettingValues settings;            // of the contract
   std::string coding;                          // content coding of bodies; empty: none
   std::chrono::milliseconds backfill_after{};  // records that waited for so long are flagged
+  // Told of each record of which items were left out, whenever it is rendered.
+  std::function<void(const std::string& record_id, const contract::RenderedRecord& record)> left_out;
 };
 
 class BatchBuilder {

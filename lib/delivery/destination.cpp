@@ -13,11 +13,6 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kRetryFloorPerMinute = 30;
 constexpr std::uint32_t kSearchFloorPerMinute = 120;
 
-BuilderOptions BuilderOptionsOf(const Options& options) {
-  return BuilderOptions{options.name,     options.gateway_id, options.gateway_attributes, options.contract,
-                        options.settings, options.coding,     options.backfill_after};
-}
-
 // The search for what is refused must not cost what delivery needs.
 std::vector<limit::Window> TenthOf(std::vector<limit::Window> windows) {
   for (limit::Window& window : windows) {
@@ -33,7 +28,7 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
     : options_(std::move(options)),
       credentials_(std::move(credentials)),
       deps_(dependencies),
-      builder_(BuilderOptionsOf(options_), deps_.queue, deps_.streams, deps_.clock),
+      builder_(OptionsOfBuilder(), deps_.queue, deps_.streams, deps_.clock),
       breaker_(options_.breaker, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
@@ -42,6 +37,15 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
       random_(RandomSeed()) {}
+
+BuilderOptions DestinationImpl::OptionsOfBuilder() {
+  const auto left_out = [this](const std::string& record_id, const contract::RenderedRecord& record) {
+    Tell("items_left_out", record_id + ": " + std::to_string(record.unfit_items) + " items: " + record.reason +
+                               (record.detail.empty() ? "" : ": " + record.detail));
+  };
+  return BuilderOptions{options_.name,     options_.gateway_id, options_.gateway_attributes, options_.contract,
+                        options_.settings, options_.coding,     options_.backfill_after,     left_out};
+}
 
 Status DestinationImpl::Start() {
   Result<std::vector<queue::PreparedBatch>> batches = deps_.queue.PreparedBatches(options_.name);

@@ -60,6 +60,7 @@ class DestinationImpl final : public Destination {
     std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
   };
 
+  BuilderOptions OptionsOfBuilder();
   // Each returns when it wants to be called again.
   // What an outage left becomes the backlog as soon as it is over.
   void SplitAfterOutage();
@@ -118,6 +119,7 @@ class DestinationImpl final : public Destination {
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void NoteOddReply(const upload::Response& response);
+  void TellOfVerdict(const Active& active, const outcome::Verdict& verdict);
   void Apply(const ActivePtr& active, Answer answer);
   void OnDelivered(const ActivePtr& active, const Answer& answer);
   std::optional<std::string> PassedNow(const Active& active, const outcome::Verdict* verdict, MonoTime now);

@@ -59,6 +59,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   for (const auto& [name, value] : answer.verdict.deprecations) {
     Tell("api_deprecated", name + ": " + value);
   }
+  TellOfVerdict(*active, answer.verdict);
   if (!reply.unreachable) {
     first_contact_.Reached();
   }
@@ -69,6 +70,20 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
     return;
   }
   Apply(active, std::move(answer));
+}
+
+// What somebody should look at, whatever becomes of the batch.
+void DestinationImpl::TellOfVerdict(const Active& active, const outcome::Verdict& verdict) {
+  const std::string words =
+      verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail;
+  if (verdict.unexpected) {
+    Tell("unexpected_reply", words);
+  }
+  if (verdict.refused_unnamed) {
+    const std::string count = *verdict.refused_unnamed > 0 ? std::to_string(*verdict.refused_unnamed) : "some";
+    Tell("items_refused_unnamed",
+         count + " of " + std::to_string(active.batch.item_count()) + " items were refused: " + words);
+  }
 }
 
 void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
@@ -98,6 +113,9 @@ void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
       OnFault(active, Fault::kTooLarge, answer);
       break;
     case Action::kBisect:
+      if (verdict.maybe_stored) {
+        CountUnknown(*active);
+      }
       OnFault(active, Fault::kRejected, answer);
       break;
     case Action::kAuth:
