@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -128,8 +130,8 @@ class CloudContract {
 // The values of the settings of a destination that are no secrets, by name.
 using SettingValues = std::map<std::string, std::string>;
 
-// A contract of the program. "name@major" is the newest minor. kNotFound lists what exists; kInvalidArgument names the
-// settings that are missing or unknown.
+// A contract of the program, with its settings filled in. "name@major" is the newest minor. kNotFound lists what
+// exists; kInvalidArgument names the settings that are missing or unknown.
 Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name,
                                                                const SettingValues& settings = {});
 std::vector<std::string> CloudContractNames();

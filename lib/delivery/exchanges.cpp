@@ -68,14 +68,24 @@ std::size_t BytesOf(const Exchange& exchange) {
          BytesOf(exchange.request_headers) + BytesOf(exchange.reply_headers);
 }
 
+// The name of the header that is made of the batch's key; empty: there is none.
+std::string_view HeaderWithKey(const HeaderList& headers, std::string_view key) {
+  for (const auto& [name, value] : headers) {
+    if (!key.empty() && value.find(key) != std::string::npos) {
+      return name;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
-void Exchanges::Note(const queue::PreparedBatch& batch, const SentRequest& sent, std::string_view plain,
-                     const outcome::Reply& reply, const outcome::Verdict& verdict, std::chrono::microseconds elapsed,
+void Exchanges::Note(const queue::PreparedBatch& batch, const SentRequest& sent, const outcome::Reply& reply, const outcome::Verdict& verdict, std::chrono::microseconds elapsed,
                      WallTime at) {
   if (!Failed(verdict)) {
     return;
   }
+  const std::string_view plain = HeaderWithKey(sent.headers, batch.idempotency_key);
   const std::vector<std::string> secrets = SecretsOf(sent.path, sent.headers, plain);
   Exchange exchange;
   exchange.at = at;

@@ -50,9 +50,9 @@ class Exchanges {
   static constexpr std::size_t kMost = 20;
   static constexpr std::size_t kMaxBytes = 128U << 10U;  // of all of them: then the oldest go
 
-  // Keeps the exchange if it failed: if not every record was accepted. `plain`: redact.h.
-  void Note(const queue::PreparedBatch& batch, const SentRequest& sent, std::string_view plain,
-            const outcome::Reply& reply, const outcome::Verdict& verdict, std::chrono::microseconds elapsed,
+  // Keeps the exchange if it failed: if not every record was accepted. A header that carries the batch's key is shown,
+  // whatever it is called.
+  void Note(const queue::PreparedBatch& batch, const SentRequest& sent, const outcome::Reply& reply, const outcome::Verdict& verdict, std::chrono::microseconds elapsed,
             WallTime at);
 
   // The newest last.

@@ -119,6 +119,9 @@ inline constexpr std::array kEventKinds = {
     Condition("budget_spent", Severity::kP2, EventSubject::kDestination,
               "the bytes that may be sent in this day or month are used up: uploads wait",
               "when the next period begins, or the budget is raised"),
+    Moment("items_refused_unnamed", Severity::kP2,
+           "a cloud API refused a part of a request without saying which; it is lost"),
+    Moment("unexpected_reply", Severity::kP2, "a reply is not among those that the contract tells of"),
     EventKind{"dead_letters", Severity::kP2, EventNature::kOccurrence, EventSubject::kOther, std::chrono::seconds(0),
               "a cloud API refused records on their own merits", "when the list of dead letters is empty"},
     Condition("config_reload_refused", Severity::kP2, EventSubject::kNone,
@@ -142,6 +145,7 @@ inline constexpr std::array kEventKinds = {
     Moment("replay_refused", Severity::kP3, "records that were sent again on request were refused"),
     Condition("api_deprecated", Severity::kP3, EventSubject::kDestination,
               "a cloud API announced that what we use will end", "when it accepts something without saying so"),
+    Moment("items_left_out", Severity::kP3, "parts of records were left out: the cloud API cannot take them"),
     Moment("odd_reply", Severity::kP3, "a reply was taken although something about it is wrong"),
 };
 

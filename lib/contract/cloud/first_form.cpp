@@ -74,7 +74,8 @@ FirstForm ReadFirstForm(const Node& written, document::Problems& problems) {
   const Node& request = root["request"];
   std::string headers = "{\"Content-Type\":" + Literal(request["content_type"].text);
   if (const Node& header = request["idempotency_header"]; header.usable()) {
-    headers += "," + Json(header.text) + ":\"{batch.id}\"";
+    // A structured field String: the quotes are part of the value (IETF httpapi idempotency-key draft).
+    headers += "," + Json(header.text) + R"(:"\"{batch.id}\"")";
   }
   FirstForm form;
   form.text = "{\"contract\":" + Json(root["contract"].text) + ",\"title\":" + Json(root["title"].text) +

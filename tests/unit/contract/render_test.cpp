@@ -100,7 +100,7 @@ TEST(RenderBatch, JoinsRecordsInTheirOrderWithinTheEnvelope) {
       std::string_view(rendered.body).substr(rendered.items_begin, rendered.items_end - rendered.items_begin));
   ASSERT_TRUE(items);
   EXPECT_EQ(*items, (std::vector<std::string>{records[0].text, "{\"x\":1}"}));
-  EXPECT_EQ(contract->RequestHeaders(Header()), (Headers{{"Idempotency-Key", "b-1"}}));
+  EXPECT_EQ(contract->RequestHeaders(Header()), (Headers{{"Idempotency-Key", "\"b-1\""}}));
   EXPECT_EQ(contract->RenderBatch(Header(), records).body, rendered.body);
 }
 

@@ -47,7 +47,7 @@ class ExchangesTest : public testing::Test {
     verdict_.reason = "HTTP 400 Bad Request";
   }
   const Exchange& Note() {
-    exchanges_.Note(batch_, sent_, "Idempotency-Key", reply_, verdict_, 12ms, WallTime(1'000s));
+    exchanges_.Note(batch_, sent_, reply_, verdict_, 12ms, WallTime(1'000s));
     return exchanges_.all().back();
   }
 
@@ -78,13 +78,13 @@ TEST_F(ExchangesTest, FailedExchangeIsKeptWithWhatWasSentAndWhatCameBack) {
 
 TEST_F(ExchangesTest, WhatWasAcceptedIsNotKept) {
   verdict_.action = outcome::Action::kDelivered;
-  exchanges_.Note(batch_, sent_, "", reply_, verdict_, 1ms, {});
+  exchanges_.Note(batch_, sent_, reply_, verdict_, 1ms, {});
   verdict_.action = outcome::Action::kPartial;
   verdict_.records = {{RecordVerdict::kDelivered, ""}};
-  exchanges_.Note(batch_, sent_, "", reply_, verdict_, 1ms, {});
+  exchanges_.Note(batch_, sent_, reply_, verdict_, 1ms, {});
   EXPECT_THAT(exchanges_.all(), IsEmpty());
   verdict_.records.push_back({RecordVerdict::kRejected, "bad"});
-  exchanges_.Note(batch_, sent_, "", reply_, verdict_, 1ms, {});
+  exchanges_.Note(batch_, sent_, reply_, verdict_, 1ms, {});
   EXPECT_THAT(exchanges_.all(), SizeIs(1));
 }
 
@@ -165,9 +165,9 @@ TEST_F(ExchangesTest, NoSecretIsShownWhereverItStands) {
 }
 
 TEST_F(ExchangesTest, NameOfTheContractsIdempotencyHeaderIsNoSecret) {
-  sent_.headers = {{"X-Dedup-Key", "1"}};
-  exchanges_.Note(batch_, sent_, "x-dedup-key", reply_, verdict_, 1ms, {});
-  EXPECT_THAT(exchanges_.all().back().request_headers, Contains(Pair("X-Dedup-Key", "1")));
+  sent_.headers = {{"X-Dedup-Key", "key-1"}};
+  exchanges_.Note(batch_, sent_, reply_, verdict_, 1ms, {});
+  EXPECT_THAT(exchanges_.all().back().request_headers, Contains(Pair("X-Dedup-Key", "key-1")));
 }
 
 // --- the end of an API ---

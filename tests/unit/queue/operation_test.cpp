@@ -96,7 +96,8 @@ std::vector<Operation> Samples() {
                         4,
                         true,
                         kNow,
-                        {}};
+                        {},
+                        {{7, 2}, {9, 0}}};
   SettleOp new_suspect = settle;
   new_suspect.new_suspects.push_back(
       NewSuspect{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},
