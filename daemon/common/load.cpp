@@ -127,6 +127,24 @@ config::Loaded LoadConfiguration(const std::string& file) {
   return loaded;
 }
 
+void CheckRates(const std::string& file, config::Loaded& loaded) {
+  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
+    const config::Destination& destination = loaded.config.destinations[i];
+    const auto found = contract::FindCloudContract(destination.contract, config::PlainSettings(destination));
+    if (!found || !(*found)->limits().empty() || !destination.limits.empty() || !destination.shared_limit.empty()) {
+      continue;
+    }
+    document::Problem problem;
+    problem.severity = document::Problem::Severity::kWarning;
+    problem.file = file;
+    problem.path = "/destinations/" + std::to_string(i);
+    problem.message =
+        "nothing limits the rate of requests: after an outage the backlog goes as fast as the API answers";
+    problem.allowed = "\"limits\" as the API's operator asks for";
+    loaded.problems.push_back(std::move(problem));
+  }
+}
+
 ProblemCount Count(const std::vector<document::Problem>& problems) {
   ProblemCount count;
   for (const document::Problem& problem : problems) {
