@@ -66,13 +66,19 @@ TEST(Registry, TheCloudContractIsReadFromItsFile) {
   EXPECT_EQ(contract->idempotency_header(), "Idempotency-Key");
   EXPECT_EQ(contract->max_records(), 1000U);
   EXPECT_EQ(contract->max_bytes(), 5U * 1024 * 1024);
-  EXPECT_EQ(contract->response().success, std::vector<int>{200});
-  EXPECT_EQ(contract->response().accepted_pointer, "/accepted");
-  EXPECT_EQ(contract->response().partial, std::vector<int>{207});
-  EXPECT_EQ(contract->response().rejected_pointer, "/rejected");
-  EXPECT_EQ(contract->response().rejected_id_pointer, "/record_id");
-  EXPECT_EQ(contract->response().rejected_error_pointer, "/error");
-  EXPECT_EQ(contract->response().retry_pointer, "/retry");
+  const std::vector<ResponseRule>& rules = contract->response().rules;
+  ASSERT_EQ(rules.size(), 2U);
+  const ResponseRule& partial = rules[0];
+  EXPECT_EQ(partial.status, (std::vector<std::pair<int, int>>{{207, 207}}));
+  EXPECT_EQ(partial.accepted_count->path, std::vector<std::string>{"accepted"});
+  EXPECT_EQ(partial.rest, RuleVerdict::kAccepted);
+  ASSERT_EQ(partial.lists.size(), 2U);
+  EXPECT_EQ(partial.lists[0].each, (std::vector<std::string>{"rejected", "*"}));
+  EXPECT_EQ(partial.lists[0].at.path, std::vector<std::string>{"record_id"});
+  EXPECT_EQ(partial.lists[0].item.at(0).reason->path, std::vector<std::string>{"error"});
+  EXPECT_EQ(partial.lists[1].each, (std::vector<std::string>{"retry", "*"}));
+  EXPECT_EQ(rules[1].status, (std::vector<std::pair<int, int>>{{200, 200}}));
+  EXPECT_EQ(rules[1].verdict, RuleVerdict::kAccepted);
 }
 
 TEST(Registry, OnlyTheNewerCloudContractTellsOfWhatWasNotReceived) {
