@@ -81,9 +81,6 @@ class Reader {
     if (const Node& request = root_["request"]; request.usable() && request.kind == Node::Kind::kObject) {
       ReadRequest(request, declared_, d, problems_);
     }
-    if (const Node* response = root_.Find("response")) {
-      d.response = ReadResponseRules(*response, problems_);
-    }
     d.slots = std::move(declared_.slots);
     d.deferred = std::move(declared_.deferred);
     return definition;
@@ -203,7 +200,6 @@ ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
   RemoveNotes(parsed.root, true);
   const document::Document schema = document::EmbeddedSchema("cloud-contract-2.schema.json");
   if (const Node* confirm = parsed.root.Find("confirm")) {
-    (void)confirm;
     problems.File("\"confirm\" is not supported by this release", confirm->line, "response rules without confirm");
     std::erase_if(parsed.root.members, [](const document::Member& member) { return member.name == "confirm"; });
   }
@@ -211,6 +207,8 @@ ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
   std::shared_ptr<CloudDefinition> definition = Reader(root, problems).Read();
   if (first) {
     definition->response = std::move(first->response);
+  } else if (const Node* response = root.Find("response")) {
+    definition->response = ReadResponseRules(*response, problems);
   }
   std::vector<document::Problem> found = problems.Take();
   if (HasError(found)) {

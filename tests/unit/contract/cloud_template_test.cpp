@@ -150,7 +150,7 @@ TEST(CloudTemplate, ItemsAreGroupedInTheOrderOfTheirFirst) {
   ASSERT_NE(contract, nullptr);
   EXPECT_EQ(BodyOf(*contract, {Bare(), Awkward(), Bare()}),
             R"({"streams":[{"stream":{"job":"x"},"values":[["1000000000","q.n.8"],["1000000000","q.n.8"]]},)"
-            "{\"stream\":{\"job\":\"x\",\"d\":\"b/\xC3\xBC 2\"},\"values\":[[\"1795165920900000000\",\"q.n.7\"]]}]}");
+            "{\"stream\":{\"job\":\"x\",\"d\":\"b/\xC3\xBC 2\"},\"values\":[[\"1795165921123456000\",\"q.n.7\"]]}]}");
   EXPECT_EQ(contract->Items("").error().code, ErrorCode::kUnsupported);
 }
 
