@@ -63,7 +63,7 @@ struct Arguments {
   ReplayOptions replay;
   std::int64_t replay_id = 0;
   TailOptions tail;
-  DecodeOptions decode;
+  ReadingOptions decode;
   std::function<int()> run;  // of the command that was named
 };
 
