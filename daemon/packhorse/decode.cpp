@@ -55,7 +55,7 @@ int Decode(const Globals& globals, const ReadingOptions& options, std::istream& 
   if (!message) {
     return Report(globals, message.error(), false);
   }
-  return Show(globals, DecodeBy(reading, *message));
+  return Show(globals, DecodeBy(reading, *message, KeyOf(reading, 1)));
 }
 
 }  // namespace packhorse::cli

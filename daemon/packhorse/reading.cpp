@@ -123,11 +123,13 @@ Result<RawMessage> MakeMessage(const ReadingOptions& options, std::string payloa
   return message;
 }
 
-contract::Decoded DecodeBy(const Reading& reading, const RawMessage& message, Sequence sequence) {
+RecordKey KeyOf(const Reading& reading, Sequence sequence) { return {kQueueId, reading.lane, sequence, std::nullopt}; }
+
+contract::Decoded DecodeBy(const Reading& reading, const RawMessage& message, const RecordKey& key) {
   contract::DecodeContext context;
-  context.queue_id = kQueueId;
-  context.lane = reading.lane;
-  context.sequence = sequence;
+  context.queue_id = key.queue_id;
+  context.lane = key.lane;
+  context.sequence = key.sequence;
   context.stream = reading.stream;
   context.pattern = reading.pattern ? &*reading.pattern : nullptr;
   context.retained_is_state = reading.retained_is_state;

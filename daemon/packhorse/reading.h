@@ -10,6 +10,7 @@
 #include "base/topic.h"
 #include "contract/device_contract.h"
 #include "packhorse/globals.h"
+#include "record/canonical_record.h"
 #include "record/raw_message.h"
 
 namespace packhorse::cli {
@@ -42,7 +43,9 @@ struct ReadingOptions {
 };
 Status ChooseContracts(const ReadingOptions& options, Reading& reading);
 Result<RawMessage> MakeMessage(const ReadingOptions& options, std::string payload);
-// By the first contract that does not quarantine it. `sequence` counts the messages of a command.
-contract::Decoded DecodeBy(const Reading& reading, const RawMessage& message, Sequence sequence = 1);
+// By the first contract that does not quarantine it. `key`: what its records are called; its index does not count.
+contract::Decoded DecodeBy(const Reading& reading, const RawMessage& message, const RecordKey& key);
+// The key of the messages of a command, which are in no queue.
+RecordKey KeyOf(const Reading& reading, Sequence sequence);
 
 }  // namespace packhorse::cli
