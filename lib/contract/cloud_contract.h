@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "contract/cloud/response_rules.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::contract {
@@ -25,17 +26,6 @@ struct Rendered {
   std::string path;  // below the destination's base URL, starting with '/'
   std::string content_type;
   std::string body;  // not compressed
-};
-
-// How replies of this contract are read (lib/outcome applies it).
-struct ResponseRules {
-  std::vector<int> success;         // whole batch accepted if the body check passes
-  std::vector<int> partial;         // per-record answer in the declared shape
-  std::string accepted_pointer;     // JSON pointer of the count that must equal the records sent; empty: no body check
-  std::string rejected_pointer;     // array of {record_id, error}
-  std::string rejected_id_pointer;  // within an item
-  std::string rejected_error_pointer;
-  std::string retry_pointer;  // array of record ids
 };
 
 // A cloud API's contract, loaded from contracts/cloud/*.json. Immutable; any thread.

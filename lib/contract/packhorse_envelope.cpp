@@ -103,13 +103,14 @@ std::size_t EstimateBytes(const CanonicalRecord& record) {
 
 class PackhorseEnvelope final : public CloudContract {
  public:
-  explicit PackhorseEnvelope(CloudDefinition definition) : definition_(std::move(definition)) {}
+  explicit PackhorseEnvelope(CloudDefinition definition)
+      : definition_(std::move(definition)), response_(FirstFormRules(definition_.response)) {}
 
   const std::string& name() const override { return definition_.name; }
   const std::string& method() const override { return definition_.method; }
   const std::string& idempotency_header() const override { return definition_.idempotency_header; }
   bool recognises_records() const override { return true; }  // "receivers remember record_ids" (the OpenAPI)
-  const ResponseRules& response() const override { return definition_.response; }
+  const ResponseRules& response() const override { return response_; }
   std::uint32_t max_records() const override { return definition_.max_records; }
   std::uint64_t max_bytes() const override { return definition_.max_bytes; }
   bool TellsGap(std::string_view outcome) const override {
@@ -126,6 +127,7 @@ class PackhorseEnvelope final : public CloudContract {
   std::string Head(const BatchHeader& header, std::size_t records) const;
 
   CloudDefinition definition_;
+  ResponseRules response_;
 };
 
 constexpr std::string_view kTail = "]}";

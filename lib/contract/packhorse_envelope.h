@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contract/cloud/first_form_rules.h"
 #include "contract/cloud_contract.h"
 
 namespace packhorse::contract {
@@ -16,7 +17,7 @@ struct CloudDefinition {
   std::string path;
   std::string content_type;
   std::string idempotency_header;
-  ResponseRules response;
+  FirstFormResponse response;
   std::uint32_t max_records = 0;
   std::uint64_t max_bytes = 0;
   std::vector<std::string> gap_outcomes;

@@ -52,8 +52,9 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.connection = response.connection;
   answer.now = now;
   const outcome::Reply reply = ToReply(std::move(response));
-  answer.verdict =
-      outcome::Judge(reply, options_.contract->response(), builder_.RecordIds(active->batch), deps_.clock.Wall());
+  const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
+  answer.verdict = outcome::Judge(reply, options_.contract->response(), outcome::Sent{.record_ids = record_ids},
+                                  deps_.clock.Wall());
   for (const auto& [name, value] : answer.verdict.deprecations) {
     Tell("api_deprecated", name + ": " + value);
   }

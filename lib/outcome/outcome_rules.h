@@ -3,18 +3,18 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
-#include "contract/cloud_contract.h"
+#include "contract/cloud/response_rules.h"
 #include "record/outcome.h"
 
 namespace packhorse::outcome {
 
-// Turns what came back into what happens: the table of README.md, as data. Pure
-// functions.
+// Turns what came back into what happens: rules of the contract, then the common table, as data. Pure functions.
 
 // A reply, without the transport library's types.
 struct Reply {
@@ -56,11 +56,25 @@ struct Verdict {
   std::string problem_type;                              // RFC 9457 `type`, empty when there is none
   std::string problem_detail;                            // its title and detail, or the start of the body, bounded
   std::vector<std::pair<std::string, std::string>> deprecations;  // Sunset and Deprecation headers as found
+  // No rule of the contract and no row for this very status expects this reply, or it says nothing of some items.
+  bool unexpected = false;
+  // kBisect: some of the batch was taken and nobody says which; what is sent again may be there already.
+  bool maybe_stored = false;
+  // kDelivered: items were refused and nobody says which; the contract takes them for lost. 0: nor how many.
+  std::optional<std::uint64_t> refused_unnamed;
 };
 
-// `record_ids` in the order sent. `wall` only serves where a reply has a Retry-After date and no Date of its own.
-Verdict Judge(const Reply& reply, const contract::ResponseRules& rules, const std::vector<std::string>& record_ids,
-              WallTime wall);
+// What was sent: the ids of its records in order, and how many items each of them is (contracts.md: an item is what the
+// API counts). Empty: one each. What it refers to must outlive the call.
+struct Sent {
+  std::span<const std::string> record_ids;
+  std::span<const std::uint32_t> items_per_record = {};
+};
+
+// The first rule that fits holds: of `rules`, then of `overrides` (null: none), then of the common table. `wall` only
+// serves where a reply has a Retry-After date and no Date of its own.
+Verdict Judge(const Reply& reply, const contract::ResponseRules& rules, const Sent& sent, WallTime wall,
+              const contract::ResponseRules* overrides = nullptr);
 
 // Retry-After in both forms (RFC 9110 section 10.2.3); a date is taken against the reply's own Date where it has one.
 std::optional<std::chrono::milliseconds> ParseRetryAfter(const std::string& value, const std::string& date_header,

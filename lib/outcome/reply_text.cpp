@@ -180,7 +180,8 @@ std::string MediaType(const Reply& reply) {
 
 bool IsJsonType(std::string_view media_type) {
   constexpr std::string_view kSuffix = "+json";
-  return media_type == "application/json" || media_type == "text/json" ||
+  constexpr std::string_view kAmazon = "application/x-amz-json-";  // with a version
+  return media_type == "application/json" || media_type == "text/json" || media_type.starts_with(kAmazon) ||
          (media_type.size() > kSuffix.size() && media_type.substr(media_type.size() - kSuffix.size()) == kSuffix);
 }
 

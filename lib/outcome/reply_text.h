@@ -26,7 +26,7 @@ std::vector<std::string_view> Headers(const Reply& reply, std::string_view name)
 
 // The media type alone, in lower case, without parameters.
 std::string MediaType(const Reply& reply);
-// application/json, text/json or anything +json (RFC 6839 section 3.1).
+// application/json, text/json, anything +json (RFC 6839 section 3.1), or the form of AWS, application/x-amz-json-1.1.
 bool IsJsonType(std::string_view media_type);
 bool IsHtml(const Reply& reply);
 // "an HTML page: Bad Gateway", from the title or the first heading.

@@ -4,15 +4,22 @@
 #include <utility>
 #include <vector>
 
+#include "contract/cloud/first_form_rules.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::outcome::test {
+
+// Rules as the first released contracts write them, one item a record.
+inline Verdict JudgeFirst(const Reply& reply, const contract::FirstFormResponse& rules,
+                          const std::vector<std::string>& record_ids, WallTime wall) {
+  return Judge(reply, contract::FirstFormRules(rules), Sent{.record_ids = record_ids}, wall);
+}
 
 // 2026-11-20T08:15:31Z
 inline constexpr WallTime kWall{std::chrono::seconds(1'795'162'531)};
 
 // The rules of packhorse-ingest@1.
-inline contract::ResponseRules IngestRules() {
+inline contract::FirstFormResponse IngestRules() {
   return {.success = {200},
           .partial = {207},
           .accepted_pointer = "/accepted",
@@ -47,7 +54,7 @@ inline Reply Json(int status, std::string body, HeaderList headers = {}) {
 }
 
 inline Verdict Judged(const Reply& reply, std::size_t sent = 3) {
-  return Judge(reply, IngestRules(), Ids(sent), kWall);
+  return JudgeFirst(reply, IngestRules(), Ids(sent), kWall);
 }
 
 }  // namespace packhorse::outcome::test

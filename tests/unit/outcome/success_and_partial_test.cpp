@@ -110,28 +110,30 @@ TEST(Success, TheBoundOnValuesGrowsWithTheBatch) {
 }
 
 TEST(Success, WithoutABodyCheckTheDeclaredStatusIsEnoughUnlessItIsAPage) {
-  const contract::ResponseRules rules{.success = {202, 204},
-                                      .partial = {},
-                                      .accepted_pointer = "",
-                                      .rejected_pointer = "",
-                                      .rejected_id_pointer = "",
-                                      .rejected_error_pointer = "",
-                                      .retry_pointer = ""};
-  EXPECT_EQ(Judge(Http(204), rules, test::Ids(2), test::kWall).action, Action::kDelivered);
-  EXPECT_EQ(Judge(Http(202, "queued"), rules, test::Ids(2), test::kWall).action, Action::kDelivered);
-  EXPECT_EQ(Judge(Http(202, kPage), rules, test::Ids(2), test::kWall).action, Action::kDeviation);
-  EXPECT_EQ(Judge(Http(200), rules, test::Ids(2), test::kWall).action, Action::kDeviation);
-  EXPECT_EQ(Judge(Http(207), rules, test::Ids(2), test::kWall).action, Action::kDeviation);
+  const contract::FirstFormResponse rules{.success = {202, 204},
+                                          .partial = {},
+                                          .accepted_pointer = "",
+                                          .rejected_pointer = "",
+                                          .rejected_id_pointer = "",
+                                          .rejected_error_pointer = "",
+                                          .retry_pointer = ""};
+  EXPECT_EQ(test::JudgeFirst(Http(204), rules, test::Ids(2), test::kWall).action, Action::kDelivered);
+  EXPECT_EQ(test::JudgeFirst(Http(202, "queued"), rules, test::Ids(2), test::kWall).action, Action::kDelivered);
+  EXPECT_EQ(test::JudgeFirst(Http(202, kPage), rules, test::Ids(2), test::kWall).action, Action::kDeviation);
+  EXPECT_EQ(test::JudgeFirst(Http(200), rules, test::Ids(2), test::kWall).action, Action::kDeviation);
+  EXPECT_EQ(test::JudgeFirst(Http(207), rules, test::Ids(2), test::kWall).action, Action::kDeviation);
 }
 
 TEST(Success, PointersReachIntoObjectsAndArraysAndAreUnescaped) {
-  contract::ResponseRules rules = test::IngestRules();
+  contract::FirstFormResponse rules = test::IngestRules();
   rules.accepted_pointer = "/a~1b/~0x/1";
-  EXPECT_EQ(Judge(Json(200, R"({"a/b":{"~x":[0,3]}})"), rules, test::Ids(3), test::kWall).action, Action::kDelivered);
+  EXPECT_EQ(test::JudgeFirst(Json(200, R"({"a/b":{"~x":[0,3]}})"), rules, test::Ids(3), test::kWall).action,
+            Action::kDelivered);
   for (const char* bad :
        {"accepted", "/a~1b/~0x/9", "/a~1b/~0x/01x", "/a~1b/~0x/-1", "/", "//", "/a~1b/~0x/1/2", "~"}) {
     rules.accepted_pointer = bad;
-    EXPECT_EQ(Judge(Json(200, R"({"a/b":{"~x":[0,3]}})"), rules, test::Ids(3), test::kWall).action, Action::kDeviation)
+    EXPECT_EQ(test::JudgeFirst(Json(200, R"({"a/b":{"~x":[0,3]}})"), rules, test::Ids(3), test::kWall).action,
+              Action::kDeviation)
         << bad;
   }
 }
@@ -220,9 +222,11 @@ TEST(Partial, AHostileIdInTheReasonIsPrintable) {
 }
 
 TEST(Partial, AStatusThatIsBothSuccessAndPartialIsReadAsWhatItsBodyIs) {
-  contract::ResponseRules rules = test::IngestRules();
+  contract::FirstFormResponse rules = test::IngestRules();
   rules.partial = {200, 207, 422};
-  const auto judge = [&](const Reply& reply) { return Judge(reply, rules, test::Ids(3), test::kWall).action; };
+  const auto judge = [&](const Reply& reply) {
+    return test::JudgeFirst(reply, rules, test::Ids(3), test::kWall).action;
+  };
   EXPECT_EQ(judge(Json(200, R"({"accepted":3})")), Action::kDelivered);
   EXPECT_EQ(judge(Json(200, R"({"accepted":2,"retry":["q.n.1"]})")), Action::kPartial);
   EXPECT_EQ(judge(Json(200, R"({"accepted":2})")), Action::kDeviation);
@@ -230,9 +234,11 @@ TEST(Partial, AStatusThatIsBothSuccessAndPartialIsReadAsWhatItsBodyIs) {
 }
 
 TEST(Partial, AnErrorStatusWithTheDeclaredShapeIsPartialElseTheTableHolds) {
-  contract::ResponseRules rules = test::IngestRules();
+  contract::FirstFormResponse rules = test::IngestRules();
   rules.partial = {422};
-  const auto judge = [&](const Reply& reply) { return Judge(reply, rules, test::Ids(3), test::kWall).action; };
+  const auto judge = [&](const Reply& reply) {
+    return test::JudgeFirst(reply, rules, test::Ids(3), test::kWall).action;
+  };
   EXPECT_EQ(judge(Json(422, R"({"accepted":2,"rejected":[{"record_id":"q.n.2","error":"x"}]})")), Action::kPartial);
   EXPECT_EQ(judge(Json(422, R"({"title":"Invalid"})")), Action::kBisect);
   EXPECT_EQ(judge(Http(422, "nonsense")), Action::kBisect);
@@ -240,9 +246,11 @@ TEST(Partial, AnErrorStatusWithTheDeclaredShapeIsPartialElseTheTableHolds) {
 }
 
 TEST(Partial, WithoutACountTheListsDecide) {
-  contract::ResponseRules rules = test::IngestRules();
+  contract::FirstFormResponse rules = test::IngestRules();
   rules.accepted_pointer = "";
-  const auto judge = [&](const std::string& body) { return Judge(Json(207, body), rules, test::Ids(3), test::kWall); };
+  const auto judge = [&](const std::string& body) {
+    return test::JudgeFirst(Json(207, body), rules, test::Ids(3), test::kWall);
+  };
   EXPECT_EQ(judge(R"({"rejected":[],"retry":["q.n.2"]})").action, Action::kPartial);
   EXPECT_EQ(judge(R"({"rejected":[]})").action, Action::kDelivered);
   EXPECT_EQ(judge(R"({})").action, Action::kDeviation);
