@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 root=$PWD/build/cross/xroot
 libraries="libpaho-mqttpp-dev libpaho-mqtt-dev libcurl4-openssl-dev libsqlite3-dev libssl-dev libspdlog-dev libzstd-dev
-  zlib1g-dev libgtest-dev libgmock-dev"
+  zlib1g-dev libdeflate-dev libsnappy-dev libprotobuf-dev libgtest-dev libgmock-dev"
 tools=nlohmann-json3-dev,libcli11-dev,cmake,ninja-build,pkg-config,file,debhelper,lintian
 tools+=,g++-aarch64-linux-gnu,g++-arm-linux-gnueabihf,qemu-user-static
 

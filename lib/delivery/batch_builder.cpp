@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "format/compression/gzip.h"
 #include "queue/ledger/ledger.h"
 
 namespace packhorse::delivery {
@@ -86,7 +87,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
     draft.batch->body = std::move(rendered.body);
     return std::move(draft.batch);
   }
-  Result<std::string> compressed = upload::Gzip(rendered.body);
+  Result<std::string> compressed = format::Gzip(rendered.body);
   if (!compressed) {
     return compressed.error().With("compress a batch");
   }
@@ -231,7 +232,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
   const auto contract = contract::FindCloudContract(from.contract);
   RETURN_IF_ERROR(contract);
   Result<std::string> body = from.content_encoding.empty() ? Result<std::string>(from.body)
-                                                           : upload::Gunzip(from.body, from.uncompressed_bytes);
+                                                           : format::Gunzip(from.body, from.uncompressed_bytes);
   Result<std::vector<std::string>> sent =
       body ? (*contract)->Records(*body) : Result<std::vector<std::string>>(body.error());
   RETURN_IF_ERROR(sent);

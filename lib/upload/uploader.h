@@ -97,16 +97,4 @@ class Uploader {
 // kUnavailable when libcurl lacks what we need (TLS, threads).
 Result<std::unique_ptr<Uploader>> MakeUploader(std::string user_agent);
 
-// gzip (RFC 1952) with a zero modification time, so that equal bytes stay equal.
-Result<std::string> Gzip(std::string_view bytes);
-// The other way round, of what Gzip() made; kCorrupt when that is not so or there would be more than `most` bytes.
-Result<std::string> Gunzip(std::string_view bytes, std::uint64_t most);
-// As far as `most` allows, of any gzip stream; `complete` is false where there was more, or the stream was cut.
-// kInvalidArgument: that is no gzip.
-struct Gunzipped {
-  std::string bytes;
-  bool complete = false;
-};
-Result<Gunzipped> GunzipPart(std::string_view bytes, std::uint64_t most);
-
 }  // namespace packhorse::upload

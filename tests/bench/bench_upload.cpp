@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "bench/load.h"
 #include "bench/meter.h"
+#include "format/compression/gzip.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 #include "upload/uploader.h"
@@ -45,7 +46,7 @@ std::string Body() {
 }
 
 std::string Compressed() {
-  auto compressed = upload::Gzip(Body());
+  auto compressed = format::Gzip(Body());
   if (!compressed) {
     Fail(compressed.error().message);
   }
@@ -116,7 +117,7 @@ void Gzip(std::uint64_t messages) {
   const Usage before = Measure();
   std::size_t bytes = 0;
   for (std::uint64_t done = 0; done < messages; done += kBatch) {
-    const auto compressed = upload::Gzip(body);
+    const auto compressed = format::Gzip(body);
     bytes += compressed ? compressed->size() : 0;
   }
   if (bytes == 0) {

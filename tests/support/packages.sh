@@ -10,7 +10,8 @@ package_set() {
   case $1 in
     build)
       echo g++ cmake ninja-build pkg-config libpaho-mqttpp-dev libpaho-mqtt-dev libcurl4-openssl-dev libsqlite3-dev \
-        libssl-dev nlohmann-json3-dev libspdlog-dev libzstd-dev zlib1g-dev libcli11-dev ;;
+        libssl-dev nlohmann-json3-dev libspdlog-dev libzstd-dev zlib1g-dev libdeflate-dev \
+        libsnappy-dev libprotobuf-dev libcli11-dev ;;
     run) package_set build; echo libsimdjson-dev mosquitto ;;
     test)
       package_set run

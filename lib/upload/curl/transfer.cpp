@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "format/compression/gzip.h"
 
 namespace packhorse::upload {
 namespace {
@@ -204,7 +205,7 @@ void Transfer::Decode() {
     return;
   }
   if (coding == "gzip" || coding == "x-gzip") {
-    if (Result<Gunzipped> decoded = GunzipPart(response_.body, endpoint_.max_response_bytes)) {
+    if (Result<format::Gunzipped> decoded = format::GunzipPart(response_.body, endpoint_.max_response_bytes)) {
       response_.truncated = response_.truncated || !decoded->complete;
       response_.body = std::move(decoded->bytes);
       return;

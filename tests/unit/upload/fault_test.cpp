@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string>
 
+#include "format/compression/gzip.h"
 #include "harness.h"
 #include "support/process.h"
 #include "support/scripted_server.h"
@@ -160,7 +161,7 @@ TEST_F(Faults, BodyOfACodingThatIsNoneIsTakenAsItCame) {
 }
 
 TEST_F(Faults, CodingThatChangesNothingIsReadOver) {
-  const Result<std::string> body = Gzip("{}");
+  const Result<std::string> body = format::Gzip("{}");
   ASSERT_TRUE(body);
   for (const std::string coding : {"gzip, identity", "identity,GZIP", " , gzip"}) {
     const Response response =
@@ -171,7 +172,7 @@ TEST_F(Faults, CodingThatChangesNothingIsReadOver) {
 }
 
 TEST_F(Faults, CompressedBodyThatWasCutIsTruncated) {
-  const Result<std::string> whole = Gzip(std::string(10'000, 'a'));
+  const Result<std::string> whole = format::Gzip(std::string(10'000, 'a'));
   ASSERT_TRUE(whole);
   const Response response = Ask(ScriptedServer::Always(
       ScriptedServer::Reply("200 OK", whole->substr(0, whole->size() - 9), "Content-Encoding: X-GZip\r\n")));
@@ -180,7 +181,7 @@ TEST_F(Faults, CompressedBodyThatWasCutIsTruncated) {
 }
 
 TEST_F(Faults, CompressionBombIsCutAtTheBound) {
-  const Result<std::string> bomb = Gzip(std::string(8'000'000, 'a'));
+  const Result<std::string> bomb = format::Gzip(std::string(8'000'000, 'a'));
   ASSERT_TRUE(bomb);
   const ScriptedServer server(
       ScriptedServer::Always(ScriptedServer::Reply("200 OK", *bomb, "Content-Encoding: gzip\r\n")));

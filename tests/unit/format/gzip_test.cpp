@@ -1,16 +1,17 @@
+#include "format/compression/gzip.h"
+
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
 #include <string>
 
 #include "support/process.h"
-#include "upload/uploader.h"
 
-namespace packhorse::upload {
+namespace packhorse::format {
 namespace {
 
 // What the real gunzip makes of it.
-std::string Gunzip(const std::string& bytes) {
+std::string RealGunzip(const std::string& bytes) {
   const test::RunResult result = test::Run({"gzip", "-dc"}, bytes);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   return result.out;
@@ -32,7 +33,10 @@ TEST(Gzip, RealGunzipGivesTheBytesBack) {
   for (const std::string& bytes : {std::string(), std::string("x"), Telemetry(1000), binary}) {
     const Result<std::string> packed = Gzip(bytes);
     ASSERT_TRUE(packed) << packed.error().message;
-    EXPECT_EQ(Gunzip(*packed), bytes);
+    EXPECT_EQ(RealGunzip(*packed), bytes);
+    const Result<std::string> back = Gunzip(*packed, bytes.size());
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, bytes);
   }
 }
 
@@ -62,5 +66,43 @@ TEST(Gzip, MoreThanAGibibyteIsRefused) {
   EXPECT_EQ(packed.error().code, ErrorCode::kLimitExceeded);
 }
 
+TEST(Gunzip, WhatIsNotOneWholeMemberIsCorrupt) {
+  const std::string packed = *Gzip(Telemetry(50));
+  std::string lies = packed;
+  lies.back() = '\x7f';  // the size at the end
+  std::string damaged = packed;
+  damaged[packed.size() / 2] = static_cast<char>(~damaged[packed.size() / 2]);
+  for (const std::string& bytes : {std::string(), std::string("plain"), packed.substr(0, packed.size() - 1),
+                                   packed + "x", packed + packed, lies, damaged}) {
+    const Result<std::string> back = Gunzip(bytes, 1'000'000);
+    ASSERT_FALSE(back) << bytes.size();
+    EXPECT_EQ(back.error().code, ErrorCode::kCorrupt);
+  }
+}
+
+TEST(Gunzip, MoreThanIsAllowedIsCorrupt) {
+  const std::string text = Telemetry(50);
+  EXPECT_TRUE(Gunzip(*Gzip(text), text.size()));
+  EXPECT_FALSE(Gunzip(*Gzip(text), text.size() - 1));
+}
+
+TEST(GunzipPart, StreamThatIsCutOrLargerGivesItsBeginning) {
+  const std::string text = Telemetry(5000);
+  const std::string packed = *Gzip(text);
+  const auto cut = GunzipPart(packed.substr(0, packed.size() / 2), text.size());
+  ASSERT_TRUE(cut);
+  EXPECT_FALSE(cut->complete);
+  EXPECT_FALSE(cut->bytes.empty());
+  EXPECT_EQ(text.compare(0, cut->bytes.size(), cut->bytes), 0);
+  const auto larger = GunzipPart(packed, 100);
+  ASSERT_TRUE(larger);
+  EXPECT_FALSE(larger->complete);
+  EXPECT_EQ(larger->bytes, text.substr(0, 100));
+  const auto whole = GunzipPart(packed, text.size());
+  ASSERT_TRUE(whole);
+  EXPECT_TRUE(whole->complete);
+  EXPECT_FALSE(GunzipPart("plain text", 100));
+}
+
 }  // namespace
-}  // namespace packhorse::upload
+}  // namespace packhorse::format

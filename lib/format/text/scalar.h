@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "record/canonical_record.h"
+
+namespace packhorse::format {
+
+// What the writers of lines and metrics write: a Value whose text is borrowed. Valid as long as that text.
+using Scalar = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string_view>;
+Scalar ToScalar(const Value& value);
+
+// A name and a value: a tag, field, label or attribute.
+struct Named {
+  std::string_view name;
+  Scalar value;
+};
+
+// What became of an item.
+struct Written {
+  const char* missing = nullptr;  // what an item needs and this one lacks, a literal for people; nothing was appended
+  bool lossy = false;             // something could not be written as it is
+  explicit operator bool() const { return missing == nullptr; }
+};
+
+// The value as plain text: digits, "true", "nan", "inf", "-inf"; the shortest digits that read back to the same double.
+// Nothing for null.
+void AppendText(std::string& out, const Scalar& value);
+
+}  // namespace packhorse::format
