@@ -3,16 +3,21 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "contract/cloud/response_rules.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::contract {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // What a batch is called on the wire.
 struct BatchHeader {
@@ -20,41 +25,113 @@ struct BatchHeader {
   Lane lane = Lane::kNormal;
   std::string gateway_id;
   std::map<std::string, std::string> gateway_attributes;
+  WallTime created_at{};
+  std::string part;  // RenderedRecord::part of its records
+};
+
+// One record as the API gets it. Items are what the API counts: one, or one for each measurement (`each`).
+struct RenderedRecord {
+  enum class Fate : std::uint8_t {
+    kItems,       // it has at least one item
+    kSkipped,     // the API does not take records of this kind, or the contract skips what is unfit
+    kDeadLetter,  // unfit: nothing of it can be written as the API wants it
+    kWait,        // unfit, and the contract wants it kept until the contract is mended
+  };
+  Fate fate = Fate::kItems;
+  std::string text;                      // the items, one after the other
+  std::vector<std::uint32_t> item_ends;  // in `text`; empty: one item
+  std::vector<std::string> groups;       // of each item; empty: the contract does not group
+  std::string part;                      // records of one part share a request; empty where the contract has one part
+  std::uint32_t unfit_items = 0;         // left out
+  std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items"
+  std::string detail;  // for people: which member, what is missing
+
+  std::uint32_t items() const {
+    return fate != Fate::kItems ? 0 : item_ends.empty() ? 1U : static_cast<std::uint32_t>(item_ends.size());
+  }
 };
 
 struct Rendered {
-  std::string path;  // below the destination's base URL, starting with '/'
+  std::string path;  // below the destination's base URL, starting with '/', with its query; secrets are marks
   std::string content_type;
   std::string body;  // not compressed
+  // Where the items lie in the body: Items() cuts them out again.
+  std::size_t items_begin = 0;
+  std::size_t items_end = 0;
 };
 
-// A cloud API's contract, loaded from contracts/cloud/*.json. Immutable; any thread.
+// How the outcome of records that lie outside the acceptance window is decided (contracts.md, `outside`).
+enum class Outside : std::uint8_t { kDropAndReport, kSendWithReceivedTime, kHold };
+
+// What the API takes.
+struct Accepts {
+  std::uint32_t max_items = 0;       // of one request
+  std::uint64_t max_bytes = 0;       // of one request, not compressed
+  std::uint64_t max_sent_bytes = 0;  // of one request, as sent; 0: no limit
+  std::optional<std::chrono::milliseconds> oldest;
+  std::optional<std::chrono::milliseconds> newest;
+  Outside outside = Outside::kDropAndReport;
+  std::uint32_t max_parts = 64;  // requests that one lane has ready at once because of split_by
+  bool overwrites = false;       // the API stores a record that comes twice once
+};
+
+struct DeclaredLimit {
+  std::uint64_t requests = 0;  // 0: not limited
+  std::uint64_t items = 0;
+  std::uint64_t bytes = 0;
+  std::chrono::milliseconds per{};
+};
+
+// What a setting of a contract is, for `check` and `contract show`.
+struct SettingRule {
+  std::string name;
+  bool required = true;
+  bool secret = false;
+};
+
+// A cloud API's contract with its settings filled in. Immutable; any thread.
 class CloudContract {
  public:
   virtual ~CloudContract() = default;
   virtual const std::string& name() const = 0;  // name@major.minor
   virtual const std::string& method() const = 0;
-  virtual const std::string& idempotency_header() const = 0;  // empty: none
+  // Content codings that the API takes beside identity, the best first: "zstd", "gzip", "snappy". "snappy" is the block
+  // format that remote write demands; where it stands, a body is always coded with it.
+  virtual const std::vector<std::string>& codings() const = 0;
   // The receiver knows a record that it has already, whatever batch it comes in: a batch whose outcome is unknown may
   // be split.
   virtual bool recognises_records() const { return false; }
   virtual const ResponseRules& response() const = 0;
-  virtual std::uint32_t max_records() const = 0;
-  virtual std::uint64_t max_bytes() const = 0;  // uncompressed
+  virtual const Accepts& accepts() const = 0;
+  virtual const std::vector<DeclaredLimit>& limits() const = 0;
   // Whether a record of kind gap may tell of this outcome: "dropped", "expired", "not_received".
   virtual bool TellsGap(std::string_view outcome) const = 0;
+  // Names of the secret settings that paths and headers have marks of (base/secret_mark.h).
+  virtual const std::vector<std::string>& secrets() const = 0;
+  // Names, lower case, of all headers that Headers() gives.
+  virtual std::vector<std::string> HeaderNames() const = 0;
 
   // Renders one record to its wire form; the pieces are joined by RenderBatch, so that a batch is sized as it grows.
-  virtual std::string RenderRecord(const CanonicalRecord& record) const = 0;
-  // The request for records rendered above. Same arguments, same bytes.
-  virtual Rendered RenderBatch(const BatchHeader& header, std::span<const std::string> records) const = 0;
-  // The records of a body that RenderBatch has made, byte for byte. kCorrupt: it is no such body.
-  virtual Result<std::vector<std::string>> Records(std::string_view body) const = 0;
-  // Bytes that RenderBatch adds around records, an upper bound.
+  virtual RenderedRecord RenderRecord(const CanonicalRecord& record) const = 0;
+  // The request for records rendered above, all of one part. Same arguments, same bytes.
+  virtual Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const = 0;
+  // Headers of the request beside content type, content coding, Accept (unless given) and authentication. Made for each
+  // attempt and never stored; secrets are marks.
+  virtual Headers RequestHeaders(const BatchHeader& header) const = 0;
+  // The items of a body that RenderBatch has made, byte for byte: `body` from items_begin to items_end. kCorrupt: it is
+  // no such body. kUnsupported (or kInvalidArgument): the contract groups its items.
+  virtual Result<std::vector<std::string>> Items(std::string_view items) const = 0;
+  // Bytes that RenderBatch adds around items, an upper bound for accepts().max_items of them.
   virtual std::uint64_t EnvelopeBytes(const BatchHeader& header) const = 0;
 };
 
-Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name);
+// The values of the settings of a destination that are no secrets, by name.
+using SettingValues = std::map<std::string, std::string>;
+
+// A contract of the program. "name@major" is the newest minor. kNotFound lists what exists; kInvalidArgument names the
+// settings that are missing or unknown.
+Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name,
+                                                               const SettingValues& settings = {});
 std::vector<std::string> CloudContractNames();
 
 // One canonical record as one line of JSON, as packhorse-ingest@1 shows it: for `decode --json` and `tail`.

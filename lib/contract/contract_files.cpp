@@ -77,35 +77,6 @@ class ObjectReader {
     return time->instant.seconds;
   }
 
-  std::vector<int> Statuses(const char* key) {
-    std::vector<int> statuses;
-    for (const Json& item : List(key)) {
-      const bool number =
-          item.is_number_unsigned() && item.get<std::uint64_t>() >= 200 && item.get<std::uint64_t>() < 600;
-      if (!number) {
-        Complain(key, "HTTP status codes from 200 to 599 are wanted here");
-        return {};
-      }
-      statuses.push_back(item.get<int>());
-    }
-    return statuses;
-  }
-
-  std::vector<std::string> OptionalTexts(const char* key, std::vector<std::string> fallback) {
-    if (Member(key) == nullptr) {
-      return fallback;
-    }
-    std::vector<std::string> texts;
-    for (const Json& item : List(key)) {
-      if (!item.is_string()) {
-        Complain(key, "a list of texts is wanted here");
-        return {};
-      }
-      texts.push_back(item.get<std::string>());
-    }
-    return texts;
-  }
-
   const Json& List(const char* key) { return Typed(key, Json::value_t::array, "a list is wanted here"); }
   const Json& OptionalList(const char* key) {
     static const Json kNone = Json::array();
@@ -290,43 +261,6 @@ Result<GenericJsonRules> ParseDeviceContract(std::string_view json) {
     return *error;
   }
   return rules;
-}
-
-Result<CloudDefinition> ParseCloudContract(std::string_view json) {
-  auto parsed = ParseObject(json);
-  RETURN_IF_ERROR(parsed);
-  std::optional<Error> error;
-  ObjectReader root(*parsed, "", error);
-  CloudDefinition definition;
-  definition.name = ReadName(root);
-  ObjectReader request = root.Object("request");
-  definition.method = request.Text("method");
-  definition.path = request.Text("path");
-  definition.content_type = request.Text("content_type");
-  definition.idempotency_header = request.OptionalText("idempotency_header", "");
-  if (request.Text("envelope") != "packhorse") {
-    request.Complain("envelope", "only \"packhorse\" is known");
-  }
-  if (!definition.path.empty() && definition.path.front() != '/') {
-    request.Complain("path", "a path that starts with '/' is wanted here");
-  }
-  ObjectReader limits = root.Object("limits");
-  definition.max_records = limits.Count("max_records");
-  definition.max_bytes = limits.Count("max_bytes");
-  definition.gap_outcomes = root.OptionalTexts("gap_outcomes", {"dropped", "expired"});
-  ObjectReader response = root.Object("response");
-  definition.response.success = response.Statuses("success");
-  definition.response.accepted_pointer = response.OptionalText("accepted", "");
-  ObjectReader partial = response.Object("partial");
-  definition.response.partial = partial.Statuses("statuses");
-  definition.response.rejected_pointer = partial.Text("rejected");
-  definition.response.rejected_id_pointer = partial.Text("rejected_id");
-  definition.response.rejected_error_pointer = partial.Text("rejected_error");
-  definition.response.retry_pointer = partial.Text("retry");
-  if (error) {
-    return *error;
-  }
-  return definition;
 }
 
 }  // namespace packhorse::contract

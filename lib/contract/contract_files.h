@@ -6,12 +6,11 @@
 
 #include "base/result.h"
 #include "contract/generic_json.h"
-#include "contract/packhorse_envelope.h"
 
 namespace packhorse::contract {
 
-// Reads the files of contracts/. The files are data of ours, but they are checked like anybody's: an error names the
-// JSON pointer, what stands there and what is wanted.
+// Reads the files of contracts/device/. The files are data of ours, but they are checked like anybody's: an error names
+// the JSON pointer, what stands there and what is wanted.
 
 // "generic-json@1" or "generic-json@1.0".
 struct ContractName {
@@ -22,6 +21,5 @@ struct ContractName {
 Result<ContractName> ParseContractName(std::string_view text);
 
 Result<GenericJsonRules> ParseDeviceContract(std::string_view json);
-Result<CloudDefinition> ParseCloudContract(std::string_view json);
 
 }  // namespace packhorse::contract

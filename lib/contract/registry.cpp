@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/units.h"
+#include "contract/cloud/compiled_contract.h"
+#include "contract/cloud/read_contract.h"
 #include "contract/cloud_contract.h"
 #include "contract/contract_files.h"
 #include "contract/device_contract.h"
@@ -10,6 +12,9 @@
 
 namespace packhorse::contract {
 namespace {
+
+const std::string& NameOf(const DeviceContract& contract) { return contract.name(); }
+const std::string& NameOf(const CloudDefinition& contract) { return contract.contract; }
 
 template <typename Contract>
 struct Entry {
@@ -29,7 +34,8 @@ template <typename Contract, typename Make>
 Registry<Contract> Load(std::string_view folder, Make make) {
   Registry<Contract> registry;
   for (const embedded::File& file : embedded::Files()) {
-    if (file.path.substr(0, folder.size()) != folder) {
+    const std::string_view below = file.path.substr(0, folder.size()) == folder ? file.path.substr(folder.size()) : "";
+    if (below.empty() || below.find('/') != std::string_view::npos) {  // samples lie in folders
       continue;
     }
     Result<std::shared_ptr<const Contract>> contract = make(file.text);
@@ -37,7 +43,7 @@ Registry<Contract> Load(std::string_view folder, Make make) {
       registry.error = contract.error().With("contracts/" + std::string(file.path));
       return registry;
     }
-    const auto version = ParseContractName((*contract)->name());
+    const auto version = ParseContractName(NameOf(**contract));
     registry.entries.push_back({*version, *contract});
   }
   std::sort(registry.entries.begin(), registry.entries.end(), [](const auto& a, const auto& b) {
@@ -51,7 +57,7 @@ template <typename Contract>
 std::vector<std::string> NamesOf(const Registry<Contract>& registry) {
   std::vector<std::string> names;
   for (const auto& entry : registry.entries) {
-    names.push_back(entry.contract->name());
+    names.push_back(NameOf(*entry.contract));
   }
   return names;
 }
@@ -89,12 +95,14 @@ const Registry<DeviceContract>& DeviceRegistry() {
   return registry;
 }
 
-const Registry<CloudContract>& CloudRegistry() {
+const Registry<CloudDefinition>& CloudRegistry() {
   static const auto registry =
-      Load<CloudContract>("cloud/", [](std::string_view text) -> Result<std::shared_ptr<const CloudContract>> {
-        auto definition = ParseCloudContract(text);
-        RETURN_IF_ERROR(definition);
-        return MakePackhorseEnvelope(std::move(*definition));
+      Load<CloudDefinition>("cloud/", [](std::string_view text) -> Result<std::shared_ptr<const CloudDefinition>> {
+        const ContractRead read = ReadCloudContract(text, "");
+        if (read.definition != nullptr) {
+          return read.definition;
+        }
+        return Error{ErrorCode::kCorrupt, document::Describe(read.problems.front()).substr(2)};
       });
   return registry;
 }
@@ -107,8 +115,10 @@ Result<std::shared_ptr<const DeviceContract>> FindDeviceContract(std::string_vie
 
 std::vector<std::string> DeviceContractNames() { return NamesOf(DeviceRegistry()); }
 
-Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name) {
-  return Find(CloudRegistry(), "cloud", name);
+Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name, const SettingValues& settings) {
+  auto definition = Find(CloudRegistry(), "cloud", name);
+  RETURN_IF_ERROR(definition);
+  return MakeCloudContract(std::move(*definition), settings);
 }
 
 std::vector<std::string> CloudContractNames() { return NamesOf(CloudRegistry()); }

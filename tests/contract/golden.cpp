@@ -45,6 +45,9 @@ RawMessage MessageOf(const Golden& golden) {
 std::vector<std::string> GoldenFiles() {
   std::vector<std::string> files;
   for (const std::string& contract : contract::CloudContractNames()) {
+    if (!contract.starts_with("packhorse-ingest@")) {
+      continue;  // other contracts have samples of their own beside their files
+    }
     const std::vector<std::string> more = RepositoryFiles("contracts/golden/" + contract, ".golden");
     EXPECT_FALSE(more.empty()) << contract << " has no samples";
     files.insert(files.end(), more.begin(), more.end());
@@ -94,7 +97,7 @@ std::string RenderGolden(const Golden& golden) {
   context.pattern = &*pattern;
   contract::Decoded decoded = (*device)->Decode(MessageOf(golden), context);
   EXPECT_EQ(decoded.kind, contract::Decoded::Kind::kRecords) << decoded.detail;
-  std::vector<std::string> rendered;
+  std::vector<contract::RenderedRecord> rendered;
   for (const CanonicalRecord& record : decoded.records) {
     rendered.push_back((*cloud)->RenderRecord(record));
   }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "contract/cloud_contract.h"
-#include "contract/packhorse_envelope.h"
 
 namespace packhorse::contract {
 namespace {

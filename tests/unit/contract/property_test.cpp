@@ -116,7 +116,7 @@ TEST_F(Property, WhatIsDecodedAndRenderedReadsAsWhatWasSent) {
     const Decoded decoded = Decode(payload);
     ASSERT_EQ(decoded.records.size(), 1U) << payload << decoded.detail;
     ASSERT_EQ(decoded.records[0].flags, 0U) << payload;
-    const Json got = Json::parse(cloud->RenderRecord(decoded.records[0]));
+    const Json got = Json::parse(cloud->RenderRecord(decoded.records[0]).text);
     std::map<std::string, Json> seen;
     if (got.contains("measurements")) {
       for (const auto& [name, measurement] : got.at("measurements").items()) {

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "contract/cloud/definition.h"
+
+namespace packhorse::contract {
+
+// A definition with the values of its settings. kInvalidArgument names settings that are missing, unknown, secret, or
+// cannot stand where the contract puts them.
+Result<std::shared_ptr<const CloudContract>> MakeCloudContract(std::shared_ptr<const CloudDefinition> definition,
+                                                               const SettingValues& settings);
+
+}  // namespace packhorse::contract

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "contract/cloud/definition.h"
+#include "contract/cloud/renderer.h"
+
+namespace packhorse::contract {
+
+// Writes the items of one record. Views into the definition and the settings; any thread.
+class RecordWriter {
+ public:
+  RecordWriter(const CloudDefinition& definition, const std::vector<std::optional<Text>>& settings)
+      : d_(definition), settings_(settings) {}
+
+  RenderedRecord Write(const CanonicalRecord& record) const;
+
+ private:
+  struct ItemFault {
+    const char* reason = nullptr;
+    std::string detail;
+  };
+
+  bool AppendItem(Renderer& renderer, Scope& scope, std::string& out, std::string& series) const;
+  std::optional<ItemFault> AddItem(Scope scope, RenderedRecord& out, std::set<std::string>& series) const;
+  bool AddGroup(Renderer& renderer, Scope& scope, RenderedRecord& out) const;
+  void AddItems(const CanonicalRecord& record, RenderedRecord& out) const;
+  std::optional<std::string> PartOf(const CanonicalRecord& record, std::string& fault) const;
+  void Condemn(RenderedRecord& out, const char* reason, std::string detail) const;
+
+  const CloudDefinition& d_;
+  const std::vector<std::optional<Text>>& settings_;
+};
+
+// How values inside the texts of a body are escaped.
+Renderer::Append EscapeOf(const CloudDefinition& definition);
+
+// A group in RenderedRecord::groups: its JSON with this mark for the items, then this end, then what it is grouped by.
+inline constexpr char kGroupMark = 'g';
+inline constexpr char kGroupEnd = '\x03';  // stands in no JSON
+
+}  // namespace packhorse::contract
