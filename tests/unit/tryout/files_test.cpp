@@ -70,7 +70,9 @@ TEST(InventedApis, HaveASampleForEachRuleAndNoAdvice) {
   for (const std::string& file : ContractsIn("tests/contract/invented")) {
     const auto made = Make(ReadContract(test::ReadAll(file), file), {});
     std::vector<Sample> samples;
-    for (SampleRead& read : *ReadSamples(SampleFolderOf(file))) {
+    auto reads = ReadSamples(SampleFolderOf(file));
+    ASSERT_TRUE(reads);
+    for (SampleRead& read : *reads) {
       samples.push_back(std::move(read.sample));
     }
     ASSERT_NE(made, nullptr);
