@@ -117,8 +117,7 @@ class ListReader {
   // Visits all values at the path of a list, each "*" for each element, in order.
   void Walk(const JsonValue& root, const ItemList& list, std::size_t begin) {
     const auto star = std::find(list.each.begin() + static_cast<std::ptrdiff_t>(begin), list.each.end(), kEach);
-    const std::vector<std::string> tokens(list.each.begin() + static_cast<std::ptrdiff_t>(begin), star);
-    const JsonValue* value = At(root, tokens);
+    const JsonValue* value = At(root, std::span(list.each.begin() + static_cast<std::ptrdiff_t>(begin), star));
     if (star == list.each.end()) {
       Name(value, list);
       return;
@@ -333,8 +332,8 @@ ItemAnswer ReadFirstBad(ReplyView& view, const contract::ResponseRule& rule, con
 
 bool NamesAnybody(ReplyView& view, const contract::ResponseRule& rule) {
   return std::any_of(rule.lists.begin(), rule.lists.end(), [&](const ItemList& list) {
-    const std::vector<std::string> tokens(list.each.begin(), std::find(list.each.begin(), list.each.end(), kEach));
-    const JsonValue* value = At(view.Body(rule.many_documents).json, tokens);
+    const auto star = std::find(list.each.begin(), list.each.end(), kEach);
+    const JsonValue* value = At(view.Body(rule.many_documents).json, std::span(list.each.begin(), star));
     return value != nullptr && !value->is_null() && !(value->is_array() && value->empty());
   });
 }

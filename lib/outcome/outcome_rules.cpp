@@ -208,10 +208,7 @@ class ReplyJudge {
   }
 
   void ApplyAccepted(const ResponseRule& rule) {
-    std::string why = WhyNoSuccess(rule);
-    if (why.empty() && rule.accepted_count) {
-      why = CheckCount(rule);
-    }
+    std::string why = rule.accepted_count ? CheckCount(rule) : WhyNoSuccess(rule);
     if (why.empty() && NamesAnybody(view_, rule)) {
       // Accepted and yet refused: a partial failure must not pass as a success.
       why = "all " + std::string(ItemWord(sent_)) + " are accepted, but some are also refused";

@@ -154,10 +154,10 @@ ReplyBody ParseMany(const Reply& reply, std::size_t items) {
   return body;
 }
 
-const JsonValue* At(const JsonValue& root, const std::vector<std::string>& tokens, std::size_t begin) {
+const JsonValue* At(const JsonValue& root, std::span<const std::string> tokens) {
   const JsonValue* value = &root;
-  for (std::size_t i = begin; value != nullptr && i < tokens.size(); ++i) {
-    value = Child(*value, tokens[i]);
+  for (const std::string& token : tokens) {
+    value = value == nullptr ? nullptr : Child(*value, token);
   }
   return value;
 }

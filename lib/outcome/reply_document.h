@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,8 @@ ReplyBody ParseOne(const Reply& reply, std::size_t items);
 // The same for several documents one after the other, whatever stands between them: a list of them.
 ReplyBody ParseMany(const Reply& reply, std::size_t items);
 
-// The value at reference tokens, or null. `tokens` may be a part of a path.
-const JsonValue* At(const JsonValue& root, const std::vector<std::string>& tokens, std::size_t begin = 0);
+// The value at reference tokens, or null.
+const JsonValue* At(const JsonValue& root, std::span<const std::string> tokens);
 // A member's text, or empty.
 std::string TextMember(const JsonValue& object, const char* name);
 // A text as it is, another value as it is written.

@@ -73,7 +73,19 @@ TEST(Registry, TheCloudContractIsReadFromItsFile) {
   EXPECT_EQ(contract->accepts().max_bytes, 5U * 1024 * 1024);
   EXPECT_TRUE(contract->recognises_records());
   EXPECT_EQ(contract->codings(), std::vector<std::string>{"gzip"});
-  EXPECT_FALSE(contract->response().rules.empty());
+  const std::vector<ResponseRule>& rules = contract->response().rules;
+  ASSERT_EQ(rules.size(), 2U);
+  const ResponseRule& partial = rules[0];
+  EXPECT_EQ(partial.status, (std::vector<std::pair<int, int>>{{207, 207}}));
+  EXPECT_EQ(partial.accepted_count->path, std::vector<std::string>{"accepted"});
+  EXPECT_EQ(partial.rest, RuleVerdict::kAccepted);
+  ASSERT_EQ(partial.lists.size(), 2U);
+  EXPECT_EQ(partial.lists[0].each, (std::vector<std::string>{"rejected", "*"}));
+  EXPECT_EQ(partial.lists[0].at.path, std::vector<std::string>{"record_id"});
+  EXPECT_EQ(partial.lists[0].item.at(0).reason->path, std::vector<std::string>{"error"});
+  EXPECT_EQ(partial.lists[1].each, (std::vector<std::string>{"retry", "*"}));
+  EXPECT_EQ(rules[1].status, (std::vector<std::pair<int, int>>{{200, 200}}));
+  EXPECT_EQ(rules[1].verdict, RuleVerdict::kAccepted);
 }
 
 TEST(Registry, OnlyTheNewerCloudContractTellsOfWhatWasNotReceived) {
