@@ -12,6 +12,7 @@
 #include "contract/cloud_library.h"
 #include "contract/device_contract.h"
 #include "document/problems.h"
+#include "document/suggest.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -24,6 +25,70 @@ void AddUnlessKnown(std::vector<document::Problem>& problems, document::Problem 
     problems.push_back(std::move(problem));
   }
 }
+
+// What a destination says of its contract, judged by the contract.
+class DestinationCheck {
+ public:
+  DestinationCheck(const std::string& file, std::size_t index, config::Loaded& loaded)
+      : file_(file),
+        path_("/destinations/" + std::to_string(index)),
+        destination_(loaded.config.destinations[index]),
+        problems_(loaded.problems) {}
+
+  void Run() {
+    const auto found = contract::FindCloudContract(destination_.contract, config::PlainSettings(destination_));
+    if (!found) {
+      const bool settings = found.error().code == ErrorCode::kInvalidArgument;
+      Add(settings ? "/settings" : "/contract", settings ? "" : destination_.contract, found.error().message,
+          settings ? "" : Join(contract::CloudContractNames()));
+      return;
+    }
+    CheckSecrets(**found);
+    if (const auto coding = config::CodingOf(destination_, (*found)->codings()); !coding) {
+      Add("/compression", destination_.compression, coding.error().message, Join((*found)->codings()) + ", auto");
+    }
+  }
+
+ private:
+  void Add(const std::string& below, const std::string& value, std::string message, std::string allowed,
+           std::string suggestion = "") {
+    document::Problem problem;
+    problem.file = file_;
+    problem.path = path_ + below;
+    problem.value = value;
+    problem.message = std::move(message);
+    problem.allowed = std::move(allowed);
+    problem.suggestion = std::move(suggestion);
+    AddUnlessKnown(problems_, std::move(problem));
+  }
+
+  // What is secret is given as a place, and nothing else is.
+  void CheckSecrets(const contract::CloudContract& contract) {
+    const std::vector<std::string>& secrets = contract.secrets();
+    for (const std::string& name : secrets) {
+      const auto setting = destination_.settings.find(name);
+      if (setting == destination_.settings.end()) {
+        Add("/settings", "", "\"" + name + "\" is missing; the contract " + contract.name() + " needs this secret",
+            kPlaceOfSecret);
+      } else if (!setting->second.is_secret()) {
+        Add("/settings/" + name, "", "the contract " + contract.name() + " declares it as secret", kPlaceOfSecret);
+      }
+    }
+    for (const auto& [name, setting] : destination_.settings) {
+      if (setting.is_secret() && std::find(secrets.begin(), secrets.end(), name) == secrets.end()) {
+        Add("/settings/" + name, "", "the contract " + contract.name() + " has no secret of this name",
+            secrets.empty() ? "" : Join(secrets), document::DidYouMean(name, secrets));
+      }
+    }
+  }
+
+  static constexpr const char* kPlaceOfSecret = "an object with file, env or credential";
+
+  const std::string& file_;
+  const std::string path_;
+  const config::Destination& destination_;
+  std::vector<document::Problem>& problems_;
+};
 
 void CheckContracts(const std::string& file, config::Loaded& loaded) {
   const auto unknown = [&](const std::string& path, const std::string& name, const Error& error,
@@ -43,10 +108,7 @@ void CheckContracts(const std::string& file, config::Loaded& loaded) {
     }
   }
   for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
-    const std::string& name = loaded.config.destinations[i].contract;
-    if (const auto found = contract::FindCloudContract(name); !found) {
-      unknown("/destinations/" + std::to_string(i) + "/contract", name, found.error(), contract::CloudContractNames());
-    }
+    DestinationCheck(file, i, loaded).Run();
   }
 }
 
@@ -72,6 +134,24 @@ config::Loaded LoadConfiguration(const std::string& file) {
     contract::UseCloudContracts(before);
   }
   return loaded;
+}
+
+void CheckRates(const std::string& file, config::Loaded& loaded) {
+  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
+    const config::Destination& destination = loaded.config.destinations[i];
+    const auto found = contract::FindCloudContract(destination.contract, config::PlainSettings(destination));
+    if (!found || !(*found)->limits().empty() || !destination.limits.empty() || !destination.shared_limit.empty()) {
+      continue;
+    }
+    document::Problem problem;
+    problem.severity = document::Problem::Severity::kWarning;
+    problem.file = file;
+    problem.path = "/destinations/" + std::to_string(i);
+    problem.message =
+        "nothing limits the rate of requests: after an outage the backlog goes as fast as the API answers";
+    problem.allowed = "\"limits\" as the API's operator asks for";
+    loaded.problems.push_back(std::move(problem));
+  }
 }
 
 ProblemCount Count(const std::vector<document::Problem>& problems) {

@@ -22,6 +22,10 @@ inline constexpr int kExitBadConfiguration = 78;
 // from here on (contract::UseCloudContracts).
 config::Loaded LoadConfiguration(const std::string& file);
 
+// Warns of destinations for which neither the configuration nor the contract limits the rate. Not at each start: it is
+// for whoever writes the file.
+void CheckRates(const std::string& file, config::Loaded& loaded);
+
 struct ProblemCount {
   std::size_t errors = 0;
   std::size_t warnings = 0;

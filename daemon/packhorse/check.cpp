@@ -108,6 +108,7 @@ int Check(const Globals& globals, const std::string& file, const std::string& us
   config::Loaded loaded = daemon::LoadConfiguration(path);
   if (loaded.ok()) {
     daemon::CheckQueue(path, loaded);
+    daemon::CheckRates(path, loaded);
   }
   const int exit_code = loaded.ok() ? kExitFine : daemon::kExitBadConfiguration;
   if (globals.json) {

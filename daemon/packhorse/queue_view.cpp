@@ -172,7 +172,8 @@ std::string WhereText(const std::string& json, const Style& style, WallTime now)
                     "the log of settled batches, " +
                         reach +
                         ". Either it was delivered before that, or it ended "
-                        "without an upload (dropped, deduplicated, expired), or a power cut skipped its number. "
+                        "without an upload (dropped, deduplicated, expired, skipped, ignored), or a power cut skipped "
+                        "its number. "
                         "`packhorse ledger` counts every ending.",
                     "  ", 2);
 }

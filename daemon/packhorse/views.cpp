@@ -80,6 +80,19 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
 
 bool LedgerBalanced(const std::string& json) { return JsonView(json)["balanced"].Flag(); }
 
+namespace {
+
+// What ended without an upload and is in none of the table's own columns.
+std::uint64_t Otherwise(const JsonView& row) {
+  std::uint64_t messages = 0;
+  for (const char* outcome : {"deduplicated", "expired", "dropped", "skipped", "ignored"}) {
+    messages += row[outcome].Count();
+  }
+  return messages;
+}
+
+}  // namespace
+
 std::string LedgerText(const std::string& json, const Style& style) {
   const JsonView ledger(json);
   std::string text;
@@ -89,8 +102,7 @@ std::string LedgerText(const std::string& json, const Style& style) {
   Table table({"STREAM", "DESTINATION", "RECEIVED", "DELIVERED", "REJECTED", "QUARANT.", "OTHER", "PENDING"});
   const auto add = [&table](const std::string& stream, const std::string& destination, const JsonView& row) {
     table.Add({stream, destination, Grouped(row["received"].Count()), Grouped(row["delivered"].Count()),
-               Grouped(row["rejected"].Count()), Grouped(row["quarantined"].Count()),
-               Grouped(row["deduplicated"].Count() + row["expired"].Count() + row["dropped"].Count()),
+               Grouped(row["rejected"].Count()), Grouped(row["quarantined"].Count()), Grouped(Otherwise(row)),
                Grouped(row["pending"].Count())});
   };
   for (const JsonView& row : ledger["rows"].Items()) {

@@ -159,6 +159,7 @@ int Main(const CommandLine& command_line) {
     SayRefused(notifier, loaded.problems);
   } else if (loaded.ok()) {
     CheckQueue(command_line.config_file, loaded);
+    CheckRates(command_line.config_file, loaded);
   }
   // Whoever asked for a check reads all of it; a service manager that reads nothing must not keep us from ending.
   const auto print = command_line.mode == CommandLine::Mode::kRun ? &health::LogPlain : &PrintLine;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "config/auth_options.h"
-#include "contract/cloud_contract.h"
 #include "contract/gap_contract.h"
 #include "monitor/gaps.h"
 
@@ -23,6 +22,19 @@ upload::Endpoint ToEndpoint(const config::Destination& destination) {
   return endpoint;
 }
 
+// What the contract declares holds beside what is configured.
+void AppendDeclared(const std::vector<contract::DeclaredLimit>& declared, std::vector<limit::Window>& limits) {
+  using Unit = limit::Window::Unit;
+  for (const contract::DeclaredLimit& each : declared) {
+    for (const auto& [unit, count] : {std::pair(Unit::kRequests, each.requests), std::pair(Unit::kRecords, each.items),
+                                      std::pair(Unit::kBytes, each.bytes)}) {
+      if (count > 0) {
+        limits.push_back(limit::Window{unit, count, each.per});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 DestinationUnit* Destinations::Find(const std::string& name) {
@@ -31,9 +43,13 @@ DestinationUnit* Destinations::Find(const std::string& name) {
   return unit == units_.end() ? nullptr : &*unit;
 }
 
-std::string Destinations::ContractOf(const std::string& name) {
+std::shared_ptr<const contract::CloudContract> Destinations::ContractOf(const std::string& name) {
   const DestinationUnit* unit = Find(name);
-  return unit == nullptr ? "" : unit->config.contract;
+  if (unit == nullptr) {
+    return nullptr;
+  }
+  auto contract = contract::FindCloudContract(unit->config.contract, config::PlainSettings(unit->config));
+  return contract ? *std::move(contract) : nullptr;
 }
 
 Status Destinations::BindGapStreams(const config::Config& config) {
@@ -82,9 +98,14 @@ Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destina
 
 Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const config::Destination& destination,
                                            std::unique_ptr<auth::Credentials> credentials) {
-  auto contract = contract::FindCloudContract(destination.contract);
+  const std::map<std::string, std::string> settings = config::PlainSettings(destination);
+  auto contract = contract::FindCloudContract(destination.contract, settings);
   if (!contract) {
     return contract.error().With("destination '" + destination.name + "'");
+  }
+  Result<std::string> coding = config::CodingOf(destination, (*contract)->codings());
+  if (!coding) {
+    return coding.error().With("destination '" + destination.name + "'");
   }
   delivery::Options options;
   options.name = destination.name;
@@ -94,10 +115,12 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   options.endpoint = ToEndpoint(destination);
   options.batch = {destination.batch.max_records, destination.batch.max_bytes, destination.batch.max_age};
   options.limits = destination.limits;
+  AppendDeclared((*contract)->limits(), options.limits);
   options.breaker.backoff_initial = destination.retry.initial;
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;
-  options.gzip = destination.compression == "gzip";
+  options.settings = settings;
+  options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";
   options.backfill_share = destination.backfill_share;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "contract/cloud_contract.h"
 #include "delivery/delivery.h"
 #include "health/growth.h"
 #include "limit/rate_limit.h"
@@ -52,7 +53,7 @@ class Destinations {
   // Null: there is none of that name.
   DestinationUnit* Find(const std::string& name);
   // Its cloud contract as it is configured; empty: there is none of that name.
-  std::string ContractOf(const std::string& name);
+  std::shared_ptr<const contract::CloudContract> ContractOf(const std::string& name);
 
  private:
   Status BindGapStreams(const config::Config& config);

@@ -83,8 +83,9 @@ std::map<Group, std::vector<queue::DeadLetter>> ReadPage(Job& job) {
 
 // How many records one batch of this destination may hold.
 std::size_t BatchSize(const DestinationUnit& unit) {
-  const auto contract = contract::FindCloudContract(unit.config.contract);
-  const std::uint32_t most = contract ? (*contract)->max_records() : unit.config.batch.max_records;
+  const auto contract = contract::FindCloudContract(unit.config.contract, config::PlainSettings(unit.config));
+  const std::uint32_t declared = contract ? (*contract)->accepts().max_items : 0;
+  const std::uint32_t most = declared > 0 ? declared : unit.config.batch.max_records;
   return std::clamp<std::size_t>(std::min(most, unit.config.batch.max_records), 1, kLettersAtATime);
 }
 

@@ -55,6 +55,9 @@ SecretRef Secret(const document::Node& node) {
       secret.name = Text(node, name);
     }
   }
+  if (node["current"].usable()) {
+    secret = Secret(node["current"]);
+  }
   if (node["next"].usable()) {
     secret.next = std::make_shared<SecretRef>(Secret(node["next"]));
   }
@@ -175,10 +178,23 @@ Auth BindAuth(const document::Node& node) {
   return auth;
 }
 
+std::map<std::string, Setting> BindSettings(const document::Node& node) {
+  std::map<std::string, Setting> settings;
+  for (const document::Member& member : node.members) {
+    if (!member.value.usable()) {
+      continue;
+    }
+    const bool secret = member.value.kind == document::Node::Kind::kObject;
+    settings[member.name] = secret ? Setting{"", Secret(member.value)} : Setting{member.value.text, SecretRef()};
+  }
+  return settings;
+}
+
 Destination BindDestination(const document::Node& node) {
   Destination destination;
   destination.name = Text(node, "name");
   destination.contract = Text(node, "contract");
+  destination.settings = BindSettings(node["settings"]);
   destination.url = WithoutSlash(Text(node, "url"));
   destination.allow_plaintext = Truth(node, "allow_plaintext");
   destination.auth = BindAuth(node["auth"]);

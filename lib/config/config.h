@@ -141,10 +141,20 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+// A value that a contract leaves to whoever uses it: in clear, or a secret.
+struct Setting {
+  std::string text;  // a number as it is written
+  SecretRef secret;  // kNone: it is `text`
+
+  bool is_secret() const { return secret.kind != SecretRef::Kind::kNone; }
+  bool operator==(const Setting&) const = default;
+};
+
 struct Destination {
   std::string name;
-  std::string contract;  // cloud contract
-  std::string url;       // base URL without a trailing slash
+  std::string contract;                     // cloud contract
+  std::map<std::string, Setting> settings;  // of the contract, by name
+  std::string url;                          // base URL without a trailing slash
   bool allow_plaintext = false;
   Auth auth;
   Tls tls;
@@ -157,7 +167,7 @@ struct Destination {
   double backfill_share = 0;           // of order live_first
   std::chrono::milliseconds backfill_after{};
   std::string start = "now";
-  std::string compression = "gzip";  // gzip, none
+  std::string compression;  // auto, gzip, zstd, none; empty: see CodingOf()
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds connect_timeout{};
 
@@ -201,6 +211,14 @@ Loaded Parse(const std::string& text, const std::string& file);
 // The topic filters to subscribe at a source: those of all its streams, without any that another one covers, so that no
 // broker delivers a message once per filter. In the order of the streams.
 std::vector<std::string> SubscriptionFilters(const Config& config, const std::string& source);
+
+// The settings of a destination that are no secrets.
+std::map<std::string, std::string> PlainSettings(const Destination& destination);
+
+// The content coding for request bodies of a destination; empty: none. `taken`: those that its contract takes, the best
+// first. Without a choice it is gzip where that is taken, else the best; "snappy" is no choice. kInvalidArgument: the
+// contract does not take what was chosen.
+Result<std::string> CodingOf(const Destination& destination, const std::vector<std::string>& taken);
 
 // The topics of a stream, ready to match. Fails only for a configuration that Load() found errors in.
 Result<std::vector<TopicPattern>> PatternsOf(const Stream& stream);

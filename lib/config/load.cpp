@@ -100,6 +100,38 @@ std::vector<std::string> SubscriptionFilters(const Config& config, const std::st
   return filters;
 }
 
+std::map<std::string, std::string> PlainSettings(const Destination& destination) {
+  std::map<std::string, std::string> plain;
+  for (const auto& [name, setting] : destination.settings) {
+    if (!setting.is_secret()) {
+      plain[name] = setting.text;
+    }
+  }
+  return plain;
+}
+
+Result<std::string> CodingOf(const Destination& destination, const std::vector<std::string>& taken) {
+  const std::string& chosen = destination.compression;
+  const auto takes = [&](std::string_view coding) {
+    return std::find(taken.begin(), taken.end(), coding) != taken.end();
+  };
+  const bool open = chosen.empty() || chosen == "auto";
+  if (takes("snappy") && open) {
+    return std::string("snappy");
+  }
+  if (chosen.empty() && takes("gzip")) {
+    return std::string("gzip");
+  }
+  if (open) {
+    return taken.empty() ? std::string() : taken.front();
+  }
+  if (takes("snappy") || (chosen != "none" && !takes(chosen))) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the contract " + destination.contract + " does not take bodies with this coding"};
+  }
+  return chosen == "none" ? std::string() : chosen;
+}
+
 Result<std::vector<TopicPattern>> PatternsOf(const Stream& stream) {
   std::vector<TopicPattern> patterns;
   for (const std::string& topic : stream.topics) {

@@ -173,7 +173,7 @@ std::string RenderReference() {
       text += Section(name, *property);
     }
   }
-  for (const char* shape : {"secret", "limit"}) {
+  for (const char* shape : {"secret", "setting", "limit"}) {
     const document::Schema schema = root.At(document.root["$defs"][shape]);
     text += "\n## " + std::string(shape) + "\n\n" + schema.Text("description") + "\n" + Table(schema);
   }

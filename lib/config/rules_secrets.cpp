@@ -69,9 +69,10 @@ bool SamePlace(const document::Node& a, const document::Node& b) {
   return false;
 }
 
-void CheckSecret(const document::Node& secret, document::Problems& problems) {
+void CheckSecret(const document::Node& whole, document::Problems& problems) {
+  const document::Node& secret = whole["current"].usable() ? whole["current"] : whole;
   CheckOneSecret(secret, problems);
-  const document::Node& next = secret["next"];
+  const document::Node& next = whole["next"];
   if (IsThere(next)) {
     CheckOneSecret(next, problems);
   }
@@ -104,6 +105,11 @@ void CheckSecrets(const document::Node& root, document::Problems& problems) {
   for (const document::Node& destination : root["destinations"].items) {
     for (const char* name : {"token", "password", "value"}) {
       CheckSecret(destination["auth"][name], problems);
+    }
+    for (const document::Member& setting : destination["settings"].members) {
+      if (setting.value.kind == document::Node::Kind::kObject) {
+        CheckSecret(setting.value, problems);
+      }
     }
     CheckTls(destination["tls"], problems);
   }

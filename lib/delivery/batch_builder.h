@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,19 +19,16 @@ namespace packhorse::delivery {
 // Makes prepared batches: decodes stored messages, renders their records and puts as many together as the limits allow.
 // No state but its options; loop thread.
 
-// Which records of a message go into a batch.
-struct RecordRange {
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;
-};
-
 struct BuilderOptions {
   std::string destination;
   std::string gateway_id;
   std::map<std::string, std::string> gateway_attributes;
   std::shared_ptr<const contract::CloudContract> contract;
-  bool gzip = true;
+  contract::SettingValues settings;            // of the contract
+  std::string coding;                          // content coding of bodies; empty: none
   std::chrono::milliseconds backfill_after{};  // records that waited for so long are flagged
+  // Told of each record of which items were left out, whenever it is rendered.
+  std::function<void(const std::string& record_id, const contract::RenderedRecord& record)> left_out;
 };
 
 class BatchBuilder {
@@ -39,7 +37,8 @@ class BatchBuilder {
       : options_(std::move(options)), queue_(queue), streams_(streams), clock_(clock) {}
 
   // What to prepare of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A
-  // message with more records than a batch may hold becomes several batches.
+  // message with more records than a batch may hold becomes several batches; so do records of several parts. Records
+  // that are unfit lie in a batch of their own that is not sent (queue::PreparedBatch::unsent): see Unfit().
   Result<queue::PrepareRequest> Build(Lane lane, const queue::Pending& pending, const batch::Options& limits) const;
   // Likewise of a replay.
   Result<queue::PrepareRequest> Build(queue::ReplayId replay, const queue::ReplayPart& part,
@@ -50,16 +49,26 @@ class BatchBuilder {
   Result<std::unique_ptr<queue::PreparedBatch>> Rebuild(const queue::PreparedBatch& from,
                                                         const std::vector<queue::Member>& members) const;
 
-  // A batch of dead letters of one lane, flagged as replayed.
-  Result<std::unique_ptr<queue::PreparedBatch>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
+  // Batches of dead letters of one lane, flagged as replayed: one for each part. kInvalidArgument: none of them is fit.
+  struct Redriven {
+    std::vector<std::int64_t> letters;
+    std::unique_ptr<queue::PreparedBatch> batch;
+  };
+  Result<std::vector<Redriven>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
 
-  // A batch of one record that was set aside, rendered anew.
+  // What each record of a batch that is not sent is, in order: decoded and rendered anew.
+  Result<std::vector<contract::RenderedRecord>> Unfit(const queue::PreparedBatch& batch) const;
+
+  // A batch of one record that was set aside, rendered anew; unsent() while it is unfit.
   Result<std::unique_ptr<queue::PreparedBatch>> Retry(const queue::Suspect& suspect) const;
 
   // Record ids of a batch, in the order sent.
   std::vector<std::string> RecordIds(const queue::PreparedBatch& batch) const;
 
   std::string MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const;
+
+  // What the batch is called on the wire.
+  contract::BatchHeader HeaderOf(const queue::PreparedBatch& batch) const;
 
  private:
   struct Draft;
@@ -68,15 +77,23 @@ class BatchBuilder {
                                                         const std::vector<queue::Member>& members) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Cut(const queue::PreparedBatch& from,
                                                     const std::vector<queue::Member>& members) const;
-  Status AddMember(Lane lane, const queue::StoredMessage& stored, const queue::Member& member, Draft& draft) const;
+  // The member's records of this message, decoded and rendered anew.
+  Result<std::vector<contract::RenderedRecord>> Again(const queue::StoredMessage& stored, const queue::Member& member,
+                                                      const Draft& draft) const;
+  Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
-  contract::BatchHeader Header(Lane lane, const std::string& key) const;
   Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;
-  // Fills a request that says where it begins.
-  Result<queue::PrepareRequest> Fill(queue::PrepareRequest request, const queue::Pending& pending,
+  struct Start {
+    Lane lane = Lane::kNormal;
+    queue::ReplayId replay = 0;
+  };
+  // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.
+  Result<queue::PrepareRequest> FillWithin(const Start& start, const queue::Pending& pending,
+                                           batch::Options limits) const;
+  Result<queue::PrepareRequest> Fill(const Start& start, const queue::Pending& pending,
                                      const batch::Options& limits) const;
   // As the cloud gets it: with what is known only when it is sent.
-  std::string Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const;
+  contract::RenderedRecord Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const;
 
   BuilderOptions options_;
   queue::DeliveryPort& queue_;

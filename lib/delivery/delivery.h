@@ -74,7 +74,8 @@ struct Options {
   std::vector<limit::Window> limits;
   limit::CircuitBreakerOptions breaker;
   double retry_budget = 0.1;
-  bool gzip = true;
+  contract::SettingValues settings;                   // of the contract, those that are no secrets
+  std::string coding = "gzip";                        // content coding of bodies; empty: none
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::LaneScheduler
   std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late

@@ -13,11 +13,6 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kRetryFloorPerMinute = 30;
 constexpr std::uint32_t kSearchFloorPerMinute = 120;
 
-BuilderOptions BuilderOptionsOf(const Options& options) {
-  return BuilderOptions{options.name,     options.gateway_id, options.gateway_attributes,
-                        options.contract, options.gzip,       options.backfill_after};
-}
-
 // The search for what is refused must not cost what delivery needs.
 std::vector<limit::Window> TenthOf(std::vector<limit::Window> windows) {
   for (limit::Window& window : windows) {
@@ -33,7 +28,7 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
     : options_(std::move(options)),
       credentials_(std::move(credentials)),
       deps_(dependencies),
-      builder_(BuilderOptionsOf(options_), deps_.queue, deps_.streams, deps_.clock),
+      builder_(OptionsOfBuilder(), deps_.queue, deps_.streams, deps_.clock),
       breaker_(options_.breaker, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
@@ -42,6 +37,15 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credenti
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
       random_(RandomSeed()) {}
+
+BuilderOptions DestinationImpl::OptionsOfBuilder() {
+  const auto left_out = [this](const std::string& record_id, const contract::RenderedRecord& record) {
+    Tell("items_left_out", record_id + ": " + std::to_string(record.unfit_items) + " items: " + record.reason +
+                               (record.detail.empty() ? "" : ": " + record.detail));
+  };
+  return BuilderOptions{options_.name,     options_.gateway_id, options_.gateway_attributes, options_.contract,
+                        options_.settings, options_.coding,     options_.backfill_after,     left_out};
+}
 
 Status DestinationImpl::Start() {
   Result<std::vector<queue::PreparedBatch>> batches = deps_.queue.PreparedBatches(options_.name);
@@ -87,6 +91,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   for (std::size_t i = 0; i < batch::kLines; ++i) {
     next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
+  next = std::min(next, SettleUnsent(now));
   next = std::min(next, RetrySuspects(now));
   next = std::min(next, SendInTurn(now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
@@ -145,31 +150,39 @@ void DestinationImpl::RedriveDead(const std::vector<queue::DeadLetter>& letters,
     return;
   }
   const Lane lane = by_lane.begin()->first;
-  Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Replay(lane, letters);
-  if (!batch) {
-    done(batch.error());
+  Result<std::vector<BatchBuilder::Redriven>> redriven = builder_.Replay(lane, letters);
+  if (!redriven) {
+    done(redriven.error());
     return;
   }
-  std::vector<std::int64_t> ids;
-  for (const queue::DeadLetter& letter : letters) {
-    ids.push_back(letter.id);
+  // One of them may fail, or the destination be rebuilt meanwhile: who asked is told once, when all are through.
+  struct Progress {
+    std::size_t open = 0;
+    std::uint32_t records = 0;
+    std::optional<Error> error;
+    std::function<void(Result<std::uint32_t>)> done;
+  };
+  auto progress = std::make_shared<Progress>(Progress{redriven->size(), 0, std::nullopt, std::move(done)});
+  for (BatchBuilder::Redriven& part : *redriven) {
+    auto active = std::make_shared<Active>();
+    active->batch = *part.batch;
+    deps_.queue.RedriveDead(
+        std::move(part.letters), std::move(part.batch),
+        [this, active, progress, alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& id) {
+          if (!id) {
+            progress->error = id.error();
+          } else {
+            progress->records += active->batch.records;
+          }
+          if (id && !alive.expired()) {
+            active->batch.id = *id;
+            LineOf(*active).line.push_back(active);
+          }
+          if (--progress->open == 0) {
+            progress->done(progress->error ? Result<std::uint32_t>(*progress->error) : progress->records);
+          }
+        });
   }
-  auto active = std::make_shared<Active>();
-  active->batch = **batch;
-  deps_.queue.RedriveDead(
-      std::move(ids), *std::move(batch),
-      [this, active, done = std::move(done), alive = std::weak_ptr<bool>(alive_)](const Result<queue::BatchId>& id) {
-        if (!id) {
-          done(id.error());
-          return;
-        }
-        const std::uint32_t records = active->batch.records;
-        if (!alive.expired()) {
-          active->batch.id = *id;
-          LineOf(*active).line.push_back(active);
-        }
-        done(records);
-      });
 }
 
 std::uint64_t DestinationImpl::BacklogMessages(const DestinationStatus& status) const {

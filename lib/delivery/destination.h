@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -24,6 +25,8 @@ namespace packhorse::delivery {
 
 // Until it is looked again where nothing is due.
 inline constexpr std::chrono::seconds kIdle{3'600};
+// Why a record that cannot be written as the API wants it is a dead letter, or a suspect.
+inline constexpr std::string_view kUnfit = "unfit";
 
 class DestinationImpl final : public Destination {
  public:
@@ -57,6 +60,7 @@ class DestinationImpl final : public Destination {
     std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
   };
 
+  BuilderOptions OptionsOfBuilder();
   // Each returns when it wants to be called again.
   // What an outage left becomes the backlog as soon as it is over.
   void SplitAfterOutage();
@@ -91,19 +95,31 @@ class DestinationImpl final : public Destination {
   void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
+  std::size_t PeekMessages(const batch::Options& limits) const;
   // Of an attempt that is no part of the search, when it is made; of one that is, once it has failed.
   void CountAttempt(const Active& active, MonoTime now);
   void CountSearch(const Active& active, MonoTime now);
   bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
-  std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch) const;
+  std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch);
+  // The contract that made the batch: after an update it may be another one than what makes new ones.
+  const contract::CloudContract& ContractOf(const queue::PreparedBatch& batch);
   limit::Cost CostOf(const Active& active) const;
+
+  // --- records that are not sent (unfit.cpp) ---
+  // Settles the batches of such records. Needs no connection.
+  MonoTime SettleUnsent(MonoTime now);
+  void SettleUnsent(const ActivePtr& active, MonoTime now);
+  bool AddSuccessors(const ActivePtr& active, const std::map<std::string, std::vector<queue::Member>>& parts,
+                     const Answer& answer, queue::Settlement& settlement, std::vector<ActivePtr>& successors);
+  bool StillWaits(const queue::PreparedBatch& batch) const;
 
   // --- replies (replies.cpp) ---
   void OnResponse(const ActivePtr& active, upload::Response response);
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void NoteOddReply(const upload::Response& response);
+  void TellOfVerdict(const Active& active, const outcome::Verdict& verdict);
   void Apply(const ActivePtr& active, Answer answer);
   void OnDelivered(const ActivePtr& active, const Answer& answer);
   std::optional<std::string> PassedNow(const Active& active, const outcome::Verdict* verdict, MonoTime now);
@@ -183,6 +199,9 @@ class DestinationImpl final : public Destination {
   std::uint32_t in_flight_ = 0;
   bool flush_ = false;
   bool draining_ = false;
+  std::map<std::string, std::shared_ptr<const contract::CloudContract>> other_contracts_;  // null: not known
+  bool parted_ = false;             // the contract makes one request per part
+  double coded_share_ = 1;          // of a body's bytes that are left after its coding
   double mean_record_bytes_ = 400;  // of rendered records, to estimate what waits
 
   Evidence evidence_;

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kLineLength = 2;
 // What one look at the queue takes at most.
 constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
+constexpr std::size_t kPeekForParts = 4'096;  // messages
 constexpr auto kPrepareRetry = 1s;
 // Batches prepared before their turn, as probes, and with their parts.
 constexpr std::ptrdiff_t kMaxProbes = 16;
@@ -58,7 +59,8 @@ void DestinationImpl::PrepareOther(batch::Line at, MonoTime now) {
   LineState& state = StateOf(at);
   const bool newest = state.wants == Wants::kNewest;
   const auto fits = [&](const ActivePtr& active) {
-    return active->state == Active::State::kReady && (!newest || (active->newest && active->attempts == 0));
+    return active->state == Active::State::kReady && !active->batch.unsent() &&
+           (!newest || (active->newest && active->attempts == 0));
   };
   const auto ready = std::count_if(state.line.begin(), state.line.end(), fits);
   if (ready > (newest ? 0 : 1) || (newest ? !MayProbe(state) : state.line.size() >= kLongestLine) ||
@@ -76,8 +78,17 @@ bool DestinationImpl::MayProbe(const LineState& line) {
 
 batch::Options DestinationImpl::ConfiguredLimits() const {
   batch::Options limits = options_.batch;
-  limits.max_records = std::min(limits.max_records, options_.contract->max_records());
-  limits.max_bytes = std::min(limits.max_bytes, options_.contract->max_bytes());
+  const contract::Accepts& accepts = options_.contract->accepts();
+  if (accepts.max_items > 0) {
+    limits.max_records = std::min(limits.max_records, accepts.max_items);
+  }
+  if (accepts.max_bytes > 0) {
+    limits.max_bytes = std::min(limits.max_bytes, accepts.max_bytes);
+  }
+  if (accepts.max_sent_bytes > 0) {
+    const double fits = static_cast<double>(accepts.max_sent_bytes) / coded_share_;
+    limits.max_bytes = std::min(limits.max_bytes, static_cast<std::uint64_t>(fits));
+  }
   return limits;
 }
 
@@ -86,6 +97,12 @@ batch::Options DestinationImpl::BatchLimits() const {
   limits.max_records = static_cast<std::uint32_t>(sizes_.records.Limit(limits.max_records));
   limits.max_bytes = sizes_.bytes.Limit(limits.max_bytes);
   return limits;
+}
+
+// Of messages for several parts each fills only a request of its own.
+std::size_t DestinationImpl::PeekMessages(const batch::Options& limits) const {
+  const std::size_t parts = parted_ ? std::max(1U, options_.contract->accepts().max_parts) : 1;
+  return std::max<std::size_t>(limits.max_records, std::min(kPeekForParts, parts * limits.max_records));
 }
 
 MonoTime DestinationImpl::PrepareWhenDue(batch::Line at, MonoTime now) {
@@ -134,7 +151,7 @@ void DestinationImpl::StartPrepare(batch::Line at, bool newest, MonoTime now) {
   const batch::Options limits = BatchLimits();
   const Result<queue::Pending> pending =
       newest ? deps_.queue.PeekNewest(options_.name, PartOf(at), kProbeMessages, kPeekBytes)
-             : deps_.queue.Peek(options_.name, PartOf(at), limits.max_records, kPeekBytes);
+             : deps_.queue.Peek(options_.name, PartOf(at), PeekMessages(limits), kPeekBytes);
   if (newest && pending && pending->messages.empty()) {
     state.wants = Wants::kFar;
     return;
@@ -194,8 +211,12 @@ void DestinationImpl::Prepare(batch::Line at, bool newest, queue::PrepareRequest
     active->batch = *batch;
     active->backlog = at.backlog;
     active->newest = newest;
-    mean_record_bytes_ =
-        0.8 * mean_record_bytes_ + 0.2 * static_cast<double>(batch->uncompressed_bytes) / std::max(1U, batch->records);
+    if (!batch->unsent()) {
+      parted_ = parted_ || !batch->part.empty();
+      const auto bytes = static_cast<double>(batch->uncompressed_bytes);
+      mean_record_bytes_ = 0.8 * mean_record_bytes_ + 0.2 * bytes / std::max(1U, batch->records);
+      coded_share_ = 0.8 * coded_share_ + 0.2 * static_cast<double>(batch->body.size()) / std::max(1.0, bytes);
+    }
     prepared.push_back(std::move(active));
   }
   StateOf(at).preparing = true;

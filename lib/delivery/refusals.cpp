@@ -103,7 +103,7 @@ void DestinationImpl::LearnSize(const Active& active, Fault fault, const Answer&
   const bool cut_again = active.attempts > 1 && (answer.transport == upload::Transport::kSendFailed ||
                                                  answer.transport == upload::Transport::kReset);
   if (active.batch.records > 1 && (fault == Fault::kTooLarge || too_slow || cut_again)) {
-    sizes_.records.TooMuch(active.batch.records, answer.now);
+    sizes_.records.TooMuch(active.batch.item_count(), answer.now);
     sizes_.bytes.TooMuch(active.batch.uncompressed_bytes, answer.now);
   }
 }

@@ -53,11 +53,13 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.now = now;
   const outcome::Reply reply = ToReply(std::move(response));
   const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
-  answer.verdict = outcome::Judge(reply, options_.contract->response(), outcome::Sent{.record_ids = record_ids},
+  answer.verdict = outcome::Judge(reply, ContractOf(active->batch).response(),
+                                  outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
                                   deps_.clock.Wall());
   for (const auto& [name, value] : answer.verdict.deprecations) {
     Tell("api_deprecated", name + ": " + value);
   }
+  TellOfVerdict(*active, answer.verdict);
   if (!reply.unreachable) {
     first_contact_.Reached();
   }
@@ -68,6 +70,20 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
     return;
   }
   Apply(active, std::move(answer));
+}
+
+// What somebody should look at, whatever becomes of the batch.
+void DestinationImpl::TellOfVerdict(const Active& active, const outcome::Verdict& verdict) {
+  const std::string words =
+      verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail;
+  if (verdict.unexpected) {
+    Tell("unexpected_reply", words);
+  }
+  if (verdict.refused_unnamed) {
+    const std::string count = *verdict.refused_unnamed > 0 ? std::to_string(*verdict.refused_unnamed) : "some";
+    Tell("items_refused_unnamed",
+         count + " of " + std::to_string(active.batch.item_count()) + " items were refused: " + words);
+  }
 }
 
 void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
@@ -97,6 +113,9 @@ void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
       OnFault(active, Fault::kTooLarge, answer);
       break;
     case Action::kBisect:
+      if (verdict.maybe_stored) {
+        CountUnknown(*active);
+      }
       OnFault(active, Fault::kRejected, answer);
       break;
     case Action::kAuth:
@@ -150,7 +169,7 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer)
   }
   TellOfContradiction(passed);
   if (!active->suspicion) {
-    sizes_.records.Passed(active->batch.records, ConfiguredLimits().max_records, answer.now);
+    sizes_.records.Passed(active->batch.item_count(), ConfiguredLimits().max_records, answer.now);
     sizes_.bytes.Passed(active->batch.uncompressed_bytes, ConfiguredLimits().max_bytes, answer.now);
   }
   const bool replay = active->batch.replay != 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -23,6 +24,9 @@ constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
 DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
   for (const ActivePtr& active : line.line) {
+    if (active->batch.unsent()) {
+      continue;
+    }
     if (active->state == Active::State::kReady) {
       if (line.wants == Wants::kNothing) {
         return active;
@@ -44,7 +48,7 @@ DestinationImpl::ActivePtr DestinationImpl::OtherThan(const Active& head, const 
   ActivePtr small;
   ActivePtr newest;
   for (const ActivePtr& active : line.line) {
-    if (active.get() == &head || active->state != Active::State::kReady) {
+    if (active.get() == &head || active->state != Active::State::kReady || active->batch.unsent()) {
       continue;
     }
     if (!far || active->tried_at <= far->tried_at) {
@@ -76,7 +80,7 @@ bool DestinationImpl::TellsMore(const Active& one, const Active& other) {
 void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
   for (const LineState& line : lines_) {
     for (const ActivePtr& other : line.line) {
-      if (other.get() != &active) {
+      if (other.get() != &active && !other->batch.unsent()) {
         attempt.others_wait = true;
         attempt.untried_waits = attempt.untried_waits || other->attempts == 0;
         attempt.smallest = attempt.smallest && (other->alone() || other->batch.records + 1 >= active.batch.records);
@@ -123,7 +127,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
 }
 
 limit::Cost DestinationImpl::CostOf(const Active& active) const {
-  return limit::Cost{1, active.batch.records, active.batch.body.size()};
+  return limit::Cost{1, active.batch.item_count(), active.batch.body.size()};
 }
 
 MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
@@ -152,18 +156,34 @@ MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   return at;
 }
 
-std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const queue::PreparedBatch& batch) const {
+const contract::CloudContract& DestinationImpl::ContractOf(const queue::PreparedBatch& batch) {
+  if (batch.contract == options_.contract->name()) {
+    return *options_.contract;
+  }
+  const auto [known, fresh] = other_contracts_.try_emplace(batch.contract);
+  if (fresh) {
+    if (auto found = contract::FindCloudContract(batch.contract, options_.settings)) {
+      known->second = *std::move(found);
+    }
+  }
+  return known->second ? *known->second : *options_.contract;
+}
+
+std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const queue::PreparedBatch& batch) {
   std::vector<std::pair<std::string, std::string>> headers = {
       {"Content-Type", batch.content_type},
-      {"Accept", "application/json, application/problem+json"},
       // W3C Trace Context: one trace per batch, one span per attempt.
       {"traceparent", "00-" + batch.trace_id + "-" + RandomHex(kSpanBytes) + "-01"}};
   if (!batch.content_encoding.empty()) {
     headers.emplace_back("Content-Encoding", batch.content_encoding);
   }
-  if (const std::string& name = options_.contract->idempotency_header(); !name.empty()) {
-    // A structured field String: the quotes are part of the value (IETF httpapi idempotency-key draft).
-    headers.emplace_back(name, "\"" + batch.idempotency_key + "\"");
+  bool accept = false;
+  for (auto& header : ContractOf(batch).RequestHeaders(builder_.HeaderOf(batch))) {
+    accept = accept || Lower(header.first) == "accept";
+    headers.push_back(std::move(header));
+  }
+  if (!accept) {
+    headers.emplace_back("Accept", "application/json, application/problem+json");
   }
   if (credentials_ != nullptr) {
     for (auto& header : credentials_->Headers()) {
@@ -225,7 +245,8 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   ++in_flight_;
   active->state = Active::State::kSending;
   active->credential = credentials_ != nullptr ? credentials_->version() : 0;
-  upload::Request request{options_.contract->method(), active->batch.path, Headers(active->batch), active->batch.body};
+  upload::Request request{ContractOf(active->batch).method(), active->batch.path, Headers(active->batch),
+                          active->batch.body};
   // What is known against a record, or against the destination, is to come over different connections.
   request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first()));
   request.leave_kept = DoubtsConnection(*active);

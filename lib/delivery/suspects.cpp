@@ -114,6 +114,10 @@ void DestinationImpl::StartRetry(std::int64_t id, const RecordKey& record, MonoT
       return;
     }
     batch = *std::move(rendered);
+    if (batch->unsent() && StillWaits(*batch)) {
+      evidence_.Postpone(record, now);
+      return;
+    }
     active->batch = *batch;
   }
   active->batch.suspect = true;
@@ -151,6 +155,9 @@ bool DestinationImpl::SuspectMayGo(MonoTime now) const {
 
 MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   const ActivePtr& suspect = trying_.front();
+  if (suspect->batch.unsent()) {
+    return now + kIdle;
+  }
   if (draining_ || suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
     return now + kIdle;
   }

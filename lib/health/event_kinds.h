@@ -116,6 +116,9 @@ inline constexpr std::array kEventKinds = {
               "ten minutes after the last refusal"),
     Moment("api_contradicts_itself", Severity::kP2,
            "a record was refused while others were accepted, and is accepted later"),
+    Moment("items_refused_unnamed", Severity::kP2,
+           "a cloud API refused a part of a request without saying which; it is lost"),
+    Moment("unexpected_reply", Severity::kP2, "a reply is not among those that the contract tells of"),
     EventKind{"dead_letters", Severity::kP2, EventNature::kOccurrence, EventSubject::kOther, std::chrono::seconds(0),
               "a cloud API refused records on their own merits", "when the list of dead letters is empty"},
     Condition("config_reload_refused", Severity::kP2, EventSubject::kNone,
@@ -141,6 +144,7 @@ inline constexpr std::array kEventKinds = {
     Moment("quarantined", Severity::kP3, "a payload could not be decoded"),
     Moment("replay_refused", Severity::kP3, "records that were sent again on request were refused"),
     Moment("api_deprecated", Severity::kP3, "a cloud API announced that what we use will end"),
+    Moment("items_left_out", Severity::kP3, "parts of records were left out: the cloud API cannot take them"),
     Moment("odd_reply", Severity::kP3, "a reply was taken although something about it is wrong"),
 };
 

@@ -5,8 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "contract/cloud_contract.h"
-
 namespace packhorse::monitor {
 namespace {
 
@@ -54,8 +52,8 @@ std::set<std::string> Gaps::Untold() const {
 }
 
 bool Gaps::Tell(const std::string& destination, std::string_view outcome, std::string text) {
-  const auto found = contract::FindCloudContract(contract_of_(destination));
-  return !found || !(*found)->TellsGap(outcome) || Store(destination, std::move(text));
+  const auto contract = contract_of_(destination);
+  return contract == nullptr || !contract->TellsGap(outcome) || Store(destination, std::move(text));
 }
 
 bool Gaps::Store(const Key& key, const Gap& gap) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "contract/cloud_contract.h"
 #include "queue/queue.h"
 
 namespace packhorse::monitor {
@@ -24,7 +26,8 @@ std::string GapStream(const std::string& destination);
 class Gaps {
  public:
   // The cloud contract of a destination, as it is configured; empty: there is none of that name.
-  using ContractOf = std::function<std::string(const std::string& destination)>;
+  // Null: the destination is not configured.
+  using ContractOf = std::function<std::shared_ptr<const contract::CloudContract>(const std::string& destination)>;
   Gaps(queue::Queue& queue, const Clock& clock, ContractOf contract_of)
       : queue_(queue), clock_(clock), contract_of_(std::move(contract_of)) {}
 

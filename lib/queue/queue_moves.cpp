@@ -34,12 +34,13 @@ bool HasMembers(const std::vector<std::unique_ptr<PreparedBatch>>& batches) {
 
 // What a settlement says about one member of the batch.
 struct MemberTally {
-  std::set<std::uint32_t> named;  // dead or set aside
+  std::set<std::uint32_t> named;  // dead, set aside or skipped
   std::uint32_t new_suspect = 0;
   std::uint32_t moved = 0;  // records that are in a successor
 };
 
-// Every record of the batch is delivered, dead, set aside, or in exactly one successor, and nothing else is named.
+// Every record of the batch is delivered, dead, set aside, skipped, or in exactly one successor, and nothing else is
+// named.
 Status CheckSettlement(const QueueState& state, const QueueState::Unsettled& unsettled, const Settlement& settlement) {
   const std::vector<Member>& members = unsettled.batch->members;
   std::vector<MemberTally> tallies(members.size());
@@ -66,6 +67,12 @@ Status CheckSettlement(const QueueState& state, const QueueState::Unsettled& uns
       return Refused("a record that is set aside is not of this batch, or named twice");
     }
     ++tally->new_suspect;
+  }
+  for (const SkippedRecord& record : settlement.skipped) {
+    MemberTally* tally = find(record.sequence, record.record);
+    if (tally == nullptr || !tally->named.insert(record.record).second) {
+      return Refused("a skipped record is not of this batch, or named twice");
+    }
   }
   for (const auto& successor : settlement.successors) {
     for (const Member& member : successor->members) {
@@ -277,7 +284,8 @@ void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vec
               settlement.attempts,
               settlement.possible_duplicate,
               clock_.Wall(),
-              *std::move(new_suspects)};
+              *std::move(new_suspects),
+              std::move(settlement.skipped)};
   std::vector<BatchId> ids;
   for (auto& successor : settlement.successors) {
     successor->suspect = unsettled->batch->suspect;
@@ -322,7 +330,9 @@ Result<RedriveOp> QueueImpl::PrepareReplay(const std::vector<std::int64_t>& ids,
     const Result<std::vector<std::uint32_t>> dead = reader_.DeadRecords(op.destination, batch.lane, member.sequence);
     RETURN_IF_ERROR(dead);
     const bool others = dead->size() > replayed[member.sequence].size();
-    op.messages.push_back({member.sequence, others ? Outcome::kRejected : Outcome::kDelivered});
+    const bool whole = replayed[member.sequence].size() == member.total_records;
+    const Outcome rest = others ? Outcome::kRejected : whole ? Partial().worst : Outcome::kDelivered;
+    op.messages.push_back({member.sequence, rest});
   }
   return op;
 }

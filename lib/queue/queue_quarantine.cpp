@@ -42,10 +42,10 @@ Result<QuarantineRetryOp> QueueImpl::PrepareRetry(const PrepareRequest& request)
     }
   }
   for (const Resolution& resolution : request.resolutions) {
-    if (resolution.outcome == Outcome::kDropped && resolution.message) {
+    if (resolution.outcome != Outcome::kQuarantined && resolution.message) {
       messages[resolution.sequence] = {
           resolution.sequence, resolution.message->stream, HourOf(resolution.message->received_at), "", true,
-          resolution.reason};
+          resolution.reason,   resolution.outcome};
     }
   }
   std::set<PartialKey> left;

@@ -16,8 +16,8 @@ constexpr EnumNames<RecordKind, 5> kKindNames{{"telemetry", "state", "metadata",
 constexpr EnumNames<TimeSource, 5> kSourceNames{{"device", "gateway", "network", "relative", "none"}};
 constexpr EnumNames<TimeQuality, 9> kQualityNames{
     {"ok", "late", "future", "unsynced", "no_zone", "ambiguous", "implausible", "unparsed", "absent"}};
-constexpr EnumNames<Outcome, 6> kOutcomeNames{
-    {"delivered", "deduplicated", "expired", "dropped", "quarantined", "rejected"}};
+constexpr EnumNames<Outcome, 8> kOutcomeNames{
+    {"delivered", "deduplicated", "expired", "dropped", "quarantined", "rejected", "skipped", "ignored"}};
 constexpr EnumNames<RetainedPolicy, 3> kRetainedNames{{"state", "ignore", "telemetry"}};
 constexpr EnumNames<Overflow, 3> kOverflowNames{{"drop_oldest", "drop_newest", "block"}};
 

@@ -94,7 +94,7 @@ void Gateway::Build(Unit& unit) {
   options.endpoint.base_url = "https://cloud.invalid";
   options.batch.max_records = reloads_ % 2 == 0 ? 100 : 40;
   options.batch.max_age = 10min;
-  options.gzip = false;
+  options.coding.clear();
   Result<std::unique_ptr<delivery::Destination>> made = delivery::MakeDestination(
       std::move(options), nullptr,
       delivery::Dependencies{*queue_, *queue_, unit.cloud, events_, machine_.clock(), streams_, nullptr});

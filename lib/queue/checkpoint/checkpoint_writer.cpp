@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "queue/segment/batch_layout.h"
 #include "queue/segment/message_codec.h"
 #include "queue/sqlite/compact.h"
 #include "queue/sqlite/transaction.h"
@@ -307,6 +308,7 @@ Status CheckpointWriter::WriteBatches(const Changes& changes) {
 
 Status CheckpointWriter::InsertBatch(DestinationId destination, const PreparedBatch& batch) {
   const std::string members = EncodeMembers(batch.members);
+  const std::string layout = EncodeLayout(batch);
   const std::string_view path = batch.path;
   const std::string_view key = batch.idempotency_key;
   const std::string_view trace = batch.trace_id;
@@ -316,13 +318,13 @@ Status CheckpointWriter::InsertBatch(DestinationId destination, const PreparedBa
   return Run(
       "INSERT INTO batches(id, destination, lane, first_sequence, first_record, idempotency_key, trace_id, contract,"
       " path, content_type, content_encoding, uncompressed_bytes, records, members, replayed, created_at, oldest_at,"
-      " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      " body, layout) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       batch.id, destination, Number(batch.lane), batch.members.front().sequence, batch.members.front().first_record,
       key, trace, contract, path, type, encoding, batch.uncompressed_bytes, batch.records, Statement::AsBlob(members),
       batch.suspect    ? kMadeOfSuspect
       : batch.replayed ? 1
                        : 0,
-      Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body));
+      Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body), Statement::AsBlob(layout));
 }
 
 Status CheckpointWriter::WritePartials(const Changes& changes) {

@@ -5,6 +5,7 @@
 
 #include "queue/journal/bytes.h"
 #include "queue/operation/operation_kind.h"
+#include "queue/segment/batch_layout.h"
 #include "queue/segment/message_codec.h"
 
 namespace packhorse::queue {
@@ -25,9 +26,14 @@ void PutLedgerKey(std::string& out, const LedgerKey& key) {
 
 // What was a flag before there were replays: 0 and 1 mean what they did.
 void PutOrigin(std::string& out, const PreparedBatch& batch) {
-  out += static_cast<char>(batch.replay != 0 ? kOfReplay : batch.suspect ? kOfSuspect : batch.replayed ? 1 : 0);
+  const std::string layout = EncodeLayout(batch);
+  const unsigned origin = batch.replay != 0 ? kOfReplay : batch.suspect ? kOfSuspect : batch.replayed ? 1U : 0U;
+  out += static_cast<char>(origin | (layout.empty() ? 0U : kHasLayout));
   if (batch.replay != 0) {
     PutSigned(out, batch.replay);
+  }
+  if (!layout.empty()) {
+    PutText(out, layout);
   }
 }
 
@@ -140,12 +146,19 @@ void Put(std::string& out, const SettleOp& op) {
   PutText(out, op.provider_request_id);
   PutVarint(out, op.attempts);
   out += static_cast<char>((op.possible_duplicate ? kPossibleDuplicate : 0U) |
-                           (op.new_suspects.empty() ? 0U : kSetsAside));
+                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips));
   PutTime(out, op.at);
   if (!op.new_suspects.empty()) {
     PutVarint(out, op.new_suspects.size());
     for (const NewSuspect& new_suspect : op.new_suspects) {
       PutAside(out, new_suspect);
+    }
+  }
+  if (!op.skipped.empty()) {
+    PutVarint(out, op.skipped.size());
+    for (const SkippedRecord& skipped : op.skipped) {
+      PutVarint(out, skipped.sequence);
+      PutVarint(out, skipped.record);
     }
   }
 }
@@ -270,7 +283,9 @@ void Put(std::string& out, const QuarantineRetryOp& op) {
     PutVarint(out, message.stream);
     PutSigned(out, message.received_hour);
     PutText(out, message.reason);
-    PutFlag(out, message.ends);
+    out += static_cast<char>(!message.ends                      ? kInBatch
+                             : message.end == Outcome::kDropped ? kEndsDropped
+                                                                : static_cast<unsigned>(LedgerCode(message.end)));
     PutText(out, message.end_reason);
   }
   PutBatches(out, op.batches);

@@ -87,6 +87,7 @@ struct SettleOp {
   bool possible_duplicate = false;
   WallTime at{};
   std::vector<NewSuspect> new_suspects;
+  std::vector<SkippedRecord> skipped;
 };
 
 // Of a dead letter or of a suspect.
@@ -180,8 +181,9 @@ struct QuarantineRetryOp {
     StreamId stream = 0;
     std::int32_t received_hour = 0;
     std::string reason;      // why it was in quarantine
-    bool ends = false;       // as dropped; else it is in a batch
+    bool ends = false;       // else it is in a batch
     std::string end_reason;  // of one that ends
+    Outcome end = Outcome::kDropped;
   };
   DestinationId destination = 0;
   Lane lane = Lane::kNormal;

@@ -24,6 +24,7 @@ enum class Kind : std::uint8_t {
 // What a settlement's byte of flags says.
 inline constexpr unsigned kPossibleDuplicate = 1;
 inline constexpr unsigned kSetsAside = 2;  // the records that are set aside follow at the end
+inline constexpr unsigned kSkips = 4;      // the records that are skipped follow behind these
 // What of a suspect.
 enum class SuspectPart : std::uint8_t { kRetry, kEnd };
 
@@ -31,5 +32,10 @@ enum class SuspectPart : std::uint8_t { kRetry, kEnd };
 // a suspect.
 inline constexpr unsigned kOfReplay = 2;
 inline constexpr unsigned kOfSuspect = 3;
+// Added to it: the batch's layout follows.
+inline constexpr unsigned kHasLayout = 16;
+// How a message of a quarantine retry ends: not at all, or as dropped; else the outcome's number in the ledger.
+inline constexpr unsigned kInBatch = 0;
+inline constexpr unsigned kEndsDropped = 1;
 
 }  // namespace packhorse::queue

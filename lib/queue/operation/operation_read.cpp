@@ -6,6 +6,7 @@
 #include "queue/journal/bytes.h"
 #include "queue/operation/operation.h"
 #include "queue/operation/operation_kind.h"
+#include "queue/segment/batch_layout.h"
 #include "queue/segment/message_codec.h"
 
 namespace packhorse::queue {
@@ -38,7 +39,17 @@ class In {
   }
   Outcome ReadOutcome() {
     const unsigned outcome = bytes_.Byte();
-    good_ = good_ && outcome <= static_cast<unsigned>(Outcome::kRejected);
+    good_ = good_ && outcome <= static_cast<unsigned>(kLastOutcome);
+    return static_cast<Outcome>(outcome);
+  }
+  Outcome ReadEnd(bool& ends) {
+    const unsigned how = bytes_.Byte();
+    ends = how != kInBatch;
+    if (how == kInBatch || how == kEndsDropped) {
+      return Outcome::kDropped;
+    }
+    const unsigned outcome = how - static_cast<unsigned>(LedgerCode(Outcome{}));
+    good_ = good_ && outcome <= static_cast<unsigned>(kLastOutcome);
     return static_cast<Outcome>(outcome);
   }
   Replay::State ReadReplayState() {
@@ -83,11 +94,15 @@ class In {
     if (good_) {
       batch->members = *std::move(members);
     }
-    const unsigned origin = Byte();
+    const unsigned first = Byte();
+    const unsigned origin = first & ~kHasLayout;
     batch->replayed = origin == 1;
     batch->replay = origin == kOfReplay ? Signed() : 0;
     batch->suspect = origin == kOfSuspect;
     good_ = good_ && origin <= kOfSuspect;
+    if ((first & kHasLayout) != 0) {
+      good_ = DecodeLayout(View(), *batch) && good_;
+    }
     batch->created_at = Time();
     batch->oldest_at = Time();
     return batch;
@@ -208,6 +223,12 @@ SettleOp GetSettle(In& in) {
   op.at = in.Time();
   if ((flags & kSetsAside) != 0) {
     in.List([&] { op.new_suspects.push_back(GetAside(in)); });
+  }
+  if ((flags & kSkips) != 0) {
+    in.List([&] {
+      const Sequence sequence = in.Number();
+      op.skipped.push_back(SkippedRecord{sequence, in.Number<std::uint32_t>()});
+    });
   }
   return op;
 }
@@ -348,7 +369,7 @@ QuarantineRetryOp GetQuarantineRetry(In& in) {
     message.stream = in.Number<StreamId>();
     message.received_hour = in.Signed<std::int32_t>();
     message.reason = in.Text();
-    message.ends = in.Flag();
+    message.end = in.ReadEnd(message.ends);
     message.end_reason = in.Text();
     op.messages.push_back(std::move(message));
   });

@@ -65,10 +65,16 @@ bool IsSetAside(const SettleOp& op, Sequence sequence, std::uint32_t record) {
   });
 }
 
+bool IsSkipped(const SettleOp& op, Sequence sequence, std::uint32_t record) {
+  return std::any_of(op.skipped.begin(), op.skipped.end(), [&](const SkippedRecord& skipped) {
+    return skipped.sequence == sequence && skipped.record == record;
+  });
+}
+
 }  // namespace
 
 bool QueueState::IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record) {
-  return !IsBuried(op, sequence, record) && !IsSetAside(op, sequence, record) &&
+  return !IsBuried(op, sequence, record) && !IsSetAside(op, sequence, record) && !IsSkipped(op, sequence, record) &&
          std::none_of(op.successors.begin(), op.successors.end(),
                       [&](const BatchPtr& successor) { return Carries(*successor, sequence, record); });
 }
@@ -257,12 +263,14 @@ void QueueState::Apply(const PrepareOp& op, MonoTime now) {
 
 void QueueState::SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op) {
   std::uint32_t dead = 0;
+  std::uint32_t skipped = 0;
   std::uint32_t delivered = 0;
   for (std::uint32_t record = member.first_record; record < member.first_record + member.records; ++record) {
     if (!op.dead_letters.empty() && IsBuried(op, member.sequence, record)) {
       ++dead;
-    } else if (IsDelivered(op, member.sequence, record)) {
-      ++delivered;
+    } else if (const bool passed_over = IsSkipped(op, member.sequence, record);
+               passed_over || IsDelivered(op, member.sequence, record)) {
+      ++(passed_over ? skipped : delivered);
       const DeadKey key{unsettled.batch->lane, member.sequence, unsettled.destination, record};
       if (unsettled.batch->replayed) {
         ForgetLetter(key);
@@ -278,18 +286,23 @@ void QueueState::SettleMember(const Unsettled& unsettled, const Member& member, 
   if (dead > 0) {
     Count(member.received_hour, member.stream, destination, LedgerCode(Outcome::kRejected), "", 0, dead);
   }
-  if (delivered + dead == 0) {
+  if (skipped > 0) {
+    Count(member.received_hour, member.stream, destination, LedgerCode(Outcome::kSkipped), "", 0, skipped);
+  }
+  if (delivered + dead + skipped == 0) {
     return;
   }
-  SettleRecords(PartialKey{destination, unsettled.batch->lane, member.sequence}, member, delivered + dead,
-                dead > 0 ? Outcome::kRejected : Outcome::kDelivered);
+  SettleRecords(PartialKey{destination, unsettled.batch->lane, member.sequence}, member, delivered + dead + skipped,
+                dead > 0        ? Outcome::kRejected
+                : delivered > 0 ? Outcome::kDelivered
+                                : Outcome::kSkipped);
 }
 
 void QueueState::SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst) {
   bool exists = false;
   Partial partial = FindPartial(key, exists);
   partial.settled += records;
-  partial.worst = std::max(partial.worst, worst);
+  partial.worst = WorseOf(partial.worst, worst);
   if (partial.settled < member.total_records) {
     partials_[key] = partial;
     changes_->partials[key] = partial;

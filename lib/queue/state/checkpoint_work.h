@@ -61,7 +61,7 @@ struct PartialKey {
 // A message of which some records are settled; 0 of them: the row goes.
 struct Partial {
   std::uint32_t settled = 0;
-  Outcome worst = Outcome::kDelivered;
+  Outcome worst = Outcome::kIgnored;  // of what is settled: nothing yet
 };
 
 struct DeadRow {

@@ -45,8 +45,7 @@ void QueueState::Apply(const QuarantineRetryOp& op, MonoTime /*now*/) {
     Count(message.received_hour, message.stream, op.destination, LedgerCode(Outcome::kQuarantined), message.reason, -1,
           0);
     if (message.ends) {
-      Count(message.received_hour, message.stream, op.destination, LedgerCode(Outcome::kDropped), message.end_reason, 1,
-            0);
+      Count(message.received_hour, message.stream, op.destination, LedgerCode(message.end), message.end_reason, 1, 0);
       changes_->quarantined_for[key] = QuarantinedFor{QuarantinedFor::State::kGone, ""};
     } else {
       Count(0, message.stream, op.destination, kLedgerPending, std::string(1, Letter(op.lane)), 1, 0);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "queue/segment/batch_layout.h"
 #include "queue/segment/message_codec.h"
 #include "queue/segment/trim.h"
 #include "queue/tables/rows.h"
@@ -95,16 +96,18 @@ Status WriteReplays(Database& db, const Changes& changes) {
 Status InsertReplayBatch(Database& db, DestinationId destination, const PreparedBatch& batch) {
   Result<Statement> insert = db.Prepare(
       "INSERT INTO replay_batches(id, destination, lane, idempotency_key, trace_id, contract, path, content_type,"
-      " content_encoding, uncompressed_bytes, records, members, replay, created_at, oldest_at, body)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      " content_encoding, uncompressed_bytes, records, members, replay, created_at, oldest_at, body, layout)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   RETURN_IF_ERROR(insert);
   const std::string members = EncodeMembers(batch.members);
+  const std::string layout = EncodeLayout(batch);
   const auto text = [](const std::string& value) { return std::string_view(value); };
   return insert
       ->Bind(batch.id, destination, Number(batch.lane), text(batch.idempotency_key), text(batch.trace_id),
              text(batch.contract), text(batch.path), text(batch.content_type), text(batch.content_encoding),
              batch.uncompressed_bytes, batch.records, Statement::AsBlob(members), batch.replay,
-             Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body))
+             Micros(batch.created_at), Micros(batch.oldest_at), Statement::AsBlob(batch.body),
+             Statement::AsBlob(layout))
       .Run();
 }
 

@@ -4,19 +4,20 @@
 #include <utility>
 #include <vector>
 
+#include "queue/segment/batch_layout.h"
 #include "queue/segment/message_codec.h"
 
 namespace packhorse::queue {
 
 const char* const kBatchColumns =
     "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
-    " members, replayed, created_at, oldest_at, body, destination";
+    " members, replayed, created_at, oldest_at, body, destination, layout";
 
 namespace {
 
 constexpr const char* kReplayBatchColumns =
     "id, lane, idempotency_key, trace_id, contract, path, content_type, content_encoding, uncompressed_bytes, records,"
-    " members, replay, created_at, oldest_at, body, destination";
+    " members, replay, created_at, oldest_at, body, destination, layout";
 
 }  // namespace
 
@@ -45,6 +46,7 @@ Result<PreparedBatch> BatchFromRow(const Statement& row) {
   batch.created_at = FromMicros(row.Int(12));
   batch.oldest_at = FromMicros(row.Int(13));
   batch.body = row.Blob(14);
+  RETURN_IF_ERROR(DecodeLayout(row.Blob(16), batch));
   return batch;
 }
 

@@ -139,6 +139,11 @@ INSERT OR IGNORE INTO quarantined_for(lane, sequence, destination, reason)
   SELECT q.lane, q.sequence, s.destination, q.reason FROM quarantine AS q JOIN subscriptions AS s
   ON s.stream = q.stream AND s.lane = q.lane AND q.sequence >= s.from_sequence
   AND (s.through_sequence IS NULL OR q.sequence <= s.through_sequence);
+)sql",
+    // 2.1: what a cloud contract made of a batch.
+    R"sql(
+ALTER TABLE batches ADD COLUMN layout BLOB NOT NULL DEFAULT x'';
+ALTER TABLE replay_batches ADD COLUMN layout BLOB NOT NULL DEFAULT x'';
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;

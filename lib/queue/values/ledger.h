@@ -29,6 +29,8 @@ struct LedgerRow {
   std::uint64_t deduplicated = 0;
   std::uint64_t expired = 0;
   std::uint64_t dropped = 0;
+  std::uint64_t skipped = 0;  // not for this destination's API
+  std::uint64_t ignored = 0;  // nothing to upload
   std::uint64_t pending = 0;
   std::uint64_t records_delivered = 0;
   std::uint64_t records_rejected = 0;
@@ -44,12 +46,14 @@ struct LedgerCounter {
   Outcome outcome;
   std::uint64_t LedgerRow::*messages;
 };
-inline constexpr std::array<LedgerCounter, 6> kLedgerCounters = {{{Outcome::kDelivered, &LedgerRow::delivered},
+inline constexpr std::array<LedgerCounter, 8> kLedgerCounters = {{{Outcome::kDelivered, &LedgerRow::delivered},
                                                                   {Outcome::kRejected, &LedgerRow::rejected},
                                                                   {Outcome::kQuarantined, &LedgerRow::quarantined},
                                                                   {Outcome::kDeduplicated, &LedgerRow::deduplicated},
                                                                   {Outcome::kExpired, &LedgerRow::expired},
-                                                                  {Outcome::kDropped, &LedgerRow::dropped}}};
+                                                                  {Outcome::kDropped, &LedgerRow::dropped},
+                                                                  {Outcome::kSkipped, &LedgerRow::skipped},
+                                                                  {Outcome::kIgnored, &LedgerRow::ignored}}};
 
 inline bool LedgerRow::Balanced() const {
   std::uint64_t ended = 0;

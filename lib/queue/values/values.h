@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,7 +79,18 @@ struct PreparedBatch {
   bool maybe_sent = false;      // taken up again after a restart: an earlier attempt may have succeeded
   WallTime created_at{};        // of a part or remainder of another batch: when that one was made
   WallTime oldest_at{};         // received_at of its oldest message
+  // What its cloud contract made of it, for whoever cuts it again: see contract/cloud_contract.h.
+  std::string part;                  // of a contract that makes one request per part
+  std::vector<std::uint32_t> items;  // of each record; empty: one each
+  std::uint64_t items_begin = 0;     // in the body before its coding; both 0: not noted
+  std::uint64_t items_end = 0;
 
+  // What the API counts.
+  std::uint64_t item_count() const {
+    return items.empty() ? records : std::accumulate(items.begin(), items.end(), std::uint64_t{0});
+  }
+  // Its records end without an upload: it only waits for the settlement that says how.
+  bool unsent() const { return body.empty(); }
   // Sent again on request, hence flagged.
   bool again() const { return replayed || replay != 0; }
 };
@@ -86,7 +98,7 @@ struct PreparedBatch {
 // A message that ends without an upload to this destination.
 struct Resolution {
   Sequence sequence = 0;
-  Outcome outcome = Outcome::kQuarantined;  // kQuarantined, kDropped or kDeduplicated
+  Outcome outcome = Outcome::kQuarantined;  // kQuarantined, kDropped, kDeduplicated, kSkipped or kIgnored
   std::string reason;                       // short and stable, becomes the ledger's reason
   std::string detail;                       // for people
   std::optional<RawMessage> message;        // where the caller has it at hand; else the queue reads it
@@ -118,11 +130,19 @@ struct DeadRecord {
   int http_status = 0;
 };
 
-// What became of a prepared batch. Every record of it is delivered, dead, set aside, or in exactly one successor.
+// A record of a batch that ends as skipped.
+struct SkippedRecord {
+  Sequence sequence = 0;
+  std::uint32_t record = 0;  // index within its message
+};
+
+// What became of a prepared batch. Every record of it is delivered, dead, set aside, skipped, or in exactly one
+// successor.
 struct Settlement {
   BatchId batch = 0;
   std::vector<DeadRecord> dead;
   std::vector<SetAsideRecord> set_aside;
+  std::vector<SkippedRecord> skipped;
   std::vector<std::unique_ptr<PreparedBatch>>
       successors;  // prepared in the same transaction; they go first, in this order
   // For the log of settled batches.

@@ -99,13 +99,13 @@ class DeliveryTest : public ::testing::Test {
     Options options;
     options.name = "cloud";
     options.gateway_id = "gw-1";
-    options.contract = *contract::FindCloudContract("packhorse-ingest@1");
+    options.contract = contract_;
     options.endpoint.base_url = "https://cloud.invalid";
     options.endpoint.timeout = timeout_;
     options.batch.max_records = max_records_;
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
-    options.gzip = false;
+    options.coding.clear();
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
@@ -188,6 +188,7 @@ class DeliveryTest : public ::testing::Test {
   std::chrono::milliseconds timeout_{30'000};
   bool live_first_ = false;
   bool keeps_order_ = false;
+  std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
   std::unique_ptr<auth::Credentials> credentials_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;

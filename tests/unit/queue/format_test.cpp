@@ -216,6 +216,42 @@ TEST_P(FormatTest, AMigratedQueueKeepsEverythingAndGoesOn) {
   ExpectWorks();
 }
 
+TEST_P(FormatTest, AQueueOfFormat20OpensAndItsBatchesHaveNoLayout) {
+  Reopen();
+  Append("p");
+  Append("q");
+  PrepareNext(1);
+  queue_.reset();
+  {
+    Database db = Db();
+    Execute(db,
+            "ALTER TABLE batches DROP COLUMN layout; ALTER TABLE replay_batches DROP COLUMN layout;"
+            "UPDATE meta SET value = '2.0' WHERE key = 'format'; PRAGMA user_version = 6");
+  }
+  Reopen();
+  const auto batches = queue_->PreparedBatches("cloud");
+  ASSERT_EQ(batches->size(), 1U);
+  EXPECT_EQ(batches->front().items_end, 0U);
+  EXPECT_EQ(batches->front().part, "");
+  ASSERT_TRUE(Settle(Delivered(batches->front().id)));
+  shape_ = [](PreparedBatch& batch) {
+    batch.part = "x";
+    batch.items = {3};
+    batch.items_begin = 1;
+    batch.items_end = 2;
+  };
+  const BatchId next = PrepareNext(1);
+  ExpectVerified();
+  Reopen();
+  EXPECT_EQ(queue_->PreparedBatches("cloud")->front().part, "x");
+  EXPECT_EQ(queue_->PreparedBatches("cloud")->front().items, std::vector<std::uint32_t>{3});
+  EXPECT_EQ(queue_->PreparedBatches("cloud")->front().items_end, 2U);
+  ASSERT_TRUE(Settle(Delivered(next)));
+  queue_.reset();
+  Database db = Db();
+  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.1\n");
+}
+
 TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {
   Reopen();
   Append("before");

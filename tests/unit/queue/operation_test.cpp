@@ -96,7 +96,8 @@ std::vector<Operation> Samples() {
                         4,
                         true,
                         kNow,
-                        {}};
+                        {},
+                        {{7, 2}, {9, 0}}};
   SettleOp new_suspect = settle;
   new_suspect.new_suspects.push_back(
       NewSuspect{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},
@@ -108,28 +109,28 @@ std::vector<Operation> Samples() {
                          {DeadKey{Lane::kBulk, 7, 2, 1}, DeadKey{Lane::kBulk, 9, 2, 0}},
                          {{7, Outcome::kRejected}, {9, Outcome::kDelivered}},
                          MakeBatch(24)};
-  return {
-      ArrivalOp{Lane::kUrgent, 1ULL << 40U, MakeMessage(), "too_large", "300 bytes"},
-      count,
-      prepare,
-      settle,
-      replay,
-      SplitOp{2, Lane::kNormal, 77, 12, 0, 0},
-      SplitOp{2, Lane::kNormal, 77, 13, 12, 4},
-      new_suspect,
-      SuspectRetryOp{{Lane::kBulk, 9, 2, 2}, MakeSuspectBatch()},
-      SuspectEndOp{
-          {Lane::kBulk, 9, 2, 2}, Outcome::kRejected, settle.dead_letters.front(), kNow, "key-9", 500, "req-2", 4},
-      SuspectEndOp{{Lane::kBulk, 9, 2, 2}, Outcome::kDropped, std::nullopt, kNow, "key-9", 500, "req-2", 4},
-      QuarantineRetryOp{2,
-                        Lane::kBulk,
-                        {{7, 3, 498'656, "unknown_stream", false, ""}, {9, 4, 498'657, "invalid_json", true, "empty"}},
-                        {MakeBatch(11)}},
-      GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}, kNow},
-      ClockOp{7, Lane::kBulk, 40, std::nullopt},
-      ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
-      ReplayStateOp{MakeReplay()},
-      ReplayPrepareOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
+  return {ArrivalOp{Lane::kUrgent, 1ULL << 40U, MakeMessage(), "too_large", "300 bytes"},
+          count,
+          prepare,
+          settle,
+          replay,
+          SplitOp{2, Lane::kNormal, 77, 12, 0, 0},
+          SplitOp{2, Lane::kNormal, 77, 13, 12, 4},
+          new_suspect,
+          SuspectRetryOp{{Lane::kBulk, 9, 2, 2}, MakeSuspectBatch()},
+          SuspectEndOp{
+              {Lane::kBulk, 9, 2, 2}, Outcome::kRejected, settle.dead_letters.front(), kNow, "key-9", 500, "req-2", 4},
+          SuspectEndOp{{Lane::kBulk, 9, 2, 2}, Outcome::kDropped, std::nullopt, kNow, "key-9", 500, "req-2", 4},
+          QuarantineRetryOp{2,
+                            Lane::kBulk,
+                            {{7, 3, 498'656, "unknown_stream", false, "", Outcome::kDropped},
+                             {9, 4, 498'657, "invalid_json", true, "empty", Outcome::kIgnored}},
+                            {MakeBatch(11)}},
+          GiveUpOp{2, Lane::kNormal, 12, 90, Outcome::kExpired, "max_age", {{3, 498'656, 10}, {4, 498'657, 1}}, kNow},
+          ClockOp{7, Lane::kBulk, 40, std::nullopt},
+          ClockOp{8, Lane::kNormal, 0, ClockOp::Learnt{kNow, std::chrono::nanoseconds(-3)}},
+          ReplayStateOp{MakeReplay()},
+          ReplayPrepareOp{5, Lane::kBulk, 90, 2, 1, {MakeReplayBatch()}, kNow}};
 }
 
 TEST(OperationTest, EveryKindRoundTrips) {
@@ -179,6 +180,49 @@ TEST(OperationTest, FieldsComeBackInTheirPlaces) {
   EXPECT_EQ(again.skipped, 1U);
   EXPECT_EQ(again.batches[0]->replay, 5);
   EXPECT_FALSE(again.batches[0]->replayed);
+}
+
+TEST(OperationTest, LayoutOfABatchComesBackAndCostsNothingWhereThereIsNone) {
+  PreparedBatch batch = *MakeBatch(7);
+  const std::size_t without = EncodeBatch(batch).size();
+  batch.part = "device-17";
+  batch.items = {1, 0, 300, 2};
+  batch.items_begin = 12;
+  batch.items_end = 4'000;
+  const std::string bytes = EncodeBatch(batch);
+  EXPECT_GT(bytes.size(), without);
+  const Result<BatchPtr> read = DecodeBatch(bytes);
+  ASSERT_TRUE(read);
+  EXPECT_EQ((*read)->part, batch.part);
+  EXPECT_EQ((*read)->items, batch.items);
+  EXPECT_EQ((*read)->items_begin, 12U);
+  EXPECT_EQ((*read)->items_end, 4'000U);
+  EXPECT_TRUE((*read)->replayed);
+  EXPECT_EQ((*DecodeBatch(EncodeBatch(*MakeBatch(7))))->items_end, 0U);
+}
+
+TEST(OperationTest, LayoutThatContradictsItsBatchIsRefused) {
+  PreparedBatch batch = *MakeBatch(7);
+  batch.items = {1, 2};  // of four records
+  batch.items_end = 1;
+  EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
+  batch.items = {1, 1, 1, 1, 1};
+  EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
+  batch.items.clear();
+  batch.items_begin = 2;
+  EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
+}
+
+TEST(OperationTest, SkippedRecordsAndEndingsComeBack) {
+  const std::vector<Operation> samples = Samples();
+  const auto settle = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[3])));
+  ASSERT_EQ(settle.skipped.size(), 2U);
+  EXPECT_EQ(settle.skipped[0].sequence, 7U);
+  EXPECT_EQ(settle.skipped[0].record, 2U);
+  QuarantineRetryOp retry{2, Lane::kBulk, {{9, 4, 1, "invalid_json", true, "kind", Outcome::kSkipped}}, {}};
+  retry = std::get<QuarantineRetryOp>(*DecodeOperation(EncodeOperation(retry)));
+  EXPECT_TRUE(retry.messages[0].ends);
+  EXPECT_EQ(retry.messages[0].end, Outcome::kSkipped);
 }
 
 // As releases of format 1 wrote it: without when that was.

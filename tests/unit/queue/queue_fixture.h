@@ -80,6 +80,9 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
     }
     batch->created_at = clock_.Wall();
     batch->oldest_at = messages.empty() ? WallTime{} : messages.front().message.received_at;
+    if (shape_ != nullptr) {
+      shape_(*batch);
+    }
     return batch;
   }
 
@@ -118,6 +121,8 @@ class QueueTest : public ::testing::TestWithParam<Mode> {
     settlement.attempts = 1;
     return settlement;
   }
+
+  void (*shape_)(PreparedBatch&) = nullptr;  // what MakeBatch() does besides
 
   LedgerRow Row(const std::string& stream = "telemetry", const std::string& destination = "cloud") {
     const Result<Ledger> ledger = queue_->ReadLedger();

@@ -174,6 +174,49 @@ TEST_P(QueueTest, MessageEndsWithTheWorstOfItsRecords) {
   ExpectVerified();
 }
 
+TEST_P(QueueTest, SkippedRecordsEndWithoutBeingDelivered) {
+  Append("p");
+  Append("q");
+  const BatchId id = PrepareNext(2, 2);
+  Settlement settlement = Delivered(id);
+  settlement.skipped = {{1, 0}, {1, 1}, {2, 1}};
+  ASSERT_TRUE(Settle(std::move(settlement)));
+  LedgerRow row = Row();
+  EXPECT_EQ(row.skipped, 1U) << "of the second one a record was sent";
+  EXPECT_EQ(row.delivered, 1U);
+  EXPECT_EQ(row.records_delivered, 1U);
+  EXPECT_EQ(row.pending, 0U);
+  ExpectVerified();
+  Reopen();
+  EXPECT_EQ(Row().skipped, 1U);
+}
+
+TEST_P(QueueTest, RecordIsNotSkippedAndDeadAtOnce) {
+  Append("p");
+  Settlement settlement = Delivered(PrepareNext(1, 2));
+  settlement.skipped = {{1, 0}};
+  settlement.dead.push_back(DeadRecord{1, 0, "unfit", "", "", 0});
+  EXPECT_FALSE(Settle(std::move(settlement)));
+  EXPECT_EQ(Row().pending, 1U);
+}
+
+TEST_P(QueueTest, MessagesThatAreSkippedOrIgnoredAreCounted) {
+  Append("p");
+  Append("q");
+  const Result<Pending> pending = queue_->Peek("cloud", Lane::kNormal, 10, 1'000);
+  PrepareRequest request{"cloud", Lane::kNormal, 1, 2, {}, {}};
+  request.resolutions.push_back({1, Outcome::kSkipped, "kind", "", pending->messages[0].message});
+  request.resolutions.push_back({2, Outcome::kIgnored, "clears_retained", "", pending->messages[1].message});
+  std::optional<Result<std::vector<BatchId>>> prepared;
+  queue_->Prepare(std::move(request), [&](Result<std::vector<BatchId>> ids) { prepared = std::move(ids); });
+  ASSERT_TRUE(Await(prepared));
+  Reopen();
+  EXPECT_EQ(Row().skipped, 1U);
+  EXPECT_EQ(Row().ignored, 1U);
+  EXPECT_EQ(Row().pending, 0U);
+  ExpectVerified();
+}
+
 TEST_P(QueueTest, RecordsLeftForASuccessorKeepTheMessagePendingUntilTheLast) {
   Append("p");
   const BatchId id = PrepareNext(1, 4);

@@ -59,6 +59,16 @@ TEST(RecordNames, OutcomesAreThoseOfTheLedgerFromBestToWorst) {
   EXPECT_LT(Outcome::kDelivered, Outcome::kDeduplicated);
   EXPECT_LT(Outcome::kDropped, Outcome::kQuarantined);
   EXPECT_LT(Outcome::kQuarantined, Outcome::kRejected);
+  EXPECT_EQ(Name(Outcome::kSkipped), "skipped");
+  EXPECT_EQ(Name(Outcome::kIgnored), "ignored");
+}
+
+TEST(RecordNames, WorseOfTwoOutcomesCountsAndWhatIsSkippedCountsLeast) {
+  EXPECT_EQ(WorseOf(Outcome::kDelivered, Outcome::kRejected), Outcome::kRejected);
+  EXPECT_EQ(WorseOf(Outcome::kQuarantined, Outcome::kDropped), Outcome::kQuarantined);
+  EXPECT_EQ(WorseOf(Outcome::kDelivered, Outcome::kSkipped), Outcome::kDelivered);
+  EXPECT_EQ(WorseOf(Outcome::kSkipped, Outcome::kRejected), Outcome::kRejected);
+  EXPECT_EQ(WorseOf(Outcome::kIgnored, Outcome::kSkipped), Outcome::kSkipped);
 }
 
 TEST(RecordNames, PoliciesAreThoseOfTheConfiguration) {

@@ -1,0 +1,117 @@
+#include "delivery/batch_draft.h"
+
+#include <cstddef>
+#include <map>
+
+namespace packhorse::delivery {
+namespace {
+
+// Room for the key, which is given at last.
+constexpr std::size_t kKeyDigits = 26;
+
+}  // namespace
+
+BatchBuilder::Assembly::Assembly(const BatchBuilder& builder, queue::PrepareRequest& request,
+                                 const batch::Options& limits)
+    : builder_(builder),
+      request_(request),
+      limits_(limits),
+      created_at_(builder.clock_.Wall()),
+      unsent_(builder.NewDraft(request.lane, created_at_, request.replay)) {}
+
+BatchBuilder::Assembly::Open BatchBuilder::Assembly::MakeOpen(const std::string& part, Sequence taken) const {
+  Draft draft = builder_.NewDraft(request_.lane, created_at_, request_.replay);
+  draft.taken = std::max(draft.taken, taken);
+  contract::BatchHeader header = builder_.HeaderOf(*draft.batch);
+  header.batch_id = std::string(kKeyDigits, '0');
+  header.part = part;
+  return Open{part, std::move(draft), batch::Filler(limits_, builder_.options_.contract->EnvelopeBytes(header))};
+}
+
+const BatchBuilder::Assembly::Open* BatchBuilder::Assembly::Find(const std::string& part) const {
+  const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.part == part; });
+  return found == open_.end() ? nullptr : &*found;
+}
+
+BatchBuilder::Assembly::Open& BatchBuilder::Assembly::OpenFor(const std::string& part) {
+  const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.part == part; });
+  return found == open_.end() ? open_.emplace_back(MakeOpen(part, 0)) : *found;
+}
+
+bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>& records) const {
+  struct Size {
+    std::uint64_t bytes = 0;
+    std::uint32_t items = 0;
+  };
+  std::map<std::string_view, Size> parts;
+  for (const contract::RenderedRecord& record : records) {
+    if (record.fate == contract::RenderedRecord::Fate::kItems) {
+      Size& size = parts[record.part];
+      size.bytes += record.text.size();
+      size.items += record.items();
+    }
+  }
+  std::size_t fresh = 0;
+  for (const auto& [part, size] : parts) {
+    const Open* open = Find(std::string(part));
+    fresh += open == nullptr ? 1U : 0U;
+    if (open != nullptr && !open->draft.empty() && !open->filler.Fits(size.bytes, size.items)) {
+      return false;
+    }
+  }
+  const std::size_t most = std::max<std::size_t>(1, builder_.options_.contract->accepts().max_parts);
+  return open_.empty() || fresh == 0 || open_.size() + fresh <= most;
+}
+
+Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, std::vector<contract::RenderedRecord> records,
+                                   const std::vector<CanonicalRecord>& decoded) {
+  const auto total = static_cast<std::uint32_t>(records.size());
+  for (std::uint32_t i = 0; i < total; ++i) {
+    if (records[i].fate != contract::RenderedRecord::Fate::kItems) {
+      unsent_.Add(stored, i, total);
+      continue;
+    }
+    Open& open = OpenFor(records[i].part);
+    if (!open.draft.empty() && !open.filler.Fits(records[i].text.size(), records[i].items())) {
+      RETURN_IF_ERROR(CloseOne(open));
+      for (std::uint32_t rest = i; rest < total; ++rest) {
+        records[rest] = builder_.Render(decoded[rest], stored.message.received_at, open.draft);
+      }
+    }
+    open.filler.Add(records[i].text.size(), records[i].items());
+    open.draft.Add(stored, i, total);
+    open.draft.Add(std::move(records[i]));
+  }
+  return {};
+}
+
+bool BatchBuilder::Assembly::full() const {
+  return !request_.batches.empty() ||
+         std::any_of(open_.begin(), open_.end(), [](const Open& open) { return open.filler.full(); });
+}
+
+Status BatchBuilder::Assembly::CloseOne(Open& open) {
+  Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(open.draft));
+  RETURN_IF_ERROR(batch);
+  const Sequence last = (*batch)->members.back().sequence;
+  request_.batches.push_back(*std::move(batch));
+  open = MakeOpen(open.part, last);
+  return {};
+}
+
+Status BatchBuilder::Assembly::Close() {
+  for (Open& open : open_) {
+    if (!open.draft.empty()) {
+      RETURN_IF_ERROR(CloseOne(open));
+    }
+  }
+  if (!unsent_.empty()) {
+    Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(unsent_));
+    RETURN_IF_ERROR(batch);
+    request_.batches.push_back(*std::move(batch));
+    unsent_ = builder_.NewDraft(request_.lane, created_at_, request_.replay);
+  }
+  return {};
+}
+
+}  // namespace packhorse::delivery

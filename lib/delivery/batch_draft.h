@@ -1,0 +1,82 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "batch/batch.h"
+#include "delivery/batch_builder.h"
+#include "queue/ledger/ledger.h"
+
+namespace packhorse::delivery {
+
+// A batch while it is being filled. Loop thread.
+struct BatchBuilder::Draft {
+  std::unique_ptr<queue::PreparedBatch> batch;
+  std::vector<contract::RenderedRecord> records;
+  Sequence taken = 0;  // of its lane, up to here, other batches were made before
+
+  bool empty() const { return batch->members.empty(); }
+  // One record of the message. Without its rendered form: of a batch that is not sent.
+  void Add(const queue::StoredMessage& stored, std::uint32_t record, std::uint32_t total) {
+    std::vector<queue::Member>& members = batch->members;
+    if (members.empty() || stored.message.received_at < batch->oldest_at) {
+      batch->oldest_at = stored.message.received_at;
+    }
+    AddRecord(queue::Member{stored.sequence, stored.message.stream, record, 1, total,
+                            queue::HourOf(stored.message.received_at)});
+  }
+  void AddRecord(const queue::Member& one) {
+    std::vector<queue::Member>& members = batch->members;
+    ++batch->records;
+    if (!members.empty() && members.back().sequence == one.sequence &&
+        members.back().first_record + members.back().records == one.first_record) {
+      ++members.back().records;
+    } else {
+      members.push_back(one);
+    }
+  }
+  void Add(contract::RenderedRecord record) {
+    batch->part = record.part;
+    records.push_back(std::move(record));
+  }
+};
+
+// One prepare request while it is being put together: a batch for each part, and one for what is unfit.
+class BatchBuilder::Assembly {
+ public:
+  Assembly(const BatchBuilder& builder, queue::PrepareRequest& request, const batch::Options& limits);
+
+  // Whether the message's records still fit beside what is there.
+  bool HasRoom(const std::vector<contract::RenderedRecord>& records) const;
+  // Adds all of them; alone they may still be more than one batch. What goes into a further one is rendered anew.
+  Status Add(const queue::StoredMessage& stored, std::vector<contract::RenderedRecord> records,
+             const std::vector<CanonicalRecord>& decoded);
+  const Draft& draft() const { return unsent_; }
+  bool full() const;
+  // Turns what is there into batches of the request.
+  Status Close();
+
+ private:
+  struct Open {
+    std::string part;
+    Draft draft;
+    batch::Filler filler;
+  };
+  Open MakeOpen(const std::string& part, Sequence taken) const;
+  Open& OpenFor(const std::string& part);
+  const Open* Find(const std::string& part) const;
+  Status CloseOne(Open& open);
+
+  const BatchBuilder& builder_;
+  queue::PrepareRequest& request_;
+  const batch::Options& limits_;
+  WallTime created_at_;
+  std::vector<Open> open_;
+  Draft unsent_;
+};
+
+}  // namespace packhorse::delivery

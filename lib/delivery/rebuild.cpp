@@ -1,0 +1,252 @@
+// Batches of records that were in other batches: the second part of BatchBuilder.
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/random.h"
+#include "delivery/batch_draft.h"
+#include "format/compression/coding.h"
+
+namespace packhorse::delivery {
+namespace {
+
+using contract::RenderedRecord;
+
+constexpr std::size_t kTraceBytes = 16;
+
+Error WhyUnfit(const RenderedRecord& record) {
+  return Error{ErrorCode::kInvalidArgument,
+               record.detail.empty() ? "the destination's API cannot take it: " + record.reason : record.detail};
+}
+
+// `count` records as they were sent, each with its items.
+std::vector<RenderedRecord> Rejoin(const queue::PreparedBatch& from, const std::vector<std::string>& items) {
+  std::vector<RenderedRecord> records(from.records);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    RenderedRecord& record = records[i];
+    record.part = from.part;
+    const std::size_t count = from.items.empty() ? 1 : from.items[i];
+    for (std::size_t item = 0; item < count; ++item) {
+      record.text += items[at++];
+      record.item_ends.push_back(static_cast<std::uint32_t>(record.text.size()));
+    }
+    if (count == 1) {
+      record.item_ends.clear();
+    }
+  }
+  return records;
+}
+
+}  // namespace
+
+// What was sent says best what its records are, where its messages do not any more: they are gone, or nothing decodes
+// them as they were.
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Rebuild(const queue::PreparedBatch& from,
+                                                                    const std::vector<queue::Member>& members) const {
+  Result<std::unique_ptr<queue::PreparedBatch>> decoded = Decoded(from, members);
+  if (decoded || from.unsent()) {
+    return decoded;
+  }
+  Result<std::unique_ptr<queue::PreparedBatch>> cut = Cut(from, members);
+  return cut ? std::move(cut) : std::move(decoded);
+}
+
+Result<std::vector<std::string>> BatchBuilder::ItemsOf(const queue::PreparedBatch& batch) const {
+  const auto contract = contract::FindCloudContract(batch.contract, options_.settings);
+  RETURN_IF_ERROR(contract);
+  const Result<std::string> body = format::Decode(batch.content_encoding, batch.body, batch.uncompressed_bytes);
+  RETURN_IF_ERROR(body);
+  std::size_t begin = batch.items_begin;
+  std::size_t end = batch.items_end;
+  if (end == 0) {
+    // Of an earlier release: what stands around the items is what it would be now.
+    const std::vector<RenderedRecord> none(batch.records);
+    const contract::Rendered like = (*contract)->RenderBatch(HeaderOf(batch), none);
+    const std::size_t behind = like.body.size() - like.items_end;
+    begin = like.items_begin;
+    end = body->size() >= begin + behind ? body->size() - behind : 0;
+    if (end == 0 || body->compare(0, begin, like.body, 0, begin) != 0) {
+      return Error{ErrorCode::kCorrupt, "the body of a batch is not what its contract makes now"};
+    }
+  }
+  if (end > body->size() || begin > end) {
+    return Error{ErrorCode::kCorrupt, "a batch has less bytes than its items"};
+  }
+  Result<std::vector<std::string>> items = (*contract)->Items(std::string_view(*body).substr(begin, end - begin));
+  RETURN_IF_ERROR(items);
+  if (items->size() != batch.item_count()) {
+    return Error{ErrorCode::kCorrupt, "a batch has other records than it sent"};
+  }
+  return items;
+}
+
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::PreparedBatch& from,
+                                                                const std::vector<queue::Member>& members) const {
+  const Result<std::vector<std::string>> items = ItemsOf(from);
+  RETURN_IF_ERROR(items);
+  std::vector<RenderedRecord> sent = Rejoin(from, *items);
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  draft.batch->replayed = from.replayed;
+  draft.batch->trace_id = from.trace_id;
+  draft.batch->oldest_at = from.oldest_at;
+  for (const queue::Member& member : members) {
+    std::size_t at = 0;  // of the member's first record in what was sent
+    for (const queue::Member& each : from.members) {
+      if (each.sequence == member.sequence && member.first_record >= each.first_record &&
+          member.first_record + member.records <= each.first_record + each.records) {
+        at += member.first_record - each.first_record;
+        break;
+      }
+      at += each.records;
+    }
+    if (at + member.records > sent.size()) {
+      return Error{ErrorCode::kCorrupt, "a batch has other records than it sent"};
+    }
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      draft.Add(std::move(sent[at + i]));
+    }
+    draft.batch->members.push_back(member);
+    draft.batch->records += member.records;
+  }
+  return Finish(std::move(draft));
+}
+
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue::PreparedBatch& from,
+                                                                    const std::vector<queue::Member>& members) const {
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  draft.batch->replayed = from.replayed;
+  draft.batch->trace_id = from.trace_id;
+  for (const queue::Member& member : members) {
+    const Result<queue::StoredMessage> stored = queue_.Read(from.lane, member.sequence);
+    if (!stored) {
+      return stored.error().With("rebuild a batch");
+    }
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, draft);
+    RETURN_IF_ERROR(records);
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      RenderedRecord& record = records->at(i);
+      if (record.fate != RenderedRecord::Fate::kItems) {
+        return WhyUnfit(record);
+      }
+      const std::string part = draft.records.empty() && from.unsent() ? record.part
+                               : draft.records.empty()                ? from.part
+                                                                      : draft.batch->part;
+      if (record.part != part) {
+        return Error{ErrorCode::kInvalidArgument, "records of one request belong into several now"};
+      }
+      draft.Add(*stored, member.first_record + i, member.total_records);
+      draft.Add(std::move(record));
+    }
+  }
+  return Finish(std::move(draft));
+}
+
+Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessage& stored, const queue::Member& member,
+                                                        const Draft& draft) const {
+  const Lane lane = draft.batch->lane;
+  contract::Decoded decoded =
+      DecodeAgain(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, member.total_records);
+  if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
+    return Error{ErrorCode::kInvalidArgument, "message " + std::to_string(member.sequence) +
+                                                  " no longer decodes to the records it had: the device " +
+                                                  "contract or the streams were changed"};
+  }
+  std::vector<RenderedRecord> records;
+  for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
+    records.push_back(Render(std::move(decoded.records[i]), stored.message.received_at, draft));
+  }
+  return records;
+}
+
+Result<std::vector<RenderedRecord>> BatchBuilder::Unfit(const queue::PreparedBatch& batch) const {
+  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay);
+  draft.batch->replayed = batch.replayed;
+  std::vector<RenderedRecord> all;
+  for (const queue::Member& member : batch.members) {
+    const Result<queue::StoredMessage> stored = queue_.Read(batch.lane, member.sequence);
+    RETURN_IF_ERROR(stored);
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, draft);
+    RETURN_IF_ERROR(records);
+    std::move(records->begin(), records->end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Retry(const queue::Suspect& suspect) const {
+  Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0);
+  draft.batch->suspect = true;
+  const queue::StoredMessage stored{suspect.sequence, suspect.message};
+  const queue::Member member{suspect.sequence,      suspect.message.stream, suspect.record, 1,
+                             suspect.total_records, suspect.received_hour};
+  Result<std::vector<RenderedRecord>> records = Again(stored, member, draft);
+  if (!records) {
+    return records.error().With("try a suspect again");
+  }
+  draft.Add(stored, member.first_record, member.total_records);
+  if (records->front().fate == RenderedRecord::Fate::kItems) {
+    draft.Add(std::move(records->front()));
+  }
+  return Finish(std::move(draft));
+}
+
+Result<std::vector<BatchBuilder::Redriven>> BatchBuilder::Replay(Lane lane,
+                                                                 const std::vector<queue::DeadLetter>& letters) const {
+  std::vector<const queue::DeadLetter*> sorted;
+  for (const queue::DeadLetter& letter : letters) {
+    sorted.push_back(&letter);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const queue::DeadLetter* a, const queue::DeadLetter* b) {
+    return std::pair(a->sequence, a->record) < std::pair(b->sequence, b->record);
+  });
+  const WallTime created_at = clock_.Wall();
+  struct Group {
+    std::vector<std::int64_t> letters;
+    Draft draft;
+  };
+  std::map<std::string, Group> groups;
+  std::optional<Error> why;
+  for (const queue::DeadLetter* letter : sorted) {
+    Draft like = NewDraft(lane, created_at, 0);
+    like.batch->replayed = true;
+    const Result<queue::StoredMessage> stored = queue_.Read(lane, letter->sequence);
+    if (!stored) {
+      return stored.error().With("send a dead letter again");
+    }
+    const queue::Member member{letter->sequence,      letter->message.stream,
+                               letter->record,        1,
+                               letter->total_records, queue::HourOf(letter->message.received_at)};
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, like);
+    if (!records || records->front().fate != RenderedRecord::Fate::kItems) {
+      why = records ? WhyUnfit(records->front()) : records.error();
+      continue;
+    }
+    Group& group = groups[records->front().part];
+    if (!group.draft.batch) {
+      like.batch->trace_id = RandomHex(kTraceBytes);
+      group.draft = std::move(like);
+    }
+    group.letters.push_back(letter->id);
+    group.draft.AddRecord(member);
+    group.draft.batch->oldest_at = group.draft.records.empty()
+                                       ? letter->message.received_at
+                                       : std::min(group.draft.batch->oldest_at, letter->message.received_at);
+    group.draft.Add(std::move(records->front()));
+  }
+  if (groups.empty() && why) {
+    return *why;
+  }
+  std::vector<Redriven> redriven;
+  for (auto& [part, group] : groups) {
+    Result<std::unique_ptr<queue::PreparedBatch>> batch = Finish(std::move(group.draft));
+    RETURN_IF_ERROR(batch);
+    redriven.push_back(Redriven{std::move(group.letters), *std::move(batch)});
+  }
+  return redriven;
+}
+
+}  // namespace packhorse::delivery
