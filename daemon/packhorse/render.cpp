@@ -73,6 +73,19 @@ Status AddSettings(const std::vector<std::string>& words, const contract::CloudD
   return {};
 }
 
+// What a destination says of the settings that the contract has: with --contract it may be another one than its own.
+contract::SettingValues KnownSettings(const config::Destination& destination,
+                                      const contract::CloudDefinition& definition) {
+  contract::SettingValues values;
+  const std::map<std::string, std::string> plain = config::PlainSettings(destination);
+  for (const contract::SettingRule& rule : SettingsOf(definition)) {
+    if (const auto found = plain.find(rule.name); found != plain.end()) {
+      values.insert(*found);
+    }
+  }
+  return values;
+}
+
 Result<Target> MakeTarget(const Globals& globals, const RenderOptions& options, const config::Config* config) {
   Target target;
   target.header.batch_id = kBatchId;
@@ -97,6 +110,7 @@ Result<Target> MakeTarget(const Globals& globals, const RenderOptions& options, 
     target.url = destination->url;
     target.header.gateway_id = config->gateway.id;
     target.header.gateway_attributes = {config->gateway.attributes.begin(), config->gateway.attributes.end()};
+    values = KnownSettings(*destination, *source->definition);
   }
   RETURN_IF_ERROR(AddSettings(options.settings, *source->definition, values));
   auto made = contract::MakeCloudContract(source->definition, values);
