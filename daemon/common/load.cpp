@@ -1,12 +1,15 @@
 #include "common/load.h"
 
 #include <algorithm>
+#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/text.h"
+#include "common/contract_folder.h"
 #include "common/start_check.h"
 #include "contract/cloud_contract.h"
+#include "contract/cloud_library.h"
 #include "contract/device_contract.h"
 #include "document/problems.h"
 #include "document/suggest.h"
@@ -118,11 +121,17 @@ std::string Counted(std::size_t count, std::string_view noun) {
 config::Loaded LoadConfiguration(const std::string& file) {
   config::Loaded loaded = config::Load(file);
   // With errors the structure is incomplete, and an empty contract name would be reported a second time.
-  if (loaded.ok()) {
-    CheckContracts(file, loaded);
+  if (!loaded.ok()) {
+    return loaded;
   }
+  const std::shared_ptr<const contract::CloudLibrary> before = contract::CloudContracts();
+  contract::UseCloudContracts(LoadContracts(file, loaded));
+  CheckContracts(file, loaded);
   if (loaded.ok()) {
     CheckStart(file, loaded);
+  }
+  if (!loaded.ok()) {
+    contract::UseCloudContracts(before);
   }
   return loaded;
 }

@@ -17,8 +17,9 @@ inline constexpr char kDefaultSocket[] = "/run/packhorse/control.sock";
 // The exit code of a bad configuration (EX_CONFIG of sysexits.h); the unit does not restart on it.
 inline constexpr int kExitBadConfiguration = 78;
 
-// config::Load, and in addition whether this build knows the contracts that are named, and what else would end the
-// daemon at its start (start_check.h).
+// config::Load, and in addition the contracts beside the file, whether those that are named are known, and what else
+// would end the daemon at its start (start_check.h). Without errors, the cloud contracts that were read are in force
+// from here on (contract::UseCloudContracts).
 config::Loaded LoadConfiguration(const std::string& file);
 
 // Warns of destinations for which neither the configuration nor the contract limits the rate. Not at each start: it is

@@ -11,9 +11,11 @@
 #include "base/version.h"
 #include "packhorse/check.h"
 #include "packhorse/commands.h"
+#include "packhorse/contract_commands.h"
 #include "packhorse/decode.h"
 #include "packhorse/format.h"
 #include "packhorse/globals.h"
+#include "packhorse/render.h"
 #include "record/raw_message.h"
 
 namespace packhorse::cli {
@@ -37,6 +39,8 @@ constexpr char kExamples[] =
     "  packhorse pause cloud --for 2h        no uploads for two hours; nothing is lost\n"
     "  packhorse decode --topic site/a/dev/th-01/telemetry < payload.json\n"
     "                                        what the bridge makes of a payload\n"
+    "  packhorse contract test acme@1.0.json try an API of your own, as a file\n"
+    "  packhorse render TOPIC PAYLOAD        the request that would be sent\n"
     "\n"
     "`packhorse help COMMAND` explains a command. Exit codes: 0 fine, 1 a problem was found,\n"
     "2 usage, 3 daemon not reachable, 78 bad configuration.";
@@ -65,7 +69,10 @@ struct Arguments {
   ReplayOptions replay;
   std::int64_t replay_id = 0;
   TailOptions tail;
-  DecodeOptions decode;
+  ReadingOptions decode;
+  RenderOptions render;
+  std::string contract;
+  std::string newer_contract;
   std::function<int()> run;  // of the command that was named
 };
 
@@ -224,6 +231,36 @@ void AddLocalCommands(CLI::App& app, Arguments& a) {
   decode->add_flag("--retained", a.decode.retained, "As a retained message");
 }
 
+void AddContractCommands(CLI::App& app, Arguments& a) {
+  CLI::App* contract = app.add_subcommand("contract", "Cloud contracts: how requests are made and replies are read");
+  contract->require_subcommand(1);
+  Add(*contract, a, "list", "All that are known; * is beside the configuration",
+      [&a] { return ListContracts(a.globals); });
+  CLI::App* show = Add(*contract, a, "show", "What it needs and takes, and its file",
+                       [&a] { return ShowContract(a.globals, a.contract); });
+  show->add_option("NAME", a.contract, "name@major, name@major.minor, or a file")->required();
+  CLI::App* test = Add(*contract, a, "test", "Run the samples beside a file, and say what is probably not meant in it",
+                       [&a] { return TestContract(a.globals, a.contract); });
+  test->add_option("FILE", a.contract, "A file, or the name of a contract")->required();
+  CLI::App* check = Add(*contract, a, "check", "What a receiver of the old one may not stand in the new one",
+                        [&a] { return CheckContracts(a.globals, a.contract, a.newer_contract); });
+  check->add_option("OLD", a.contract, "A file, or the name of a contract")->required();
+  check->add_option("NEW", a.newer_contract, "Likewise")->required();
+  CLI::App* render = Add(app, a, "render", "The requests that would be sent for messages; sends nothing",
+                         [&a] { return Render(a.globals, a.render, std::cin); });
+  render->add_option("MESSAGE", a.render.messages, "TOPIC PAYLOAD, as often as wanted; '-' is standard input");
+  render->add_flag("--pending", a.render.pending, "What waits in the queue instead");
+  render->add_option("--limit", a.render.limit, "At most so many that wait, default 10")->check(CLI::Range(1, 1000));
+  render->add_option("--contract", a.render.contract, "File or name; default: that of the destination");
+  render->add_option("--set", a.render.settings, "NAME=VALUE: a setting of the contract")
+      ->take_all()
+      ->allow_extra_args(false);
+  render->add_option("--destination", a.render.destination, "As this one would send, default the first");
+  render->add_option("--device-contract", a.render.reading.contract, "How payloads are read; default as `decode`");
+  render->add_option("--pattern", a.render.reading.pattern, "Topic pattern with captures");
+  render->add_option("--received-at", a.render.reading.received_at, "Moment of arrival (RFC 3339), default now");
+}
+
 void Define(CLI::App& app, Arguments& arguments) {
   app.name("packhorse");
   app.footer(kExamples);
@@ -243,6 +280,7 @@ void Define(CLI::App& app, Arguments& arguments) {
   AddReplayCommands(app, arguments);
   AddChangeCommands(app, arguments);
   AddLocalCommands(app, arguments);
+  AddContractCommands(app, arguments);
 }
 
 // Where the command stands: behind the options that every command knows.

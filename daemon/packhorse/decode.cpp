@@ -1,159 +1,16 @@
 #include "packhorse/decode.h"
 
-#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
-#include <vector>
 
-#include "base/clock.h"
-#include "base/text.h"
-#include "base/topic.h"
-#include "base/units.h"
 #include "common/load.h"
 #include "contract/cloud_contract.h"
-#include "contract/device_contract.h"
+#include "packhorse/reading.h"
 #include "packhorse/views.h"
 
 namespace packhorse::cli {
 namespace {
-
-constexpr std::size_t kMaxPayload = 268'435'455;  // MQTT 5 section 2.1.4: no packet is larger
-constexpr std::size_t kMaxTopic = 65'535;         // MQTT 5 section 1.5.4
-// There is no queue here; ids only have to look like ids.
-constexpr char kQueueId[] = "decode";
-
-// How the message is to be read.
-struct Reading {
-  std::string stream;
-  Lane lane = Lane::kNormal;
-  std::optional<TopicPattern> pattern;
-  bool retained_is_state = true;
-  std::vector<std::shared_ptr<const contract::DeviceContract>> contracts;  // tried in this order
-};
-
-Status CheckTopic(const std::string& topic) {
-  if (topic.empty() || topic.size() > kMaxTopic || !IsValidUtf8(topic) ||
-      topic.find_first_of(std::string_view("+#\0", 3)) != std::string::npos) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "--topic must be the topic of a message: 1 to 65535 bytes of UTF-8 without '+' and '#'"};
-  }
-  return {};
-}
-
-Result<std::string> ReadPayload(std::istream& in) {
-  std::string payload;
-  std::array<char, 65'536> chunk{};
-  while (in.read(chunk.data(), chunk.size()), in.gcount() > 0) {
-    payload.append(chunk.data(), static_cast<std::size_t>(in.gcount()));
-    if (payload.size() > kMaxPayload) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "the payload on standard input is larger than MQTT can carry (256 MiB)"};
-    }
-  }
-  return payload;
-}
-
-// Fills in what the first configured stream that matches says. Without --config, a default file that is missing or bad
-// is no obstacle.
-Status ReadStreams(const Globals& globals, const std::string& topic, Reading& reading) {
-  const config::Loaded loaded = daemon::LoadConfiguration(ConfigFile(globals));
-  if (!loaded.ok()) {
-    if (globals.config_file.empty()) {
-      return {};
-    }
-    return Error{ErrorCode::kCorrupt, globals.config_file + " has errors; see: packhorse check " + globals.config_file};
-  }
-  for (const config::Stream& stream : loaded.config.streams) {
-    auto patterns = config::PatternsOf(stream);
-    RETURN_IF_ERROR(patterns);
-    const auto pattern =
-        std::find_if(patterns->begin(), patterns->end(), [&](const TopicPattern& each) { return each.Matches(topic); });
-    if (pattern == patterns->end()) {
-      continue;
-    }
-    auto contract = contract::FindDeviceContract(stream.contract);
-    RETURN_IF_ERROR(contract);
-    reading.stream = stream.name;
-    reading.lane = stream.lane;
-    reading.retained_is_state = stream.retained == RetainedPolicy::kState;
-    reading.contracts.push_back(*std::move(contract));
-    reading.pattern = std::move(*pattern);
-    break;
-  }
-  return {};
-}
-
-Status ChooseContracts(const DecodeOptions& options, Reading& reading) {
-  if (!options.contract.empty()) {
-    auto found = contract::FindDeviceContract(options.contract);
-    if (!found) {
-      return Error{ErrorCode::kInvalidArgument, found.error().message};
-    }
-    reading.contracts = {std::move(found).value()};
-  }
-  if (!options.pattern.empty()) {
-    auto pattern = TopicPattern::Parse(options.pattern);
-    if (!pattern) {
-      return Error{ErrorCode::kInvalidArgument, "--pattern: " + pattern.error().message};
-    }
-    if (!pattern->Matches(options.topic)) {
-      return Error{ErrorCode::kInvalidArgument, "--pattern does not match the topic"};
-    }
-    reading.pattern = std::move(pattern).value();
-  }
-  if (!reading.contracts.empty()) {
-    return {};
-  }
-  for (const std::string& name : contract::DeviceContractNames()) {
-    auto found = contract::FindDeviceContract(name.substr(0, name.rfind('.')));  // the newest minor of its major
-    RETURN_IF_ERROR(found);
-    if (reading.contracts.empty() || reading.contracts.back() != *found) {
-      reading.contracts.push_back(std::move(found).value());
-    }
-  }
-  return {};
-}
-
-Result<RawMessage> MakeMessage(const DecodeOptions& options, std::string payload) {
-  RawMessage message;
-  message.topic = options.topic;
-  message.payload = std::move(payload);
-  message.qos = 1;
-  message.retained = options.retained;
-  message.boot_time = SystemClock().Boot();
-  message.received_at = SystemClock().Wall();
-  message.clock = SystemClock().Synchronized() ? ClockState::kSynchronized : ClockState::kUnsynchronized;
-  if (!options.received_at.empty()) {
-    const auto time = ParseTime(options.received_at);
-    if (!time) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "--received-at must be a time like 2026-11-20T09:12:01.123456Z (RFC 3339), not '" +
-                       Printable(Shorten(options.received_at, 64)) + "'"};
-    }
-    message.received_at = *time;
-    message.clock = ClockState::kSynchronized;  // who names the moment knows it
-  }
-  return message;
-}
-
-contract::Decoded DecodeBy(const Reading& reading, const RawMessage& message) {
-  contract::DecodeContext context;
-  context.queue_id = kQueueId;
-  context.lane = reading.lane;
-  context.sequence = 1;
-  context.stream = reading.stream;
-  context.pattern = reading.pattern ? &*reading.pattern : nullptr;
-  context.retained_is_state = reading.retained_is_state;
-  contract::Decoded decoded;
-  for (const auto& contract : reading.contracts) {
-    decoded = contract->Decode(message, context);
-    if (decoded.kind != contract::Decoded::Kind::kQuarantine) {
-      break;
-    }
-  }
-  return decoded;
-}
 
 int Show(const Globals& globals, const contract::Decoded& decoded) {
   if (decoded.kind == contract::Decoded::Kind::kRecords) {
@@ -178,7 +35,7 @@ int Show(const Globals& globals, const contract::Decoded& decoded) {
 
 }  // namespace
 
-int Decode(const Globals& globals, const DecodeOptions& options, std::istream& in) {
+int Decode(const Globals& globals, const ReadingOptions& options, std::istream& in) {
   Reading reading;
   if (Status topic = CheckTopic(options.topic); !topic) {
     return Report(globals, topic.error(), false);
@@ -198,7 +55,7 @@ int Decode(const Globals& globals, const DecodeOptions& options, std::istream& i
   if (!message) {
     return Report(globals, message.error(), false);
   }
-  return Show(globals, DecodeBy(reading, *message));
+  return Show(globals, DecodeBy(reading, *message, KeyOf(reading, 1)));
 }
 
 }  // namespace packhorse::cli

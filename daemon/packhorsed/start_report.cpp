@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 #include "base/units.h"
+#include "bridge/refused_contracts.h"
+#include "contract/cloud_library.h"
 #include "health/log.h"
 
 namespace packhorse::daemon {
@@ -148,6 +150,7 @@ void ReportStart(App& app) {
   }
   ReportJournal(app, start, now);
   ReportReserveFile(start);
+  bridge::FollowRefusedContracts(*contract::CloudContracts(), app.events, now);
 }
 
 }  // namespace packhorse::daemon

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,6 +12,8 @@
 #include "bridge/leaving.h"
 #include "bridge/old_sessions.h"
 #include "bridge/queue_settings.h"
+#include "bridge/refused_contracts.h"
+#include "contract/cloud_library.h"
 #include "document/problems.h"
 #include "health/log.h"
 
@@ -86,6 +89,20 @@ void NoteStreamChanges(const config::Config& old, const config::Config& next, st
   }
 }
 
+void NoteContractChanges(const contract::CloudLibrary& old, const contract::CloudLibrary& next,
+                         std::vector<std::string>& changes) {
+  for (const contract::CloudLibrary::Entry& entry : next.entries()) {
+    if (!next.SameIn(old, entry.name)) {
+      changes.push_back("contract '" + entry.name + "' " + (old.Find(entry.name) == nullptr ? "added" : "changed"));
+    }
+  }
+  for (const contract::CloudLibrary::Entry& entry : old.entries()) {
+    if (next.Find(entry.name) == nullptr) {
+      changes.push_back("contract '" + entry.name + "' removed");
+    }
+  }
+}
+
 }  // namespace
 
 struct Reloader::Next {
@@ -99,6 +116,8 @@ struct Reloader::Next {
   std::vector<queue::DestinationOptions> destinations;
   bool counting = false;
   bool draining = false;  // those that leave
+  std::shared_ptr<const contract::CloudLibrary> contracts;
+  std::shared_ptr<const contract::CloudLibrary> old_contracts;
 };
 
 Reloader::Reloader(Bridge bridge, std::string file, Load load)
@@ -106,7 +125,11 @@ Reloader::Reloader(Bridge bridge, std::string file, Load load)
 Reloader::~Reloader() = default;
 
 void Reloader::Begin(Done done, MonoTime now) {
+  const std::shared_ptr<const contract::CloudLibrary> contracts = contract::CloudContracts();
   config::Loaded loaded = load_(file_);
+  // What was loaded comes into force with the rest.
+  const std::shared_ptr<const contract::CloudLibrary> new_contracts = contract::CloudContracts();
+  contract::UseCloudContracts(contracts);
   if (!loaded.ok()) {
     Refuse(Lines(loaded.problems), done);
     return;
@@ -114,12 +137,15 @@ void Reloader::Begin(Done done, MonoTime now) {
   auto next = std::make_unique<Next>();
   next->warnings = Lines(loaded.problems);
   next->config = std::move(loaded.config);
+  next->contracts = new_contracts;
+  next->old_contracts = contracts;
   KeepUntilRestart(bridge_.config, next->config, next->warnings);
   const bool same_gateway = bridge_.config.gateway == next->config.gateway;
   std::set<std::string> staying;
   for (const config::Destination& destination : next->config.destinations) {
     const auto before = FindNamed(bridge_.config.destinations, destination.name);
-    if (same_gateway && before != bridge_.config.destinations.end() && *before == destination) {
+    if (same_gateway && before != bridge_.config.destinations.end() && *before == destination &&
+        contracts->SameIn(*new_contracts, destination.contract)) {
       staying.insert(destination.name);
       continue;
     }
@@ -194,6 +220,7 @@ void Reloader::Stop() {
 
 void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
   std::vector<std::string> problems;
+  contract::UseCloudContracts(next.old_contracts);
   if (next.draining) {
     problems = Restore(next, now);
   }
@@ -202,6 +229,7 @@ void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {
+  contract::UseCloudContracts(next.contracts);
   if (Status done = bridge_.queue.Reconfigure(next.streams, next.destinations); !done) {
     return done.error().With("queue");
   }
@@ -209,6 +237,7 @@ Status Reloader::Apply(Next& next, MonoTime now) {
   bridge_.destinations.SetSharedLimits(bridge_.config, next.config);
   RETURN_IF_ERROR(ReplaceDestinations(next, now));
   NoteStreamChanges(bridge_.config, next.config, next.changes);
+  NoteContractChanges(*next.old_contracts, *next.contracts, next.changes);
   const queue::Limits limits = QueueLimits(next.config.queue);
   if (limits != QueueLimits(bridge_.config.queue)) {
     bridge_.queue.SetLimits(limits);
@@ -368,6 +397,7 @@ void Reloader::Finish(Next& next) {
     unit.destination->Nudge(now);
   }
   bridge_.events.Resolve(kRefusedEvent, "", bridge_.clock.Wall());
+  FollowRefusedContracts(*next.contracts, bridge_.events, bridge_.clock.Wall());
   for (const std::string& warning : next.warnings) {
     health::Log(health::LogLevel::kWarning, "config_warning", warning);
   }

@@ -1,11 +1,12 @@
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
+#include <vector>
 
+#include "base/text.h"
 #include "base/units.h"
-#include "contract/cloud/compiled_contract.h"
-#include "contract/cloud/read_contract.h"
-#include "contract/cloud_contract.h"
+#include "contract/cloud_library.h"
 #include "contract/contract_files.h"
 #include "contract/device_contract.h"
 #include "embedded.h"
@@ -13,38 +14,34 @@
 namespace packhorse::contract {
 namespace {
 
-const std::string& NameOf(const DeviceContract& contract) { return contract.name(); }
-const std::string& NameOf(const CloudDefinition& contract) { return contract.contract; }
-
-template <typename Contract>
-struct Entry {
+struct DeviceEntry {
   ContractName version;
-  std::shared_ptr<const Contract> contract;
+  std::shared_ptr<const DeviceContract> contract;
 };
 
-// The released contracts of one kind, oldest version first. `error` is set when a compiled-in file is broken.
-template <typename Contract>
-struct Registry {
-  std::vector<Entry<Contract>> entries;
+// The released device contracts, oldest version first. `error` is set when a compiled-in file is broken.
+struct DeviceRegistry {
+  std::vector<DeviceEntry> entries;
   std::optional<Error> error;
 };
 
-// Loads each file below `folder` with `make`, which turns a file's text into a contract.
-template <typename Contract, typename Make>
-Registry<Contract> Load(std::string_view folder, Make make) {
-  Registry<Contract> registry;
+DeviceRegistry LoadDevices() {
+  constexpr std::string_view kFolder = "device/";
+  DeviceRegistry registry;
   for (const embedded::File& file : embedded::Files()) {
-    const std::string_view below = file.path.substr(0, folder.size()) == folder ? file.path.substr(folder.size()) : "";
+    const std::string_view below =
+        file.path.starts_with(kFolder) ? file.path.substr(kFolder.size()) : std::string_view();
     if (below.empty() || below.find('/') != std::string_view::npos) {  // samples lie in folders
       continue;
     }
-    Result<std::shared_ptr<const Contract>> contract = make(file.text);
-    if (!contract) {
-      registry.error = contract.error().With("contracts/" + std::string(file.path));
+    auto rules = ParseDeviceContract(file.text);
+    if (!rules) {
+      registry.error = rules.error().With("contracts/" + std::string(file.path));
       return registry;
     }
-    const auto version = ParseContractName(NameOf(**contract));
-    registry.entries.push_back({*version, *contract});
+    auto contract = MakeGenericJson(*std::move(rules));
+    const auto version = ParseContractName(contract->name());
+    registry.entries.push_back({*version, std::move(contract)});
   }
   std::sort(registry.entries.begin(), registry.entries.end(), [](const auto& a, const auto& b) {
     return std::tie(a.version.name, a.version.major, a.version.minor) <
@@ -53,22 +50,19 @@ Registry<Contract> Load(std::string_view folder, Make make) {
   return registry;
 }
 
-template <typename Contract>
-std::vector<std::string> NamesOf(const Registry<Contract>& registry) {
-  std::vector<std::string> names;
-  for (const auto& entry : registry.entries) {
-    names.push_back(NameOf(*entry.contract));
-  }
-  return names;
+const DeviceRegistry& Devices() {
+  static const DeviceRegistry registry = LoadDevices();
+  return registry;
 }
 
-template <typename Contract>
-Result<std::shared_ptr<const Contract>> Find(const Registry<Contract>& registry, std::string_view kind,
-                                             std::string_view text) {
+}  // namespace
+
+Result<std::shared_ptr<const DeviceContract>> FindDeviceContract(std::string_view name) {
+  const DeviceRegistry& registry = Devices();
   if (registry.error) {
     return *registry.error;
   }
-  const auto wanted = ParseContractName(text);
+  const auto wanted = ParseContractName(name);
   RETURN_IF_ERROR(wanted);
   // The newest minor is the last that matches.
   for (auto entry = registry.entries.rbegin(); entry != registry.entries.rend(); ++entry) {
@@ -77,50 +71,22 @@ Result<std::shared_ptr<const Contract>> Find(const Registry<Contract>& registry,
       return entry->contract;
     }
   }
-  std::string known;
-  for (const std::string& name : NamesOf(registry)) {
-    known += known.empty() ? name : ", " + name;
+  return Error{ErrorCode::kNotFound,
+               "no device contract \"" + Shorten(name, 80) + "\"; there are: " + Join(DeviceContractNames())};
+}
+
+std::vector<std::string> DeviceContractNames() {
+  std::vector<std::string> names;
+  for (const DeviceEntry& entry : Devices().entries) {
+    names.push_back(entry.contract->name());
   }
-  return Error{ErrorCode::kNotFound, "no " + std::string(kind) + " contract \"" + Shorten(text, 80) +
-                                         "\"; there are: " + (known.empty() ? "none" : known)};
+  return names;
 }
-
-const Registry<DeviceContract>& DeviceRegistry() {
-  static const auto registry =
-      Load<DeviceContract>("device/", [](std::string_view text) -> Result<std::shared_ptr<const DeviceContract>> {
-        auto rules = ParseDeviceContract(text);
-        RETURN_IF_ERROR(rules);
-        return MakeGenericJson(std::move(*rules));
-      });
-  return registry;
-}
-
-const Registry<CloudDefinition>& CloudRegistry() {
-  static const auto registry =
-      Load<CloudDefinition>("cloud/", [](std::string_view text) -> Result<std::shared_ptr<const CloudDefinition>> {
-        const ContractRead read = ReadCloudContract(text, "");
-        if (read.definition != nullptr) {
-          return read.definition;
-        }
-        return Error{ErrorCode::kCorrupt, document::Describe(read.problems.front()).substr(2)};
-      });
-  return registry;
-}
-
-}  // namespace
-
-Result<std::shared_ptr<const DeviceContract>> FindDeviceContract(std::string_view name) {
-  return Find(DeviceRegistry(), "device", name);
-}
-
-std::vector<std::string> DeviceContractNames() { return NamesOf(DeviceRegistry()); }
 
 Result<std::shared_ptr<const CloudContract>> FindCloudContract(std::string_view name, const SettingValues& settings) {
-  auto definition = Find(CloudRegistry(), "cloud", name);
-  RETURN_IF_ERROR(definition);
-  return MakeCloudContract(std::move(*definition), settings);
+  return CloudContracts()->Make(name, settings);
 }
 
-std::vector<std::string> CloudContractNames() { return NamesOf(CloudRegistry()); }
+std::vector<std::string> CloudContractNames() { return CloudContracts()->Names(); }
 
 }  // namespace packhorse::contract

@@ -1,0 +1,84 @@
+#include "packhorse/contract_source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "common/contract_folder.h"
+#include "contract/cloud/compiled_contract.h"
+#include "contract/cloud/definition.h"
+#include "contract/cloud/read_contract.h"
+#include "packhorse/format.h"
+
+namespace packhorse::cli {
+namespace {
+
+bool IsFile(const std::string& word) { return word.find('/') != std::string::npos || word.ends_with(".json"); }
+
+bool IsError(const document::Problem& problem) { return problem.severity == document::Problem::Severity::kError; }
+
+Result<ContractSource> ReadSource(const std::string& file) {
+  Result<std::string> text = ReadFile(file, contract::kMaxContractBytes);
+  RETURN_IF_ERROR(text);
+  contract::ContractRead read = contract::ReadCloudContract(*text, file);
+  ContractSource source;
+  source.file = file;
+  source.text = *std::move(text);
+  source.definition = std::move(read.definition);
+  source.problems = std::move(read.problems);
+  source.name = source.definition == nullptr ? "" : source.definition->contract;
+  return source;
+}
+
+}  // namespace
+
+contract::CloudLibrary::Loaded AllContracts(const Globals& globals) {
+  return contract::CloudLibrary::Load(daemon::ContractFolderOf(ConfigFile(globals)));
+}
+
+Result<ContractSource> FindContract(const Globals& globals, const std::string& file_or_name) {
+  if (IsFile(file_or_name)) {
+    return ReadSource(file_or_name);
+  }
+  const contract::CloudLibrary::Loaded all = AllContracts(globals);
+  if (const contract::CloudLibrary::Entry* entry = all.library->Find(file_or_name)) {
+    return ContractSource{entry->name, entry->file, entry->text, entry->definition, {}};
+  }
+  const std::string file = daemon::ContractFolderOf(ConfigFile(globals)) + "/" + file_or_name + ".json";
+  if (file_or_name.find('@') != std::string::npos && Exists(file)) {  // broken, or else it were among them
+    return ReadSource(file);
+  }
+  return Error{ErrorCode::kNotFound, "there is no cloud contract '" + Printable(file_or_name) +
+                                         "'; there are: " + Join(all.library->Names())};
+}
+
+std::vector<contract::SettingRule> SettingsOf(const contract::CloudDefinition& definition) {
+  std::vector<contract::SettingRule> rules;
+  for (const contract::DefinedSetting& setting : definition.settings) {
+    rules.push_back(setting.rule);
+  }
+  return rules;
+}
+
+Result<std::shared_ptr<const contract::CloudContract>> MakeWithExamples(const ContractSource& source) {
+  contract::SettingValues values;
+  for (const contract::SettingRule& rule : SettingsOf(*source.definition)) {
+    if (rule.required && !rule.secret) {
+      std::string example = rule.name;
+      std::transform(example.begin(), example.end(), example.begin(),
+                     [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+      values[rule.name] = std::move(example);
+    }
+  }
+  return contract::MakeCloudContract(source.definition, values);
+}
+
+bool PrintProblems(const std::vector<document::Problem>& problems) {
+  for (const document::Problem& problem : problems) {
+    PrintOut(Printable(document::Describe(problem)));
+  }
+  return std::any_of(problems.begin(), problems.end(), IsError);
+}
+
+}  // namespace packhorse::cli

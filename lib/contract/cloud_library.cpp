@@ -1,0 +1,254 @@
+#include "contract/cloud_library.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <mutex>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "contract/cloud/compiled_contract.h"
+#include "contract/cloud/definition.h"
+#include "contract/cloud/read_contract.h"
+#include "embedded.h"
+
+namespace packhorse::contract {
+namespace {
+
+namespace fs = std::filesystem;
+using document::Problem;
+
+constexpr std::string_view kExtension = ".json";
+
+bool Before(const ContractName& a, const ContractName& b) {
+  return std::tie(a.name, a.major, a.minor) < std::tie(b.name, b.major, b.minor);
+}
+
+bool HasError(const std::vector<Problem>& problems) {
+  return std::any_of(problems.begin(), problems.end(),
+                     [](const Problem& problem) { return problem.severity == Problem::Severity::kError; });
+}
+
+Problem FileProblem(const std::string& file, std::string message, std::string allowed = "") {
+  Problem problem;
+  problem.file = file;
+  problem.message = std::move(message);
+  problem.allowed = std::move(allowed);
+  return problem;
+}
+
+// The name that a file's name stands for; none: it is no name of a contract.
+std::optional<ContractName> NameOfFile(const std::string& path) {
+  const std::string stem = fs::path(path).stem().string();
+  Result<ContractName> name = ParseContractName(stem);
+  if (!name || !name->minor) {
+    return std::nullopt;
+  }
+  return *std::move(name);
+}
+
+std::string FullName(const ContractName& name) {
+  return name.name + "@" + std::to_string(name.major) + "." + std::to_string(name.minor.value_or(0));
+}
+
+struct Files {
+  std::vector<std::string> paths;  // by name
+  std::vector<Problem> problems;
+};
+
+// *.json in the folder itself: samples lie in folders of their own.
+Files FilesOf(const std::string& folder) {
+  Files files;
+  std::error_code failed;
+  fs::directory_iterator at(folder, failed);
+  if (failed == std::errc::no_such_file_or_directory) {
+    return files;
+  }
+  for (const fs::directory_iterator end; !failed && at != end; at.increment(failed)) {
+    std::error_code ignored;
+    const std::string name = at->path().filename().string();
+    if (at->path().extension() == kExtension && !name.starts_with('.') && !fs::is_directory(at->path(), ignored)) {
+      files.paths.push_back(at->path().string());
+    }
+  }
+  if (failed) {
+    files.problems.push_back(FileProblem(folder, ErrnoError("the folder cannot be read", failed.value()).message));
+  }
+  std::sort(files.paths.begin(), files.paths.end());
+  if (files.paths.size() > kMaxContractFiles) {
+    files.problems.push_back(FileProblem(folder, "holds " + std::to_string(files.paths.size()) + " contracts",
+                                         "at most " + std::to_string(kMaxContractFiles)));
+    files.paths.resize(kMaxContractFiles);
+  }
+  return files;
+}
+
+// One file, with all that is wrong with it. REQUIRES: `text` is the text of `path`.
+CloudLibrary::Entry ReadEntry(const std::string& path, const std::string& text, const CloudLibrary& shipped,
+                              std::vector<Problem>& problems) {
+  CloudLibrary::Entry entry;
+  entry.file = path;
+  entry.text = text;
+  const std::optional<ContractName> name = NameOfFile(path);
+  if (!name) {
+    problems.push_back(
+        FileProblem(path, "is not named like a contract", "NAME@MAJOR.MINOR.json, such as acme-cloud@1.0.json"));
+    return entry;
+  }
+  entry.version = *name;
+  entry.name = FullName(*name);
+  if (shipped.Find(name->name + "@" + std::to_string(name->major)) != nullptr) {
+    problems.push_back(FileProblem(path,
+                                   "the program has a contract " + name->name + "@" + std::to_string(name->major) +
+                                       " of its own, which no file takes the place of",
+                                   "another name"));
+  }
+  ContractRead read = ReadCloudContract(text, path);
+  problems.insert(problems.end(), std::make_move_iterator(read.problems.begin()),
+                  std::make_move_iterator(read.problems.end()));
+  if (read.definition != nullptr && read.definition->contract != entry.name) {
+    Problem problem = FileProblem(path, "the contract is not called as its file", document::Quoted(entry.name));
+    problem.path = "/contract";
+    problem.value = document::Quoted(read.definition->contract);
+    problems.push_back(std::move(problem));
+  }
+  entry.definition = std::move(read.definition);
+  return entry;
+}
+
+}  // namespace
+
+void CloudLibrary::Add(Entry entry) {
+  const auto at = std::upper_bound(entries_.begin(), entries_.end(), entry,
+                                   [](const Entry& a, const Entry& b) { return Before(a.version, b.version); });
+  entries_.insert(at, std::move(entry));
+}
+
+void CloudLibrary::KeepFrom(const CloudLibrary* before, const std::string& path, const Problem& first) {
+  const std::optional<ContractName> name = NameOfFile(path);
+  broken_files_.emplace_back(name ? FullName(*name) : path, document::Describe(first));
+  const Entry* old = before == nullptr || !name ? nullptr : before->Find(FullName(*name));
+  if (old != nullptr && !old->file.empty()) {
+    Entry kept = *old;
+    kept.kept = true;
+    Add(std::move(kept));
+  }
+}
+
+std::shared_ptr<const CloudLibrary> CloudLibrary::Shipped() {
+  static const std::shared_ptr<const CloudLibrary> shipped = [] {
+    auto library = std::make_shared<CloudLibrary>();
+    for (const embedded::File& file : embedded::Files()) {
+      if (!file.path.starts_with("cloud/") || file.path.find(".samples/") != std::string_view::npos) {
+        continue;
+      }
+      const std::string path = "contracts/" + std::string(file.path);
+      ContractRead read = ReadCloudContract(file.text, path);
+      const std::optional<ContractName> name = NameOfFile(path);
+      if (read.definition == nullptr || !name) {
+        library->broken_ = read.problems.empty() ? path : document::Describe(read.problems.front());
+        continue;
+      }
+      library->Add({*name, FullName(*name), "", std::string(file.text), std::move(read.definition), false});
+    }
+    return library;
+  }();
+  return shipped;
+}
+
+CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLibrary* before) {
+  const std::shared_ptr<const CloudLibrary> shipped = Shipped();
+  auto library = std::make_shared<CloudLibrary>(*shipped);
+  Files files = FilesOf(folder);
+  Loaded loaded;
+  loaded.problems = std::move(files.problems);
+  std::size_t bytes = 0;
+  for (const std::string& path : files.paths) {
+    std::vector<Problem> problems;
+    Entry entry;
+    const Result<std::string> text = ReadFile(path, kMaxContractBytes);
+    bytes += text ? text->size() : 0;
+    if (!text) {
+      problems.push_back(FileProblem(path, "cannot be read: " + text.error().message));
+    } else if (bytes > kMaxFolderBytes) {
+      problems.push_back(FileProblem(path, "the contracts of this folder are too large together",
+                                     "at most " + FormatBytes(kMaxFolderBytes)));
+    } else {
+      entry = ReadEntry(path, *text, *shipped, problems);
+    }
+    if (HasError(problems)) {
+      library->KeepFrom(before, path, problems.front());
+    } else {
+      library->Add(std::move(entry));
+    }
+    loaded.problems.insert(loaded.problems.end(), std::make_move_iterator(problems.begin()),
+                           std::make_move_iterator(problems.end()));
+  }
+  loaded.library = std::move(library);
+  return loaded;
+}
+
+const CloudLibrary::Entry* CloudLibrary::Find(std::string_view name) const {
+  const Result<ContractName> wanted = ParseContractName(name);
+  if (!wanted) {
+    return nullptr;
+  }
+  // The newest minor is the last that matches.
+  const auto found = std::find_if(entries_.rbegin(), entries_.rend(), [&](const Entry& entry) {
+    return entry.version.name == wanted->name && entry.version.major == wanted->major &&
+           (!wanted->minor || entry.version.minor == wanted->minor);
+  });
+  return found == entries_.rend() ? nullptr : &*found;
+}
+
+Result<std::shared_ptr<const CloudContract>> CloudLibrary::Make(std::string_view name,
+                                                                const SettingValues& settings) const {
+  if (!broken_.empty()) {
+    return Error{ErrorCode::kCorrupt, broken_};
+  }
+  RETURN_IF_ERROR(ParseContractName(name));
+  const Entry* entry = Find(name);
+  if (entry == nullptr) {
+    return Error{ErrorCode::kNotFound, "no cloud contract \"" + Shorten(name, 80) + "\"; there are: " + Join(Names())};
+  }
+  return MakeCloudContract(entry->definition, settings);
+}
+
+std::vector<std::string> CloudLibrary::Names() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_) {
+    names.push_back(entry.name);
+  }
+  return names;
+}
+
+bool CloudLibrary::SameIn(const CloudLibrary& other, std::string_view name) const {
+  const Entry* a = Find(name);
+  const Entry* b = other.Find(name);
+  return a == b || (a != nullptr && b != nullptr && a->name == b->name && a->text == b->text);
+}
+
+namespace {
+
+std::mutex library_lock;
+std::shared_ptr<const CloudLibrary> library_in_force;
+
+}  // namespace
+
+std::shared_ptr<const CloudLibrary> CloudContracts() {
+  const std::lock_guard lock(library_lock);
+  if (library_in_force == nullptr) {
+    library_in_force = CloudLibrary::Shipped();
+  }
+  return library_in_force;
+}
+
+void UseCloudContracts(std::shared_ptr<const CloudLibrary> library) {
+  const std::lock_guard lock(library_lock);
+  library_in_force = std::move(library);
+}
+
+}  // namespace packhorse::contract

@@ -1,0 +1,162 @@
+#include "contract/cloud_library.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace packhorse::contract {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::string Text(const std::string& name, const std::string& path = "/points", const std::string& setting = "{}") {
+  return R"({ "contract": ")" + name + R"(", "settings": { "project": )" + setting + R"( },
+    "request": { "method": "POST", "path": ")" +
+         path + R"(", "query": { "p": "{settings.project}" },
+      "body": { "json": { "points": "{items}" } }, "item": { "id": "{record_id}", "values": "{fields}" } },
+    "accepts": { "max_items": 10, "max_bytes": "1MiB" },
+    "response": [ { "status": 200, "verdict": "accepted" } ] })";
+}
+
+std::vector<std::string> Described(const CloudLibrary::Loaded& loaded) {
+  std::vector<std::string> lines;
+  for (const document::Problem& problem : loaded.problems) {
+    lines.push_back(document::Describe(problem));
+  }
+  return lines;
+}
+
+class CloudLibraryTest : public ::testing::Test {
+ protected:
+  void Write(const std::string& name, const std::string& text) { test::WriteAll(dir_ / (name + ".json"), text); }
+  CloudLibrary::Loaded Load(const CloudLibrary* before = nullptr) const {
+    return CloudLibrary::Load(dir_.path(), before);
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(CloudLibraryTest, AFolderThatIsNotThereGivesTheContractsOfTheProgram) {
+  const CloudLibrary::Loaded loaded = CloudLibrary::Load(dir_ / "none");
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.library->Names(), CloudLibrary::Shipped()->Names());
+  EXPECT_THAT(loaded.library->Names(), Contains("packhorse-ingest@1.1"));
+}
+
+TEST_F(CloudLibraryTest, AFileIsFoundByItsNameAndTheNewestMinorByTheMajor) {
+  Write("acme@1.0", Text("acme@1.0"));
+  Write("acme@1.2", Text("acme@1.2"));
+  Write("acme@1.10", Text("acme@1.10"));
+  Write("acme@2.0", Text("acme@2.0"));
+  const CloudLibrary::Loaded loaded = Load();
+  EXPECT_THAT(Described(loaded), IsEmpty());
+  EXPECT_EQ(loaded.library->Find("acme@1")->name, "acme@1.10");
+  EXPECT_EQ(loaded.library->Find("acme@1.2")->name, "acme@1.2");
+  EXPECT_EQ(loaded.library->Find("acme@1.3"), nullptr);
+  const auto made = loaded.library->Make("acme@1", {{"project", "p"}});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->name(), "acme@1.10");
+  EXPECT_TRUE(loaded.library->Make("packhorse-ingest@1", {}));
+}
+
+TEST_F(CloudLibraryTest, SettingsThatAreMissingOrUnknownAreNamed) {
+  Write("acme@1.0", Text("acme@1.0"));
+  const CloudLibrary::Loaded loaded = Load();
+  const auto missing = loaded.library->Make("acme@1", {});
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message, HasSubstr("project"));
+  const auto unknown = loaded.library->Make("acme@1", {{"project", "p"}, {"projekt", "p"}});
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("projekt"));
+  const auto none = loaded.library->Make("acne@1", {});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(none.error().message, HasSubstr("acme@1.0"));
+}
+
+TEST_F(CloudLibraryTest, EveryMistakeOfEveryFileIsNamedAtOnceWithFilePlaceAndSuggestion) {
+  Write("acme@1.0", R"({ "contract": "acme@1.0", "reqest": {},
+    "request": { "method": "POST", "path": "/{recordid}", "body": { "json": "{items}" }, "item": "{tiem}" },
+    "response": [ { "status": "200", "verdict": "acepted" } ] })");
+  Write("other@1.0", "{");
+  Write("good@1.0", Text("good@1.0"));
+  const CloudLibrary::Loaded loaded = Load();
+  const std::vector<std::string> lines = Described(loaded);
+  EXPECT_THAT(
+      lines, Contains(AllOf(HasSubstr("acme@1.0.json"), HasSubstr("/reqest"), HasSubstr("did you mean \"request\"?"))));
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("/request/path"), HasSubstr("record_id"))));
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("/request/item"), HasSubstr("time"))));
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("/response/0/verdict"), HasSubstr("accepted"))));
+  EXPECT_THAT(lines, Contains(HasSubstr("other@1.0.json")));
+  EXPECT_NE(loaded.library->Find("good@1"), nullptr);
+  EXPECT_EQ(loaded.library->Find("acme@1"), nullptr);
+  ASSERT_EQ(loaded.library->broken().size(), 2U);
+  EXPECT_EQ(loaded.library->broken()[0].first, "acme@1.0");
+}
+
+TEST_F(CloudLibraryTest, AFileThatIsNotNamedAsItsContractIsRefused) {
+  Write("acme@1.1", Text("acme@1.0"));
+  Write("notes", Text("notes@1.0"));
+  const std::vector<std::string> lines = Described(Load());
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("acme@1.1.json: /contract"), HasSubstr("not called as its file"))));
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("notes.json"), HasSubstr("NAME@MAJOR.MINOR.json"))));
+}
+
+TEST_F(CloudLibraryTest, ANameOfTheProgramCannotBeTaken) {
+  Write("packhorse-ingest@1.7", Text("packhorse-ingest@1.7"));
+  const CloudLibrary::Loaded loaded = Load();
+  EXPECT_THAT(Described(loaded), Contains(HasSubstr("of its own")));
+  EXPECT_EQ(loaded.library->Find("packhorse-ingest@1")->name, "packhorse-ingest@1.1");
+}
+
+TEST_F(CloudLibraryTest, SamplesAndHiddenFilesAreNoContracts) {
+  Write("acme@1.0", Text("acme@1.0"));
+  std::filesystem::create_directory(dir_ / "acme@1.0.samples");
+  test::WriteAll(dir_ / "acme@1.0.samples/one.json", "{}");
+  Write(".acme@1.1", "{");
+  EXPECT_THAT(Described(Load()), IsEmpty());
+}
+
+TEST_F(CloudLibraryTest, ABrokenFileLeavesWhatItSaidBeforeInForce) {
+  Write("acme@1.0", Text("acme@1.0", "/old"));
+  const CloudLibrary::Loaded first = Load();
+  Write("acme@1.0", "{ \"contract\": ");
+  const CloudLibrary::Loaded second = Load(first.library.get());
+  ASSERT_NE(second.library->Find("acme@1"), nullptr);
+  EXPECT_TRUE(second.library->Find("acme@1")->kept);
+  EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1"));
+  EXPECT_EQ(second.library->broken().size(), 1U);
+  Write("acme@1.0", Text("acme@1.0", "/new"));
+  const CloudLibrary::Loaded third = Load(second.library.get());
+  EXPECT_FALSE(third.library->Find("acme@1")->kept);
+  EXPECT_FALSE(third.library->SameIn(*first.library, "acme@1"));
+  EXPECT_THAT(third.library->broken(), IsEmpty());
+}
+
+TEST_F(CloudLibraryTest, ANewerMinorIsAnotherMeaningOfTheMajor) {
+  Write("acme@1.0", Text("acme@1.0"));
+  const CloudLibrary::Loaded first = Load();
+  Write("acme@1.1", Text("acme@1.1"));
+  const CloudLibrary::Loaded second = Load(first.library.get());
+  EXPECT_FALSE(second.library->SameIn(*first.library, "acme@1"));
+  EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1.0"));
+  EXPECT_TRUE(second.library->SameIn(*first.library, "packhorse-ingest@1"));
+}
+
+TEST_F(CloudLibraryTest, AThousandFilesAreReadAndMoreAreRefused) {
+  for (std::size_t i = 0; i <= kMaxContractFiles; ++i) {
+    Write("many@1." + std::to_string(i), Text("many@1." + std::to_string(i)));
+  }
+  const CloudLibrary::Loaded loaded = Load();
+  EXPECT_THAT(Described(loaded), testing::ElementsAre(HasSubstr("at most 1000")));
+  EXPECT_EQ(loaded.library->entries().size(), CloudLibrary::Shipped()->entries().size() + kMaxContractFiles);
+}
+
+}  // namespace
+}  // namespace packhorse::contract

@@ -1,0 +1,134 @@
+// Contracts beside the configuration at a reload, on the objects of a daemon.
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "app_fixture.h"
+#include "contract/cloud_library.h"
+
+namespace packhorse::daemon {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class ReloadOfContracts : public AppTest {
+ protected:
+  ReloadOfContracts() { std::filesystem::create_directory(dir_ / "contracts"); }
+  ~ReloadOfContracts() override { contract::UseCloudContracts(contract::CloudLibrary::Shipped()); }
+
+  void Write(const std::string& method, const std::string& name = "acme@1.0") {
+    test::WriteAll(dir_ / ("contracts/" + name + ".json"), R"({ "contract": ")" + name + R"(",
+      "request": { "method": ")" + method + R"(", "path": "/points", "body": { "json": { "points": "{items}" } },
+        "item": { "id": "{record_id}", "values": "{fields}" } },
+      "accepts": { "max_items": 10, "max_bytes": "1MiB" },
+      "response": [ { "status": 200, "verdict": "accepted" } ] })");
+  }
+  void UseAcme() {
+    std::string config = test::ReadAll(file_);
+    config.replace(config.find("packhorse-ingest@1"), 18, "acme@1");
+    test::WriteAll(file_, config);
+  }
+  bridge::ReloadReport Reload() {
+    bridge::ReloadReport report;
+    bool done = false;
+    reloader_.Begin(
+        [&](const bridge::ReloadReport& of) {
+          report = of;
+          done = true;
+        },
+        clock_.Mono());
+    for (int turn = 0; turn < 1000 && reloader_.active(); ++turn) {
+      reloader_.Step(clock_.Mono());
+    }
+    EXPECT_TRUE(done);
+    return report;
+  }
+  static std::string Method(const std::string& name = "acme@1") {
+    const auto found = contract::FindCloudContract(name);
+    return found ? (*found)->method() : found.error().message;
+  }
+  std::vector<std::string> Refused() const {
+    std::vector<std::string> subjects;
+    for (const health::Event& event : app_->events.Open()) {
+      if (event.name == "contract_refused") {
+        subjects.push_back(event.subject);
+      }
+    }
+    return subjects;
+  }
+
+  bridge::Reloader reloader_{BridgeOf(*app_), file_, LoadConfiguration};
+};
+
+TEST_F(ReloadOfContracts, AChangedFileIsTakenOverWithoutARestart) {
+  Write("POST");
+  UseAcme();
+  EXPECT_TRUE(Reload().applied);
+  EXPECT_EQ(Method(), "POST");
+  Write("PUT");
+  const bridge::ReloadReport changed = Reload();
+  EXPECT_TRUE(changed.applied);
+  EXPECT_THAT(changed.changes, Contains("contract 'acme@1.0' changed"));
+  EXPECT_THAT(changed.changes, Contains("destination 'cloud' changed"));
+  EXPECT_EQ(Method(), "PUT");
+  EXPECT_THAT(Reload().changes, IsEmpty());
+}
+
+TEST_F(ReloadOfContracts, ANewerMinorIsTakenOverByWhoeverNamesTheMajor) {
+  Write("POST");
+  UseAcme();
+  Reload();
+  Write("PUT", "acme@1.1");
+  EXPECT_THAT(Reload().changes, Contains("destination 'cloud' changed"));
+  EXPECT_EQ(Method(), "PUT");
+  EXPECT_EQ(Method("acme@1.0"), "POST");
+}
+
+TEST_F(ReloadOfContracts, ABrokenFileIsRefusedAndTheOldOneKeepsWorking) {
+  Write("POST");
+  UseAcme();
+  Reload();
+  test::WriteAll(dir_ / "contracts/acme@1.0.json", R"({ "contract": "acme@1.0", "reqest": 1, "respons": 2 })");
+  const bridge::ReloadReport report = Reload();
+  EXPECT_TRUE(report.applied);
+  EXPECT_THAT(report.problems, Contains(HasSubstr("/reqest")));
+  EXPECT_THAT(report.problems, Contains(HasSubstr("/respons")));
+  EXPECT_THAT(report.changes, IsEmpty());
+  EXPECT_EQ(Method(), "POST");
+  EXPECT_THAT(Refused(), testing::ElementsAre("acme@1.0"));
+  Write("PUT");
+  EXPECT_TRUE(Reload().applied);
+  EXPECT_EQ(Method(), "PUT");
+  EXPECT_THAT(Refused(), IsEmpty());
+}
+
+TEST_F(ReloadOfContracts, AContractThatIsGoneWhileADestinationNeedsItRefusesTheReload) {
+  Write("POST");
+  UseAcme();
+  Reload();
+  std::filesystem::remove(dir_ / "contracts/acme@1.0.json");
+  const bridge::ReloadReport report = Reload();
+  EXPECT_FALSE(report.applied);
+  EXPECT_THAT(report.problems, Contains(HasSubstr("no cloud contract \"acme@1\"")));
+  EXPECT_EQ(Method(), "POST");
+}
+
+TEST_F(ReloadOfContracts, AConfigurationWithErrorsLeavesTheContractsAsTheyWere) {
+  Write("POST");
+  UseAcme();
+  Reload();
+  Write("PUT");
+  const std::string good = test::ReadAll(file_);
+  test::WriteAll(file_, "{");
+  EXPECT_FALSE(Reload().applied);
+  EXPECT_EQ(Method(), "POST");
+  test::WriteAll(file_, good);
+  EXPECT_TRUE(Reload().applied);
+  EXPECT_EQ(Method(), "PUT");
+}
+
+}  // namespace
+}  // namespace packhorse::daemon
