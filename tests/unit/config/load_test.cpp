@@ -101,7 +101,7 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_TRUE(cloud.limits.empty());
   EXPECT_EQ(cloud.order, "fifo");
   EXPECT_EQ(cloud.receiver, "record_id");
-  EXPECT_EQ(cloud.compression, "gzip");
+  EXPECT_EQ(cloud.compression, "");
   EXPECT_EQ(cloud.timeout, seconds(30));
   EXPECT_EQ(cloud.connect_timeout, seconds(10));
   EXPECT_EQ(loaded.config.queue.path, "/var/lib/packhorse/queue.db");

@@ -185,7 +185,7 @@ const std::vector<Mistake> kValues = {
      "destination",
      R"("compression": "brotli")",
      "/destinations/0/compression",
-     {"allowed: gzip, none"}},
+     {"allowed: auto, gzip, zstd, none"}},
     {"ContractWithoutVersion",
      "stream",
      R"("contract": "generic-json")",

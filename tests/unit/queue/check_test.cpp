@@ -169,7 +169,7 @@ TEST_P(CheckTest, OpeningFindsALedgerThatDoesNotBalanceAndSaysTheNumbers) {
   Reopen();
   EXPECT_THAT(queue_->start().ledger_contradictions,
               ElementsAre(HasSubstr("received 8, but delivered 1 + rejected 1 + quarantined 1 + deduplicated 0 +"
-                                    " expired 0 + dropped 0 + pending 3 = 6")));
+                                    " expired 0 + dropped 0 + skipped 0 + ignored 0 + pending 3 = 6")));
 }
 
 TEST_P(CheckTest, OpeningFindsPendingMessagesThatAreNowhere) {
