@@ -75,7 +75,7 @@ class LimitKeeperTest : public testing::Test {
   test::ManualClock clock;
   App app{"", OneStreamToTheCloud(), clock};
   const bool open = (OpenQueue(), true);
-  monitor::Gaps gaps{*app.queue, clock, [](const std::string&) { return std::string(); }};
+  monitor::Gaps gaps{*app.queue, clock, [](const std::string&) { return nullptr; }};
   monitor::LimitKeeper keeper{*app.queue, app.events, clock, app.config.queue, gaps};
 };
 
