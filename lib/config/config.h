@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "config/secret_ref.h"
 #include "document/problems.h"
 #include "limit/budget.h"
 #include "limit/rate_limit.h"
@@ -26,20 +26,6 @@ namespace packhorse::config {
 // The checked configuration: every value is present, in range and converted. Keys, defaults and ranges are those of
 // contracts/schema/config.schema.json, the single place where they are written; this is its shape in C++.
 // Plain values, immutable once loaded; any thread.
-
-// Where a secret's value is to be read from. The value itself never enters this structure (P13, docs/PROMISES.md).
-struct SecretRef {
-  using Kind = auth::SecretSource::Kind;
-  Kind kind = Kind::kNone;
-  std::string name;                 // path, variable, or systemd credential name
-  std::shared_ptr<SecretRef> next;  // the other key of a rotation, may be null
-
-  // By what `next` says, not by where it lies.
-  bool operator==(const SecretRef& other) const {
-    const bool next_equal = next && other.next ? *next == *other.next : next == other.next;
-    return kind == other.kind && name == other.name && next_equal;
-  }
-};
 
 struct Gateway {
   std::string id;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 
 #include "delivery/evidence.h"
@@ -47,6 +49,17 @@ struct Active {
   }
   // Beyond what delivery costs anyway: the search for what is refused has a budget of its own.
   bool search() const { return track.searched || suspicion.has_value(); }
+};
+
+using ActivePtr = std::shared_ptr<Active>;
+
+// A lane, its backlog or the replay, as far as it is prepared.
+struct LineState {
+  std::deque<ActivePtr> line;  // in the order in which they must be sent
+  bool preparing = false;
+  Wants wants = Wants::kNothing;  // instead of its first
+  MonoTime prepare_not_before{};
+  std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
 };
 
 // A finished attempt.

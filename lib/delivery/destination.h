@@ -54,15 +54,6 @@ class DestinationImpl final : public Destination {
   void Restore(const Kept& kept) override;
 
  private:
-  using ActivePtr = std::shared_ptr<Active>;
-  struct LineState {
-    std::deque<ActivePtr> line;  // in the order in which they must be sent
-    bool preparing = false;
-    Wants wants = Wants::kNothing;  // instead of its first
-    MonoTime prepare_not_before{};
-    std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
-  };
-
   BuilderOptions OptionsOfBuilder();
   // Each returns when it wants to be called again.
   // What an outage left becomes the backlog as soon as it is over.

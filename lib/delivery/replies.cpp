@@ -56,9 +56,9 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const outcome::Reply reply = ToReply(std::move(response));
   const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
   const contract::CloudContract& contract = ContractOf(active->batch);
-  answer.verdict =
-      outcome::Judge(reply, contract.response(),
-                     outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items}, deps_.clock.Wall());
+  answer.verdict = outcome::Judge(reply, contract.response(),
+                                  outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
+                                  deps_.clock.Wall());
   NoteDeprecation(answer.verdict);
   TellOfVerdict(*active, answer.verdict);
   exchanges_.Note(active->batch, active->sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
@@ -317,8 +317,8 @@ bool DestinationImpl::NameRefused(Active& active, const queue::Member& member, c
 }
 
 // What a partial success left goes again, as a retry, later each time that it moves little.
-DestinationImpl::ActivePtr DestinationImpl::RestOf(const Active& active, const queue::PreparedBatch& batch,
-                                                   std::uint32_t delivered, MonoTime now) {
+ActivePtr DestinationImpl::RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered,
+                                  MonoTime now) {
   auto rest = std::make_shared<Active>();
   rest->batch = batch;
   rest->track = active.track.Part();

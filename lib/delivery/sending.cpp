@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
 }  // namespace
 
-DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
+ActivePtr DestinationImpl::HeadOf(const LineState& line) {
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent()) {
       continue;
@@ -43,7 +43,7 @@ DestinationImpl::ActivePtr DestinationImpl::HeadOf(const LineState& line) {
 
 // What the line wants to try instead of its first; null: it is not there. Far off is what was tried longest ago, of
 // what never was the furthest behind.
-DestinationImpl::ActivePtr DestinationImpl::OtherThan(const Active& head, const LineState& line) {
+ActivePtr DestinationImpl::OtherThan(const Active& head, const LineState& line) {
   ActivePtr far;
   ActivePtr small;
   ActivePtr newest;

@@ -581,8 +581,7 @@ TEST_P(QueueTest, MessagesMovedToBulkAreInThatLaneAlsoAfterARestartAndWhenNothin
   EXPECT_EQ(append_to_bulk("later"), Lane::kNormal);
   const auto payloads = [this](Lane lane) {
     std::vector<std::string> found;
-    const Result<Pending> pending = queue_->Peek("cloud", lane, 10, 1000);
-    for (const StoredMessage& stored : pending->messages) {
+    for (const StoredMessage& stored : queue_->Peek("cloud", lane, 10, 1000)->messages) {
       found.push_back(stored.message.payload);
     }
     return found;
