@@ -80,8 +80,8 @@ std::string_view HeaderWithKey(const HeaderList& headers, std::string_view key) 
 
 }  // namespace
 
-void Exchanges::Note(const queue::PreparedBatch& batch, const SentRequest& sent, const outcome::Reply& reply, const outcome::Verdict& verdict, std::chrono::microseconds elapsed,
-                     WallTime at) {
+void Exchanges::Note(const queue::PreparedBatch& batch, const SentRequest& sent, const outcome::Reply& reply,
+                     const outcome::Verdict& verdict, std::chrono::microseconds elapsed, WallTime at) {
   if (!Failed(verdict)) {
     return;
   }

@@ -52,8 +52,8 @@ class Exchanges {
 
   // Keeps the exchange if it failed: if not every record was accepted. A header that carries the batch's key is shown,
   // whatever it is called.
-  void Note(const queue::PreparedBatch& batch, const SentRequest& sent, const outcome::Reply& reply, const outcome::Verdict& verdict, std::chrono::microseconds elapsed,
-            WallTime at);
+  void Note(const queue::PreparedBatch& batch, const SentRequest& sent, const outcome::Reply& reply,
+            const outcome::Verdict& verdict, std::chrono::microseconds elapsed, WallTime at);
 
   // The newest last.
   const std::deque<Exchange>& all() const { return exchanges_; }
