@@ -231,7 +231,7 @@ TEST(ExchangesView, OneIsShownWithWhatWasSentAndWhatCameBack) {
   verdict.reason = "HTTP 503 Service Unavailable";
   verdict.provider_request_id = "req-1";
   delivery::Exchanges exchanges;
-  exchanges.Note(batch, {"POST", "/v1/t?key=abcdef", {{"Authorization", "Bearer secret-token"}}}, "", reply, verdict,
+  exchanges.Note(batch, {"POST", "/v1/t?key=abcdef", {{"Authorization", "Bearer secret-token"}}}, reply, verdict,
                  std::chrono::milliseconds(40), WallTime(std::chrono::seconds(1'800'000'000)));
   const std::string json = ExchangesJson({{"cloud", &exchanges}});
   const Object one = Object::parse(json)["exchanges"][0];
