@@ -131,7 +131,7 @@ void CloudLibrary::KeepFrom(const CloudLibrary* before, const std::string& path,
   const std::optional<ContractName> name = NameOfFile(path);
   broken_files_.emplace_back(name ? FullName(*name) : path, document::Describe(first));
   const Entry* old = before == nullptr || !name ? nullptr : before->Find(FullName(*name));
-  if (old != nullptr && !old->file.empty()) {
+  if (old != nullptr && old->file == path) {
     Entry kept = *old;
     kept.kept = true;
     Add(std::move(kept));

@@ -138,8 +138,8 @@ bool SameType(const Node& a, const Node& b) { return a.kind == b.kind; }
 // Compares bodies of one probe, member by member.
 class BodyComparison {
  public:
-  BodyComparison(const Probe& probe, bool first, const Node& whole_before, Findings& findings)
-      : probe_(probe), first_(first), whole_(whole_before), findings_(findings) {}
+  BodyComparison(const Probe& probe, bool first, const Node& whole_before, const Node& whole_after, Findings& findings)
+      : probe_(probe), first_(first), whole_(whole_before), whole_after_(whole_after), findings_(findings) {}
 
   void Walk(const Node& old, const Node& now, const std::string& pointer) {
     const std::string place = "request " + (pointer.empty() ? "/" : pointer);
@@ -187,7 +187,7 @@ class BodyComparison {
       const std::string below = document::Below(pointer, member.name);
       if (const Node* found = now.Find(member.name)) {
         Walk(member.value, *found, below);
-      } else {
+      } else if (first_ || IsThere(whole_after_, below)) {  // what is gone altogether has been said
         findings_.Break("request " + below, first_ ? "is gone" : "may be missing now" + Where());
       }
     }
@@ -195,14 +195,14 @@ class BodyComparison {
       const std::string below = document::Below(pointer, member.name);
       // New altogether: a receiver of before does not look. Known to it and left out before: null and absent are not
       // the same.
-      if (old.Find(member.name) == nullptr && !first_ && WasThere(below)) {
+      if (old.Find(member.name) == nullptr && !first_ && IsThere(whole_, below)) {
         findings_.Break("request " + below, "was left out, is " + Shown(member.value) + Where());
       }
     }
   }
 
-  bool WasThere(const std::string& pointer) const {
-    const Node* at = &whole_;
+  static bool IsThere(const Node& whole, const std::string& pointer) {
+    const Node* at = &whole;
     std::size_t begin = 1;
     while (at != nullptr && begin <= pointer.size()) {
       const std::size_t end = std::min(pointer.find('/', begin), pointer.size());
@@ -219,8 +219,9 @@ class BodyComparison {
   }
 
   const Probe& probe_;
-  const bool first_;   // the probe with everything
-  const Node& whole_;  // what `before` makes of that
+  const bool first_;         // the probe with everything
+  const Node& whole_;        // what `before` makes of that
+  const Node& whole_after_;  // what `after` makes of it
   Findings& findings_;
 };
 
@@ -253,16 +254,19 @@ void CompareRequest(const contract::Rendered& old, const contract::Rendered& now
   }
 }
 
-void CompareBodies(const Probe& probe, const std::string& old, const std::string& now, std::optional<Node>& whole,
+// Bodies of the first probe that has items in both.
+using Whole = std::optional<std::pair<Node, Node>>;
+
+void CompareBodies(const Probe& probe, const std::string& old, const std::string& now, Whole& whole,
                    Findings& findings) {
   const bool first = !whole.has_value();
-  std::optional<Node> was = JsonOf(old);
+  const std::optional<Node> was = JsonOf(old);
   const std::optional<Node> is = JsonOf(now);
   if (was && is) {
     if (first) {
-      whole = *was;
+      whole.emplace(*was, *is);
     }
-    BodyComparison(probe, first, *whole, findings).Walk(*was, *is, "");
+    BodyComparison(probe, first, whole->first, whole->second, findings).Walk(*was, *is, "");
   } else if (old != now) {
     findings.Break("request", "another body of " + probe.what + ": was " + document::Quoted(old, kShown) + ", is " +
                                   document::Quoted(now, kShown));
@@ -270,7 +274,7 @@ void CompareBodies(const Probe& probe, const std::string& old, const std::string
 }
 
 void CompareProbes(const CloudContract& before, const CloudContract& after, Findings& findings) {
-  std::optional<Node> whole;  // of the first probe that has items in both
+  Whole whole;
   for (const Probe& probe : Probes()) {
     const RenderedRecord old = before.RenderRecord(probe.record);
     const RenderedRecord now = after.RenderRecord(probe.record);
