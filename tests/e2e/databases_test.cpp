@@ -123,7 +123,7 @@ TEST_F(InfluxDbOne, OnlyThePointsOfATypeConflictBecomeDeadLetters) {
             std::vector<json>{21});
 }
 
-// The samples of all series that match, by their sequence numbers.
+// What was accepted can be searched a moment later. The samples of all series that match, by their sequence numbers.
 std::set<double> Values(const std::vector<json>& series) {
   std::set<double> values;
   for (const json& each : series) {
@@ -141,9 +141,10 @@ TEST(VictoriaMetricsDatabase, LineProtocolIsReadBackEqual) {
   site.StartBridge();
   PublishTimed(site, 200, "17");
   ASSERT_TRUE(site.Settled(200));
-  const std::vector<json> series = database.Export(R"({__name__="telemetry_seq",device="17",db="plant"})");
+  const std::string wanted = R"({__name__="telemetry_seq",device="17",db="plant"})";
+  EXPECT_TRUE(WaitFor([&] { return Values(database.Export(wanted)).size() == 200; }));
+  const std::vector<json> series = database.Export(wanted);
   ASSERT_EQ(series.size(), 1U);
-  EXPECT_EQ(Values(series).size(), 200U);
   EXPECT_EQ(*Values(series).rbegin(), 200);
 }
 
@@ -154,7 +155,9 @@ TEST(VictoriaMetricsDatabase, RemoteWriteIsReadBackEqual) {
   site.StartBridge();
   PublishTimed(site, 200, "17");
   ASSERT_TRUE(site.Settled(200));
-  const std::vector<json> series = database.Export(R"({__name__="seq",device="17",stream="telemetry"})");
+  const std::string wanted = R"({__name__="seq",device="17",stream="telemetry"})";
+  EXPECT_TRUE(WaitFor([&] { return Values(database.Export(wanted)).size() == 200; }));
+  const std::vector<json> series = database.Export(wanted);
   ASSERT_EQ(series.size(), 1U);
   EXPECT_EQ(*Values(series).rbegin(), 200);
   EXPECT_EQ(Values(database.Export(R"({__name__="temperature",device="17"})")), std::set<double>{21.5});
