@@ -4,14 +4,13 @@ namespace packhorse::config {
 
 auth::SecretSource SourceOf(const SecretRef& ref) { return {ref.kind, ref.name}; }
 
-auth::Options AuthOptions(const Destination& destination) {
-  auth::Options options;
-  options.type = destination.auth.type;
-  options.username = destination.auth.username;
-  options.header = destination.auth.header;
-  options.current = SourceOf(destination.auth.secret);
-  if (destination.auth.secret.next) {
-    options.next = SourceOf(*destination.auth.secret.next);
+auth::AuthOptions AuthOptions(const Destination& destination) {
+  auth::AuthOptions options;
+  options.scheme = destination.auth.scheme;
+  options.parameters.insert(destination.auth.parameters.begin(), destination.auth.parameters.end());
+  for (const auto& [name, secret] : destination.auth.secrets) {
+    options.secrets.emplace(
+        name, auth::SecretPlace{SourceOf(secret), secret.next ? SourceOf(*secret.next) : auth::SecretSource()});
   }
   return options;
 }

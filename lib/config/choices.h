@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 #include "base/enum_names.h"
 #include "config/config.h"
 #include "limit/rate_limit.h"
@@ -27,16 +27,5 @@ inline constexpr std::array<std::pair<std::string_view, limit::Window::Unit>, 3>
 
 // What happens to a device's messages that are over its rate.
 inline constexpr EnumNames<DeviceRate::Over, 2> kOverNames{{"bulk", "drop"}};
-
-struct AuthType {
-  std::string_view name;
-  auth::Options::Type type;
-  std::array<std::string_view, 2> keys;  // that it needs
-};
-inline constexpr std::array<AuthType, 4> kAuthTypes = {
-    {{"none", auth::Options::Type::kNone, {}},
-     {"bearer", auth::Options::Type::kBearer, {"token", ""}},
-     {"basic", auth::Options::Type::kBasic, {"username", "password"}},
-     {"header", auth::Options::Type::kHeader, {"header", "value"}}}};
 
 }  // namespace packhorse::config

@@ -109,7 +109,7 @@ class DeliveryTest : public ::testing::Test {
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
-        MakeDestination(std::move(options), std::move(credentials_),
+        MakeDestination(std::move(options), std::move(authorizer_),
                         Dependencies{*queue_, *queue_, uploader_, events_, clock_, streams_, nullptr});
     ASSERT_TRUE(made) << made.error().message;
     destination_ = *std::move(made);
@@ -188,7 +188,7 @@ class DeliveryTest : public ::testing::Test {
   std::chrono::milliseconds timeout_{30'000};
   bool live_first_ = false;
   bool keeps_order_ = false;
-  std::unique_ptr<auth::Credentials> credentials_;
+  std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;
 };
