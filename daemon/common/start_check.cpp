@@ -71,11 +71,12 @@ class StartCheck {
   }
 
   void CheckCredentials(const std::string& path, const config::Destination& destination) {
-    const config::SecretRef& secret = destination.auth.secret;
-    if (!CanBeRead(secret) || (secret.next && !CanBeRead(*secret.next))) {
-      return;
+    for (const auto& [name, secret] : destination.auth.secrets) {
+      if (!CanBeRead(secret) || (secret.next && !CanBeRead(*secret.next))) {
+        return;
+      }
     }
-    if (const auto made = auth::MakeCredentials(config::AuthOptions(destination)); !made) {
+    if (const auto made = auth::Authorizer::Make(config::AuthOptions(destination)); !made) {
       Add(path, made.error().message);
     }
   }

@@ -1,5 +1,6 @@
 #include "packhorsed/app.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/version.h"
@@ -40,13 +41,16 @@ Status MakeDestinations(App& app) {
   RETURN_IF_ERROR(destinations.BindStreams(app.config));
   destinations.SetSharedLimits({}, app.config);
   for (const config::Destination& destination : app.config.destinations) {
-    auto credentials = bridge::MakeCredentials(destination);
-    if (!credentials) {
+    auto authorizer = bridge::MakeAuthorizer(destination);
+    if (!authorizer) {
       // Only the unit gives a credential: no later try finds one that it does not.
-      const bool lasts = destination.auth.secret.kind == config::SecretRef::Kind::kCredential;
-      return lasts ? Error{ErrorCode::kUnsupported, credentials.error().message} : credentials.error();
+      const auto& secrets = destination.auth.secrets;
+      const bool lasts = std::any_of(secrets.begin(), secrets.end(), [](const auto& secret) {
+        return secret.second.kind == config::SecretRef::Kind::kCredential;
+      });
+      return lasts ? Error{ErrorCode::kUnsupported, authorizer.error().message} : authorizer.error();
     }
-    auto unit = destinations.Make(app.config.gateway, destination, *std::move(credentials));
+    auto unit = destinations.Make(app.config.gateway, destination, *std::move(authorizer));
     RETURN_IF_ERROR(unit);
     destinations.units().push_back(*std::move(unit));
   }

@@ -5,11 +5,12 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 #include "base/file.h"
 #include "base/mask.h"
 
@@ -136,7 +137,33 @@ Result<Secret> ReadFromPlace(const SecretSource& source) {
   return Error{ErrorCode::kInternal, "unknown kind of secret source"};
 }
 
+// Where the bytes of a source lie; empty: in no file.
+std::string PathOf(const SecretSource& source) {
+  if (source.kind == SecretSource::Kind::kFile) {
+    return source.name;
+  }
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  return source.kind == SecretSource::Kind::kCredential && folder != nullptr ? std::string(folder) + "/" + source.name
+                                                                             : "";
+}
+
 }  // namespace
+
+std::string StampOf(const SecretSource& source) {
+  const std::string path = PathOf(source);
+  struct stat about {};
+  if (path.empty() || stat(path.c_str(), &about) != 0) {
+    return "";
+  }
+  std::string stamp = std::to_string(about.st_dev) + "." + std::to_string(about.st_ino);
+  for (const auto number :
+       {static_cast<std::int64_t>(about.st_size), static_cast<std::int64_t>(about.st_mode),
+        static_cast<std::int64_t>(about.st_mtim.tv_sec), static_cast<std::int64_t>(about.st_mtim.tv_nsec),
+        static_cast<std::int64_t>(about.st_ctim.tv_sec), static_cast<std::int64_t>(about.st_ctim.tv_nsec)}) {
+    stamp += "." + std::to_string(number);
+  }
+  return stamp;
+}
 
 Result<Secret> ReadSecret(const SecretSource& source) {
   Result<Secret> secret = ReadFromPlace(source);

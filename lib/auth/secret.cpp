@@ -1,8 +1,8 @@
+#include "auth/secret.h"
+
 #include <openssl/crypto.h>
 
 #include <utility>
-
-#include "auth/credentials.h"
 
 namespace packhorse::auth {
 namespace {

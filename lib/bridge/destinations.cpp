@@ -91,16 +91,16 @@ void Destinations::SetSharedLimits(const config::Config& before, const config::C
   }
 }
 
-Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination) {
-  auto credentials = auth::MakeCredentials(config::AuthOptions(destination));
-  if (!credentials) {
-    return credentials.error().With("destination '" + destination.name + "'");
+Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Destination& destination) {
+  auto authorizer = auth::Authorizer::Make(config::AuthOptions(destination));
+  if (!authorizer) {
+    return authorizer.error().With("destination '" + destination.name + "'");
   }
-  return credentials;
+  return authorizer;
 }
 
 Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const config::Destination& destination,
-                                           std::unique_ptr<auth::Credentials> credentials) {
+                                           std::unique_ptr<auth::Authorizer> authorizer) {
   const std::map<std::string, std::string> settings = config::PlainSettings(destination);
   auto contract = contract::FindCloudContract(destination.contract, settings);
   if (!contract) {
@@ -139,8 +139,8 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   const auto shared = shared_limits_.find(destination.shared_limit);
   delivery::Dependencies dependencies{
       queue_, queue_, uploader_, events_, clock_, streams_, shared == shared_limits_.end() ? nullptr : &shared->second};
-  auth::Credentials* seen = credentials.get();
-  auto made = delivery::MakeDestination(std::move(options), std::move(credentials), dependencies);
+  auth::Authorizer* seen = authorizer.get();
+  auto made = delivery::MakeDestination(std::move(options), std::move(authorizer), dependencies);
   if (!made) {
     return made.error().With("destination '" + destination.name + "'");
   }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "auth/credentials.h"
+#include "auth/authorizer.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/config.h"
@@ -22,7 +22,7 @@ namespace packhorse::bridge {
 struct DestinationUnit {
   config::Destination config;
   std::unique_ptr<delivery::Destination> destination;
-  auth::Credentials* credentials = nullptr;  // owned by `destination`
+  auth::Authorizer* authorizer = nullptr;  // owned by `destination`
   // A pause as it was ordered, so that it survives a rebuild: its end, or none for "until resumed".
   bool paused = false;
   std::optional<MonoTime> paused_until;
@@ -49,7 +49,7 @@ class Destinations {
   const std::vector<DestinationUnit>& units() const { return units_; }
   // One that is not among them yet.
   Result<DestinationUnit> Make(const config::Gateway& gateway, const config::Destination& destination,
-                               std::unique_ptr<auth::Credentials> credentials);
+                               std::unique_ptr<auth::Authorizer> authorizer);
   // Null: there is none of that name.
   DestinationUnit* Find(const std::string& name);
   // Its cloud contract as it is configured; empty: there is none of that name.
@@ -67,6 +67,6 @@ class Destinations {
   std::vector<DestinationUnit> units_;
 };
 
-Result<std::unique_ptr<auth::Credentials>> MakeCredentials(const config::Destination& destination);
+Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Destination& destination);
 
 }  // namespace packhorse::bridge

@@ -110,8 +110,8 @@ struct Reloader::Next {
   Done done;
   std::vector<std::string> warnings;
   std::vector<std::string> changes;
-  std::map<std::string, std::unique_ptr<auth::Credentials>> credentials;  // of destinations that are new or changed
-  std::set<std::string> leaving;                                          // running destinations that change or go
+  std::map<std::string, std::unique_ptr<auth::Authorizer>> authorizers;  // of destinations that are new or changed
+  std::set<std::string> leaving;                                         // running destinations that change or go
   std::vector<queue::StreamOptions> streams;
   std::vector<queue::DestinationOptions> destinations;
   bool counting = false;
@@ -149,12 +149,12 @@ void Reloader::Begin(Done done, MonoTime now) {
       staying.insert(destination.name);
       continue;
     }
-    auto credentials = MakeCredentials(destination);
-    if (!credentials) {
-      Refuse({credentials.error().message}, done);
+    auto authorizer = MakeAuthorizer(destination);
+    if (!authorizer) {
+      Refuse({authorizer.error().message}, done);
       return;
     }
-    next->credentials.emplace(destination.name, std::move(credentials).value());
+    next->authorizers.emplace(destination.name, std::move(authorizer).value());
   }
   for (const DestinationUnit& unit : bridge_.destinations.units()) {
     if (!staying.contains(unit.config.name)) {
@@ -261,11 +261,11 @@ Status Reloader::ReplaceDestinations(Next& next, MonoTime now) {
   // All successors are made before the first predecessor goes: a failure then leaves everything as it was.
   std::map<std::string, DestinationUnit> made;
   for (const config::Destination& destination : next.config.destinations) {
-    const auto credentials = next.credentials.find(destination.name);
-    if (credentials == next.credentials.end()) {
+    const auto authorizer = next.authorizers.find(destination.name);
+    if (authorizer == next.authorizers.end()) {
       continue;
     }
-    auto unit = bridge_.destinations.Make(next.config.gateway, destination, std::move(credentials->second));
+    auto unit = bridge_.destinations.Make(next.config.gateway, destination, std::move(authorizer->second));
     RETURN_IF_ERROR(unit);
     made.emplace(destination.name, std::move(unit).value());
   }
@@ -355,12 +355,12 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
     if (!next.leaving.contains(unit.config.name)) {
       continue;
     }
-    auto credentials = MakeCredentials(unit.config);
-    if (!credentials) {
-      note(credentials.error());
+    auto authorizer = MakeAuthorizer(unit.config);
+    if (!authorizer) {
+      note(authorizer.error());
       continue;
     }
-    auto again = bridge_.destinations.Make(bridge_.config.gateway, unit.config, std::move(credentials).value());
+    auto again = bridge_.destinations.Make(bridge_.config.gateway, unit.config, std::move(authorizer).value());
     if (!again) {
       note(again.error());
       continue;
@@ -387,7 +387,7 @@ void Reloader::Finish(Next& next) {
   ++applied_;
   const MonoTime now = bridge_.clock.Mono();
   for (DestinationUnit& unit : bridge_.destinations.units()) {
-    const Result<bool> changed = unit.credentials->Refresh();
+    const Result<bool> changed = unit.authorizer->Refresh();
     if (!changed) {
       next.warnings.push_back("destination '" + unit.config.name +
                               "': the secret in use is kept: " + changed.error().message);

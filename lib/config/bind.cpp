@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "auth/scheme.h"
 #include "config/choices.h"
 
 namespace packhorse::config {
@@ -169,17 +170,21 @@ std::vector<limit::Window> BindLimits(const document::Node& list) {
 
 Auth BindAuth(const document::Node& node) {
   Auth auth;
-  for (const AuthType& type : kAuthTypes) {
-    if (type.name == Text(node, "type")) {
-      auth.type = type.type;
+  auth.scheme = Text(node, "type");
+  const auth::SchemeEntry* scheme = auth::FindScheme(auth.scheme);
+  if (scheme == nullptr) {
+    return auth;
+  }
+  for (const auth::SchemeKey& key : scheme->keys) {
+    const document::Node& value = node[key.name];
+    if (value.usable() && key.secret) {
+      auth.secrets.emplace(key.name, Secret(value));
+    } else if (value.usable()) {
+      auth.parameters.emplace(key.name, value.text);
     }
   }
-  auth.username = Text(node, "username");
-  auth.header = Text(node, "header");
-  for (const char* name : {"token", "password", "value"}) {
-    if (node[name].usable()) {
-      auth.secret = Secret(node[name]);
-    }
+  for (const document::Member& header : node["headers"].members) {
+    auth.parameters.emplace("headers." + header.name, header.value.text);
   }
   return auth;
 }

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 #include "base/enum_names.h"
 #include "config/config.h"
 #include "limit/budget.h"
@@ -31,16 +31,5 @@ inline constexpr EnumNames<DeviceRate::Over, 2> kOverNames{{"bulk", "drop"}};
 
 // How long a budget lasts.
 inline constexpr EnumNames<limit::BudgetOptions::Per, 2> kPeriodNames{{"day", "month"}};
-
-struct AuthType {
-  std::string_view name;
-  auth::Options::Type type;
-  std::array<std::string_view, 2> keys;  // that it needs
-};
-inline constexpr std::array<AuthType, 4> kAuthTypes = {
-    {{"none", auth::Options::Type::kNone, {}},
-     {"bearer", auth::Options::Type::kBearer, {"token", ""}},
-     {"basic", auth::Options::Type::kBasic, {"username", "password"}},
-     {"header", auth::Options::Type::kHeader, {"header", "value"}}}};
 
 }  // namespace packhorse::config

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 #include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
@@ -103,12 +103,11 @@ struct Queue {
   std::chrono::milliseconds clock_wait{};
 };
 
+// Names are those of auth::Schemes().
 struct Auth {
-  using Type = auth::Options::Type;
-  Type type = Type::kNone;
-  std::string username;  // basic
-  std::string header;    // header: its name
-  SecretRef secret;      // token, password or header value
+  std::string scheme = "none";
+  std::map<std::string, std::string> parameters;
+  std::map<std::string, SecretRef> secrets;
 
   bool operator==(const Auth&) const = default;
 };

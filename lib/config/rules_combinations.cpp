@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "auth/credentials.h"
+#include "auth/scheme.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "config/choices.h"
@@ -30,28 +30,34 @@ void CheckOrder(const document::Node& low, const document::Node& high, const std
   }
 }
 
+bool Takes(const auth::SchemeEntry& scheme, std::string_view name) {
+  const bool key = std::any_of(scheme.keys.begin(), scheme.keys.end(),
+                               [&](const auth::SchemeKey& candidate) { return candidate.name == name; });
+  return key || (!scheme.free_prefix.empty() && std::string(name) + "." == scheme.free_prefix);
+}
+
 void CheckAuth(const document::Node& auth, document::Problems& problems) {
   const document::Node& type = auth["type"];
-  const auto known = std::find_if(kAuthTypes.begin(), kAuthTypes.end(),
-                                  [&](const AuthType& candidate) { return candidate.name == type.text; });
-  if (!type.usable() || known == kAuthTypes.end()) {
+  const auth::SchemeEntry* known = type.usable() ? auth::FindScheme(type.text) : nullptr;
+  if (known == nullptr) {
     return;
   }
-  for (const std::string_view key : known->keys) {
-    if (!key.empty() && auth.Find(key) == nullptr) {
-      problems.Error(auth, document::Quoted(key) + " is missing; type " + document::Quoted(type.text) + " needs it",
+  for (const auth::SchemeKey& key : known->keys) {
+    // What a contract may say is missing only once that is known.
+    if (key.required && !key.from_contract && auth.Find(key.name) == nullptr) {
+      problems.Error(auth,
+                     document::Quoted(key.name) + " is missing; type " + document::Quoted(type.text) + " needs it",
                      {.show_value = false});
     }
   }
   for (const document::Member& member : auth.members) {
-    const bool needed = std::find(known->keys.begin(), known->keys.end(), member.name) != known->keys.end();
-    if (member.name == "type" || needed) {
+    if (member.name == "type" || Takes(*known, member.name)) {
       continue;
     }
-    const auto other = std::find_if(kAuthTypes.begin(), kAuthTypes.end(), [&](const AuthType& candidate) {
-      return std::find(candidate.keys.begin(), candidate.keys.end(), member.name) != candidate.keys.end();
-    });
-    const bool suggest = known->name == "none" && other != kAuthTypes.end();
+    const std::span<const auth::SchemeEntry> all = auth::Schemes();
+    const auto other = std::find_if(all.begin(), all.end(),
+                                    [&](const auth::SchemeEntry& candidate) { return Takes(candidate, member.name); });
+    const bool suggest = known->name == "none" && other != all.end();
     problems.Error(member.value,
                    document::Quoted(member.name) + " is not used with type " + document::Quoted(type.text),
                    {.suggestion = suggest ? "did you mean \"type\": \"" + std::string(other->name) + "\"?" : "",

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "auth/scheme.h"
 #include "config/files.h"
 #include "config/rules.h"
 
@@ -103,8 +104,12 @@ void CheckSecrets(const document::Node& root, document::Problems& problems) {
     CheckTls(source["tls"], problems);
   }
   for (const document::Node& destination : root["destinations"].items) {
-    for (const char* name : {"token", "password", "value"}) {
-      CheckSecret(destination["auth"][name], problems);
+    for (const auth::SchemeEntry& scheme : auth::Schemes()) {
+      for (const auth::SchemeKey& key : scheme.keys) {
+        if (key.secret && scheme.name == destination["auth"]["type"].text) {
+          CheckSecret(destination["auth"][key.name], problems);
+        }
+      }
     }
     for (const document::Member& setting : destination["settings"].members) {
       if (setting.value.kind == document::Node::Kind::kObject) {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 
 namespace packhorse::config {
 

@@ -32,7 +32,7 @@ struct Active {
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
   SentRequest sent;              // the last attempt
-  std::uint64_t credential = 0;  // auth::Credentials::version() of the last attempt
+  std::uint64_t credential = 0;  // auth::Authorizer::generation() of the last attempt
   std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
   Track track;
   std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "auth/credentials.h"
+#include "auth/authorizer.h"
 #include "base/clock.h"
 #include "base/topic.h"
 #include "batch/batch.h"
@@ -200,7 +200,7 @@ struct Dependencies {
   limit::RateLimit* shared = nullptr;
 };
 
-Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Credentials> credentials,
+Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Authorizer> authorizer,
                                                      Dependencies dependencies);
 
 }  // namespace packhorse::delivery

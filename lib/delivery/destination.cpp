@@ -23,10 +23,10 @@ std::vector<limit::Window> TenthOf(std::vector<limit::Window> windows) {
 
 }  // namespace
 
-DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Credentials> credentials,
+DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Authorizer> authorizer,
                                  Dependencies dependencies)
     : options_(std::move(options)),
-      credentials_(std::move(credentials)),
+      authorizer_(std::move(authorizer)),
       deps_(dependencies),
       builder_(OptionsOfBuilder(), deps_.queue, deps_.streams, deps_.clock),
       breaker_(options_.breaker, RandomSeed()),
@@ -98,8 +98,11 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
   next = std::min(next, SettleUnsent(now));
-  next = std::min(next, RetrySuspects(now));
-  next = std::min(next, SendInTurn(now));
+  next = std::min(next, StepAuthorization(now));
+  if (authorizer_->ready(now)) {
+    next = std::min(next, RetrySuspects(now));
+    next = std::min(next, SendInTurn(now));
+  }
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
   EndRefusals(now);
   if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
@@ -110,17 +113,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
 }
 
 void DestinationImpl::Nudge(MonoTime now) {
-  Status read = ReadProxyPassword();
-  if (credentials_ != nullptr) {
-    if (const Result<bool> refreshed = credentials_->Refresh(); !refreshed) {
-      read = refreshed.error();
-    }
-  }
-  if (!read) {
-    deps_.events.Raise("secret_unreadable", options_.name, read.error().message, deps_.clock.Wall());
-  } else {
-    deps_.events.Resolve("secret_unreadable", options_.name, deps_.clock.Wall());
-  }
+  RefreshSecrets();
   for (const LineState& state : lines_) {
     for (const ActivePtr& active : state.line) {
       active->other_credential_tried = false;
@@ -260,9 +253,14 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   return status;
 }
 
-Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Credentials> credentials,
+Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Authorizer> authorizer,
                                                      Dependencies dependencies) {
-  auto destination = std::make_unique<DestinationImpl>(std::move(options), std::move(credentials), dependencies);
+  if (authorizer == nullptr) {
+    Result<std::unique_ptr<auth::Authorizer>> none = auth::Authorizer::Make({});
+    RETURN_IF_ERROR(none);
+    authorizer = std::move(none).value();
+  }
+  auto destination = std::make_unique<DestinationImpl>(std::move(options), std::move(authorizer), dependencies);
   RETURN_IF_ERROR(destination->Start());
   return std::unique_ptr<Destination>(std::move(destination));
 }

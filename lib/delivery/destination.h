@@ -30,7 +30,7 @@ inline constexpr std::string_view kUnfit = "unfit";
 
 class DestinationImpl final : public Destination {
  public:
-  DestinationImpl(Options options, std::unique_ptr<auth::Credentials> credentials, Dependencies dependencies);
+  DestinationImpl(Options options, std::unique_ptr<auth::Authorizer> authorizer, Dependencies dependencies);
 
   // Takes up the prepared batches of an earlier run.
   Status Start();
@@ -122,8 +122,20 @@ class DestinationImpl final : public Destination {
 
   // --- replies (replies.cpp) ---
   void OnResponse(const ActivePtr& active, upload::Response response);
+  // --- authentication (authorizing.cpp) ---
+  // Looks for changed secrets every ten seconds, and asks for a token that is due.
+  MonoTime StepAuthorization(MonoTime now);
+  // True: a value changed.
+  bool RefreshSecrets();
+  void AskForToken(MonoTime now);
+  void OnTokenReply(const upload::Response& response);
+  Result<upload::Request> RequestFor(const Active& active, MonoTime now);
+  // What to add to the reason of a refusal where the reply's Date is far from our clock; else empty.
+  std::string ClockDoubt(const upload::Response& response) const;
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
+  void OnUnauthorized(const ActivePtr& active, const Answer& answer);
+
   void NoteOddReply(const upload::Response& response);
   void NoteDeprecation(const outcome::Verdict& verdict);
   void TellOfVerdict(const Active& active, const outcome::Verdict& verdict);
@@ -132,7 +144,6 @@ class DestinationImpl final : public Destination {
   std::optional<std::string> PassedNow(const Active& active, const outcome::Verdict* verdict, MonoTime now);
   void TellOfContradiction(const std::optional<std::string>& record_id);
   void OnPartial(const ActivePtr& active, Answer answer);
-  void OnUnauthorized(const ActivePtr& active, const Answer& answer);
   void OnThrottled(const ActivePtr& active, const Answer& answer);
   static bool KnownToBeThrottled(const Active& active);
   void CountUnknown(Active& active);
@@ -192,7 +203,8 @@ class DestinationImpl final : public Destination {
   LineState& StateOf(batch::Line at) { return lines_[batch::IndexOf(at)]; }
 
   Options options_;
-  std::unique_ptr<auth::Credentials> credentials_;
+  std::unique_ptr<auth::Authorizer> authorizer_;
+  MonoTime secrets_looked_at_{};
   Dependencies deps_;
   BatchBuilder builder_;
   limit::CircuitBreaker breaker_;

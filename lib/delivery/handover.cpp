@@ -41,10 +41,6 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   }
 }
 
-bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {
-  return (status == 401 || status == 403) && credentials_ != nullptr && active.credential != credentials_->version();
-}
-
 // Taken all the same; whoever runs the API should know.
 void DestinationImpl::NoteOddReply(const upload::Response& response) {
   if (!response.undecodable.empty()) {

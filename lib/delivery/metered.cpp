@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 #include "base/units.h"
 #include "delivery/destination.h"
 

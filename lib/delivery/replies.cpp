@@ -53,12 +53,16 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   answer.connection = response.connection;
   answer.now = now;
   const std::chrono::microseconds elapsed = response.elapsed;
+  const std::string clock_doubt = ClockDoubt(response);
   const outcome::Reply reply = ToReply(std::move(response));
   const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
   const contract::CloudContract& contract = ContractOf(active->batch);
   answer.verdict = outcome::Judge(reply, contract.response(),
                                   outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
                                   deps_.clock.Wall());
+  if (answer.verdict.action == outcome::Action::kAuth) {
+    answer.verdict.reason += clock_doubt;
+  }
   NoteDeprecation(answer.verdict);
   TellOfVerdict(*active, answer.verdict);
   exchanges_.Note(active->batch, active->sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
@@ -146,8 +150,8 @@ void DestinationImpl::Works(const Active& active, const Answer& answer) {
   breaker_.Record(limit::Effect::kSuccess, answer.verdict.reason, answer.verdict.retry_after, answer.now,
                   deps_.clock.Wall());
   evidence_.Held(false);
-  if (credentials_ != nullptr && active.credential == credentials_->version()) {
-    credentials_->Succeeded();
+  if (active.credential == authorizer_->generation()) {
+    authorizer_->Succeeded();
   }
   last_success_at_ = deps_.clock.Wall();
   for (LineState& line : lines_) {
@@ -344,29 +348,6 @@ void DestinationImpl::OnThrottled(const ActivePtr& active, const Answer& answer)
 // A suspect that is told to wait while others pass: others do not have to.
 bool DestinationImpl::KnownToBeThrottled(const Active& active) {
   return active.suspicion && active.suspicion->reason == Name(Fault::kThrottled);
-}
-
-void DestinationImpl::OnUnauthorized(const ActivePtr& active, const Answer& answer) {
-  if (credentials_ != nullptr && !active->other_credential_tried) {
-    active->other_credential_tried = true;
-    if (credentials_->TryOther()) {
-      return;  // still ready: goes again at once
-    }
-  }
-  if (credentials_ != nullptr && !active->credentials_refreshed) {
-    active->credentials_refreshed = true;
-    const Result<bool> changed = credentials_->Refresh();
-    if (changed && *changed) {
-      active->other_credential_tried = false;
-      return;
-    }
-  }
-  active->other_credential_tried = false;
-  active->credentials_refreshed = false;
-  if (credentials_ != nullptr) {
-    credentials_->BothRefused();
-  }
-  OnFault(active, Fault::kForbidden, answer);
 }
 
 }  // namespace packhorse::delivery

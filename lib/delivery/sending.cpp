@@ -186,11 +186,6 @@ std::vector<std::pair<std::string, std::string>> DestinationImpl::Headers(const 
   if (!accept) {
     headers.emplace_back("Accept", "application/json, application/problem+json");
   }
-  if (credentials_ != nullptr) {
-    for (auto& header : credentials_->Headers()) {
-      headers.push_back(std::move(header));
-    }
-  }
   return headers;
 }
 
@@ -227,6 +222,12 @@ bool DestinationImpl::DoubtsConnection(const Active& active) const {
 }
 
 void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
+  Result<upload::Request> made = RequestFor(*active, now);
+  if (!made) {
+    Hold(made.error().message, now);
+    return;
+  }
+  upload::Request request = std::move(made).value();
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
   if (deps_.shared != nullptr) {
@@ -246,9 +247,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   ++requests_;
   ++in_flight_;
   active->state = Active::State::kSending;
-  active->credential = credentials_ != nullptr ? credentials_->version() : 0;
-  upload::Request request{ContractOf(active->batch).method(), active->batch.path, Headers(active->batch),
-                          active->batch.body};
+  active->credential = authorizer_->generation();
   // What is known against a record, or against the destination, is to come over different connections.
   request.new_connection = active->newest || (active->alone() && evidence_.Knows(active->first()));
   request.leave_kept = DoubtsConnection(*active);

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "auth/credentials.h"
+#include "auth/secret.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 

@@ -55,8 +55,8 @@ TEST_F(ConfigTest, ThePublicSurfaceLoadsWithEveryValue) {
   ASSERT_EQ(config.destinations.size(), 1U);
   const Destination& cloud = config.destinations[0];
   EXPECT_EQ(cloud.url, "https://ingest.example.com");
-  EXPECT_EQ(cloud.auth.type, Auth::Type::kBearer);
-  EXPECT_EQ(cloud.auth.secret.name, dir_ / "token");
+  EXPECT_EQ(cloud.auth.scheme, "bearer");
+  EXPECT_EQ(cloud.auth.secrets.at("token").name, dir_ / "token");
   EXPECT_EQ(cloud.batch.max_age, milliseconds(500));
   ASSERT_EQ(cloud.limits.size(), 2U);
   EXPECT_EQ(cloud.limits[1].count, 600U);
@@ -92,7 +92,7 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_FALSE(stream.device_rate);
   const Destination& cloud = loaded.config.destinations.at(0);
   EXPECT_EQ(cloud.contract, "packhorse-ingest@1");
-  EXPECT_EQ(cloud.auth.type, Auth::Type::kNone);
+  EXPECT_EQ(cloud.auth.scheme, "none");
   EXPECT_EQ(cloud.batch.max_records, 500U);
   EXPECT_EQ(cloud.batch.max_bytes, 1U << 20U);
   EXPECT_EQ(cloud.retry.initial, seconds(1));
@@ -137,11 +137,11 @@ TEST_F(ConfigTest, OtherChoicesReachTheConfiguration) {
   EXPECT_EQ(loaded.config.streams[0].retain_delivered, std::chrono::hours(24 * 7));
   EXPECT_EQ(loaded.config.streams[0].device_rate, (DeviceRate{60, std::chrono::minutes(1), DeviceRate::Over::kDrop}));
   const Destination& cloud = loaded.config.destinations[0];
-  EXPECT_EQ(cloud.auth.type, Auth::Type::kHeader);
-  EXPECT_EQ(cloud.auth.header, "X-Api-Key");
-  EXPECT_EQ(cloud.auth.secret.kind, SecretRef::Kind::kEnv);
-  ASSERT_NE(cloud.auth.secret.next, nullptr);
-  EXPECT_EQ(cloud.auth.secret.next->kind, SecretRef::Kind::kFile);
+  EXPECT_EQ(cloud.auth.scheme, "header");
+  EXPECT_EQ(cloud.auth.parameters.at("header"), "X-Api-Key");
+  EXPECT_EQ(cloud.auth.secrets.at("value").kind, SecretRef::Kind::kEnv);
+  ASSERT_NE(cloud.auth.secrets.at("value").next, nullptr);
+  EXPECT_EQ(cloud.auth.secrets.at("value").next->kind, SecretRef::Kind::kFile);
   EXPECT_EQ(cloud.shared_limit, "account");
   EXPECT_EQ(cloud.compression, "none");
   const std::vector<limit::Window>& account = loaded.config.shared_limits.at("account");

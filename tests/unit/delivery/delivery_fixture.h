@@ -116,7 +116,7 @@ class DeliveryTest : public ::testing::Test {
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
-        MakeDestination(std::move(options), std::move(credentials_),
+        MakeDestination(std::move(options), std::move(authorizer_),
                         Dependencies{*queue_, *queue_, uploader_, events_, clock_, streams_, nullptr});
     ASSERT_TRUE(made) << made.error().message;
     destination_ = *std::move(made);
@@ -199,7 +199,7 @@ class DeliveryTest : public ::testing::Test {
   bool live_first_ = false;
   bool keeps_order_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
-  std::unique_ptr<auth::Credentials> credentials_;
+  std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;
 };

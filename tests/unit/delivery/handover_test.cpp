@@ -13,13 +13,13 @@ class Handover : public DeliveryTest {
   void UseKeys() {
     test::WriteAll(dir_ / "current", "old-key-0001\n", 0600);
     test::WriteAll(dir_ / "next", "new-key-0002\n", 0600);
-    auth::Options options;
-    options.type = auth::Options::Type::kBearer;
-    options.current = {auth::SecretSource::Kind::kFile, dir_ / "current"};
-    options.next = {auth::SecretSource::Kind::kFile, dir_ / "next"};
-    auto made = auth::MakeCredentials(options);
+    auth::AuthOptions options;
+    options.scheme = "bearer";
+    options.secrets["token"] = {{auth::SecretSource::Kind::kFile, dir_ / "current"},
+                                {auth::SecretSource::Kind::kFile, dir_ / "next"}};
+    auto made = auth::Authorizer::Make(options);
     ASSERT_TRUE(made) << made.error().message;
-    credentials_ = std::move(made).value();
+    authorizer_ = std::move(made).value();
     queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}, {"alarms", Lane::kUrgent, {"cloud"}}};
     Restart();
   }

@@ -1,0 +1,63 @@
+#include "auth/crypto.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
+
+namespace packhorse::auth {
+namespace {
+
+const EVP_MD* Algorithm(Hash hash) {
+  switch (hash) {
+    case Hash::kSha1:
+      return EVP_sha1();
+    case Hash::kSha512:
+      return EVP_sha512();
+    case Hash::kSha256:
+      break;
+  }
+  return EVP_sha256();
+}
+
+const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+}  // namespace
+
+std::string Digest(Hash hash, std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, Algorithm(hash), nullptr) != 1) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(out.data()), size};
+}
+
+std::string Hmac(Hash hash, std::string_view key, std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned size = 0;
+  // A null key means the one of the call before.
+  const void* start = key.empty() ? "" : key.data();
+  if (HMAC(Algorithm(hash), start, static_cast<int>(key.size()), Bytes(bytes), bytes.size(), out.data(), &size) ==
+      nullptr) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(out.data()), size};
+}
+
+std::optional<std::string> DecodeBase64(std::string_view text) {
+  if (text.empty() || text.size() % 4 != 0 || text.find('=') < text.size() - 2) {
+    return std::nullopt;
+  }
+  std::string out(text.size() / 4 * 3, '\0');
+  const int size =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), Bytes(text), static_cast<int>(text.size()));
+  if (size < 0 || text.find_first_of(" \t\r\n") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::size_t padding = text.ends_with("==") ? 2U : text.ends_with('=') ? 1U : 0U;
+  out.resize(static_cast<std::size_t>(size) - padding);
+  return out;
+}
+
+}  // namespace packhorse::auth

@@ -1,0 +1,141 @@
+// How requests are authenticated, and what becomes of those that are refused for it: a part of DestinationImpl.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/url.h"
+#include "delivery/destination.h"
+
+namespace packhorse::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::seconds kLookAtSecrets = 10s;
+// Clouds that check times take five minutes of difference, most of them.
+constexpr std::chrono::minutes kClockTolerance{5};
+
+// The host as in the header Host.
+std::string_view HostOf(const UrlParts& url) {
+  const std::string_view standard = url.lead == "https://" ? ":443" : ":80";
+  return url.host.ends_with(standard) ? url.host.substr(0, url.host.size() - standard.size()) : url.host;
+}
+
+}  // namespace
+
+MonoTime DestinationImpl::StepAuthorization(MonoTime now) {
+  MonoTime next = now + kIdle;
+  if (authorizer_->has_secrets()) {
+    if (now >= secrets_looked_at_ + kLookAtSecrets) {
+      secrets_looked_at_ = now;
+      if (authorizer_->SourcesChanged()) {
+        RefreshSecrets();
+      }
+    }
+    next = std::min(next, secrets_looked_at_ + kLookAtSecrets);
+  }
+  if (!draining_) {
+    AskForToken(now);
+  }
+  return std::min(next, authorizer_->NextTokenAt().value_or(next));
+}
+
+bool DestinationImpl::RefreshSecrets() {
+  const Result<bool> changed = authorizer_->Refresh();
+  const Status proxy = ReadProxyPassword();
+  const std::string why = !changed ? changed.error().message : !proxy ? proxy.error().message : "";
+  deps_.events.Follow(!why.empty(), "secret_unreadable", options_.name, why, deps_.clock.Wall());
+  return changed && *changed;
+}
+
+void DestinationImpl::AskForToken(MonoTime now) {
+  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(now);
+  if (!token) {
+    return;
+  }
+  // Whoever signs the certificate of the API is taken to sign the one of its tokens; what is ours alone stays here.
+  upload::Endpoint endpoint;
+  endpoint.base_url = token->url;
+  endpoint.ca = options_.endpoint.ca;
+  endpoint.connect_timeout = options_.endpoint.connect_timeout;
+  endpoint.timeout = options_.endpoint.timeout;
+  const auto body = std::make_shared<auth::Secret>(std::move(token->body));
+  deps_.uploader.Send(endpoint, upload::Request{"POST", "", std::move(token->headers), body->Reveal()},
+                      [this, body, alive = std::weak_ptr<bool>(alive_)](const upload::Response& response) {
+                        if (!alive.expired()) {
+                          OnTokenReply(response);
+                        }
+                      });
+}
+
+void DestinationImpl::OnTokenReply(const upload::Response& response) {
+  const bool complete = response.transport == upload::Transport::kOk;
+  const Status got = authorizer_->OnToken(complete ? response.status : 0, complete ? response.body : response.error,
+                                          deps_.clock.Mono());
+  if (!got) {
+    last_error_ = got.error().message + ClockDoubt(response);
+  }
+  deps_.events.Follow(!got, "token_unavailable", options_.name, got ? "" : last_error_, deps_.clock.Wall());
+}
+
+// The bytes that are sent, with all headers. The batch itself has no secret in it.
+Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTime now) {
+  const UrlParts url = SplitUrl(options_.endpoint.base_url);
+  const std::string& method = ContractOf(active.batch).method();
+  auth::OutgoingRequest request;
+  request.method = method;
+  request.host = HostOf(url);
+  request.base_path = url.path;
+  request.target = active.batch.path;
+  request.headers = Headers(active.batch);
+  request.body = active.batch.body;
+  request.batch_id = active.batch.idempotency_key;
+  Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
+  RETURN_IF_ERROR(made);
+  return upload::Request{method, std::move(made->target), std::move(made->headers),
+                         active.batch.body};
+}
+
+bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {
+  return (status == 401 || status == 403) && active.credential != authorizer_->generation();
+}
+
+// A refused signature or token may have one cause that no other key mends.
+std::string DestinationImpl::ClockDoubt(const upload::Response& response) const {
+  const std::optional<WallTime> theirs = ParseHttpDate(response.Header("date"));
+  if (!theirs) {
+    return "";
+  }
+  const WallTime ours = deps_.clock.Wall();
+  const auto apart = std::chrono::duration_cast<std::chrono::minutes>(ours > *theirs ? ours - *theirs : *theirs - ours);
+  if (apart <= kClockTolerance) {
+    return "";
+  }
+  return "; by the Date of the reply this gateway's clock is " + std::to_string(apart.count()) + " minutes " +
+         (ours > *theirs ? "fast" : "slow") + ": the clock may be what is wrong, and not the key";
+}
+
+void DestinationImpl::OnUnauthorized(const ActivePtr& active, const Answer& answer) {
+  if (active->credential != authorizer_->generation()) {
+    return;  // still ready: goes again at once, with the present one
+  }
+  if (!active->other_credential_tried) {
+    active->other_credential_tried = true;
+    if (authorizer_->TryOther()) {
+      return;  // likewise
+    }
+  }
+  if (!active->credentials_refreshed) {
+    active->credentials_refreshed = true;
+    if (RefreshSecrets()) {
+      active->other_credential_tried = false;
+      return;
+    }
+  }
+  active->other_credential_tried = false;
+  active->credentials_refreshed = false;
+  authorizer_->BothRefused();
+  OnFault(active, Fault::kForbidden, answer);
+}
+
+}  // namespace packhorse::delivery
