@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 
+#include "batch/lane_scheduler.h"
 #include "delivery/evidence.h"
 #include "delivery/exchanges.h"
+#include "delivery/fault.h"
 #include "outcome/outcome_rules.h"
 #include "queue/queue.h"
 #include "upload/uploader.h"
@@ -50,6 +52,13 @@ struct Active {
   // Beyond what delivery costs anyway: the search for what is refused has a budget of its own.
   bool search() const { return track.searched || suspicion.has_value(); }
 };
+
+inline batch::Line LineNameOf(const Active& active) {
+  return active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog};
+}
+inline bool KnownToBeThrottled(const Active& active) {
+  return active.suspicion && active.suspicion->reason == Name(Fault::kThrottled);
+}
 
 using ActivePtr = std::shared_ptr<Active>;
 

@@ -92,8 +92,7 @@ Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTi
   request.batch_id = active.batch.idempotency_key;
   Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
   RETURN_IF_ERROR(made);
-  return upload::Request{method, std::move(made->target), std::move(made->headers),
-                         active.batch.body};
+  return upload::Request{method, std::move(made->target), std::move(made->headers), active.batch.body};
 }
 
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {

@@ -13,6 +13,16 @@
 
 namespace packhorse::delivery {
 
+// Adds a record to a list of members, in order.
+inline void AppendMember(const queue::Member& one, std::vector<queue::Member>& members) {
+  if (!members.empty() && members.back().sequence == one.sequence &&
+      members.back().first_record + members.back().records == one.first_record) {
+    ++members.back().records;
+  } else {
+    members.push_back(one);
+  }
+}
+
 // A batch while it is being filled. Loop thread.
 struct BatchBuilder::Draft {
   std::unique_ptr<queue::PreparedBatch> batch;
@@ -30,14 +40,8 @@ struct BatchBuilder::Draft {
                             queue::HourOf(stored.message.received_at)});
   }
   void AddRecord(const queue::Member& one) {
-    std::vector<queue::Member>& members = batch->members;
     ++batch->records;
-    if (!members.empty() && members.back().sequence == one.sequence &&
-        members.back().first_record + members.back().records == one.first_record) {
-      ++members.back().records;
-    } else {
-      members.push_back(one);
-    }
+    AppendMember(one, batch->members);
   }
   void Add(contract::RenderedRecord record) {
     batch->part = record.part;

@@ -69,10 +69,8 @@ class DestinationImpl final : public Destination {
   upload::Endpoint EndpointFor(const Active& active) const;
   // The batch of a line that goes next; null while its line has to wait for another one's reply.
   static ActivePtr HeadOf(const LineState& line);
-  static ActivePtr OtherThan(const Active& head, const LineState& line);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
-  static bool TellsMore(const Active& one, const Active& other);
   // What else there is to try.
   void TellOfOthers(const Active& active, Attempt& attempt);
   // Whether one more batch may be prepared before its turn.
@@ -103,7 +101,6 @@ class DestinationImpl final : public Destination {
   // --- what the link costs (metered.cpp) ---
   Status ReadProxyPassword();
   limit::Budget::Now BudgetNow(MonoTime now) const;
-  // A new period, and the end of what was spent.
   void LookAtBudget(MonoTime now);
   // When the budget has room for it, and when the window of its lane is open.
   MonoTime AffordedAt(const Active& active, MonoTime now) const;
@@ -112,6 +109,7 @@ class DestinationImpl final : public Destination {
   void ReserveBudget(Active& active);
   void CountBudget(Active& active, std::uint64_t bytes);
   void AddCosts(DestinationStatus& status, MonoTime now) const;
+
   // --- records that are not sent (unfit.cpp) ---
   // Settles the batches of such records. Needs no connection.
   MonoTime SettleUnsent(MonoTime now);
@@ -120,13 +118,10 @@ class DestinationImpl final : public Destination {
                      const Answer& answer, queue::Settlement& settlement, std::vector<ActivePtr>& successors);
   bool StillWaits(const queue::PreparedBatch& batch) const;
 
-  // --- replies (replies.cpp) ---
-  void OnResponse(const ActivePtr& active, upload::Response response);
   // --- authentication (authorizing.cpp) ---
   // Looks for changed secrets every ten seconds, and asks for a token that is due.
   MonoTime StepAuthorization(MonoTime now);
-  // True: a value changed.
-  bool RefreshSecrets();
+  bool RefreshSecrets();  // true: a value changed
   void AskForToken(MonoTime now);
   void OnTokenReply(const upload::Response& response);
   Result<upload::Request> RequestFor(const Active& active, MonoTime now);
@@ -136,6 +131,8 @@ class DestinationImpl final : public Destination {
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void OnUnauthorized(const ActivePtr& active, const Answer& answer);
 
+  // --- replies (replies.cpp) ---
+  void OnResponse(const ActivePtr& active, upload::Response response);
   void NoteOddReply(const upload::Response& response);
   void NoteDeprecation(const outcome::Verdict& verdict);
   void TellOfVerdict(const Active& active, const outcome::Verdict& verdict);
@@ -145,11 +142,9 @@ class DestinationImpl final : public Destination {
   void TellOfContradiction(const std::optional<std::string>& record_id);
   void OnPartial(const ActivePtr& active, Answer answer);
   void OnThrottled(const ActivePtr& active, const Answer& answer);
-  static bool KnownToBeThrottled(const Active& active);
   void CountUnknown(Active& active);
   struct Shares;
   static Shares Sort(const Active& active, const outcome::Verdict& verdict);
-  static void Append(const queue::Member& one, std::vector<queue::Member>& members);
   bool NameRefused(Active& active, const queue::Member& member, const std::string& words, const Answer& answer,
                    queue::Settlement& settlement);
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
@@ -168,8 +163,7 @@ class DestinationImpl final : public Destination {
   void NoteSample(const std::string& record_id, const std::string& words);
   std::string WhatIsRefused(MonoTime now) const;
   void TellSearchIsSlow(MonoTime now);
-  // Once the search was not slow for a while, and nothing is refused.
-  void EndRefusals(MonoTime now);
+  void EndRefusals(MonoTime now);  // once the search was not slow for a while
 
   // --- suspects (suspects.cpp) ---
   // Learns the numbers under which the queue keeps those that were set aside since.
@@ -195,9 +189,6 @@ class DestinationImpl final : public Destination {
   void TellOf(const Active& active, const queue::Settlement& settlement);
   void Tell(health::EventName name, std::string message);
   void Over(health::EventName name);
-  static batch::Line LineNameOf(const Active& active) {
-    return active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog};
-  }
   LineState& LineOf(const Active& active) { return StateOf(LineNameOf(active)); }
   const LineState& StateOf(batch::Line at) const { return lines_[batch::IndexOf(at)]; }
   LineState& StateOf(batch::Line at) { return lines_[batch::IndexOf(at)]; }

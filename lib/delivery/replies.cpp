@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "delivery/batch_draft.h"
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -239,23 +240,13 @@ DestinationImpl::Shares DestinationImpl::Sort(const Active& active, const outcom
       if (result.verdict == RecordVerdict::kRejected) {
         shares.rejected.emplace_back(one, result.detail);
       } else if (result.verdict == RecordVerdict::kRetry) {
-        Append(one, shares.again);
+        AppendMember(one, shares.again);
       } else {
         ++shares.delivered;
       }
     }
   }
   return shares;
-}
-
-// Adds a record to a list of members, in order.
-void DestinationImpl::Append(const queue::Member& one, std::vector<queue::Member>& members) {
-  if (!members.empty() && members.back().sequence == one.sequence &&
-      members.back().first_record + members.back().records == one.first_record) {
-    ++members.back().records;
-  } else {
-    members.push_back(one);
-  }
 }
 
 void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
@@ -274,7 +265,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
   bool full = false;
   for (const auto& [member, words] : shares.rejected) {
     if (!NameRefused(*active, member, words, answer, settlement)) {
-      Append(member, shares.again);
+      AppendMember(member, shares.again);
       full = !options_.keeps_order;
     }
   }
@@ -346,8 +337,4 @@ void DestinationImpl::OnThrottled(const ActivePtr& active, const Answer& answer)
 }
 
 // A suspect that is told to wait while others pass: others do not have to.
-bool DestinationImpl::KnownToBeThrottled(const Active& active) {
-  return active.suspicion && active.suspicion->reason == Name(Fault::kThrottled);
-}
-
 }  // namespace packhorse::delivery

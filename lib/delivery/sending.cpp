@@ -20,30 +20,18 @@ constexpr std::uint32_t kAttemptsToDistrust = 3;  // of one batch, also where it
 constexpr std::uint32_t kMaxDoublings = 4;
 constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
-}  // namespace
-
-ActivePtr DestinationImpl::HeadOf(const LineState& line) {
-  for (const ActivePtr& active : line.line) {
-    if (active->batch.unsent()) {
-      continue;
-    }
-    if (active->state == Active::State::kReady) {
-      if (line.wants == Wants::kNothing) {
-        return active;
-      }
-      const ActivePtr other = OtherThan(*active, line);
-      return other || line.preparing ? other : active;
-    }
-    if (active->state == Active::State::kSending || active->has_successors) {
-      break;
-    }
+// Of two batches, whether this one is the better witness of how the destination is: one that was not tried yet, and has
+// few records; else the one that was tried longer ago.
+bool TellsMore(const Active& one, const Active& other) {
+  if (one.attempts == 0 || other.attempts == 0) {
+    return one.attempts == 0 && (other.attempts > 0 || one.batch.records < other.batch.records);
   }
-  return nullptr;
+  return one.tried_at < other.tried_at;
 }
 
 // What the line wants to try instead of its first; null: it is not there. Far off is what was tried longest ago, of
 // what never was the furthest behind.
-ActivePtr DestinationImpl::OtherThan(const Active& head, const LineState& line) {
+ActivePtr OtherThan(const Active& head, const LineState& line) {
   ActivePtr far;
   ActivePtr small;
   ActivePtr newest;
@@ -68,13 +56,25 @@ ActivePtr DestinationImpl::OtherThan(const Active& head, const LineState& line) 
   return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
-// Of two batches, whether this one is the better witness of how the destination is: one that was not tried yet, and has
-// few records; else the one that was tried longer ago.
-bool DestinationImpl::TellsMore(const Active& one, const Active& other) {
-  if (one.attempts == 0 || other.attempts == 0) {
-    return one.attempts == 0 && (other.attempts > 0 || one.batch.records < other.batch.records);
+}  // namespace
+
+ActivePtr DestinationImpl::HeadOf(const LineState& line) {
+  for (const ActivePtr& active : line.line) {
+    if (active->batch.unsent()) {
+      continue;
+    }
+    if (active->state == Active::State::kReady) {
+      if (line.wants == Wants::kNothing) {
+        return active;
+      }
+      const ActivePtr other = OtherThan(*active, line);
+      return other || line.preparing ? other : active;
+    }
+    if (active->state == Active::State::kSending || active->has_successors) {
+      break;
+    }
   }
-  return one.tried_at < other.tried_at;
+  return nullptr;
 }
 
 void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {

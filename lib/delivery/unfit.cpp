@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "delivery/batch_draft.h"
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -60,7 +61,7 @@ void DestinationImpl::SettleUnsent(const ActivePtr& active, MonoTime now) {
         queue::Member one = member;
         one.first_record = number;
         one.records = 1;
-        Append(one, fit[record.part]);
+        AppendMember(one, fit[record.part]);
       } else if (record.fate == RenderedRecord::Fate::kSkipped) {
         settlement.skipped.push_back(queue::SkippedRecord{member.sequence, number});
       } else if (record.fate == RenderedRecord::Fate::kWait && active->batch.replay == 0) {
