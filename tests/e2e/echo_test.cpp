@@ -114,6 +114,11 @@ TEST(Echo, OfASecretIsNeitherShownNorStored) {
   // Refused by now, or set aside: either way the list has its number.
   const std::string id = std::to_string(std::atoi(dead.substr(dead.find("\"id\":") + 5).c_str()));
   ExpectSilence("a record of it", site.Cli({"--json", "dead", "show", id}).out);
+  const std::string exchanges = site.Cli({"--json", "exchanges", "cloud"}).out;
+  EXPECT_NE(exchanges.find("***"), std::string::npos) << exchanges;
+  EXPECT_NE(exchanges.find("\"request_headers\""), std::string::npos) << exchanges;
+  ExpectSilence("the failed exchanges", exchanges + site.Cli({"exchanges"}).out);
+  ExpectSilence("the export of the dead letters", site.Cli({"dead", "export", "-"}).out);
   EXPECT_EQ(site.StopBridge(), 0);
   ExpectSilence("the log", site.BridgeLog());
   ExpectSilence("the database", ReadAll(site.Path("queue.db")));
