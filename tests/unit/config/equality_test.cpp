@@ -20,7 +20,7 @@ TEST(Equality, EqualDestinationsAreTheSameAndEachChangeIsSeen) {
   EXPECT_TRUE(differs([](auto& d) { d.batch.max_records = 1; }));
   EXPECT_TRUE(differs([](auto& d) { d.retry.budget = 1; }));
   EXPECT_TRUE(differs([](auto& d) { d.limits.push_back({}); }));
-  EXPECT_TRUE(differs([](auto& d) { d.auth.secret.name = "x"; }));
+  EXPECT_TRUE(differs([](auto& d) { d.auth.secrets["token"].name = "x"; }));
   EXPECT_TRUE(differs([](auto& d) { d.start = "oldest"; }));
   EXPECT_TRUE(differs([](auto& d) { d.timeout = std::chrono::seconds(1); }));
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/scheme.h"
 #include "config/choices.h"
 #include "config_fixture.h"
 #include "embedded.h"
@@ -84,9 +85,6 @@ TEST(ConfigSchema, EveryKeyHasADescriptionATypeAndADefault) {
 // A word that the schema allows and the code does not know would silently be read as the default.
 TEST(ConfigSchema, EveryWordToChooseFromStandsForAValue) {
   const Json json = Json::parse(SchemaText());
-  const auto is_auth_type = [](const std::string& word) {
-    return std::any_of(kAuthTypes.begin(), kAuthTypes.end(), [&](const AuthType& type) { return type.name == word; });
-  };
   const std::vector<std::pair<std::string, std::function<bool(const std::string&)>>> choices = {
       {"/properties/streams/items/properties/lane", [](const auto& word) { return ParseLane(word).has_value(); }},
       {"/properties/streams/items/properties/retained",
@@ -98,7 +96,7 @@ TEST(ConfigSchema, EveryWordToChooseFromStandsForAValue) {
        [](const auto& word) { return ParseOverflow(word).has_value(); }},
       {"/properties/queue/properties/durability/properties/mode",
        [](const auto& word) { return kDurabilityNames.Find(word).has_value(); }},
-      {"/$defs/auth/properties/type", is_auth_type}};
+      {"/$defs/auth/properties/type", [](const auto& word) { return auth::FindScheme(word) != nullptr; }}};
   for (const auto& [place, known] : choices) {
     for (const auto& word : json.at(Json::json_pointer(place + "/enum"))) {
       EXPECT_TRUE(known(word)) << place << ": " << word;
