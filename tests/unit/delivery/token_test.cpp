@@ -76,10 +76,13 @@ TEST_F(Tokens, TokenEndpointDownForTenMinutesAtExpiryFailsNoRecord) {
   ASSERT_TRUE(IsTokenRequest(again));
   again.done(Reply(200, kNextToken));
   EXPECT_FALSE(events_.IsOpen("token_unavailable", "cloud"));
-  const auto sent = Next();
-  EXPECT_EQ(sent.Header("Authorization"), "Bearer token-0002");
-  Accept(sent);
-  EXPECT_TRUE(Settled(15));
+  while (Row().delivered < 15) {
+    const auto sent = Next();
+    ASSERT_EQ(sent.Header("Authorization"), "Bearer token-0002");
+    const std::uint64_t before = Row().delivered;
+    Accept(sent);
+    ASSERT_TRUE(Turn([&] { return Row().delivered > before; }));
+  }
 }
 
 TEST_F(Tokens, RefusedTokenIsReplacedWithoutAHold) {
