@@ -21,7 +21,7 @@ namespace {
 
 using JsonOut = nlohmann::ordered_json;
 
-std::string Written(const JsonOut& json) { return json.dump(-1, ' ', false, JsonOut::error_handler_t::replace); }
+std::string JsonLine(const JsonOut& json) { return json.dump(-1, ' ', false, JsonOut::error_handler_t::replace); }
 
 JsonOut Described(const std::vector<document::Problem>& problems) {
   JsonOut lines = JsonOut::array();
@@ -123,7 +123,7 @@ void PrintTestJson(const ContractSource& source, const std::vector<SampleResult>
     json["samples"].push_back(
         {{"file", result.file}, {"title", result.title}, {"replies", result.replies}, {"found", result.found}});
   }
-  PrintOut(Written(json));
+  PrintOut(JsonLine(json));
 }
 
 // Versions of one major: a new major may break what it likes.
@@ -150,7 +150,7 @@ int PrintFindings(const Globals& globals, const ContractSource& before, const Co
   json["ok"] = breaks == 0;
   const std::string summary = before.name + " -> " + after.name + ": " + std::to_string(breaks) + " errors, " +
                               std::to_string(findings.size() - breaks) + " warnings";
-  PrintOut(globals.json ? Written(json) : breaks == 0 ? style.Good(summary) : style.Bad(summary));
+  PrintOut(globals.json ? JsonLine(json) : breaks == 0 ? style.Good(summary) : style.Bad(summary));
   return breaks == 0 ? kExitFine : kExitProblem;
 }
 
@@ -191,7 +191,7 @@ int ListContracts(const Globals& globals) {
                                    {"file", entry.file},
                                    {"settings", SettingsJson(*entry.definition)}});
     }
-    PrintOut(Written(json));
+    PrintOut(JsonLine(json));
     return all.library->broken().empty() ? kExitFine : kExitProblem;
   }
   Table table({"contract", "title", "settings"});
@@ -220,12 +220,12 @@ int ShowContract(const Globals& globals, const std::string& name) {
     return Report(globals, made.error(), false);
   }
   if (globals.json) {
-    PrintOut(Written({{"name", source->name},
-                      {"file", source->file},
-                      {"title", source->definition->title},
-                      {"description", source->definition->description},
-                      {"settings", SettingsJson(*source->definition)},
-                      {"text", source->text}}));
+    PrintOut(JsonLine({{"name", source->name},
+                       {"file", source->file},
+                       {"title", source->definition->title},
+                       {"description", source->definition->description},
+                       {"settings", SettingsJson(*source->definition)},
+                       {"text", source->text}}));
   } else {
     PrintContract(*source, **made);
   }

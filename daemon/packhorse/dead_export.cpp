@@ -21,13 +21,13 @@ std::string TextOf(const OrderedJson& value) {
 
 void SayOnError(const std::string& text) { std::fputs(text.c_str(), stderr); }
 
-struct Written {
+struct Exported {
   std::uint64_t entries = 0;
   std::uint64_t left_out = 0;
 };
 
 // False when the file takes no more.
-bool WriteEntries(const OrderedJson& page, std::FILE* out, Written& written) {
+bool WriteEntries(const OrderedJson& page, std::FILE* out, Exported& written) {
   for (const OrderedJson& entry : page.value("dead_letters", OrderedJson::array())) {
     written.left_out += entry.contains("payload_left_out") ? 1U : 0U;
     ++written.entries;
@@ -39,7 +39,7 @@ bool WriteEntries(const OrderedJson& page, std::FILE* out, Written& written) {
   return true;
 }
 
-int WritePages(const Globals& globals, const std::string& destination, std::FILE* out, Written& written, bool& whole) {
+int WritePages(const Globals& globals, const std::string& destination, std::FILE* out, Exported& written, bool& whole) {
   int exit_code = kExitFine;
   std::optional<Answerer> answerer = Answerer::Find(globals, "dead_export", exit_code, kPatience);
   if (!answerer) {
@@ -73,7 +73,7 @@ int DeadExport(const Globals& globals, const std::string& destination, const std
     SayOnError("packhorse: cannot write " + Printable(file) + "\n");
     return kExitProblem;
   }
-  Written written;
+  Exported written;
   bool whole = false;
   const int exit_code = WritePages(globals, destination, out, written, whole);
   const bool flushed = std::fflush(out) == 0 && std::ferror(out) == 0;

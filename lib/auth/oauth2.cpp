@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::seconds kAhead = 5min;
+constexpr std::chrono::seconds kRenewAhead = 5min;
 constexpr std::chrono::seconds kLastsUnsaid = 1h;  // where the reply does not say
 constexpr std::chrono::seconds kLongest = 24h;     // a token is renewed at least so often
 constexpr std::chrono::milliseconds kFirstPause = 1s;
@@ -171,7 +171,7 @@ class Oauth2 final : public Scheme {
     token_ = Secret(std::move(reply.token));
     version_ = asked_with_;
     ends_ = now + reply.lasts;
-    renew_at_ = ends_ - std::min<std::chrono::seconds>(kAhead, reply.lasts / 2);
+    renew_at_ = ends_ - std::min<std::chrono::seconds>(kRenewAhead, reply.lasts / 2);
     // Not in a loop where a token lasts for no time at all.
     not_before_ = now + kFirstPause;
     failures_ = 0;

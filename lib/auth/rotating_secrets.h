@@ -66,7 +66,7 @@ class RotatingSecrets {
   bool Same() const;
   bool HasOther() const { return !slots_[0].secrets.empty() && !slots_[1].secrets.empty() && !Same(); }
   Result<Secret> Read(const std::string& name, const SecretSource& source) const;
-  Found Reread(std::size_t slot);
+  Found Reread(std::size_t index);
   // Numbers a key whose values changed. The same values in the other place are the same key.
   void Renumber(std::size_t slot);
   std::string Stamps() const;

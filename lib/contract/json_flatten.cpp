@@ -8,7 +8,7 @@ namespace packhorse::contract {
 namespace {
 
 // Where a value stands, as far as it matters for times and batches.
-enum class Place : std::uint8_t {
+enum class Position : std::uint8_t {
   kRoot,     // the document itself
   kMember,   // a member of the root object
   kElement,  // an element of an array that is the root or a member of it
@@ -20,14 +20,14 @@ class Flattener {
   Flattener(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out)
       : reader_(reader), limits_(limits), times_(times), out_(out) {}
 
-  bool Run() { return ReadValue(Place::kRoot, nullptr, 1); }
+  bool Run() { return ReadValue(Position::kRoot, nullptr, 1); }
 
  private:
-  bool ReadValue(Place place, const TimeField* time, std::size_t depth);
-  bool ReadObject(Place place, std::size_t depth);
-  bool ReadMember(Place place, std::size_t depth);
-  bool ReadArray(Place place, std::size_t depth);
-  bool ReadElement(Place place, std::size_t index, std::size_t depth, ObjectArray* batch);
+  bool ReadValue(Position place, const TimeField* time, std::size_t depth);
+  bool ReadObject(Position place, std::size_t depth);
+  bool ReadMember(Position place, std::size_t depth);
+  bool ReadArray(Position place, std::size_t depth);
+  bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
   bool ReadLeaf(const TimeField* time, bool in_element);
   bool AddField(Value value, bool leaf, std::size_t text_bytes);
 
@@ -78,13 +78,13 @@ bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
   return AddField(std::move(value), true, text_bytes);
 }
 
-bool Flattener::ReadValue(Place place, const TimeField* time, std::size_t depth) {
+bool Flattener::ReadValue(Position place, const TimeField* time, std::size_t depth) {
   const char c = reader_.Peek();
   if (c != '{' && c != '[') {
-    if (place == Place::kRoot) {
+    if (place == Position::kRoot) {
       path_ = "value";
     }
-    return ReadLeaf(time, place == Place::kDeep);
+    return ReadLeaf(time, place == Position::kDeep);
   }
   if (depth > limits_.max_depth) {
     return reader_.Fail("too_deep", "objects and arrays are nested deeper than the contract allows");
@@ -93,7 +93,7 @@ bool Flattener::ReadValue(Place place, const TimeField* time, std::size_t depth)
   return c == '{' ? ReadObject(place, depth) : ReadArray(place, depth);
 }
 
-bool Flattener::ReadObject(Place place, std::size_t depth) {
+bool Flattener::ReadObject(Position place, std::size_t depth) {
   if (reader_.Peek() == '}') {
     reader_.Take();
     return true;
@@ -113,7 +113,7 @@ bool Flattener::ReadObject(Place place, std::size_t depth) {
   }
 }
 
-bool Flattener::ReadMember(Place place, std::size_t depth) {
+bool Flattener::ReadMember(Position place, std::size_t depth) {
   if (reader_.Peek() != '"') {
     return reader_.Unexpected("expected a member's name in quotes");
   }
@@ -121,10 +121,10 @@ bool Flattener::ReadMember(Place place, std::size_t depth) {
   if (!reader_.ReadString(&key)) {
     return false;
   }
-  const bool timely = place == Place::kRoot || place == Place::kElement;
+  const bool timely = place == Position::kRoot || place == Position::kElement;
   const TimeField* time = timely ? times_.Find(key) : nullptr;
   const std::size_t before = path_.size();
-  if (place != Place::kRoot) {
+  if (place != Position::kRoot) {
     path_ += '.';
   }
   path_ += key;
@@ -136,7 +136,7 @@ bool Flattener::ReadMember(Place place, std::size_t depth) {
   if ((c == '{' || c == '[') && !AddField(nullptr, false, 0)) {
     return false;
   }
-  const Place below = place == Place::kRoot ? Place::kMember : Place::kDeep;
+  const Position below = place == Position::kRoot ? Position::kMember : Position::kDeep;
   if (!ReadValue(below, time, depth + 1)) {
     return false;
   }
@@ -144,14 +144,14 @@ bool Flattener::ReadMember(Place place, std::size_t depth) {
   return true;
 }
 
-bool Flattener::ReadArray(Place place, std::size_t depth) {
-  out_.root_is_array = out_.root_is_array || place == Place::kRoot;
+bool Flattener::ReadArray(Position place, std::size_t depth) {
+  out_.root_is_array = out_.root_is_array || place == Position::kRoot;
   if (reader_.Peek() == ']') {
     reader_.Take();
     return true;
   }
   ObjectArray batch;
-  const bool may_be_batch = place == Place::kRoot || place == Place::kMember;
+  const bool may_be_batch = place == Position::kRoot || place == Position::kMember;
   bool only_objects = true;
   for (std::size_t index = 0;; ++index) {
     only_objects = only_objects && reader_.Peek() == '{';
@@ -175,9 +175,9 @@ bool Flattener::ReadArray(Place place, std::size_t depth) {
   return true;
 }
 
-bool Flattener::ReadElement(Place place, std::size_t index, std::size_t depth, ObjectArray* batch) {
+bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch) {
   const std::size_t before = path_.size();
-  if (place != Place::kRoot) {
+  if (place != Position::kRoot) {
     path_ += '.';
   }
   std::array<char, 24> digits{};
@@ -186,8 +186,8 @@ bool Flattener::ReadElement(Place place, std::size_t index, std::size_t depth, O
   if (batch != nullptr && batch->elements.size() <= limits_.max_records) {
     batch->elements.push_back({out_.fields.size(), out_.times.size(), path_.size() + 1});
   }
-  const bool near_root = place == Place::kRoot || place == Place::kMember;
-  if (!ReadValue(near_root ? Place::kElement : Place::kDeep, nullptr, depth + 1)) {
+  const bool near_root = place == Position::kRoot || place == Position::kMember;
+  if (!ReadValue(near_root ? Position::kElement : Position::kDeep, nullptr, depth + 1)) {
     return false;
   }
   path_.resize(before);

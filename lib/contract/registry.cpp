@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -65,10 +66,10 @@ Result<std::shared_ptr<const DeviceContract>> FindDeviceContract(std::string_vie
   const auto wanted = ParseContractName(name);
   RETURN_IF_ERROR(wanted);
   // The newest minor is the last that matches.
-  for (auto entry = registry.entries.rbegin(); entry != registry.entries.rend(); ++entry) {
-    if (entry->version.name == wanted->name && entry->version.major == wanted->major &&
-        (!wanted->minor || entry->version.minor == wanted->minor)) {
-      return entry->contract;
+  for (const DeviceEntry& entry : std::ranges::reverse_view(registry.entries)) {
+    if (entry.version.name == wanted->name && entry.version.major == wanted->major &&
+        (!wanted->minor || entry.version.minor == wanted->minor)) {
+      return entry.contract;
     }
   }
   return Error{ErrorCode::kNotFound,

@@ -115,7 +115,9 @@ Result<Tried::Request> MakeRequest(const contract::CloudContract& contract, cons
 }
 
 void CompareHeaders(const Sample::Request& expected, const Tried::Request& is, std::vector<std::string>& found) {
-  for (const auto& [name, value] : expected.headers) {
+  for (const auto& entry : expected.headers) {
+    const std::string& name = entry.first;
+    const std::string& value = entry.second;
     const auto header = std::find_if(is.headers.begin(), is.headers.end(),
                                      [&](const auto& each) { return Lower(std::string_view(each.first)) == name; });
     if (header == is.headers.end()) {

@@ -169,7 +169,9 @@ void CompiledContract::AppendGroups(std::string& out, Request& request) const {
     groups[at->second].second.push_back(item);
   });
   bool first = true;
-  for (const auto& [group, items] : groups) {
+  for (const auto& entry : groups) {
+    const std::string_view group = entry.first;
+    const auto& items = entry.second;
     out += first ? "" : ",";
     first = false;
     ReplaceMarks(out, group.substr(0, group.find(kGroupEnd)), [&](std::string& to, char kind, std::uint32_t number) {

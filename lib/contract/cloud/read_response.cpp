@@ -12,7 +12,6 @@
 namespace packhorse::contract {
 namespace {
 
-using document::Details;
 using document::Node;
 using document::Problems;
 
