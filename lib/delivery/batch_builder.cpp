@@ -14,8 +14,6 @@ namespace {
 
 using contract::RenderedRecord;
 
-// 26 base-32 digits are 130 random bits, as many as a ULID or UUID shows.
-constexpr std::size_t kKeyDigits = 26;
 constexpr std::size_t kTraceBytes = 16;
 
 queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::Decoded& decoded) {

@@ -4,12 +4,6 @@
 #include <map>
 
 namespace packhorse::delivery {
-namespace {
-
-// Room for the key, which is given at last.
-constexpr std::size_t kKeyDigits = 26;
-
-}  // namespace
 
 BatchBuilder::Assembly::Assembly(const BatchBuilder& builder, queue::PrepareRequest& request,
                                  const batch::Options& limits)
@@ -23,7 +17,7 @@ BatchBuilder::Assembly::Open BatchBuilder::Assembly::MakeOpen(const std::string&
   Draft draft = builder_.NewDraft(request_.lane, created_at_, request_.replay);
   draft.taken = std::max(draft.taken, taken);
   contract::BatchHeader header = builder_.HeaderOf(*draft.batch);
-  header.batch_id = std::string(kKeyDigits, '0');
+  header.batch_id = std::string(kKeyDigits, '0');  // room for the key, which is given at last
   header.part = part;
   return Open{part, std::move(draft), batch::Filler(limits_, builder_.options_.contract->EnvelopeBytes(header))};
 }

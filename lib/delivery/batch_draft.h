@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +13,9 @@
 #include "queue/ledger/ledger.h"
 
 namespace packhorse::delivery {
+
+// 26 base-32 digits are 130 random bits, as many as a ULID or UUID shows.
+inline constexpr std::size_t kKeyDigits = 26;
 
 // Adds a record to a list of members, in order.
 inline void AppendMember(const queue::Member& one, std::vector<queue::Member>& members) {

@@ -17,7 +17,7 @@ using contract::ItemList;
 using contract::RuleVerdict;
 
 constexpr std::size_t kMaxIdBytes = 128;
-constexpr std::size_t kDetailBytes = 2'048;
+constexpr std::size_t kItemDetailBytes = 2'048;
 constexpr std::string_view kEach = "*";
 
 struct Item {
@@ -59,7 +59,7 @@ RecordResult WorstOf(const std::vector<Item>& items, std::size_t begin, std::siz
     if (end - begin > 1) {
       result.detail = OneLine(
           std::to_string(refused) + " of its " + std::to_string(end - begin) + " items refused: " + result.detail,
-          kDetailBytes);
+          kItemDetailBytes);
     }
   }
   return result;
@@ -179,7 +179,7 @@ class ListReader {
       return WordsOf(value);
     }
     const auto text = view_.Text(*reason, rule_.many_documents, &element);
-    return text ? OneLine(*text, kDetailBytes) : WordsOf(nullptr);
+    return text ? OneLine(*text, kItemDetailBytes) : WordsOf(nullptr);
   }
 
   // The items that an element is about: begin and end.

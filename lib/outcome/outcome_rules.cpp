@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 constexpr int kFirstThatIsNoSuccess = 300;
 constexpr double kMostWaitMilliseconds = 366.0 * 86'400'000;
 constexpr std::size_t kReasonBytes = 400;
-constexpr std::size_t kDetailBytes = 2'048;
+constexpr std::size_t kProblemBytes = 2'048;
 constexpr std::size_t kRequestIdBytes = 128;
 constexpr std::size_t kHeaderValueBytes = 256;
 
@@ -313,7 +313,7 @@ class ReplyJudge {
       if (value != nullptr && !value->is_null()) {
         problem.detail = WordsOf(value);
       } else if (text) {
-        problem.detail = OneLine(*text, kDetailBytes);
+        problem.detail = OneLine(*text, kProblemBytes);
       }
     }
     return problem;

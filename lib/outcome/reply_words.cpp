@@ -10,7 +10,7 @@
 namespace packhorse::outcome {
 namespace {
 
-constexpr std::size_t kDetailBytes = 2'048;
+constexpr std::size_t kWordsBytes = 2'048;
 constexpr std::size_t kExcerptBytes = 512;
 
 // Title and detail of RFC 9457; a title that only repeats the status adds nothing.
@@ -54,10 +54,10 @@ Problem ReadProblem(const Reply& reply) {
   if (IsJsonType(MediaType(reply))) {
     const ReplyBody body = ParseOne(reply, 0);
     if (body.readable() && body.json.is_object()) {
-      problem.type = OneLine(TextMember(body.json, "type"), kDetailBytes);
+      problem.type = OneLine(TextMember(body.json, "type"), kWordsBytes);
       std::string words = TitleAndDetail(body.json, StatusLine(reply.status));
       words = words.empty() ? OtherWords(body.json) : words;
-      problem.detail = OneLine(words, kDetailBytes);
+      problem.detail = OneLine(words, kWordsBytes);
       if (!problem.type.empty() || !problem.detail.empty()) {
         return problem;
       }
@@ -79,7 +79,7 @@ std::string WordsOf(const JsonValue* error) {
       words = type.empty() ? readable : readable + " (" + type + ")";
     }
   }
-  return OneLine(words, kDetailBytes);
+  return OneLine(words, kWordsBytes);
 }
 
 }  // namespace packhorse::outcome

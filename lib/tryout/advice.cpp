@@ -14,7 +14,7 @@ using contract::ResponseRule;
 using contract::ResponseRules;
 using contract::RuleVerdict;
 
-std::string Place(std::size_t rule) { return "/response/" + std::to_string(rule); }
+std::string PlaceOfRule(std::size_t rule) { return "/response/" + std::to_string(rule); }
 
 bool Accepts(RuleVerdict verdict) {
   return verdict == RuleVerdict::kAccepted || verdict == RuleVerdict::kDuplicate ||
@@ -80,7 +80,7 @@ void AdviseOnLastRules(const ResponseRules& rules, std::vector<std::string>& adv
     if (rule.when.empty() && rule.verdict == RuleVerdict::kRejected &&
         rule.status != std::vector{std::pair(413, 413)}) {
       advice.push_back(
-          Place(i) +
+          PlaceOfRule(i) +
           ": refuses a batch whatever the reply says; name what is the records' fault, the rest is tried again");
     }
     for (std::size_t j = 0; j < rule.lists.size(); ++j) {
@@ -90,7 +90,7 @@ void AdviseOnLastRules(const ResponseRules& rules, std::vector<std::string>& adv
       });
       if (items.size() > 1 && !patient && items.back().when.empty() && items.back().verdict == RuleVerdict::kRejected) {
         advice.push_back(
-            Place(i) + "/lists/" + std::to_string(j) + "/item/" + std::to_string(items.size() - 1) +
+            PlaceOfRule(i) + "/lists/" + std::to_string(j) + "/item/" + std::to_string(items.size() - 1) +
             ": refuses whatever is left, and no rule before it tries again: a fault that passes buries records");
       }
     }
@@ -111,7 +111,7 @@ std::vector<std::string> Advice(const contract::CloudContract& contract, const s
   for (std::size_t i = 0; i < rules.rules.size(); ++i) {
     const ResponseRule& rule = rules.rules[i];
     if (rule.verdict == RuleVerdict::kPartialUnknown && rule.bisect && !contract.accepts().overwrites) {
-      advice.push_back(Place(i) +
+      advice.push_back(PlaceOfRule(i) +
                        ": sends the good records again to find the bad one; say \"overwrites\": true in accepts where "
                        "the API stores a record that comes twice once");
     }
@@ -120,9 +120,9 @@ std::vector<std::string> Advice(const contract::CloudContract& contract, const s
       return Reaches(rules, other, RequestOfSpace(), reply);
     });
     if (!reached && space.complete) {
-      advice.push_back(Place(i) + ": can never be reached: the rules before it take every reply that fits");
+      advice.push_back(PlaceOfRule(i) + ": can never be reached: the rules before it take every reply that fits");
     } else if (!ShownBySample(rules, other, samples, requests)) {
-      advice.push_back(Place(i) + ": no sample has a reply for it");
+      advice.push_back(PlaceOfRule(i) + ": no sample has a reply for it");
     }
   }
   return advice;

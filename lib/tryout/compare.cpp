@@ -25,7 +25,7 @@ using document::Node;
 using Kind = document::Node::Kind;
 using Level = Finding::Level;
 
-constexpr std::size_t kShown = 120;
+constexpr std::size_t kShownChange = 120;
 constexpr std::size_t kMaxReplyFindings = 50;
 
 // Collects findings, each one once.
@@ -119,8 +119,8 @@ void CompareHeadersOf(const contract::Headers& old, const contract::Headers& now
     if (is == nullptr) {
       findings.Break("headers", Upper(name) + " is gone");
     } else if (*is != value) {
-      findings.Break("headers", Upper(name) + " was " + Shorten(MaskSecretMarks(value), kShown) + ", is " +
-                                    Shorten(MaskSecretMarks(*is), kShown));
+      findings.Break("headers", Upper(name) + " was " + Shorten(MaskSecretMarks(value), kShownChange) + ", is " +
+                                    Shorten(MaskSecretMarks(*is), kShownChange));
     }
   }
   for (const auto& [name, value] : now) {
@@ -166,7 +166,7 @@ class BodyComparison {
   }
 
  private:
-  static std::string Shown(const Node& node) { return Shorten(WriteCompact(node), kShown); }
+  static std::string Shown(const Node& node) { return Shorten(WriteCompact(node), kShownChange); }
   std::string Where() const { return first_ ? "" : ", in " + probe_.what; }
 
   // What a value was and is; a moment of the other clock is named so.
@@ -268,8 +268,8 @@ void CompareBodies(const Probe& probe, const std::string& old, const std::string
     }
     BodyComparison(probe, first, whole->first, whole->second, findings).Walk(*was, *is, "");
   } else if (old != now) {
-    findings.Break("request", "another body of " + probe.what + ": was " + document::Quoted(old, kShown) + ", is " +
-                                  document::Quoted(now, kShown));
+    findings.Break("request", "another body of " + probe.what + ": was " + document::Quoted(old, kShownChange) +
+                                  ", is " + document::Quoted(now, kShownChange));
   }
 }
 
@@ -316,7 +316,7 @@ void CompareReplies(const CloudContract& before, const CloudContract& after, Fin
     }
     const std::string change = "was " + VerdictOf(was) + ", is " + VerdictOf(is);
     if (said[{std::to_string(reply.status), change}]++ == 0 && ++count <= kMaxReplyFindings) {
-      findings.Break("response", Shorten(reply.title, 2 * kShown) + ": " + change);
+      findings.Break("response", Shorten(reply.title, 2 * kShownChange) + ": " + change);
     }
   }
   if (count > kMaxReplyFindings) {

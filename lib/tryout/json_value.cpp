@@ -11,7 +11,7 @@ namespace {
 using document::Node;
 using Kind = document::Node::Kind;
 
-constexpr std::size_t kShown = 200;
+constexpr std::size_t kShownValue = 200;
 
 void Append(std::string& out, const Node& node) {
   switch (node.kind) {
@@ -53,7 +53,7 @@ void Append(std::string& out, const Node& node) {
   }
 }
 
-bool IsNumber(const Node& node) { return node.kind == Kind::kInteger || node.kind == Kind::kNumber; }
+bool IsAnyNumber(const Node& node) { return node.kind == Kind::kInteger || node.kind == Kind::kNumber; }
 
 bool SameNumber(const Node& a, const Node& b) {
   if (a.kind == Kind::kInteger && b.kind == Kind::kInteger) {
@@ -64,8 +64,8 @@ bool SameNumber(const Node& a, const Node& b) {
 }
 
 std::string Differ(const std::string& pointer, const Node& expected, const Node& actual) {
-  return (pointer.empty() ? "/" : pointer) + ": expected " + Shorten(WriteCompact(expected), kShown) + ", is " +
-         Shorten(WriteCompact(actual), kShown);
+  return (pointer.empty() ? "/" : pointer) + ": expected " + Shorten(WriteCompact(expected), kShownValue) + ", is " +
+         Shorten(WriteCompact(actual), kShownValue);
 }
 
 std::optional<std::string> DifferenceOfLists(const Node& expected, const Node& actual, const std::string& pointer) {
@@ -86,7 +86,7 @@ std::optional<std::string> DifferenceOfObjects(const Node& expected, const Node&
     const std::string below = document::Below(pointer, member.name);
     const Node* found = actual.Find(member.name);
     if (found == nullptr) {
-      return below + ": expected " + Shorten(WriteCompact(member.value), kShown) + ", is not there";
+      return below + ": expected " + Shorten(WriteCompact(member.value), kShownValue) + ", is not there";
     }
     if (auto difference = FirstDifference(member.value, *found, below)) {
       return difference;
@@ -95,7 +95,7 @@ std::optional<std::string> DifferenceOfObjects(const Node& expected, const Node&
   for (const document::Member& member : actual.members) {
     if (expected.Find(member.name) == nullptr) {
       return document::Below(pointer, member.name) + ": not expected, is " +
-             Shorten(WriteCompact(member.value), kShown);
+             Shorten(WriteCompact(member.value), kShownValue);
     }
   }
   return std::nullopt;
@@ -110,7 +110,7 @@ std::string WriteCompact(const Node& node) {
 }
 
 std::optional<std::string> FirstDifference(const Node& expected, const Node& actual, const std::string& pointer) {
-  if (IsNumber(expected) && IsNumber(actual)) {
+  if (IsAnyNumber(expected) && IsAnyNumber(actual)) {
     return SameNumber(expected, actual) ? std::nullopt : std::optional(Differ(pointer, expected, actual));
   }
   if (expected.kind != actual.kind) {

@@ -20,7 +20,7 @@ using contract::RenderedRecord;
 using Fate = RenderedRecord::Fate;
 using outcome::Action;
 
-constexpr std::size_t kShown = 400;
+constexpr std::size_t kShownBody = 400;
 
 std::string_view Word(Fate fate) {
   switch (fate) {
@@ -132,7 +132,7 @@ void CompareJson(const document::Node& expected, std::string_view text, const st
                  std::vector<std::string>& found) {
   const document::Document is = document::ParseDocument(text);
   if (is.problem) {
-    found.push_back(what + ": is not JSON: " + Shorten(text, kShown));
+    found.push_back(what + ": is not JSON: " + Shorten(text, kShownBody));
   } else if (const auto difference = FirstDifference(expected, is.root)) {
     found.push_back(what + " " + *difference);
   }
@@ -159,7 +159,8 @@ void CompareLines(const std::vector<document::Node>& expected, std::string_view 
 
 void CompareText(const std::string& expected, const std::string& is, std::vector<std::string>& found) {
   if (expected != is) {
-    found.push_back("body: expected " + document::Quoted(expected, kShown) + ", is " + document::Quoted(is, kShown));
+    found.push_back("body: expected " + document::Quoted(expected, kShownBody) + ", is " +
+                    document::Quoted(is, kShownBody));
   }
 }
 

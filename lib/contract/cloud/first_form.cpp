@@ -19,7 +19,7 @@ std::string Json(std::string_view text) {
 }
 
 // A text that is no placeholder, in whatever it says.
-std::string Literal(std::string_view text) {
+std::string LiteralText(std::string_view text) {
   std::string out;
   for (const char c : text) {
     out += c;
@@ -72,7 +72,7 @@ FirstForm ReadFirstForm(const Node& written, document::Problems& problems) {
   const document::Document schema = document::EmbeddedSchema("cloud-contract.schema.json");
   const Node root = document::CheckAgainstSchema(written, document::Schema(schema.root, schema.root), problems);
   const Node& request = root["request"];
-  std::string headers = "{\"Content-Type\":" + Literal(request["content_type"].text);
+  std::string headers = "{\"Content-Type\":" + LiteralText(request["content_type"].text);
   if (const Node& header = request["idempotency_header"]; header.usable()) {
     // A structured field String: the quotes are part of the value (IETF httpapi idempotency-key draft).
     headers += "," + Json(header.text) + R"(:"\"{batch.id}\"")";
@@ -81,8 +81,8 @@ FirstForm ReadFirstForm(const Node& written, document::Problems& problems) {
   form.text = "{\"contract\":" + Json(root["contract"].text) + ",\"title\":" + Json(root["title"].text) +
               ",\"description\":" + Json(root["description"].text) +
               ",\"request\":{\"method\":" + Json(request["method"].text) +
-              ",\"path\":" + Literal(request["path"].text) + ",\"headers\":" + headers +
-              R"(},"coding":["gzip"],"body":{"json":{"contract":)" + Literal(root["contract"].text) +
+              ",\"path\":" + LiteralText(request["path"].text) + ",\"headers\":" + headers +
+              R"(},"coding":["gzip"],"body":{"json":{"contract":)" + LiteralText(root["contract"].text) +
               R"(,"gateway":{"id":"{gateway.id}","attributes":"{gateway.attributes}"},)"
               R"("batch":{"id":"{batch.id}","lane":"{batch.lane}","records":"{batch.items}"},"records":"{items}"}},)"
               R"("item":"{record}"},"accepts":{"max_items":)" +

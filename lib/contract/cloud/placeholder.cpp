@@ -88,7 +88,7 @@ bool TakesMap(Filter filter) {
 }
 
 bool InItems(Where where) { return where == Where::kItem || where == Where::kLine || where == Where::kGroup; }
-bool Outside(Where where) {
+bool IsOutside(Where where) {
   return where == Where::kEnvelope || where == Where::kPath || where == Where::kQuery || where == Where::kHeader;
 }
 
@@ -149,7 +149,7 @@ class Parser {
     if (encoded && !placeholder.filters.empty() && placeholder.filters.back().filter == Filter::kUrl) {
       placeholder.filters.pop_back();  // the place does it
     }
-    if (Outside(where_) && OfRecord(source)) {
+    if (IsOutside(where_) && OfRecord(source)) {
       placeholder.kept = static_cast<std::uint32_t>(declared_.slots.size());
       declared_.slots.push_back({placeholder, needed || placeholder.required, Here()});
     } else if (InItems(where_) && (OfRequest(source) ||

@@ -35,13 +35,13 @@ constexpr VerdictWord kVerdicts[] = {{"accepted", RuleVerdict::kAccepted},
 
 constexpr std::string_view kConfirmMessage = "\"confirm\" is not known to this version of the language";
 
-enum class Scope { kItem, kBatch };
+enum class VerdictScope { kItem, kBatch };
 
 // The words that may stand in this scope.
-std::vector<std::string> Words(Scope scope) {
+std::vector<std::string> Words(VerdictScope scope) {
   std::vector<std::string> words;
   for (const VerdictWord& each : kVerdicts) {
-    if (scope == Scope::kBatch || each.verdict < RuleVerdict::kAuth) {
+    if (scope == VerdictScope::kBatch || each.verdict < RuleVerdict::kAuth) {
       words.emplace_back(each.word);
     }
   }
@@ -103,11 +103,11 @@ class ResponseReader {
     }
   }
 
-  std::optional<RuleVerdict> ReadVerdict(const Node& node, Scope scope) {
+  std::optional<RuleVerdict> ReadVerdict(const Node& node, VerdictScope scope) {
     const std::vector<std::string> words = Words(scope);
     if (node.kind == Node::Kind::kString) {
       for (const VerdictWord& each : kVerdicts) {
-        if (each.word == node.text && (scope == Scope::kBatch || each.verdict < RuleVerdict::kAuth)) {
+        if (each.word == node.text && (scope == VerdictScope::kBatch || each.verdict < RuleVerdict::kAuth)) {
           return each.verdict;
         }
         if (each.word == node.text) {
@@ -126,7 +126,7 @@ class ResponseReader {
     return std::nullopt;
   }
 
-  std::optional<RuleVerdict> ReadOptionalVerdict(const Node& object, std::string_view key, Scope scope) {
+  std::optional<RuleVerdict> ReadOptionalVerdict(const Node& object, std::string_view key, VerdictScope scope) {
     const Node* node = object.Find(key);
     return node == nullptr ? std::nullopt : ReadVerdict(*node, scope);
   }
@@ -200,9 +200,9 @@ class ResponseReader {
     CheckKeys(node, {"when", "verdict", "reason"});
     ReadWhen(node, rule.when);
     if (node.Find("verdict") == nullptr) {
-      problems_.Error(node, "says no verdict", {.allowed = document::List(Words(Scope::kItem))});
+      problems_.Error(node, "says no verdict", {.allowed = document::List(Words(VerdictScope::kItem))});
     }
-    rule.verdict = ReadOptionalVerdict(node, "verdict", Scope::kItem).value_or(RuleVerdict::kRetry);
+    rule.verdict = ReadOptionalVerdict(node, "verdict", VerdictScope::kItem).value_or(RuleVerdict::kRetry);
     rule.reason = ReadOptionalPlace(node, "reason");
     return rule;
   }
@@ -274,8 +274,8 @@ class ResponseReader {
     }
     bad.by = line != nullptr ? ResponseRule::FirstBad::By::kLine : ResponseRule::FirstBad::By::kIndex;
     bad.at = places_.ReadPlace(line != nullptr ? *line : *index).value_or(Place{});
-    bad.before = ReadOptionalVerdict(node, "before", Scope::kItem).value_or(RuleVerdict::kRetry);
-    bad.after = ReadOptionalVerdict(node, "after", Scope::kItem).value_or(RuleVerdict::kRetry);
+    bad.before = ReadOptionalVerdict(node, "before", VerdictScope::kItem).value_or(RuleVerdict::kRetry);
+    bad.after = ReadOptionalVerdict(node, "after", VerdictScope::kItem).value_or(RuleVerdict::kRetry);
     return bad;
   }
 
@@ -284,9 +284,9 @@ class ResponseReader {
       ReadStatus(*status, rule);
     }
     ReadWhen(node, rule.when);
-    rule.verdict = ReadOptionalVerdict(node, "verdict", Scope::kBatch);
+    rule.verdict = ReadOptionalVerdict(node, "verdict", VerdictScope::kBatch);
     rule.reason = ReadOptionalPlace(node, "reason");
-    rule.rest = ReadOptionalVerdict(node, "rest", Scope::kItem);
+    rule.rest = ReadOptionalVerdict(node, "rest", VerdictScope::kItem);
     rule.accepted_count = ReadOptionalPlace(node, "accepted_count");
     rule.rejected_count = ReadOptionalPlace(node, "rejected_count");
     if (const Node* wait = node.Find("wait"); wait != nullptr) {

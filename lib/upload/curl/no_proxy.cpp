@@ -13,16 +13,16 @@
 namespace packhorse::upload {
 namespace {
 
-struct Address {
+struct IpAddress {
   std::array<unsigned char, 16> bytes{};
   std::size_t size = 0;  // 4 or 16
 };
 
-std::optional<Address> ParseAddress(std::string text) {
+std::optional<IpAddress> ParseAddress(std::string text) {
   if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
     text = text.substr(1, text.size() - 2);
   }
-  Address address;
+  IpAddress address;
   if (inet_pton(AF_INET, text.c_str(), address.bytes.data()) == 1) {
     address.size = 4;
   } else if (inet_pton(AF_INET6, text.c_str(), address.bytes.data()) == 1) {
@@ -33,7 +33,7 @@ std::optional<Address> ParseAddress(std::string text) {
   return address;
 }
 
-bool SameBits(const Address& a, const Address& b, std::size_t bits) {
+bool SameBits(const IpAddress& a, const IpAddress& b, std::size_t bits) {
   if (a.size != b.size || bits > a.size * 8) {
     return false;
   }
@@ -46,9 +46,9 @@ bool SameBits(const Address& a, const Address& b, std::size_t bits) {
   return true;
 }
 
-bool InNetwork(const Address& host, const std::string& entry) {
+bool InNetwork(const IpAddress& host, const std::string& entry) {
   const std::size_t slash = entry.find('/');
-  const std::optional<Address> network = ParseAddress(entry.substr(0, slash));
+  const std::optional<IpAddress> network = ParseAddress(entry.substr(0, slash));
   if (!network) {
     return false;
   }
@@ -77,7 +77,7 @@ bool InDomain(std::string_view host, std::string_view domain) {
 }  // namespace
 
 bool WithoutProxy(const std::string& host, const std::vector<std::string>& no_proxy) {
-  const std::optional<Address> address = ParseAddress(host);
+  const std::optional<IpAddress> address = ParseAddress(host);
   const std::string name = Lower(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
   return std::any_of(no_proxy.begin(), no_proxy.end(), [&](const std::string& entry) {
     return address ? InNetwork(*address, entry) : InDomain(name, Lower(entry));

@@ -23,7 +23,7 @@ class ReferenceCloud final : public Cloud {
 
   std::string name() const override { return "packhorse-cloud"; }
 
-  Status Start() override {
+  packhorse::Status Start() override {
     std::vector<std::string> command = options_.launcher;
     command.insert(command.end(), {options_.bin + "/packhorse-cloud", "--listen", "127.0.0.1:" + std::to_string(port_),
                                    "--database", Path("cloud.db"), "--token-file", Path("cloud.token")});
@@ -82,7 +82,7 @@ class InfluxCloud final : public Cloud {
 
   std::string name() const override { return "influxdb"; }
 
-  Status Start() override {
+  packhorse::Status Start() override {
     try {
       server_.emplace(options_.work, port_, options_.launcher);
       server_->Query("CREATE DATABASE packhorse");

@@ -24,7 +24,7 @@ class Cloud {
   // As messages and logs call it.
   virtual std::string name() const = 0;
   // Starts it, or starts it again after a Kill().
-  virtual Status Start() = 0;
+  virtual packhorse::Status Start() = 0;
   virtual void Kill() = 0;
   virtual bool Running() = 0;
   // The members of its `destinations` entry that depend on the cloud: contract, url, auth, settings.

@@ -15,7 +15,8 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string Text(const std::string& name, const std::string& path = "/points", const std::string& setting = "{}") {
+std::string ContractText(const std::string& name, const std::string& path = "/points",
+                         const std::string& setting = "{}") {
   return R"({ "contract": ")" + name + R"(", "settings": { "project": )" + setting + R"( },
     "request": { "method": "POST", "path": ")" +
          path + R"(", "query": { "p": "{settings.project}" },
@@ -50,10 +51,10 @@ TEST_F(CloudLibraryTest, AFolderThatIsNotThereGivesTheContractsOfTheProgram) {
 }
 
 TEST_F(CloudLibraryTest, AFileIsFoundByItsNameAndTheNewestMinorByTheMajor) {
-  Write("acme@1.0", Text("acme@1.0"));
-  Write("acme@1.2", Text("acme@1.2"));
-  Write("acme@1.10", Text("acme@1.10"));
-  Write("acme@2.0", Text("acme@2.0"));
+  Write("acme@1.0", ContractText("acme@1.0"));
+  Write("acme@1.2", ContractText("acme@1.2"));
+  Write("acme@1.10", ContractText("acme@1.10"));
+  Write("acme@2.0", ContractText("acme@2.0"));
   const CloudLibrary::Loaded loaded = Load();
   EXPECT_THAT(Described(loaded), IsEmpty());
   EXPECT_EQ(loaded.library->Find("acme@1")->name, "acme@1.10");
@@ -66,7 +67,7 @@ TEST_F(CloudLibraryTest, AFileIsFoundByItsNameAndTheNewestMinorByTheMajor) {
 }
 
 TEST_F(CloudLibraryTest, SettingsThatAreMissingOrUnknownAreNamed) {
-  Write("acme@1.0", Text("acme@1.0"));
+  Write("acme@1.0", ContractText("acme@1.0"));
   const CloudLibrary::Loaded loaded = Load();
   const auto missing = loaded.library->Make("acme@1", {});
   ASSERT_FALSE(missing);
@@ -85,7 +86,7 @@ TEST_F(CloudLibraryTest, EveryMistakeOfEveryFileIsNamedAtOnceWithFilePlaceAndSug
     "request": { "method": "POST", "path": "/{recordid}", "body": { "json": "{items}" }, "item": "{tiem}" },
     "response": [ { "status": "200", "verdict": "acepted" } ] })");
   Write("other@1.0", "{");
-  Write("good@1.0", Text("good@1.0"));
+  Write("good@1.0", ContractText("good@1.0"));
   const CloudLibrary::Loaded loaded = Load();
   const std::vector<std::string> lines = Described(loaded);
   EXPECT_THAT(
@@ -101,22 +102,22 @@ TEST_F(CloudLibraryTest, EveryMistakeOfEveryFileIsNamedAtOnceWithFilePlaceAndSug
 }
 
 TEST_F(CloudLibraryTest, AFileThatIsNotNamedAsItsContractIsRefused) {
-  Write("acme@1.1", Text("acme@1.0"));
-  Write("notes", Text("notes@1.0"));
+  Write("acme@1.1", ContractText("acme@1.0"));
+  Write("notes", ContractText("notes@1.0"));
   const std::vector<std::string> lines = Described(Load());
   EXPECT_THAT(lines, Contains(AllOf(HasSubstr("acme@1.1.json: /contract"), HasSubstr("not called as its file"))));
   EXPECT_THAT(lines, Contains(AllOf(HasSubstr("notes.json"), HasSubstr("NAME@MAJOR.MINOR.json"))));
 }
 
 TEST_F(CloudLibraryTest, ANameOfTheProgramCannotBeTaken) {
-  Write("packhorse-ingest@1.7", Text("packhorse-ingest@1.7"));
+  Write("packhorse-ingest@1.7", ContractText("packhorse-ingest@1.7"));
   const CloudLibrary::Loaded loaded = Load();
   EXPECT_THAT(Described(loaded), Contains(HasSubstr("of its own")));
   EXPECT_EQ(loaded.library->Find("packhorse-ingest@1")->name, "packhorse-ingest@1.1");
 }
 
 TEST_F(CloudLibraryTest, SamplesAndHiddenFilesAreNoContracts) {
-  Write("acme@1.0", Text("acme@1.0"));
+  Write("acme@1.0", ContractText("acme@1.0"));
   std::filesystem::create_directory(dir_ / "acme@1.0.samples");
   test::WriteAll(dir_ / "acme@1.0.samples/one.json", "{}");
   Write(".acme@1.1", "{");
@@ -124,7 +125,7 @@ TEST_F(CloudLibraryTest, SamplesAndHiddenFilesAreNoContracts) {
 }
 
 TEST_F(CloudLibraryTest, ABrokenFileLeavesWhatItSaidBeforeInForce) {
-  Write("acme@1.0", Text("acme@1.0", "/old"));
+  Write("acme@1.0", ContractText("acme@1.0", "/old"));
   const CloudLibrary::Loaded first = Load();
   Write("acme@1.0", "{ \"contract\": ");
   const CloudLibrary::Loaded second = Load(first.library.get());
@@ -132,7 +133,7 @@ TEST_F(CloudLibraryTest, ABrokenFileLeavesWhatItSaidBeforeInForce) {
   EXPECT_TRUE(second.library->Find("acme@1")->kept);
   EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1"));
   EXPECT_EQ(second.library->broken().size(), 1U);
-  Write("acme@1.0", Text("acme@1.0", "/new"));
+  Write("acme@1.0", ContractText("acme@1.0", "/new"));
   const CloudLibrary::Loaded third = Load(second.library.get());
   EXPECT_FALSE(third.library->Find("acme@1")->kept);
   EXPECT_FALSE(third.library->SameIn(*first.library, "acme@1"));
@@ -140,9 +141,9 @@ TEST_F(CloudLibraryTest, ABrokenFileLeavesWhatItSaidBeforeInForce) {
 }
 
 TEST_F(CloudLibraryTest, ANewerMinorIsAnotherMeaningOfTheMajor) {
-  Write("acme@1.0", Text("acme@1.0"));
+  Write("acme@1.0", ContractText("acme@1.0"));
   const CloudLibrary::Loaded first = Load();
-  Write("acme@1.1", Text("acme@1.1"));
+  Write("acme@1.1", ContractText("acme@1.1"));
   const CloudLibrary::Loaded second = Load(first.library.get());
   EXPECT_FALSE(second.library->SameIn(*first.library, "acme@1"));
   EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1.0"));
@@ -151,7 +152,7 @@ TEST_F(CloudLibraryTest, ANewerMinorIsAnotherMeaningOfTheMajor) {
 
 TEST_F(CloudLibraryTest, AThousandFilesAreReadAndMoreAreRefused) {
   for (std::size_t i = 0; i <= kMaxContractFiles; ++i) {
-    Write("many@1." + std::to_string(i), Text("many@1." + std::to_string(i)));
+    Write("many@1." + std::to_string(i), ContractText("many@1." + std::to_string(i)));
   }
   const CloudLibrary::Loaded loaded = Load();
   EXPECT_THAT(Described(loaded), testing::ElementsAre(HasSubstr("at most 1000")));

@@ -11,7 +11,7 @@ using Per = BudgetOptions::Per;
 
 // 2026-11-30T12:00:00Z: the last day of a month.
 constexpr WallTime kNoon = std::chrono::sys_days(std::chrono::year(2026) / 11 / 30) + 12h;
-constexpr MonoTime kBegin{1'000s};
+constexpr MonoTime kMorning{1'000s};
 
 class BudgetTest : public ::testing::Test {
  protected:
@@ -24,7 +24,7 @@ class BudgetTest : public ::testing::Test {
     budget.Look(now_);
     return budget;
   }
-  Budget::Now now_{kBegin, kNoon, true};
+  Budget::Now now_{kMorning, kNoon, true};
 };
 
 TEST_F(BudgetTest, AdmitsWhatFitsAndNoMore) {
@@ -138,7 +138,7 @@ TEST_F(BudgetTest, AClockThatIsSetBackTakesAlongWhatWasUsed) {
 TEST_F(BudgetTest, ABootWithoutAClockGivesNoSecondBudget) {
   Budget budget({1'000, Per::kMonth});
   budget.Restore({std::chrono::sys_days(std::chrono::year(2026) / 11 / 1), 1'000});
-  budget.Look({kBegin, WallTime{5s}, false});
+  budget.Look({kMorning, WallTime{5s}, false});
   EXPECT_FALSE(budget.Admits(1));
   budget.Look(now_);  // the clock is right
   EXPECT_FALSE(budget.Admits(1));
