@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <optional>
-#include <ranges>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -66,11 +65,13 @@ Result<std::shared_ptr<const DeviceContract>> FindDeviceContract(std::string_vie
   const auto wanted = ParseContractName(name);
   RETURN_IF_ERROR(wanted);
   // The newest minor is the last that matches.
-  for (const DeviceEntry& entry : std::ranges::reverse_view(registry.entries)) {
-    if (entry.version.name == wanted->name && entry.version.major == wanted->major &&
-        (!wanted->minor || entry.version.minor == wanted->minor)) {
-      return entry.contract;
-    }
+  const auto fits = [&](const DeviceEntry& entry) {
+    return entry.version.name == wanted->name && entry.version.major == wanted->major &&
+           (!wanted->minor || entry.version.minor == wanted->minor);
+  };
+  const auto newest = std::find_if(registry.entries.rbegin(), registry.entries.rend(), fits);
+  if (newest != registry.entries.rend()) {
+    return newest->contract;
   }
   return Error{ErrorCode::kNotFound,
                "no device contract \"" + Shorten(name, 80) + "\"; there are: " + Join(DeviceContractNames())};

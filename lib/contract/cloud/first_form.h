@@ -17,6 +17,6 @@ struct FirstForm {
 
 bool IsFirstForm(const document::Node& root);
 // Mistakes are problems at their places. REQUIRES: IsFirstForm().
-FirstForm ReadFirstForm(const document::Node& root, document::Problems& problems);
+FirstForm ReadFirstForm(const document::Node& written, document::Problems& problems);
 
 }  // namespace packhorse::contract
