@@ -53,10 +53,13 @@ void DestinationImpl::AskForToken(MonoTime now) {
   if (!token) {
     return;
   }
-  // Whoever signs the certificate of the API is taken to sign the one of its tokens; what is ours alone stays here.
+  // Whoever signs the certificate of the API is taken to sign the one of its tokens, and the way to it is the same; what
+  // is ours alone stays here.
   upload::Endpoint endpoint;
   endpoint.base_url = token->url;
   endpoint.ca = options_.endpoint.ca;
+  endpoint.proxy = options_.endpoint.proxy;
+  endpoint.bind = options_.endpoint.bind;
   endpoint.connect_timeout = options_.endpoint.connect_timeout;
   endpoint.timeout = options_.endpoint.timeout;
   const auto body = std::make_shared<auth::Secret>(std::move(token->body));

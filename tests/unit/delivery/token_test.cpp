@@ -15,7 +15,9 @@ constexpr char kNextToken[] = R"({"access_token":"token-0002","token_type":"Bear
 
 class Tokens : public DeliveryTest {
  protected:
-  Tokens() {
+  Tokens() { Authorize(); }
+  // A destination that gets tokens.
+  void Authorize() {
     test::WriteAll(dir_ / "secret", "client-secret-0001", 0600);
     auth::AuthOptions options;
     options.scheme = "oauth2";
@@ -86,6 +88,15 @@ TEST_F(Tokens, TokenEndpointDownForTenMinutesAtExpiryFailsNoRecord) {
     }
     return Row().delivered == 15;
   }));
+}
+
+TEST_F(Tokens, TokenIsAskedForThroughTheProxyOfTheDestination) {
+  test::WriteAll(dir_ / "proxy.password", "proxy-pass", 0600);
+  proxy_password_ = {auth::SecretSource::Kind::kFile, dir_ / "proxy.password"};
+  Authorize();
+  Append(R"({"a":1})");
+  ASSERT_TRUE(IsTokenRequest(Next()));
+  EXPECT_EQ(uploader_.proxy_password, "proxy-pass");
 }
 
 TEST_F(Tokens, RefusedTokenIsReplacedWithoutAHold) {
