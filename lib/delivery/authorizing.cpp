@@ -53,8 +53,8 @@ void DestinationImpl::AskForToken(MonoTime now) {
   if (!token) {
     return;
   }
-  // Whoever signs the certificate of the API is taken to sign the one of its tokens, and the way to it is the same; what
-  // is ours alone stays here.
+  // Whoever signs the certificate of the API is taken to sign the one of its tokens, and the way to it is the same;
+  // what is ours alone stays here.
   upload::Endpoint endpoint;
   endpoint.base_url = token->url;
   endpoint.ca = options_.endpoint.ca;
