@@ -242,6 +242,7 @@ class DestinationImpl final : public Destination {
   std::string last_error_;
   Exchanges exchanges_;
   Deprecation deprecation_;
+  std::optional<WallTime> certificate_ends_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
