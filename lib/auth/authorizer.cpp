@@ -12,7 +12,9 @@ namespace {
 // Secrets of the scheme and of settings are one key; a setting may be called like a secret of the scheme.
 constexpr std::string_view kSettings = "settings.";
 
-std::string_view NameOf(const AuthOptions& options) { return options.scheme.empty() ? "none" : options.scheme; }
+std::string_view NameOf(const AuthOptions& options) {
+  return options.scheme.empty() ? std::string_view("none") : std::string_view(options.scheme);
+}
 
 Error Bad(const AuthOptions& options, std::string message) {
   return {ErrorCode::kInvalidArgument, "auth '" + std::string(NameOf(options)) + "': " + std::move(message)};
