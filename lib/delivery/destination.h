@@ -215,7 +215,6 @@ class DestinationImpl final : public Destination {
   bool parted_ = false;             // the contract makes one request per part
   double coded_share_ = 1;          // of a body's bytes that are left after its coding
   double mean_record_bytes_ = 400;  // of rendered records, to estimate what waits
-
   Evidence evidence_;
   batch::LearntSizes sizes_;
   limit::RetryBudget search_budget_;
