@@ -91,10 +91,16 @@ contract::SettingValues KnownSettings(const config::Destination& destination,
   return values;
 }
 
-// What the destination says; without one what the contract asks for, as if its secrets were given.
+// Whether `name` (name@major.minor) is what a destination with this contract may use.
+bool IsContractOf(const config::Destination& destination, const std::string& name) {
+  return name == destination.contract || name.starts_with(destination.contract + ".");
+}
+
+// What the destination says. Without one, or for another contract than its own, what the contract asks for, as if its
+// secrets were given.
 Result<auth::AuthOptions> AuthOf(const config::Config* config, const config::Destination* destination,
                                  const Target& target) {
-  if (destination != nullptr) {
+  if (destination != nullptr && IsContractOf(*destination, target.contract->name())) {
     return config::AuthOptions(config->gateway, *destination, *target.contract);
   }
   auth::AuthOptions options;

@@ -182,7 +182,6 @@ TEST_F(ContractCommands, RenderShowsWhatAuthenticationAddsAndNoSecret) {
   Configure();
   const Ran ran = Run({"render", "site/th-1/data", "1"});
   EXPECT_THAT(ran.out, AllOf(HasSubstr("Authorization: Bearer ***"), Not(HasSubstr("t0ken"))));
-  std::filesystem::remove(dir_ / "packhorse.json");
   const Ran signed_request = Run(
       {"render", "--contract", "kinesis@1", "--set", "stream=s", "--set", "region=eu-north-1", "site/th-1/data", "1"});
   EXPECT_EQ(signed_request.exit_code, 0) << signed_request.out;
