@@ -77,7 +77,7 @@ lint: configure-tests
 interop: configure-tests
 	@$(packages) interop
 	mkdir -p build/interop
-	cp tests/interop/package.json tests/interop/package-lock.json build/interop/
+	cp tests/interop/package.json tests/interop/package-lock.json tests/interop/token_server.mjs build/interop/
 	cd build/interop && npm ci --no-audit --no-fund --loglevel=error && cd ../..
 	cmake -S . -B build -DPACKHORSE_INTEROP=ON >/dev/null
 	@cmake --build build --parallel $(JOBS) --target interop_test

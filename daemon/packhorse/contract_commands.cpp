@@ -170,8 +170,9 @@ void PrintContract(const ContractSource& source, const contract::CloudContract& 
   PrintOut(Style::Detect().Title(source.name) + (definition.title.empty() ? "" : ": " + Printable(definition.title)));
   PrintOut(Field("about", Printable(definition.description)) +
            Field("file", source.file.empty() ? "of the program" : Printable(source.file)) +
-           Field("settings", settings.empty() ? "none" : Join(settings)) + Field("method", made.method()) +
-           Field("codings", Join(made.codings())) +
+           Field("settings", settings.empty() ? "none" : Join(settings)) +
+           Field("auth", definition.auth.scheme.empty() ? "as the destination says" : definition.auth.scheme) +
+           Field("method", made.method()) + Field("codings", Join(made.codings())) +
            Field("takes", Grouped(made.accepts().max_items) + " items or " + FormatBytes(made.accepts().max_bytes) +
                               " per request") +
            Field("limits", limits.empty() ? "none" : Join(limits)) +

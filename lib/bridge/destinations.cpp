@@ -91,10 +91,21 @@ void Destinations::SetSharedLimits(const config::Config& before, const config::C
   }
 }
 
-Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Destination& destination) {
-  auto authorizer = auth::Authorizer::Make(config::AuthOptions(destination));
+Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Gateway& gateway,
+                                                         const config::Destination& destination,
+                                                         const contract::CloudLibrary& contracts) {
+  const auto of = [&](const Error& error) { return error.With("destination '" + destination.name + "'"); };
+  const auto contract = contracts.Make(destination.contract, config::PlainSettings(destination));
+  if (!contract) {
+    return of(contract.error());
+  }
+  const Result<auth::AuthOptions> options = config::AuthOptions(gateway, destination, **contract);
+  if (!options) {
+    return of(options.error());
+  }
+  auto authorizer = auth::Authorizer::Make(*options);
   if (!authorizer) {
-    return authorizer.error().With("destination '" + destination.name + "'");
+    return of(authorizer.error());
   }
   return authorizer;
 }

@@ -149,7 +149,7 @@ void Reloader::Begin(Done done, MonoTime now) {
       staying.insert(destination.name);
       continue;
     }
-    auto authorizer = MakeAuthorizer(destination);
+    auto authorizer = MakeAuthorizer(next->config.gateway, destination, *new_contracts);
     if (!authorizer) {
       Refuse({authorizer.error().message}, done);
       return;
@@ -355,7 +355,7 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
     if (!next.leaving.contains(unit.config.name)) {
       continue;
     }
-    auto authorizer = MakeAuthorizer(unit.config);
+    auto authorizer = MakeAuthorizer(bridge_.config.gateway, unit.config, *contract::CloudContracts());
     if (!authorizer) {
       note(authorizer.error());
       continue;

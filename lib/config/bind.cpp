@@ -171,16 +171,17 @@ std::vector<limit::Window> BindLimits(const document::Node& list) {
 Auth BindAuth(const document::Node& node) {
   Auth auth;
   auth.scheme = Text(node, "type");
-  const auth::SchemeEntry* scheme = auth::FindScheme(auth.scheme);
-  if (scheme == nullptr) {
-    return auth;
-  }
-  for (const auth::SchemeKey& key : scheme->keys) {
-    const document::Node& value = node[key.name];
-    if (value.usable() && key.secret) {
-      auth.secrets.emplace(key.name, Secret(value));
-    } else if (value.usable()) {
-      auth.parameters.emplace(key.name, value.text);
+  for (const auth::SchemeEntry& scheme : auth::Schemes()) {
+    if (!auth.scheme.empty() && auth.scheme != scheme.name) {
+      continue;  // left out: what is there is for the scheme of the contract
+    }
+    for (const auth::SchemeKey& key : scheme.keys) {
+      const document::Node& value = node[key.name];
+      if (value.usable() && key.secret) {
+        auth.secrets.emplace(key.name, Secret(value));
+      } else if (value.usable()) {
+        auth.parameters.emplace(key.name, value.text);
+      }
     }
   }
   for (const document::Member& header : node["headers"].members) {

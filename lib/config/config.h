@@ -105,7 +105,7 @@ struct Queue {
 
 // Names are those of auth::Schemes().
 struct Auth {
-  std::string scheme = "none";
+  std::string scheme;  // empty: as the contract says, else none
   std::map<std::string, std::string> parameters;
   std::map<std::string, SecretRef> secrets;
 

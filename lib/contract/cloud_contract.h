@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -84,6 +85,13 @@ struct DeclaredLimit {
   std::chrono::milliseconds per{};
 };
 
+// How the API's requests are authenticated (lib/auth): the name of a scheme and its parameters. What the scheme itself
+// fills in, such as {url.host}, stays as it is.
+struct RequestAuth {
+  std::string scheme;  // empty: the destination says it
+  std::map<std::string, std::string, std::less<>> parameters;
+};
+
 // What a setting of a contract is, for `check` and `contract show`.
 struct SettingRule {
   std::string name;
@@ -108,6 +116,8 @@ class CloudContract {
   virtual const std::vector<DeclaredLimit>& limits() const = 0;
   // Whether a record of kind gap may tell of this outcome: "dropped", "expired", "not_received".
   virtual bool TellsGap(std::string_view outcome) const = 0;
+  // What the contract says of authentication, for the gateway that `sender` names.
+  virtual RequestAuth Auth(const BatchHeader& /*sender*/) const { return {}; }
   // Names of the secret settings that paths and headers have marks of (base/secret_mark.h).
   virtual const std::vector<std::string>& secrets() const = 0;
   // Names, lower case, of all headers that Headers() gives.

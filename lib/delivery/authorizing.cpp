@@ -15,12 +15,6 @@ constexpr std::chrono::seconds kLookAtSecrets = 10s;
 // Clouds that check times take five minutes of difference, most of them.
 constexpr std::chrono::minutes kClockTolerance{5};
 
-// The host as in the header Host.
-std::string_view HostOf(const UrlParts& url) {
-  const std::string_view standard = url.lead == "https://" ? ":443" : ":80";
-  return url.host.ends_with(standard) ? url.host.substr(0, url.host.size() - standard.size()) : url.host;
-}
-
 }  // namespace
 
 MonoTime DestinationImpl::StepAuthorization(MonoTime now) {
@@ -49,7 +43,7 @@ bool DestinationImpl::RefreshSecrets() {
 }
 
 void DestinationImpl::AskForToken(MonoTime now) {
-  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(now);
+  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(deps_.clock.Wall(), now);
   if (!token) {
     return;
   }
@@ -87,7 +81,7 @@ Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTi
   const std::string& method = ContractOf(active.batch).method();
   auth::OutgoingRequest request;
   request.method = method;
-  request.host = HostOf(url);
+  request.host = HostHeader(url);
   request.base_path = url.path;
   request.target = active.batch.path;
   request.headers = Headers(active.batch);

@@ -143,6 +143,7 @@ struct DestinationStatus {
   std::optional<WallTime> last_success_at;
   std::string last_error;
   std::optional<Deprecation::Notice> deprecation;  // what the API says of its own end
+  std::optional<WallTime> certificate_ends;        // of the server, the first of its chain, as it was last seen
 };
 
 class Destination {

@@ -250,6 +250,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
   status.deprecation = deprecation_.notice();
+  status.certificate_ends = certificate_ends_;
   return status;
 }
 

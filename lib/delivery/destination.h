@@ -215,7 +215,6 @@ class DestinationImpl final : public Destination {
   bool parted_ = false;             // the contract makes one request per part
   double coded_share_ = 1;          // of a body's bytes that are left after its coding
   double mean_record_bytes_ = 400;  // of rendered records, to estimate what waits
-
   Evidence evidence_;
   batch::LearntSizes sizes_;
   limit::RetryBudget search_budget_;
@@ -242,6 +241,7 @@ class DestinationImpl final : public Destination {
   std::string last_error_;
   Exchanges exchanges_;
   Deprecation deprecation_;
+  std::optional<WallTime> certificate_ends_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

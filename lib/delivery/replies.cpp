@@ -45,6 +45,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
     ++replies_[kind];
   }
   NoteOddReply(response);
+  certificate_ends_ = response.certificate_ends ? response.certificate_ends : certificate_ends_;
   if (RefusesAnOldSecret(*active, response.status)) {
     return;  // still ready: goes again at once, with the present one
   }

@@ -81,6 +81,19 @@ void CompareSettings(const Compared& before, const Compared& after, Findings& fi
   }
 }
 
+void CompareAuth(const CloudContract& before, const CloudContract& after, Findings& findings) {
+  const contract::RequestAuth old = before.Auth({});
+  const contract::RequestAuth now = after.Auth({});
+  const auto name = [](const contract::RequestAuth& auth) {
+    return auth.scheme.empty() ? "left to the destination" : auth.scheme;
+  };
+  if (old.scheme != now.scheme) {
+    findings.Break("auth", "was " + name(old) + ", is " + name(now));
+  } else if (old.parameters != now.parameters) {
+    findings.Break("auth", "other parameters of " + name(now) + ": requests are signed in another way");
+  }
+}
+
 void CompareAccepts(const CloudContract& before, const CloudContract& after, Findings& findings) {
   const contract::Accepts& old = before.accepts();
   const contract::Accepts& now = after.accepts();
@@ -340,6 +353,7 @@ std::vector<Finding> Compare(const Compared& before, const Compared& after) {
   if (old.codings() != now.codings()) {
     findings.Break("coding", "was " + Join(old.codings()) + ", is " + Join(now.codings()));
   }
+  CompareAuth(old, now, findings);
   CompareAccepts(old, now, findings);
   CompareProbes(old, now, findings);
   CompareReplies(old, now, findings);

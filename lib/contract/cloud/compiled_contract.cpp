@@ -36,6 +36,7 @@ class CompiledContract final : public CloudContract {
   bool TellsGap(std::string_view outcome) const override {
     return std::find(d_.gap_outcomes.begin(), d_.gap_outcomes.end(), outcome) != d_.gap_outcomes.end();
   }
+  RequestAuth Auth(const BatchHeader& sender) const override;
   const std::vector<std::string>& secrets() const override { return secrets_; }
   std::vector<std::string> HeaderNames() const override;
 
@@ -61,6 +62,8 @@ class CompiledContract final : public CloudContract {
     std::size_t end = 0;
   };
 
+  // Of `auth`; none where it is one setting that is left out. An error says what is missing, or cannot stand there.
+  Result<std::optional<std::string>> Parameter(const Text& text, const BatchHeader& sender) const;
   std::string Path(Renderer& renderer) const;
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
@@ -297,6 +300,40 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
   return headers;
 }
 
+Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text, const BatchHeader& sender) const {
+  Scope scope;
+  scope.batch = &sender;
+  Renderer renderer(d_, settings_, scope);
+  const Placeholder* alone = text.alone();
+  if (alone != nullptr && IsMissing(renderer.ValueOf(*alone))) {
+    return std::optional<std::string>();
+  }
+  std::string out;
+  for (const Piece& piece : text.pieces) {
+    const std::size_t before = out.size();
+    if (!renderer.Write(Text{{piece}}, out, AppendPlain)) {
+      return Error{ErrorCode::kInvalidArgument, renderer.fault()};
+    }
+    // The scheme has placeholders of its own.
+    if (piece.placeholder && out.find_first_of("{}", before) != std::string::npos) {
+      return Error{ErrorCode::kInvalidArgument, "the value of {" + piece.placeholder->name + "} has a brace in it"};
+    }
+  }
+  return std::optional(std::move(out));
+}
+
+RequestAuth CompiledContract::Auth(const BatchHeader& sender) const {
+  RequestAuth auth;
+  auth.scheme = d_.auth.scheme;
+  for (const auto& [name, text] : d_.auth.parameters) {
+    const Result<std::optional<std::string>> value = Parameter(text, sender);
+    if (value && *value) {
+      auth.parameters.emplace(name, **value);
+    }
+  }
+  return auth;
+}
+
 Result<std::vector<std::string>> CompiledContract::Items(std::string_view items) const {
   const bool of_batch = std::any_of(d_.deferred.begin(), d_.deferred.end(), [](const Placeholder& each) {
     return each.source == Source::kIndex || (each.source >= Source::kBatchId && each.source <= Source::kBatchCreated);
@@ -347,6 +384,11 @@ Status CompiledContract::Check() const {
     const bool left_out = alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone));
     if (!left_out && !renderer.Write(value, text, AppendHeader)) {
       return bad("the header " + name, renderer);
+    }
+  }
+  for (const auto& [name, text] : d_.auth.parameters) {
+    if (const auto value = Parameter(text, header); !value) {
+      return value.error().With(d_.contract + ": auth: " + name);
     }
   }
   return {};

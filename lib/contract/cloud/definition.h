@@ -10,7 +10,6 @@
 #include "contract/cloud/placeholder.h"
 #include "contract/cloud/response_rules.h"
 #include "contract/cloud_contract.h"
-#include "document/document.h"
 
 namespace packhorse::contract {
 
@@ -46,12 +45,18 @@ enum class Escape : std::uint8_t { kNone, kJson, kXml };
 enum class ClockOfTime : std::uint8_t { kReceived, kDevice, kDeviceOrReceived };
 enum class OnUnfit : std::uint8_t { kDeadLetter, kSkip, kWait };
 
+// `auth`: a scheme and its parameters.
+struct DefinedAuth {
+  std::string scheme;  // empty: the destination says it
+  std::vector<std::pair<std::string, Text>> parameters;
+};
+
 struct CloudDefinition {
   std::string contract;  // name@major.minor
   std::string title;
   std::string description;
   std::vector<DefinedSetting> settings;
-  document::Node auth;  // as written; null: the destination says it
+  DefinedAuth auth;
 
   std::string method;
   Text path;

@@ -92,6 +92,9 @@ bool IsOutside(Where where) {
   return where == Where::kEnvelope || where == Where::kPath || where == Where::kQuery || where == Where::kHeader;
 }
 
+// Known without a batch: the gateway and settings.
+bool OfSender(Where where) { return where == Where::kSetting || where == Where::kAuth; }
+
 bool MayStand(Source source, Where where, bool each) {
   switch (source) {
     case Source::kName:
@@ -115,13 +118,13 @@ bool MayStand(Source source, Where where, bool each) {
     case Source::kBatchId:
     case Source::kBatchLane:
     case Source::kBatchCreated:
-      return where != Where::kLet && where != Where::kSplit && where != Where::kSetting;
+      return where != Where::kLet && where != Where::kSplit && !OfSender(where);
     case Source::kSetting:
       return where != Where::kSetting;
     case Source::kLet:
-      return where != Where::kLet && where != Where::kSetting;
+      return where != Where::kLet && !OfSender(where);
     default:
-      return where != Where::kSetting;
+      return !OfSender(where);
   }
 }
 

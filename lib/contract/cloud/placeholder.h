@@ -123,6 +123,7 @@ enum class Where : std::uint8_t {
   kQuery,
   kHeader,
   kSetting,  // default of a setting: what the gateway is called
+  kAuth,     // parameter of a scheme
 };
 
 // A value of a record that is needed outside the items.

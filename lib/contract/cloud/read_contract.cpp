@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "contract/cloud/first_form.h"
+#include "contract/cloud/read_auth.h"
 #include "contract/cloud/read_request.h"
 #include "contract/cloud/read_response.h"
 #include "document/check.h"
@@ -65,8 +66,10 @@ class Reader {
     d.contract = root_["contract"].text;
     d.title = root_["title"].text;
     d.description = root_["description"].text;
-    d.auth = root_["auth"];
     ReadSettings(d);
+    if (const Node* auth = root_.Find("auth")) {
+      d.auth = ReadAuth(*auth, declared_, problems_);
+    }
     d.time = root_["time"].text == "device"     ? ClockOfTime::kDevice
              : root_["time"].text == "received" ? ClockOfTime::kReceived
                                                 : ClockOfTime::kDeviceOrReceived;

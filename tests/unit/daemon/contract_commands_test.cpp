@@ -178,6 +178,17 @@ TEST_F(ContractCommands, RenderUsesTheContractOfTheDestination) {
                              HasSubstr("packhorse-ingest@1.1"), HasSubstr("\"device_id\":\"th-1\"")));
 }
 
+TEST_F(ContractCommands, RenderShowsWhatAuthenticationAddsAndNoSecret) {
+  Configure();
+  const Ran ran = Run({"render", "site/th-1/data", "1"});
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("Authorization: Bearer ***"), Not(HasSubstr("t0ken"))));
+  const Ran signed_request = Run(
+      {"render", "--contract", "kinesis@1", "--set", "stream=s", "--set", "region=eu-north-1", "site/th-1/data", "1"});
+  EXPECT_EQ(signed_request.exit_code, 0) << signed_request.out;
+  EXPECT_THAT(signed_request.out, HasSubstr("Credential=***/***/eu-north-1/kinesis/aws4_request"));
+  EXPECT_THAT(signed_request.out, HasSubstr("content-type;host;x-amz-date;x-amz-target"));
+}
+
 TEST_F(ContractCommands, RenderSaysWhatIsNotSent) {
   Configure();
   const std::string file = Write("acme@1.0.json", kAcme);

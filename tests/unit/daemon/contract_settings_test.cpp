@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 class ContractSettings : public ::testing::Test {
  protected:
-  ContractSettings() { test::WriteAll(dir_ / "token", "secret\n", 0600); }
+  ContractSettings() { test::WriteAll(dir_ / "token", "c2VjcmV0\n", 0600); }
 
   config::Loaded Load(const std::string& destination) {
     const std::string file = dir_ / "packhorse.json";
@@ -63,6 +63,25 @@ TEST_F(ContractSettings, CodingThatTheContractDoesNotTakeIsAnError) {
   EXPECT_EQ(Problems(R"("compression": "auto")"), "");
   EXPECT_EQ(Problems(R"("compression": "none")"), "");
   EXPECT_THAT(Problems(R"("compression": "zstd")"), HasSubstr("/destinations/0/compression: "));
+}
+
+// A destination of kinesis@1 with this `auth`.
+std::string Kinesis(const std::string& auth) {
+  return R"("contract": "kinesis@1", "settings": {"stream": "s", "region": "eu-central-1"}, "auth": {)" + auth + "}";
+}
+
+TEST_F(ContractSettings, ContractSaysHowRequestsAreSignedAndTheDestinationGivesTheSecrets) {
+  const std::string token = R"({"file": ")" + (dir_ / "token") + R"("})";
+  const std::string keys = R"("access_key_id": )" + token + R"(, "secret_access_key": )" + token;
+  EXPECT_EQ(Problems(Kinesis(keys)), "");
+  EXPECT_EQ(Problems(Kinesis(R"("type": "sigv4", "region": "eu-west-1", )" + keys)), "") << "said again, or changed";
+  EXPECT_THAT(Problems(Kinesis("")), HasSubstr("/destinations/0/auth: auth 'sigv4': 'access_key_id' is missing"));
+  EXPECT_THAT(Problems(Kinesis(R"("type": "bearer", "token": )" + token)),
+              HasSubstr("/destinations/0/auth: auth 'bearer': the contract wants 'sigv4'"));
+  EXPECT_THAT(Problems(Kinesis(R"("type": "none")")), HasSubstr("the contract wants 'sigv4'"));
+  EXPECT_THAT(Problems(Kinesis(R"("key": )" + token)), HasSubstr("'access_key_id' is missing"));
+  EXPECT_THAT(Problems(R"("auth": {)" + keys + "}"), HasSubstr("the secret 'access_key_id' is not used"));
+  EXPECT_EQ(Problems(R"("contract": "azure-iot-hub@1", "auth": {"key": )" + token + "}"), "");
 }
 
 TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {
