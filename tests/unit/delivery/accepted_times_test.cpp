@@ -282,6 +282,7 @@ TEST_F(TimesOfAnApi, RecordsOfARequestAreSortedByTimeAndVerdictsFindThem) {
   sent = Next();
   EXPECT_EQ(sent.body, body);
   sent.done(Reply(200, R"([{"ok":false,"why":"is the second"},{"ok":true},{}])"));
+  clock_.Advance(10s);
   sent = Next();
   EXPECT_TRUE(Has(sent.body, 1)) << "what stood last is tried again";
   EXPECT_FALSE(Has(sent.body, 3));
@@ -292,20 +293,26 @@ TEST_F(TimesOfAnApi, RecordsOfARequestAreSortedByTimeAndVerdictsFindThem) {
 }
 
 TEST_F(TimesOfAnApi, SortedRequestWhoseMessagesDecodeNoMoreIsCutInItsOrder) {
-  Use("time");
-  Append(Record(1, 1min));
-  Append(Record(2, 3min));
-  Append(Record(3, 2min));
-  const FakeUploader::Sent sent = Next();
+  contract_ = *contract::FindCloudContract("prometheus-remote-write@1");
+  Rebuild();
+  for (const auto& [name, ago] : {std::pair("one", 1min), std::pair("two", 2min), std::pair("three", 3min)}) {
+    Append("{\"ts\":" + std::to_string(Millis(ago)) + ",\"n\":1,\"name\":\"" + name + "\"}");
+  }
+  FakeUploader::Sent sent = Next();
+  EXPECT_LT(sent.body.find("three"), sent.body.find("two"));
+  EXPECT_LT(sent.body.find("two"), sent.body.find("one"));
   for (auto& [id, binding] : streams_) {
     binding.definitions.front().contract = nullptr;
   }
-  sent.done(Reply(200, R"([{},{"ok":true},{}])"));
-  const FakeUploader::Sent rest = Next();
-  EXPECT_TRUE(Has(rest.body, 1));
-  EXPECT_TRUE(Has(rest.body, 2));
-  EXPECT_FALSE(Has(rest.body, 3));
-  EXPECT_LT(rest.body.find("\"n\":2}"), rest.body.find("\"n\":1}"));
+  sent.done(Reply(400, "out of bounds", "text/plain"));
+  sent = Next();
+  EXPECT_THAT(sent.body, HasSubstr("one"));
+  EXPECT_THAT(sent.body, Not(HasSubstr("three")));
+  sent.done(Reply(204));
+  sent = Next();
+  EXPECT_THAT(sent.body, Not(HasSubstr("one")));
+  EXPECT_LT(sent.body.find("three"), sent.body.find("two"));
+  EXPECT_NE(sent.body.find("two"), std::string::npos);
 }
 
 }  // namespace
