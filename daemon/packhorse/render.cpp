@@ -17,6 +17,7 @@
 #include "config/auth_options.h"
 #include "contract/cloud/compiled_contract.h"
 #include "contract/cloud/definition.h"
+#include "contract/sent_order.h"
 #include "packhorse/ask.h"
 #include "packhorse/contract_source.h"
 #include "packhorse/format.h"
@@ -242,6 +243,7 @@ Result<std::vector<Written>> RenderMessage(const Globals& globals, const RenderO
   }
   for (const CanonicalRecord& record : decoded.records) {
     written.push_back({record.record_id, target.contract->RenderRecord(record)});
+    written.back().record.time = target.contract->TimeOf(record).value_or(record.server_received_at);
   }
   return written;
 }
@@ -255,6 +257,7 @@ std::string FateText(const Written& written) {
     case RenderedRecord::Fate::kDeadLetter:
       return written.record_id + ": cannot be written and goes to the dead letters (" + why + ")";
     case RenderedRecord::Fate::kWait:
+    case RenderedRecord::Fate::kHeld:
       return written.record_id + ": cannot be written and waits for a changed contract (" + why + ")";
     case RenderedRecord::Fate::kItems:
       break;
@@ -271,6 +274,9 @@ Shown MakeRequest(const Target& target, const std::string& part, const std::vect
     records.push_back(each.record);
     shown.records.push_back(each.record_id);
   }
+  const std::vector<std::uint32_t> order = contract::SentOrder(target.contract->accepts(), records);
+  records = contract::AsSent<RenderedRecord>(order, std::move(records));
+  shown.records = contract::AsSent(order, std::move(shown.records));
   const contract::Rendered rendered = target.contract->RenderBatch(header, records);
   shown.method = target.contract->method();
   const UrlParts url = SplitUrl(target.url);

@@ -25,6 +25,17 @@ upload::Endpoint ToEndpoint(const config::Destination& destination) {
   return endpoint;
 }
 
+delivery::AcceptedTimes AcceptedBy(const contract::Accepts& declared, const config::AcceptedTimes& configured) {
+  using contract::Outside;
+  const std::string& outside = configured.outside;
+  return {configured.oldest ? configured.oldest : declared.oldest,
+          configured.newest ? configured.newest : declared.newest,
+          outside == "hold"                      ? Outside::kHold
+          : outside == "send_with_received_time" ? Outside::kSendWithReceivedTime
+          : outside == "drop_and_report"         ? Outside::kDropAndReport
+                                                 : declared.outside};
+}
+
 // What the contract declares holds beside what is configured.
 void AppendDeclared(const std::vector<contract::DeclaredLimit>& declared, std::vector<limit::Window>& limits) {
   using Unit = limit::Window::Unit;
@@ -137,6 +148,7 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
     }
   }
   AppendDeclared((*contract)->limits(), options.limits);
+  options.accepted = AcceptedBy((*contract)->accepts(), destination.accepts);
   options.breaker.backoff_initial = destination.retry.initial;
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;

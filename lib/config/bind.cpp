@@ -204,6 +204,13 @@ std::optional<limit::BudgetOptions> BindBudget(const document::Node& node) {
                               kPeriodNames.Find(Text(node, "per")).value_or(Per::kMonth)};
 }
 
+AcceptedTimes BindAccepts(const document::Node& node) {
+  const auto duration = [&](const char* name) {
+    return node[name].usable() ? std::optional(Duration(node, name)) : std::nullopt;
+  };
+  return {duration("oldest"), duration("newest"), Text(node, "outside")};
+}
+
 std::vector<SendWindow> BindWindows(const document::Node& list) {
   std::vector<SendWindow> windows;
   for (const document::Node& item : list.items) {
@@ -245,6 +252,7 @@ Destination BindDestination(const document::Node& node) {
   destination.retry = Retry{Duration(retry, "initial"), Duration(retry, "max"), retry["budget"].number};
   destination.limits = BindLimits(node["limits"]);
   destination.shared_limit = Text(node, "shared");
+  destination.accepts = BindAccepts(node["accepts"]);
   destination.budget = BindBudget(node["budget"]);
   destination.windows = BindWindows(node["windows"]);
   destination.proxy = BindProxy(node["proxy"]);

@@ -155,6 +155,15 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
+// What holds in the place of what the contract says.
+struct AcceptedTimes {
+  std::optional<std::chrono::milliseconds> oldest;
+  std::optional<std::chrono::milliseconds> newest;
+  std::string outside;  // empty: as the contract says
+
+  bool operator==(const AcceptedTimes&) const = default;
+};
+
 struct Destination {
   std::string name;
   std::string contract;                     // cloud contract
@@ -166,6 +175,7 @@ struct Destination {
   Batch batch;
   Retry retry;
   std::vector<limit::Window> limits;
+  AcceptedTimes accepts;
   std::optional<limit::BudgetOptions> budget;
   std::vector<SendWindow> windows;
   Proxy proxy;

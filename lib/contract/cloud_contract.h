@@ -39,6 +39,7 @@ struct RenderedRecord {
     kSkipped,     // the API does not take records of this kind, or the contract skips what is unfit
     kDeadLetter,  // unfit: nothing of it can be written as the API wants it
     kWait,        // unfit, and the contract wants it kept until the contract is mended
+    kHeld,        // its time is not taken, and its lane is to wait: no contract says so by itself
   };
   Fate fate = Fate::kItems;
   std::string text;                      // the items, one after the other
@@ -48,6 +49,9 @@ struct RenderedRecord {
   std::uint32_t unfit_items = 0;         // left out
   std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items"
   std::string detail;  // for people: which member, what is missing
+  // TimeOf() its record and how old that is, measured: set by who asks for it, no contract looks at them.
+  std::optional<WallTime> time = {};
+  std::optional<std::chrono::microseconds> age = {};
 
   std::uint32_t items() const {
     return fate != Fate::kItems ? 0 : item_ends.empty() ? 1U : static_cast<std::uint32_t>(item_ends.size());
@@ -66,6 +70,9 @@ struct Rendered {
 // How the outcome of records that lie outside the acceptance window is decided (contracts.md, `outside`).
 enum class Outside : std::uint8_t { kDropAndReport, kSendWithReceivedTime, kHold };
 
+// Which order of records the API keeps or needs. kTime: within a request, the oldest first.
+enum class Order : std::uint8_t { kAny, kDevice, kTime };
+
 // What the API takes.
 struct Accepts {
   std::uint32_t max_items = 0;       // of one request
@@ -74,6 +81,7 @@ struct Accepts {
   std::optional<std::chrono::milliseconds> oldest;
   std::optional<std::chrono::milliseconds> newest;
   Outside outside = Outside::kDropAndReport;
+  Order order = Order::kAny;
   std::uint32_t max_parts = 64;  // requests that one lane has ready at once because of split_by
   bool overwrites = false;       // the API stores a record that comes twice once
 };
@@ -125,6 +133,10 @@ class CloudContract {
 
   // Renders one record to its wire form; the pieces are joined by RenderBatch, so that a batch is sized as it grows.
   virtual RenderedRecord RenderRecord(const CanonicalRecord& record) const = 0;
+  // Likewise, with the time of its receipt as its time whatever clock the contract chooses.
+  virtual RenderedRecord RenderAsReceived(const CanonicalRecord& record) const = 0;
+  // The time of a record by the clock that the contract chooses; none: it has none.
+  virtual std::optional<WallTime> TimeOf(const CanonicalRecord& record) const = 0;
   // The request for records rendered above, all of one part. Same arguments, same bytes.
   virtual Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const = 0;
   // Headers of the request beside content type, content coding, Accept (unless given) and authentication. Made for each

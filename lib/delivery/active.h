@@ -30,6 +30,7 @@ struct Active {
   bool mended = false;                 // of a dead letter with another payload: it cannot be rendered again
   bool newest = false;                 // prepared before its turn, to see whether what is new passes
   bool waits_for_other = false;        // until something else was tried
+  bool held = false;                   // it waits because the API does not take the time of a record
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
@@ -66,6 +67,7 @@ using ActivePtr = std::shared_ptr<Active>;
 struct LineState {
   std::deque<ActivePtr> line;  // in the order in which they must be sent
   bool preparing = false;
+  bool held = false;              // what is next waits because the API does not take its time
   Wants wants = Wants::kNothing;  // instead of its first
   MonoTime prepare_not_before{};
   std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed

@@ -18,6 +18,7 @@
 #include "batch/learnt_size.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "delivery/accepted_times.h"
 #include "delivery/deprecation.h"
 #include "delivery/exchanges.h"
 #include "health/metrics.h"
@@ -80,6 +81,7 @@ struct Options {
   std::array<std::vector<limit::DayWindow>, kLanes> windows;  // by lane; none: at any time
   batch::Options batch;
   std::vector<limit::Window> limits;
+  AcceptedTimes accepted;  // by their time
   limit::CircuitBreakerOptions breaker;
   double retry_budget = 0.1;
   contract::SettingValues settings;                   // of the contract, those that are no secrets

@@ -47,8 +47,9 @@ BuilderOptions DestinationImpl::OptionsOfBuilder() {
     Tell("items_left_out", record_id + ": " + std::to_string(record.unfit_items) + " items: " + record.reason +
                                (record.detail.empty() ? "" : ": " + record.detail));
   };
-  return BuilderOptions{options_.name,     options_.gateway_id, options_.gateway_attributes, options_.contract,
-                        options_.settings, options_.coding,     options_.backfill_after,     left_out};
+  return BuilderOptions{options_.name,           options_.gateway_id, options_.gateway_attributes,
+                        options_.contract,       options_.settings,   options_.coding,
+                        options_.backfill_after, options_.accepted,   left_out};
 }
 
 Status DestinationImpl::Start() {
@@ -61,6 +62,7 @@ Status DestinationImpl::Start() {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
     active->batch = std::move(batch);
+    active->batch.born = builder_.BornOf(active->batch);
     if (active->batch.suspect) {
       active->suspicion.emplace();
       trying_.push_back(std::move(active));
@@ -104,6 +106,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     next = std::min(next, SendInTurn(now));
   }
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
+  next = std::min(next, LookAtTimes(now));
   EndRefusals(now);
   if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
                             [&](Lane lane) { return deps_.queue.Waiting(options_.name, lane).messages == 0; })) {

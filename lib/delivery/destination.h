@@ -64,26 +64,22 @@ class DestinationImpl final : public Destination {
   // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   MonoTime AdmittedAt(const Active& active, MonoTime now) const;
-  // When the budget of the search has room.
-  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
+  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;  // when the budget of the search has room
   upload::Endpoint EndpointFor(const Active& active) const;
   // The batch of a line that goes next; null while its line has to wait for another one's reply.
   static ActivePtr HeadOf(const LineState& line);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
-  // What else there is to try.
-  void TellOfOthers(const Active& active, Attempt& attempt);
+  void TellOfOthers(const Active& active, Attempt& attempt);  // what else there is to try
   // Whether one more batch may be prepared before its turn.
   static bool MayProbe(const LineState& line);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
-  // Of a status that is otherwise complete.
-  std::uint64_t BacklogMessages(const DestinationStatus& status) const;
+  std::uint64_t BacklogMessages(const DestinationStatus& status) const;  // of one that is otherwise complete
   void StartPrepare(batch::Line at, bool newest, MonoTime now);
-  // The next batch of a replay, no faster than its rate.
-  MonoTime PrepareReplay(MonoTime now);
-  Result<queue::PrepareRequest> BuildReplay(const queue::DeliveryPort::DueReplay& due);
+  MonoTime PrepareReplay(MonoTime now);  // its next batch, no faster than its rate
+  Result<BatchBuilder::Built> BuildReplay(const queue::DeliveryPort::DueReplay& due);
   void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
@@ -117,6 +113,9 @@ class DestinationImpl final : public Destination {
   bool AddSuccessors(const ActivePtr& active, const std::map<std::string, std::vector<queue::Member>>& parts,
                      const Answer& answer, queue::Settlement& settlement, std::vector<ActivePtr>& successors);
   bool StillWaits(const queue::PreparedBatch& batch) const;
+  bool IsOutdated(const Active& active) const;  // a record of it became too old while it waited (too_old.cpp)
+  MonoTime LookAtTimes(MonoTime now);           // tells of records whose time is not taken
+  void WarnOfAge();                             // of those that soon are too old
 
   // --- authentication (authorizing.cpp) ---
   // Looks for changed secrets every ten seconds, and asks for a token that is due.
@@ -228,6 +227,7 @@ class DestinationImpl final : public Destination {
   std::optional<MonoTime> refusals_told_at_;
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last
+  TimesTold times_told_;
 
   // Since start.
   std::uint64_t requests_ = 0;

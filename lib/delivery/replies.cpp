@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "contract/sent_order.h"
 #include "delivery/batch_draft.h"
 #include "delivery/destination.h"
 
@@ -57,11 +58,14 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const std::chrono::microseconds elapsed = response.elapsed;
   const std::string clock_doubt = ClockDoubt(response);
   const outcome::Reply reply = ToReply(std::move(response));
-  const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
+  const std::span<const std::uint32_t> order(active->batch.order);
+  const std::vector<std::string> record_ids = contract::AsSent(order, builder_.RecordIds(active->batch));
+  const std::vector<std::uint32_t> items = contract::AsSent(order, active->batch.items);
   const contract::CloudContract& contract = ContractOf(active->batch);
-  answer.verdict = outcome::Judge(reply, contract.response(),
-                                  outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
-                                  deps_.clock.Wall());
+  answer.verdict =
+      outcome::Judge(reply, contract.response(), outcome::Sent{.record_ids = record_ids, .items_per_record = items},
+                     deps_.clock.Wall());
+  answer.verdict.records = contract::AsTheyCome(order, std::move(answer.verdict.records));
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }

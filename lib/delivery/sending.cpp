@@ -122,6 +122,10 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       TellBudgetSpent(*head, now);
       return std::min(next, at);
     }
+    if (IsOutdated(*head)) {
+      SettleUnsent(head, now);
+      continue;
+    }
     Send(head, now);
     scheduler_.Took(*turn, ready);
   }

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "contract/device_contract.h"
+#include "contract/sent_order.h"
 #include "document/document.h"
 #include "tryout/json_value.h"
 
@@ -31,6 +32,7 @@ std::string_view Word(Fate fate) {
     case Fate::kDeadLetter:
       return "dead_letter";
     case Fate::kWait:
+    case Fate::kHeld:
       return "wait";
   }
   return "";
@@ -278,6 +280,7 @@ Result<Tried> Render(const contract::CloudContract& contract, const Sample& samp
   std::map<std::string, std::pair<std::vector<RenderedRecord>, std::vector<std::string>>> of_part;
   for (const CanonicalRecord& record : *records) {
     RenderedRecord rendered = contract.RenderRecord(record);
+    rendered.time = contract.TimeOf(record).value_or(record.server_received_at);
     tried.record_ids.push_back(record.record_id);
     if (rendered.fate == Fate::kItems) {
       auto& [of, ids] = of_part[rendered.part];
@@ -290,10 +293,12 @@ Result<Tried> Render(const contract::CloudContract& contract, const Sample& samp
     tried.records.push_back(std::move(rendered));
   }
   for (const std::string& part : parts) {
-    auto& [of, ids] = of_part[part];
+    auto& [as_they_come, ids] = of_part[part];
+    const std::vector<std::uint32_t> order = contract::SentOrder(contract.accepts(), as_they_come);
+    const std::vector<RenderedRecord> of = contract::AsSent<RenderedRecord>(order, as_they_come);
     Result<Tried::Request> request = MakeRequest(contract, sample, part, of);
     RETURN_IF_ERROR(request);
-    request->records = ids;
+    request->records = contract::AsSent(order, ids);
     tried.requests.push_back(*std::move(request));
   }
   return tried;

@@ -41,8 +41,12 @@ class CompiledContract final : public CloudContract {
   std::vector<std::string> HeaderNames() const override;
 
   RenderedRecord RenderRecord(const CanonicalRecord& record) const override {
-    return RecordWriter(d_, settings_).Write(record);
+    return RecordWriter(d_, settings_, false).Write(record);
   }
+  RenderedRecord RenderAsReceived(const CanonicalRecord& record) const override {
+    return RecordWriter(d_, settings_, true).Write(record);
+  }
+  std::optional<WallTime> TimeOf(const CanonicalRecord& record) const override;
   Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const override;
   Headers RequestHeaders(const BatchHeader& header) const override;
   Result<std::vector<std::string>> Items(std::string_view items) const override;
@@ -256,6 +260,11 @@ std::string CompiledContract::Path(Renderer& renderer) const {
     separator = '&';
   }
   return path;
+}
+
+std::optional<WallTime> CompiledContract::TimeOf(const CanonicalRecord& record) const {
+  const std::optional<Instant> time = TimeBy(d_.time, record);
+  return time ? std::optional(ToWall(*time)) : std::nullopt;
 }
 
 Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const {

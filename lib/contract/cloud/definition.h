@@ -90,7 +90,6 @@ struct CloudDefinition {
   Accepts accepts;
   std::uint64_t max_item_bytes = 0;  // 0: no limit
   OnUnfit unfit = OnUnfit::kDeadLetter;
-  std::string order = "any";
   std::vector<DeclaredLimit> limits;
   std::vector<std::string> gap_outcomes;
   ResponseRules response;

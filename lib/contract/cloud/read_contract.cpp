@@ -144,7 +144,8 @@ class Reader {
                                                          : Outside::kDropAndReport;
     const std::string unfit = accepts["unfit"].text;
     d.unfit = unfit == "skip" ? OnUnfit::kSkip : unfit == "wait" ? OnUnfit::kWait : OnUnfit::kDeadLetter;
-    d.order = accepts["order"].text;
+    const std::string order = accepts["order"].text;
+    out.order = order == "time" ? Order::kTime : order == "device" ? Order::kDevice : Order::kAny;
     out.overwrites = accepts["overwrites"].boolean;
     out.max_parts = accepts["max_parts"].usable() ? static_cast<std::uint32_t>(accepts["max_parts"].integer) : 64;
     const Node& kinds = accepts["kinds"];

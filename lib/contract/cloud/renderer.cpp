@@ -52,15 +52,14 @@ void Renderer::Unfit(std::string what) {
   }
 }
 
-std::optional<Instant> Renderer::Time() const {
-  const CanonicalRecord& record = *scope_.record;
+std::optional<Instant> TimeBy(ClockOfTime clock, const CanonicalRecord& record) {
   const TimeQuality quality = record.device_time.quality;
-  if (definition_.time != ClockOfTime::kReceived && (quality == TimeQuality::kOk || quality == TimeQuality::kLate)) {
+  if (clock != ClockOfTime::kReceived && (quality == TimeQuality::kOk || quality == TimeQuality::kLate)) {
     if (const auto device = DeviceMoment(record)) {
       return device;
     }
   }
-  return definition_.time == ClockOfTime::kDevice ? std::nullopt : std::optional(ToInstant(record.server_received_at));
+  return clock == ClockOfTime::kDevice ? std::nullopt : std::optional(ToInstant(record.server_received_at));
 }
 
 Datum Renderer::Let(std::uint32_t number) {
@@ -93,7 +92,7 @@ Datum Renderer::OfRecordNamed(Source source) {
     case Source::kDeviceContract:
       return TextOr(record.contract);
     case Source::kTime:
-      return moment(Time());
+      return moment(TimeBy(scope_.received ? ClockOfTime::kReceived : definition_.time, record));
     case Source::kDeviceTime:
       return moment(DeviceMoment(record));
     case Source::kReceivedAt:

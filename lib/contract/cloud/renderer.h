@@ -23,6 +23,7 @@ struct Scope {
   std::size_t index = 0;                                        // {index}
   std::span<const Datum> slots;                                 // values of the record outside its items
   const std::function<void(std::string& out)>* body = nullptr;  // writes {items}, {groups}, {item}
+  bool received = false;                                        // the time is when it was received
   bool keep_nan = false;                                        // a measurement that is no finite number is a number
 };
 
@@ -56,7 +57,6 @@ class Renderer {
   Datum OfRecordNamed(Source source);
   Datum OfRequestNamed(const Placeholder& placeholder);
   Datum Let(std::uint32_t number);
-  std::optional<Instant> Time() const;
   bool IsMark(const Placeholder& placeholder) const { return placeholder.kept && scope_.batch == nullptr; }
 
   const CloudDefinition& definition_;
@@ -64,6 +64,9 @@ class Renderer {
   const Scope& scope_;
   std::string fault_;
 };
+
+// The time of a record by the clock that a contract chooses.
+std::optional<Instant> TimeBy(ClockOfTime clock, const CanonicalRecord& record);
 
 // Marks in rendered items: a value of JSON, or a piece of a longer text.
 void AppendMark(std::string& out, char kind, std::uint32_t number);

@@ -94,5 +94,15 @@ TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {
   EXPECT_TRUE(loaded.problems.empty());
 }
 
+TEST_F(ContractSettings, LiveFirstIsWarnedOfWhereTheApiNeedsTheOrderOfTime) {
+  const std::string contract = R"("contract": "prometheus-remote-write@1", )";
+  config::Loaded loaded = Load(contract + R"("order": "live_first")");
+  ASSERT_EQ(loaded.problems.size(), 1U);
+  EXPECT_EQ(loaded.problems.front().severity, document::Problem::Severity::kWarning);
+  EXPECT_EQ(loaded.problems.front().path, "/destinations/0/order");
+  EXPECT_TRUE(loaded.ok());
+  EXPECT_TRUE(Load(contract + R"("order": "fifo")").problems.empty());
+}
+
 }  // namespace
 }  // namespace packhorse::daemon

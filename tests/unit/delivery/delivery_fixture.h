@@ -112,6 +112,7 @@ class DeliveryTest : public ::testing::Test {
     options.batch.max_records = max_records_;
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
+    options.accepted = accepted_;
     options.budget = budget_;
     options.windows = windows_;
     options.proxy_password = proxy_password_;
@@ -194,6 +195,7 @@ class DeliveryTest : public ::testing::Test {
   Streams streams_;
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
+  AcceptedTimes accepted_;
   std::optional<limit::BudgetOptions> budget_;
   std::array<std::vector<limit::DayWindow>, kLanes> windows_;
   auth::SecretSource proxy_password_;
