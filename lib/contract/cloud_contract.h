@@ -89,6 +89,7 @@ struct SettingRule {
   std::string name;
   bool required = true;
   bool secret = false;
+  bool table = false;  // its value is the name of a table, or a table as JSON (lookup_table.h)
 };
 
 // A cloud API's contract with its settings filled in. Immutable; any thread.
@@ -110,6 +111,8 @@ class CloudContract {
   virtual bool TellsGap(std::string_view outcome) const = 0;
   // Names of the secret settings that paths and headers have marks of (base/secret_mark.h).
   virtual const std::vector<std::string>& secrets() const = 0;
+  // What a mark of an entry of a secret table stands for, "TABLE:KEY"; null: there is no such entry.
+  virtual const std::string* SecretEntry(std::string_view /*name*/) const { return nullptr; }
   // Names, lower case, of all headers that Headers() gives.
   virtual std::vector<std::string> HeaderNames() const = 0;
 
@@ -127,7 +130,8 @@ class CloudContract {
   virtual std::uint64_t EnvelopeBytes(const BatchHeader& header) const = 0;
 };
 
-// The values of the settings of a destination that are no secrets, by name.
+// The values of the settings of a destination that are no secrets, by name. Of a table, secret or not: the name of a
+// file tables/NAME.json beside the contracts, or the table itself as JSON.
 using SettingValues = std::map<std::string, std::string>;
 
 // A contract of the program, with its settings filled in. "name@major" is the newest minor. kNotFound lists what

@@ -93,6 +93,8 @@ Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTi
   request.headers = Headers(active.batch);
   request.body = active.batch.body;
   request.batch_id = active.batch.idempotency_key;
+  const contract::CloudContract& contract = ContractOf(active.batch);
+  request.entry = [&contract](std::string_view name) { return contract.SecretEntry(name); };
   Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
   RETURN_IF_ERROR(made);
   return upload::Request{method, std::move(made->target), std::move(made->headers), active.batch.body};

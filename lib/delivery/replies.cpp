@@ -60,7 +60,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const contract::CloudContract& contract = ContractOf(active->batch);
   answer.verdict = outcome::Judge(reply, contract.response(),
                                   outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
-                                  deps_.clock.Wall());
+                                  deps_.clock.Wall(), &options_.outcomes);
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }

@@ -1,6 +1,7 @@
 #include "contract/cloud/compiled_contract.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -17,11 +18,16 @@ namespace {
 
 class CompiledContract final : public CloudContract {
  public:
-  CompiledContract(std::shared_ptr<const CloudDefinition> definition, std::vector<std::optional<Text>> settings)
+  CompiledContract(std::shared_ptr<const CloudDefinition> definition, FilledSettings settings)
       : definition_(std::move(definition)), d_(*definition_), settings_(std::move(settings)) {
-    for (const DefinedSetting& setting : d_.settings) {
-      if (setting.rule.secret) {
-        secrets_.push_back(setting.rule.name);
+    for (std::size_t i = 0; i < d_.settings.size(); ++i) {
+      const SettingRule& rule = d_.settings[i].rule;
+      if (rule.secret && !rule.table) {
+        secrets_.push_back(rule.name);
+      } else if (rule.secret && settings_[i].table != nullptr) {
+        for (const auto& [key, value] : settings_[i].table->entries) {
+          secret_entries_.emplace(SecretEntryName(rule.name, key), &value.text);
+        }
       }
     }
   }
@@ -37,6 +43,10 @@ class CompiledContract final : public CloudContract {
     return std::find(d_.gap_outcomes.begin(), d_.gap_outcomes.end(), outcome) != d_.gap_outcomes.end();
   }
   const std::vector<std::string>& secrets() const override { return secrets_; }
+  const std::string* SecretEntry(std::string_view name) const override {
+    const auto found = secret_entries_.find(name);
+    return found == secret_entries_.end() ? nullptr : found->second;
+  }
   std::vector<std::string> HeaderNames() const override;
 
   RenderedRecord RenderRecord(const CanonicalRecord& record) const override {
@@ -71,8 +81,9 @@ class CompiledContract final : public CloudContract {
 
   std::shared_ptr<const CloudDefinition> definition_;
   const CloudDefinition& d_;
-  std::vector<std::optional<Text>> settings_;
+  FilledSettings settings_;
   std::vector<std::string> secrets_;
+  std::map<std::string, const std::string*, std::less<>> secret_entries_;  // in settings_
 };
 
 std::vector<std::string> CompiledContract::HeaderNames() const {
@@ -170,11 +181,14 @@ void CompiledContract::AppendGroups(std::string& out, Request& request) const {
   });
   bool first = true;
   for (const auto& entry : groups) {
-    const std::string_view group = entry.first;
+    std::string_view group = entry.first.substr(0, entry.first.find(kGroupEnd));
     const auto& items = entry.second;
     out += first ? "" : ",";
     first = false;
-    ReplaceMarks(out, group.substr(0, group.find(kGroupEnd)), [&](std::string& to, char kind, std::uint32_t number) {
+    if (d_.spread_groups) {  // the members of an object
+      group = group.substr(1, group.size() - 2);
+    }
+    ReplaceMarks(out, group, [&](std::string& to, char kind, std::uint32_t number) {
       if (kind != kGroupMark) {
         Fill(to, kind, number, request);
         return;
@@ -199,7 +213,7 @@ std::string CompiledContract::Body(Request& request) const {
   out.reserve(bytes);
   const bool bare = d_.accepts.max_items == 1 && d_.envelope.kind == Template::Kind::kText &&
                     d_.envelope.text.alone() != nullptr && d_.envelope.text.alone()->source == Source::kItem;
-  const bool listed = d_.body == BodyKind::kJson && !bare;
+  const bool listed = d_.body == BodyKind::kJson && !bare && !d_.spread_groups;
   const std::function<void(std::string&)> items = [&](std::string& to) {
     to += listed ? "[" : "";
     request.begin = to.size();
@@ -352,38 +366,98 @@ Status CompiledContract::Check() const {
   return {};
 }
 
+// Fills in what a destination gives, and collects what is wrong with it.
+class SettingFiller {
+ public:
+  SettingFiller(const SettingValues& given, const LookupTables& tables) : given_(given), tables_(tables) {}
+
+  FilledSetting Fill(const DefinedSetting& setting) {
+    const SettingRule& rule = setting.rule;
+    FilledSetting filled{setting.value, setting.table};
+    names_.push_back(rule.name);
+    const auto given = given_.find(rule.name);
+    if (given == given_.end()) {
+      if (rule.required && rule.table) {
+        Wrong(rule, "is missing: the name of a table, which is a file contracts/tables/NAME.json");
+      } else if (rule.required && !rule.secret) {
+        Wrong(rule, "is missing");
+      }
+    } else if (rule.table) {
+      filled.table = TableOf(rule, given->second);
+    } else {
+      if (rule.secret) {
+        Wrong(rule, "is a secret: give it as a secret, not as text");
+      }
+      filled.value = Text{{Piece{given->second, std::nullopt}}};
+    }
+    return filled;
+  }
+
+  // kInvalidArgument: all that is wrong.
+  Status Check(const std::string& contract) {
+    for (const auto& [name, value] : given_) {
+      if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
+        const std::string meant = document::DidYouMean(name, names_);
+        wrong_.push_back(document::Quoted(name) + " is unknown" + (meant.empty() ? "" : ", " + meant));
+      }
+    }
+    if (wrong_.empty()) {
+      return {};
+    }
+    return Error{ErrorCode::kInvalidArgument,
+                 "settings of " + contract + ": " + Join(wrong_, "; ") +
+                     (names_.empty() ? "; it has none" : "; it has: " + document::List(names_))};
+  }
+
+ private:
+  void Wrong(const SettingRule& rule, const std::string& what) {
+    wrong_.push_back(document::Quoted(rule.name) + " " + what);
+  }
+
+  std::shared_ptr<const LookupTable> TableOf(const SettingRule& rule, const std::string& given) {
+    if (given.starts_with('{')) {
+      auto [table, problems] = ReadLookupTable(given, "");
+      if (!problems.empty()) {
+        Wrong(rule, "is no table: " + document::Describe(problems.front()));
+        return nullptr;
+      }
+      return std::make_shared<const LookupTable>(std::move(table));
+    }
+    const auto found = tables_.find(given);
+    if (found == tables_.end()) {
+      std::vector<std::string> known;
+      std::transform(tables_.begin(), tables_.end(), std::back_inserter(known),
+                     [](const auto& each) { return each.first; });
+      const std::string meant = document::DidYouMean(given, known);
+      Wrong(rule, "names the table " + document::Quoted(given) +
+                      ", and there is no file contracts/tables/NAME.json of it" + (meant.empty() ? "" : ", " + meant));
+      return nullptr;
+    }
+    if (rule.secret && found->second->exposed) {
+      const std::string& file = found->second->file;
+      Wrong(rule, "is secret, and its file is open to every user of the machine; run: chown root:packhorse " + file +
+                      " && chmod 0640 " + file);
+    }
+    return found->second;
+  }
+
+  const SettingValues& given_;
+  const LookupTables& tables_;
+  std::vector<std::string> names_;
+  std::vector<std::string> wrong_;
+};
+
 }  // namespace
 
 Result<std::shared_ptr<const CloudContract>> MakeCloudContract(std::shared_ptr<const CloudDefinition> definition,
-                                                               const SettingValues& settings) {
-  std::vector<std::string> names;
-  std::vector<std::string> wrong;
-  std::vector<std::optional<Text>> values;
+                                                               const SettingValues& settings,
+                                                               const LookupTables& tables) {
+  SettingFiller filler(settings, tables);
+  FilledSettings values;
   for (const DefinedSetting& setting : definition->settings) {
-    names.push_back(setting.rule.name);
-    const auto given = settings.find(setting.rule.name);
-    std::optional<Text> value = setting.value;
-    if (given != settings.end()) {
-      if (setting.rule.secret) {
-        wrong.push_back("\"" + setting.rule.name + "\" is a secret: give it as a secret, not as text");
-      }
-      value = Text{{Piece{given->second, std::nullopt}}};
-    } else if (setting.rule.required && !setting.rule.secret) {
-      wrong.push_back("\"" + setting.rule.name + "\" is missing");
-    }
-    values.push_back(std::move(value));
+    values.push_back(filler.Fill(setting));
   }
-  for (const auto& [name, value] : settings) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      const std::string meant = document::DidYouMean(name, names);
-      wrong.push_back(document::Quoted(name) + " is unknown" + (meant.empty() ? "" : ", " + meant));
-    }
-  }
-  if (!wrong.empty()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "settings of " + definition->contract + ": " + Join(wrong, "; ") +
-                     (names.empty() ? "; it has none" : "; it has: " + document::List(names))};
-  }
+  RETURN_IF_ERROR(filler.Check(definition->contract));
   auto contract = std::make_shared<CompiledContract>(std::move(definition), std::move(values));
   RETURN_IF_ERROR(contract->Check());
   return std::shared_ptr<const CloudContract>(std::move(contract));

@@ -69,6 +69,7 @@ enum class Filter : std::uint8_t {
   kSafeNames,
   kTags,
   kNested,
+  kLookup,
   kUnix,
   kUnixS,
   kUnixMs,
@@ -81,7 +82,8 @@ enum class Filter : std::uint8_t {
 
 struct AppliedFilter {
   Filter filter = Filter::kJson;
-  std::string argument;  // kDefault; "null" is null
+  std::string argument;      // kDefault, "null" is null; kLookup: the table's name
+  std::uint32_t number = 0;  // kLookup: which setting the table is
 };
 
 struct Placeholder {
@@ -90,7 +92,8 @@ struct Placeholder {
   std::string name;          // as it is written, for messages; of a secret the secret's own
   std::vector<AppliedFilter> filters;
   bool required = false;
-  bool raw = false;  // not escaped for its place
+  bool raw = false;           // not escaped for its place
+  bool secret_entry = false;  // its value is the name of an entry of a secret table
   // Outside the items: which Declared::slots. In items: which Declared::deferred.
   std::optional<std::uint32_t> kept;
 };
@@ -138,6 +141,7 @@ struct Declared {
     std::string name;
     bool secret = false;
     bool of_gateway = false;  // its default names the gateway: known only when a request is made
+    bool table = false;
   };
   std::vector<Setting> settings;
   std::vector<std::string> lets;

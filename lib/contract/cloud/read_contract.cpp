@@ -10,6 +10,7 @@
 #include "contract/cloud/first_form.h"
 #include "contract/cloud/read_request.h"
 #include "contract/cloud/read_response.h"
+#include "contract/json_folder.h"
 #include "document/check.h"
 
 namespace packhorse::contract {
@@ -94,9 +95,12 @@ class Reader {
       setting.rule.secret = member.value["secret"].boolean;
       const Node* standard = member.value.Find("default");
       setting.rule.required = standard == nullptr;
-      Declared::Setting known{member.name, setting.rule.secret, false};
+      setting.rule.table = member.value["table"].boolean;
+      Declared::Setting known{member.name, setting.rule.secret, false, setting.rule.table};
       if (standard != nullptr && setting.rule.secret) {
         problems_.Error(*standard, "a secret has no default", {.allowed = "no default", .show_value = false});
+      } else if (standard != nullptr && setting.rule.table && standard->kind != Node::Kind::kNull) {
+        setting.table = std::make_shared<const LookupTable>(ReadLookupTable(*standard, problems_));
       } else if (standard != nullptr && standard->kind == Node::Kind::kString) {
         Declared none;
         setting.value = ParseText(standard->text, *standard, Where::kSetting, false, none, problems_);
@@ -173,12 +177,6 @@ class Reader {
   document::Problems& problems_;
   Declared declared_;
 };
-
-bool HasError(const std::vector<document::Problem>& problems) {
-  return std::any_of(problems.begin(), problems.end(), [](const document::Problem& problem) {
-    return problem.severity == document::Problem::Severity::kError;
-  });
-}
 
 }  // namespace
 

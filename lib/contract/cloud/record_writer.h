@@ -13,7 +13,7 @@ namespace packhorse::contract {
 // Writes the items of one record. Views into the definition and the settings; any thread.
 class RecordWriter {
  public:
-  RecordWriter(const CloudDefinition& definition, const std::vector<std::optional<Text>>& settings)
+  RecordWriter(const CloudDefinition& definition, const FilledSettings& settings)
       : d_(definition), settings_(settings) {}
 
   RenderedRecord Write(const CanonicalRecord& record) const;
@@ -32,7 +32,7 @@ class RecordWriter {
   void Condemn(RenderedRecord& out, const char* reason, std::string detail) const;
 
   const CloudDefinition& d_;
-  const std::vector<std::optional<Text>>& settings_;
+  const FilledSettings& settings_;
 };
 
 // How values inside the texts of a body are escaped.
