@@ -77,6 +77,19 @@ struct Accepts {
   bool overwrites = false;       // the API stores a record that comes twice once
 };
 
+// How a second request confirms a batch (contracts.md, `confirm`).
+struct Confirmation {
+  std::chrono::milliseconds every{};            // between two questions
+  std::chrono::milliseconds within{};           // after which the batch is taken for not confirmed
+  RuleVerdict otherwise = RuleVerdict::kRetry;  // then: kRetry, kHold or kAccepted
+};
+struct ConfirmRequest {
+  std::string method;
+  std::string path;  // as Rendered::path
+  Headers headers;
+  std::string body;
+};
+
 struct DeclaredLimit {
   std::uint64_t requests = 0;  // 0: not limited
   std::uint64_t items = 0;
@@ -123,6 +136,12 @@ class CloudContract {
   // Headers of the request beside content type, content coding, Accept (unless given) and authentication. Made for each
   // attempt and never stored; secrets are marks.
   virtual Headers RequestHeaders(const BatchHeader& header) const = 0;
+  // How the verdict kConfirm goes on; null: no rule has it.
+  virtual const Confirmation* confirmation() const { return nullptr; }
+  // The second request, for the key that the first reply gave. kInvalidArgument: it cannot be written.
+  virtual Result<ConfirmRequest> RenderConfirmation(const BatchHeader& /*header*/, const ConfirmKey& /*key*/) const {
+    return Error{ErrorCode::kUnsupported, "the contract confirms nothing"};
+  }
   // The items of a body that RenderBatch has made, byte for byte: `body` from items_begin to items_end. kCorrupt: it is
   // no such body. kUnsupported (or kInvalidArgument): the contract groups its items.
   virtual Result<std::vector<std::string>> Items(std::string_view items) const = 0;

@@ -57,6 +57,8 @@ std::string Word(const outcome::Verdict& verdict) {
       return "hold";
     case Action::kDeviation:
       return "deviation";
+    case Action::kConfirm:
+      return "confirm";
   }
   return "";
 }

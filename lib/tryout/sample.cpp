@@ -34,8 +34,9 @@ const std::vector<std::string>& RecordWords() {
 }
 
 const std::vector<std::string>& BatchWords() {
-  static const std::vector<std::string> words = {"accepted",  "duplicate", "retry", "throttled",       "rejected",
-                                                 "too_large", "auth",      "hold",  "partial_unknown", "deviation"};
+  static const std::vector<std::string> words = {"accepted",        "duplicate", "retry",  "throttled",
+                                                 "rejected",        "too_large", "auth",   "hold",
+                                                 "partial_unknown", "deviation", "confirm"};
   return words;
 }
 

@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "base/text.h"
+#include "contract/cloud/fill_settings.h"
 #include "contract/cloud/mapping.h"
 #include "contract/cloud/parts.h"
 #include "contract/cloud/record_writer.h"
 #include "contract/cloud/renderer.h"
 #include "contract/cloud/split_items.h"
-#include "document/suggest.h"
 
 namespace packhorse::contract {
 namespace {
@@ -54,6 +54,8 @@ class CompiledContract final : public CloudContract {
   }
   Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const override;
   Headers RequestHeaders(const BatchHeader& header) const override;
+  const Confirmation* confirmation() const override { return d_.confirm ? &d_.confirm->how : nullptr; }
+  Result<ConfirmRequest> RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const override;
   Result<std::vector<std::string>> Items(std::string_view items) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
 
@@ -71,7 +73,9 @@ class CompiledContract final : public CloudContract {
     std::size_t end = 0;
   };
 
-  std::string Path(Renderer& renderer) const;
+  using Query = std::vector<std::pair<Text, Text>>;
+  static std::string Path(Renderer& renderer, const Text& text, const Query& query);
+  Headers HeadersOf(const std::vector<std::pair<std::string, Text>>& texts, const Scope& scope) const;
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
   void AppendGroups(std::string& out, Request& request) const;
@@ -249,11 +253,11 @@ std::string CompiledContract::Body(Request& request) const {
   return out;
 }
 
-std::string CompiledContract::Path(Renderer& renderer) const {
+std::string CompiledContract::Path(Renderer& renderer, const Text& text, const Query& query) {
   std::string path;
-  renderer.Write(d_.path, path, AppendPath);
+  renderer.Write(text, path, AppendPath);
   char separator = path.find('?') == std::string::npos ? '?' : '&';
-  for (const auto& [name, value] : d_.query) {
+  for (const auto& [name, value] : query) {
     std::string pair;
     renderer.Write(name, pair, AppendQuery);
     pair += '=';
@@ -284,7 +288,7 @@ Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<cons
   scope.items = request.items;
   scope.slots = request.slots;
   Renderer renderer(d_, settings_, scope);
-  rendered.path = Path(renderer);
+  rendered.path = Path(renderer, d_.path, d_.query);
   if (d_.content_type) {
     renderer.Write(*d_.content_type, rendered.content_type, AppendHeader);
   }
@@ -296,8 +300,12 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
   scope.batch = &header;
   const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
   scope.slots = slots;
+  return HeadersOf(d_.headers, scope);
+}
+
+Headers CompiledContract::HeadersOf(const std::vector<std::pair<std::string, Text>>& texts, const Scope& scope) const {
   Headers headers;
-  for (const auto& [name, value] : d_.headers) {
+  for (const auto& [name, value] : texts) {
     Renderer renderer(d_, settings_, scope);
     std::string text;
     const Placeholder* alone = value.alone();
@@ -309,6 +317,32 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
     }
   }
   return headers;
+}
+
+Result<ConfirmRequest> CompiledContract::RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const {
+  if (!d_.confirm) {
+    return Error{ErrorCode::kUnsupported, d_.contract + " confirms nothing"};
+  }
+  const ConfirmDefinition& confirm = *d_.confirm;
+  const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
+  Scope scope;
+  scope.batch = &header;
+  scope.slots = slots;
+  scope.key = &key;
+  Renderer renderer(d_, settings_, scope);
+  ConfirmRequest request;
+  request.method = confirm.method;
+  request.path = Path(renderer, confirm.path, confirm.query);
+  request.headers = HeadersOf(confirm.headers, scope);
+  if (confirm.body) {
+    renderer.Json(*confirm.body, request.body);
+  }
+  if (!renderer.fault().empty() || !request.path.starts_with('/')) {
+    return Error{ErrorCode::kInvalidArgument,
+                 d_.contract + ": the request of confirm: " +
+                     (renderer.fault().empty() ? "its path does not start with '/'" : renderer.fault())};
+  }
+  return request;
 }
 
 Result<std::vector<std::string>> CompiledContract::Items(std::string_view items) const {
@@ -347,7 +381,7 @@ Status CompiledContract::Check() const {
     return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + ": " + renderer.fault()};
   };
   Renderer path(d_, settings_, scope);
-  const std::string target = Path(path);
+  const std::string target = Path(path, d_.path, d_.query);
   if (!path.fault().empty()) {
     return bad("the path", path);
   }
@@ -363,102 +397,20 @@ Status CompiledContract::Check() const {
       return bad("the header " + name, renderer);
     }
   }
+  if (d_.confirm) {
+    RETURN_IF_ERROR(RenderConfirmation(header, {"/k"}));
+  }
   return {};
 }
-
-// Fills in what a destination gives, and collects what is wrong with it.
-class SettingFiller {
- public:
-  SettingFiller(const SettingValues& given, const LookupTables& tables) : given_(given), tables_(tables) {}
-
-  FilledSetting Fill(const DefinedSetting& setting) {
-    const SettingRule& rule = setting.rule;
-    FilledSetting filled{setting.value, setting.table};
-    names_.push_back(rule.name);
-    const auto given = given_.find(rule.name);
-    if (given == given_.end()) {
-      if (rule.required && rule.table) {
-        Wrong(rule, "is missing: the name of a table, which is a file contracts/tables/NAME.json");
-      } else if (rule.required && !rule.secret) {
-        Wrong(rule, "is missing");
-      }
-    } else if (rule.table) {
-      filled.table = TableOf(rule, given->second);
-    } else {
-      if (rule.secret) {
-        Wrong(rule, "is a secret: give it as a secret, not as text");
-      }
-      filled.value = Text{{Piece{given->second, std::nullopt}}};
-    }
-    return filled;
-  }
-
-  // kInvalidArgument: all that is wrong.
-  Status Check(const std::string& contract) {
-    for (const auto& [name, value] : given_) {
-      if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
-        const std::string meant = document::DidYouMean(name, names_);
-        wrong_.push_back(document::Quoted(name) + " is unknown" + (meant.empty() ? "" : ", " + meant));
-      }
-    }
-    if (wrong_.empty()) {
-      return {};
-    }
-    return Error{ErrorCode::kInvalidArgument,
-                 "settings of " + contract + ": " + Join(wrong_, "; ") +
-                     (names_.empty() ? "; it has none" : "; it has: " + document::List(names_))};
-  }
-
- private:
-  void Wrong(const SettingRule& rule, const std::string& what) {
-    wrong_.push_back(document::Quoted(rule.name) + " " + what);
-  }
-
-  std::shared_ptr<const LookupTable> TableOf(const SettingRule& rule, const std::string& given) {
-    if (given.starts_with('{')) {
-      auto [table, problems] = ReadLookupTable(given, "");
-      if (!problems.empty()) {
-        Wrong(rule, "is no table: " + document::Describe(problems.front()));
-        return nullptr;
-      }
-      return std::make_shared<const LookupTable>(std::move(table));
-    }
-    const auto found = tables_.find(given);
-    if (found == tables_.end()) {
-      std::vector<std::string> known;
-      std::transform(tables_.begin(), tables_.end(), std::back_inserter(known),
-                     [](const auto& each) { return each.first; });
-      const std::string meant = document::DidYouMean(given, known);
-      Wrong(rule, "names the table " + document::Quoted(given) +
-                      ", and there is no file contracts/tables/NAME.json of it" + (meant.empty() ? "" : ", " + meant));
-      return nullptr;
-    }
-    if (rule.secret && found->second->exposed) {
-      const std::string& file = found->second->file;
-      Wrong(rule, "is secret, and its file is open to every user of the machine; run: chown root:packhorse " + file +
-                      " && chmod 0640 " + file);
-    }
-    return found->second;
-  }
-
-  const SettingValues& given_;
-  const LookupTables& tables_;
-  std::vector<std::string> names_;
-  std::vector<std::string> wrong_;
-};
 
 }  // namespace
 
 Result<std::shared_ptr<const CloudContract>> MakeCloudContract(std::shared_ptr<const CloudDefinition> definition,
                                                                const SettingValues& settings,
                                                                const LookupTables& tables) {
-  SettingFiller filler(settings, tables);
-  FilledSettings values;
-  for (const DefinedSetting& setting : definition->settings) {
-    values.push_back(filler.Fill(setting));
-  }
-  RETURN_IF_ERROR(filler.Check(definition->contract));
-  auto contract = std::make_shared<CompiledContract>(std::move(definition), std::move(values));
+  Result<FilledSettings> values = FillSettings(*definition, settings, tables);
+  RETURN_IF_ERROR(values);
+  auto contract = std::make_shared<CompiledContract>(std::move(definition), *std::move(values));
   RETURN_IF_ERROR(contract->Check());
   return std::shared_ptr<const CloudContract>(std::move(contract));
 }

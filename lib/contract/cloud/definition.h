@@ -49,6 +49,16 @@ enum class Escape : std::uint8_t { kNone, kJson, kXml };
 enum class ClockOfTime : std::uint8_t { kReceived, kDevice, kDeviceOrReceived };
 enum class OnUnfit : std::uint8_t { kDeadLetter, kSkip, kWait };
 
+// The request that asks whether a batch is stored.
+struct ConfirmDefinition {
+  Confirmation how;
+  std::string method;
+  Text path;
+  std::vector<std::pair<Text, Text>> query;
+  std::vector<std::pair<std::string, Text>> headers;
+  std::optional<Template> body;  // JSON
+};
+
 struct CloudDefinition {
   std::string contract;  // name@major.minor
   std::string title;
@@ -93,6 +103,7 @@ struct CloudDefinition {
   std::vector<DeclaredLimit> limits;
   std::vector<std::string> gap_outcomes;
   ResponseRules response;
+  std::optional<ConfirmDefinition> confirm;
 };
 
 }  // namespace packhorse::contract

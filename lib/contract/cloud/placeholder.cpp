@@ -13,7 +13,7 @@ struct NamedSource {
   std::string_view name;
   Source source;
 };
-constexpr std::array<NamedSource, 27> kSources = {{
+constexpr std::array<NamedSource, 28> kSources = {{
     {"record_id", Source::kRecordId},
     {"sequence", Source::kSequence},
     {"kind", Source::kKind},
@@ -41,6 +41,7 @@ constexpr std::array<NamedSource, 27> kSources = {{
     {"batch.created", Source::kBatchCreated},
     {"items", Source::kItems},
     {"groups", Source::kGroups},
+    {"key", Source::kKey},
 }};
 
 struct NamedFilter {
@@ -91,11 +92,15 @@ bool TakesMap(Filter filter) {
 
 bool InItems(Where where) { return where == Where::kItem || where == Where::kLine || where == Where::kGroup; }
 bool IsOutside(Where where) {
-  return where == Where::kEnvelope || where == Where::kPath || where == Where::kQuery || where == Where::kHeader;
+  return where == Where::kEnvelope || where == Where::kConfirm || where == Where::kPath || where == Where::kQuery ||
+         where == Where::kHeader;
 }
 
-bool MayStand(Source source, Where where, bool each) {
+bool MayStand(Source source, Where where, const Declared& declared) {
+  const bool each = declared.each;
   switch (source) {
+    case Source::kKey:
+      return declared.confirm;
     case Source::kName:
     case Source::kValue:
     case Source::kUnit:
@@ -258,7 +263,7 @@ class Parser {
     }
     const bool too_early = where_ == Where::kLet && placeholder.source == Source::kSetting &&
                            declared_.settings[placeholder.number].of_gateway;
-    if (too_early || !MayStand(placeholder.source, where_, declared_.each)) {
+    if (too_early || !MayStand(placeholder.source, where_, declared_)) {
       Wrong(document::Quoted(name) + " cannot stand here" + Why(placeholder.source), document::List(NamesHere()), "");
       return std::nullopt;
     }
@@ -279,16 +284,16 @@ class Parser {
   std::vector<std::string> NamesHere() const {
     std::vector<std::string> names;
     for (const auto& [name, source] : kSources) {
-      if (MayStand(source, where_, declared_.each)) {
+      if (MayStand(source, where_, declared_)) {
         names.emplace_back(name);
       }
     }
     for (const Declared::Setting& setting : declared_.settings) {
-      if (!setting.table && MayStand(setting.secret ? Source::kSecret : Source::kSetting, where_, declared_.each)) {
+      if (!setting.table && MayStand(setting.secret ? Source::kSecret : Source::kSetting, where_, declared_)) {
         names.push_back("settings." + setting.name);
       }
     }
-    if (MayStand(Source::kLet, where_, declared_.each)) {
+    if (MayStand(Source::kLet, where_, declared_)) {
       for (const std::string& let : declared_.lets) {
         names.push_back("let." + let);
       }
@@ -358,7 +363,7 @@ class Parser {
             document::DidYouMean(table, tables));
     } else if (IsMap(placeholder.source) && placeholder.filters.empty()) {
       Wrong("the filter \"lookup\" does not fit " + document::Quoted(placeholder.name), "what a key can be", "");
-    } else if (found->secret && !MayStand(Source::kSecret, where_, declared_.each)) {
+    } else if (found->secret && !MayStand(Source::kSecret, where_, declared_)) {
       Wrong("the table " + document::Quoted(table) + " cannot stand here" + Why(Source::kSecret),
             "a table that is no secret", "");
     } else {

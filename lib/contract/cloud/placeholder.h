@@ -51,6 +51,8 @@ enum class Source : std::uint8_t {
   kItems,
   kGroups,
   kItem,
+  // in the request of `confirm` alone
+  kKey,
 };
 
 enum class Filter : std::uint8_t {
@@ -122,6 +124,7 @@ enum class Where : std::uint8_t {
   kLet,       // rendered before the request is known
   kSplit,     // split_by
   kEnvelope,  // around the items
+  kConfirm,   // body of the request of `confirm`
   kPath,
   kQuery,
   kHeader,
@@ -146,6 +149,7 @@ struct Declared {
   std::vector<Setting> settings;
   std::vector<std::string> lets;
   bool each = false;
+  bool confirm = false;  // texts of the request of `confirm`: {key}
   std::vector<Slot> slots;
   std::vector<Placeholder> deferred;  // in items, known only when a request is made
 };

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "contract/cloud/first_form.h"
+#include "contract/cloud/read_confirm.h"
 #include "contract/cloud/read_request.h"
 #include "contract/cloud/read_response.h"
 #include "contract/json_folder.h"
@@ -82,6 +83,7 @@ class Reader {
     if (const Node& request = root_["request"]; request.usable() && request.kind == Node::Kind::kObject) {
       ReadRequest(request, declared_, d, problems_);
     }
+    ReadConfirm(root_["confirm"], declared_, d, problems_);
     d.slots = std::move(declared_.slots);
     d.deferred = std::move(declared_.deferred);
     return definition;
@@ -178,6 +180,17 @@ class Reader {
   Declared declared_;
 };
 
+// A second request that no reply leads to is a mistake.
+void CheckConfirmed(const Node& response, const ResponseRules& rules, bool confirms, document::Problems& problems) {
+  const bool used = std::any_of(rules.rules.begin(), rules.rules.end(),
+                                [](const ResponseRule& rule) { return rule.verdict == RuleVerdict::kConfirm; });
+  if (confirms && !used) {
+    problems.Error(
+        response, "has no rule with the verdict \"confirm\", and there is \"confirm\" beside it",
+        {.allowed = R"({ "status": 200, "when": { "/ackId": "*" }, "verdict": "confirm" })", .show_value = false});
+  }
+}
+
 }  // namespace
 
 ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
@@ -197,16 +210,15 @@ ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
   }
   RemoveNotes(parsed.root, true);
   const document::Document schema = document::EmbeddedSchema("cloud-contract-2.schema.json");
-  if (const Node* confirm = parsed.root.Find("confirm")) {
-    problems.File("\"confirm\" is not supported by this release", confirm->line, "response rules without confirm");
-    std::erase_if(parsed.root.members, [](const document::Member& member) { return member.name == "confirm"; });
-  }
   const Node root = document::CheckAgainstSchema(parsed.root, document::Schema(schema.root, schema.root), problems);
   std::shared_ptr<CloudDefinition> definition = Reader(root, problems).Read();
   if (first) {
     definition->response = std::move(first->response);
   } else if (const Node* response = root.Find("response")) {
-    definition->response = ReadResponseRules(*response, problems);
+    std::optional<ConfirmRule> confirm = std::move(definition->response.confirm);
+    definition->response = ReadResponseRules(*response, problems, confirm.has_value());
+    CheckConfirmed(*root.Find("response"), definition->response, confirm.has_value(), problems);
+    definition->response.confirm = std::move(confirm);
   }
   std::vector<document::Problem> found = problems.Take();
   if (HasError(found)) {

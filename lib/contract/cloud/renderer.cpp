@@ -155,6 +155,11 @@ Datum Renderer::Plain(const Placeholder& placeholder) {
   if (source == Source::kItem) {
     return JsonText{std::string(scope_.item)};
   }
+  if (source == Source::kKey) {
+    return scope_.key == nullptr ? Datum(Missing{})
+           : scope_.key->number  ? Datum(Decimal{scope_.key->text})
+                                 : Datum(std::string_view(scope_.key->text));
+  }
   if (source == Source::kLet) {
     return Let(placeholder.number);
   }

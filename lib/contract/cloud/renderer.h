@@ -28,6 +28,7 @@ struct Scope {
   std::string_view item;                     // {item} of a line
   const BatchHeader* batch = nullptr;
   std::size_t items = 0;                                        // {batch.items}
+  const ConfirmKey* key = nullptr;                              // {key} of `confirm`
   std::size_t index = 0;                                        // {index}
   std::span<const Datum> slots;                                 // values of the record outside its items
   const std::function<void(std::string& out)>* body = nullptr;  // writes {items}, {groups}, {item}

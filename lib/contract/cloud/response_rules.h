@@ -21,6 +21,7 @@ enum class RuleVerdict : std::uint8_t {
   kAuth,  // of a batch only, from here on
   kHold,
   kPartialUnknown,  // some were taken, nobody says which
+  kConfirm,         // taken; a second request says whether it is stored
 };
 
 // A place in a reply.
@@ -98,8 +99,23 @@ struct ResponseRule {
   bool operator==(const ResponseRule&) const = default;
 };
 
+// How the reply to a second request says that a batch is stored.
+struct ConfirmRule {
+  Place key;                    // in the reply with the verdict kConfirm: what to ask for
+  std::vector<Condition> done;  // in a reply 2xx to the second request; a token "{key}" of a path stands for the key
+
+  bool operator==(const ConfirmRule&) const = default;
+};
+
+// What the first reply says: {key}.
+struct ConfirmKey {
+  std::string text;
+  bool number = false;
+};
+
 struct ResponseRules {
   std::vector<ResponseRule> rules;  // the first that fits holds; then the common table
+  std::optional<ConfirmRule> confirm;
 
   bool operator==(const ResponseRules&) const = default;
 };
