@@ -32,13 +32,15 @@ JsonOut Described(const std::vector<document::Problem>& problems) {
 }
 
 std::string SettingText(const contract::SettingRule& rule) {
-  return rule.name + (rule.secret ? " (secret)" : "") + (rule.required ? "" : " (optional)");
+  return rule.name + (rule.table ? " (table)" : "") + (rule.secret ? " (secret)" : "") +
+         (rule.required ? "" : " (optional)");
 }
 
 JsonOut SettingsJson(const contract::CloudDefinition& definition) {
   JsonOut settings = JsonOut::array();
   for (const contract::SettingRule& rule : SettingsOf(definition)) {
-    settings.push_back({{"name", rule.name}, {"required", rule.required}, {"secret", rule.secret}});
+    settings.push_back(
+        {{"name", rule.name}, {"required", rule.required}, {"secret", rule.secret}, {"table", rule.table}});
   }
   return settings;
 }
@@ -55,11 +57,11 @@ Result<std::shared_ptr<const contract::CloudContract>> ForSample(const ContractS
                                                                  const tryout::Sample& sample) {
   contract::SettingValues values(sample.settings);
   for (const contract::SettingRule& rule : SettingsOf(*source.definition)) {
-    if (rule.secret) {
+    if (rule.secret && !rule.table) {
       values.erase(rule.name);  // filled in when the request is compared
     }
   }
-  return contract::MakeCloudContract(source.definition, values);
+  return contract::MakeCloudContract(source.definition, values, source.tables);
 }
 
 SampleResult RunOne(const ContractSource& source, const tryout::SampleRead& read) {
@@ -246,7 +248,9 @@ int TestContract(const Globals& globals, const std::string& file_or_name) {
     }
     return kExitProblem;
   }
-  const auto samples = tryout::ReadSamples(tryout::SampleFolderOf(source->file));
+  const Result<std::vector<tryout::SampleRead>> samples =
+      source->file.empty() ? tryout::ShippedSamples(source->name)
+                           : tryout::ReadSamples(tryout::SampleFolderOf(source->file));
   if (!samples) {
     return Report(globals, samples.error(), false);
   }

@@ -72,7 +72,7 @@ Status AddSettings(const std::vector<std::string>& words, const contract::CloudD
     values[word.substr(0, equals)] = word.substr(equals + 1);
   }
   for (const contract::SettingRule& rule : SettingsOf(definition)) {
-    if (rule.secret) {
+    if (rule.secret && !rule.table) {
       values.erase(rule.name);
     }
   }
@@ -144,7 +144,7 @@ Result<Target> MakeTarget(const Globals& globals, const RenderOptions& options, 
     values = KnownSettings(*destination, *source->definition);
   }
   RETURN_IF_ERROR(AddSettings(options.settings, *source->definition, values));
-  auto made = contract::MakeCloudContract(source->definition, values);
+  auto made = contract::MakeCloudContract(source->definition, values, source->tables);
   RETURN_IF_ERROR(made);
   target.contract = *std::move(made);
   const Result<auth::AuthOptions> auth = AuthOf(config, destination, target);

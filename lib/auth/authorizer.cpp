@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "auth/expiry.h"
+#include "base/mask.h"
 #include "base/secret_mark.h"
 
 namespace packhorse::auth {
@@ -113,20 +114,26 @@ std::vector<std::pair<std::string, WallTime>> Authorizer::Ends() const {
   return ends;
 }
 
-Result<std::string> Authorizer::Fill(std::string_view text) const {
+Result<std::string> Authorizer::Fill(std::string_view text, const OutgoingRequest& request) const {
   if (!HasSecretMark(text)) {
     return std::string(text);
   }
-  return FillSecrets(
-      text, [this](std::string_view name) { return secrets_.Value(std::string(kSettings) + std::string(name)); });
+  return FillSecrets(text, [&](std::string_view name) {
+    const std::string* own = secrets_.Value(std::string(kSettings) + std::string(name));
+    const std::string* value = own == nullptr && request.entry ? request.entry(name) : own;
+    if (value != nullptr && value != own) {
+      RememberEntry(*value);
+    }
+    return value;
+  });
 }
 
 Result<Authorization> Authorizer::Authorize(OutgoingRequest request, WallTime wall, MonoTime now) {
-  Result<std::string> target = Fill(request.target);
+  Result<std::string> target = Fill(request.target, request);
   RETURN_IF_ERROR(target);
   request.target = std::move(target).value();
   for (auto& [name, value] : request.headers) {
-    Result<std::string> filled = Fill(value);
+    Result<std::string> filled = Fill(value, request);
     RETURN_IF_ERROR(filled);
     value = std::move(filled).value();
   }

@@ -87,7 +87,7 @@ class Authorizer {
  private:
   Authorizer(std::unique_ptr<Scheme> scheme, RotatingSecrets secrets)
       : scheme_(std::move(scheme)), secrets_(std::move(secrets)) {}
-  Result<std::string> Fill(std::string_view text) const;
+  Result<std::string> Fill(std::string_view text, const OutgoingRequest& request) const;
 
   std::unique_ptr<Scheme> scheme_;
   RotatingSecrets secrets_;

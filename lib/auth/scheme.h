@@ -31,6 +31,8 @@ struct OutgoingRequest {
   Headers headers;
   std::string_view body;  // as it is sent, after coding
   std::string_view batch_id;
+  // Of secrets that are not the authorizer's own: the value of a mark, null where there is none (base/secret_mark.h).
+  std::function<const std::string*(std::string_view name)> entry = {};
 };
 
 // A request that gets a token. The caller sends it: one at a time.

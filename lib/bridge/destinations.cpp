@@ -153,6 +153,7 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;
   options.settings = settings;
+  options.outcomes = destination.outcomes;
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";

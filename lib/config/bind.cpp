@@ -4,6 +4,7 @@
 
 #include "auth/scheme.h"
 #include "config/choices.h"
+#include "contract/cloud/read_response.h"
 
 namespace packhorse::config {
 namespace {
@@ -236,11 +237,18 @@ std::map<std::string, Setting> BindSettings(const document::Node& node) {
   return settings;
 }
 
+// Checked by rules_outcomes.cpp, which tells of the mistakes.
+contract::ResponseRules BindOutcomes(const document::Node& node) {
+  document::Problems told("");
+  return node.items.empty() ? contract::ResponseRules() : contract::ReadResponseRules(node, told);
+}
+
 Destination BindDestination(const document::Node& node) {
   Destination destination;
   destination.name = Text(node, "name");
   destination.contract = Text(node, "contract");
   destination.settings = BindSettings(node["settings"]);
+  destination.outcomes = BindOutcomes(node["outcomes"]);
   destination.url = WithoutSlash(Text(node, "url"));
   destination.allow_plaintext = Truth(node, "allow_plaintext");
   destination.auth = BindAuth(node["auth"]);

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/topic.h"
 #include "config/secret_ref.h"
+#include "contract/cloud/response_rules.h"
 #include "document/problems.h"
 #include "limit/budget.h"
 #include "limit/rate_limit.h"
@@ -168,6 +169,7 @@ struct Destination {
   std::string name;
   std::string contract;                     // cloud contract
   std::map<std::string, Setting> settings;  // of the contract, by name
+  contract::ResponseRules outcomes;         // before the common table of replies
   std::string url;                          // base URL without a trailing slash
   bool allow_plaintext = false;
   Auth auth;

@@ -86,6 +86,19 @@ struct Accepts {
   bool overwrites = false;       // the API stores a record that comes twice once
 };
 
+// How a second request confirms a batch (contracts.md, `confirm`).
+struct Confirmation {
+  std::chrono::milliseconds every{};            // between two questions
+  std::chrono::milliseconds within{};           // after which the batch is taken for not confirmed
+  RuleVerdict otherwise = RuleVerdict::kRetry;  // then: kRetry, kHold or kAccepted
+};
+struct ConfirmRequest {
+  std::string method;
+  std::string path;  // as Rendered::path
+  Headers headers;
+  std::string body;
+};
+
 struct DeclaredLimit {
   std::uint64_t requests = 0;  // 0: not limited
   std::uint64_t items = 0;
@@ -105,6 +118,7 @@ struct SettingRule {
   std::string name;
   bool required = true;
   bool secret = false;
+  bool table = false;  // its value is the name of a table, or a table as JSON (lookup_table.h)
 };
 
 // A cloud API's contract with its settings filled in. Immutable; any thread.
@@ -128,6 +142,8 @@ class CloudContract {
   virtual RequestAuth Auth(const BatchHeader& /*sender*/) const { return {}; }
   // Names of the secret settings that paths and headers have marks of (base/secret_mark.h).
   virtual const std::vector<std::string>& secrets() const = 0;
+  // What a mark of an entry of a secret table stands for, "TABLE:KEY"; null: there is no such entry.
+  virtual const std::string* SecretEntry(std::string_view /*name*/) const { return nullptr; }
   // Names, lower case, of all headers that Headers() gives.
   virtual std::vector<std::string> HeaderNames() const = 0;
 
@@ -142,6 +158,12 @@ class CloudContract {
   // Headers of the request beside content type, content coding, Accept (unless given) and authentication. Made for each
   // attempt and never stored; secrets are marks.
   virtual Headers RequestHeaders(const BatchHeader& header) const = 0;
+  // How the verdict kConfirm goes on; null: no rule has it.
+  virtual const Confirmation* confirmation() const { return nullptr; }
+  // The second request, for the key that the first reply gave. kInvalidArgument: it cannot be written.
+  virtual Result<ConfirmRequest> RenderConfirmation(const BatchHeader& /*header*/, const ConfirmKey& /*key*/) const {
+    return Error{ErrorCode::kUnsupported, "the contract confirms nothing"};
+  }
   // The items of a body that RenderBatch has made, byte for byte: `body` from items_begin to items_end. kCorrupt: it is
   // no such body. kUnsupported (or kInvalidArgument): the contract groups its items.
   virtual Result<std::vector<std::string>> Items(std::string_view items) const = 0;
@@ -149,7 +171,8 @@ class CloudContract {
   virtual std::uint64_t EnvelopeBytes(const BatchHeader& header) const = 0;
 };
 
-// The values of the settings of a destination that are no secrets, by name.
+// The values of the settings of a destination that are no secrets, by name. Of a table, secret or not: the name of a
+// file tables/NAME.json beside the contracts, or the table itself as JSON.
 using SettingValues = std::map<std::string, std::string>;
 
 // A contract of the program, with its settings filled in. "name@major" is the newest minor. kNotFound lists what

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "batch/lane_scheduler.h"
+#include "contract/cloud_contract.h"
 #include "delivery/evidence.h"
 #include "delivery/exchanges.h"
 #include "delivery/fault.h"
@@ -15,10 +19,18 @@
 
 namespace packhorse::delivery {
 
+// Until it is looked again where nothing is due.
+inline constexpr std::chrono::seconds kIdle{3'600};
+// Why a record that cannot be written as the API wants it is a dead letter, or a suspect.
+inline constexpr std::string_view kUnfit = "unfit";
+// Request line and headers, until the attempt shows how many bytes they are.
+inline constexpr std::uint64_t kHeadBytes = 1'024;
+
 // A prepared batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
 struct Active {
-  enum class State : std::uint8_t { kReady, kSending, kSettling };
+  // kConfirming: the API has it, and is asked until it says that it is stored. After a restart it is sent again.
+  enum class State : std::uint8_t { kReady, kSending, kConfirming, kSettling };
   queue::PreparedBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
@@ -40,6 +52,14 @@ struct Active {
   Track track;
   std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
   MonoTime not_before{};
+  struct Confirming {
+    contract::ConfirmKey key;
+    MonoTime ask_at{};
+    MonoTime until{};
+    bool asking = false;
+    std::string last;  // the last answer, for people
+  };
+  Confirming confirming;  // state kConfirming
 
   bool alone() const { return batch.records == 1; }
   RecordKey first() const {
@@ -62,6 +82,10 @@ inline bool KnownToBeThrottled(const Active& active) {
 }
 
 using ActivePtr = std::shared_ptr<Active>;
+inline std::uint64_t BytesOf(const Active& active) { return active.batch.body.size() + kHeadBytes; }
+
+// A reply without the transport library's types.
+outcome::Reply ToReply(upload::Response&& response);
 
 // A lane, its backlog or the replay, as far as it is prepared.
 struct LineState {

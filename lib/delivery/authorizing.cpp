@@ -77,19 +77,27 @@ void DestinationImpl::OnTokenReply(const upload::Response& response) {
 
 // The bytes that are sent, with all headers. The batch itself has no secret in it.
 Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTime now) {
-  const UrlParts url = SplitUrl(options_.endpoint.base_url);
-  const std::string& method = ContractOf(active.batch).method();
   auth::OutgoingRequest request;
-  request.method = method;
-  request.host = HostHeader(url);
-  request.base_path = url.path;
+  request.method = ContractOf(active.batch).method();
   request.target = active.batch.path;
   request.headers = Headers(active.batch);
   request.body = active.batch.body;
+  return Authorized(active, std::move(request), now);
+}
+
+// `request` about this batch, with its secrets. Its body is to live until the reply.
+Result<upload::Request> DestinationImpl::Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now) {
+  const UrlParts url = SplitUrl(options_.endpoint.base_url);
+  const contract::CloudContract& contract = ContractOf(active.batch);
+  request.host = HostHeader(url);
+  request.base_path = url.path;
   request.batch_id = active.batch.idempotency_key;
+  request.entry = [&contract](std::string_view name) { return contract.SecretEntry(name); };
+  const std::string method(request.method);
+  const std::string_view body = request.body;
   Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
   RETURN_IF_ERROR(made);
-  return upload::Request{method, std::move(made->target), std::move(made->headers), active.batch.body};
+  return upload::Request{method, std::move(made->target), std::move(made->headers), body};
 }
 
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {

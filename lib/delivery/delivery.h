@@ -85,6 +85,7 @@ struct Options {
   limit::CircuitBreakerOptions breaker;
   double retry_budget = 0.1;
   contract::SettingValues settings;                   // of the contract, those that are no secrets
+  contract::ResponseRules outcomes;                   // before the common table of replies
   std::string coding = "gzip";                        // content coding of bodies; empty: none
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::LaneScheduler

@@ -79,14 +79,14 @@ Status DestinationImpl::Start() {
   return {};
 }
 
+// What waits for its confirmation would be sent again: it holds nobody up.
 bool DestinationImpl::idle() const {
-  return in_flight_ == 0 && !taking_suspect_ &&
-         std::all_of(trying_.begin(), trying_.end(),
-                     [](const ActivePtr& active) { return active->state == Active::State::kReady; }) &&
-         std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
-           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
-             return active->state == Active::State::kReady;
-           });
+  const auto waits = [](const ActivePtr& active) {
+    return active->state == Active::State::kReady || active->state == Active::State::kConfirming;
+  };
+  return in_flight_ == 0 && !taking_suspect_ && std::all_of(trying_.begin(), trying_.end(), waits) &&
+         std::all_of(lines_.begin(), lines_.end(), [&](const LineState& state) {
+           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), waits);
          });
 }
 
@@ -103,6 +103,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, StepAuthorization(now));
   if (authorizer_->ready(now)) {
     next = std::min(next, RetrySuspects(now));
+    next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
   }
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));

@@ -23,11 +23,6 @@
 
 namespace packhorse::delivery {
 
-// Until it is looked again where nothing is due.
-inline constexpr std::chrono::seconds kIdle{3'600};
-// Why a record that cannot be written as the API wants it is a dead letter, or a suspect.
-inline constexpr std::string_view kUnfit = "unfit";
-
 class DestinationImpl final : public Destination {
  public:
   DestinationImpl(Options options, std::unique_ptr<auth::Authorizer> authorizer, Dependencies dependencies);
@@ -67,7 +62,7 @@ class DestinationImpl final : public Destination {
   MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;  // when the budget of the search has room
   upload::Endpoint EndpointFor(const Active& active) const;
   // The batch of a line that goes next; null while its line has to wait for another one's reply.
-  static ActivePtr HeadOf(const LineState& line);
+  static ActivePtr HeadOf(const LineState& line, bool in_order);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
   void TellOfOthers(const Active& active, Attempt& attempt);  // what else there is to try
@@ -99,10 +94,10 @@ class DestinationImpl final : public Destination {
   limit::Budget::Now BudgetNow(MonoTime now) const;
   void LookAtBudget(MonoTime now);
   // When the budget has room for it, and when the window of its lane is open.
-  MonoTime AffordedAt(const Active& active, MonoTime now) const;
+  MonoTime AffordedAt(std::uint64_t bytes, MonoTime now) const;
   MonoTime OpenAt(Lane lane, MonoTime now) const;
   void TellBudgetSpent(const Active& active, MonoTime now);
-  void ReserveBudget(Active& active);
+  void ReserveBudget(Active& active, std::uint64_t bytes);
   void CountBudget(Active& active, std::uint64_t bytes);
   void AddCosts(DestinationStatus& status, MonoTime now) const;
 
@@ -124,6 +119,7 @@ class DestinationImpl final : public Destination {
   void AskForToken(MonoTime now);
   void OnTokenReply(const upload::Response& response);
   Result<upload::Request> RequestFor(const Active& active, MonoTime now);
+  Result<upload::Request> Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now);
   // What to add to the reason of a refusal where the reply's Date is far from our clock; else empty.
   std::string ClockDoubt(const upload::Response& response) const;
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
@@ -149,6 +145,12 @@ class DestinationImpl final : public Destination {
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
   void Works(const Active& active, const Answer& answer);
 
+  // --- what a second request confirms (confirming.cpp) ---
+  void OnConfirm(const ActivePtr& active, const Answer& answer);
+  MonoTime StepConfirmations(MonoTime now);
+  MonoTime Confirm(const ActivePtr& active, MonoTime now);
+  void OnConfirmReply(const ActivePtr& active, upload::Response response);
+
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -168,8 +170,7 @@ class DestinationImpl final : public Destination {
   // Learns the numbers under which the queue keeps those that were set aside since.
   Status LearnSuspects(bool adopt);
   MonoTime RetrySuspects(MonoTime now);
-  // Why nothing may be sent again out of its turn.
-  Error MustNotOvertake() const;
+  Error MustNotOvertake() const;  // why nothing may be sent again out of its turn
   void StartRetry(std::int64_t id, const RecordKey& record, MonoTime now);
   MonoTime SendSuspect(MonoTime now);
   bool SuspectMayGo(MonoTime now) const;

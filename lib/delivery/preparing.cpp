@@ -47,7 +47,11 @@ MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
   MonoTime next = now + kIdle;
   const bool open = breaker_.state() == limit::CircuitState::kOk;
   const std::size_t ahead = open ? kLineLength : at.replay ? 0 : 1;
-  if (!draining_ && !state.preparing && state.line.size() < ahead) {
+  const auto confirming =
+      static_cast<std::size_t>(std::count_if(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
+        return active->state == Active::State::kConfirming;
+      }));
+  if (!draining_ && !state.preparing && state.line.size() - confirming < ahead && state.line.size() < kLongestLine) {
     next = PrepareWhenDue(at, now);
   }
   if (state.wants != Wants::kNothing && !draining_ && !state.preparing && !at.replay) {

@@ -15,6 +15,13 @@ constexpr std::size_t kMaxReplyKinds = 64;
 constexpr int kStatusConflict = 409;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
+std::string KindOf(const upload::Response& response) {
+  return response.transport == upload::Transport::kOk ? std::to_string(response.status)
+                                                      : std::string(upload::Name(response.transport));
+}
+
+}  // namespace
+
 outcome::Reply ToReply(upload::Response&& response) {
   outcome::Reply reply;
   reply.complete = response.transport == upload::Transport::kOk;
@@ -27,13 +34,6 @@ outcome::Reply ToReply(upload::Response&& response) {
   reply.truncated = response.truncated;
   return reply;
 }
-
-std::string KindOf(const upload::Response& response) {
-  return response.transport == upload::Transport::kOk ? std::to_string(response.status)
-                                                      : std::string(upload::Name(response.transport));
-}
-
-}  // namespace
 
 void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response response) {
   const MonoTime now = deps_.clock.Mono();
@@ -64,7 +64,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const contract::CloudContract& contract = ContractOf(active->batch);
   answer.verdict =
       outcome::Judge(reply, contract.response(), outcome::Sent{.record_ids = record_ids, .items_per_record = items},
-                     deps_.clock.Wall());
+                     deps_.clock.Wall(), &options_.outcomes);
   answer.verdict.records = contract::AsTheyCome(order, std::move(answer.verdict.records));
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
@@ -101,12 +101,16 @@ void DestinationImpl::TellOfVerdict(const Active& active, const outcome::Verdict
 void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
   using outcome::Action;
   const outcome::Verdict& verdict = answer.verdict;
-  if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial) {
+  if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial &&
+      verdict.action != Action::kConfirm) {
     last_error_ = verdict.reason;
   }
   switch (verdict.action) {
     case Action::kDelivered:
       OnDelivered(active, answer);
+      break;
+    case Action::kConfirm:
+      OnConfirm(active, answer);
       break;
     case Action::kPartial:
       OnPartial(active, std::move(answer));

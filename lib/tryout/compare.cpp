@@ -69,6 +69,9 @@ void CompareSettings(const Compared& before, const Compared& after, Findings& fi
       findings.Break(place, "is gone: a configuration that gives it is refused");
     } else if (now->required && !rule.required) {
       findings.Break(place, "is required now: a configuration without it is refused");
+    } else if (now->table != rule.table) {
+      findings.Break(place, now->table ? "is a table now: a configuration with a value is refused"
+                                       : "is no table any more: a configuration that names one is refused");
     } else if (now->secret != rule.secret) {
       findings.Break(
           place, now->secret ? "is a secret now: a configuration that writes it is refused" : "is no secret any more");
@@ -340,6 +343,28 @@ void CompareReplies(const CloudContract& before, const CloudContract& after, Fin
   }
 }
 
+// What asks for a confirmation, and what confirms. How often, and for how long, may change.
+void CompareConfirmations(const CloudContract& old, const CloudContract& now, Findings& findings) {
+  const contract::Confirmation* was = old.confirmation();
+  const contract::Confirmation* is = now.confirmation();
+  if (was == nullptr || is == nullptr) {
+    return;  // the verdicts tell
+  }
+  if (was->otherwise != is->otherwise || old.response().confirm != now.response().confirm) {
+    findings.Break("confirm", "another reply confirms, or means something else");
+  }
+  contract::BatchHeader header;
+  header.batch_id = "batch";
+  header.gateway_id = "gateway";
+  const auto before = old.RenderConfirmation(header, {"/key"});
+  const auto after = now.RenderConfirmation(header, {"/key"});
+  if (before && after &&
+      (before->method != after->method || before->path != after->path || before->headers != after->headers ||
+       before->body != after->body)) {
+    findings.Break("confirm", "the request is another one");
+  }
+}
+
 }  // namespace
 
 std::vector<Finding> Compare(const Compared& before, const Compared& after) {
@@ -357,6 +382,7 @@ std::vector<Finding> Compare(const Compared& before, const Compared& after) {
   CompareAccepts(old, now, findings);
   CompareProbes(old, now, findings);
   CompareReplies(old, now, findings);
+  CompareConfirmations(old, now, findings);
   return findings.Take();
 }
 

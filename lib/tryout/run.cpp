@@ -59,6 +59,8 @@ std::string Word(const outcome::Verdict& verdict) {
       return "hold";
     case Action::kDeviation:
       return "deviation";
+    case Action::kConfirm:
+      return "confirm";
   }
   return "";
 }
@@ -84,8 +86,11 @@ std::string Same(const std::string& word) {
 }
 
 // Values of secret settings, as the sample has them.
-Result<std::string> Filled(std::string_view text, const Sample& sample) {
+Result<std::string> Filled(std::string_view text, const contract::CloudContract& contract, const Sample& sample) {
   return FillSecrets(text, [&](std::string_view name) -> const std::string* {
+    if (const std::string* entry = contract.SecretEntry(name)) {
+      return entry;
+    }
     const auto found = sample.settings.find(std::string(name));
     return found == sample.settings.end() ? nullptr : &found->second;
   });
@@ -99,14 +104,14 @@ Result<Tried::Request> MakeRequest(const contract::CloudContract& contract, cons
   Tried::Request request;
   request.method = contract.method();
   request.body = rendered.body;
-  Result<std::string> path = Filled(rendered.path, sample);
+  Result<std::string> path = Filled(rendered.path, contract, sample);
   RETURN_IF_ERROR(path);
   request.path = *std::move(path);
   if (!rendered.content_type.empty()) {
     request.headers.emplace_back("Content-Type", rendered.content_type);
   }
   for (const auto& [name, value] : contract.RequestHeaders(header)) {
-    Result<std::string> filled = Filled(value, sample);
+    Result<std::string> filled = Filled(value, contract, sample);
     RETURN_IF_ERROR(filled);
     request.headers.emplace_back(name, *std::move(filled));
   }

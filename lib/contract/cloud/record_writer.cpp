@@ -137,7 +137,7 @@ std::optional<std::string> RecordWriter::PartOf(const CanonicalRecord& record, s
   for (const Slot& slot : d_.slots) {
     const Datum value = renderer.ValueOf(slot.placeholder);
     if (slot.needed && IsMissing(value)) {
-      renderer.Unfit(slot.placeholder.name + " is missing");
+      renderer.Unfit(renderer.WhyMissing(slot.placeholder));
     }
     AppendPart(part, value, d_.style);
   }

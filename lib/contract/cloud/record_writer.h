@@ -14,7 +14,7 @@ namespace packhorse::contract {
 class RecordWriter {
  public:
   // `received`: the time of a record is when it was received.
-  RecordWriter(const CloudDefinition& definition, const std::vector<std::optional<Text>>& settings, bool received)
+  RecordWriter(const CloudDefinition& definition, const FilledSettings& settings, bool received)
       : d_(definition), settings_(settings), received_(received) {}
 
   RenderedRecord Write(const CanonicalRecord& record) const;
@@ -33,7 +33,7 @@ class RecordWriter {
   void Condemn(RenderedRecord& out, const char* reason, std::string detail) const;
 
   const CloudDefinition& d_;
-  const std::vector<std::optional<Text>>& settings_;
+  const FilledSettings& settings_;
   bool received_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <string>
 
 #include "common/load.h"
@@ -56,6 +57,22 @@ TEST_F(ContractSettings, SecretThatTheContractDoesNotKnowIsAnErrorAtItsPlace) {
 TEST_F(ContractSettings, UnknownContractIsAnErrorAtTheContract) {
   EXPECT_THAT(Problems(R"("contract": "acme-cloud@1", "settings": {"bucket": "x"})"),
               HasSubstr("/destinations/0/contract: "));
+}
+
+TEST_F(ContractSettings, TableIsNamedAndItsFileIsClosedToOthers) {
+  std::filesystem::create_directories(dir_ / "contracts/tables");
+  const std::string tokens = dir_ / "contracts/tables/tokens.json";
+  test::WriteAll(tokens, R"({"press-1": "t0ken"})", 0600);
+  const std::string with = R"("contract": "thingsboard@1", "settings": {"tokens": )";
+  EXPECT_EQ(Problems(with + R"("tokens"})"), "");
+  EXPECT_THAT(Problems(with + R"("token"})"), HasSubstr("/destinations/0/settings: "));
+  EXPECT_THAT(Problems(with + R"("token"})"), HasSubstr("did you mean \"tokens\"?"));
+  EXPECT_THAT(Problems(with + R"({"file": ")" + tokens + R"("}})"), HasSubstr("the name of a table"));
+  test::WriteAll(tokens, R"({"press-1": ["t0ken"]})", 0600);
+  EXPECT_THAT(Problems(with + R"("tokens"})"), HasSubstr("tokens.json: /press-1: "));
+  test::WriteAll(tokens, R"({"press-1": "t0ken"})", 0644);
+  std::filesystem::permissions(tokens, std::filesystem::perms(0644));
+  EXPECT_THAT(Problems(with + R"("tokens"})"), HasSubstr("chmod 0640 " + tokens));
 }
 
 TEST_F(ContractSettings, CodingThatTheContractDoesNotTakeIsAnError) {

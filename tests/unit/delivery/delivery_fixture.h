@@ -117,6 +117,8 @@ class DeliveryTest : public ::testing::Test {
     options.windows = windows_;
     options.proxy_password = proxy_password_;
     options.coding.clear();
+    options.settings = settings_;
+    options.outcomes = outcomes_;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
@@ -202,6 +204,8 @@ class DeliveryTest : public ::testing::Test {
   std::string bind_;
   std::uint32_t max_records_ = 100;
   std::chrono::milliseconds timeout_{30'000};
+  contract::SettingValues settings_;
+  contract::ResponseRules outcomes_;
   bool live_first_ = false;
   bool keeps_order_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
