@@ -104,6 +104,7 @@ class DeliveryTest : public ::testing::Test {
     options.name = "cloud";
     options.gateway_id = "gw-1";
     options.contract = contract_;
+    options.settings = settings_;
     options.endpoint.base_url = "https://cloud.invalid";
     options.endpoint.timeout = timeout_;
     options.batch.max_records = max_records_;
@@ -199,6 +200,7 @@ class DeliveryTest : public ::testing::Test {
   bool live_first_ = false;
   bool keeps_order_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
+  contract::SettingValues settings_;  // of contract_
   std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;
