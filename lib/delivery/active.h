@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "batch/lane_scheduler.h"
 #include "delivery/evidence.h"
@@ -78,6 +79,9 @@ struct Answer {
   upload::Transport transport = upload::Transport::kOk;
   std::uint64_t connection = 0;
   MonoTime now{};
+  // Of a reply that took nothing: the one record that it names for that, and the others of the batch.
+  std::optional<RecordKey> culprit;
+  std::vector<queue::Member> others;
 };
 
 }  // namespace packhorse::delivery

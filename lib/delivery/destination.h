@@ -156,6 +156,7 @@ class DestinationImpl final : public Destination {
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
   void Bury(const ActivePtr& active, Fault fault, const Answer& answer);
+  void SettleOne(const ActivePtr& active, queue::Settlement settlement, const Answer& answer);
   queue::Suspicion SuspicionOf(const Active& active, Fault fault, const std::string& words, const Answer& answer) const;
   void Hold(const std::string& reason, MonoTime now);
   void HoldForSuspects(LineState& line, MonoTime now);
@@ -169,7 +170,6 @@ class DestinationImpl final : public Destination {
   // Learns the numbers under which the queue keeps those that were set aside since.
   Status LearnSuspects(bool adopt);
   MonoTime RetrySuspects(MonoTime now);
-  // Why nothing may be sent again out of its turn.
   Error MustNotOvertake() const;
   void StartRetry(std::int64_t id, const RecordKey& record, MonoTime now);
   MonoTime SendSuspect(MonoTime now);

@@ -105,7 +105,7 @@ class DeliveryTest : public ::testing::Test {
     options.gateway_id = "gw-1";
     options.contract = contract_;
     options.settings = settings_;
-    options.endpoint.base_url = "https://cloud.invalid";
+    options.endpoint.base_url = url_;
     options.endpoint.timeout = timeout_;
     options.batch.max_records = max_records_;
     options.batch.max_age = std::chrono::milliseconds(0);
@@ -118,7 +118,7 @@ class DeliveryTest : public ::testing::Test {
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(authorizer_),
-                        Dependencies{*queue_, *queue_, uploader_, events_, clock_, streams_, nullptr});
+                        Dependencies{*queue_, *queue_, *through_, events_, clock_, streams_, nullptr});
     ASSERT_TRUE(made) << made.error().message;
     destination_ = *std::move(made);
   }
@@ -189,6 +189,8 @@ class DeliveryTest : public ::testing::Test {
   test::ManualClock clock_;
   health::Events events_;
   FakeUploader uploader_;
+  upload::Uploader* through_ = &uploader_;
+  std::string url_ = "https://cloud.invalid";
   Streams streams_;
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
