@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "batch/lane_scheduler.h"
 #include "contract/cloud_contract.h"
@@ -104,6 +105,9 @@ struct Answer {
   upload::Transport transport = upload::Transport::kOk;
   std::uint64_t connection = 0;
   MonoTime now{};
+  // Of a reply that took nothing: the one record that it names for that, and the others of the batch.
+  std::optional<RecordKey> culprit;
+  std::vector<queue::Member> others;
 };
 
 }  // namespace packhorse::delivery

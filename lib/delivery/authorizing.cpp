@@ -22,8 +22,8 @@ MonoTime DestinationImpl::StepAuthorization(MonoTime now) {
   if (authorizer_->has_secrets()) {
     if (now >= secrets_looked_at_ + kLookAtSecrets) {
       secrets_looked_at_ = now;
-      if (authorizer_->SourcesChanged()) {
-        RefreshSecrets();
+      if (authorizer_->SourcesChanged() && RefreshSecrets() && breaker_.state() == limit::CircuitState::kHeld) {
+        Nudge(now);  // somebody mended something
       }
     }
     next = std::min(next, secrets_looked_at_ + kLookAtSecrets);

@@ -157,6 +157,7 @@ class DestinationImpl final : public Destination {
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
   void Bury(const ActivePtr& active, Fault fault, const Answer& answer);
+  void SettleOne(const ActivePtr& active, queue::Settlement settlement, const Answer& answer);
   queue::Suspicion SuspicionOf(const Active& active, Fault fault, const std::string& words, const Answer& answer) const;
   void Hold(const std::string& reason, MonoTime now);
   void HoldForSuspects(LineState& line, MonoTime now);

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
+
+#include "delivery/chance.h"
 
 namespace packhorse::delivery {
 namespace {
@@ -34,6 +35,9 @@ constexpr double kChanceToBury = 1e-9;
 constexpr double kChanceToHold = 1e-6;
 // Different messages refused, none accepted.
 constexpr std::uint32_t kStreakThatHolds = 3;
+// Records that replies may name in a row, one a request, while nothing of their batch is accepted: then the names are
+// not believed.
+constexpr std::uint32_t kCulpritsInARow = 2;
 constexpr std::uint32_t kLookElsewhereAfter = 2;
 constexpr auto kLately = 10min;
 constexpr std::uint32_t kPatience = 3;
@@ -45,22 +49,6 @@ constexpr std::chrono::milliseconds kLongestRestContradicted = 8min;
 constexpr std::uint32_t kOftenAsked = 3;
 constexpr std::uint32_t kSeldom = 4;
 
-// How likely it is at most, however often what is good is refused by chance, that one good record is refused so often
-// and so many requests beside it are all accepted: the most of (1-r)^accepted * r^refused, at r = refused / both.
-double ChanceOf(std::uint64_t accepted, std::uint32_t refused) {
-  const auto a = static_cast<double>(accepted);
-  const auto k = static_cast<double>(refused);
-  return std::pow(a / (a + k), a) * std::pow(k / (a + k), k);
-}
-
-// How likely one more request is refused where of the others so many were accepted and so many refused, this one with
-// them. The product over a row of refusals is the chance that all of them are among the refused ones, if the request is
-// as likely to be refused as any other.
-double ChanceAmong(std::uint64_t accepted, std::uint64_t refused) {
-  const auto r = static_cast<double>(refused + 1);
-  return r / (r + static_cast<double>(accepted));
-}
-
 RecordKey MessageOf(const RecordKey& record) { return RecordKey{record.lane, record.sequence, 0}; }
 
 }  // namespace
@@ -68,6 +56,7 @@ RecordKey MessageOf(const RecordKey& record) { return RecordKey{record.lane, rec
 bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t records, bool all, MonoTime now) {
   share_.Accepted(records, now);
   track.origin->some_accepted = true;
+  track.origin->culprits_in_a_row = 0;
   refused_.clear();
   refused_in_a_row_ = 0;
   failed_in_a_row_ = 0;
@@ -137,6 +126,12 @@ Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   failures_ += attempt.suspect || attempt.fault == Fault::kThrottled ? 0U : 1U;
   if (attempt.suspect || (attempt.records == 1 && Definite(attempt.fault))) {
     return Alone(attempt, track, now);
+  }
+  if (attempt.culprit && attempt.may_overtake && track.origin->culprits_in_a_row < kCulpritsInARow) {
+    ++track.origin->culprits_in_a_row;
+    Attempt alone = attempt;
+    alone.first = *attempt.culprit;
+    return Alone(alone, track, now);
   }
   if (Definite(attempt.fault)) {
     track.accepted_before = accepted_;

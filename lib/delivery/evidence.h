@@ -35,6 +35,7 @@ struct Track {
   struct Origin {
     bool some_accepted = false;
     std::optional<RecordKey> first_refused;  // since then
+    std::uint32_t culprits_in_a_row = 0;     // records that replies named, nothing being accepted
   };
   // A batch that was refused on its merits and split: a record of it is to blame, or else the refusal was not true.
   struct Refused {
@@ -66,6 +67,8 @@ struct Track {
 struct Attempt {
   Fault fault = Fault::kRejected;
   RecordKey first;  // the first record of the batch
+  // Of several: the one for which the reply refuses all of them, and which may be taken out of the batch.
+  std::optional<RecordKey> culprit;
   std::uint32_t records = 1;
   bool suspect = false;            // a suspect that is tried again
   std::uint64_t connection = 0;    // 0: not known
@@ -81,8 +84,8 @@ enum class Ruling : std::uint8_t {
   kRetry,     // again as it is, later
   kTryOther,  // first something else (Wants), to tell record and destination apart; then again
   kSplit,     // halve it, the culprit is in it
-  kSetAside,  // a record alone: it becomes a suspect, or stays one
-  kBury,      // a record alone: proven
+  kSetAside,  // a record alone, or the culprit: it becomes a suspect, or stays one
+  kBury,      // likewise: proven
   kHold,      // it is the destination
   kWait,      // as kRetry; only a split would help, and must not be
 };

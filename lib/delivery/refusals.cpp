@@ -32,6 +32,7 @@ Attempt DestinationImpl::AttemptOf(const Active& active, Fault fault, const Answ
   attempt.fault = fault;
   attempt.first = active.first();
   attempt.records = active.batch.records;
+  attempt.culprit = answer.culprit;
   // What was refused before says nothing new of the destination.
   attempt.suspect = active.suspicion.has_value() || (active.batch.replayed && active.alone() && Definite(fault));
   attempt.connection = answer.connection;
@@ -124,19 +125,19 @@ queue::Suspicion DestinationImpl::SuspicionOf(const Active& active, Fault fault,
 }
 
 void DestinationImpl::SetAside(const ActivePtr& active, Fault fault, const Answer& answer) {
+  const RecordKey record = answer.culprit.value_or(active->first());
   if (active->batch.replay != 0) {
-    evidence_.Forget(active->first());
+    evidence_.Forget(record);
     Bury(active, fault, answer);
     return;
   }
   if (!active->suspicion && !RoomForSuspects(1)) {
-    evidence_.Trying(active->first());
+    evidence_.Trying(record);
     HoldForSuspects(LineOf(*active), answer.now);
     return;
   }
   queue::Settlement settlement = SettlementOf(*active, answer);
-  const RecordKey first = active->first();
-  settlement.set_aside.push_back(queue::SetAsideRecord{first.sequence, first.record,
+  settlement.set_aside.push_back(queue::SetAsideRecord{record.sequence, record.record,
                                                        SuspicionOf(*active, fault, WordsOf(answer.verdict), answer),
                                                        active->may_have_arrived || active->mended});
   const bool nothing_else = breaker_.state() != limit::CircuitState::kOk && !crowded_;
@@ -145,16 +146,36 @@ void DestinationImpl::SetAside(const ActivePtr& active, Fault fault, const Answe
     // It is the only one that tells how the destination is.
     breaker_.Record(limit::Effect::kTransient, answer.verdict.reason, std::nullopt, answer.now, deps_.clock.Wall());
   }
-  Settle(active, std::move(settlement), {});
+  SettleOne(active, std::move(settlement), answer);
 }
 
 void DestinationImpl::Bury(const ActivePtr& active, Fault fault, const Answer& answer) {
   queue::Settlement settlement = SettlementOf(*active, answer);
-  const RecordKey first = active->first();
-  settlement.dead.push_back(queue::DeadRecord{first.sequence, first.record, std::string(Name(fault)),
+  const RecordKey record = answer.culprit.value_or(active->first());
+  settlement.dead.push_back(queue::DeadRecord{record.sequence, record.record, std::string(Name(fault)),
                                               WordsOf(answer.verdict), answer.verdict.provider_request_id,
                                               answer.status});
-  Settle(active, std::move(settlement), {});
+  SettleOne(active, std::move(settlement), answer);
+}
+
+// What becomes of one record is known: the batch has no other, or the others go again as they are.
+void DestinationImpl::SettleOne(const ActivePtr& active, queue::Settlement settlement, const Answer& answer) {
+  std::vector<ActivePtr> rest;
+  if (answer.culprit) {
+    Result<std::unique_ptr<queue::PreparedBatch>> rebuilt = builder_.Rebuild(active->batch, answer.others);
+    if (!rebuilt) {
+      CannotRebuild(active, rebuilt.error(), answer);
+      return;
+    }
+    rest.push_back(std::make_shared<Active>());
+    rest.front()->batch = **rebuilt;
+    rest.front()->track = active->track.Part();
+    rest.front()->track.searched = active->track.searched;
+    rest.front()->not_before = answer.now;
+    settlement.successors.push_back(*std::move(rebuilt));
+    ++possible_duplicates_;  // under a new key
+  }
+  Settle(active, std::move(settlement), std::move(rest));
 }
 
 void DestinationImpl::Hold(const std::string& reason, MonoTime now) {

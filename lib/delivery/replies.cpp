@@ -261,9 +261,14 @@ DestinationImpl::Shares DestinationImpl::Sort(const Active& active, const outcom
 void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
   Shares shares = Sort(*active, answer.verdict);
   if (shares.delivered == 0) {
-    // Nothing moved. A record that is named where none was accepted is refused as one of a batch is.
+    // Nothing moved. What is named where none was accepted is refused as a batch is.
     if (!shares.rejected.empty()) {
       answer.verdict.problem_detail = shares.rejected.front().second;
+    }
+    if (shares.rejected.size() == 1 && !shares.again.empty()) {
+      const queue::Member& member = shares.rejected.front().first;
+      answer.culprit = RecordKey{active->batch.lane, member.sequence, member.first_record};
+      answer.others = std::move(shares.again);
     }
     OnFault(active, shares.rejected.empty() ? Fault::kFails : Fault::kRejected, answer);
     return;

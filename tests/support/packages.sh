@@ -16,7 +16,7 @@ package_set() {
     influxdb) echo influxdb curl ;;
     test)
       package_set run
-      echo libgtest-dev libgmock-dev libcpp-httplib-dev python3-jsonschema mosquitto-clients nginx openssl sqlite3 \
+      echo libgtest-dev libgmock-dev libcpp-httplib-dev python3-jsonschema python3-botocore mosquitto-clients nginx openssl sqlite3 \
         curl influxdb prometheus victoria-metrics ;;
     # Where Node.js is not Debian's it brings npm along, and Debian's package of npm would contradict it.
     interop) package_set test; command -v npm >/dev/null || echo nodejs npm ;;

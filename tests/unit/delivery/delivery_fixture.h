@@ -106,7 +106,8 @@ class DeliveryTest : public ::testing::Test {
     options.name = "cloud";
     options.gateway_id = "gw-1";
     options.contract = contract_;
-    options.endpoint.base_url = "https://cloud.invalid";
+    options.settings = settings_;
+    options.endpoint.base_url = url_;
     options.endpoint.timeout = timeout_;
     options.endpoint.bind = bind_;
     options.batch.max_records = max_records_;
@@ -123,7 +124,7 @@ class DeliveryTest : public ::testing::Test {
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(authorizer_),
-                        Dependencies{*queue_, *queue_, uploader_, events_, clock_, streams_, nullptr});
+                        Dependencies{*queue_, *queue_, *through_, events_, clock_, streams_, nullptr});
     ASSERT_TRUE(made) << made.error().message;
     destination_ = *std::move(made);
   }
@@ -194,6 +195,8 @@ class DeliveryTest : public ::testing::Test {
   test::ManualClock clock_;
   health::Events events_;
   FakeUploader uploader_;
+  upload::Uploader* through_ = &uploader_;
+  std::string url_ = "https://cloud.invalid";
   Streams streams_;
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
@@ -209,6 +212,7 @@ class DeliveryTest : public ::testing::Test {
   bool live_first_ = false;
   bool keeps_order_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
+  contract::SettingValues settings_;  // of contract_
   std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;

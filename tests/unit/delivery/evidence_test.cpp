@@ -9,6 +9,28 @@ TEST_F(EvidenceTest, RefusedBatchIsSplitAtOnceAndARecordAloneIsSetAside) {
   EXPECT_EQ(Fail(1, Fault::kRejected), Ruling::kSetAside);
 }
 
+TEST_F(EvidenceTest, RecordNamedByAReplyThatTookNothingIsTakenOutTwiceInARowAndThenItsBatchIsSplit) {
+  Attempt attempt;
+  attempt.first = Key(1);
+  attempt.records = 100;
+  attempt.connection = 1;
+  Track track;
+  for (const Sequence sequence : {40U, 50U}) {
+    attempt.culprit = Key(sequence);
+    EXPECT_EQ(evidence_.Failed(attempt, track, now_), Ruling::kSetAside);
+    EXPECT_TRUE(evidence_.Knows(Key(sequence)));
+  }
+  attempt.culprit = Key(60);
+  EXPECT_EQ(evidence_.Failed(attempt, track, now_), Ruling::kSplit);
+  EXPECT_FALSE(evidence_.Knows(Key(60)));
+  Track part = track.Part();
+  evidence_.Accepted(part, Key(30), 50, true, now_);
+  EXPECT_EQ(evidence_.Failed(attempt, track, now_), Ruling::kSetAside) << "some of it passed";
+  Track other;
+  attempt.may_overtake = false;
+  EXPECT_EQ(evidence_.Failed(attempt, other, now_), Ruling::kSplit);
+}
+
 TEST_F(EvidenceTest, RecordIsBuriedHalfAMinuteAndSomeConfirmationsLater) {
   Fail(1, Fault::kRejected);
   const auto took = Bury(1, 5min);

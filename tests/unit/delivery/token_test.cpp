@@ -144,6 +144,20 @@ TEST_F(Keys, ChangedFileIsTakenWithinTenSeconds) {
   EXPECT_EQ(Next().Header("Authorization"), "Bearer key-0002-longer");
 }
 
+TEST_F(Keys, ChangedFileEndsAHold) {
+  Append(R"({"a":1})");
+  Next().done(Reply(401));
+  ASSERT_EQ(destination_->Snapshot(clock_.Mono()).state, limit::CircuitState::kHeld);
+  clock_.Advance(10s);
+  EXPECT_FALSE(SendsNow()) << "nothing changed";
+  test::WriteAll(dir_ / "key", "key-0002-longer", 0600);
+  clock_.Advance(10s);
+  const FakeUploader::Sent sent = Next();
+  EXPECT_EQ(sent.Header("Authorization"), "Bearer key-0002-longer");
+  Accept(sent);
+  EXPECT_TRUE(Settled(1));
+}
+
 TEST_F(Keys, RefusalWithADateFarFromOursNamesTheClock) {
   Append(R"({"a":1})");
   upload::Response refused = Reply(401);
