@@ -150,7 +150,7 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
 
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   const limit::Cost cost = CostOf(active);
-  MonoTime at = std::max(limits_.NextAdmission(cost, now), AffordedAt(active, now));
+  MonoTime at = std::max({limits_.NextAdmission(cost, now), learnt_rate_.NextAdmission(now), AffordedAt(active, now)});
   if (deps_.shared != nullptr) {
     at = std::max(at, deps_.shared->NextAdmission(cost, now));
   }
@@ -230,6 +230,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   upload::Request request = std::move(made).value();
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
+  learnt_rate_.Admit(now);
   if (deps_.shared != nullptr) {
     deps_.shared->Admit(cost, now);
   }
