@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
 #include "base/units.h"
 #include "health/event_kinds.h"
@@ -177,6 +179,18 @@ std::string BacklogLine(const JsonView& destination) {
          "\n";
 }
 
+// What the API bears, as its refusals have shown.
+std::string LearntRateLine(const JsonView& destination) {
+  const double rate = destination["learnt_requests_per_second"].Number().value_or(0);
+  if (rate <= 0) {
+    return "";
+  }
+  std::array<char, 32> number{};
+  std::snprintf(number.data(), number.size(), "%.3g", rate >= 1 ? rate : rate * 60);
+  return "    " + destination["name"].Shown() + ": " + number.data() + " requests per " +
+         (rate >= 1 ? "second" : "minute") + ", as the API refused more\n";
+}
+
 // What was learnt of how large a batch may be.
 std::string LearntLine(const JsonView& destination) {
   const std::uint64_t records = destination["learnt_max_records"].Count();
@@ -235,7 +249,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
       }
     }
     text += BacklogLine(destination);
-    text += LearntLine(destination);
+    text += LearntLine(destination) + LearntRateLine(destination);
     text += DeprecationLine(destination);
     text += CostLines(destination, now);
     text += RunningReplays(status, destination["name"].Text());

@@ -127,6 +127,8 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"refused_share", status.share_refused},
           {"learnt_max_records", status.learnt_max_records > 0 ? Json(status.learnt_max_records) : Json()},
           {"learnt_max_bytes", status.learnt_max_bytes > 0 ? Json(status.learnt_max_bytes) : Json()},
+          {"learnt_requests_per_second",
+           status.learnt_requests_per_second > 0 ? Json(status.learnt_requests_per_second) : Json()},
           {"records_delivered", status.records_delivered},
           {"bytes_sent", status.bytes_sent},
           {"budget", BudgetJson(status.budget)},

@@ -35,6 +35,7 @@ Json ToJson(const LearntKept& learnt) { return {{"limit", learnt.limit}, {"too_m
 
 Json ToJson(const std::string& name, const Kept& kept) {
   Json json = {{"name", name}, {"records", ToJson(kept.records)}, {"bytes", ToJson(kept.bytes)}};
+  json["requests_per_second"] = kept.rate.per_second;
   if (kept.budget) {
     json["budget"] = {{"begin_us", kept.budget->begin.time_since_epoch().count()}, {"used", kept.budget->used}};
   }
@@ -55,6 +56,7 @@ Result<std::map<std::string, Kept>> Read(const std::string& path) {
       Kept& kept = all[each.at("name").get<std::string>()];
       kept.records = LearntFrom(each.at("records"));
       kept.bytes = LearntFrom(each.at("bytes"));
+      kept.rate.per_second = each.value("requests_per_second", 0.0);
       if (each.contains("budget")) {
         const Json& budget = each.at("budget");
         kept.budget = {WallTime(std::chrono::microseconds(budget.at("begin_us").get<std::int64_t>())),
@@ -77,7 +79,8 @@ void RestoreSending(App& app) {
   const Result<std::map<std::string, Kept>> all = Read(path);
   if (!all) {
     health::Log(health::LogLevel::kWarning, "sending_forgotten",
-                "what was used of the budgets and learnt of batch sizes is not known any more: " + all.error().message);
+                "what was used of the budgets and learnt of batch sizes and rates is not known any more: " +
+                    all.error().message);
     return;
   }
   for (const auto& [name, kept] : *all) {
@@ -92,6 +95,9 @@ SendingFile::SendingFile(App& app) : app_(app), written_(ToKeep(app)), written_a
 bool SendingFile::WorthWriting(const All& all) const {
   for (const auto& [name, kept] : all) {
     const auto before = written_.find(name);
+    if (kept.rate != (before == written_.end() ? limit::LearntRate::Kept{} : before->second.rate)) {
+      return true;  // seldom
+    }
     const bridge::DestinationUnit* unit = app_.destinations->Find(name);
     if (!kept.budget || unit == nullptr || !unit->config.budget) {
       continue;

@@ -24,6 +24,7 @@
 #include "health/metrics.h"
 #include "limit/budget.h"
 #include "limit/circuit_breaker.h"
+#include "limit/learnt_rate.h"
 #include "limit/rate_limit.h"
 #include "limit/send_window.h"
 #include "queue/ports/delivery.h"
@@ -99,6 +100,7 @@ struct Options {
 struct Kept {
   std::optional<limit::Budget::Kept> budget;  // none where there is no budget
   batch::LearntSize::Kept records, bytes;
+  limit::LearntRate::Kept rate;
 
   bool operator==(const Kept&) const = default;
 };
@@ -130,6 +132,7 @@ struct DestinationStatus {
   // 0: none.
   std::uint64_t learnt_max_records = 0;
   std::uint64_t learnt_max_bytes = 0;
+  double learnt_requests_per_second = 0;
   std::optional<BudgetStatus> budget;
   std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:

@@ -238,6 +238,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.share_refused = evidence_.share_refused(now);
   status.learnt_max_records = sizes_.records.learnt() ? BatchLimits().max_records : 0;
   status.learnt_max_bytes = sizes_.bytes.learnt() ? BatchLimits().max_bytes : 0;
+  status.learnt_requests_per_second = learnt_rate_.per_second().value_or(0);
   status.requests = requests_;
   status.retries = retries_;
   status.possible_duplicates = possible_duplicates_;

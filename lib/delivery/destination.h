@@ -154,6 +154,7 @@ class DestinationImpl final : public Destination {
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
+  void LearnRate(const Answer& answer);
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
   void Bury(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -202,6 +203,7 @@ class DestinationImpl final : public Destination {
   limit::CircuitBreaker breaker_;
   limit::RetryBudget budget_;
   limit::RateLimit limits_;
+  limit::LearntRate learnt_rate_;
   std::optional<limit::Budget> bytes_budget_;
   std::optional<std::uint64_t> bytes_wanted_;  // by the batch for which the budget had no room
   std::array<LineState, batch::kLines> lines_;

@@ -14,6 +14,7 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   }
   breaker_.TakeOver(old->breaker_);
   limits_.TakeOver(old->limits_);
+  learnt_rate_ = old->learnt_rate_;
   sizes_ = old->sizes_;
   if (bytes_budget_ && old->bytes_budget_) {
     bytes_budget_->Restore(old->bytes_budget_->ToKeep());

@@ -93,7 +93,7 @@ void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
 
 Kept DestinationImpl::ToKeep() const {
   return {bytes_budget_ ? std::optional(bytes_budget_->ToKeep()) : std::nullopt, sizes_.records.ToKeep(),
-          sizes_.bytes.ToKeep()};
+          sizes_.bytes.ToKeep(), learnt_rate_.ToKeep()};
 }
 
 void DestinationImpl::Restore(const Kept& kept) {
@@ -102,6 +102,7 @@ void DestinationImpl::Restore(const Kept& kept) {
   }
   sizes_.records.Restore(kept.records);
   sizes_.bytes.Restore(kept.bytes);
+  learnt_rate_.Restore(kept.rate, deps_.clock.Mono());
 }
 
 }  // namespace packhorse::delivery

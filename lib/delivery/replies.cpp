@@ -13,6 +13,7 @@ namespace {
 // Distinct kinds of reply that are counted; statuses are three digits, transport errors a handful.
 constexpr std::size_t kMaxReplyKinds = 64;
 constexpr int kStatusConflict = 409;
+constexpr int kStatusUnavailable = 503;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
 std::string KindOf(const upload::Response& response) {
@@ -69,6 +70,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }
+  LearnRate(answer);
   NoteDeprecation(answer.verdict);
   TellOfVerdict(*active, answer.verdict);
   exchanges_.Note(active->batch, active->sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
@@ -82,6 +84,25 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
     return;
   }
   Apply(active, std::move(answer));
+}
+
+// 503 says that the other side is not well, not that we are too fast.
+void DestinationImpl::LearnRate(const Answer& answer) {
+  using outcome::Action;
+  const outcome::Verdict& verdict = answer.verdict;
+  if (answer.transport != upload::Transport::kOk) {
+    return;
+  }
+  if (verdict.action == Action::kThrottled) {
+    if (answer.status != kStatusUnavailable) {
+      learnt_rate_.Refused(answer.now, verdict.retry_after);
+    }
+    return;
+  }
+  learnt_rate_.Passed(answer.now);
+  if (verdict.action == Action::kDelivered && verdict.retry_after) {
+    learnt_rate_.Refused(answer.now, verdict.retry_after);  // that was the last one for now
+  }
 }
 
 // What somebody should look at, whatever becomes of the batch.

@@ -156,7 +156,8 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
 
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   const limit::Cost cost = CostOf(active);
-  MonoTime at = std::max(limits_.NextAdmission(cost, now), AffordedAt(BytesOf(active), now));
+  MonoTime at =
+      std::max({limits_.NextAdmission(cost, now), learnt_rate_.NextAdmission(now), AffordedAt(BytesOf(active), now)});
   if (deps_.shared != nullptr) {
     at = std::max(at, deps_.shared->NextAdmission(cost, now));
   }
@@ -236,6 +237,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   upload::Request request = std::move(made).value();
   const limit::Cost cost = CostOf(*active);
   limits_.Admit(cost, now);
+  learnt_rate_.Admit(now);
   if (deps_.shared != nullptr) {
     deps_.shared->Admit(cost, now);
   }
