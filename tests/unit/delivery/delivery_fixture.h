@@ -212,7 +212,6 @@ class DeliveryTest : public ::testing::Test {
   bool live_first_ = false;
   bool keeps_order_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
-  contract::SettingValues settings_;  // of contract_
   std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;
