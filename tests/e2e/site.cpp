@@ -200,6 +200,7 @@ bool Site::Settled(std::uint64_t received, std::chrono::milliseconds timeout) {
                                     ledger["quarantined"].get<std::uint64_t>() +
                                     ledger["deduplicated"].get<std::uint64_t>() +
                                     ledger["expired"].get<std::uint64_t>() + ledger["dropped"].get<std::uint64_t>() +
+                                    ledger["skipped"].get<std::uint64_t>() + ledger["ignored"].get<std::uint64_t>() +
                                     ledger["pending"].get<std::uint64_t>())
       << ledger;
   return settled;
