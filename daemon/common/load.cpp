@@ -29,11 +29,12 @@ void AddUnlessKnown(std::vector<document::Problem>& problems, document::Problem 
 // What a destination says of its contract, judged by the contract.
 class DestinationCheck {
  public:
-  DestinationCheck(const std::string& file, std::size_t index, config::Loaded& loaded)
+  DestinationCheck(const std::string& file, const config::Destination& destination,
+                   std::vector<document::Problem>& problems)
       : file_(file),
-        path_("/destinations/" + std::to_string(index)),
-        destination_(loaded.config.destinations[index]),
-        problems_(loaded.problems) {}
+        path_("/destinations/" + std::to_string(destination.place.index)),
+        destination_(destination),
+        problems_(problems) {}
 
   void Run() {
     const auto found = contract::FindCloudContract(destination_.contract, config::PlainSettings(destination_));
@@ -44,15 +45,17 @@ class DestinationCheck {
       return;
     }
     CheckSecrets(**found);
-    if (const auto coding = config::CodingOf(destination_, (*found)->codings()); !coding) {
-      Add("/compression", destination_.compression, coding.error().message, Join((*found)->codings()) + ", auto");
+    CheckCoding(**found);
+    if (destination_.rollout) {
+      CheckRollout(**found, destination_.rollout->contract);
     }
   }
 
  private:
   void Add(const std::string& below, const std::string& value, std::string message, std::string allowed,
-           std::string suggestion = "") {
+           std::string suggestion = "", document::Problem::Severity severity = document::Problem::Severity::kError) {
     document::Problem problem;
+    problem.severity = severity;
     problem.file = file_;
     problem.path = path_ + below;
     problem.value = value;
@@ -60,6 +63,31 @@ class DestinationCheck {
     problem.allowed = std::move(allowed);
     problem.suggestion = std::move(suggestion);
     AddUnlessKnown(problems_, std::move(problem));
+  }
+
+  void CheckCoding(const contract::CloudContract& contract) {
+    if (const auto coding = config::CodingOf(destination_, contract.codings()); !coding) {
+      Add("/compression", destination_.compression, coding.error().message, Join(contract.codings()) + ", auto");
+    }
+  }
+
+  void CheckRollout(const contract::CloudContract& present, const std::string& name) {
+    const auto newer = contract::FindCloudContract(name, config::PlainSettings(destination_));
+    if (!newer) {
+      Add("/rollout/contract", name, newer.error().message,
+          newer.error().code == ErrorCode::kInvalidArgument ? "a contract that takes the settings of the present one"
+                                                            : Join(contract::CloudContractNames()));
+      return;
+    }
+    if ((*newer)->name() == present.name()) {
+      Add("/rollout/contract", name,
+          "the destination uses " + present.name() + " already: there is nothing to roll out",
+          "a newer contract, beside a \"contract\" that is written with its minor version; or no \"rollout\"", "",
+          document::Problem::Severity::kWarning);
+      return;
+    }
+    CheckSecrets(**newer);
+    CheckCoding(**newer);
   }
 
   // What is secret is given as a place, and nothing else is.
@@ -107,8 +135,10 @@ void CheckContracts(const std::string& file, config::Loaded& loaded) {
       unknown("/streams/" + std::to_string(i) + "/contract", name, found.error(), contract::DeviceContractNames());
     }
   }
-  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
-    DestinationCheck(file, i, loaded).Run();
+  for (const auto* list : {&loaded.config.destinations, &loaded.config.shadows}) {
+    for (const config::Destination& destination : *list) {
+      DestinationCheck(file, destination, loaded.problems).Run();
+    }
   }
 }
 
@@ -137,8 +167,7 @@ config::Loaded LoadConfiguration(const std::string& file) {
 }
 
 void CheckRates(const std::string& file, config::Loaded& loaded) {
-  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
-    const config::Destination& destination = loaded.config.destinations[i];
+  for (const config::Destination& destination : loaded.config.destinations) {
     const auto found = contract::FindCloudContract(destination.contract, config::PlainSettings(destination));
     if (!found || !(*found)->limits().empty() || !destination.limits.empty() || !destination.shared_limit.empty()) {
       continue;
@@ -146,7 +175,7 @@ void CheckRates(const std::string& file, config::Loaded& loaded) {
     document::Problem problem;
     problem.severity = document::Problem::Severity::kWarning;
     problem.file = file;
-    problem.path = "/destinations/" + std::to_string(i);
+    problem.path = "/destinations/" + std::to_string(destination.place.index);
     problem.message =
         "nothing limits the rate of requests: after an outage the backlog goes as fast as the API answers";
     problem.allowed = "\"limits\" as the API's operator asks for";

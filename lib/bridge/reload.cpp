@@ -145,7 +145,8 @@ void Reloader::Begin(Done done, MonoTime now) {
   for (const config::Destination& destination : next->config.destinations) {
     const auto before = FindNamed(bridge_.config.destinations, destination.name);
     if (same_gateway && before != bridge_.config.destinations.end() && *before == destination &&
-        contracts->SameIn(*new_contracts, destination.contract)) {
+        contracts->SameIn(*new_contracts, destination.contract) &&
+        (!destination.rollout || contracts->SameIn(*new_contracts, destination.rollout->contract))) {
       staying.insert(destination.name);
       continue;
     }

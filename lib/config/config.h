@@ -13,6 +13,8 @@
 #include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "config/place.h"
+#include "config/rollout.h"
 #include "config/secret_ref.h"
 #include "document/problems.h"
 #include "limit/budget.h"
@@ -82,6 +84,7 @@ struct Stream {
   Lane lane = Lane::kNormal;
   RetainedPolicy retained = RetainedPolicy::kState;
   std::vector<std::string> destinations;
+  std::vector<std::string> shadows;              // likewise, those that owe nothing
   std::chrono::milliseconds retain_delivered{};  // 0: not at all
   std::optional<DeviceRate> device_rate;
 
@@ -156,8 +159,10 @@ struct Setting {
 };
 
 struct Destination {
+  Place place;
   std::string name;
   std::string contract;                     // cloud contract
+  std::optional<Rollout> rollout;           // of a newer one
   std::map<std::string, Setting> settings;  // of the contract, by name
   std::string url;                          // base URL without a trailing slash
   bool allow_plaintext = false;
@@ -198,6 +203,7 @@ struct Config {
   std::vector<Stream> streams;
   Queue queue;
   std::vector<Destination> destinations;
+  std::vector<Destination> shadows;  // beside these: they get a copy, and owe nothing
   std::map<std::string, std::vector<limit::Window>> shared_limits;
   Control control;
   std::string metrics_listen;  // HOST:PORT, empty: off

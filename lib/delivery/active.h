@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "batch/lane_scheduler.h"
 #include "delivery/evidence.h"
@@ -14,6 +17,13 @@
 #include "upload/uploader.h"
 
 namespace packhorse::delivery {
+
+// Of a batch that goes by the present contract, since the newer one of a rollout did not get it through.
+struct SecondTry {
+  std::uint32_t of = 0;   // records of the request by the newer contract
+  bool definite = false;  // the API refused that request; else it may have been an outage
+  std::string words;      // of the refusal
+};
 
 // A prepared batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
@@ -38,6 +48,8 @@ struct Active {
   std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
   Track track;
   std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
+  std::optional<SecondTry> second_try;
+  bool stays_newer = false;  // it cannot be rendered again by the present contract
   MonoTime not_before{};
 
   bool alone() const { return batch.records == 1; }
@@ -62,6 +74,10 @@ inline bool KnownToBeThrottled(const Active& active) {
 
 using ActivePtr = std::shared_ptr<Active>;
 
+// Batches prepared before their turn, as probes, and with their parts.
+inline constexpr std::ptrdiff_t kMaxProbes = 16;
+inline constexpr std::size_t kLongestLine = 64;
+
 // A lane, its backlog or the replay, as far as it is prepared.
 struct LineState {
   std::deque<ActivePtr> line;  // in the order in which they must be sent
@@ -70,6 +86,13 @@ struct LineState {
   MonoTime prepare_not_before{};
   std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
 };
+
+// Whether one more batch of the line may be prepared before its turn.
+inline bool MayProbe(const LineState& line) {
+  const auto probes =
+      std::count_if(line.line.begin(), line.line.end(), [](const ActivePtr& active) { return active->newest; });
+  return probes < kMaxProbes && line.line.size() < kLongestLine;
+}
 
 // A finished attempt.
 struct Answer {

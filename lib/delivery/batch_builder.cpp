@@ -28,7 +28,8 @@ bool IsSkipped(const RenderedRecord& record) { return record.fate == RenderedRec
 }  // namespace
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
-RenderedRecord BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const {
+RenderedRecord BatchBuilder::RenderBy(const std::string& contract, CanonicalRecord record, WallTime received_at,
+                                      const Draft& draft) const {
   const queue::PreparedBatch& batch = *draft.batch;
   if (batch.replay == 0 && batch.created_at - received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
@@ -39,19 +40,63 @@ RenderedRecord BatchBuilder::Render(CanonicalRecord record, WallTime received_at
   if (record.sequence <= draft.taken) {
     record.flags = record.flags | Flag::kOutOfSequence;
   }
-  RenderedRecord rendered = options_.contract->RenderRecord(record);
+  const contract::CloudContract& by = ContractBy(contract);
+  RenderedRecord rendered = by.RenderRecord(record);
+  rendered.contract = by.name();
   if (rendered.unfit_items > 0 && options_.left_out) {
     options_.left_out(record.record_id, rendered);
   }
   return rendered;
 }
 
-BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const {
+RenderedRecord BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const {
+  return RenderBy(draft.batch->contract, std::move(record), received_at, draft);
+}
+
+RenderedRecord BatchBuilder::RenderNew(const CanonicalRecord& record, WallTime received_at, const Draft& draft) const {
+  using Fate = RenderedRecord::Fate;
+  if (options_.rollout == nullptr || draft.batch->replay != 0 || !options_.rollout->Takes(record.device_id)) {
+    return RenderBy(PresentContract(), record, received_at, draft);
+  }
+  RenderedRecord newer = RenderBy(options_.rollout->newer(), record, received_at, draft);
+  if (newer.fate == Fate::kItems || newer.fate == Fate::kSkipped) {
+    return newer;
+  }
+  RenderedRecord present = RenderBy(PresentContract(), record, received_at, draft);
+  if (present.fate == Fate::kItems) {
+    options_.rollout->NoteUnfit("unfit: " + (newer.detail.empty() ? newer.reason : newer.detail));
+  }
+  return present;
+}
+
+bool BatchBuilder::IsNewer(std::string_view contract) const {
+  return options_.rollout != nullptr && contract == options_.rollout->newer();
+}
+
+const std::string& BatchBuilder::PresentContract() const {
+  const bool finished = options_.rollout != nullptr && options_.rollout->state() == Rollout::State::kFinished;
+  return finished ? options_.rollout->newer() : options_.contract->name();
+}
+
+const std::string& BatchBuilder::ContractOfParts(const queue::PreparedBatch& from) const {
+  return IsNewer(from.contract) && options_.rollout->runs() ? options_.rollout->newer() : PresentContract();
+}
+
+const contract::CloudContract& BatchBuilder::ContractBy(std::string_view name) const {
+  return IsNewer(name) ? *options_.rollout->options().contract : *options_.contract;
+}
+
+const std::string& BatchBuilder::CodingBy(std::string_view name) const {
+  return IsNewer(name) ? options_.rollout->options().coding : options_.coding;
+}
+
+BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay,
+                                           const std::string& contract) const {
   Draft draft;
   draft.batch = std::make_unique<queue::PreparedBatch>();
   draft.batch->destination = options_.destination;
   draft.batch->lane = lane;
-  draft.batch->contract = options_.contract->name();
+  draft.batch->contract = contract;
   draft.batch->created_at = created_at;
   draft.batch->replay = replay;
   draft.taken = queue_.HighestTaken(options_.destination, lane);
@@ -77,21 +122,22 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
       batch.items.push_back(record.items());
     }
   }
-  contract::Rendered rendered = options_.contract->RenderBatch(HeaderOf(batch), draft.records);
+  contract::Rendered rendered = ContractBy(batch.contract).RenderBatch(HeaderOf(batch), draft.records);
   batch.path = std::move(rendered.path);
   batch.content_type = std::move(rendered.content_type);
   batch.uncompressed_bytes = rendered.body.size();
   batch.items_begin = rendered.items_begin;
   batch.items_end = rendered.items_end;
-  if (options_.coding.empty()) {
+  const std::string& coding = CodingBy(batch.contract);
+  if (coding.empty()) {
     batch.body = std::move(rendered.body);
     return std::move(draft.batch);
   }
-  Result<std::string> coded = format::Encode(options_.coding, rendered.body);
+  Result<std::string> coded = format::Encode(coding, rendered.body);
   if (!coded) {
     return coded.error().With("compress a batch");
   }
-  batch.content_encoding = options_.coding;
+  batch.content_encoding = coding;
   batch.body = *std::move(coded);
   return std::move(draft.batch);
 }
@@ -114,7 +160,11 @@ Result<queue::PrepareRequest> BatchBuilder::Build(queue::ReplayId replay, const 
 // How far bytes can be coded is only known afterwards. Each round allows fewer items, until each record is alone.
 Result<queue::PrepareRequest> BatchBuilder::FillWithin(const Start& start, const queue::Pending& pending,
                                                        batch::Options limits) const {
-  const std::uint64_t most = options_.contract->accepts().max_sent_bytes;
+  std::uint64_t most = options_.contract->accepts().max_sent_bytes;
+  if (options_.rollout != nullptr) {
+    const std::uint64_t newer = options_.rollout->options().contract->accepts().max_sent_bytes;
+    most = most == 0 || newer == 0 ? std::max(most, newer) : std::min(most, newer);
+  }
   while (true) {
     Result<queue::PrepareRequest> request = Fill(start, pending, limits);
     if (!request || most == 0) {
@@ -154,7 +204,7 @@ Result<queue::PrepareRequest> BatchBuilder::Fill(const Start& start, const queue
     std::vector<RenderedRecord> rendered;
     rendered.reserve(decoded.records.size());
     for (const CanonicalRecord& record : decoded.records) {
-      rendered.push_back(Render(record, stored.message.received_at, assembly.draft()));
+      rendered.push_back(RenderNew(record, stored.message.received_at, assembly.draft()));
     }
     if (std::all_of(rendered.begin(), rendered.end(), IsSkipped)) {
       request.resolutions.push_back(queue::Resolution{stored.sequence, Outcome::kSkipped, rendered.front().reason,

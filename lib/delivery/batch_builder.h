@@ -12,6 +12,7 @@
 #include "batch/batch.h"
 #include "contract/cloud_contract.h"
 #include "delivery/delivery.h"
+#include "delivery/rollout.h"
 #include "queue/ports/delivery.h"
 
 namespace packhorse::delivery {
@@ -29,6 +30,7 @@ struct BuilderOptions {
   std::chrono::milliseconds backfill_after{};  // records that waited for so long are flagged
   // Told of each record of which items were left out, whenever it is rendered.
   std::function<void(const std::string& record_id, const contract::RenderedRecord& record)> left_out;
+  Rollout* rollout = nullptr;  // of a newer contract; null: none
 };
 
 class BatchBuilder {
@@ -62,6 +64,11 @@ class BatchBuilder {
   // A batch of one record that was set aside, rendered anew; unsent() while it is unfit.
   Result<std::unique_ptr<queue::PreparedBatch>> Retry(const queue::Suspect& suspect) const;
 
+  // Batches of these members of a batch that the newer contract of a rollout has made, by the present one: one for each
+  // part, and one that is not sent for what is unfit.
+  Result<std::vector<std::unique_ptr<queue::PreparedBatch>>> ByPresent(const queue::PreparedBatch& from,
+                                                                       const std::vector<queue::Member>& members) const;
+
   // Record ids of a batch, in the order sent.
   std::vector<std::string> RecordIds(const queue::PreparedBatch& batch) const;
 
@@ -82,7 +89,14 @@ class BatchBuilder {
                                                       const Draft& draft) const;
   Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
-  Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;
+  // The contract that is in use: the configured one, and once a rollout is finished the newer one.
+  const std::string& PresentContract() const;
+  // By which parts of a batch are rendered: by the one that made it, while that is in use.
+  const std::string& ContractOfParts(const queue::PreparedBatch& from) const;
+  bool IsNewer(std::string_view contract) const;
+  const contract::CloudContract& ContractBy(std::string_view name) const;
+  const std::string& CodingBy(std::string_view name) const;
+  Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay, const std::string& contract) const;
   struct Start {
     Lane lane = Lane::kNormal;
     queue::ReplayId replay = 0;
@@ -92,8 +106,12 @@ class BatchBuilder {
                                            batch::Options limits) const;
   Result<queue::PrepareRequest> Fill(const Start& start, const queue::Pending& pending,
                                      const batch::Options& limits) const;
-  // As the cloud gets it: with what is known only when it is sent.
+  // As the cloud gets it: with what is known only when it is sent. By the contract of the draft.
   contract::RenderedRecord Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const;
+  contract::RenderedRecord RenderBy(const std::string& contract, CanonicalRecord record, WallTime received_at,
+                                    const Draft& draft) const;
+  // By the contract of its device: in a rollout the newer one, where that can write it.
+  contract::RenderedRecord RenderNew(const CanonicalRecord& record, WallTime received_at, const Draft& draft) const;
 
   BuilderOptions options_;
   queue::DeliveryPort& queue_;

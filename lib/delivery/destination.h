@@ -47,6 +47,7 @@ class DestinationImpl final : public Destination {
   void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
+  Status ChangeRollout(RolloutAction action, MonoTime now) override;
   DestinationStatus Snapshot(MonoTime now) const override;
   const Exchanges& exchanges() const override { return exchanges_; }
   void TakeOver(const Destination& predecessor) override;
@@ -55,7 +56,6 @@ class DestinationImpl final : public Destination {
 
  private:
   BuilderOptions OptionsOfBuilder();
-  // Each returns when it wants to be called again.
   // What an outage left becomes the backlog as soon as it is over.
   void SplitAfterOutage();
   MonoTime PrepareLine(batch::Line at, MonoTime now);
@@ -64,24 +64,16 @@ class DestinationImpl final : public Destination {
   // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   MonoTime AdmittedAt(const Active& active, MonoTime now) const;
-  // When the budget of the search has room.
   MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
   upload::Endpoint EndpointFor(const Active& active) const;
-  // The batch of a line that goes next; null while its line has to wait for another one's reply.
-  static ActivePtr HeadOf(const LineState& line);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
-  // What else there is to try.
   void TellOfOthers(const Active& active, Attempt& attempt);
-  // Whether one more batch may be prepared before its turn.
-  static bool MayProbe(const LineState& line);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
-  // Of a status that is otherwise complete.
   std::uint64_t BacklogMessages(const DestinationStatus& status) const;
   void StartPrepare(batch::Line at, bool newest, MonoTime now);
-  // The next batch of a replay, no faster than its rate.
   MonoTime PrepareReplay(MonoTime now);
   Result<queue::PrepareRequest> BuildReplay(const queue::DeliveryPort::DueReplay& due);
   void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
@@ -111,7 +103,6 @@ class DestinationImpl final : public Destination {
   void AddCosts(DestinationStatus& status, MonoTime now) const;
 
   // --- records that are not sent (unfit.cpp) ---
-  // Settles the batches of such records. Needs no connection.
   MonoTime SettleUnsent(MonoTime now);
   void SettleUnsent(const ActivePtr& active, MonoTime now);
   bool AddSuccessors(const ActivePtr& active, const std::map<std::string, std::vector<queue::Member>>& parts,
@@ -131,6 +122,17 @@ class DestinationImpl final : public Destination {
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void OnUnauthorized(const ActivePtr& active, const Answer& answer);
 
+  // --- a newer contract (rolling_out.cpp) ---
+  MonoTime StepRollout(MonoTime now);
+  void EndNewerBatches(MonoTime now);
+  void AfterRollout(Rollout::Change change);
+  bool ByNewer(const Active& active) const { return rollout_ && active.batch.contract == rollout_->newer(); }
+  void NoteForRollout(Active& active, std::uint32_t taken);
+  bool LeavesNewer(const ActivePtr& active, Fault fault, const Answer& answer);
+  bool AddByPresent(const Active& active, const std::vector<queue::Member>& members,
+                    const std::optional<SecondTry>& why, queue::Settlement& settlement,
+                    std::vector<ActivePtr>& successors);
+
   // --- replies (replies.cpp) ---
   void OnResponse(const ActivePtr& active, upload::Response response);
   void NoteOddReply(const upload::Response& response);
@@ -143,8 +145,6 @@ class DestinationImpl final : public Destination {
   void OnPartial(const ActivePtr& active, Answer answer);
   void OnThrottled(const ActivePtr& active, const Answer& answer);
   void CountUnknown(Active& active);
-  struct Shares;
-  static Shares Sort(const Active& active, const outcome::Verdict& verdict);
   bool NameRefused(Active& active, const queue::Member& member, const std::string& words, const Answer& answer,
                    queue::Settlement& settlement);
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
@@ -185,7 +185,6 @@ class DestinationImpl final : public Destination {
   void OnSettled(const ActivePtr& active, const std::vector<ActivePtr>& successors,
                  const Result<std::vector<queue::BatchId>>& ids);
   queue::Settlement SettlementOf(const Active& active, const Answer& answer) const;
-  // One place for what is said of refused records, however they were refused.
   void TellOf(const Active& active, const queue::Settlement& settlement);
   void Tell(health::EventName name, std::string message);
   void Over(health::EventName name);
@@ -197,6 +196,8 @@ class DestinationImpl final : public Destination {
   std::unique_ptr<auth::Authorizer> authorizer_;
   MonoTime secrets_looked_at_{};
   Dependencies deps_;
+  std::optional<Rollout> rollout_;
+  bool rollout_told_ = false;  // its events are as its state says
   BatchBuilder builder_;
   limit::CircuitBreaker breaker_;
   limit::RetryBudget budget_;
@@ -215,7 +216,6 @@ class DestinationImpl final : public Destination {
   bool parted_ = false;             // the contract makes one request per part
   double coded_share_ = 1;          // of a body's bytes that are left after its coding
   double mean_record_bytes_ = 400;  // of rendered records, to estimate what waits
-
   Evidence evidence_;
   batch::LearntSizes sizes_;
   limit::RetryBudget search_budget_;

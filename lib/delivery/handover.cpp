@@ -15,6 +15,9 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   breaker_.TakeOver(old->breaker_);
   limits_.TakeOver(old->limits_);
   sizes_ = old->sizes_;
+  if (rollout_ && old->rollout_) {
+    rollout_->Restore(old->rollout_->ToKeep());
+  }
   if (bytes_budget_ && old->bytes_budget_) {
     bytes_budget_->Restore(old->bytes_budget_->ToKeep());
   }

@@ -101,7 +101,7 @@ void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
 
 Kept DestinationImpl::ToKeep() const {
   return {bytes_budget_ ? std::optional(bytes_budget_->ToKeep()) : std::nullopt, sizes_.records.ToKeep(),
-          sizes_.bytes.ToKeep()};
+          sizes_.bytes.ToKeep(), rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt};
 }
 
 void DestinationImpl::Restore(const Kept& kept) {
@@ -110,6 +110,9 @@ void DestinationImpl::Restore(const Kept& kept) {
   }
   sizes_.records.Restore(kept.records);
   sizes_.bytes.Restore(kept.bytes);
+  if (rollout_ && kept.rollout) {
+    rollout_->Restore(*kept.rollout);
+  }
 }
 
 }  // namespace packhorse::delivery

@@ -90,7 +90,8 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
   const Result<std::vector<std::string>> items = ItemsOf(from);
   RETURN_IF_ERROR(items);
   std::vector<RenderedRecord> sent = Rejoin(from, *items);
-  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay,
+                         IsNewer(from.contract) ? options_.rollout->newer() : PresentContract());
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   draft.batch->oldest_at = from.oldest_at;
@@ -118,7 +119,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
 
 Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue::PreparedBatch& from,
                                                                     const std::vector<queue::Member>& members) const {
-  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay, ContractOfParts(from));
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   for (const queue::Member& member : members) {
@@ -146,6 +147,49 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue:
   return Finish(std::move(draft));
 }
 
+Result<std::vector<std::unique_ptr<queue::PreparedBatch>>> BatchBuilder::ByPresent(
+    const queue::PreparedBatch& from, const std::vector<queue::Member>& members) const {
+  const auto fresh = [&] {
+    Draft draft = NewDraft(from.lane, from.created_at, from.replay, PresentContract());
+    draft.batch->replayed = from.replayed;
+    draft.batch->trace_id = from.trace_id;
+    return draft;
+  };
+  Draft unsent = fresh();
+  std::map<std::string, Draft> parts;
+  for (const queue::Member& member : members) {
+    const Result<queue::StoredMessage> stored = queue_.Read(from.lane, member.sequence);
+    RETURN_IF_ERROR(stored);
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, unsent);
+    RETURN_IF_ERROR(records);
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      RenderedRecord& record = records->at(i);
+      if (record.fate != RenderedRecord::Fate::kItems) {
+        unsent.Add(*stored, member.first_record + i, member.total_records);
+        continue;
+      }
+      const auto found = parts.find(record.part);
+      Draft& draft = found == parts.end() ? parts.emplace(record.part, fresh()).first->second : found->second;
+      draft.Add(*stored, member.first_record + i, member.total_records);
+      draft.Add(std::move(record));
+    }
+  }
+  std::vector<std::unique_ptr<queue::PreparedBatch>> batches;
+  const auto finish = [&](Draft& draft) -> Status {
+    Result<std::unique_ptr<queue::PreparedBatch>> batch = Finish(std::move(draft));
+    RETURN_IF_ERROR(batch);
+    batches.push_back(*std::move(batch));
+    return {};
+  };
+  for (auto& [part, draft] : parts) {
+    RETURN_IF_ERROR(finish(draft));
+  }
+  if (!unsent.empty()) {
+    RETURN_IF_ERROR(finish(unsent));
+  }
+  return batches;
+}
+
 Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessage& stored, const queue::Member& member,
                                                         const Draft& draft) const {
   const Lane lane = draft.batch->lane;
@@ -164,7 +208,7 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
 }
 
 Result<std::vector<RenderedRecord>> BatchBuilder::Unfit(const queue::PreparedBatch& batch) const {
-  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay);
+  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay, PresentContract());
   draft.batch->replayed = batch.replayed;
   std::vector<RenderedRecord> all;
   for (const queue::Member& member : batch.members) {
@@ -178,7 +222,7 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Unfit(const queue::PreparedBat
 }
 
 Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Retry(const queue::Suspect& suspect) const {
-  Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0);
+  Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0, PresentContract());
   draft.batch->suspect = true;
   const queue::StoredMessage stored{suspect.sequence, suspect.message};
   const queue::Member member{suspect.sequence,      suspect.message.stream, suspect.record, 1,
@@ -211,7 +255,7 @@ Result<std::vector<BatchBuilder::Redriven>> BatchBuilder::Replay(Lane lane,
   std::map<std::string, Group> groups;
   std::optional<Error> why;
   for (const queue::DeadLetter* letter : sorted) {
-    Draft like = NewDraft(lane, created_at, 0);
+    Draft like = NewDraft(lane, created_at, 0, PresentContract());
     like.batch->replayed = true;
     const queue::StoredMessage stored{letter->sequence, letter->message};  // its payload may have been mended
     const queue::Member member{letter->sequence,      letter->message.stream,

@@ -56,9 +56,8 @@ ActivePtr OtherThan(const Active& head, const LineState& line) {
   return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
-}  // namespace
-
-ActivePtr DestinationImpl::HeadOf(const LineState& line) {
+// The batch of a line that goes next; null while its line has to wait for another one's reply.
+ActivePtr HeadOf(const LineState& line) {
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent()) {
       continue;
@@ -76,6 +75,8 @@ ActivePtr DestinationImpl::HeadOf(const LineState& line) {
   }
   return nullptr;
 }
+
+}  // namespace
 
 void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
   for (const LineState& line : lines_) {
@@ -160,6 +161,9 @@ MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
 const contract::CloudContract& DestinationImpl::ContractOf(const queue::PreparedBatch& batch) {
   if (batch.contract == options_.contract->name()) {
     return *options_.contract;
+  }
+  if (rollout_ && batch.contract == rollout_->newer()) {
+    return *rollout_->options().contract;
   }
   const auto [known, fresh] = other_contracts_.try_emplace(batch.contract);
   if (fresh) {

@@ -75,5 +75,21 @@ TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {
   EXPECT_TRUE(loaded.problems.empty());
 }
 
+TEST_F(ContractSettings, NewerContractOfARolloutIsLookedUpAtItsPlace) {
+  EXPECT_EQ(Problems(R"("contract": "packhorse-ingest@1.0", "rollout": {"contract": "packhorse-ingest@1.1"})"), "");
+  EXPECT_THAT(Problems(R"("rollout": {"contract": "acme-cloud@1"})"), HasSubstr("/destinations/0/rollout/contract: "));
+  EXPECT_THAT(Problems(R"("contract": "packhorse-ingest@1.0", "rollout": {"contract": "influxdb@2"})"),
+              HasSubstr("/destinations/0/rollout/contract: "))
+      << "it has settings that are not given";
+}
+
+TEST_F(ContractSettings, RolloutOfTheContractThatIsInUseIsAWarning) {
+  const config::Loaded loaded =
+      Load(R"("contract": "packhorse-ingest@1", "rollout": {"contract": "packhorse-ingest@1.1"})");
+  EXPECT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded.problems.size(), 1U);
+  EXPECT_THAT(document::Describe(loaded.problems[0]), HasSubstr("there is nothing to roll out"));
+}
+
 }  // namespace
 }  // namespace packhorse::daemon
