@@ -23,6 +23,7 @@ struct SecondTry {
   std::uint32_t of = 0;   // records of the request by the newer contract
   bool definite = false;  // the API refused that request; else it may have been an outage
   std::string words;      // of the refusal
+  MonoTime refused_at{};
 };
 
 // A prepared batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being

@@ -270,7 +270,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
     for (const auto& [member, words] : shares.rejected) {
       AppendMember(member, refused);
     }
-    const SecondTry why{active->batch.records, true, shares.rejected.front().second};
+    const SecondTry why{active->batch.records, true, shares.rejected.front().second, answer.now};
     if (AddByPresent(*active, refused, why, settlement, rest)) {
       shares.rejected.clear();
     }

@@ -12,6 +12,8 @@ namespace {
 
 // What may be an outage is tried once more before the contract is suspected.
 constexpr std::uint32_t kTriesByNewer = 2;
+// What may be an outage is none where the present contract gets through right after it: later it may be over.
+constexpr std::chrono::seconds kAtOnce{2};
 
 std::string RefusalWords(const outcome::Verdict& verdict) {
   return verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail;
@@ -100,7 +102,10 @@ void DestinationImpl::NoteForRollout(Active& active, std::uint32_t taken) {
     return;
   }
   if (active.second_try) {
-    rollout_->NoteFault(taken, active.second_try->of, active.second_try->words);
+    const SecondTry& tried = *active.second_try;
+    if (tried.definite || (active.attempts == 1 && active.tried_at - tried.refused_at < kAtOnce)) {
+      rollout_->NoteFault(taken, tried.of, tried.words);
+    }
     active.second_try.reset();
   } else if (ByNewer(active)) {
     rollout_->NoteRequest(taken);
@@ -123,7 +128,7 @@ bool DestinationImpl::LeavesNewer(const ActivePtr& active, Fault fault, const An
   }
   queue::Settlement settlement = SettlementOf(*active, answer);
   std::vector<ActivePtr> successors;
-  const SecondTry why{active->batch.records, !MayBeAnOutage(fault), RefusalWords(answer.verdict)};
+  const SecondTry why{active->batch.records, !MayBeAnOutage(fault), RefusalWords(answer.verdict), answer.now};
   if (!AddByPresent(*active, active->batch.members, why, settlement, successors)) {
     active->stays_newer = true;
     return false;
@@ -131,9 +136,9 @@ bool DestinationImpl::LeavesNewer(const ActivePtr& active, Fault fault, const An
   if (rollout_->runs()) {
     rollout_->NoteRequest(0);
   }
-  if (MayBeAnOutage(fault) || answer.verdict.retry_after) {
-    breaker_.Record(MayBeAnOutage(fault) ? limit::Effect::kTransient : limit::Effect::kThrottled, answer.verdict.reason,
-                    answer.verdict.retry_after, answer.now, deps_.clock.Wall());
+  if (answer.verdict.retry_after) {
+    breaker_.Record(limit::Effect::kThrottled, answer.verdict.reason, answer.verdict.retry_after, answer.now,
+                    deps_.clock.Wall());
   }
   possible_duplicates_ += active->may_have_arrived ? 1U : 0U;
   Settle(active, std::move(settlement), std::move(successors));
