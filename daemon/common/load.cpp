@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "common/contract_folder.h"
 #include "common/start_check.h"
+#include "config/auth_options.h"
 #include "contract/cloud_contract.h"
 #include "contract/cloud_library.h"
 #include "contract/device_contract.h"
@@ -29,9 +30,10 @@ void AddUnlessKnown(std::vector<document::Problem>& problems, document::Problem 
 // What a destination says of its contract, judged by the contract.
 class DestinationCheck {
  public:
-  DestinationCheck(const std::string& file, const config::Destination& destination,
+  DestinationCheck(const std::string& file, const config::Gateway& gateway, const config::Destination& destination,
                    std::vector<document::Problem>& problems)
       : file_(file),
+        gateway_(gateway),
         path_("/destinations/" + std::to_string(destination.place.index)),
         destination_(destination),
         problems_(problems) {}
@@ -46,6 +48,7 @@ class DestinationCheck {
     }
     CheckSecrets(**found);
     CheckCoding(**found);
+    CheckOrder(**found);
     if (destination_.rollout) {
       CheckRollout(**found, destination_.rollout->contract);
     }
@@ -71,6 +74,16 @@ class DestinationCheck {
     }
   }
 
+  void CheckOrder(const contract::CloudContract& contract) {
+    if (destination_.order == "live_first" && contract.accepts().order == contract::Order::kTime) {
+      Add("/order", destination_.order,
+          "the contract " + contract.name() +
+              " needs records in the order of their time, and the backlog of an outage " +
+              "comes behind newer ones: an API without room for that refuses it",
+          "\"order\": \"fifo\"", "", document::Problem::Severity::kWarning);
+    }
+  }
+
   void CheckRollout(const contract::CloudContract& present, const std::string& name) {
     const auto newer = contract::FindCloudContract(name, config::PlainSettings(destination_));
     if (!newer) {
@@ -88,6 +101,23 @@ class DestinationCheck {
     }
     CheckSecrets(**newer);
     CheckCoding(**newer);
+    CheckOrder(**newer);
+    CheckSameAuth(present, **newer);
+  }
+
+  // The requests of a destination are signed in one way, whichever contract made them.
+  void CheckSameAuth(const contract::CloudContract& present, const contract::CloudContract& newer) {
+    const auto now = config::AuthOptions(gateway_, destination_, present);
+    const auto then = config::AuthOptions(gateway_, destination_, newer);
+    if (!now) {
+      return;  // told of its own
+    }
+    if (!then || now->scheme != then->scheme || now->parameters != then->parameters) {
+      Add("/rollout/contract", newer.name(),
+          "the contract " + newer.name() + " has another \"auth\" than " + present.name() +
+              ": requests of both are authenticated in the same way",
+          "a contract with the same \"auth\", or a destination of its own for the newer one");
+    }
   }
 
   // What is secret is given as a place, and nothing else is.
@@ -113,6 +143,7 @@ class DestinationCheck {
   static constexpr const char* kPlaceOfSecret = "an object with file, env or credential";
 
   const std::string& file_;
+  const config::Gateway& gateway_;
   const std::string path_;
   const config::Destination& destination_;
   std::vector<document::Problem>& problems_;
@@ -137,7 +168,7 @@ void CheckContracts(const std::string& file, config::Loaded& loaded) {
   }
   for (const auto* list : {&loaded.config.destinations, &loaded.config.shadows}) {
     for (const config::Destination& destination : *list) {
-      DestinationCheck(file, destination, loaded.problems).Run();
+      DestinationCheck(file, loaded.config.gateway, destination, loaded.problems).Run();
     }
   }
 }

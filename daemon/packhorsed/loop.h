@@ -77,6 +77,7 @@ class Loop {
   SendingFile sending_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
+  MonoTime next_expiry_look_{};
   std::uint64_t reloads_seen_ = 0;
   bool sources_blocked_ = false;  // off their brokers, as of the last check
   bool reload_asked_ = false;     // by SIGHUP

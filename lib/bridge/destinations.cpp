@@ -25,6 +25,17 @@ upload::Endpoint ToEndpoint(const config::Destination& destination) {
   return endpoint;
 }
 
+delivery::AcceptedTimes AcceptedBy(const contract::Accepts& declared, const config::AcceptedTimes& configured) {
+  using contract::Outside;
+  const std::string& outside = configured.outside;
+  return {configured.oldest ? configured.oldest : declared.oldest,
+          configured.newest ? configured.newest : declared.newest,
+          outside == "hold"                      ? Outside::kHold
+          : outside == "send_with_received_time" ? Outside::kSendWithReceivedTime
+          : outside == "drop_and_report"         ? Outside::kDropAndReport
+                                                 : declared.outside};
+}
+
 // What the contract declares holds beside what is configured.
 void AppendDeclared(const std::vector<contract::DeclaredLimit>& declared, std::vector<limit::Window>& limits) {
   using Unit = limit::Window::Unit;
@@ -52,7 +63,8 @@ Result<std::optional<delivery::RolloutOptions>> RolloutOf(const config::Destinat
   if ((*contract)->name() == present) {
     return std::optional<delivery::RolloutOptions>();
   }
-  return std::optional(delivery::RolloutOptions{*std::move(contract), *std::move(coding), rollout.devices,
+  delivery::AcceptedTimes accepted = AcceptedBy((*contract)->accepts(), destination.accepts);
+  return std::optional(delivery::RolloutOptions{*std::move(contract), *std::move(coding), accepted, rollout.devices,
                                                 rollout.steps, rollout.hold, rollout.min_records,
                                                 rollout.max_error_increase});
 }
@@ -110,10 +122,21 @@ void Destinations::SetSharedLimits(const config::Config& before, const config::C
   }
 }
 
-Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Destination& destination) {
-  auto authorizer = auth::Authorizer::Make(config::AuthOptions(destination));
+Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Gateway& gateway,
+                                                         const config::Destination& destination,
+                                                         const contract::CloudLibrary& contracts) {
+  const auto of = [&](const Error& error) { return error.With("destination '" + destination.name + "'"); };
+  const auto contract = contracts.Make(destination.contract, config::PlainSettings(destination));
+  if (!contract) {
+    return of(contract.error());
+  }
+  const Result<auth::AuthOptions> options = config::AuthOptions(gateway, destination, **contract);
+  if (!options) {
+    return of(options.error());
+  }
+  auto authorizer = auth::Authorizer::Make(*options);
   if (!authorizer) {
-    return authorizer.error().With("destination '" + destination.name + "'");
+    return of(authorizer.error());
   }
   return authorizer;
 }
@@ -148,6 +171,7 @@ Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const 
     }
   }
   AppendDeclared((*contract)->limits(), options.limits);
+  options.accepted = AcceptedBy((*contract)->accepts(), destination.accepts);
   if (*rollout) {
     AppendDeclared((*rollout)->contract->limits(), options.limits);
   }
@@ -156,6 +180,7 @@ Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const 
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;
   options.settings = settings;
+  options.outcomes = destination.outcomes;
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";

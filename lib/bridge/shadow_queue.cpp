@@ -122,6 +122,17 @@ WallTime ShadowQueue::OldestPending(const std::string& /*destination*/) {
   return oldest;
 }
 
+// All of them came since the process started.
+std::vector<std::chrono::microseconds> ShadowQueue::AgesOf(Lane /*lane*/,
+                                                           std::span<const queue::StoredMessage> messages) {
+  std::vector<std::chrono::microseconds> ages;
+  ages.reserve(messages.size());
+  for (const queue::StoredMessage& stored : messages) {
+    ages.push_back(std::chrono::floor<std::chrono::microseconds>(clock_.Boot() - stored.message.boot_time));
+  }
+  return ages;
+}
+
 Result<queue::StoredMessage> ShadowQueue::Read(Lane lane, Sequence sequence) {
   const auto found = Of(lane).messages.find(sequence);
   if (found == Of(lane).messages.end()) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,10 @@ class ShadowQueue final : public queue::DeliveryPort, public queue::SuspectPort 
     std::string last_words;     // of the last refusal
   };
 
-  // `ids` stays with its owner.
-  explicit ShadowQueue(const queue::QueueIds& ids) : ShadowQueue(ids, Limits()) {}
-  ShadowQueue(const queue::QueueIds& ids, Limits limits) : ids_(ids), limits_(limits) {}
+  // `ids` and `clock` stay with their owners.
+  ShadowQueue(const queue::QueueIds& ids, const Clock& clock) : ShadowQueue(ids, clock, Limits()) {}
+  ShadowQueue(const queue::QueueIds& ids, const Clock& clock, Limits limits)
+      : ids_(ids), clock_(clock), limits_(limits) {}
 
   // One that has arrived, each once and in the order of its lane. Where there is no room the oldest that waits is
   // missed.
@@ -62,6 +64,7 @@ class ShadowQueue final : public queue::DeliveryPort, public queue::SuspectPort 
     return false;
   }
   WallTime OldestPending(const std::string& destination) override;
+  std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const queue::StoredMessage> messages) override;
   Result<queue::StoredMessage> Read(Lane lane, Sequence sequence) override;
   void Prepare(queue::PrepareRequest request, BatchesDone done) override;
   void Settle(queue::Settlement settlement, BatchesDone done) override;
@@ -101,6 +104,7 @@ class ShadowQueue final : public queue::DeliveryPort, public queue::SuspectPort 
   void Later(std::function<void()> call) { later_.push_back(std::move(call)); }
 
   const queue::QueueIds& ids_;
+  const Clock& clock_;
   const Limits limits_;
   std::array<LaneState, kLanes> lanes_;
   std::map<queue::BatchId, std::unique_ptr<queue::PreparedBatch>> batches_;

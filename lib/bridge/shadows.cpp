@@ -31,13 +31,13 @@ Shadows::~Shadows() {
 }
 
 Result<Shadows::Shadow> Shadows::Make(const config::Gateway& gateway, const config::Destination& destination) {
-  auto authorizer = MakeAuthorizer(destination);
+  auto authorizer = MakeAuthorizer(gateway, destination, *contract::CloudContracts());
   RETURN_IF_ERROR(authorizer);
   Result<delivery::Options> options = DeliveryOptions(gateway, destination);
   RETURN_IF_ERROR(options);
   Shadow shadow;
   shadow.config = destination;
-  shadow.queue = std::make_unique<ShadowQueue>(queue_.ids());
+  shadow.queue = std::make_unique<ShadowQueue>(queue_.ids(), clock_);
   auto made = delivery::MakeDestination(*std::move(options), *std::move(authorizer),
                                         delivery::Dependencies{*shadow.queue, *shadow.queue, uploader_, events_, clock_,
                                                                destinations_.streams(), nullptr});
@@ -52,7 +52,7 @@ void Shadows::Configure(const config::Config& config) {
   for (const config::Destination& destination : config.shadows) {
     const auto before = std::find_if(shadows_.begin(), shadows_.end(), [&](const Shadow& each) {
       return each.config == destination && gateway_ == config.gateway && contracts_ &&
-             contracts_->SameIn(*contracts, destination.contract);
+             contracts_->SameIn(*contracts, destination.contract, config::PlainSettings(destination));
     });
     if (before != shadows_.end() && before->destination) {
       shadows.push_back(std::move(*before));

@@ -13,9 +13,11 @@
 #include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "config/accepted_times.h"
 #include "config/place.h"
 #include "config/rollout.h"
 #include "config/secret_ref.h"
+#include "contract/cloud/response_rules.h"
 #include "document/problems.h"
 #include "limit/budget.h"
 #include "limit/rate_limit.h"
@@ -108,7 +110,7 @@ struct Queue {
 
 // Names are those of auth::Schemes().
 struct Auth {
-  std::string scheme = "none";
+  std::string scheme;  // empty: as the contract says, else none
   std::map<std::string, std::string> parameters;
   std::map<std::string, SecretRef> secrets;
 
@@ -164,6 +166,7 @@ struct Destination {
   std::string contract;                     // cloud contract
   std::optional<Rollout> rollout;           // of a newer one
   std::map<std::string, Setting> settings;  // of the contract, by name
+  contract::ResponseRules outcomes;         // before the common table of replies
   std::string url;                          // base URL without a trailing slash
   bool allow_plaintext = false;
   Auth auth;
@@ -171,6 +174,7 @@ struct Destination {
   Batch batch;
   Retry retry;
   std::vector<limit::Window> limits;
+  AcceptedTimes accepts;
   std::optional<limit::BudgetOptions> budget;
   std::vector<SendWindow> windows;
   Proxy proxy;

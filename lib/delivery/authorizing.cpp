@@ -15,14 +15,9 @@ constexpr std::chrono::seconds kLookAtSecrets = 10s;
 // Clouds that check times take five minutes of difference, most of them.
 constexpr std::chrono::minutes kClockTolerance{5};
 
-// The host as in the header Host.
-std::string_view HostOf(const UrlParts& url) {
-  const std::string_view standard = url.lead == "https://" ? ":443" : ":80";
-  return url.host.ends_with(standard) ? url.host.substr(0, url.host.size() - standard.size()) : url.host;
-}
-
 }  // namespace
 
+// Looks for changed secrets every ten seconds, and asks for a token that is due.
 MonoTime DestinationImpl::StepAuthorization(MonoTime now) {
   MonoTime next = now + kIdle;
   if (authorizer_->has_secrets()) {
@@ -49,7 +44,7 @@ bool DestinationImpl::RefreshSecrets() {
 }
 
 void DestinationImpl::AskForToken(MonoTime now) {
-  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(now);
+  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(deps_.clock.Wall(), now);
   if (!token) {
     return;
   }
@@ -83,26 +78,36 @@ void DestinationImpl::OnTokenReply(const upload::Response& response) {
 
 // The bytes that are sent, with all headers. The batch itself has no secret in it.
 Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTime now) {
-  const UrlParts url = SplitUrl(options_.endpoint.base_url);
-  const std::string& method = ContractOf(active.batch).method();
   auth::OutgoingRequest request;
-  request.method = method;
-  request.host = HostOf(url);
-  request.base_path = url.path;
+  request.method = ContractOf(active.batch).method();
   request.target = active.batch.path;
   request.headers = Headers(active.batch);
   request.body = active.batch.body;
-  request.batch_id = active.batch.idempotency_key;
-  Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
-  RETURN_IF_ERROR(made);
-  return upload::Request{method, std::move(made->target), std::move(made->headers), active.batch.body};
+  return Authorized(active, std::move(request), now);
 }
 
+// `request` about this batch, with its secrets. Its body is to live until the reply.
+Result<upload::Request> DestinationImpl::Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now) {
+  const UrlParts url = SplitUrl(options_.endpoint.base_url);
+  const contract::CloudContract& contract = ContractOf(active.batch);
+  request.host = HostHeader(url);
+  request.base_path = url.path;
+  request.batch_id = active.batch.idempotency_key;
+  request.entry = [&contract](std::string_view name) { return contract.SecretEntry(name); };
+  const std::string method(request.method);
+  const std::string_view body = request.body;
+  Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
+  RETURN_IF_ERROR(made);
+  return upload::Request{method, std::move(made->target), std::move(made->headers), body};
+}
+
+// A refusal of a secret that is no longer the one in use says nothing of the present one.
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {
   return (status == 401 || status == 403) && active.credential != authorizer_->generation();
 }
 
-// A refused signature or token may have one cause that no other key mends.
+// What to add to the reason of a refusal where the reply's Date is far from our clock; else empty. A refused signature
+// or token may have one cause that no other key mends.
 std::string DestinationImpl::ClockDoubt(const upload::Response& response) const {
   const std::optional<WallTime> theirs = ParseHttpDate(response.Header("date"));
   if (!theirs) {

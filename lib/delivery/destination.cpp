@@ -56,6 +56,7 @@ BuilderOptions DestinationImpl::OptionsOfBuilder() {
                         options_.settings,
                         options_.coding,
                         options_.backfill_after,
+                        options_.accepted,
                         left_out,
                         rollout_ ? &*rollout_ : nullptr};
 }
@@ -70,6 +71,7 @@ Status DestinationImpl::Start() {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
     active->batch = std::move(batch);
+    active->batch.born = builder_.BornOf(active->batch);
     if (active->batch.suspect) {
       active->suspicion.emplace();
       trying_.push_back(std::move(active));
@@ -86,14 +88,14 @@ Status DestinationImpl::Start() {
   return {};
 }
 
+// What waits for its confirmation would be sent again: it holds nobody up.
 bool DestinationImpl::idle() const {
-  return in_flight_ == 0 && !taking_suspect_ &&
-         std::all_of(trying_.begin(), trying_.end(),
-                     [](const ActivePtr& active) { return active->state == Active::State::kReady; }) &&
-         std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
-           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
-             return active->state == Active::State::kReady;
-           });
+  const auto waits = [](const ActivePtr& active) {
+    return active->state == Active::State::kReady || active->state == Active::State::kConfirming;
+  };
+  return in_flight_ == 0 && !taking_suspect_ && std::all_of(trying_.begin(), trying_.end(), waits) &&
+         std::all_of(lines_.begin(), lines_.end(), [&](const LineState& state) {
+           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), waits);
          });
 }
 
@@ -110,9 +112,11 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, StepAuthorization(now));
   if (authorizer_->ready(now)) {
     next = std::min(next, RetrySuspects(now));
+    next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
   }
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
+  next = std::min(next, LookAtTimes(now));
   EndRefusals(now);
   if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
                             [&](Lane lane) { return deps_.queue.Waiting(options_.name, lane).messages == 0; })) {
@@ -259,6 +263,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
   status.deprecation = deprecation_.notice();
+  status.certificate_ends = certificate_ends_;
   if (rollout_) {
     status.rollout = rollout_->Snapshot();
   }

@@ -23,11 +23,6 @@
 
 namespace packhorse::delivery {
 
-// Until it is looked again where nothing is due.
-inline constexpr std::chrono::seconds kIdle{3'600};
-// Why a record that cannot be written as the API wants it is a dead letter, or a suspect.
-inline constexpr std::string_view kUnfit = "unfit";
-
 class DestinationImpl final : public Destination {
  public:
   DestinationImpl(Options options, std::unique_ptr<auth::Authorizer> authorizer, Dependencies dependencies);
@@ -75,7 +70,7 @@ class DestinationImpl final : public Destination {
   std::uint64_t BacklogMessages(const DestinationStatus& status) const;
   void StartPrepare(batch::Line at, bool newest, MonoTime now);
   MonoTime PrepareReplay(MonoTime now);
-  Result<queue::PrepareRequest> BuildReplay(const queue::DeliveryPort::DueReplay& due);
+  Result<BatchBuilder::Built> BuildReplay(const queue::DeliveryPort::DueReplay& due);
   void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
@@ -86,7 +81,6 @@ class DestinationImpl final : public Destination {
   bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch);
-  // The contract that made the batch: after an update it may be another one than what makes new ones.
   const contract::CloudContract& ContractOf(const queue::PreparedBatch& batch);
   limit::Cost CostOf(const Active& active) const;
 
@@ -95,10 +89,10 @@ class DestinationImpl final : public Destination {
   limit::Budget::Now BudgetNow(MonoTime now) const;
   void LookAtBudget(MonoTime now);
   // When the budget has room for it, and when the window of its lane is open.
-  MonoTime AffordedAt(const Active& active, MonoTime now) const;
+  MonoTime AffordedAt(std::uint64_t bytes, MonoTime now) const;
   MonoTime OpenAt(Lane lane, MonoTime now) const;
   void TellBudgetSpent(const Active& active, MonoTime now);
-  void ReserveBudget(Active& active);
+  void ReserveBudget(Active& active, std::uint64_t bytes);
   void CountBudget(Active& active, std::uint64_t bytes);
   void AddCosts(DestinationStatus& status, MonoTime now) const;
 
@@ -108,17 +102,18 @@ class DestinationImpl final : public Destination {
   bool AddSuccessors(const ActivePtr& active, const std::map<std::string, std::vector<queue::Member>>& parts,
                      const Answer& answer, queue::Settlement& settlement, std::vector<ActivePtr>& successors);
   bool StillWaits(const queue::PreparedBatch& batch) const;
+  bool IsOutdated(const Active& active);  // a record of it became too old while it waited (too_old.cpp)
+  MonoTime LookAtTimes(MonoTime now);     // tells of records whose time is not taken
+  void WarnOfAge();                       // of those that soon are too old
 
   // --- authentication (authorizing.cpp) ---
-  // Looks for changed secrets every ten seconds, and asks for a token that is due.
   MonoTime StepAuthorization(MonoTime now);
   bool RefreshSecrets();  // true: a value changed
   void AskForToken(MonoTime now);
   void OnTokenReply(const upload::Response& response);
   Result<upload::Request> RequestFor(const Active& active, MonoTime now);
-  // What to add to the reason of a refusal where the reply's Date is far from our clock; else empty.
+  Result<upload::Request> Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now);
   std::string ClockDoubt(const upload::Response& response) const;
-  // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void OnUnauthorized(const ActivePtr& active, const Answer& answer);
 
@@ -127,6 +122,7 @@ class DestinationImpl final : public Destination {
   void EndNewerBatches(MonoTime now);
   void AfterRollout(Rollout::Change change);
   bool ByNewer(const Active& active) const { return rollout_ && active.batch.contract == rollout_->newer(); }
+  bool TriesNewer(const Active& active) const;  // by the newer one, and the present one is there for what it fails at
   void NoteForRollout(Active& active, std::uint32_t taken);
   bool LeavesNewer(const ActivePtr& active, Fault fault, const Answer& answer);
   bool AddByPresent(const Active& active, const std::vector<queue::Member>& members,
@@ -150,6 +146,12 @@ class DestinationImpl final : public Destination {
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
   void Works(const Active& active, const Answer& answer);
 
+  // --- what a second request confirms (confirming.cpp) ---
+  void OnConfirm(const ActivePtr& active, const Answer& answer);
+  MonoTime StepConfirmations(MonoTime now);
+  MonoTime Confirm(const ActivePtr& active, MonoTime now);
+  void OnConfirmReply(const ActivePtr& active, upload::Response response);
+
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -166,19 +168,15 @@ class DestinationImpl final : public Destination {
   void EndRefusals(MonoTime now);  // once the search was not slow for a while
 
   // --- suspects (suspects.cpp) ---
-  // Learns the numbers under which the queue keeps those that were set aside since.
   Status LearnSuspects(bool adopt);
   MonoTime RetrySuspects(MonoTime now);
-  // Why nothing may be sent again out of its turn.
-  Error MustNotOvertake() const;
+  Error MustNotOvertake() const;  // why nothing may be sent again out of its turn
   void StartRetry(std::int64_t id, const RecordKey& record, MonoTime now);
   MonoTime SendSuspect(MonoTime now);
   bool SuspectMayGo(MonoTime now) const;
   void AfterSuspects(MonoTime now);
 
   // --- what becomes of a batch in the queue (settling.cpp) ---
-  // Records of it could not be rendered again: what is live waits for somebody to mend that, of a replay they count as
-  // refused.
   void CannotRebuild(const ActivePtr& active, const Error& error, const Answer& answer);
   void Split(const ActivePtr& active, const Answer& answer);
   void Settle(const ActivePtr& active, queue::Settlement settlement, std::vector<ActivePtr> successors);
@@ -229,6 +227,7 @@ class DestinationImpl final : public Destination {
   std::optional<MonoTime> refusals_told_at_;
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last
+  TimesTold times_told_;
 
   // Since start.
   std::uint64_t requests_ = 0;
@@ -242,6 +241,7 @@ class DestinationImpl final : public Destination {
   std::string last_error_;
   Exchanges exchanges_;
   Deprecation deprecation_;
+  std::optional<WallTime> certificate_ends_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

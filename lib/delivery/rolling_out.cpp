@@ -112,13 +112,17 @@ void DestinationImpl::NoteForRollout(Active& active, std::uint32_t taken) {
   }
 }
 
+bool DestinationImpl::TriesNewer(const Active& active) const {
+  return ByNewer(active) && rollout_->state() != Rollout::State::kFinished;
+}
+
 bool DestinationImpl::LeavesNewer(const ActivePtr& active, Fault fault, const Answer& answer) {
   if (active->second_try && fault != Fault::kThrottled && (!MayBeAnOutage(fault) || !active->second_try->definite)) {
     // Neither gets it through: that says nothing of the newer contract.
     active->second_try.reset();
   }
-  if (!ByNewer(*active) || rollout_->state() == Rollout::State::kFinished || active->stays_newer || active->suspicion ||
-      fault == Fault::kThrottled || (fault == Fault::kTooLarge && !active->alone())) {
+  if (!TriesNewer(*active) || active->stays_newer || active->suspicion || fault == Fault::kThrottled ||
+      (fault == Fault::kTooLarge && !active->alone())) {
     return false;
   }
   const bool unknown = fault == Fault::kTimesOut && active->may_have_arrived;

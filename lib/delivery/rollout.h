@@ -12,12 +12,14 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "contract/cloud_contract.h"
+#include "delivery/accepted_times.h"
 
 namespace packhorse::delivery {
 
 struct RolloutOptions {
   std::shared_ptr<const contract::CloudContract> contract;  // the newer one
   std::string coding;                                       // of its bodies; empty: none
+  AcceptedTimes accepted;                                   // of its records, by their time
   std::vector<std::string> devices;                         // that go first
   std::vector<std::uint32_t> steps{1, 10, 50, 100};         // percent of all devices; rising, the last is 100
   std::chrono::milliseconds hold{3'600'000};                // of each step, at least

@@ -16,6 +16,7 @@ constexpr std::uint64_t kRoomAgain = 900;
 
 }  // namespace
 
+// Learns the numbers under which the queue keeps those that were set aside since.
 Status DestinationImpl::LearnSuspects(bool adopt) {
   while (true) {
     const Result<std::vector<queue::Suspect>> page = deps_.suspects.Suspects(options_.name, kPage, last_suspect_id_);
@@ -163,6 +164,10 @@ MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   }
   const MonoTime at = std::max({suspect->not_before, OpenAt(suspect->batch.lane, now), AdmittedAt(*suspect, now),
                                 SearchAdmittedAt(CostOf(*suspect), now)});
+  if (at <= now && IsOutdated(*suspect)) {
+    SettleUnsent(suspect, now);
+    return std::max(now, suspect->not_before);
+  }
   if (at <= now) {
     Send(suspect, now);
     return now + kIdle;

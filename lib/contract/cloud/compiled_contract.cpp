@@ -1,27 +1,33 @@
 #include "contract/cloud/compiled_contract.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
+#include "contract/cloud/fill_settings.h"
 #include "contract/cloud/mapping.h"
 #include "contract/cloud/parts.h"
 #include "contract/cloud/record_writer.h"
 #include "contract/cloud/renderer.h"
 #include "contract/cloud/split_items.h"
-#include "document/suggest.h"
 
 namespace packhorse::contract {
 namespace {
 
 class CompiledContract final : public CloudContract {
  public:
-  CompiledContract(std::shared_ptr<const CloudDefinition> definition, std::vector<std::optional<Text>> settings)
+  CompiledContract(std::shared_ptr<const CloudDefinition> definition, FilledSettings settings)
       : definition_(std::move(definition)), d_(*definition_), settings_(std::move(settings)) {
-    for (const DefinedSetting& setting : d_.settings) {
-      if (setting.rule.secret) {
-        secrets_.push_back(setting.rule.name);
+    for (std::size_t i = 0; i < d_.settings.size(); ++i) {
+      const SettingRule& rule = d_.settings[i].rule;
+      if (rule.secret && !rule.table) {
+        secrets_.push_back(rule.name);
+      } else if (rule.secret && settings_[i].table != nullptr) {
+        for (const auto& [key, value] : settings_[i].table->entries) {
+          secret_entries_.emplace(SecretEntryName(rule.name, key), &value.text);
+        }
       }
     }
   }
@@ -36,14 +42,25 @@ class CompiledContract final : public CloudContract {
   bool TellsGap(std::string_view outcome) const override {
     return std::find(d_.gap_outcomes.begin(), d_.gap_outcomes.end(), outcome) != d_.gap_outcomes.end();
   }
+  RequestAuth Auth(const BatchHeader& sender) const override;
   const std::vector<std::string>& secrets() const override { return secrets_; }
+  const std::string* SecretEntry(std::string_view name) const override {
+    const auto found = secret_entries_.find(name);
+    return found == secret_entries_.end() ? nullptr : found->second;
+  }
   std::vector<std::string> HeaderNames() const override;
 
   RenderedRecord RenderRecord(const CanonicalRecord& record) const override {
-    return RecordWriter(d_, settings_).Write(record);
+    return RecordWriter(d_, settings_, false).Write(record);
   }
+  RenderedRecord RenderAsReceived(const CanonicalRecord& record) const override {
+    return RecordWriter(d_, settings_, true).Write(record);
+  }
+  std::optional<WallTime> TimeOf(const CanonicalRecord& record) const override;
   Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const override;
   Headers RequestHeaders(const BatchHeader& header) const override;
+  const Confirmation* confirmation() const override { return d_.confirm ? &d_.confirm->how : nullptr; }
+  Result<ConfirmRequest> RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const override;
   Result<std::vector<std::string>> Items(std::string_view items) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
 
@@ -61,7 +78,11 @@ class CompiledContract final : public CloudContract {
     std::size_t end = 0;
   };
 
-  std::string Path(Renderer& renderer) const;
+  // Of `auth`; none where it is one setting that is left out. An error says what is missing, or cannot stand there.
+  Result<std::optional<std::string>> Parameter(const Text& text, const BatchHeader& sender) const;
+  using Query = std::vector<std::pair<Text, Text>>;
+  static std::string Path(Renderer& renderer, const Text& text, const Query& query);
+  Headers HeadersOf(const std::vector<std::pair<std::string, Text>>& texts, const Scope& scope) const;
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
   void AppendGroups(std::string& out, Request& request) const;
@@ -71,8 +92,9 @@ class CompiledContract final : public CloudContract {
 
   std::shared_ptr<const CloudDefinition> definition_;
   const CloudDefinition& d_;
-  std::vector<std::optional<Text>> settings_;
+  FilledSettings settings_;
   std::vector<std::string> secrets_;
+  std::map<std::string, const std::string*, std::less<>> secret_entries_;  // in settings_
 };
 
 std::vector<std::string> CompiledContract::HeaderNames() const {
@@ -170,11 +192,14 @@ void CompiledContract::AppendGroups(std::string& out, Request& request) const {
   });
   bool first = true;
   for (const auto& entry : groups) {
-    const std::string_view group = entry.first;
+    std::string_view group = entry.first.substr(0, entry.first.find(kGroupEnd));
     const auto& items = entry.second;
     out += first ? "" : ",";
     first = false;
-    ReplaceMarks(out, group.substr(0, group.find(kGroupEnd)), [&](std::string& to, char kind, std::uint32_t number) {
+    if (d_.spread_groups) {  // the members of an object
+      group = group.substr(1, group.size() - 2);
+    }
+    ReplaceMarks(out, group, [&](std::string& to, char kind, std::uint32_t number) {
       if (kind != kGroupMark) {
         Fill(to, kind, number, request);
         return;
@@ -199,7 +224,7 @@ std::string CompiledContract::Body(Request& request) const {
   out.reserve(bytes);
   const bool bare = d_.accepts.max_items == 1 && d_.envelope.kind == Template::Kind::kText &&
                     d_.envelope.text.alone() != nullptr && d_.envelope.text.alone()->source == Source::kItem;
-  const bool listed = d_.body == BodyKind::kJson && !bare;
+  const bool listed = d_.body == BodyKind::kJson && !bare && !d_.spread_groups;
   const std::function<void(std::string&)> items = [&](std::string& to) {
     to += listed ? "[" : "";
     request.begin = to.size();
@@ -235,11 +260,11 @@ std::string CompiledContract::Body(Request& request) const {
   return out;
 }
 
-std::string CompiledContract::Path(Renderer& renderer) const {
+std::string CompiledContract::Path(Renderer& renderer, const Text& text, const Query& query) {
   std::string path;
-  renderer.Write(d_.path, path, AppendPath);
+  renderer.Write(text, path, AppendPath);
   char separator = path.find('?') == std::string::npos ? '?' : '&';
-  for (const auto& [name, value] : d_.query) {
+  for (const auto& [name, value] : query) {
     std::string pair;
     renderer.Write(name, pair, AppendQuery);
     pair += '=';
@@ -253,6 +278,11 @@ std::string CompiledContract::Path(Renderer& renderer) const {
     separator = '&';
   }
   return path;
+}
+
+std::optional<WallTime> CompiledContract::TimeOf(const CanonicalRecord& record) const {
+  const std::optional<Instant> time = TimeBy(d_.time, record);
+  return time ? std::optional(ToWall(*time)) : std::nullopt;
 }
 
 Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const {
@@ -270,7 +300,7 @@ Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<cons
   scope.items = request.items;
   scope.slots = request.slots;
   Renderer renderer(d_, settings_, scope);
-  rendered.path = Path(renderer);
+  rendered.path = Path(renderer, d_.path, d_.query);
   if (d_.content_type) {
     renderer.Write(*d_.content_type, rendered.content_type, AppendHeader);
   }
@@ -282,8 +312,12 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
   scope.batch = &header;
   const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
   scope.slots = slots;
+  return HeadersOf(d_.headers, scope);
+}
+
+Headers CompiledContract::HeadersOf(const std::vector<std::pair<std::string, Text>>& texts, const Scope& scope) const {
   Headers headers;
-  for (const auto& [name, value] : d_.headers) {
+  for (const auto& [name, value] : texts) {
     Renderer renderer(d_, settings_, scope);
     std::string text;
     const Placeholder* alone = value.alone();
@@ -295,6 +329,66 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
     }
   }
   return headers;
+}
+
+Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text, const BatchHeader& sender) const {
+  Scope scope;
+  scope.batch = &sender;
+  Renderer renderer(d_, settings_, scope);
+  const Placeholder* alone = text.alone();
+  if (alone != nullptr && IsMissing(renderer.ValueOf(*alone))) {
+    return std::optional<std::string>();
+  }
+  std::string out;
+  for (const Piece& piece : text.pieces) {
+    const std::size_t before = out.size();
+    if (!renderer.Write(Text{{piece}}, out, AppendPlain)) {
+      return Error{ErrorCode::kInvalidArgument, renderer.fault()};
+    }
+    // The scheme has placeholders of its own.
+    if (piece.placeholder && out.find_first_of("{}", before) != std::string::npos) {
+      return Error{ErrorCode::kInvalidArgument, "the value of {" + piece.placeholder->name + "} has a brace in it"};
+    }
+  }
+  return std::optional(std::move(out));
+}
+
+RequestAuth CompiledContract::Auth(const BatchHeader& sender) const {
+  RequestAuth auth;
+  auth.scheme = d_.auth.scheme;
+  for (const auto& [name, text] : d_.auth.parameters) {
+    const Result<std::optional<std::string>> value = Parameter(text, sender);
+    if (value && *value) {
+      auth.parameters.emplace(name, **value);
+    }
+  }
+  return auth;
+}
+
+Result<ConfirmRequest> CompiledContract::RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const {
+  if (!d_.confirm) {
+    return Error{ErrorCode::kUnsupported, d_.contract + " confirms nothing"};
+  }
+  const ConfirmDefinition& confirm = *d_.confirm;
+  const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
+  Scope scope;
+  scope.batch = &header;
+  scope.slots = slots;
+  scope.key = &key;
+  Renderer renderer(d_, settings_, scope);
+  ConfirmRequest request;
+  request.method = confirm.method;
+  request.path = Path(renderer, confirm.path, confirm.query);
+  request.headers = HeadersOf(confirm.headers, scope);
+  if (confirm.body) {
+    renderer.Json(*confirm.body, request.body);
+  }
+  if (!renderer.fault().empty() || !request.path.starts_with('/')) {
+    return Error{ErrorCode::kInvalidArgument,
+                 d_.contract + ": the request of confirm: " +
+                     (renderer.fault().empty() ? "its path does not start with '/'" : renderer.fault())};
+  }
+  return request;
 }
 
 Result<std::vector<std::string>> CompiledContract::Items(std::string_view items) const {
@@ -333,7 +427,7 @@ Status CompiledContract::Check() const {
     return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + ": " + renderer.fault()};
   };
   Renderer path(d_, settings_, scope);
-  const std::string target = Path(path);
+  const std::string target = Path(path, d_.path, d_.query);
   if (!path.fault().empty()) {
     return bad("the path", path);
   }
@@ -349,42 +443,25 @@ Status CompiledContract::Check() const {
       return bad("the header " + name, renderer);
     }
   }
+  for (const auto& [name, text] : d_.auth.parameters) {
+    if (const auto value = Parameter(text, header); !value) {
+      return value.error().With(d_.contract + ": auth: " + name);
+    }
+  }
+  if (d_.confirm) {
+    RETURN_IF_ERROR(RenderConfirmation(header, {"/k"}));
+  }
   return {};
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const CloudContract>> MakeCloudContract(std::shared_ptr<const CloudDefinition> definition,
-                                                               const SettingValues& settings) {
-  std::vector<std::string> names;
-  std::vector<std::string> wrong;
-  std::vector<std::optional<Text>> values;
-  for (const DefinedSetting& setting : definition->settings) {
-    names.push_back(setting.rule.name);
-    const auto given = settings.find(setting.rule.name);
-    std::optional<Text> value = setting.value;
-    if (given != settings.end()) {
-      if (setting.rule.secret) {
-        wrong.push_back("\"" + setting.rule.name + "\" is a secret: give it as a secret, not as text");
-      }
-      value = Text{{Piece{given->second, std::nullopt}}};
-    } else if (setting.rule.required && !setting.rule.secret) {
-      wrong.push_back("\"" + setting.rule.name + "\" is missing");
-    }
-    values.push_back(std::move(value));
-  }
-  for (const auto& [name, value] : settings) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      const std::string meant = document::DidYouMean(name, names);
-      wrong.push_back(document::Quoted(name) + " is unknown" + (meant.empty() ? "" : ", " + meant));
-    }
-  }
-  if (!wrong.empty()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "settings of " + definition->contract + ": " + Join(wrong, "; ") +
-                     (names.empty() ? "; it has none" : "; it has: " + document::List(names))};
-  }
-  auto contract = std::make_shared<CompiledContract>(std::move(definition), std::move(values));
+                                                               const SettingValues& settings,
+                                                               const LookupTables& tables) {
+  Result<FilledSettings> values = FillSettings(*definition, settings, tables);
+  RETURN_IF_ERROR(values);
+  auto contract = std::make_shared<CompiledContract>(std::move(definition), *std::move(values));
   RETURN_IF_ERROR(contract->Check());
   return std::shared_ptr<const CloudContract>(std::move(contract));
 }

@@ -146,7 +146,7 @@ void Put(std::string& out, const SettleOp& op) {
   PutText(out, op.provider_request_id);
   PutVarint(out, op.attempts);
   out += static_cast<char>((op.possible_duplicate ? kPossibleDuplicate : 0U) |
-                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips));
+                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips | kReasons));
   PutTime(out, op.at);
   if (!op.new_suspects.empty()) {
     PutVarint(out, op.new_suspects.size());
@@ -159,6 +159,7 @@ void Put(std::string& out, const SettleOp& op) {
     for (const SkippedRecord& skipped : op.skipped) {
       PutVarint(out, skipped.sequence);
       PutVarint(out, skipped.record);
+      PutText(out, skipped.reason);
     }
   }
 }

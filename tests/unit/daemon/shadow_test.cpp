@@ -5,6 +5,7 @@
 #include "app_fixture.h"
 #include "base/file.h"
 #include "bridge/shadows.h"
+#include "manual_clock.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -57,7 +58,8 @@ class ShadowQueueTest : public ::testing::Test {
   }
 
   queue::QueueIds ids_{"abc", {}};
-  ShadowQueue queue_{ids_, {4, 1'000}};
+  ManualClock clock_;
+  ShadowQueue queue_{ids_, clock_, {4, 1'000}};
 };
 
 TEST_F(ShadowQueueTest, MessagesStayUntilTheirBatchHasAnAnswer) {
