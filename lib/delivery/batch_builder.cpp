@@ -88,6 +88,10 @@ const std::string& BatchBuilder::PresentContract() const {
   return finished ? options_.rollout->newer() : options_.contract->name();
 }
 
+const std::string& BatchBuilder::MakerOf(const queue::PreparedBatch& batch) const {
+  return IsNewer(batch.contract) ? options_.rollout->newer() : PresentContract();
+}
+
 const std::string& BatchBuilder::ContractOfParts(const queue::PreparedBatch& from) const {
   return IsNewer(from.contract) && options_.rollout->runs() ? options_.rollout->newer() : PresentContract();
 }
@@ -166,7 +170,7 @@ std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const queue::Prepar
   if (!AcceptedBy(batch.contract).oldest || batch.unsent()) {
     return std::nullopt;
   }
-  const Result<std::vector<RenderedRecord>> records = Judge(batch);
+  const Result<std::vector<RenderedRecord>> records = JudgeBy(MakerOf(batch), batch);
   return records ? BornOf(*records) : std::nullopt;
 }
 

@@ -70,7 +70,9 @@ class BatchBuilder {
   Result<std::vector<Redriven>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
 
   // What each record of a batch is now, in order: decoded and rendered anew, by the contract that is in use.
-  Result<std::vector<contract::RenderedRecord>> Judge(const queue::PreparedBatch& batch) const;
+  Result<std::vector<contract::RenderedRecord>> Judge(const queue::PreparedBatch& batch) const {
+    return JudgeBy(PresentContract(), batch);
+  }
 
   // PreparedBatch::born of a batch of an earlier run; none where any age is taken, or its records cannot be judged.
   std::optional<std::chrono::nanoseconds> BornOf(const queue::PreparedBatch& batch) const;
@@ -117,6 +119,10 @@ class BatchBuilder {
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
   // The contract that is in use: the configured one, and once a rollout is finished the newer one.
   const std::string& PresentContract() const;
+  // The one of the two that made the batch.
+  const std::string& MakerOf(const queue::PreparedBatch& batch) const;
+  Result<std::vector<contract::RenderedRecord>> JudgeBy(const std::string& contract,
+                                                        const queue::PreparedBatch& batch) const;
   // By which parts of a batch are rendered: by the one that made it, while that is in use.
   const std::string& ContractOfParts(const queue::PreparedBatch& from) const;
   bool IsNewer(std::string_view contract) const;

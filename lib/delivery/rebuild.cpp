@@ -94,8 +94,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
   const Result<std::vector<std::string>> items = ItemsOf(from);
   RETURN_IF_ERROR(items);
   std::vector<RenderedRecord> sent = Rejoin(from, *items);
-  Draft draft = NewDraft(from.lane, from.created_at, from.replay,
-                         IsNewer(from.contract) ? options_.rollout->newer() : PresentContract());
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay, MakerOf(from));
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   draft.batch->oldest_at = from.oldest_at;
@@ -214,8 +213,9 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
   return records;
 }
 
-Result<std::vector<RenderedRecord>> BatchBuilder::Judge(const queue::PreparedBatch& batch) const {
-  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay, PresentContract());
+Result<std::vector<RenderedRecord>> BatchBuilder::JudgeBy(const std::string& contract,
+                                                          const queue::PreparedBatch& batch) const {
+  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay, contract);
   draft.batch->replayed = batch.replayed;
   std::vector<RenderedRecord> all;
   for (const queue::Member& member : batch.members) {

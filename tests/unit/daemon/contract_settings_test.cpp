@@ -129,6 +129,28 @@ TEST_F(ContractSettings, NewerContractOfARolloutIsLookedUpAtItsPlace) {
       << "it has settings that are not given";
 }
 
+TEST_F(ContractSettings, NewerContractWithOtherAuthIsAnErrorAtTheRollout) {
+  const auto write = [this](const std::string& version, const std::string& auth) {
+    test::WriteAll(dir_ / "contracts/acme@" + version + ".json",
+                   R"({"contract": "acme@)" + version +
+                       R"(", "request": {"path": "/in", "body": {"json": "{items}"}, "item": {"*": "{fields}"}}, )" +
+                       auth + R"("accepts": {"max_items": 100}, "response": [{"status": 200, "verdict": "accepted"}]})",
+                   0600);
+  };
+  std::filesystem::create_directory(dir_ / "contracts");
+  write("1.0", "");
+  write("1.1", "");
+  write("1.2", R"("auth": "basic", )");
+  const std::string acme = R"("contract": "acme@1.0", "limits": [{"requests": 1, "per": "1s"}], )";
+  EXPECT_EQ(Problems(acme + R"("rollout": {"contract": "acme@1.1"})"), "");
+  EXPECT_THAT(Problems(acme + R"("rollout": {"contract": "acme@1.2"})"),
+              HasSubstr("/destinations/0/rollout/contract: the contract acme@1.2 has another \"auth\" than acme@1.0"));
+  const std::string token = R"({"file": ")" + (dir_ / "token") + R"("})";
+  const std::string basic = R"("auth": {"type": "basic", "username": "u", "password": )" + token + "}, ";
+  EXPECT_EQ(Problems(acme + basic + R"("rollout": {"contract": "acme@1.2"})"), "")
+      << "the destination says the same of both";
+}
+
 TEST_F(ContractSettings, RolloutOfTheContractThatIsInUseIsAWarning) {
   const config::Loaded loaded =
       Load(R"("contract": "packhorse-ingest@1", "rollout": {"contract": "packhorse-ingest@1.1"})");

@@ -5,7 +5,7 @@
 #include "app_fixture.h"
 #include "base/file.h"
 #include "bridge/shadows.h"
-#include "manual_clock.h"
+#include "support/manual_clock.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -58,7 +58,7 @@ class ShadowQueueTest : public ::testing::Test {
   }
 
   queue::QueueIds ids_{"abc", {}};
-  ManualClock clock_;
+  test::ManualClock clock_;
   ShadowQueue queue_{ids_, clock_, {4, 1'000}};
 };
 
