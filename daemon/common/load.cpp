@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "common/contract_folder.h"
 #include "common/start_check.h"
+#include "config/auth_options.h"
 #include "contract/cloud_contract.h"
 #include "contract/cloud_library.h"
 #include "contract/device_contract.h"
@@ -29,11 +30,13 @@ void AddUnlessKnown(std::vector<document::Problem>& problems, document::Problem 
 // What a destination says of its contract, judged by the contract.
 class DestinationCheck {
  public:
-  DestinationCheck(const std::string& file, std::size_t index, config::Loaded& loaded)
+  DestinationCheck(const std::string& file, const config::Gateway& gateway, const config::Destination& destination,
+                   std::vector<document::Problem>& problems)
       : file_(file),
-        path_("/destinations/" + std::to_string(index)),
-        destination_(loaded.config.destinations[index]),
-        problems_(loaded.problems) {}
+        gateway_(gateway),
+        path_("/destinations/" + std::to_string(destination.place.index)),
+        destination_(destination),
+        problems_(problems) {}
 
   void Run() {
     const auto found = contract::FindCloudContract(destination_.contract, config::PlainSettings(destination_));
@@ -44,15 +47,10 @@ class DestinationCheck {
       return;
     }
     CheckSecrets(**found);
-    if (const auto coding = config::CodingOf(destination_, (*found)->codings()); !coding) {
-      Add("/compression", destination_.compression, coding.error().message, Join((*found)->codings()) + ", auto");
-    }
-    if (destination_.order == "live_first" && (*found)->accepts().order == contract::Order::kTime) {
-      Add("/order", destination_.order,
-          "the contract " + (*found)->name() +
-              " needs records in the order of their time, and the backlog of an outage " +
-              "comes behind newer ones: an API without room for that refuses it",
-          "\"order\": \"fifo\"", "", document::Problem::Severity::kWarning);
+    CheckCoding(**found);
+    CheckOrder(**found);
+    if (destination_.rollout) {
+      CheckRollout(**found, destination_.rollout->contract);
     }
   }
 
@@ -68,6 +66,58 @@ class DestinationCheck {
     problem.allowed = std::move(allowed);
     problem.suggestion = std::move(suggestion);
     AddUnlessKnown(problems_, std::move(problem));
+  }
+
+  void CheckCoding(const contract::CloudContract& contract) {
+    if (const auto coding = config::CodingOf(destination_, contract.codings()); !coding) {
+      Add("/compression", destination_.compression, coding.error().message, Join(contract.codings()) + ", auto");
+    }
+  }
+
+  void CheckOrder(const contract::CloudContract& contract) {
+    if (destination_.order == "live_first" && contract.accepts().order == contract::Order::kTime) {
+      Add("/order", destination_.order,
+          "the contract " + contract.name() +
+              " needs records in the order of their time, and the backlog of an outage " +
+              "comes behind newer ones: an API without room for that refuses it",
+          "\"order\": \"fifo\"", "", document::Problem::Severity::kWarning);
+    }
+  }
+
+  void CheckRollout(const contract::CloudContract& present, const std::string& name) {
+    const auto newer = contract::FindCloudContract(name, config::PlainSettings(destination_));
+    if (!newer) {
+      Add("/rollout/contract", name, newer.error().message,
+          newer.error().code == ErrorCode::kInvalidArgument ? "a contract that takes the settings of the present one"
+                                                            : Join(contract::CloudContractNames()));
+      return;
+    }
+    if ((*newer)->name() == present.name()) {
+      Add("/rollout/contract", name,
+          "the destination uses " + present.name() + " already: there is nothing to roll out",
+          "a newer contract, beside a \"contract\" that is written with its minor version; or no \"rollout\"", "",
+          document::Problem::Severity::kWarning);
+      return;
+    }
+    CheckSecrets(**newer);
+    CheckCoding(**newer);
+    CheckOrder(**newer);
+    CheckSameAuth(present, **newer);
+  }
+
+  // The requests of a destination are signed in one way, whichever contract made them.
+  void CheckSameAuth(const contract::CloudContract& present, const contract::CloudContract& newer) {
+    const auto now = config::AuthOptions(gateway_, destination_, present);
+    const auto then = config::AuthOptions(gateway_, destination_, newer);
+    if (!now) {
+      return;  // told of its own
+    }
+    if (!then || now->scheme != then->scheme || now->parameters != then->parameters) {
+      Add("/rollout/contract", newer.name(),
+          "the contract " + newer.name() + " has another \"auth\" than " + present.name() +
+              ": requests of both are authenticated in the same way",
+          "a contract with the same \"auth\", or a destination of its own for the newer one");
+    }
   }
 
   // What is secret is given as a place, and nothing else is.
@@ -93,6 +143,7 @@ class DestinationCheck {
   static constexpr const char* kPlaceOfSecret = "an object with file, env or credential";
 
   const std::string& file_;
+  const config::Gateway& gateway_;
   const std::string path_;
   const config::Destination& destination_;
   std::vector<document::Problem>& problems_;
@@ -115,8 +166,10 @@ void CheckContracts(const std::string& file, config::Loaded& loaded) {
       unknown("/streams/" + std::to_string(i) + "/contract", name, found.error(), contract::DeviceContractNames());
     }
   }
-  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
-    DestinationCheck(file, i, loaded).Run();
+  for (const auto* list : {&loaded.config.destinations, &loaded.config.shadows}) {
+    for (const config::Destination& destination : *list) {
+      DestinationCheck(file, loaded.config.gateway, destination, loaded.problems).Run();
+    }
   }
 }
 
@@ -145,8 +198,7 @@ config::Loaded LoadConfiguration(const std::string& file) {
 }
 
 void CheckRates(const std::string& file, config::Loaded& loaded) {
-  for (std::size_t i = 0; i < loaded.config.destinations.size(); ++i) {
-    const config::Destination& destination = loaded.config.destinations[i];
+  for (const config::Destination& destination : loaded.config.destinations) {
     const auto found = contract::FindCloudContract(destination.contract, config::PlainSettings(destination));
     if (!found || !(*found)->limits().empty() || !destination.limits.empty() || !destination.shared_limit.empty()) {
       continue;
@@ -154,7 +206,7 @@ void CheckRates(const std::string& file, config::Loaded& loaded) {
     document::Problem problem;
     problem.severity = document::Problem::Severity::kWarning;
     problem.file = file;
-    problem.path = "/destinations/" + std::to_string(i);
+    problem.path = "/destinations/" + std::to_string(destination.place.index);
     problem.message =
         "nothing limits the rate of requests: after an outage the backlog goes as fast as the API answers";
     problem.allowed = "\"limits\" as the API's operator asks for";

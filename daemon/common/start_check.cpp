@@ -34,9 +34,12 @@ class StartCheck {
     for (std::size_t i = 0; i < config.sources.size(); ++i) {
       CheckPassword("/sources/" + std::to_string(i) + "/password", config.sources[i].password);
     }
-    for (std::size_t i = 0; i < config.destinations.size(); ++i) {
-      CheckCredentials("/destinations/" + std::to_string(i) + "/auth", config.destinations[i]);
-      CheckPassword("/destinations/" + std::to_string(i) + "/proxy/password", config.destinations[i].proxy.password);
+    for (const auto* list : {&config.destinations, &config.shadows}) {
+      for (const config::Destination& destination : *list) {
+        const std::string path = "/destinations/" + std::to_string(destination.place.index);
+        CheckCredentials(path + "/auth", destination);
+        CheckPassword(path + "/proxy/password", destination.proxy.password);
+      }
     }
     CheckFolderOf("/queue/path", config.queue.path, true);
     CheckSocket(config);

@@ -56,17 +56,22 @@ std::string Plan(const config::Config& config) {
   }
   for (const config::Stream& stream : config.streams) {
     text += Wrap("stream " + stream.name + ": " + Join(stream.topics) + " from " + stream.source + ", decoded by " +
-                     stream.contract + ", to " + Join(stream.destinations) + " (lane " +
+                     stream.contract + ", to " + Join(stream.destinations) +
+                     (stream.shadows.empty() ? "" : ", tried with " + Join(stream.shadows)) + " (lane " +
                      std::string(Name(stream.lane)) + ")",
                  "  ", 4);
   }
   for (const config::Destination& destination : config.destinations) {
     text += Wrap(
-        "destination " + destination.name + ": " + destination.url + " by " + destination.contract + ", up to " +
+        "destination " + destination.name + ": " + destination.url + " by " + destination.contract +
+            (destination.rollout ? ", " + destination.rollout->contract + " coming into use" : "") + ", up to " +
             Grouped(destination.batch.max_records) + " records or " + FormatBytes(destination.batch.max_bytes) +
             " or " + FormatDuration(destination.batch.max_age) + " per batch, " +
             (destination.limits.empty() ? "no rate limit" : std::to_string(destination.limits.size()) + " rate limits"),
         "  ", 4);
+  }
+  for (const config::Destination& shadow : config.shadows) {
+    text += Wrap("shadow " + shadow.name + ": " + shadow.url + " by " + shadow.contract, "  ", 4);
   }
   return text + Wrap("queue " + config.queue.path + ": up to " + FormatBytes(config.queue.max_bytes), "  ", 4);
 }

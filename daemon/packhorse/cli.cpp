@@ -73,6 +73,7 @@ struct Arguments {
   RenderOptions render;
   std::string contract;
   std::string newer_contract;
+  std::vector<std::string> rollout;
   std::function<int()> run;  // of the command that was named
 };
 
@@ -209,6 +210,10 @@ void AddChangeCommands(CLI::App& app, Arguments& a) {
   CLI::App* resume = Add(app, a, "resume", "Go on after a pause; a held destination tries at once",
                          [&a] { return Resume(a.globals, a.destination); });
   resume->add_option("DESTINATION", a.destination, "Only this one, default all");
+  CLI::App* rollout = Add(app, a, "rollout", "A newer contract on its way to all devices: look, or move it by hand",
+                          [&a] { return Rollout(a.globals, a.rollout); });
+  rollout->add_option("WORDS", a.rollout, "[DESTINATION] [status|pause|resume|advance|rollback], default status")
+      ->expected(0, 2);
   CLI::App* flush =
       Add(app, a, "flush", "Send what waits now, and write all to the disk; exit code 0 when that is done",
           [&a] { return Flush(a.globals, a.destination, a.flush_timeout); });

@@ -1,5 +1,6 @@
 #include "packhorse/commands.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -215,6 +216,27 @@ int CancelReplay(const Globals& globals, std::int64_t id) {
   return Show(globals, "replay_cancel", Json({{"id", id}}), [id](const std::string&) {
     return "replay " + std::to_string(id) + ": cancelled; what is in a batch already still goes\n";
   });
+}
+
+int Rollout(const Globals& globals, const std::vector<std::string>& words) {
+  static const std::vector<std::string> kActions = {"status", "pause", "resume", "advance", "rollback"};
+  const auto is_action = [](const std::string& word) {
+    return std::find(kActions.begin(), kActions.end(), word) != kActions.end();
+  };
+  const std::string action = !words.empty() && is_action(words.back()) ? words.back() : "status";
+  const bool named = words.size() == 2 || (words.size() == 1 && !is_action(words.front()));
+  if (words.size() == 2 && !is_action(words.back())) {
+    std::fprintf(stderr,
+                 "packhorse: a rollout has no action '%s'; there is: status, pause, resume, advance, rollback\n",
+                 Printable(words.back()).c_str());
+    return kExitUsage;
+  }
+  Json args = ForDestination(named ? words.front() : "");
+  if (action != "status") {
+    args["action"] = action;
+  }
+  return Show(globals, action == "status" ? "rollout" : "rollout_change", args,
+              [](const std::string& json) { return RolloutsText(json, Style::Detect()); });
 }
 
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration) {

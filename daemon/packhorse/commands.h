@@ -88,6 +88,9 @@ int StartReplay(const Globals& globals, const ReplayOptions& options);
 int ListReplays(const Globals& globals);
 int CancelReplay(const Globals& globals, std::int64_t id);
 
+// `words`: a destination, an action (status, pause, resume, advance, rollback), or both in this order.
+int Rollout(const Globals& globals, const std::vector<std::string>& words);
+
 // `duration` as in the configuration ("2h"), empty: until resumed. An empty destination means all.
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration);
 int Resume(const Globals& globals, const std::string& destination);

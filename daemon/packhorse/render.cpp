@@ -58,7 +58,12 @@ struct Shown {
 const config::Destination* FindDestination(const config::Config& config, const std::string& name) {
   const auto found = std::find_if(config.destinations.begin(), config.destinations.end(),
                                   [&](const auto& each) { return name.empty() || each.name == name; });
-  return found == config.destinations.end() ? nullptr : &*found;
+  if (found != config.destinations.end()) {
+    return &*found;
+  }
+  const auto shadow =
+      std::find_if(config.shadows.begin(), config.shadows.end(), [&](const auto& each) { return each.name == name; });
+  return shadow == config.shadows.end() ? nullptr : &*shadow;
 }
 
 // NAME=VALUE over what the configuration says. Values of secrets are never shown, so none is taken.

@@ -229,6 +229,22 @@ std::string CostLines(const JsonView& destination, WallTime now) {
   return text;
 }
 
+std::string ShadowLines(const JsonView& status) {
+  std::string text;
+  for (const JsonView& shadow : status["shadows"].Items()) {
+    const std::uint64_t missed = shadow["missed"].Count();
+    const std::string words = shadow["last_words"].Shown();
+    const std::string state = shadow["state"].Text();
+    text += Wrap("shadow " + shadow["name"].Shown() + ": " + Grouped(shadow["accepted"].Count()) +
+                     " records accepted, " + Grouped(shadow["refused"].Count()) + " refused" +
+                     (missed > 0 ? ", " + Grouped(missed) + " messages missed" : "") +
+                     (words.empty() ? "" : "; the last refusal: " + words) +
+                     (state == "ok" ? "" : "; " + state + ": " + shadow["reason"].Shown()),
+                 "    ", 6);
+  }
+  return text;
+}
+
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
   Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
@@ -253,7 +269,11 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
     text += DeprecationLine(destination);
     text += CostLines(destination, now);
     text += RunningReplays(status, destination["name"].Text());
+    if (const std::string rollout = RolloutLine(destination["rollout"]); !rollout.empty()) {
+      text += Wrap(destination["name"].Shown() + ": " + rollout, "    ", 6);
+    }
   }
+  text += ShadowLines(status);
   for (const auto& [name, messages] : status["left_behind"].Members()) {
     text += "    " + name + ": not configured any more, keeps " + Grouped(messages.Count()) + " unsent\n";
   }

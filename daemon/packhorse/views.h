@@ -41,6 +41,9 @@ std::string ReplayStartedText(const std::string& json, const Style& style, WallT
 std::string ReplaysText(const std::string& json, const Style& style, WallTime now);
 // Of a status: one line for each replay that runs to this destination.
 std::string RunningReplays(const JsonView& status, const std::string& destination);
+// The rollouts of all destinations; one of them in a line, empty where there is none.
+std::string RolloutsText(const std::string& json, const Style& style);
+std::string RolloutLine(const JsonView& rollout);
 // Of what was in quarantine and was decoded again; complete: nothing of it stays there.
 std::string RetryText(const std::string& json, const Style& style);
 bool RetryComplete(const std::string& json);

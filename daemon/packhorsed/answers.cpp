@@ -14,6 +14,7 @@
 #include "common/queue_json.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "packhorsed/rollout_json.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -136,7 +137,24 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"replies", status.replies},
           {"last_success_at", status.last_success_at ? Time(*status.last_success_at) : Json()},
           {"last_error", status.last_error},
-          {"deprecation", DeprecationJson(status.deprecation, wall)}};
+          {"deprecation", DeprecationJson(status.deprecation, wall)},
+          {"rollout", RolloutJson(status.rollout)}};
+}
+
+Json ShadowJson(const bridge::ShadowStatus& shadow) {
+  return {{"name", shadow.destination.name},
+          {"state", limit::Name(shadow.destination.state)},
+          {"reason", shadow.destination.reason},
+          {"url", shadow.destination.url},
+          {"waiting", shadow.destination.pending},
+          {"requests", shadow.destination.requests},
+          {"replies", shadow.destination.replies},
+          {"accepted", shadow.counts.accepted},
+          {"refused", shadow.counts.refused},
+          {"skipped", shadow.counts.skipped},
+          {"missed", shadow.counts.missed},
+          {"last_words", shadow.counts.last_words},
+          {"last_error", shadow.destination.last_error}};
 }
 
 // How the clock of this boot of the machine began.
@@ -186,6 +204,7 @@ std::string StatusJson(const App& app, const monitor::Condition& condition, cons
                  {"streams", Json::array()},
                  {"queue", Json::parse(QueueJson(app.config.queue, condition.queue))},
                  {"destinations", Json::array()},
+                 {"shadows", Json::array()},
                  {"left_behind", monitor::LeftBehind(condition)},
                  {"replays", Json::parse(ReplaysJson(app.queue->Replays(), true))["replays"]},
                  {"observer", ObserverJson(app.observer->Snapshot())},
@@ -209,6 +228,9 @@ std::string StatusJson(const App& app, const monitor::Condition& condition, cons
   for (const delivery::DestinationStatus& destination : condition.destinations) {
     status["destinations"].push_back(
         DestinationJson(destination, monitor::ReasonsOf(condition, destination), app.clock.Wall()));
+  }
+  for (const bridge::ShadowStatus& shadow : app.shadows->Snapshot(app.clock.Mono())) {
+    status["shadows"].push_back(ShadowJson(shadow));
   }
   for (const health::Event& event : app.events.Open()) {
     status["events"].push_back(EventJson(app, event));

@@ -101,6 +101,9 @@ Status Assemble(App& app) {
     app.sources->units().push_back(*std::move(unit));
   }
   app.observer = MakeObserver(app);
+  app.shadows =
+      std::make_unique<bridge::Shadows>(*app.queue, *app.uploader, *app.observer, *app.destinations, app.clock);
+  app.shadows->Configure(app.config);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "base/wall_history.h"
 #include "bridge/destinations.h"
 #include "bridge/reload.h"
+#include "bridge/shadows.h"
 #include "bridge/sources.h"
 #include "config/config.h"
 #include "health/metrics.h"
@@ -41,6 +42,7 @@ struct App {
   std::unique_ptr<bridge::Destinations> destinations;
   std::unique_ptr<bridge::Sources> sources;
   std::unique_ptr<observer::Observer> observer;
+  std::unique_ptr<bridge::Shadows> shadows;
 };
 
 // What there is before the queue is open.

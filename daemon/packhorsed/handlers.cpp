@@ -60,6 +60,8 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"replay_list", false, &Handlers::ListReplays},
       {"replay_start", true, &Handlers::StartReplay},
       {"replay_cancel", true, &Handlers::CancelReplay},
+      {"rollout", false, &Handlers::ShowRollouts},
+      {"rollout_change", true, &Handlers::ChangeRollout},
       {"reload", true, &Handlers::Reload},
       {"pause", true, &Handlers::Pause},
       {"resume", true, &Handlers::Resume},

@@ -61,6 +61,9 @@ class Handlers {
   control::Answer StartReplay(const control::Call& call, const Args& args);
   control::Answer ListReplays(const control::Call& call, const Args& args);
   control::Answer CancelReplay(const control::Call& call, const Args& args);
+  // --- rollout_handlers.cpp ---
+  control::Answer ShowRollouts(const control::Call& call, const Args& args);
+  control::Answer ChangeRollout(const control::Call& call, const Args& args);
 
   control::Answer Follow(const control::Call& call, const Args& args);
   control::Answer Reload(const control::Call& call, const Args& args);

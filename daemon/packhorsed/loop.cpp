@@ -136,9 +136,13 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     next = std::min(next, unit.destination->Step(now));
   }
+  if (std::exchange(reloads_seen_, reloader_.applied()) != reloader_.applied()) {
+    app_.shadows->Configure(app_.config);
+  }
+  next = std::min(next, app_.shadows->Step(now));
   next = std::min(next, handlers_.Serve(*server_, now));
   // Only when nothing is due at once: what it has no time for is shed.
-  if (next > now && app_.observer->Observe()) {
+  if (next > now && (app_.observer->Observe() || app_.shadows->fed())) {
     next = now;
   }
   tail_.Serve(*server_, now);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -77,6 +78,7 @@ class Loop {
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime next_expiry_look_{};
+  std::uint64_t reloads_seen_ = 0;
   bool sources_blocked_ = false;  // off their brokers, as of the last check
   bool reload_asked_ = false;     // by SIGHUP
   bool stopping_ = false;

@@ -1,6 +1,8 @@
 #include "packhorsed/sending_file.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/file.h"
@@ -33,13 +35,45 @@ std::map<std::string, Kept> ToKeep(const App& app) {
 
 Json ToJson(const LearntKept& learnt) { return {{"limit", learnt.limit}, {"too_much", learnt.too_much}}; }
 
+Json ToJson(const delivery::Rollout::Kept& rollout) {
+  return {
+      {"present", rollout.present},        {"newer", rollout.newer},          {"state", delivery::Name(rollout.state)},
+      {"percent", rollout.percent},        {"held_ms", rollout.held.count()}, {"requests", rollout.counts.requests},
+      {"records", rollout.counts.records}, {"faulty", rollout.counts.faulty}, {"faults", rollout.counts.faults},
+      {"reason", rollout.reason}};
+}
+
 Json ToJson(const std::string& name, const Kept& kept) {
   Json json = {{"name", name}, {"records", ToJson(kept.records)}, {"bytes", ToJson(kept.bytes)}};
   json["requests_per_second"] = kept.rate.per_second;
   if (kept.budget) {
     json["budget"] = {{"begin_us", kept.budget->begin.time_since_epoch().count()}, {"used", kept.budget->used}};
   }
+  if (kept.rollout) {
+    json["rollout"] = ToJson(*kept.rollout);
+  }
   return json;
+}
+
+delivery::Rollout::Kept RolloutFrom(const Json& json) {
+  using State = delivery::Rollout::State;
+  delivery::Rollout::Kept rollout;
+  rollout.present = json.at("present").get<std::string>();
+  rollout.newer = json.at("newer").get<std::string>();
+  // Whatever it says: the present contract is the safe one.
+  rollout.state = delivery::ParseRolloutState(json.at("state").get<std::string>()).value_or(State::kRolledBack);
+  rollout.percent = json.at("percent").get<std::uint32_t>();
+  rollout.held = std::chrono::milliseconds(json.at("held_ms").get<std::int64_t>());
+  rollout.counts = {json.at("requests").get<std::uint64_t>(), json.at("records").get<std::uint64_t>(),
+                    json.at("faulty").get<std::uint64_t>(), json.at("faults").get<double>()};
+  rollout.reason = json.at("reason").get<std::string>();
+  return rollout;
+}
+
+// Where it stands decides by which contract a device is sent: worth to be kept at once.
+bool Moved(const std::optional<delivery::Rollout::Kept>& before, const std::optional<delivery::Rollout::Kept>& now) {
+  return before.has_value() != now.has_value() ||
+         (now && (before->state != now->state || before->percent != now->percent || before->newer != now->newer));
 }
 
 LearntKept LearntFrom(const Json& json) {
@@ -57,6 +91,9 @@ Result<std::map<std::string, Kept>> Read(const std::string& path) {
       kept.records = LearntFrom(each.at("records"));
       kept.bytes = LearntFrom(each.at("bytes"));
       kept.rate.per_second = each.value("requests_per_second", 0.0);
+      if (each.contains("rollout")) {
+        kept.rollout = RolloutFrom(each.at("rollout"));
+      }
       if (each.contains("budget")) {
         const Json& budget = each.at("budget");
         kept.budget = {WallTime(std::chrono::microseconds(budget.at("begin_us").get<std::int64_t>())),
@@ -110,12 +147,22 @@ bool SendingFile::WorthWriting(const All& all) const {
   return false;
 }
 
+bool SendingFile::RolloutMoved(const All& all) const {
+  const auto rollout_of = [](const All& of, const std::string& name) {
+    const auto found = of.find(name);
+    return found == of.end() ? std::nullopt : found->second.rollout;
+  };
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& each) { return Moved(rollout_of(written_, each.first), each.second.rollout); });
+}
+
 void SendingFile::Look(MonoTime now, bool last) {
   const MonoTime::duration since = now - written_at_;
+  All all = ToKeep(app_);
+  last = last || RolloutMoved(all);
   if (!last && since < kSoonest) {
     return;
   }
-  All all = ToKeep(app_);
   if (all == written_ || (!last && since < kLatest && !WorthWriting(all))) {
     return;
   }

@@ -8,10 +8,11 @@
 
 namespace packhorse::daemon {
 
-// What destinations have used of their budgets, and the sizes of batches that they have learnt, are kept in a file
-// beside the queue (its name and ".sending"): over a restart of the machine too. Written at an orderly end; before,
-// only what has changed, at most once a minute where a hundredth of a budget was used since, else every ten minutes. A
-// file that cannot be read is told and left out. Loop thread.
+// What destinations have used of their budgets, the sizes of batches that they have learnt, and where their rollouts
+// stand, are kept in a file beside the queue (its name and ".sending"): over a restart of the machine too. Written at
+// an orderly end; before, only what has changed: a step of a rollout within a second, else at most once a minute where
+// a hundredth of a budget was used since, else every ten minutes. A file that cannot be read is told and left out. Loop
+// thread.
 
 // Gives it to the destinations. Before their first step.
 void RestoreSending(App& app);
@@ -27,6 +28,8 @@ class SendingFile {
   using All = std::map<std::string, delivery::Kept>;  // by the name of the destination
 
   bool WorthWriting(const All& all) const;
+  // A step of a rollout, or its end, is written within a second.
+  bool RolloutMoved(const All& all) const;
 
   App& app_;
   bool refused_ = false;  // told

@@ -49,6 +49,26 @@ void AppendDeclared(const std::vector<contract::DeclaredLimit>& declared, std::v
   }
 }
 
+// None where the destination uses the contract already.
+Result<std::optional<delivery::RolloutOptions>> RolloutOf(const config::Destination& destination,
+                                                          const std::string& present) {
+  if (!destination.rollout) {
+    return std::optional<delivery::RolloutOptions>();
+  }
+  const config::Rollout& rollout = *destination.rollout;
+  auto contract = contract::FindCloudContract(rollout.contract, config::PlainSettings(destination));
+  RETURN_IF_ERROR(contract);
+  Result<std::string> coding = config::CodingOf(destination, (*contract)->codings());
+  RETURN_IF_ERROR(coding);
+  if ((*contract)->name() == present) {
+    return std::optional<delivery::RolloutOptions>();
+  }
+  delivery::AcceptedTimes accepted = AcceptedBy((*contract)->accepts(), destination.accepts);
+  return std::optional(delivery::RolloutOptions{*std::move(contract), *std::move(coding), accepted, rollout.devices,
+                                                rollout.steps, rollout.hold, rollout.min_records,
+                                                rollout.max_error_increase});
+}
+
 }  // namespace
 
 DestinationUnit* Destinations::Find(const std::string& name) {
@@ -121,8 +141,7 @@ Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Gateway& 
   return authorizer;
 }
 
-Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const config::Destination& destination,
-                                           std::unique_ptr<auth::Authorizer> authorizer) {
+Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const config::Destination& destination) {
   const std::map<std::string, std::string> settings = config::PlainSettings(destination);
   auto contract = contract::FindCloudContract(destination.contract, settings);
   if (!contract) {
@@ -131,6 +150,10 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   Result<std::string> coding = config::CodingOf(destination, (*contract)->codings());
   if (!coding) {
     return coding.error().With("destination '" + destination.name + "'");
+  }
+  auto rollout = RolloutOf(destination, (*contract)->name());
+  if (!rollout) {
+    return rollout.error().With("rollout of destination '" + destination.name + "'");
   }
   delivery::Options options;
   options.name = destination.name;
@@ -149,6 +172,10 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   }
   AppendDeclared((*contract)->limits(), options.limits);
   options.accepted = AcceptedBy((*contract)->accepts(), destination.accepts);
+  if (*rollout) {
+    AppendDeclared((*rollout)->contract->limits(), options.limits);
+  }
+  options.rollout = *std::move(rollout);
   options.breaker.backoff_initial = destination.retry.initial;
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;
@@ -159,12 +186,18 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   options.keeps_order = destination.receiver == "watermark";
   options.backfill_share = destination.backfill_share;
   options.backfill_after = destination.backfill_after;
+  return options;
+}
 
+Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const config::Destination& destination,
+                                           std::unique_ptr<auth::Authorizer> authorizer) {
+  Result<delivery::Options> options = DeliveryOptions(gateway, destination);
+  RETURN_IF_ERROR(options);
   const auto shared = shared_limits_.find(destination.shared_limit);
   delivery::Dependencies dependencies{
       queue_, queue_, uploader_, events_, clock_, streams_, shared == shared_limits_.end() ? nullptr : &shared->second};
   auth::Authorizer* seen = authorizer.get();
-  auto made = delivery::MakeDestination(std::move(options), std::move(authorizer), dependencies);
+  auto made = delivery::MakeDestination(*std::move(options), std::move(authorizer), dependencies);
   if (!made) {
     return made.error().With("destination '" + destination.name + "'");
   }

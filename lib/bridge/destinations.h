@@ -68,6 +68,8 @@ class Destinations {
   std::vector<DestinationUnit> units_;
 };
 
+// What a destination is by its configuration; its contracts are looked up.
+Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const config::Destination& destination);
 // By what configuration and contract say together. Reads secrets.
 Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Gateway& gateway,
                                                          const config::Destination& destination,

@@ -151,7 +151,9 @@ void Reloader::Begin(Done done, MonoTime now) {
   for (const config::Destination& destination : next->config.destinations) {
     const auto before = FindNamed(bridge_.config.destinations, destination.name);
     if (same_gateway && before != bridge_.config.destinations.end() && *before == destination &&
-        contracts->SameIn(*new_contracts, destination.contract, config::PlainSettings(destination))) {
+        contracts->SameIn(*new_contracts, destination.contract, config::PlainSettings(destination)) &&
+        (!destination.rollout ||
+         contracts->SameIn(*new_contracts, destination.rollout->contract, config::PlainSettings(destination)))) {
       staying.insert(destination.name);
       continue;
     }

@@ -237,6 +237,22 @@ std::map<std::string, Setting> BindSettings(const document::Node& node) {
   return settings;
 }
 
+std::optional<Rollout> BindRollout(const document::Node& node) {
+  if (!node.usable()) {
+    return std::nullopt;
+  }
+  Rollout rollout;
+  rollout.contract = Text(node, "contract");
+  rollout.devices = Texts(node["devices"]);
+  for (const document::Node& step : node["steps"].items) {
+    rollout.steps.push_back(static_cast<std::uint32_t>(step.integer));
+  }
+  rollout.hold = Duration(node, "hold");
+  rollout.min_records = Count<std::uint64_t>(node, "min_records");
+  rollout.max_error_increase = node["max_error_increase"].number;
+  return rollout;
+}
+
 // Checked by rules_outcomes.cpp, which tells of the mistakes.
 contract::ResponseRules BindOutcomes(const document::Node& node) {
   document::Problems told("");
@@ -247,6 +263,7 @@ Destination BindDestination(const document::Node& node) {
   Destination destination;
   destination.name = Text(node, "name");
   destination.contract = Text(node, "contract");
+  destination.rollout = BindRollout(node["rollout"]);
   destination.settings = BindSettings(node["settings"]);
   destination.outcomes = BindOutcomes(node["outcomes"]);
   destination.url = WithoutSlash(Text(node, "url"));
@@ -288,8 +305,20 @@ Config Bind(const document::Node& root) {
     config.streams.push_back(BindStream(stream, root));
   }
   config.queue = BindQueue(root["queue"]);
-  for (const document::Node& destination : root["destinations"].items) {
-    config.destinations.push_back(BindDestination(destination));
+  const std::vector<document::Node>& destinations = root["destinations"].items;
+  for (std::size_t i = 0; i < destinations.size(); ++i) {
+    Destination destination = BindDestination(destinations[i]);
+    destination.place.index = i;
+    (Truth(destinations[i], "shadow") ? config.shadows : config.destinations).push_back(std::move(destination));
+  }
+  for (Stream& stream : config.streams) {
+    const auto first =
+        std::stable_partition(stream.destinations.begin(), stream.destinations.end(), [&](const std::string& name) {
+          return std::none_of(config.shadows.begin(), config.shadows.end(),
+                              [&](const Destination& shadow) { return shadow.name == name; });
+        });
+    stream.shadows.assign(first, stream.destinations.end());
+    stream.destinations.erase(first, stream.destinations.end());
   }
   for (const document::Member& member : root["limits"].members) {
     config.shared_limits[member.name] = BindLimits(member.value);

@@ -13,6 +13,9 @@
 #include "base/enum_names.h"
 #include "base/result.h"
 #include "base/topic.h"
+#include "config/accepted_times.h"
+#include "config/place.h"
+#include "config/rollout.h"
 #include "config/secret_ref.h"
 #include "contract/cloud/response_rules.h"
 #include "document/problems.h"
@@ -83,6 +86,7 @@ struct Stream {
   Lane lane = Lane::kNormal;
   RetainedPolicy retained = RetainedPolicy::kState;
   std::vector<std::string> destinations;
+  std::vector<std::string> shadows;              // likewise, those that owe nothing
   std::chrono::milliseconds retain_delivered{};  // 0: not at all
   std::optional<DeviceRate> device_rate;
 
@@ -156,18 +160,11 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
-// What holds in the place of what the contract says.
-struct AcceptedTimes {
-  std::optional<std::chrono::milliseconds> oldest;
-  std::optional<std::chrono::milliseconds> newest;
-  std::string outside;  // empty: as the contract says
-
-  bool operator==(const AcceptedTimes&) const = default;
-};
-
 struct Destination {
+  Place place;
   std::string name;
   std::string contract;                     // cloud contract
+  std::optional<Rollout> rollout;           // of a newer one
   std::map<std::string, Setting> settings;  // of the contract, by name
   contract::ResponseRules outcomes;         // before the common table of replies
   std::string url;                          // base URL without a trailing slash
@@ -210,6 +207,7 @@ struct Config {
   std::vector<Stream> streams;
   Queue queue;
   std::vector<Destination> destinations;
+  std::vector<Destination> shadows;  // beside these: they get a copy, and owe nothing
   std::map<std::string, std::vector<limit::Window>> shared_limits;
   Control control;
   std::string metrics_listen;  // HOST:PORT, empty: off

@@ -63,8 +63,13 @@ std::string Literal(const document::Node& node) {
   switch (node.kind) {
     case document::Node::Kind::kString:
       return "`" + document::Quoted(node.text) + "`";
-    case document::Node::Kind::kArray:
-      return "`[]`";
+    case document::Node::Kind::kArray: {
+      std::string items;
+      for (const document::Node& item : node.items) {
+        items += (items.empty() ? "" : ", ") + document::Display(item);
+      }
+      return "`[" + items + "]`";
+    }
     case document::Node::Kind::kObject:
       return "`{}`";
     default:

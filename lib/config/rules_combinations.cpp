@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/scheme.h"
 #include "base/text.h"
@@ -117,6 +119,43 @@ void CheckWindows(const document::Node& windows, document::Problems& problems) {
   }
 }
 
+void CheckRollout(const document::Node& rollout, document::Problems& problems) {
+  const std::vector<document::Node>& steps = rollout["steps"].items;
+  for (std::size_t i = 1; i < steps.size(); ++i) {
+    if (Numbers(steps[i - 1], steps[i]) && steps[i].integer <= steps[i - 1].integer) {
+      problems.Error(steps[i], "a step has to be more than the one before (" + steps[i - 1].text + ")",
+                     {.allowed = "percentages that rise, for example [1, 10, 50, 100]"});
+    }
+  }
+  if (!steps.empty() && steps.back().usable() && steps.back().integer != 100) {
+    problems.Error(steps.back(), "the last step has to be all devices", {.allowed = "100"});
+  }
+  std::set<std::string> seen;
+  for (const document::Node& device : rollout["devices"].items) {
+    if (device.usable() && !seen.insert(device.text).second) {
+      problems.Warning(device, "this device is listed twice");
+    }
+  }
+}
+
+// A shadow owes nothing: what is there to keep promises has no meaning for it.
+void CheckShadow(const document::Node& destination, document::Problems& problems) {
+  if (!destination["shadow"].boolean) {
+    return;
+  }
+  if (destination["rollout"].usable()) {
+    problems.Error(destination["rollout"], "a shadow has one contract",
+                   {.allowed = "the newer contract as its \"contract\"", .show_value = false});
+  }
+  if (destination["shared"].usable() && !destination["shared"].text.empty()) {
+    problems.Error(destination["shared"], "a shadow would take from the limit of the others",
+                   {.allowed = "\"limits\" of its own"});
+  }
+  if (destination["start"].text == "oldest") {
+    problems.Error(destination["start"], "a shadow gets what arrives from now on", {.allowed = "\"now\""});
+  }
+}
+
 void CheckBind(const document::Node& bind, document::Problems& problems) {
   constexpr std::size_t kMaxInterfaceBytes = 15;  // IFNAMSIZ, without its terminating NUL
   if (bind.usable() && !IsAddress(bind.text) && bind.text.size() > kMaxInterfaceBytes) {
@@ -133,6 +172,8 @@ void CheckDestination(const document::Node& root, const document::Node& destinat
   CheckBudget(destination["budget"], destination["batch"], problems);
   CheckWindows(destination["windows"], problems);
   CheckBind(destination["bind"], problems);
+  CheckRollout(destination["rollout"], problems);
+  CheckShadow(destination, problems);
   if (destination["shared"].usable()) {
     CheckLimits(root["limits"][destination["shared"].text], destination["batch"],
                 " of " + document::Quoted(destination["name"].text), problems);

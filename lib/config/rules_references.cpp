@@ -84,6 +84,31 @@ void WarnUnused(const document::Node& list, const std::set<std::string>& used, c
   }
 }
 
+// Who is told of a message once and keeps no promise must not be all there is.
+void CheckShadows(const document::Node& root, document::Problems& problems) {
+  std::set<std::string> shadows;
+  for (const document::Node& destination : root["destinations"].items) {
+    if (destination["shadow"].boolean) {
+      shadows.insert(destination["name"].text);
+    }
+  }
+  const std::vector<document::Node>& all = root["destinations"].items;
+  if (!all.empty() && shadows.size() == all.size()) {
+    problems.Error(all.front()["shadow"], "all destinations are shadows: nothing would be delivered",
+                   {.allowed = "false, at least once"});
+    return;
+  }
+  for (const document::Node& stream : root["streams"].items) {
+    const std::vector<document::Node>& targets = stream["destinations"].items;
+    if (!targets.empty() && std::all_of(targets.begin(), targets.end(), [&](const document::Node& target) {
+          return target.usable() && shadows.contains(target.text);
+        })) {
+      problems.Error(stream["destinations"], "only shadows get this stream: nothing of it would be delivered",
+                     {.allowed = "a destination beside them that is no shadow", .show_value = false});
+    }
+  }
+}
+
 void CheckSharedLimits(const document::Node& root, document::Problems& problems) {
   std::vector<std::string> names;
   for (const document::Member& member : root["limits"].members) {
@@ -125,6 +150,7 @@ void CheckReferences(const document::Node& root, document::Problems& problems) {
     WarnUnused(root["destinations"], used_destinations, "destination", problems);
   }
   CheckSharedLimits(root, problems);
+  CheckShadows(root, problems);
 }
 
 }  // namespace packhorse::config

@@ -46,6 +46,7 @@ struct RenderedRecord {
   std::vector<std::uint32_t> item_ends;  // in `text`; empty: one item
   std::vector<std::string> groups;       // of each item; empty: the contract does not group
   std::string part;                      // records of one part share a request; empty where the contract has one part
+  std::string_view contract;             // its name, noted by whoever renders by several; they share no request
   std::uint32_t unfit_items = 0;         // left out
   std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items"
   std::string detail;  // for people: which member, what is missing

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -27,6 +29,14 @@ inline constexpr std::string_view kUnfit = "unfit";
 // Request line and headers, until the attempt shows how many bytes they are.
 inline constexpr std::uint64_t kHeadBytes = 1'024;
 
+// Of a batch that goes by the present contract, since the newer one of a rollout did not get it through.
+struct SecondTry {
+  std::uint32_t of = 0;   // records of the request by the newer contract
+  bool definite = false;  // the API refused that request; else it may have been an outage
+  std::string words;      // of the refusal
+  MonoTime refused_at{};
+};
+
 // A prepared batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
 struct Active {
@@ -52,6 +62,8 @@ struct Active {
   std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
   Track track;
   std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
+  std::optional<SecondTry> second_try;
+  bool stays_newer = false;  // it cannot be rendered again by the present contract
   MonoTime not_before{};
   struct Confirming {
     contract::ConfirmKey key;
@@ -88,6 +100,10 @@ inline std::uint64_t BytesOf(const Active& active) { return active.batch.body.si
 // A reply without the transport library's types.
 outcome::Reply ToReply(upload::Response&& response);
 
+// Batches prepared before their turn, as probes, and with their parts.
+inline constexpr std::ptrdiff_t kMaxProbes = 16;
+inline constexpr std::size_t kLongestLine = 64;
+
 // A lane, its backlog or the replay, as far as it is prepared.
 struct LineState {
   std::deque<ActivePtr> line;  // in the order in which they must be sent
@@ -97,6 +113,13 @@ struct LineState {
   MonoTime prepare_not_before{};
   std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
 };
+
+// Whether one more batch of the line may be prepared before its turn.
+inline bool MayProbe(const LineState& line) {
+  const auto probes =
+      std::count_if(line.line.begin(), line.line.end(), [](const ActivePtr& active) { return active->newest; });
+  return probes < kMaxProbes && line.line.size() < kLongestLine;
+}
 
 // A finished attempt.
 struct Answer {

@@ -17,6 +17,7 @@ constexpr std::chrono::minutes kClockTolerance{5};
 
 }  // namespace
 
+// Looks for changed secrets every ten seconds, and asks for a token that is due.
 MonoTime DestinationImpl::StepAuthorization(MonoTime now) {
   MonoTime next = now + kIdle;
   if (authorizer_->has_secrets()) {
@@ -100,11 +101,13 @@ Result<upload::Request> DestinationImpl::Authorized(const Active& active, auth::
   return upload::Request{method, std::move(made->target), std::move(made->headers), body};
 }
 
+// A refusal of a secret that is no longer the one in use says nothing of the present one.
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {
   return (status == 401 || status == 403) && active.credential != authorizer_->generation();
 }
 
-// A refused signature or token may have one cause that no other key mends.
+// What to add to the reason of a refusal where the reply's Date is far from our clock; else empty. A refused signature
+// or token may have one cause that no other key mends.
 std::string DestinationImpl::ClockDoubt(const upload::Response& response) const {
   const std::optional<WallTime> theirs = ParseHttpDate(response.Header("date"));
   if (!theirs) {

@@ -27,12 +27,13 @@ queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::De
 
 bool IsSkipped(const RenderedRecord& record) { return record.fate == RenderedRecord::Fate::kSkipped; }
 bool IsHeld(const RenderedRecord& record) { return record.fate == RenderedRecord::Fate::kHeld; }
+bool IsOutside(const RenderedRecord& record) { return record.reason == kTooOld || record.reason == kTooNew; }
 
 }  // namespace
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
-RenderedRecord BatchBuilder::Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
-                                    Times times) const {
+RenderedRecord BatchBuilder::RenderBy(const std::string& contract, CanonicalRecord record, const Arrival& arrival,
+                                      const Draft& draft, Times times) const {
   const queue::PreparedBatch& batch = *draft.batch;
   if (batch.replay == 0 && batch.created_at - arrival.received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
@@ -43,23 +44,79 @@ RenderedRecord BatchBuilder::Render(CanonicalRecord record, const Arrival& arriv
   if (record.sequence <= draft.taken) {
     record.flags = record.flags | Flag::kOutOfSequence;
   }
-  RenderedRecord rendered = options_.contract->RenderRecord(record);
-  if (uses_times()) {
-    JudgeTime(record, arrival, batch, times, rendered);
+  const contract::CloudContract& by = ContractBy(contract);
+  RenderedRecord rendered = by.RenderRecord(record);
+  if (UsesTimes(contract)) {
+    JudgeTime(contract, record, arrival, batch, times, rendered);
   }
+  rendered.contract = by.name();
   if (rendered.unfit_items > 0 && options_.left_out) {
     options_.left_out(record.record_id, rendered);
   }
   return rendered;
 }
 
-bool BatchBuilder::uses_times() const {
-  return options_.accepted.limited() || options_.contract->accepts().order == contract::Order::kTime;
+RenderedRecord BatchBuilder::Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
+                                    Times times) const {
+  return RenderBy(draft.batch->contract, std::move(record), arrival, draft, times);
+}
+
+// A newer contract that takes fewer times loses nothing: the present one judges what it does not take.
+RenderedRecord BatchBuilder::RenderNew(const CanonicalRecord& record, const Arrival& arrival,
+                                       const Draft& draft) const {
+  using Fate = RenderedRecord::Fate;
+  if (options_.rollout == nullptr || draft.batch->replay != 0 || !options_.rollout->Takes(record.device_id)) {
+    return RenderBy(PresentContract(), record, arrival, draft, Times::kJudged);
+  }
+  RenderedRecord newer = RenderBy(options_.rollout->newer(), record, arrival, draft, Times::kJudged);
+  if (newer.fate == Fate::kItems || (newer.fate == Fate::kSkipped && !IsOutside(newer))) {
+    return newer;
+  }
+  RenderedRecord present = RenderBy(PresentContract(), record, arrival, draft, Times::kJudged);
+  if (present.fate == Fate::kItems) {
+    options_.rollout->NoteUnfit("unfit: " + (newer.detail.empty() ? newer.reason : newer.detail));
+  }
+  return present;
+}
+
+bool BatchBuilder::IsNewer(std::string_view contract) const {
+  return options_.rollout != nullptr && contract == options_.rollout->newer();
+}
+
+const std::string& BatchBuilder::PresentContract() const {
+  const bool finished = options_.rollout != nullptr && options_.rollout->state() == Rollout::State::kFinished;
+  return finished ? options_.rollout->newer() : options_.contract->name();
+}
+
+const std::string& BatchBuilder::MakerOf(const queue::PreparedBatch& batch) const {
+  return IsNewer(batch.contract) ? options_.rollout->newer() : PresentContract();
+}
+
+const std::string& BatchBuilder::ContractOfParts(const queue::PreparedBatch& from) const {
+  return IsNewer(from.contract) && options_.rollout->runs() ? options_.rollout->newer() : PresentContract();
+}
+
+const contract::CloudContract& BatchBuilder::ContractBy(std::string_view name) const {
+  return IsNewer(name) ? *options_.rollout->options().contract : *options_.contract;
+}
+
+const std::string& BatchBuilder::CodingBy(std::string_view name) const {
+  return IsNewer(name) ? options_.rollout->options().coding : options_.coding;
+}
+
+const AcceptedTimes& BatchBuilder::AcceptedBy(std::string_view contract) const {
+  return IsNewer(contract) ? options_.rollout->options().accepted : options_.accepted;
+}
+
+bool BatchBuilder::UsesTimes(std::string_view contract) const {
+  return AcceptedBy(contract).limited() || ContractBy(contract).accepts().order == contract::Order::kTime;
 }
 
 std::vector<std::chrono::microseconds> BatchBuilder::AgesOf(Lane lane,
                                                             std::span<const queue::StoredMessage> messages) const {
-  return uses_times() ? queue_.AgesOf(lane, messages) : std::vector<std::chrono::microseconds>(messages.size());
+  const bool used =
+      UsesTimes(options_.contract->name()) || (options_.rollout != nullptr && UsesTimes(options_.rollout->newer()));
+  return used ? queue_.AgesOf(lane, messages) : std::vector<std::chrono::microseconds>(messages.size());
 }
 
 BatchBuilder::Arrival BatchBuilder::ArrivalOf(const queue::StoredMessage& stored, std::chrono::microseconds age) {
@@ -68,18 +125,19 @@ BatchBuilder::Arrival BatchBuilder::ArrivalOf(const queue::StoredMessage& stored
 
 // The age of a record is how long its message waited, which is measured, and how late its device's time was then. By a
 // clock that was not right at that moment nothing is late.
-void BatchBuilder::JudgeTime(const CanonicalRecord& record, const Arrival& arrival, const queue::PreparedBatch& batch,
-                             Times times, RenderedRecord& rendered) const {
+void BatchBuilder::JudgeTime(const std::string& contract, const CanonicalRecord& record, const Arrival& arrival,
+                             const queue::PreparedBatch& batch, Times times, RenderedRecord& rendered) const {
   if (rendered.fate != RenderedRecord::Fate::kItems) {
     return;
   }
-  const AcceptedTimes& accepted = options_.accepted;
-  rendered.time = options_.contract->TimeOf(record).value_or(arrival.received_at);
+  const AcceptedTimes& accepted = AcceptedBy(contract);
+  const contract::CloudContract& by = ContractBy(contract);
+  rendered.time = by.TimeOf(record).value_or(arrival.received_at);
   const auto late = arrival.clock_known ? arrival.received_at - *rendered.time : std::chrono::microseconds(0);
   rendered.age = arrival.age + late;
   std::string_view why = accepted.Refuses(*rendered.age);
   if (!why.empty() && accepted.outside == contract::Outside::kSendWithReceivedTime) {
-    rendered = options_.contract->RenderAsReceived(record);
+    rendered = by.RenderAsReceived(record);
     rendered.time = arrival.received_at;
     rendered.age = arrival.age;
     why = accepted.Refuses(arrival.age);
@@ -109,19 +167,20 @@ std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const std::vector<R
 }
 
 std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const queue::PreparedBatch& batch) const {
-  if (!options_.accepted.oldest || batch.unsent()) {
+  if (!AcceptedBy(batch.contract).oldest || batch.unsent()) {
     return std::nullopt;
   }
-  const Result<std::vector<RenderedRecord>> records = Judge(batch);
+  const Result<std::vector<RenderedRecord>> records = JudgeBy(MakerOf(batch), batch);
   return records ? BornOf(*records) : std::nullopt;
 }
 
-BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const {
+BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay,
+                                           const std::string& contract) const {
   Draft draft;
   draft.batch = std::make_unique<queue::PreparedBatch>();
   draft.batch->destination = options_.destination;
   draft.batch->lane = lane;
-  draft.batch->contract = options_.contract->name();
+  draft.batch->contract = contract;
   draft.batch->created_at = created_at;
   draft.batch->replay = replay;
   draft.taken = queue_.HighestTaken(options_.destination, lane);
@@ -150,23 +209,25 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
   if (const auto born = BornOf(draft.records)) {
     batch.born = born;
   }
-  batch.order = contract::SentOrder(options_.contract->accepts(), draft.records);
+  const contract::CloudContract& by = ContractBy(batch.contract);
+  batch.order = contract::SentOrder(by.accepts(), draft.records);
   draft.records = contract::AsSent<RenderedRecord>(batch.order, std::move(draft.records));
-  contract::Rendered rendered = options_.contract->RenderBatch(HeaderOf(batch), draft.records);
+  contract::Rendered rendered = by.RenderBatch(HeaderOf(batch), draft.records);
   batch.path = std::move(rendered.path);
   batch.content_type = std::move(rendered.content_type);
   batch.uncompressed_bytes = rendered.body.size();
   batch.items_begin = rendered.items_begin;
   batch.items_end = rendered.items_end;
-  if (options_.coding.empty()) {
+  const std::string& coding = CodingBy(batch.contract);
+  if (coding.empty()) {
     batch.body = std::move(rendered.body);
     return std::move(draft.batch);
   }
-  Result<std::string> coded = format::Encode(options_.coding, rendered.body);
+  Result<std::string> coded = format::Encode(coding, rendered.body);
   if (!coded) {
     return coded.error().With("compress a batch");
   }
-  batch.content_encoding = options_.coding;
+  batch.content_encoding = coding;
   batch.body = *std::move(coded);
   return std::move(draft.batch);
 }
@@ -190,7 +251,11 @@ Result<BatchBuilder::Built> BatchBuilder::Build(queue::ReplayId replay, const qu
 // How far bytes can be coded is only known afterwards. Each round allows fewer items, until each record is alone.
 Result<BatchBuilder::Built> BatchBuilder::FillWithin(const Start& start, const queue::Pending& pending,
                                                      batch::Options limits) const {
-  const std::uint64_t most = options_.contract->accepts().max_sent_bytes;
+  std::uint64_t most = options_.contract->accepts().max_sent_bytes;
+  if (options_.rollout != nullptr) {
+    const std::uint64_t newer = options_.rollout->options().contract->accepts().max_sent_bytes;
+    most = most == 0 || newer == 0 ? std::max(most, newer) : std::min(most, newer);
+  }
   while (true) {
     Result<Built> built = Fill(start, pending, limits);
     if (!built || most == 0) {
@@ -246,7 +311,7 @@ Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chro
   std::vector<RenderedRecord> rendered;
   rendered.reserve(decoded.records.size());
   for (const CanonicalRecord& record : decoded.records) {
-    rendered.push_back(Render(record, arrival, assembly.draft(), Times::kJudged));
+    rendered.push_back(RenderNew(record, arrival, assembly.draft()));
   }
   if (const auto held = std::find_if(rendered.begin(), rendered.end(), IsHeld); held != rendered.end()) {
     built.held = held->reason + ": " + held->detail;

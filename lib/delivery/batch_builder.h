@@ -15,6 +15,7 @@
 #include "contract/cloud_contract.h"
 #include "delivery/accepted_times.h"
 #include "delivery/delivery.h"
+#include "delivery/rollout.h"
 #include "queue/ports/delivery.h"
 
 namespace packhorse::delivery {
@@ -33,6 +34,7 @@ struct BuilderOptions {
   AcceptedTimes accepted;
   // Told of each record of which items were left out, whenever it is rendered.
   std::function<void(const std::string& record_id, const contract::RenderedRecord& record)> left_out;
+  Rollout* rollout = nullptr;  // of a newer contract; null: none
 };
 
 class BatchBuilder {
@@ -67,14 +69,25 @@ class BatchBuilder {
   };
   Result<std::vector<Redriven>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
 
-  // What each record of a batch is now, in order: decoded and rendered anew.
-  Result<std::vector<contract::RenderedRecord>> Judge(const queue::PreparedBatch& batch) const;
+  // What each record of a batch is now, in order: decoded and rendered anew, by the contract that is in use.
+  Result<std::vector<contract::RenderedRecord>> Judge(const queue::PreparedBatch& batch) const {
+    return JudgeBy(PresentContract(), batch);
+  }
 
   // PreparedBatch::born of a batch of an earlier run; none where any age is taken, or its records cannot be judged.
   std::optional<std::chrono::nanoseconds> BornOf(const queue::PreparedBatch& batch) const;
 
   // A batch of one record that was set aside, rendered anew; unsent() while it is unfit.
   Result<std::unique_ptr<queue::PreparedBatch>> Retry(const queue::Suspect& suspect) const;
+
+  // Batches of these members of a batch that the newer contract of a rollout has made, by the present one: one for each
+  // part, and one that is not sent for what is unfit.
+  Result<std::vector<std::unique_ptr<queue::PreparedBatch>>> ByPresent(const queue::PreparedBatch& from,
+                                                                       const std::vector<queue::Member>& members) const;
+
+  // Which times are taken of what is rendered by this contract, and by the one that is in use.
+  const AcceptedTimes& AcceptedBy(std::string_view contract) const;
+  const AcceptedTimes& Accepted() const { return AcceptedBy(PresentContract()); }
 
   // Record ids of a batch, in the order of its members.
   std::vector<std::string> RecordIds(const queue::PreparedBatch& batch) const;
@@ -104,7 +117,18 @@ class BatchBuilder {
                                                       const Draft& draft, Times times) const;
   Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
-  Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;
+  // The contract that is in use: the configured one, and once a rollout is finished the newer one.
+  const std::string& PresentContract() const;
+  // The one of the two that made the batch.
+  const std::string& MakerOf(const queue::PreparedBatch& batch) const;
+  Result<std::vector<contract::RenderedRecord>> JudgeBy(const std::string& contract,
+                                                        const queue::PreparedBatch& batch) const;
+  // By which parts of a batch are rendered: by the one that made it, while that is in use.
+  const std::string& ContractOfParts(const queue::PreparedBatch& from) const;
+  bool IsNewer(std::string_view contract) const;
+  const contract::CloudContract& ContractBy(std::string_view name) const;
+  const std::string& CodingBy(std::string_view name) const;
+  Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay, const std::string& contract) const;
   struct Start {
     Lane lane = Lane::kNormal;
     queue::ReplayId replay = 0;
@@ -115,15 +139,19 @@ class BatchBuilder {
   // The next message into `built`. False: it has no room any more, or has to wait.
   Result<bool> FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age, Assembly& assembly,
                        Built& built) const;
-  bool uses_times() const;
+  bool UsesTimes(std::string_view contract) const;
   std::optional<std::chrono::nanoseconds> BornOf(const std::vector<contract::RenderedRecord>& records) const;
   std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const queue::StoredMessage> messages) const;
   static Arrival ArrivalOf(const queue::StoredMessage& stored, std::chrono::microseconds age);
-  // As the cloud gets it: with what is known only when it is sent.
+  // As the cloud gets it: with what is known only when it is sent. By the contract of the draft.
   contract::RenderedRecord Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
                                   Times times) const;
-  void JudgeTime(const CanonicalRecord& record, const Arrival& arrival, const queue::PreparedBatch& batch, Times times,
-                 contract::RenderedRecord& rendered) const;
+  contract::RenderedRecord RenderBy(const std::string& contract, CanonicalRecord record, const Arrival& arrival,
+                                    const Draft& draft, Times times) const;
+  // By the contract of its device: in a rollout the newer one, where that can write it and its time is taken.
+  contract::RenderedRecord RenderNew(const CanonicalRecord& record, const Arrival& arrival, const Draft& draft) const;
+  void JudgeTime(const std::string& contract, const CanonicalRecord& record, const Arrival& arrival,
+                 const queue::PreparedBatch& batch, Times times, contract::RenderedRecord& rendered) const;
 
   BuilderOptions options_;
   queue::DeliveryPort& queue_;

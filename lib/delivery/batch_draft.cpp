@@ -11,25 +11,31 @@ BatchBuilder::Assembly::Assembly(const BatchBuilder& builder, queue::PrepareRequ
       request_(request),
       limits_(limits),
       created_at_(builder.clock_.Wall()),
-      unsent_(builder.NewDraft(request.lane, created_at_, request.replay)) {}
+      unsent_(builder.NewDraft(request.lane, created_at_, request.replay, builder.PresentContract())) {}
 
-BatchBuilder::Assembly::Open BatchBuilder::Assembly::MakeOpen(const std::string& part, Sequence taken) const {
-  Draft draft = builder_.NewDraft(request_.lane, created_at_, request_.replay);
+BatchBuilder::Assembly::Open BatchBuilder::Assembly::MakeOpen(const std::string& contract, const std::string& part,
+                                                              Sequence taken) const {
+  Draft draft = builder_.NewDraft(request_.lane, created_at_, request_.replay, contract);
   draft.taken = std::max(draft.taken, taken);
   contract::BatchHeader header = builder_.HeaderOf(*draft.batch);
   header.batch_id = std::string(kKeyDigits, '0');  // room for the key, which is given at last
   header.part = part;
-  return Open{part, std::move(draft), batch::Filler(limits_, builder_.options_.contract->EnvelopeBytes(header))};
+  return Open{contract, part, std::move(draft),
+              batch::Filler(limits_, builder_.ContractBy(contract).EnvelopeBytes(header))};
 }
 
-const BatchBuilder::Assembly::Open* BatchBuilder::Assembly::Find(const std::string& part) const {
-  const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.part == part; });
+const BatchBuilder::Assembly::Open* BatchBuilder::Assembly::Find(std::string_view contract,
+                                                                 std::string_view part) const {
+  const auto found = std::find_if(open_.begin(), open_.end(),
+                                  [&](const Open& open) { return open.contract == contract && open.part == part; });
   return found == open_.end() ? nullptr : &*found;
 }
 
-BatchBuilder::Assembly::Open& BatchBuilder::Assembly::OpenFor(const std::string& part) {
-  const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.part == part; });
-  return found == open_.end() ? open_.emplace_back(MakeOpen(part, 0)) : *found;
+BatchBuilder::Assembly::Open& BatchBuilder::Assembly::OpenFor(const contract::RenderedRecord& record) {
+  const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) {
+    return open.contract == record.contract && open.part == record.part;
+  });
+  return found == open_.end() ? open_.emplace_back(MakeOpen(std::string(record.contract), record.part, 0)) : *found;
 }
 
 bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>& records) const {
@@ -37,23 +43,26 @@ bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>
     std::uint64_t bytes = 0;
     std::uint32_t items = 0;
   };
-  std::map<std::string_view, Size> parts;
+  std::map<std::pair<std::string_view, std::string_view>, Size> parts;  // by contract and part
   for (const contract::RenderedRecord& record : records) {
     if (record.fate == contract::RenderedRecord::Fate::kItems) {
-      Size& size = parts[record.part];
+      Size& size = parts[{record.contract, record.part}];
       size.bytes += record.text.size();
       size.items += record.items();
     }
   }
   std::size_t fresh = 0;
-  for (const auto& [part, size] : parts) {
-    const Open* open = Find(std::string(part));
+  for (const auto& [key, size] : parts) {
+    const Open* open = Find(key.first, key.second);
     fresh += open == nullptr ? 1U : 0U;
     if (open != nullptr && !open->draft.empty() && !open->filler.Fits(size.bytes, size.items)) {
       return false;
     }
   }
-  const std::size_t most = std::max<std::size_t>(1, builder_.options_.contract->accepts().max_parts);
+  const Rollout* rollout = builder_.options_.rollout;
+  const std::size_t most =
+      std::max<std::size_t>(1, builder_.options_.contract->accepts().max_parts) +
+      (rollout == nullptr ? 0 : std::max<std::size_t>(1, rollout->options().contract->accepts().max_parts));
   return open_.empty() || fresh == 0 || open_.size() + fresh <= most;
 }
 
@@ -66,11 +75,11 @@ Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arr
       unsent_.Add(stored, i, total);
       continue;
     }
-    Open& open = OpenFor(records[i].part);
+    Open& open = OpenFor(records[i]);
     if (!open.draft.empty() && !open.filler.Fits(records[i].text.size(), records[i].items())) {
       RETURN_IF_ERROR(CloseOne(open));
       for (std::uint32_t rest = i; rest < total; ++rest) {
-        records[rest] = builder_.Render(decoded[rest], arrival, open.draft, Times::kJudged);
+        records[rest] = builder_.RenderNew(decoded[rest], arrival, open.draft);
       }
     }
     open.filler.Add(records[i].text.size(), records[i].items());
@@ -90,7 +99,7 @@ Status BatchBuilder::Assembly::CloseOne(Open& open) {
   RETURN_IF_ERROR(batch);
   const Sequence last = (*batch)->members.back().sequence;
   request_.batches.push_back(*std::move(batch));
-  open = MakeOpen(open.part, last);
+  open = MakeOpen(open.contract, open.part, last);
   return {};
 }
 
@@ -104,7 +113,7 @@ Status BatchBuilder::Assembly::Close() {
     Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(unsent_));
     RETURN_IF_ERROR(batch);
     request_.batches.push_back(*std::move(batch));
-    unsent_ = builder_.NewDraft(request_.lane, created_at_, request_.replay);
+    unsent_ = builder_.NewDraft(request_.lane, created_at_, request_.replay, builder_.PresentContract());
   }
   return {};
 }

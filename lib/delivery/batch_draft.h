@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -53,7 +54,7 @@ struct BatchBuilder::Draft {
   }
 };
 
-// One prepare request while it is being put together: a batch for each part, and one for what is unfit.
+// One prepare request while it is being put together: a batch for each contract and part, and one for what is unfit.
 class BatchBuilder::Assembly {
  public:
   Assembly(const BatchBuilder& builder, queue::PrepareRequest& request, const batch::Options& limits);
@@ -70,13 +71,14 @@ class BatchBuilder::Assembly {
 
  private:
   struct Open {
+    std::string contract;
     std::string part;
     Draft draft;
     batch::Filler filler;
   };
-  Open MakeOpen(const std::string& part, Sequence taken) const;
-  Open& OpenFor(const std::string& part);
-  const Open* Find(const std::string& part) const;
+  Open MakeOpen(const std::string& contract, const std::string& part, Sequence taken) const;
+  Open& OpenFor(const contract::RenderedRecord& record);
+  const Open* Find(std::string_view contract, std::string_view part) const;
   Status CloseOne(Open& open);
 
   const BatchBuilder& builder_;

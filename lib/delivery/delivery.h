@@ -21,6 +21,7 @@
 #include "delivery/accepted_times.h"
 #include "delivery/deprecation.h"
 #include "delivery/exchanges.h"
+#include "delivery/rollout.h"
 #include "health/metrics.h"
 #include "limit/budget.h"
 #include "limit/circuit_breaker.h"
@@ -88,6 +89,7 @@ struct Options {
   contract::SettingValues settings;                   // of the contract, those that are no secrets
   contract::ResponseRules outcomes;                   // before the common table of replies
   std::string coding = "gzip";                        // content coding of bodies; empty: none
+  std::optional<RolloutOptions> rollout;              // of a newer contract
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::LaneScheduler
   std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late
@@ -101,6 +103,7 @@ struct Kept {
   std::optional<limit::Budget::Kept> budget;  // none where there is no budget
   batch::LearntSize::Kept records, bytes;
   limit::LearntRate::Kept rate;
+  std::optional<Rollout::Kept> rollout;
 
   bool operator==(const Kept&) const = default;
 };
@@ -150,6 +153,7 @@ struct DestinationStatus {
   std::string last_error;
   std::optional<Deprecation::Notice> deprecation;  // what the API says of its own end
   std::optional<WallTime> certificate_ends;        // of the server, the first of its chain, as it was last seen
+  std::optional<Rollout::Status> rollout;
 };
 
 class Destination {
@@ -185,6 +189,8 @@ class Destination {
   // Sends this suspect as the next one. `done` gets a success when it is scheduled. kNotFound: there is no such
   // suspect. kInvalidArgument, as with RedriveDead(): nothing may overtake here (Options::keeps_order).
   virtual void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
+  // kNotFound: it has no rollout. kInvalidArgument: the rollout is past that.
+  virtual Status ChangeRollout(RolloutAction action, MonoTime now) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
   // The last failed ones.
   virtual const Exchanges& exchanges() const = 0;

@@ -28,6 +28,8 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Authoriz
     : options_(std::move(options)),
       authorizer_(std::move(authorizer)),
       deps_(dependencies),
+      rollout_(options_.rollout ? std::optional<Rollout>(std::in_place, *options_.rollout, options_.contract->name())
+                                : std::nullopt),
       builder_(OptionsOfBuilder(), deps_.queue, deps_.streams, deps_.clock),
       breaker_(options_.breaker, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
@@ -47,9 +49,16 @@ BuilderOptions DestinationImpl::OptionsOfBuilder() {
     Tell("items_left_out", record_id + ": " + std::to_string(record.unfit_items) + " items: " + record.reason +
                                (record.detail.empty() ? "" : ": " + record.detail));
   };
-  return BuilderOptions{options_.name,           options_.gateway_id, options_.gateway_attributes,
-                        options_.contract,       options_.settings,   options_.coding,
-                        options_.backfill_after, options_.accepted,   left_out};
+  return BuilderOptions{options_.name,
+                        options_.gateway_id,
+                        options_.gateway_attributes,
+                        options_.contract,
+                        options_.settings,
+                        options_.coding,
+                        options_.backfill_after,
+                        options_.accepted,
+                        left_out,
+                        rollout_ ? &*rollout_ : nullptr};
 }
 
 Status DestinationImpl::Start() {
@@ -95,7 +104,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   limits_.SetFactor(breaker_.RampFactor(now));
   LookAtBudget(now);
   SplitAfterOutage();
-  MonoTime next = now + kIdle;
+  MonoTime next = StepRollout(now);
   for (std::size_t i = 0; i < batch::kLines; ++i) {
     next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
@@ -256,6 +265,9 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.last_error = last_error_;
   status.deprecation = deprecation_.notice();
   status.certificate_ends = certificate_ends_;
+  if (rollout_) {
+    status.rollout = rollout_->Snapshot();
+  }
   return status;
 }
 

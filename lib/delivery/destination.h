@@ -42,6 +42,7 @@ class DestinationImpl final : public Destination {
   void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
+  Status ChangeRollout(RolloutAction action, MonoTime now) override;
   DestinationStatus Snapshot(MonoTime now) const override;
   const Exchanges& exchanges() const override { return exchanges_; }
   void TakeOver(const Destination& predecessor) override;
@@ -50,7 +51,6 @@ class DestinationImpl final : public Destination {
 
  private:
   BuilderOptions OptionsOfBuilder();
-  // Each returns when it wants to be called again.
   // What an outage left becomes the backlog as soon as it is over.
   void SplitAfterOutage();
   MonoTime PrepareLine(batch::Line at, MonoTime now);
@@ -59,21 +59,17 @@ class DestinationImpl final : public Destination {
   // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   MonoTime AdmittedAt(const Active& active, MonoTime now) const;
-  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;  // when the budget of the search has room
+  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
   upload::Endpoint EndpointFor(const Active& active) const;
-  // The batch of a line that goes next; null while its line has to wait for another one's reply.
-  static ActivePtr HeadOf(const LineState& line, bool in_order);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
-  void TellOfOthers(const Active& active, Attempt& attempt);  // what else there is to try
-  // Whether one more batch may be prepared before its turn.
-  static bool MayProbe(const LineState& line);
+  void TellOfOthers(const Active& active, Attempt& attempt);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
-  std::uint64_t BacklogMessages(const DestinationStatus& status) const;  // of one that is otherwise complete
+  std::uint64_t BacklogMessages(const DestinationStatus& status) const;
   void StartPrepare(batch::Line at, bool newest, MonoTime now);
-  MonoTime PrepareReplay(MonoTime now);  // its next batch, no faster than its rate
+  MonoTime PrepareReplay(MonoTime now);
   Result<BatchBuilder::Built> BuildReplay(const queue::DeliveryPort::DueReplay& due);
   void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
   batch::Options ConfiguredLimits() const;
@@ -85,7 +81,6 @@ class DestinationImpl final : public Destination {
   bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch);
-  // The contract that made the batch: after an update it may be another one than what makes new ones.
   const contract::CloudContract& ContractOf(const queue::PreparedBatch& batch);
   limit::Cost CostOf(const Active& active) const;
 
@@ -102,29 +97,37 @@ class DestinationImpl final : public Destination {
   void AddCosts(DestinationStatus& status, MonoTime now) const;
 
   // --- records that are not sent (unfit.cpp) ---
-  // Settles the batches of such records. Needs no connection.
   MonoTime SettleUnsent(MonoTime now);
   void SettleUnsent(const ActivePtr& active, MonoTime now);
   bool AddSuccessors(const ActivePtr& active, const std::map<std::string, std::vector<queue::Member>>& parts,
                      const Answer& answer, queue::Settlement& settlement, std::vector<ActivePtr>& successors);
   bool StillWaits(const queue::PreparedBatch& batch) const;
-  bool IsOutdated(const Active& active) const;  // a record of it became too old while it waited (too_old.cpp)
-  MonoTime LookAtTimes(MonoTime now);           // tells of records whose time is not taken
-  void WarnOfAge();                             // of those that soon are too old
+  bool IsOutdated(const Active& active);  // a record of it became too old while it waited (too_old.cpp)
+  MonoTime LookAtTimes(MonoTime now);     // tells of records whose time is not taken
+  void WarnOfAge();                       // of those that soon are too old
 
   // --- authentication (authorizing.cpp) ---
-  // Looks for changed secrets every ten seconds, and asks for a token that is due.
   MonoTime StepAuthorization(MonoTime now);
   bool RefreshSecrets();  // true: a value changed
   void AskForToken(MonoTime now);
   void OnTokenReply(const upload::Response& response);
   Result<upload::Request> RequestFor(const Active& active, MonoTime now);
   Result<upload::Request> Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now);
-  // What to add to the reason of a refusal where the reply's Date is far from our clock; else empty.
   std::string ClockDoubt(const upload::Response& response) const;
-  // A refusal of a secret that is no longer the one in use says nothing of the present one.
   bool RefusesAnOldSecret(const Active& active, int status) const;
   void OnUnauthorized(const ActivePtr& active, const Answer& answer);
+
+  // --- a newer contract (rolling_out.cpp) ---
+  MonoTime StepRollout(MonoTime now);
+  void EndNewerBatches(MonoTime now);
+  void AfterRollout(Rollout::Change change);
+  bool ByNewer(const Active& active) const { return rollout_ && active.batch.contract == rollout_->newer(); }
+  bool TriesNewer(const Active& active) const;  // by the newer one, and the present one is there for what it fails at
+  void NoteForRollout(Active& active, std::uint32_t taken);
+  bool LeavesNewer(const ActivePtr& active, Fault fault, const Answer& answer);
+  bool AddByPresent(const Active& active, const std::vector<queue::Member>& members,
+                    const std::optional<SecondTry>& why, queue::Settlement& settlement,
+                    std::vector<ActivePtr>& successors);
 
   // --- replies (replies.cpp) ---
   void OnResponse(const ActivePtr& active, upload::Response response);
@@ -138,8 +141,6 @@ class DestinationImpl final : public Destination {
   void OnPartial(const ActivePtr& active, Answer answer);
   void OnThrottled(const ActivePtr& active, const Answer& answer);
   void CountUnknown(Active& active);
-  struct Shares;
-  static Shares Sort(const Active& active, const outcome::Verdict& verdict);
   bool NameRefused(Active& active, const queue::Member& member, const std::string& words, const Answer& answer,
                    queue::Settlement& settlement);
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
@@ -169,7 +170,6 @@ class DestinationImpl final : public Destination {
   void EndRefusals(MonoTime now);  // once the search was not slow for a while
 
   // --- suspects (suspects.cpp) ---
-  // Learns the numbers under which the queue keeps those that were set aside since.
   Status LearnSuspects(bool adopt);
   MonoTime RetrySuspects(MonoTime now);
   Error MustNotOvertake() const;  // why nothing may be sent again out of its turn
@@ -179,15 +179,12 @@ class DestinationImpl final : public Destination {
   void AfterSuspects(MonoTime now);
 
   // --- what becomes of a batch in the queue (settling.cpp) ---
-  // Records of it could not be rendered again: what is live waits for somebody to mend that, of a replay they count as
-  // refused.
   void CannotRebuild(const ActivePtr& active, const Error& error, const Answer& answer);
   void Split(const ActivePtr& active, const Answer& answer);
   void Settle(const ActivePtr& active, queue::Settlement settlement, std::vector<ActivePtr> successors);
   void OnSettled(const ActivePtr& active, const std::vector<ActivePtr>& successors,
                  const Result<std::vector<queue::BatchId>>& ids);
   queue::Settlement SettlementOf(const Active& active, const Answer& answer) const;
-  // One place for what is said of refused records, however they were refused.
   void TellOf(const Active& active, const queue::Settlement& settlement);
   void Tell(health::EventName name, std::string message);
   void Over(health::EventName name);
@@ -199,6 +196,8 @@ class DestinationImpl final : public Destination {
   std::unique_ptr<auth::Authorizer> authorizer_;
   MonoTime secrets_looked_at_{};
   Dependencies deps_;
+  std::optional<Rollout> rollout_;
+  bool rollout_told_ = false;  // its events are as its state says
   BatchBuilder builder_;
   limit::CircuitBreaker breaker_;
   limit::RetryBudget budget_;

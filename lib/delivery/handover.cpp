@@ -16,6 +16,9 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   limits_.TakeOver(old->limits_);
   learnt_rate_ = old->learnt_rate_;
   sizes_ = old->sizes_;
+  if (rollout_ && old->rollout_) {
+    rollout_->Restore(old->rollout_->ToKeep());
+  }
   if (bytes_budget_ && old->bytes_budget_) {
     bytes_budget_->Restore(old->bytes_budget_->ToKeep());
   }

@@ -17,9 +17,6 @@ constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
 constexpr std::size_t kPeekForParts = 4'096;  // messages
 constexpr auto kPrepareRetry = 1s;
 constexpr auto kHeldRetry = 10s;
-// Batches prepared before their turn, as probes, and with their parts.
-constexpr std::ptrdiff_t kMaxProbes = 16;
-constexpr std::size_t kLongestLine = 64;
 // A probe with what is newest: one message tells most, for whatever else is wrong is more likely in many.
 constexpr std::uint32_t kProbeMessages = 1;
 
@@ -75,24 +72,23 @@ void DestinationImpl::PrepareOther(batch::Line at, MonoTime now) {
   StartPrepare(at, newest, now);
 }
 
-bool DestinationImpl::MayProbe(const LineState& line) {
-  const auto probes =
-      std::count_if(line.line.begin(), line.line.end(), [](const ActivePtr& active) { return active->newest; });
-  return probes < kMaxProbes && line.line.size() < kLongestLine;
-}
-
 batch::Options DestinationImpl::ConfiguredLimits() const {
   batch::Options limits = options_.batch;
-  const contract::Accepts& accepts = options_.contract->accepts();
-  if (accepts.max_items > 0) {
-    limits.max_records = std::min(limits.max_records, accepts.max_items);
-  }
-  if (accepts.max_bytes > 0) {
-    limits.max_bytes = std::min(limits.max_bytes, accepts.max_bytes);
-  }
-  if (accepts.max_sent_bytes > 0) {
-    const double fits = static_cast<double>(accepts.max_sent_bytes) / coded_share_;
-    limits.max_bytes = std::min(limits.max_bytes, static_cast<std::uint64_t>(fits));
+  const auto obey = [&](const contract::Accepts& accepts) {
+    if (accepts.max_items > 0) {
+      limits.max_records = std::min(limits.max_records, accepts.max_items);
+    }
+    if (accepts.max_bytes > 0) {
+      limits.max_bytes = std::min(limits.max_bytes, accepts.max_bytes);
+    }
+    if (accepts.max_sent_bytes > 0) {
+      const double fits = static_cast<double>(accepts.max_sent_bytes) / coded_share_;
+      limits.max_bytes = std::min(limits.max_bytes, static_cast<std::uint64_t>(fits));
+    }
+  };
+  obey(options_.contract->accepts());
+  if (rollout_) {
+    obey(rollout_->options().contract->accepts());
   }
   return limits;
 }
@@ -106,7 +102,8 @@ batch::Options DestinationImpl::BatchLimits() const {
 
 // Of messages for several parts each fills only a request of its own.
 std::size_t DestinationImpl::PeekMessages(const batch::Options& limits) const {
-  const std::size_t parts = parted_ ? std::max(1U, options_.contract->accepts().max_parts) : 1;
+  const std::size_t by_present = parted_ ? std::max(1U, options_.contract->accepts().max_parts) : 1;
+  const std::size_t parts = by_present + (rollout_ && rollout_->runs() ? 1U : 0U);
   return std::max<std::size_t>(limits.max_records, std::min(kPeekForParts, parts * limits.max_records));
 }
 
@@ -208,7 +205,7 @@ MonoTime DestinationImpl::PrepareReplay(MonoTime now) {
     messages += batch->members.size();
   }
   if (!built->outside.empty()) {
-    Tell("replay_refused", "replay " + std::to_string(due->id) + ": " + TextOf(built->outside, options_.accepted));
+    Tell("replay_refused", "replay " + std::to_string(due->id) + ": " + TextOf(built->outside, builder_.Accepted()));
   }
   state.prepare_not_before = now + messages * std::chrono::nanoseconds(1s) / due->messages_per_second;
   Prepare(batch::kReplayLine, false, std::move(built->request));

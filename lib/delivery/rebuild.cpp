@@ -94,7 +94,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
   const Result<std::vector<std::string>> items = ItemsOf(from);
   RETURN_IF_ERROR(items);
   std::vector<RenderedRecord> sent = Rejoin(from, *items);
-  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay, MakerOf(from));
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   draft.batch->oldest_at = from.oldest_at;
@@ -123,7 +123,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
 
 Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue::PreparedBatch& from,
                                                                     const std::vector<queue::Member>& members) const {
-  Draft draft = NewDraft(from.lane, from.created_at, from.replay);
+  Draft draft = NewDraft(from.lane, from.created_at, from.replay, ContractOfParts(from));
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   for (const queue::Member& member : members) {
@@ -138,7 +138,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue:
       if (record.fate != RenderedRecord::Fate::kItems) {
         return WhyUnfit(record);
       }
-      const bool new_part = from.unsent() || uses_times();  // its time may have changed
+      const bool new_part = from.unsent() || UsesTimes(draft.batch->contract);  // its time may have changed
       const std::string part = !draft.records.empty() ? draft.batch->part : new_part ? record.part : from.part;
       if (record.part != part) {
         return Error{ErrorCode::kInvalidArgument, "records of one request belong into several now"};
@@ -148,6 +148,51 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue:
     }
   }
   return Finish(std::move(draft));
+}
+
+Result<std::vector<std::unique_ptr<queue::PreparedBatch>>> BatchBuilder::ByPresent(
+    const queue::PreparedBatch& from, const std::vector<queue::Member>& members) const {
+  const auto fresh = [&] {
+    Draft draft = NewDraft(from.lane, from.created_at, from.replay, PresentContract());
+    draft.batch->replayed = from.replayed;
+    draft.batch->trace_id = from.trace_id;
+    return draft;
+  };
+  // What has to wait for its time waits in its place, before it is sent: beside it others would overtake it.
+  const Times times = Accepted().outside == contract::Outside::kHold ? Times::kTaken : Times::kJudged;
+  Draft unsent = fresh();
+  std::map<std::string, Draft> parts;
+  for (const queue::Member& member : members) {
+    const Result<queue::StoredMessage> stored = queue_.Read(from.lane, member.sequence);
+    RETURN_IF_ERROR(stored);
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, unsent, times);
+    RETURN_IF_ERROR(records);
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      RenderedRecord& record = records->at(i);
+      if (record.fate != RenderedRecord::Fate::kItems) {
+        unsent.Add(*stored, member.first_record + i, member.total_records);
+        continue;
+      }
+      const auto found = parts.find(record.part);
+      Draft& draft = found == parts.end() ? parts.emplace(record.part, fresh()).first->second : found->second;
+      draft.Add(*stored, member.first_record + i, member.total_records);
+      draft.Add(std::move(record));
+    }
+  }
+  std::vector<std::unique_ptr<queue::PreparedBatch>> batches;
+  const auto finish = [&](Draft& draft) -> Status {
+    Result<std::unique_ptr<queue::PreparedBatch>> batch = Finish(std::move(draft));
+    RETURN_IF_ERROR(batch);
+    batches.push_back(*std::move(batch));
+    return {};
+  };
+  for (auto& [part, draft] : parts) {
+    RETURN_IF_ERROR(finish(draft));
+  }
+  if (!unsent.empty()) {
+    RETURN_IF_ERROR(finish(unsent));
+  }
+  return batches;
 }
 
 Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessage& stored, const queue::Member& member,
@@ -168,8 +213,9 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
   return records;
 }
 
-Result<std::vector<RenderedRecord>> BatchBuilder::Judge(const queue::PreparedBatch& batch) const {
-  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay);
+Result<std::vector<RenderedRecord>> BatchBuilder::JudgeBy(const std::string& contract,
+                                                          const queue::PreparedBatch& batch) const {
+  Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay, contract);
   draft.batch->replayed = batch.replayed;
   std::vector<RenderedRecord> all;
   for (const queue::Member& member : batch.members) {
@@ -183,7 +229,7 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Judge(const queue::PreparedBat
 }
 
 Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Retry(const queue::Suspect& suspect) const {
-  Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0);
+  Draft draft = NewDraft(suspect.lane, clock_.Wall(), 0, PresentContract());
   draft.batch->suspect = true;
   const queue::StoredMessage stored{suspect.sequence, suspect.message};
   const queue::Member member{suspect.sequence,      suspect.message.stream, suspect.record, 1,
@@ -216,7 +262,7 @@ Result<std::vector<BatchBuilder::Redriven>> BatchBuilder::Replay(Lane lane,
   std::map<std::string, Group> groups;
   std::optional<Error> why;
   for (const queue::DeadLetter* letter : sorted) {
-    Draft like = NewDraft(lane, created_at, 0);
+    Draft like = NewDraft(lane, created_at, 0, PresentContract());
     like.batch->replayed = true;
     const queue::StoredMessage stored{letter->sequence, letter->message};  // its payload may have been mended
     const queue::Member member{letter->sequence,      letter->message.stream,

@@ -38,7 +38,7 @@ Attempt DestinationImpl::AttemptOf(const Active& active, Fault fault, const Answ
   attempt.connection = answer.connection;
   TellOfOthers(active, attempt);
   attempt.may_overtake = !options_.keeps_order;
-  attempt.may_split = options_.contract->recognises_records() || !active.may_have_arrived;
+  attempt.may_split = ContractOf(active.batch).recognises_records() || !active.may_have_arrived;
   return attempt;
 }
 
@@ -48,6 +48,9 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
   LearnSize(*active, fault, answer);
   if (fault == Fault::kTimesOut) {
     ++active->unknown_outcomes;
+  }
+  if (LeavesNewer(active, fault, answer)) {
+    return;
   }
   if (active->search()) {
     CountSearch(*active, answer.now);

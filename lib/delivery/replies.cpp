@@ -21,6 +21,34 @@ std::string KindOf(const upload::Response& response) {
                                                       : std::string(upload::Name(response.transport));
 }
 
+// What a reply says of each record of a batch.
+struct Shares {
+  std::vector<queue::Member> again;
+  std::vector<std::pair<queue::Member, std::string>> rejected;  // one record each, and the words
+  std::uint32_t delivered = 0;
+};
+
+Shares Sort(const Active& active, const outcome::Verdict& verdict) {
+  Shares shares;
+  std::size_t index = 0;
+  for (const queue::Member& member : active.batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
+      queue::Member one = member;
+      one.first_record = member.first_record + i;
+      one.records = 1;
+      const outcome::RecordResult& result = verdict.records.at(index);
+      if (result.verdict == RecordVerdict::kRejected) {
+        shares.rejected.emplace_back(one, result.detail);
+      } else if (result.verdict == RecordVerdict::kRetry) {
+        AppendMember(one, shares.again);
+      } else {
+        ++shares.delivered;
+      }
+    }
+  }
+  return shares;
+}
+
 }  // namespace
 
 outcome::Reply ToReply(upload::Response&& response) {
@@ -200,6 +228,7 @@ void DestinationImpl::Works(const Active& active, const Answer& answer) {
 
 void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer) {
   Works(*active, answer);
+  NoteForRollout(*active, active->batch.records);
   std::optional<std::string> passed = PassedNow(*active, nullptr, answer.now);
   if (evidence_.Accepted(active->track, active->last(), active->batch.records, true, answer.now) && !passed) {
     passed = builder_.MemberRecordId(active->batch.lane, active->batch.members.front(), active->first().record);
@@ -251,34 +280,6 @@ void DestinationImpl::TellOfContradiction(const std::optional<std::string>& reco
   }
 }
 
-// What a reply says of each record of a batch.
-struct DestinationImpl::Shares {
-  std::vector<queue::Member> again;
-  std::vector<std::pair<queue::Member, std::string>> rejected;  // one record each, and the words
-  std::uint32_t delivered = 0;
-};
-
-DestinationImpl::Shares DestinationImpl::Sort(const Active& active, const outcome::Verdict& verdict) {
-  Shares shares;
-  std::size_t index = 0;
-  for (const queue::Member& member : active.batch.members) {
-    for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
-      queue::Member one = member;
-      one.first_record = member.first_record + i;
-      one.records = 1;
-      const outcome::RecordResult& result = verdict.records.at(index);
-      if (result.verdict == RecordVerdict::kRejected) {
-        shares.rejected.emplace_back(one, result.detail);
-      } else if (result.verdict == RecordVerdict::kRetry) {
-        AppendMember(one, shares.again);
-      } else {
-        ++shares.delivered;
-      }
-    }
-  }
-  return shares;
-}
-
 void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
   Shares shares = Sort(*active, answer.verdict);
   if (shares.delivered == 0) {
@@ -294,9 +295,21 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
     OnFault(active, shares.rejected.empty() ? Fault::kFails : Fault::kRejected, answer);
     return;
   }
+  NoteForRollout(*active, shares.delivered);
   TellOfContradiction(PassedNow(*active, &answer.verdict, answer.now));
   evidence_.Accepted(active->track, active->last(), shares.delivered, false, answer.now);
   queue::Settlement settlement = SettlementOf(*active, answer);
+  std::vector<ActivePtr> rest;
+  if (TriesNewer(*active) && !shares.rejected.empty()) {
+    std::vector<queue::Member> refused;
+    for (const auto& [member, words] : shares.rejected) {
+      AppendMember(member, refused);
+    }
+    const SecondTry why{active->batch.records, true, shares.rejected.front().second, answer.now};
+    if (AddByPresent(*active, refused, why, settlement, rest)) {
+      shares.rejected.clear();
+    }
+  }
   bool full = false;
   for (const auto& [member, words] : shares.rejected) {
     if (!NameRefused(*active, member, words, answer, settlement)) {
@@ -304,7 +317,6 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
       full = !options_.keeps_order;
     }
   }
-  std::vector<ActivePtr> rest;
   if (!shares.again.empty()) {
     std::sort(shares.again.begin(), shares.again.end(), [](const queue::Member& a, const queue::Member& b) {
       return std::pair(a.sequence, a.first_record) < std::pair(b.sequence, b.first_record);

@@ -56,9 +56,8 @@ ActivePtr OtherThan(const Active& head, const LineState& line) {
   return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
-}  // namespace
-
-ActivePtr DestinationImpl::HeadOf(const LineState& line, bool in_order) {
+// The batch of a line that goes next; null while its line has to wait for another one's reply.
+ActivePtr HeadOf(const LineState& line, bool in_order) {
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent()) {
       continue;
@@ -78,6 +77,8 @@ ActivePtr DestinationImpl::HeadOf(const LineState& line, bool in_order) {
   }
   return nullptr;
 }
+
+}  // namespace
 
 void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
   for (const LineState& line : lines_) {
@@ -164,9 +165,13 @@ MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   return at;
 }
 
+// The contract that made the batch: after an update it may be another one than what makes new ones.
 const contract::CloudContract& DestinationImpl::ContractOf(const queue::PreparedBatch& batch) {
   if (batch.contract == options_.contract->name()) {
     return *options_.contract;
+  }
+  if (rollout_ && batch.contract == rollout_->newer()) {
+    return *rollout_->options().contract;
   }
   const auto [known, fresh] = other_contracts_.try_emplace(batch.contract);
   if (fresh) {

@@ -17,6 +17,8 @@ queue::Settlement DestinationImpl::SettlementOf(const Active& active, const Answ
   return settlement;
 }
 
+// Records of it could not be rendered again: what is live waits for somebody to mend that, of a replay they count as
+// refused.
 void DestinationImpl::CannotRebuild(const ActivePtr& active, const Error& error, const Answer& answer) {
   if (active->batch.replay == 0) {
     Hold(error.message, answer.now);

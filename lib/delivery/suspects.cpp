@@ -16,6 +16,7 @@ constexpr std::uint64_t kRoomAgain = 900;
 
 }  // namespace
 
+// Learns the numbers under which the queue keeps those that were set aside since.
 Status DestinationImpl::LearnSuspects(bool adopt) {
   while (true) {
     const Result<std::vector<queue::Suspect>> page = deps_.suspects.Suspects(options_.name, kPage, last_suspect_id_);

@@ -26,14 +26,14 @@ bool AnyHeld(std::span<const LineState> lines) {
 
 // What may be stored already does not go again under another key, where that would store it twice. A mended payload
 // cannot be rendered again.
-bool DestinationImpl::IsOutdated(const Active& active) const {
-  const bool stays = active.mended || (active.may_have_arrived && !options_.contract->recognises_records());
-  return options_.accepted.oldest && active.batch.born && !stays &&
-         deps_.clock.Boot() - *active.batch.born > *options_.accepted.oldest;
+bool DestinationImpl::IsOutdated(const Active& active) {
+  const AcceptedTimes& accepted = builder_.AcceptedBy(active.batch.contract);
+  const bool stays = active.mended || (active.may_have_arrived && !ContractOf(active.batch).recognises_records());
+  return accepted.oldest && active.batch.born && !stays && deps_.clock.Boot() - *active.batch.born > *accepted.oldest;
 }
 
 MonoTime DestinationImpl::LookAtTimes(MonoTime now) {
-  const AcceptedTimes& accepted = options_.accepted;
+  const AcceptedTimes& accepted = builder_.Accepted();
   if (!accepted.limited() && times_told_.held) {
     return now + kIdle;
   }
@@ -64,11 +64,12 @@ MonoTime DestinationImpl::LookAtTimes(MonoTime now) {
 }
 
 void DestinationImpl::WarnOfAge() {
-  const std::chrono::milliseconds oldest = *options_.accepted.oldest;
+  const AcceptedTimes& accepted = builder_.Accepted();
+  const std::chrono::milliseconds oldest = *accepted.oldest;
   const WallTime oldest_at = deps_.queue.OldestPending(options_.name);
   const auto waited = oldest_at == WallTime{} ? std::chrono::microseconds(0) : deps_.clock.Wall() - oldest_at;
   std::chrono::microseconds age = waited;
-  if (options_.accepted.outside != contract::Outside::kSendWithReceivedTime) {
+  if (accepted.outside != contract::Outside::kSendWithReceivedTime) {
     for (const LineState& line : lines_) {
       for (const ActivePtr& active : line.line) {
         const auto born = active->batch.born.value_or(deps_.clock.Boot());
@@ -77,9 +78,9 @@ void DestinationImpl::WarnOfAge() {
     }
   }
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(oldest - age);
-  const bool near = waited >= kOnItsWay && left <= options_.accepted.Notice();
+  const bool near = waited >= kOnItsWay && left <= accepted.Notice();
   deps_.events.Follow(near, "records_too_old_soon", options_.name,
-                      "the API takes what is " + options_.accepted.Words() + ", and the oldest record that waits is " +
+                      "the API takes what is " + accepted.Words() + ", and the oldest record that waits is " +
                           (left > 0ms ? "too old at " + FormatUtc(deps_.clock.Wall() + left) : "too old now"),
                       deps_.clock.Wall());
 }

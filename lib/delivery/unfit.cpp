@@ -112,12 +112,21 @@ void DestinationImpl::SettleUnsent(const ActivePtr& active, MonoTime now) {
   Settle(active, std::move(settlement), std::move(successors));
 }
 
-// What is fit after all, since the contract was mended.
+// What is fit after all, since the contract was mended, or which the present contract takes where a newer one does not.
 bool DestinationImpl::AddSuccessors(const ActivePtr& active,
                                     const std::map<std::string, std::vector<queue::Member>>& parts,
                                     const Answer& answer, queue::Settlement& settlement,
                                     std::vector<ActivePtr>& successors) {
   for (const auto& [part, members] : parts) {
+    if (TriesNewer(*active)) {
+      if (AddByPresent(*active, members, std::nullopt, settlement, successors)) {
+        continue;
+      }
+      active->batch.born.reset();  // it goes as it is, and the API decides
+      active->stays_newer = true;
+      active->not_before = answer.now;
+      return false;
+    }
     Result<std::unique_ptr<queue::PreparedBatch>> rebuilt = builder_.Rebuild(active->batch, members);
     if (!rebuilt) {
       CannotRebuild(active, rebuilt.error(), answer);

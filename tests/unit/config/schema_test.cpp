@@ -64,7 +64,7 @@ TEST(ConfigSchema, EveryKeyHasADescriptionATypeAndADefault) {
   };
   const std::set<std::string> needed = {"id",      "name",    "urls",         "topics",   "url",   "per",  "gateway",
                                         "sources", "streams", "destinations", "messages", "lanes", "from", "to"};
-  const std::set<std::string> needed_there = {".destinations[].budget.bytes"};
+  const std::set<std::string> needed_there = {".destinations[].budget.bytes", ".destinations[].rollout.contract"};
   std::size_t keys = 0;
   Visit(json, "", [&](const Json& schema, const std::string& place) {
     ++keys;

@@ -121,5 +121,43 @@ TEST_F(ContractSettings, LiveFirstIsWarnedOfWhereTheApiNeedsTheOrderOfTime) {
   EXPECT_TRUE(Load(contract + R"("order": "fifo")").problems.empty());
 }
 
+TEST_F(ContractSettings, NewerContractOfARolloutIsLookedUpAtItsPlace) {
+  EXPECT_EQ(Problems(R"("contract": "packhorse-ingest@1.0", "rollout": {"contract": "packhorse-ingest@1.1"})"), "");
+  EXPECT_THAT(Problems(R"("rollout": {"contract": "acme-cloud@1"})"), HasSubstr("/destinations/0/rollout/contract: "));
+  EXPECT_THAT(Problems(R"("contract": "packhorse-ingest@1.0", "rollout": {"contract": "influxdb@2"})"),
+              HasSubstr("/destinations/0/rollout/contract: "))
+      << "it has settings that are not given";
+}
+
+TEST_F(ContractSettings, NewerContractWithOtherAuthIsAnErrorAtTheRollout) {
+  const auto write = [this](const std::string& version, const std::string& auth) {
+    test::WriteAll(dir_ / "contracts/acme@" + version + ".json",
+                   R"({"contract": "acme@)" + version +
+                       R"(", "request": {"path": "/in", "body": {"json": "{items}"}, "item": {"*": "{fields}"}}, )" +
+                       auth + R"("accepts": {"max_items": 100}, "response": [{"status": 200, "verdict": "accepted"}]})",
+                   0600);
+  };
+  std::filesystem::create_directory(dir_ / "contracts");
+  write("1.0", "");
+  write("1.1", "");
+  write("1.2", R"("auth": "basic", )");
+  const std::string acme = R"("contract": "acme@1.0", "limits": [{"requests": 1, "per": "1s"}], )";
+  EXPECT_EQ(Problems(acme + R"("rollout": {"contract": "acme@1.1"})"), "");
+  EXPECT_THAT(Problems(acme + R"("rollout": {"contract": "acme@1.2"})"),
+              HasSubstr("/destinations/0/rollout/contract: the contract acme@1.2 has another \"auth\" than acme@1.0"));
+  const std::string token = R"({"file": ")" + (dir_ / "token") + R"("})";
+  const std::string basic = R"("auth": {"type": "basic", "username": "u", "password": )" + token + "}, ";
+  EXPECT_EQ(Problems(acme + basic + R"("rollout": {"contract": "acme@1.2"})"), "")
+      << "the destination says the same of both";
+}
+
+TEST_F(ContractSettings, RolloutOfTheContractThatIsInUseIsAWarning) {
+  const config::Loaded loaded =
+      Load(R"("contract": "packhorse-ingest@1", "rollout": {"contract": "packhorse-ingest@1.1"})");
+  EXPECT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded.problems.size(), 1U);
+  EXPECT_THAT(document::Describe(loaded.problems[0]), HasSubstr("there is nothing to roll out"));
+}
+
 }  // namespace
 }  // namespace packhorse::daemon

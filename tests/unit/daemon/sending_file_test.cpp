@@ -90,5 +90,32 @@ TEST_F(SendingFileTest, NumbersThatMakeNoSenseAreBroughtIntoBounds) {
   EXPECT_TRUE(Cloud().Snapshot(clock_.Mono()).budget.has_value());
 }
 
+TEST_F(SendingFileTest, WhereARolloutStandsIsWrittenAtOnce) {
+  Result<std::string> text = ReadFile(file_, 1U << 20U);
+  const std::string url = "\"url\":\"http://127.0.0.1:1\"";
+  text->insert(text->find(url) + url.size(),
+               R"(,"contract":"packhorse-ingest@1.0","rollout":{"contract":"packhorse-ingest@1.1"})");
+  const std::size_t before = text->find(R"("contract":"packhorse-ingest@1",)");
+  if (before != std::string::npos) {
+    text->erase(before, std::string(R"("contract":"packhorse-ingest@1",)").size());
+  }
+  Stop();
+  test::WriteAll(file_, *text);
+  Start();
+  SendingFile file(*app_);
+  Cloud().Step(clock_.Mono());
+  clock_.Advance(1s);
+  file.Look(clock_.Mono(), false);
+  EXPECT_FALSE(Exists(path_)) << "it has not moved";
+  ASSERT_TRUE(Cloud().ChangeRollout(delivery::RolloutAction::kAdvance, clock_.Mono()));
+  ASSERT_TRUE(Cloud().ChangeRollout(delivery::RolloutAction::kPause, clock_.Mono()));
+  const delivery::Rollout::Kept kept = *Cloud().ToKeep().rollout;
+  file.Look(clock_.Mono(), false);
+  Stop();
+  Start();
+  Cloud().Step(clock_.Mono());
+  EXPECT_EQ(*Cloud().ToKeep().rollout, kept);
+}
+
 }  // namespace
 }  // namespace packhorse::daemon

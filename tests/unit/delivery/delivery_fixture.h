@@ -120,6 +120,7 @@ class DeliveryTest : public ::testing::Test {
     options.coding.clear();
     options.settings = settings_;
     options.outcomes = outcomes_;
+    options.rollout = rollout_;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     Result<std::unique_ptr<Destination>> made =
@@ -129,10 +130,10 @@ class DeliveryTest : public ::testing::Test {
     destination_ = *std::move(made);
   }
 
-  void Append(const std::string& payload, const std::string& stream = "telemetry") {
+  void Append(const std::string& payload, const std::string& stream = "telemetry", const std::string& device = "17") {
     RawMessage message;
     message.stream = *queue_->Stream(stream);
-    message.topic = "dev/17";
+    message.topic = "dev/" + device;
     message.payload = payload;
     message.received_at = clock_.Wall();
     message.boot_time = clock_.Boot();
@@ -212,6 +213,7 @@ class DeliveryTest : public ::testing::Test {
   bool live_first_ = false;
   bool keeps_order_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
+  std::optional<RolloutOptions> rollout_;
   std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Destination> destination_;
