@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/random.h"
 #include "bridge/leaving.h"
 #include "common/load.h"
 #include "health/log.h"
@@ -68,8 +69,10 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       notifier_(notifier),
       signals_(std::move(signals)),
       reloader_(BridgeOf(app), app.config_file, LoadConfiguration),
+      surroundings_(*app.queue, *app.destinations, app.config),
+      reconciler_(surroundings_, app.events, app.clock, RandomSeed()),
       tail_(app),
-      handlers_(app, reloader_, tail_),
+      handlers_(app, reloader_, reconciler_, tail_),
       watch_(app.events, app.clock, app.config.queue.path),
       clock_watch_(*app.queue, app.events, app.clock),
       gaps_(*app.queue, app.clock, [&app](const std::string& name) { return app.destinations->ContractOf(name); }),
@@ -78,7 +81,8 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       source_events_(*app.queue, *app.sessions, app.events, app.clock, app.config, gaps_),
       old_sessions_(*app.sources, app.config, app.events),
       event_file_(app),
-      sending_file_(app) {}
+      sending_file_(app),
+      reconcile_file_(app, reconciler_) {}
 
 Status Loop::Start() {
   auto server =
@@ -134,6 +138,9 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   for (bridge::DestinationUnit& unit : app_.destinations->units()) {
     next = std::min(next, unit.destination->Step(now));
   }
+  if (!stopping_) {
+    next = std::min(next, reconciler_.Step(now));
+  }
   next = std::min(next, handlers_.Serve(*server_, now));
   // Only when nothing is due at once: what it has no time for is shed.
   if (next > now && app_.observer->Observe()) {
@@ -172,6 +179,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   LookAtGrowth(condition, now);
   event_file_.Look(now, false);
   sending_file_.Look(now, false);
+  reconcile_file_.Look();
   if (stopping_) {
     return;
   }

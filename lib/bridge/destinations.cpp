@@ -133,6 +133,7 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";
+  options.reconciled = (*contract)->reconcile() != nullptr;
   options.backfill_share = destination.backfill_share;
   options.backfill_after = destination.backfill_after;
 

@@ -167,6 +167,7 @@ struct Destination {
   Retry retry;
   std::vector<limit::Window> limits;
   std::optional<limit::BudgetOptions> budget;
+  std::chrono::milliseconds reconcile_every{};  // 0: only when somebody asks
   std::vector<SendWindow> windows;
   Proxy proxy;
   std::string bind;          // address or interface

@@ -15,12 +15,6 @@ constexpr std::chrono::seconds kLookAtSecrets = 10s;
 // Clouds that check times take five minutes of difference, most of them.
 constexpr std::chrono::minutes kClockTolerance{5};
 
-// The host as in the header Host.
-std::string_view HostOf(const UrlParts& url) {
-  const std::string_view standard = url.lead == "https://" ? ":443" : ":80";
-  return url.host.ends_with(standard) ? url.host.substr(0, url.host.size() - standard.size()) : url.host;
-}
-
 }  // namespace
 
 MonoTime DestinationImpl::StepAuthorization(MonoTime now) {
@@ -83,19 +77,13 @@ void DestinationImpl::OnTokenReply(const upload::Response& response) {
 
 // The bytes that are sent, with all headers. The batch itself has no secret in it.
 Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTime now) {
-  const UrlParts url = SplitUrl(options_.endpoint.base_url);
-  const std::string& method = ContractOf(active.batch).method();
   auth::OutgoingRequest request;
-  request.method = method;
-  request.host = HostOf(url);
-  request.base_path = url.path;
+  request.method = ContractOf(active.batch).method();
   request.target = active.batch.path;
   request.headers = Headers(active.batch);
   request.body = active.batch.body;
   request.batch_id = active.batch.idempotency_key;
-  Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
-  RETURN_IF_ERROR(made);
-  return upload::Request{method, std::move(made->target), std::move(made->headers), active.batch.body};
+  return Authorize(*authorizer_, options_.endpoint, std::move(request), deps_.clock.Wall(), now);
 }
 
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {

@@ -19,6 +19,8 @@
 #include "delivery/drain_rate.h"
 #include "delivery/evidence.h"
 #include "delivery/first_contact.h"
+#include "delivery/id_hashes.h"
+#include "delivery/inquirer.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::delivery {
@@ -47,6 +49,7 @@ class DestinationImpl final : public Destination {
   void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
+  void Ask(Inquiry inquiry, MonoTime until, std::function<void(Result<upload::Response>)> done) override;
   DestinationStatus Snapshot(MonoTime now) const override;
   const Exchanges& exchanges() const override { return exchanges_; }
   void TakeOver(const Destination& predecessor) override;
@@ -55,9 +58,8 @@ class DestinationImpl final : public Destination {
 
  private:
   BuilderOptions OptionsOfBuilder();
+  void SplitAfterOutage();  // what it left becomes the backlog as soon as it is over
   // Each returns when it wants to be called again.
-  // What an outage left becomes the backlog as soon as it is over.
-  void SplitAfterOutage();
   MonoTime PrepareLine(batch::Line at, MonoTime now);
   MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
   MonoTime SendInTurn(MonoTime now);
@@ -73,7 +75,6 @@ class DestinationImpl final : public Destination {
   void PrepareOther(batch::Line at, MonoTime now);
   // What else there is to try.
   void TellOfOthers(const Active& active, Attempt& attempt);
-  // Whether one more batch may be prepared before its turn.
   static bool MayProbe(const LineState& line);
 
   queue::LanePart PartOf(batch::Line at) const;
@@ -88,9 +89,8 @@ class DestinationImpl final : public Destination {
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
   std::size_t PeekMessages(const batch::Options& limits) const;
-  // Of an attempt that is no part of the search, when it is made; of one that is, once it has failed.
-  void CountAttempt(const Active& active, MonoTime now);
-  void CountSearch(const Active& active, MonoTime now);
+  void CountAttempt(const Active& active, MonoTime now);  // no part of the search: when it is made
+  void CountSearch(const Active& active, MonoTime now);   // of the search: once it has failed
   bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch);
@@ -143,8 +143,6 @@ class DestinationImpl final : public Destination {
   void OnPartial(const ActivePtr& active, Answer answer);
   void OnThrottled(const ActivePtr& active, const Answer& answer);
   void CountUnknown(Active& active);
-  struct Shares;
-  static Shares Sort(const Active& active, const outcome::Verdict& verdict);
   bool NameRefused(Active& active, const queue::Member& member, const std::string& words, const Answer& answer,
                    queue::Settlement& settlement);
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
@@ -185,7 +183,6 @@ class DestinationImpl final : public Destination {
   void OnSettled(const ActivePtr& active, const std::vector<ActivePtr>& successors,
                  const Result<std::vector<queue::BatchId>>& ids);
   queue::Settlement SettlementOf(const Active& active, const Answer& answer) const;
-  // One place for what is said of refused records, however they were refused.
   void TellOf(const Active& active, const queue::Settlement& settlement);
   void Tell(health::EventName name, std::string message);
   void Over(health::EventName name);
@@ -242,6 +239,8 @@ class DestinationImpl final : public Destination {
   std::string last_error_;
   Exchanges exchanges_;
   Deprecation deprecation_;
+  IdHashes id_hashes_;
+  Inquirer inquirer_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -32,6 +32,34 @@ std::string KindOf(const upload::Response& response) {
                                                       : std::string(upload::Name(response.transport));
 }
 
+// What a reply says of each record of a batch.
+struct Shares {
+  std::vector<queue::Member> again;
+  std::vector<std::pair<queue::Member, std::string>> rejected;  // one record each, and the words
+  std::uint32_t delivered = 0;
+};
+
+Shares Sort(const Active& active, const outcome::Verdict& verdict) {
+  Shares shares;
+  std::size_t index = 0;
+  for (const queue::Member& member : active.batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
+      queue::Member one = member;
+      one.first_record = member.first_record + i;
+      one.records = 1;
+      const outcome::RecordResult& result = verdict.records.at(index);
+      if (result.verdict == RecordVerdict::kRejected) {
+        shares.rejected.emplace_back(one, result.detail);
+      } else if (result.verdict == RecordVerdict::kRetry) {
+        AppendMember(one, shares.again);
+      } else {
+        ++shares.delivered;
+      }
+    }
+  }
+  return shares;
+}
+
 }  // namespace
 
 void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response response) {
@@ -219,34 +247,6 @@ void DestinationImpl::TellOfContradiction(const std::optional<std::string>& reco
              " was refused while other records were accepted, and is accepted now: from here on a record is only given "
              "up after so many refusals that chance does not explain them");
   }
-}
-
-// What a reply says of each record of a batch.
-struct DestinationImpl::Shares {
-  std::vector<queue::Member> again;
-  std::vector<std::pair<queue::Member, std::string>> rejected;  // one record each, and the words
-  std::uint32_t delivered = 0;
-};
-
-DestinationImpl::Shares DestinationImpl::Sort(const Active& active, const outcome::Verdict& verdict) {
-  Shares shares;
-  std::size_t index = 0;
-  for (const queue::Member& member : active.batch.members) {
-    for (std::uint32_t i = 0; i < member.records; ++i, ++index) {
-      queue::Member one = member;
-      one.first_record = member.first_record + i;
-      one.records = 1;
-      const outcome::RecordResult& result = verdict.records.at(index);
-      if (result.verdict == RecordVerdict::kRejected) {
-        shares.rejected.emplace_back(one, result.detail);
-      } else if (result.verdict == RecordVerdict::kRetry) {
-        AppendMember(one, shares.again);
-      } else {
-        ++shares.delivered;
-      }
-    }
-  }
-  return shares;
 }
 
 void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {

@@ -46,6 +46,8 @@ class CompiledContract final : public CloudContract {
   Headers RequestHeaders(const BatchHeader& header) const override;
   Result<std::vector<std::string>> Items(std::string_view items) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
+  const ReconcileRules* reconcile() const override { return d_.reconcile ? &d_.reconcile->rules : nullptr; }
+  ReconcileRequest RenderReconcile(const ReconcileQuestion& question) const override;
 
   // Whether paths and headers can be made of the settings that there are.
   Status Check() const;
@@ -61,7 +63,14 @@ class CompiledContract final : public CloudContract {
     std::size_t end = 0;
   };
 
-  std::string Path(Renderer& renderer) const;
+  using Query = std::vector<std::pair<Text, Text>>;
+  using HeaderTexts = std::vector<std::pair<std::string, Text>>;
+  // `of`: what of the contract, for messages.
+  Status CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers, const Scope& scope,
+                     const std::string& of) const;
+  static std::string Path(const Text& path, const Query& query, Renderer& renderer);
+  // False and a fault of `renderer`: the header cannot be written. Nothing where its value is missing.
+  static bool AddHeader(const std::string& name, const Text& value, Renderer& renderer, Headers& headers);
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
   void AppendGroups(std::string& out, Request& request) const;
@@ -235,11 +244,11 @@ std::string CompiledContract::Body(Request& request) const {
   return out;
 }
 
-std::string CompiledContract::Path(Renderer& renderer) const {
+std::string CompiledContract::Path(const Text& written, const Query& query, Renderer& renderer) {
   std::string path;
-  renderer.Write(d_.path, path, AppendPath);
+  renderer.Write(written, path, AppendPath);
   char separator = path.find('?') == std::string::npos ? '?' : '&';
-  for (const auto& [name, value] : d_.query) {
+  for (const auto& [name, value] : query) {
     std::string pair;
     renderer.Write(name, pair, AppendQuery);
     pair += '=';
@@ -270,7 +279,7 @@ Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<cons
   scope.items = request.items;
   scope.slots = request.slots;
   Renderer renderer(d_, settings_, scope);
-  rendered.path = Path(renderer);
+  rendered.path = Path(d_.path, d_.query, renderer);
   if (d_.content_type) {
     renderer.Write(*d_.content_type, rendered.content_type, AppendHeader);
   }
@@ -285,16 +294,35 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
   Headers headers;
   for (const auto& [name, value] : d_.headers) {
     Renderer renderer(d_, settings_, scope);
-    std::string text;
-    const Placeholder* alone = value.alone();
-    if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
-      continue;
-    }
-    if (renderer.Write(value, text, AppendHeader)) {
-      headers.emplace_back(name, std::move(text));
-    }
+    AddHeader(name, value, renderer, headers);
   }
   return headers;
+}
+
+bool CompiledContract::AddHeader(const std::string& name, const Text& value, Renderer& renderer, Headers& headers) {
+  const Placeholder* alone = value.alone();
+  if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
+    return true;
+  }
+  std::string text;
+  if (!renderer.Write(value, text, AppendHeader)) {
+    return false;
+  }
+  headers.emplace_back(name, std::move(text));
+  return true;
+}
+
+ReconcileRequest CompiledContract::RenderReconcile(const ReconcileQuestion& question) const {
+  Scope scope;
+  scope.batch = &question.gateway;
+  scope.question = &question;
+  Renderer path(d_, settings_, scope);
+  ReconcileRequest request{Path(d_.reconcile->path, d_.reconcile->query, path), {}};
+  for (const auto& [name, value] : d_.reconcile->headers) {
+    Renderer renderer(d_, settings_, scope);
+    AddHeader(name, value, renderer, request.headers);
+  }
+  return request;
 }
 
 Result<std::vector<std::string>> CompiledContract::Items(std::string_view items) const {
@@ -321,35 +349,43 @@ std::uint64_t CompiledContract::EnvelopeBytes(const BatchHeader& header) const {
   return Body(request).size() + per_item * d_.accepts.max_items;
 }
 
-Status CompiledContract::Check() const {
-  BatchHeader header;
-  header.batch_id = "b";
-  header.gateway_id = "g";
-  const std::vector<Datum> slots(d_.slots.size(), Datum(std::string_view("x")));
-  Scope scope;
-  scope.batch = &header;
-  scope.slots = slots;
-  const auto bad = [&](const std::string& where, const Renderer& renderer) {
-    return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + ": " + renderer.fault()};
+Status CompiledContract::CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers,
+                                     const Scope& scope, const std::string& of) const {
+  const auto bad = [&](const std::string& where, const std::string& fault) {
+    return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + of + fault};
   };
-  Renderer path(d_, settings_, scope);
-  const std::string target = Path(path);
-  if (!path.fault().empty()) {
-    return bad("the path", path);
+  Renderer renderer(d_, settings_, scope);
+  const std::string target = Path(path, query, renderer);
+  if (!renderer.fault().empty()) {
+    return bad("the path", ": " + renderer.fault());
   }
   if (target.empty() || target.front() != '/') {
-    return Error{ErrorCode::kInvalidArgument, d_.contract + ": the path must start with '/'"};
+    return bad("the path", " must start with '/'");
   }
-  for (const auto& [name, value] : d_.headers) {
-    Renderer renderer(d_, settings_, scope);
-    std::string text;
-    const Placeholder* alone = value.alone();
-    const bool left_out = alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone));
-    if (!left_out && !renderer.Write(value, text, AppendHeader)) {
-      return bad("the header " + name, renderer);
+  for (const auto& [name, value] : headers) {
+    Renderer each(d_, settings_, scope);
+    Headers written;
+    if (!AddHeader(name, value, each, written)) {
+      return bad("the header " + name, ": " + each.fault());
     }
   }
   return {};
+}
+
+Status CompiledContract::Check() const {
+  ReconcileQuestion question;
+  question.gateway.batch_id = "b";
+  question.gateway.gateway_id = "g";
+  question.cursor = "c";
+  const std::vector<Datum> slots(d_.slots.size(), Datum(std::string_view("x")));
+  Scope scope;
+  scope.batch = &question.gateway;
+  scope.slots = slots;
+  RETURN_IF_ERROR(CheckTarget(d_.path, d_.query, d_.headers, scope, ""));
+  scope.question = &question;
+  return d_.reconcile
+             ? CheckTarget(d_.reconcile->path, d_.reconcile->query, d_.reconcile->headers, scope, " of \"reconcile\"")
+             : Status();
 }
 
 }  // namespace

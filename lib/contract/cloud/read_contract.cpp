@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "contract/cloud/first_form.h"
+#include "contract/cloud/read_reconcile.h"
 #include "contract/cloud/read_request.h"
 #include "contract/cloud/read_response.h"
 #include "document/check.h"
@@ -80,6 +81,9 @@ class Reader {
     }
     if (const Node& request = root_["request"]; request.usable() && request.kind == Node::Kind::kObject) {
       ReadRequest(request, declared_, d, problems_);
+    }
+    if (const Node& reconcile = root_["reconcile"]; reconcile.usable()) {
+      d.reconcile = ReadReconcile(reconcile, declared_, problems_);
     }
     d.slots = std::move(declared_.slots);
     d.deferred = std::move(declared_.deferred);
@@ -195,7 +199,11 @@ ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
     if (std::vector<document::Problem> found = problems.Take(); HasError(found)) {
       return {nullptr, std::move(found)};
     }
-    parsed = document::ParseDocument(first->text);
+    document::Document second = document::ParseDocument(first->text);
+    if (const Node* reconcile = parsed.root.Find("reconcile")) {
+      second.root.members.push_back({"reconcile", *reconcile});
+    }
+    parsed = std::move(second);
   }
   RemoveNotes(parsed.root, true);
   const document::Document schema = document::EmbeddedSchema("cloud-contract-2.schema.json");

@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
 inline constexpr unsigned kPossibleDuplicate = 1;
 inline constexpr unsigned kSetsAside = 2;  // the records that are set aside follow at the end
 inline constexpr unsigned kSkips = 4;      // the records that are skipped follow behind these
+inline constexpr unsigned kHashesIds = 8;  // what the ids of delivered records add to the ledger follows behind these
 // What of a suspect.
 enum class SuspectPart : std::uint8_t { kRetry, kEnd };
 

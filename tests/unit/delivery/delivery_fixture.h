@@ -115,6 +115,7 @@ class DeliveryTest : public ::testing::Test {
     options.coding.clear();
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
+    options.reconciled = reconciled_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(authorizer_),
                         Dependencies{*queue_, *queue_, uploader_, events_, clock_, streams_, nullptr});
@@ -198,6 +199,7 @@ class DeliveryTest : public ::testing::Test {
   std::chrono::milliseconds timeout_{30'000};
   bool live_first_ = false;
   bool keeps_order_ = false;
+  bool reconciled_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
   std::unique_ptr<auth::Authorizer> authorizer_;
   std::unique_ptr<queue::Queue> queue_;
