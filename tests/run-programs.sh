@@ -36,7 +36,7 @@ report() {
   printf -- '--- %s: %s\n' "$name" "$end"
 }
 export -f run report
-export limit=600 failure=': Failure$|FAILED  \]|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY|terminate called'
+export limit=900 failure=': Failure$|FAILED  \]|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY|terminate called'
 
 # The longest first, so that nothing waits for them alone at the end. One more than there are processors: some mostly wait.
 {

@@ -47,12 +47,20 @@ class DestinationCheck {
     if (const auto coding = config::CodingOf(destination_, (*found)->codings()); !coding) {
       Add("/compression", destination_.compression, coding.error().message, Join((*found)->codings()) + ", auto");
     }
+    if (destination_.order == "live_first" && (*found)->accepts().order == contract::Order::kTime) {
+      Add("/order", destination_.order,
+          "the contract " + (*found)->name() +
+              " needs records in the order of their time, and the backlog of an outage " +
+              "comes behind newer ones: an API without room for that refuses it",
+          "\"order\": \"fifo\"", "", document::Problem::Severity::kWarning);
+    }
   }
 
  private:
   void Add(const std::string& below, const std::string& value, std::string message, std::string allowed,
-           std::string suggestion = "") {
+           std::string suggestion = "", document::Problem::Severity severity = document::Problem::Severity::kError) {
     document::Problem problem;
+    problem.severity = severity;
     problem.file = file_;
     problem.path = path_ + below;
     problem.value = value;

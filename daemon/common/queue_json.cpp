@@ -207,6 +207,10 @@ std::string LedgerJson(const queue::Ledger& ledger, const std::vector<std::strin
     for (const auto& [reason, count] : row.drop_reasons) {
       entry["drop_reasons"][reason] = count;
     }
+    entry["skip_reasons"] = Json::object();
+    for (const auto& [reason, count] : row.skip_reasons) {
+      entry["skip_reasons"][reason] = count;
+    }
     json["rows"].push_back(std::move(entry));
   }
   return Dump(json);

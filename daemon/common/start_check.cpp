@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "config/auth_options.h"
+#include "contract/cloud_contract.h"
 #include "control/socket.h"
 #include "document/problems.h"
 #include "queue/recovery/start_obstacle.h"
@@ -71,12 +72,21 @@ class StartCheck {
   }
 
   void CheckCredentials(const std::string& path, const config::Destination& destination) {
+    const auto contract = contract::FindCloudContract(destination.contract, config::PlainSettings(destination));
+    if (!contract) {
+      return;  // the problems have it
+    }
+    const auto options = config::AuthOptions(loaded_.config.gateway, destination, **contract);
+    if (!options) {
+      Add(path, options.error().message);
+      return;
+    }
     for (const auto& [name, secret] : destination.auth.secrets) {
       if (!CanBeRead(secret) || (secret.next && !CanBeRead(*secret.next))) {
         return;
       }
     }
-    if (const auto made = auth::Authorizer::Make(config::AuthOptions(destination)); !made) {
+    if (const auto made = auth::Authorizer::Make(*options); !made) {
       Add(path, made.error().message);
     }
   }

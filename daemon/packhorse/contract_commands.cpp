@@ -32,13 +32,15 @@ JsonOut Described(const std::vector<document::Problem>& problems) {
 }
 
 std::string SettingText(const contract::SettingRule& rule) {
-  return rule.name + (rule.secret ? " (secret)" : "") + (rule.required ? "" : " (optional)");
+  return rule.name + (rule.table ? " (table)" : "") + (rule.secret ? " (secret)" : "") +
+         (rule.required ? "" : " (optional)");
 }
 
 JsonOut SettingsJson(const contract::CloudDefinition& definition) {
   JsonOut settings = JsonOut::array();
   for (const contract::SettingRule& rule : SettingsOf(definition)) {
-    settings.push_back({{"name", rule.name}, {"required", rule.required}, {"secret", rule.secret}});
+    settings.push_back(
+        {{"name", rule.name}, {"required", rule.required}, {"secret", rule.secret}, {"table", rule.table}});
   }
   return settings;
 }
@@ -55,11 +57,11 @@ Result<std::shared_ptr<const contract::CloudContract>> ForSample(const ContractS
                                                                  const tryout::Sample& sample) {
   contract::SettingValues values(sample.settings);
   for (const contract::SettingRule& rule : SettingsOf(*source.definition)) {
-    if (rule.secret) {
+    if (rule.secret && !rule.table) {
       values.erase(rule.name);  // filled in when the request is compared
     }
   }
-  return contract::MakeCloudContract(source.definition, values);
+  return contract::MakeCloudContract(source.definition, values, source.tables);
 }
 
 SampleResult RunOne(const ContractSource& source, const tryout::SampleRead& read) {
@@ -170,8 +172,9 @@ void PrintContract(const ContractSource& source, const contract::CloudContract& 
   PrintOut(Style::Detect().Title(source.name) + (definition.title.empty() ? "" : ": " + Printable(definition.title)));
   PrintOut(Field("about", Printable(definition.description)) +
            Field("file", source.file.empty() ? "of the program" : Printable(source.file)) +
-           Field("settings", settings.empty() ? "none" : Join(settings)) + Field("method", made.method()) +
-           Field("codings", Join(made.codings())) +
+           Field("settings", settings.empty() ? "none" : Join(settings)) +
+           Field("auth", definition.auth.scheme.empty() ? "as the destination says" : definition.auth.scheme) +
+           Field("method", made.method()) + Field("codings", Join(made.codings())) +
            Field("takes", Grouped(made.accepts().max_items) + " items or " + FormatBytes(made.accepts().max_bytes) +
                               " per request") +
            Field("limits", limits.empty() ? "none" : Join(limits)) +
@@ -245,7 +248,9 @@ int TestContract(const Globals& globals, const std::string& file_or_name) {
     }
     return kExitProblem;
   }
-  const auto samples = tryout::ReadSamples(tryout::SampleFolderOf(source->file));
+  const Result<std::vector<tryout::SampleRead>> samples =
+      source->file.empty() ? tryout::ShippedSamples(source->name)
+                           : tryout::ReadSamples(tryout::SampleFolderOf(source->file));
   if (!samples) {
     return Report(globals, samples.error(), false);
   }

@@ -27,6 +27,7 @@ Result<ContractSource> ReadSource(const std::string& file) {
   source.text = *std::move(text);
   source.definition = std::move(read.definition);
   source.problems = std::move(read.problems);
+  source.tables = contract::LoadLookupTables(FolderOf(file) + "/tables", {}, contract::kMaxFolderBytes).tables;
   source.name = source.definition == nullptr ? "" : source.definition->contract;
   return source;
 }
@@ -43,7 +44,7 @@ Result<ContractSource> FindContract(const Globals& globals, const std::string& f
   }
   const contract::CloudLibrary::Loaded all = AllContracts(globals);
   if (const contract::CloudLibrary::Entry* entry = all.library->Find(file_or_name)) {
-    return ContractSource{entry->name, entry->file, entry->text, entry->definition, {}};
+    return ContractSource{entry->name, entry->file, entry->text, entry->definition, {}, all.library->tables()};
   }
   const std::string file = daemon::ContractFolderOf(ConfigFile(globals)) + "/" + file_or_name + ".json";
   if (file_or_name.find('@') != std::string::npos && Exists(file)) {  // broken, or else it were among them
@@ -64,14 +65,14 @@ std::vector<contract::SettingRule> SettingsOf(const contract::CloudDefinition& d
 Result<std::shared_ptr<const contract::CloudContract>> MakeWithExamples(const ContractSource& source) {
   contract::SettingValues values;
   for (const contract::SettingRule& rule : SettingsOf(*source.definition)) {
-    if (rule.required && !rule.secret) {
+    if (rule.required && (rule.table || !rule.secret)) {
       std::string example = rule.name;
       std::transform(example.begin(), example.end(), example.begin(),
                      [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-      values[rule.name] = std::move(example);
+      values[rule.name] = rule.table ? "{\"*\":\"" + example + "\"}" : example;
     }
   }
-  return contract::MakeCloudContract(source.definition, values);
+  return contract::MakeCloudContract(source.definition, values, source.tables);
 }
 
 bool PrintProblems(const std::vector<document::Problem>& problems) {

@@ -20,6 +20,7 @@ struct ContractSource {
   std::string text;
   std::shared_ptr<const contract::CloudDefinition> definition;  // null: it is broken
   std::vector<document::Problem> problems;
+  contract::LookupTables tables;  // those beside it
 };
 
 // A word with a '/' or that ends in .json is a file. kNotFound lists the names that exist.

@@ -7,13 +7,17 @@
 #include <optional>
 #include <utility>
 
+#include "auth/authorizer.h"
 #include "base/encode.h"
 #include "base/mask.h"
 #include "base/secret_mark.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "common/load.h"
+#include "config/auth_options.h"
 #include "contract/cloud/compiled_contract.h"
 #include "contract/cloud/definition.h"
+#include "contract/sent_order.h"
 #include "packhorse/ask.h"
 #include "packhorse/contract_source.h"
 #include "packhorse/format.h"
@@ -33,6 +37,8 @@ struct Target {
   std::string url;  // without a slash at the end; empty: not known
   contract::BatchHeader header;
   std::shared_ptr<const contract::CloudContract> contract;
+  auth::AuthOptions auth;
+  std::string auth_problem;  // why it cannot be shown; empty: it can
 };
 
 // What is left of a message that is rendered.
@@ -66,7 +72,7 @@ Status AddSettings(const std::vector<std::string>& words, const contract::CloudD
     values[word.substr(0, equals)] = word.substr(equals + 1);
   }
   for (const contract::SettingRule& rule : SettingsOf(definition)) {
-    if (rule.secret) {
+    if (rule.secret && !rule.table) {
       values.erase(rule.name);
     }
   }
@@ -84,6 +90,31 @@ contract::SettingValues KnownSettings(const config::Destination& destination,
     }
   }
   return values;
+}
+
+// Whether `name` (name@major.minor) is what a destination with this contract may use.
+bool IsContractOf(const config::Destination& destination, const std::string& name) {
+  return name == destination.contract || name.starts_with(destination.contract + ".");
+}
+
+// What the destination says. Without one, or for another contract than its own, what the contract asks for, as if its
+// secrets were given.
+Result<auth::AuthOptions> AuthOf(const config::Config* config, const config::Destination* destination,
+                                 const Target& target) {
+  if (destination != nullptr && IsContractOf(*destination, target.contract->name())) {
+    return config::AuthOptions(config->gateway, *destination, *target.contract);
+  }
+  auth::AuthOptions options;
+  const contract::RequestAuth said = target.contract->Auth(target.header);
+  RETURN_IF_ERROR(auth::AddFromContract(said.scheme, said.parameters, options));
+  if (const auth::SchemeEntry* entry = auth::FindScheme(said.scheme)) {
+    for (const auth::SchemeKey& key : entry->keys) {
+      if (key.secret && key.required) {
+        options.secrets.emplace(key.name, auth::SecretPlace());
+      }
+    }
+  }
+  return options;
 }
 
 Result<Target> MakeTarget(const Globals& globals, const RenderOptions& options, const config::Config* config) {
@@ -113,9 +144,16 @@ Result<Target> MakeTarget(const Globals& globals, const RenderOptions& options, 
     values = KnownSettings(*destination, *source->definition);
   }
   RETURN_IF_ERROR(AddSettings(options.settings, *source->definition, values));
-  auto made = contract::MakeCloudContract(source->definition, values);
+  auto made = contract::MakeCloudContract(source->definition, values, source->tables);
   RETURN_IF_ERROR(made);
   target.contract = *std::move(made);
+  const Result<auth::AuthOptions> auth = AuthOf(config, destination, target);
+  const Result<auth::OutgoingRequest> shown = auth ? auth::ShowAuthorized(*auth, {}) : auth.error();
+  if (shown) {
+    target.auth = *auth;
+  } else {
+    target.auth_problem = "authentication is left out: " + shown.error().message;
+  }
   return target;
 }
 
@@ -205,6 +243,7 @@ Result<std::vector<Written>> RenderMessage(const Globals& globals, const RenderO
   }
   for (const CanonicalRecord& record : decoded.records) {
     written.push_back({record.record_id, target.contract->RenderRecord(record)});
+    written.back().record.time = target.contract->TimeOf(record).value_or(record.server_received_at);
   }
   return written;
 }
@@ -218,6 +257,7 @@ std::string FateText(const Written& written) {
     case RenderedRecord::Fate::kDeadLetter:
       return written.record_id + ": cannot be written and goes to the dead letters (" + why + ")";
     case RenderedRecord::Fate::kWait:
+    case RenderedRecord::Fate::kHeld:
       return written.record_id + ": cannot be written and waits for a changed contract (" + why + ")";
     case RenderedRecord::Fate::kItems:
       break;
@@ -234,15 +274,27 @@ Shown MakeRequest(const Target& target, const std::string& part, const std::vect
     records.push_back(each.record);
     shown.records.push_back(each.record_id);
   }
+  const std::vector<std::uint32_t> order = contract::SentOrder(target.contract->accepts(), records);
+  records = contract::AsSent<RenderedRecord>(order, std::move(records));
+  shown.records = contract::AsSent(order, std::move(shown.records));
   const contract::Rendered rendered = target.contract->RenderBatch(header, records);
   shown.method = target.contract->method();
-  shown.url = target.url + MaskSecrets(MaskSecretMarks(rendered.path));
+  const UrlParts url = SplitUrl(target.url);
+  auth::OutgoingRequest request;
+  request.host = HostHeader(url);
+  request.target = MaskSecrets(MaskSecretMarks(rendered.path));
   if (!rendered.content_type.empty()) {
-    shown.headers.emplace_back("Content-Type", rendered.content_type);
+    request.headers.emplace_back("Content-Type", rendered.content_type);
   }
   for (const auto& [name, value] : target.contract->RequestHeaders(header)) {
-    shown.headers.emplace_back(name, MaskSecrets(MaskSecretMarks(value)));
+    request.headers.emplace_back(name, MaskSecrets(MaskSecretMarks(value)));
   }
+  Result<auth::OutgoingRequest> authorized = auth::ShowAuthorized(target.auth, request);
+  if (authorized) {
+    request = *std::move(authorized);
+  }
+  shown.url = target.url + request.target;
+  shown.headers = std::move(request.headers);
   shown.body = rendered.body;
   return shown;
 }
@@ -337,6 +389,9 @@ int Render(const Globals& globals, const RenderOptions& options, std::istream& i
   }
   std::vector<Written> sent;
   std::vector<std::string> remarks;
+  if (!target->auth_problem.empty()) {
+    remarks.push_back(target->auth_problem);
+  }
   Sequence number = 0;
   for (Message& message : *messages) {
     std::string remark;

@@ -115,9 +115,12 @@ std::string LedgerText(const std::string& json, const Style& style) {
   add("total", "", ledger["total"]);
   text += table.Text(style);
   for (const JsonView& row : ledger["rows"].Items()) {
-    for (const auto& [reason, count] : row["drop_reasons"].Members()) {
-      text += "    " + row["stream"].Shown() + " to " + row["destination"].Shown() + ": dropped " +
-              Grouped(count.Count()) + " (" + Printable(reason) + ")\n";
+    for (const auto& [outcome, reasons] :
+         {std::pair("dropped", "drop_reasons"), std::pair("skipped", "skip_reasons")}) {
+      for (const auto& [reason, count] : row[reasons].Members()) {
+        text += "    " + row["stream"].Shown() + " to " + row["destination"].Shown() + ": " + outcome + " " +
+                Grouped(count.Count()) + (reason.empty() ? "" : " (" + Printable(reason) + ")") + "\n";
+      }
     }
   }
   for (const JsonView& row : ledger["rows"].Items()) {

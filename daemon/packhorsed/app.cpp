@@ -41,7 +41,7 @@ Status MakeDestinations(App& app) {
   RETURN_IF_ERROR(destinations.BindStreams(app.config));
   destinations.SetSharedLimits({}, app.config);
   for (const config::Destination& destination : app.config.destinations) {
-    auto authorizer = bridge::MakeAuthorizer(destination);
+    auto authorizer = bridge::MakeAuthorizer(app.config.gateway, destination, *contract::CloudContracts());
     if (!authorizer) {
       // Only the unit gives a credential: no later try finds one that it does not.
       const auto& secrets = destination.auth.secrets;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "bridge/expiring.h"
 #include "bridge/leaving.h"
 #include "common/load.h"
 #include "health/log.h"
@@ -24,6 +25,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kCheckInterval{1};
+constexpr std::chrono::minutes kExpiryInterval{10};
 // The unit starts the daemon again.
 constexpr int kExitDamaged = 74;          // EX_IOERR
 constexpr int kExitReceivesNothing = 70;  // EX_SOFTWARE
@@ -177,6 +179,10 @@ void Loop::CheckEverySecond(MonoTime now) {
   }
   watch_.Check(condition);
   LookAtGrowth(condition, now);
+  if (now >= next_expiry_look_) {
+    next_expiry_look_ = now + kExpiryInterval;
+    monitor::FollowExpiries(bridge::FindExpiring(app_.config, *app_.destinations, now), app_.events, app_.clock.Wall());
+  }
   event_file_.Look(now, false);
   sending_file_.Look(now, false);
   reconcile_file_.Look();

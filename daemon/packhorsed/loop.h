@@ -82,6 +82,7 @@ class Loop {
   ReconcileFile reconcile_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
+  MonoTime next_expiry_look_{};
   bool sources_blocked_ = false;  // off their brokers, as of the last check
   bool reload_asked_ = false;     // by SIGHUP
   bool stopping_ = false;

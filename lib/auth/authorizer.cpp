@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "auth/expiry.h"
+#include "base/mask.h"
 #include "base/secret_mark.h"
 
 namespace packhorse::auth {
@@ -11,8 +13,12 @@ namespace {
 // Secrets of the scheme and of settings are one key; a setting may be called like a secret of the scheme.
 constexpr std::string_view kSettings = "settings.";
 
+std::string_view NameOf(const AuthOptions& options) {
+  return options.scheme.empty() ? std::string_view("none") : std::string_view(options.scheme);
+}
+
 Error Bad(const AuthOptions& options, std::string message) {
-  return {ErrorCode::kInvalidArgument, "auth '" + options.scheme + "': " + std::move(message)};
+  return {ErrorCode::kInvalidArgument, "auth '" + std::string(NameOf(options)) + "': " + std::move(message)};
 }
 
 const SchemeKey* FindKey(const SchemeEntry& entry, std::string_view name, bool secret) {
@@ -42,17 +48,26 @@ Status CheckNames(const SchemeEntry& entry, const AuthOptions& options) {
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Authorizer>> Authorizer::Make(const AuthOptions& options) {
-  const SchemeEntry* entry = FindScheme(options.scheme);
+Result<std::unique_ptr<Scheme>> MakeScheme(const AuthOptions& options) {
+  const SchemeEntry* entry = FindScheme(NameOf(options));
   if (entry == nullptr) {
     return Bad(options, "there is no such kind of authentication");
   }
   RETURN_IF_ERROR(CheckNames(*entry, options));
-  Result<std::unique_ptr<Scheme>> scheme = entry->make(options.parameters);
+  return entry->make(options.parameters);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Authorizer>> Authorizer::Make(const AuthOptions& options) {
+  Result<std::unique_ptr<Scheme>> scheme = MakeScheme(options);
   RETURN_IF_ERROR(scheme);
   SecretPlaces places = options.secrets;
+  for (auto& [name, place] : places) {
+    const bool document = FindKey(*FindScheme(NameOf(options)), name, true)->document;
+    place.current.document = document;
+    place.next.document = document;
+  }
   for (const auto& [name, place] : options.settings) {
     places.emplace(std::string(kSettings) + name, place);
   }
@@ -67,11 +82,14 @@ Result<std::unique_ptr<Authorizer>> Authorizer::Make(const AuthOptions& options)
 }
 
 Status AddFromContract(std::string_view scheme, const Parameters& parameters, AuthOptions& options) {
-  if (options.scheme == "none") {
+  if (scheme.empty()) {
+    return {};
+  }
+  if (options.scheme.empty()) {
     options.scheme = scheme;
   }
   if (options.scheme != scheme) {
-    return Bad(options, "the contract wants '" + std::string(scheme) + "'");
+    return Bad(options, "the contract wants '" + std::string(scheme) + "'; \"type\" may be left out");
   }
   for (const auto& [name, text] : parameters) {
     options.parameters.try_emplace(name, text);
@@ -79,20 +97,43 @@ Status AddFromContract(std::string_view scheme, const Parameters& parameters, Au
   return {};
 }
 
-Result<std::string> Authorizer::Fill(std::string_view text) const {
+Result<OutgoingRequest> ShowAuthorized(const AuthOptions& options, OutgoingRequest request) {
+  const Result<std::unique_ptr<Scheme>> scheme = MakeScheme(options);
+  RETURN_IF_ERROR(scheme);
+  (*scheme)->Show(request, options.secrets);
+  return request;
+}
+
+std::vector<std::pair<std::string, WallTime>> Authorizer::Ends() const {
+  std::vector<std::pair<std::string, WallTime>> ends;
+  for (const std::string& name : secrets_.Names()) {
+    if (const std::optional<WallTime> end = TokenEnds(*secrets_.Value(name))) {
+      ends.emplace_back(name, *end);
+    }
+  }
+  return ends;
+}
+
+Result<std::string> Authorizer::Fill(std::string_view text, const OutgoingRequest& request) const {
   if (!HasSecretMark(text)) {
     return std::string(text);
   }
-  return FillSecrets(
-      text, [this](std::string_view name) { return secrets_.Value(std::string(kSettings) + std::string(name)); });
+  return FillSecrets(text, [&](std::string_view name) {
+    const std::string* own = secrets_.Value(std::string(kSettings) + std::string(name));
+    const std::string* value = own == nullptr && request.entry ? request.entry(name) : own;
+    if (value != nullptr && value != own) {
+      RememberEntry(*value);
+    }
+    return value;
+  });
 }
 
 Result<Authorization> Authorizer::Authorize(OutgoingRequest request, WallTime wall, MonoTime now) {
-  Result<std::string> target = Fill(request.target);
+  Result<std::string> target = Fill(request.target, request);
   RETURN_IF_ERROR(target);
   request.target = std::move(target).value();
   for (auto& [name, value] : request.headers) {
-    Result<std::string> filled = Fill(value);
+    Result<std::string> filled = Fill(value, request);
     RETURN_IF_ERROR(filled);
     value = std::move(filled).value();
   }

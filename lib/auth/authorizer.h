@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "auth/rotating_secrets.h"
 #include "auth/scheme.h"
@@ -16,15 +18,20 @@ namespace packhorse::auth {
 // How a destination's requests are authenticated. A contract may give the scheme and its parameters, the configuration
 // gives the rest; names are those of Schemes().
 struct AuthOptions {
-  std::string scheme = "none";
+  std::string scheme;  // empty: as the contract says, else none
   Parameters parameters;
   SecretPlaces secrets;   // of the scheme
   SecretPlaces settings;  // secret settings of the contract: what its marks stand for (base/secret_mark.h)
 };
 
-// Adds what a contract says of authentication: its scheme where the configuration names none, and parameters that the
-// configuration leaves out. kInvalidArgument: the configuration names another scheme.
+// Adds what a contract says of authentication: its scheme where the configuration leaves it out, and parameters that
+// the configuration leaves out. An empty scheme: it says nothing. kInvalidArgument: the configuration names another
+// one.
 Status AddFromContract(std::string_view scheme, const Parameters& parameters, AuthOptions& options);
+
+// `request` with what authentication adds, for people: with kHidden for what is secret or made for each attempt. Reads
+// no secret. Errors as those of Authorizer::Make().
+Result<OutgoingRequest> ShowAuthorized(const AuthOptions& options, OutgoingRequest request);
 
 // A request as it may be sent.
 struct Authorization {
@@ -50,7 +57,9 @@ class Authorizer {
 
   // The request for a token that is due: there is none, it expires within five minutes, or it belongs to an older
   // secret. It counts as in flight until OnToken().
-  std::optional<TokenRequest> NextTokenRequest(MonoTime now) { return scheme_->NextTokenRequest(secrets_, now); }
+  std::optional<TokenRequest> NextTokenRequest(WallTime wall, MonoTime now) {
+    return scheme_->NextTokenRequest(secrets_, wall, now);
+  }
   // When that is due; none: never, or it is in flight.
   std::optional<MonoTime> NextTokenAt() const { return scheme_->NextTokenAt(secrets_); }
   // The reply; status 0: none came, and `body` says why. An error says why there is no token. It is no failure of what
@@ -70,13 +79,15 @@ class Authorizer {
   // Reads the secrets again: see RotatingSecrets.
   Result<bool> Refresh() { return secrets_.Refresh(); }
   bool has_secrets() const { return !secrets_.empty(); }
+  // When secrets in use end that say so themselves (auth/expiry.h), by name; those of settings are "settings.NAME".
+  std::vector<std::pair<std::string, WallTime>> Ends() const;
   // Whether it is worth it: a file looks different. Costs a stat() a file.
   bool SourcesChanged() const { return secrets_.SourcesChanged(); }
 
  private:
   Authorizer(std::unique_ptr<Scheme> scheme, RotatingSecrets secrets)
       : scheme_(std::move(scheme)), secrets_(std::move(secrets)) {}
-  Result<std::string> Fill(std::string_view text) const;
+  Result<std::string> Fill(std::string_view text, const OutgoingRequest& request) const;
 
   std::unique_ptr<Scheme> scheme_;
   RotatingSecrets secrets_;

@@ -37,14 +37,23 @@ class AzureSas final : public Scheme {
     request.headers.emplace_back("Authorization", token_.Reveal());
     return {};
   }
+  void Show(OutgoingRequest& request, const SecretPlaces&) const override {
+    const std::string hidden = kHidden;
+    request.headers.emplace_back("Authorization", "SharedAccessSignature sr=" + Resource(request.host) +
+                                                      "&sig=" + hidden + "&se=" + hidden +
+                                                      (policy_.empty() ? "" : "&skn=" + PercentEncode(policy_)));
+  }
 
  private:
-  std::string TokenFor(std::string_view host, const std::string& key) const {
+  std::string Resource(std::string_view host) const {
     std::string resource = resource_;
     if (const std::size_t at = resource.find(kHost); at != std::string::npos) {
       resource.replace(at, kHost.size(), host);
     }
-    const std::string encoded = PercentEncode(resource);
+    return PercentEncode(resource);
+  }
+  std::string TokenFor(std::string_view host, const std::string& key) const {
+    const std::string encoded = Resource(host);
     const std::string ends =
         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ends_.time_since_epoch()).count());
     const Secret bytes(base64_ ? DecodeBase64(key).value_or("") : key);

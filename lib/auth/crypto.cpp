@@ -1,12 +1,19 @@
 #include "auth/crypto.h"
 
+#include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 
+#include <algorithm>
 #include <array>
+#include <memory>
 
 namespace packhorse::auth {
 namespace {
+
+constexpr int kMinRsaBits = 2'048;
 
 const EVP_MD* Algorithm(Hash hash) {
   switch (hash) {
@@ -84,6 +91,38 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   }
   const std::size_t padding = text.ends_with("==") ? 2U : text.ends_with('=') ? 1U : 0U;
   out.resize(static_cast<std::size_t>(size) - padding);
+  return out;
+}
+
+std::optional<std::string> DecodeBase64Url(std::string_view text) {
+  std::string standard(text);
+  std::replace(standard.begin(), standard.end(), '-', '+');
+  std::replace(standard.begin(), standard.end(), '_', '/');
+  standard.append((4 - standard.size() % 4) % 4, '=');
+  return text.find_first_of("+/=") == std::string_view::npos ? DecodeBase64(standard) : std::nullopt;
+}
+
+Result<std::string> SignRs256(std::string_view pem, std::string_view bytes) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                     &BIO_free);
+  // Without a callback OpenSSL would ask a terminal for the password of a key that has one.
+  const auto no_password = [](char*, int, int, void*) { return -1; };
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      in ? PEM_read_bio_PrivateKey(in.get(), nullptr, no_password, nullptr) : nullptr, &EVP_PKEY_free);
+  ERR_clear_error();
+  if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key.get()) < kMinRsaBits) {
+    return Error{ErrorCode::kInvalidArgument, "is no private RSA key of 2048 bits or more in PEM, without a password"};
+  }
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  std::string out(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())), '\0');
+  std::size_t size = out.size();
+  if (!context || EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) != 1 ||
+      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, Bytes(bytes), bytes.size()) !=
+          1) {
+    ERR_clear_error();
+    return Error{ErrorCode::kInternal, "cannot sign"};
+  }
+  out.resize(size);
   return out;
 }
 

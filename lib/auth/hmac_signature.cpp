@@ -126,6 +126,11 @@ class HmacSignature final : public Scheme {
     request.headers.insert(request.headers.end(), added.begin(), added.end());
     return {};
   }
+  void Show(OutgoingRequest& request, const SecretPlaces&) const override {
+    for (const auto& [name, value] : headers_) {
+      request.headers.emplace_back(name, kHidden);
+    }
+  }
 
  private:
   std::optional<std::string> Key(std::string_view text) const {

@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kMaxBytes = 65'536;
 
 // What is wrong with a secret is told without telling anything of it.
-Result<Secret> Checked(std::string_view text, const std::string& place) {
+Result<Secret> Checked(std::string_view text, const std::string& place, bool document) {
   if (text.size() > kMaxBytes) {
     return Error{ErrorCode::kLimitExceeded, place + " is larger than 64 KiB; a secret is expected there"};
   }
@@ -36,6 +36,9 @@ Result<Secret> Checked(std::string_view text, const std::string& place) {
   }
   if (text.find('\0') != std::string_view::npos) {
     return Error{ErrorCode::kInvalidArgument, place + " contains a NUL byte; a secret is one line of text"};
+  }
+  if (document) {
+    return Secret(std::string(text));
   }
   if (text.find('\r') != std::string_view::npos) {
     return Error{ErrorCode::kInvalidArgument,
@@ -63,7 +66,7 @@ Status CheckFile(int fd, const std::string& path, const std::string& place) {
   return {};
 }
 
-Result<Secret> ReadFrom(const std::string& path, const std::string& place) {
+Result<Secret> ReadFrom(const std::string& path, const std::string& place, bool document) {
   // Non-blocking, so that a FIFO in the way cannot stop the loop.
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) {
@@ -87,23 +90,23 @@ Result<Secret> ReadFrom(const std::string& path, const std::string& place) {
     }
     used += static_cast<std::size_t>(n);
   }
-  Result<Secret> secret = Checked(std::string_view(buffer).substr(0, used), place);
+  Result<Secret> secret = Checked(std::string_view(buffer).substr(0, used), place, document);
   OPENSSL_cleanse(buffer.data(), used);
   return secret;
 }
 
-Result<Secret> ReadVariable(const std::string& name) {
+Result<Secret> ReadVariable(const std::string& name, bool document) {
   const std::string place = "environment variable " + name;
   const char* value = std::getenv(name.c_str());
   if (value == nullptr) {
     return Error{ErrorCode::kNotFound, place + " is not set; Environment= or EnvironmentFile= of the unit sets it"};
   }
-  return Checked(value, place);
+  return Checked(value, place, document);
 }
 
 // systemd puts the files of LoadCredential= and SetCredential= into the folder that this variable names
 // (systemd.exec(5)).
-Result<Secret> ReadCredential(const std::string& name) {
+Result<Secret> ReadCredential(const std::string& name, bool document) {
   const std::string place = "credential " + name;
   if (name.find('/') != std::string::npos || name == "." || name == "..") {
     return Error{ErrorCode::kInvalidArgument, place + ": a credential has a name, not a path"};
@@ -114,7 +117,7 @@ Result<Secret> ReadCredential(const std::string& name) {
                                            name + ":PATH to the unit"};
   }
   const std::string path = std::string(folder) + "/" + name;
-  return ReadFrom(path, place + " (" + path + ")");
+  return ReadFrom(path, place + " (" + path + ")", document);
 }
 
 Result<Secret> ReadFromPlace(const SecretSource& source) {
@@ -126,11 +129,11 @@ Result<Secret> ReadFromPlace(const SecretSource& source) {
   }
   switch (source.kind) {
     case SecretSource::Kind::kFile:
-      return ReadFrom(source.name, "secret file " + source.name);
+      return ReadFrom(source.name, "secret file " + source.name, source.document);
     case SecretSource::Kind::kEnv:
-      return ReadVariable(source.name);
+      return ReadVariable(source.name, source.document);
     case SecretSource::Kind::kCredential:
-      return ReadCredential(source.name);
+      return ReadCredential(source.name, source.document);
     case SecretSource::Kind::kNone:
       break;
   }

@@ -41,6 +41,14 @@ const std::string* RotatingSecrets::ValueIn(std::size_t slot, std::string_view n
 
 const std::string* RotatingSecrets::Value(std::string_view name) const { return ValueIn(active_, name); }
 
+std::vector<std::string> RotatingSecrets::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : slots_[0].sources) {
+    names.push_back(name);
+  }
+  return names;
+}
+
 bool RotatingSecrets::Same() const {
   for (const auto& [name, secret] : slots_[1].secrets) {
     const std::string* current = ValueIn(0, name);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/secret.h"
 #include "base/result.h"
@@ -36,6 +37,7 @@ class RotatingSecrets {
   bool empty() const { return slots_[0].sources.empty(); }
   // Of the key in use; null: there is no secret of that name.
   const std::string* Value(std::string_view name) const;
+  std::vector<std::string> Names() const;
   // Which key is in use: another number whenever it is another one.
   std::uint64_t version() const { return slots_[active_].version; }
   // After a refusal of the key in use. True: it is another one now, worth one more attempt at once.

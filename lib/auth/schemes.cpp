@@ -21,6 +21,7 @@ Error BadBlank(const SecretSource& source) {
 class NoScheme final : public Scheme {
  public:
   Status Sign(OutgoingRequest&, const RotatingSecrets&, WallTime, MonoTime) override { return {}; }
+  void Show(OutgoingRequest&, const SecretPlaces&) const override {}
 };
 
 class HeaderScheme final : public Scheme {
@@ -34,6 +35,9 @@ class HeaderScheme final : public Scheme {
   Status Sign(OutgoingRequest& request, const RotatingSecrets& secrets, WallTime, MonoTime) override {
     request.headers.emplace_back(header_, SecretOf(secrets, "value"));
     return {};
+  }
+  void Show(OutgoingRequest& request, const SecretPlaces&) const override {
+    request.headers.emplace_back(header_, kHidden);
   }
 
  private:
@@ -51,6 +55,9 @@ class BearerScheme final : public Scheme {
     request.headers.emplace_back("Authorization", "Bearer " + SecretOf(secrets, "token"));
     return {};
   }
+  void Show(OutgoingRequest& request, const SecretPlaces&) const override {
+    request.headers.emplace_back("Authorization", "Bearer " + std::string(kHidden));
+  }
 };
 
 class BasicScheme final : public Scheme {
@@ -62,6 +69,9 @@ class BasicScheme final : public Scheme {
     OPENSSL_cleanse(pair.data(), pair.size());
     return {};
   }
+  void Show(OutgoingRequest& request, const SecretPlaces&) const override {
+    request.headers.emplace_back("Authorization", "Basic " + std::string(kHidden));
+  }
 
  private:
   const std::string username_;
@@ -72,12 +82,17 @@ class QueryScheme final : public Scheme {
  public:
   explicit QueryScheme(std::string parameter) : parameter_(std::move(parameter)) {}
   Status Sign(OutgoingRequest& request, const RotatingSecrets& secrets, WallTime, MonoTime) override {
-    request.target += request.target.find('?') == std::string::npos ? "?" : "&";
-    request.target += PercentEncode(parameter_) + "=" + PercentEncode(SecretOf(secrets, "value"));
+    Add(request, PercentEncode(SecretOf(secrets, "value")));
     return {};
   }
+  void Show(OutgoingRequest& request, const SecretPlaces&) const override { Add(request, kHidden); }
 
  private:
+  void Add(OutgoingRequest& request, const std::string& value) const {
+    request.target += request.target.find('?') == std::string::npos ? "?" : "&";
+    request.target += PercentEncode(parameter_) + "=" + value;
+  }
+
   const std::string parameter_;
 };
 
@@ -130,17 +145,20 @@ constexpr std::array kSigV4Keys{OfApi("service"), OfApi("region"), SecretKey("ac
                                 SecretKey("secret_access_key"), SchemeKey{"session_token", true, false, false}};
 constexpr std::array kAzureSasKeys{OfApi("resource"), OfApi("policy", false), OfApi("key_encoding", false),
                                    SecretKey("key")};
+constexpr std::array kGoogleJwtKeys{SchemeKey{"service_account", true, true, false, true}, OfApi("audience", false),
+                                    OfApi("scope", false)};
 constexpr std::array kHmacKeys{OfApi("hash", false), OfApi("sign"), OfApi("key_encoding", false), SecretKey("key")};
 
-constexpr std::array<SchemeEntry, 9> kSchemes{{{"none", {}, "", MakeNone},
-                                               {"bearer", kBearerKeys, "", MakeBearer},
-                                               {"basic", kBasicKeys, "", MakeBasic},
-                                               {"header", kHeaderKeys, "", MakeHeader},
-                                               {"query", kQueryKeys, "", MakeQuery},
-                                               {"oauth2", kOauth2Keys, "", MakeOauth2},
-                                               {"sigv4", kSigV4Keys, "", MakeSigV4},
-                                               {"azure_sas", kAzureSasKeys, "", MakeAzureSas},
-                                               {"hmac", kHmacKeys, "headers.", MakeHmacSignature}}};
+constexpr std::array<SchemeEntry, 10> kSchemes{{{"none", {}, "", false, MakeNone},
+                                                {"bearer", kBearerKeys, "", false, MakeBearer},
+                                                {"basic", kBasicKeys, "", true, MakeBasic},
+                                                {"header", kHeaderKeys, "", false, MakeHeader},
+                                                {"query", kQueryKeys, "", false, MakeQuery},
+                                                {"oauth2", kOauth2Keys, "", true, MakeOauth2},
+                                                {"google_jwt", kGoogleJwtKeys, "", true, MakeGoogleJwt},
+                                                {"sigv4", kSigV4Keys, "", true, MakeSigV4},
+                                                {"azure_sas", kAzureSasKeys, "", true, MakeAzureSas},
+                                                {"hmac", kHmacKeys, "headers.", true, MakeHmacSignature}}};
 
 }  // namespace
 
@@ -159,7 +177,9 @@ Status Scheme::CheckSecret(std::string_view, const Secret& secret, const SecretS
   return {};
 }
 
-std::optional<TokenRequest> Scheme::NextTokenRequest(const RotatingSecrets&, MonoTime) { return std::nullopt; }
+std::optional<TokenRequest> Scheme::NextTokenRequest(const RotatingSecrets&, WallTime, MonoTime) {
+  return std::nullopt;
+}
 
 std::optional<MonoTime> Scheme::NextTokenAt(const RotatingSecrets&) const { return std::nullopt; }
 

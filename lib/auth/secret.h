@@ -30,11 +30,12 @@ struct SecretSource {
   enum class Kind { kNone, kFile, kEnv, kCredential };
   Kind kind = Kind::kNone;
   std::string name;
+  bool document = false;  // a key file of several lines, and not one line of text
 };
 
-// Reads it now: at most 64 KiB, one trailing line feed is cut, empty is an error, and so are NUL and line breaks
-// inside. A file that others may read or write is kPermissionDenied with the chmod that mends it. Messages name the
-// place, never the value. What was read is masked in texts from outside from then on (base/mask.h).
+// Reads it now: at most 64 KiB, one trailing line feed is cut, empty is an error, and so are NUL and, unless it is a
+// document, line breaks inside. A file that others may read or write is kPermissionDenied with the chmod that mends it.
+// Messages name the place, never the value. What was read is masked in texts from outside from then on (base/mask.h).
 Result<Secret> ReadSecret(const SecretSource& source);
 
 // Something that changes when the bytes behind a file or credential may have changed (stat: inode, size, times), empty

@@ -131,28 +131,53 @@ class SigV4 final : public Scheme {
     const std::string path = std::string(request.base_path) + request.target.substr(0, question);
     const std::string_view query =
         std::string_view(request.target).substr(std::min(question + 1, request.target.size()));
-    std::string names;
+    const std::map<std::string, std::string> signed_headers = SignedHeaders(request);
+    const std::string names = NamesOf(signed_headers);
     std::string lines;
-    for (const auto& [name, value] : SignedHeaders(request)) {
-      names += (names.empty() ? "" : ";") + name;
+    for (const auto& [name, value] : signed_headers) {
       lines += name;
       lines += ":" + value + "\n";
     }
     const std::string canonical = std::string(request.method) + "\n" + CanonicalPath(path, !s3) + "\n" +
                                   CanonicalQuery(query) + "\n" + lines + "\n" + names + "\n" + body_hash;
     const std::string day = date.substr(0, 8);
-    const std::string scope = day + "/" + region_ + "/" + service_ + "/" + std::string(kEnd);
+    const std::string scope = Scope(day);
     const std::string text =
         std::string(kAlgorithm) + "\n" + date + "\n" + scope + "\n" + Hex(Digest(Hash::kSha256, canonical));
     const std::string signature =
         Hex(Hmac(Hash::kSha256, SigningKey(SecretOf(secrets, "secret_access_key"), day), text));
-    request.headers.emplace_back("Authorization", std::string(kAlgorithm) +
-                                                      " Credential=" + SecretOf(secrets, "access_key_id") + "/" +
-                                                      scope + ", SignedHeaders=" + names + ", Signature=" + signature);
+    request.headers.emplace_back("Authorization",
+                                 Credentials(SecretOf(secrets, "access_key_id"), scope, names, signature));
     return {};
+  }
+  void Show(OutgoingRequest& request, const SecretPlaces& secrets) const override {
+    request.headers.emplace_back("X-Amz-Date", kHidden);
+    if (secrets.contains("session_token")) {
+      request.headers.emplace_back("X-Amz-Security-Token", kHidden);
+    }
+    if (service_ == "s3") {
+      request.headers.emplace_back("X-Amz-Content-Sha256", kHidden);
+    }
+    request.headers.emplace_back("Authorization",
+                                 Credentials(kHidden, Scope(kHidden), NamesOf(SignedHeaders(request)), kHidden));
   }
 
  private:
+  static std::string NamesOf(const std::map<std::string, std::string>& headers) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : headers) {
+      names.push_back(name);
+    }
+    return Join(names, ";");
+  }
+  std::string Scope(const std::string& day) const {
+    return day + "/" + region_ + "/" + service_ + "/" + std::string(kEnd);
+  }
+  static std::string Credentials(const std::string& id, const std::string& scope, const std::string& names,
+                                 const std::string& signature) {
+    return std::string(kAlgorithm) + " Credential=" + id + "/" + scope + ", SignedHeaders=" + names +
+           ", Signature=" + signature;
+  }
   std::string SigningKey(const std::string& secret, std::string_view day) const {
     const Secret start{"AWS4" + secret};
     const std::string by_day = Hmac(Hash::kSha256, start.Reveal(), day);

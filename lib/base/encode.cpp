@@ -1,5 +1,6 @@
 #include "base/encode.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -34,6 +35,14 @@ std::string Base64(std::string_view bytes) {
       text += i <= group.size() ? kDigits[(bits >> (18U - 6U * i)) & 63U] : '=';
     }
   }
+  return text;
+}
+
+std::string Base64Url(std::string_view bytes) {
+  std::string text = Base64(bytes);
+  text.erase(std::find(text.begin(), text.end(), '='), text.end());
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
   return text;
 }
 

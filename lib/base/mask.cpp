@@ -82,7 +82,7 @@ struct Known {
 
 struct Memory {
   std::mutex mutex;
-  std::list<Known> known;  // the latest first; guarded by mutex
+  std::list<Known> known, entries;  // the latest first; guarded by mutex
 };
 
 // Never destroyed: other threads may show something until the process ends.
@@ -147,8 +147,11 @@ std::string Mask(std::string_view text, bool pieces) {
   {
     Memory& memory = Secrets();
     const std::lock_guard lock(memory.mutex);
-    if (!memory.known.empty() && !text.empty()) {
-      found = FindAll(text, memory.known, pieces);
+    for (const std::list<Known>* known : {&memory.known, &memory.entries}) {
+      if (!known->empty() && !text.empty()) {
+        const std::vector<Span> more = FindAll(text, *known, pieces);
+        found.insert(found.end(), more.begin(), more.end());
+      }
     }
   }
   std::sort(found.begin(), found.end());
@@ -167,26 +170,29 @@ std::string Mask(std::string_view text, bool pieces) {
   return masked;
 }
 
-}  // namespace
-
-void RememberSecret(std::string_view secret) {
+void Remember(std::string_view secret, std::list<Known> Memory::*list) {
   if (secret.empty()) {
     return;
   }
   Memory& memory = Secrets();
   const std::lock_guard lock(memory.mutex);
+  std::list<Known>& known = memory.*list;
   const std::string lower = Lower(secret);
-  const auto same =
-      std::find_if(memory.known.begin(), memory.known.end(), [&](const Known& known) { return known.secret == lower; });
-  if (same != memory.known.end()) {
-    memory.known.splice(memory.known.begin(), memory.known, same);
+  const auto same = std::find_if(known.begin(), known.end(), [&](const Known& each) { return each.secret == lower; });
+  if (same != known.end()) {
+    known.splice(known.begin(), known, same);
     return;
   }
-  memory.known.emplace_front(secret);
-  if (memory.known.size() > kMaxSecrets) {
-    memory.known.pop_back();
+  known.emplace_front(secret);
+  if (known.size() > kMaxSecrets) {
+    known.pop_back();
   }
 }
+
+}  // namespace
+
+void RememberSecret(std::string_view secret) { Remember(secret, &Memory::known); }
+void RememberEntry(std::string_view secret) { Remember(secret, &Memory::entries); }
 
 std::string MaskSecrets(std::string_view text) { return Mask(text, false); }
 
@@ -196,9 +202,11 @@ std::size_t LongestSecretForm() {
   Memory& memory = Secrets();
   const std::lock_guard lock(memory.mutex);
   std::size_t longest = 0;
-  for (const Known& known : memory.known) {
-    for (const std::string& form : known.forms) {
-      longest = std::max(longest, form.size());
+  for (const std::list<Known>* list : {&memory.known, &memory.entries}) {
+    for (const Known& known : *list) {
+      for (const std::string& form : known.forms) {
+        longest = std::max(longest, form.size());
+      }
     }
   }
   return kLongestEscape * longest;

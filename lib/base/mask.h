@@ -21,6 +21,8 @@ inline constexpr std::size_t kShortSecretBytes = 6;
 // Remembered until 256 others were read after it: also what was valid before a rotation. Calling it again makes it the
 // latest one.
 void RememberSecret(std::string_view secret);
+// The same for one of many, such as the token of a device, when it is sent: 256 of them beside the others.
+void RememberEntry(std::string_view secret);
 
 // The text with "***" for every secret in it.
 std::string MaskSecrets(std::string_view text);

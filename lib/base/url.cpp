@@ -209,4 +209,9 @@ std::string WithoutSecrets(std::string_view url) {
   return text.replace(start, at - start, "***");
 }
 
+std::string_view HostHeader(const UrlParts& url) {
+  const std::string_view standard = url.lead == "https://" ? ":443" : ":80";
+  return url.host.ends_with(standard) ? url.host.substr(0, url.host.size() - standard.size()) : url.host;
+}
+
 }  // namespace packhorse

@@ -17,6 +17,8 @@ struct UrlParts {
   std::string_view rest;  // query and fragment, from '?' or '#' on
 };
 UrlParts SplitUrl(std::string_view text);
+// The host as in the header Host: without the port where it is the standard one of http or https.
+std::string_view HostHeader(const UrlParts& url);
 
 // A URL that is accepted. User information, query and fragment are not.
 struct Url {

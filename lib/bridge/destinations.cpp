@@ -25,6 +25,17 @@ upload::Endpoint ToEndpoint(const config::Destination& destination) {
   return endpoint;
 }
 
+delivery::AcceptedTimes AcceptedBy(const contract::Accepts& declared, const config::AcceptedTimes& configured) {
+  using contract::Outside;
+  const std::string& outside = configured.outside;
+  return {configured.oldest ? configured.oldest : declared.oldest,
+          configured.newest ? configured.newest : declared.newest,
+          outside == "hold"                      ? Outside::kHold
+          : outside == "send_with_received_time" ? Outside::kSendWithReceivedTime
+          : outside == "drop_and_report"         ? Outside::kDropAndReport
+                                                 : declared.outside};
+}
+
 // What the contract declares holds beside what is configured.
 void AppendDeclared(const std::vector<contract::DeclaredLimit>& declared, std::vector<limit::Window>& limits) {
   using Unit = limit::Window::Unit;
@@ -91,10 +102,21 @@ void Destinations::SetSharedLimits(const config::Config& before, const config::C
   }
 }
 
-Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Destination& destination) {
-  auto authorizer = auth::Authorizer::Make(config::AuthOptions(destination));
+Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Gateway& gateway,
+                                                         const config::Destination& destination,
+                                                         const contract::CloudLibrary& contracts) {
+  const auto of = [&](const Error& error) { return error.With("destination '" + destination.name + "'"); };
+  const auto contract = contracts.Make(destination.contract, config::PlainSettings(destination));
+  if (!contract) {
+    return of(contract.error());
+  }
+  const Result<auth::AuthOptions> options = config::AuthOptions(gateway, destination, **contract);
+  if (!options) {
+    return of(options.error());
+  }
+  auto authorizer = auth::Authorizer::Make(*options);
   if (!authorizer) {
-    return authorizer.error().With("destination '" + destination.name + "'");
+    return of(authorizer.error());
   }
   return authorizer;
 }
@@ -126,10 +148,12 @@ Result<DestinationUnit> Destinations::Make(const config::Gateway& gateway, const
     }
   }
   AppendDeclared((*contract)->limits(), options.limits);
+  options.accepted = AcceptedBy((*contract)->accepts(), destination.accepts);
   options.breaker.backoff_initial = destination.retry.initial;
   options.breaker.backoff_max = destination.retry.max;
   options.retry_budget = destination.retry.budget;
   options.settings = settings;
+  options.outcomes = destination.outcomes;
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";

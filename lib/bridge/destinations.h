@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "contract/cloud_contract.h"
+#include "contract/cloud_library.h"
 #include "delivery/delivery.h"
 #include "health/growth.h"
 #include "limit/rate_limit.h"
@@ -67,6 +68,9 @@ class Destinations {
   std::vector<DestinationUnit> units_;
 };
 
-Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Destination& destination);
+// By what configuration and contract say together. Reads secrets.
+Result<std::unique_ptr<auth::Authorizer>> MakeAuthorizer(const config::Gateway& gateway,
+                                                         const config::Destination& destination,
+                                                         const contract::CloudLibrary& contracts);
 
 }  // namespace packhorse::bridge

@@ -96,6 +96,12 @@ void NoteContractChanges(const contract::CloudLibrary& old, const contract::Clou
       changes.push_back("contract '" + entry.name + "' " + (old.Find(entry.name) == nullptr ? "added" : "changed"));
     }
   }
+  for (const auto& [name, table] : next.tables()) {
+    const auto before = old.tables().find(name);
+    if (before == old.tables().end() || !(*before->second == *table)) {
+      changes.push_back("table '" + name + "' " + (before == old.tables().end() ? "added" : "changed"));
+    }
+  }
   for (const contract::CloudLibrary::Entry& entry : old.entries()) {
     if (next.Find(entry.name) == nullptr) {
       changes.push_back("contract '" + entry.name + "' removed");
@@ -145,11 +151,11 @@ void Reloader::Begin(Done done, MonoTime now) {
   for (const config::Destination& destination : next->config.destinations) {
     const auto before = FindNamed(bridge_.config.destinations, destination.name);
     if (same_gateway && before != bridge_.config.destinations.end() && *before == destination &&
-        contracts->SameIn(*new_contracts, destination.contract)) {
+        contracts->SameIn(*new_contracts, destination.contract, config::PlainSettings(destination))) {
       staying.insert(destination.name);
       continue;
     }
-    auto authorizer = MakeAuthorizer(destination);
+    auto authorizer = MakeAuthorizer(next->config.gateway, destination, *new_contracts);
     if (!authorizer) {
       Refuse({authorizer.error().message}, done);
       return;
@@ -355,7 +361,7 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
     if (!next.leaving.contains(unit.config.name)) {
       continue;
     }
-    auto authorizer = MakeAuthorizer(unit.config);
+    auto authorizer = MakeAuthorizer(bridge_.config.gateway, unit.config, *contract::CloudContracts());
     if (!authorizer) {
       note(authorizer.error());
       continue;

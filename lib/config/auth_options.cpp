@@ -8,7 +8,8 @@ auth::SecretPlace PlaceOf(const SecretRef& ref) {
   return {SourceOf(ref), ref.next ? SourceOf(*ref.next) : auth::SecretSource()};
 }
 
-auth::AuthOptions AuthOptions(const Destination& destination) {
+Result<auth::AuthOptions> AuthOptions(const Gateway& gateway, const Destination& destination,
+                                      const contract::CloudContract& contract) {
   auth::AuthOptions options;
   options.scheme = destination.auth.scheme;
   options.parameters.insert(destination.auth.parameters.begin(), destination.auth.parameters.end());
@@ -20,6 +21,11 @@ auth::AuthOptions AuthOptions(const Destination& destination) {
       options.settings.emplace(name, PlaceOf(setting.secret));
     }
   }
+  contract::BatchHeader sender;
+  sender.gateway_id = gateway.id;
+  sender.gateway_attributes = gateway.attributes;
+  const contract::RequestAuth said = contract.Auth(sender);
+  RETURN_IF_ERROR(auth::AddFromContract(said.scheme, said.parameters, options));
   return options;
 }
 

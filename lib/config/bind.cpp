@@ -4,6 +4,7 @@
 
 #include "auth/scheme.h"
 #include "config/choices.h"
+#include "contract/cloud/read_response.h"
 
 namespace packhorse::config {
 namespace {
@@ -171,16 +172,17 @@ std::vector<limit::Window> BindLimits(const document::Node& list) {
 Auth BindAuth(const document::Node& node) {
   Auth auth;
   auth.scheme = Text(node, "type");
-  const auth::SchemeEntry* scheme = auth::FindScheme(auth.scheme);
-  if (scheme == nullptr) {
-    return auth;
-  }
-  for (const auth::SchemeKey& key : scheme->keys) {
-    const document::Node& value = node[key.name];
-    if (value.usable() && key.secret) {
-      auth.secrets.emplace(key.name, Secret(value));
-    } else if (value.usable()) {
-      auth.parameters.emplace(key.name, value.text);
+  for (const auth::SchemeEntry& scheme : auth::Schemes()) {
+    if (!auth.scheme.empty() && auth.scheme != scheme.name) {
+      continue;  // left out: what is there is for the scheme of the contract
+    }
+    for (const auth::SchemeKey& key : scheme.keys) {
+      const document::Node& value = node[key.name];
+      if (value.usable() && key.secret) {
+        auth.secrets.emplace(key.name, Secret(value));
+      } else if (value.usable()) {
+        auth.parameters.emplace(key.name, value.text);
+      }
     }
   }
   for (const document::Member& header : node["headers"].members) {
@@ -201,6 +203,13 @@ std::optional<limit::BudgetOptions> BindBudget(const document::Node& node) {
   }
   return limit::BudgetOptions{Count<std::uint64_t>(node, "bytes"),
                               kPeriodNames.Find(Text(node, "per")).value_or(Per::kMonth)};
+}
+
+AcceptedTimes BindAccepts(const document::Node& node) {
+  const auto duration = [&](const char* name) {
+    return node[name].usable() ? std::optional(Duration(node, name)) : std::nullopt;
+  };
+  return {duration("oldest"), duration("newest"), Text(node, "outside")};
 }
 
 std::vector<SendWindow> BindWindows(const document::Node& list) {
@@ -228,11 +237,18 @@ std::map<std::string, Setting> BindSettings(const document::Node& node) {
   return settings;
 }
 
+// Checked by rules_outcomes.cpp, which tells of the mistakes.
+contract::ResponseRules BindOutcomes(const document::Node& node) {
+  document::Problems told("");
+  return node.items.empty() ? contract::ResponseRules() : contract::ReadResponseRules(node, told);
+}
+
 Destination BindDestination(const document::Node& node) {
   Destination destination;
   destination.name = Text(node, "name");
   destination.contract = Text(node, "contract");
   destination.settings = BindSettings(node["settings"]);
+  destination.outcomes = BindOutcomes(node["outcomes"]);
   destination.url = WithoutSlash(Text(node, "url"));
   destination.allow_plaintext = Truth(node, "allow_plaintext");
   destination.auth = BindAuth(node["auth"]);
@@ -244,6 +260,7 @@ Destination BindDestination(const document::Node& node) {
   destination.retry = Retry{Duration(retry, "initial"), Duration(retry, "max"), retry["budget"].number};
   destination.limits = BindLimits(node["limits"]);
   destination.shared_limit = Text(node, "shared");
+  destination.accepts = BindAccepts(node["accepts"]);
   destination.budget = BindBudget(node["budget"]);
   const document::Node& reconcile = node["reconcile"];
   destination.reconcile_every =

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/topic.h"
 #include "config/secret_ref.h"
+#include "contract/cloud/response_rules.h"
 #include "document/problems.h"
 #include "limit/budget.h"
 #include "limit/rate_limit.h"
@@ -105,7 +106,7 @@ struct Queue {
 
 // Names are those of auth::Schemes().
 struct Auth {
-  std::string scheme = "none";
+  std::string scheme;  // empty: as the contract says, else none
   std::map<std::string, std::string> parameters;
   std::map<std::string, SecretRef> secrets;
 
@@ -155,10 +156,20 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
+// What holds in the place of what the contract says.
+struct AcceptedTimes {
+  std::optional<std::chrono::milliseconds> oldest;
+  std::optional<std::chrono::milliseconds> newest;
+  std::string outside;  // empty: as the contract says
+
+  bool operator==(const AcceptedTimes&) const = default;
+};
+
 struct Destination {
   std::string name;
   std::string contract;                     // cloud contract
   std::map<std::string, Setting> settings;  // of the contract, by name
+  contract::ResponseRules outcomes;         // before the common table of replies
   std::string url;                          // base URL without a trailing slash
   bool allow_plaintext = false;
   Auth auth;
@@ -166,6 +177,7 @@ struct Destination {
   Batch batch;
   Retry retry;
   std::vector<limit::Window> limits;
+  AcceptedTimes accepts;
   std::optional<limit::BudgetOptions> budget;
   std::chrono::milliseconds reconcile_every{};  // 0: only when somebody asks
   std::vector<SendWindow> windows;

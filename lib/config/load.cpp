@@ -74,6 +74,7 @@ Loaded Parse(const std::string& text, const std::string& file) {
   CheckTopics(root, problems);
   CheckUrls(root, problems);
   CheckSecrets(root, problems);
+  CheckOutcomes(root, problems);
   CheckCombinations(root, problems);
   return Loaded{Bind(root), problems.Take()};
 }

@@ -20,6 +20,8 @@ void CheckTopics(const document::Node& root, document::Problems& problems);
 void CheckUrls(const document::Node& root, document::Problems& problems);
 // Secrets and TLS files are there and safe.
 void CheckSecrets(const document::Node& root, document::Problems& problems);
+// Rules for replies are rules, by the reader that contracts have.
+void CheckOutcomes(const document::Node& root, document::Problems& problems);
 // Settings that must fit each other.
 void CheckCombinations(const document::Node& root, document::Problems& problems);
 

@@ -36,10 +36,18 @@ bool Takes(const auth::SchemeEntry& scheme, std::string_view name) {
   return key || (!scheme.free_prefix.empty() && std::string(name) + "." == scheme.free_prefix);
 }
 
+// Some scheme that a contract may name takes it.
+bool MayBeForContract(std::string_view name) {
+  const std::span<const auth::SchemeEntry> all = auth::Schemes();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auth::SchemeEntry& scheme) { return scheme.in_contracts && Takes(scheme, name); });
+}
+
 void CheckAuth(const document::Node& auth, document::Problems& problems) {
   const document::Node& type = auth["type"];
-  const auth::SchemeEntry* known = type.usable() ? auth::FindScheme(type.text) : nullptr;
-  if (known == nullptr) {
+  const bool left_out = auth.Find("type") == nullptr;
+  const auth::SchemeEntry* known = left_out ? auth::FindScheme("none") : auth::FindScheme(type.text);
+  if (known == nullptr || !(left_out || type.usable())) {
     return;
   }
   for (const auth::SchemeKey& key : known->keys) {
@@ -51,7 +59,7 @@ void CheckAuth(const document::Node& auth, document::Problems& problems) {
     }
   }
   for (const document::Member& member : auth.members) {
-    if (member.name == "type" || Takes(*known, member.name)) {
+    if (member.name == "type" || Takes(*known, member.name) || (left_out && MayBeForContract(member.name))) {
       continue;
     }
     const std::span<const auth::SchemeEntry> all = auth::Schemes();
@@ -59,7 +67,7 @@ void CheckAuth(const document::Node& auth, document::Problems& problems) {
                                     [&](const auth::SchemeEntry& candidate) { return Takes(candidate, member.name); });
     const bool suggest = known->name == "none" && other != all.end();
     problems.Error(member.value,
-                   document::Quoted(member.name) + " is not used with type " + document::Quoted(type.text),
+                   document::Quoted(member.name) + " is not used with type " + document::Quoted(known->name),
                    {.suggestion = suggest ? "did you mean \"type\": \"" + std::string(other->name) + "\"?" : "",
                     .show_value = false});
   }

@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "auth/scheme.h"
 #include "config/files.h"
@@ -82,6 +84,19 @@ void CheckSecret(const document::Node& whole, document::Problems& problems) {
   }
 }
 
+// Without a type they are for the scheme of the contract.
+void CheckAuthSecrets(const document::Node& auth, document::Problems& problems) {
+  std::set<std::string_view> seen;
+  for (const auth::SchemeEntry& scheme : auth::Schemes()) {
+    const bool meant = auth["type"].usable() ? auth["type"].text == scheme.name : scheme.in_contracts;
+    for (const auth::SchemeKey& key : scheme.keys) {
+      if (meant && key.secret && seen.insert(key.name).second) {
+        CheckSecret(auth[key.name], problems);
+      }
+    }
+  }
+}
+
 void CheckTls(const document::Node& tls, document::Problems& problems) {
   for (const char* name : {"ca", "certificate", "key"}) {
     if (tls[name].usable()) {
@@ -104,13 +119,7 @@ void CheckSecrets(const document::Node& root, document::Problems& problems) {
     CheckTls(source["tls"], problems);
   }
   for (const document::Node& destination : root["destinations"].items) {
-    for (const auth::SchemeEntry& scheme : auth::Schemes()) {
-      for (const auth::SchemeKey& key : scheme.keys) {
-        if (key.secret && scheme.name == destination["auth"]["type"].text) {
-          CheckSecret(destination["auth"][key.name], problems);
-        }
-      }
-    }
+    CheckAuthSecrets(destination["auth"], problems);
     for (const document::Member& setting : destination["settings"].members) {
       if (setting.value.kind == document::Node::Kind::kObject) {
         CheckSecret(setting.value, problems);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,7 @@ struct RenderedRecord {
     kSkipped,     // the API does not take records of this kind, or the contract skips what is unfit
     kDeadLetter,  // unfit: nothing of it can be written as the API wants it
     kWait,        // unfit, and the contract wants it kept until the contract is mended
+    kHeld,        // its time is not taken, and its lane is to wait: no contract says so by itself
   };
   Fate fate = Fate::kItems;
   std::string text;                      // the items, one after the other
@@ -47,6 +49,9 @@ struct RenderedRecord {
   std::uint32_t unfit_items = 0;         // left out
   std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items"
   std::string detail;  // for people: which member, what is missing
+  // TimeOf() its record and how old that is, measured: set by who asks for it, no contract looks at them.
+  std::optional<WallTime> time = {};
+  std::optional<std::chrono::microseconds> age = {};
 
   std::uint32_t items() const {
     return fate != Fate::kItems ? 0 : item_ends.empty() ? 1U : static_cast<std::uint32_t>(item_ends.size());
@@ -65,6 +70,9 @@ struct Rendered {
 // How the outcome of records that lie outside the acceptance window is decided (contracts.md, `outside`).
 enum class Outside : std::uint8_t { kDropAndReport, kSendWithReceivedTime, kHold };
 
+// Which order of records the API keeps or needs. kTime: within a request, the oldest first.
+enum class Order : std::uint8_t { kAny, kDevice, kTime };
+
 // What the API takes.
 struct Accepts {
   std::uint32_t max_items = 0;       // of one request
@@ -73,8 +81,22 @@ struct Accepts {
   std::optional<std::chrono::milliseconds> oldest;
   std::optional<std::chrono::milliseconds> newest;
   Outside outside = Outside::kDropAndReport;
+  Order order = Order::kAny;
   std::uint32_t max_parts = 64;  // requests that one lane has ready at once because of split_by
   bool overwrites = false;       // the API stores a record that comes twice once
+};
+
+// How a second request confirms a batch (contracts.md, `confirm`).
+struct Confirmation {
+  std::chrono::milliseconds every{};            // between two questions
+  std::chrono::milliseconds within{};           // after which the batch is taken for not confirmed
+  RuleVerdict otherwise = RuleVerdict::kRetry;  // then: kRetry, kHold or kAccepted
+};
+struct ConfirmRequest {
+  std::string method;
+  std::string path;  // as Rendered::path
+  Headers headers;
+  std::string body;
 };
 
 struct DeclaredLimit {
@@ -104,11 +126,19 @@ struct ReconcileRequest {
   Headers headers;   // secrets are marks
 };
 
+// How the API's requests are authenticated (lib/auth): the name of a scheme and its parameters. What the scheme itself
+// fills in, such as {url.host}, stays as it is.
+struct RequestAuth {
+  std::string scheme;  // empty: the destination says it
+  std::map<std::string, std::string, std::less<>> parameters;
+};
+
 // What a setting of a contract is, for `check` and `contract show`.
 struct SettingRule {
   std::string name;
   bool required = true;
   bool secret = false;
+  bool table = false;  // its value is the name of a table, or a table as JSON (lookup_table.h)
 };
 
 // A cloud API's contract with its settings filled in. Immutable; any thread.
@@ -128,18 +158,32 @@ class CloudContract {
   virtual const std::vector<DeclaredLimit>& limits() const = 0;
   // Whether a record of kind gap may tell of this outcome: "dropped", "expired", "not_received".
   virtual bool TellsGap(std::string_view outcome) const = 0;
+  // What the contract says of authentication, for the gateway that `sender` names.
+  virtual RequestAuth Auth(const BatchHeader& /*sender*/) const { return {}; }
   // Names of the secret settings that paths and headers have marks of (base/secret_mark.h).
   virtual const std::vector<std::string>& secrets() const = 0;
+  // What a mark of an entry of a secret table stands for, "TABLE:KEY"; null: there is no such entry.
+  virtual const std::string* SecretEntry(std::string_view /*name*/) const { return nullptr; }
   // Names, lower case, of all headers that Headers() gives.
   virtual std::vector<std::string> HeaderNames() const = 0;
 
   // Renders one record to its wire form; the pieces are joined by RenderBatch, so that a batch is sized as it grows.
   virtual RenderedRecord RenderRecord(const CanonicalRecord& record) const = 0;
+  // Likewise, with the time of its receipt as its time whatever clock the contract chooses.
+  virtual RenderedRecord RenderAsReceived(const CanonicalRecord& record) const = 0;
+  // The time of a record by the clock that the contract chooses; none: it has none.
+  virtual std::optional<WallTime> TimeOf(const CanonicalRecord& record) const = 0;
   // The request for records rendered above, all of one part. Same arguments, same bytes.
   virtual Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const = 0;
   // Headers of the request beside content type, content coding, Accept (unless given) and authentication. Made for each
   // attempt and never stored; secrets are marks.
   virtual Headers RequestHeaders(const BatchHeader& header) const = 0;
+  // How the verdict kConfirm goes on; null: no rule has it.
+  virtual const Confirmation* confirmation() const { return nullptr; }
+  // The second request, for the key that the first reply gave. kInvalidArgument: it cannot be written.
+  virtual Result<ConfirmRequest> RenderConfirmation(const BatchHeader& /*header*/, const ConfirmKey& /*key*/) const {
+    return Error{ErrorCode::kUnsupported, "the contract confirms nothing"};
+  }
   // The items of a body that RenderBatch has made, byte for byte: `body` from items_begin to items_end. kCorrupt: it is
   // no such body. kUnsupported (or kInvalidArgument): the contract groups its items.
   virtual Result<std::vector<std::string>> Items(std::string_view items) const = 0;
@@ -151,7 +195,8 @@ class CloudContract {
   virtual std::uint64_t EnvelopeBytes(const BatchHeader& header) const = 0;
 };
 
-// The values of the settings of a destination that are no secrets, by name.
+// The values of the settings of a destination that are no secrets, by name. Of a table, secret or not: the name of a
+// file tables/NAME.json beside the contracts, or the table itself as JSON.
 using SettingValues = std::map<std::string, std::string>;
 
 // A contract of the program, with its settings filled in. "name@major" is the newest minor. kNotFound lists what

@@ -13,6 +13,7 @@
 #include "contract/cloud/compiled_contract.h"
 #include "contract/cloud/definition.h"
 #include "contract/cloud/read_contract.h"
+#include "contract/json_folder.h"
 #include "embedded.h"
 
 namespace packhorse::contract {
@@ -21,23 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 using document::Problem;
 
-constexpr std::string_view kExtension = ".json";
-
 bool Before(const ContractName& a, const ContractName& b) {
   return std::tie(a.name, a.major, a.minor) < std::tie(b.name, b.major, b.minor);
-}
-
-bool HasError(const std::vector<Problem>& problems) {
-  return std::any_of(problems.begin(), problems.end(),
-                     [](const Problem& problem) { return problem.severity == Problem::Severity::kError; });
-}
-
-Problem FileProblem(const std::string& file, std::string message, std::string allowed = "") {
-  Problem problem;
-  problem.file = file;
-  problem.message = std::move(message);
-  problem.allowed = std::move(allowed);
-  return problem;
 }
 
 // The name that a file's name stands for; none: it is no name of a contract.
@@ -52,38 +38,6 @@ std::optional<ContractName> NameOfFile(const std::string& path) {
 
 std::string FullName(const ContractName& name) {
   return name.name + "@" + std::to_string(name.major) + "." + std::to_string(name.minor.value_or(0));
-}
-
-struct Files {
-  std::vector<std::string> paths;  // by name
-  std::vector<Problem> problems;
-};
-
-// *.json in the folder itself: samples lie in folders of their own.
-Files FilesOf(const std::string& folder) {
-  Files files;
-  std::error_code failed;
-  fs::directory_iterator at(folder, failed);
-  if (failed == std::errc::no_such_file_or_directory) {
-    return files;
-  }
-  for (const fs::directory_iterator end; !failed && at != end; at.increment(failed)) {
-    std::error_code ignored;
-    const std::string name = at->path().filename().string();
-    if (at->path().extension() == kExtension && !name.starts_with('.') && !fs::is_directory(at->path(), ignored)) {
-      files.paths.push_back(at->path().string());
-    }
-  }
-  if (failed) {
-    files.problems.push_back(FileProblem(folder, ErrnoError("the folder cannot be read", failed.value()).message));
-  }
-  std::sort(files.paths.begin(), files.paths.end());
-  if (files.paths.size() > kMaxContractFiles) {
-    files.problems.push_back(FileProblem(folder, "holds " + std::to_string(files.paths.size()) + " contracts",
-                                         "at most " + std::to_string(kMaxContractFiles)));
-    files.paths.resize(kMaxContractFiles);
-  }
-  return files;
 }
 
 // One file, with all that is wrong with it. REQUIRES: `text` is the text of `path`.
@@ -142,7 +96,7 @@ std::shared_ptr<const CloudLibrary> CloudLibrary::Shipped() {
   static const std::shared_ptr<const CloudLibrary> shipped = [] {
     auto library = std::make_shared<CloudLibrary>();
     for (const embedded::File& file : embedded::Files()) {
-      if (!file.path.starts_with("cloud/") || file.path.find(".samples/") != std::string_view::npos) {
+      if (!file.path.starts_with("cloud/")) {
         continue;
       }
       const std::string path = "contracts/" + std::string(file.path);
@@ -162,9 +116,15 @@ std::shared_ptr<const CloudLibrary> CloudLibrary::Shipped() {
 CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLibrary* before) {
   const std::shared_ptr<const CloudLibrary> shipped = Shipped();
   auto library = std::make_shared<CloudLibrary>(*shipped);
-  Files files = FilesOf(folder);
+  JsonFiles files = JsonFilesOf(folder, "contracts");
   Loaded loaded;
   loaded.problems = std::move(files.problems);
+  LookupFiles tables =
+      LoadLookupTables(folder + "/tables", before == nullptr ? LookupTables() : before->tables_, kMaxFolderBytes);
+  library->tables_ = std::move(tables.tables);
+  library->broken_files_ = std::move(tables.broken);
+  loaded.problems.insert(loaded.problems.end(), std::make_move_iterator(tables.problems.begin()),
+                         std::make_move_iterator(tables.problems.end()));
   std::size_t bytes = 0;
   for (const std::string& path : files.paths) {
     std::vector<Problem> problems;
@@ -214,7 +174,7 @@ Result<std::shared_ptr<const CloudContract>> CloudLibrary::Make(std::string_view
   if (entry == nullptr) {
     return Error{ErrorCode::kNotFound, "no cloud contract \"" + Shorten(name, 80) + "\"; there are: " + Join(Names())};
   }
-  return MakeCloudContract(entry->definition, settings);
+  return MakeCloudContract(entry->definition, settings, tables_);
 }
 
 std::vector<std::string> CloudLibrary::Names() const {
@@ -225,10 +185,24 @@ std::vector<std::string> CloudLibrary::Names() const {
   return names;
 }
 
-bool CloudLibrary::SameIn(const CloudLibrary& other, std::string_view name) const {
+bool CloudLibrary::SameIn(const CloudLibrary& other, std::string_view name, const SettingValues& settings) const {
   const Entry* a = Find(name);
   const Entry* b = other.Find(name);
-  return a == b || (a != nullptr && b != nullptr && a->name == b->name && a->text == b->text);
+  if (a == b || a == nullptr || b == nullptr) {
+    return a == b;
+  }
+  const auto same_table = [&](const DefinedSetting& setting) {
+    const auto given = settings.find(setting.rule.name);
+    if (!setting.rule.table || given == settings.end()) {
+      return true;
+    }
+    const auto here = tables_.find(given->second);
+    const auto there = other.tables_.find(given->second);
+    const bool known = here != tables_.end() && there != other.tables_.end();
+    return known ? *here->second == *there->second : (here == tables_.end()) == (there == other.tables_.end());
+  };
+  return a->name == b->name && a->text == b->text &&
+         std::all_of(a->definition->settings.begin(), a->definition->settings.end(), same_table);
 }
 
 namespace {

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "contract/cloud_contract.h"
 #include "contract/contract_files.h"
+#include "contract/lookup_table.h"
 #include "document/problems.h"
 
 namespace packhorse::contract {
@@ -37,7 +38,7 @@ class CloudLibrary {
   // The contracts of the program alone.
   static std::shared_ptr<const CloudLibrary> Shipped();
   // These and the files of `folder`, which need not be there. Reads files. Every mistake of every file is among the
-  // problems. The contract of a broken file stays as `before` has it, where it does.
+  // problems. The contract or table of a broken file stays as `before` has it, where it does.
   static Loaded Load(const std::string& folder, const CloudLibrary* before = nullptr);
 
   // "name@major" is the newest minor. Null: there is none.
@@ -47,10 +48,13 @@ class CloudLibrary {
   // Oldest version first.
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<std::string> Names() const;
-  // Of each file that has errors the contract's name, or its path where it has none, and its first mistake.
+  // Files tables/NAME.json of the folder, by NAME.
+  const LookupTables& tables() const { return tables_; }
+  // Of each file that has errors the contract's name, or its path where it has none, and its first mistake. A table is
+  // called "tables/NAME".
   const std::vector<std::pair<std::string, std::string>>& broken() const { return broken_files_; }
-  // Whether both mean the same by `name`.
-  bool SameIn(const CloudLibrary& other, std::string_view name) const;
+  // Whether both mean the same by `name`, with the tables that these settings name.
+  bool SameIn(const CloudLibrary& other, std::string_view name, const SettingValues& settings = {}) const;
 
  private:
   void Add(Entry entry);
@@ -58,6 +62,7 @@ class CloudLibrary {
   void KeepFrom(const CloudLibrary* before, const std::string& path, const document::Problem& first);
 
   std::vector<Entry> entries_;  // sorted by version
+  LookupTables tables_;
   std::vector<std::pair<std::string, std::string>> broken_files_;
   std::string broken_;  // why a contract of the program cannot be used; empty: all can
 };

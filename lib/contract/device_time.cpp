@@ -171,10 +171,6 @@ EpochUnit UnitByMagnitude(std::int64_t digits_before_point) {
   return digits_before_point <= 17 ? EpochUnit::kMicroseconds : EpochUnit::kNanoseconds;
 }
 
-WallTime ToWall(const Instant& instant) {
-  return WallTime(std::chrono::seconds(instant.seconds) + std::chrono::microseconds(instant.nanos / 1000));
-}
-
 int Rank(TimeQuality quality) {
   switch (quality) {
     case TimeQuality::kOk:
@@ -212,6 +208,10 @@ TimeVerdict Verdict(const TimeField& field, std::string_view raw, TimeQuality qu
 }
 
 }  // namespace
+
+WallTime ToWall(const Instant& instant) {
+  return WallTime(std::chrono::seconds(instant.seconds) + std::chrono::microseconds(instant.nanos / 1000));
+}
 
 bool HasFourDigitYear(const Instant& instant) { return instant.seconds >= kYear1 && instant.seconds < kYear10000; }
 

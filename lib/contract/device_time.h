@@ -23,6 +23,8 @@ struct Instant {
   bool leap = false;  // written as second 60; `seconds` is then the start of the next minute
 };
 
+WallTime ToWall(const Instant& instant);
+
 // Appends the RFC 3339 form in UTC with `Z` and the shortest of 0, 3, 6 or 9 fraction digits that keeps every digit.
 // REQUIRES: the year is within 0001 and 9999.
 void AppendRfc3339(std::string& out, const Instant& instant);

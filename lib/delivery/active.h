@@ -1,11 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "batch/lane_scheduler.h"
+#include "contract/cloud_contract.h"
 #include "delivery/evidence.h"
 #include "delivery/exchanges.h"
 #include "delivery/fault.h"
@@ -15,10 +19,18 @@
 
 namespace packhorse::delivery {
 
+// Until it is looked again where nothing is due.
+inline constexpr std::chrono::seconds kIdle{3'600};
+// Why a record that cannot be written as the API wants it is a dead letter, or a suspect.
+inline constexpr std::string_view kUnfit = "unfit";
+// Request line and headers, until the attempt shows how many bytes they are.
+inline constexpr std::uint64_t kHeadBytes = 1'024;
+
 // A prepared batch on its way. Owned by its line; a callback that is still out shares it, so that the bytes being
 // sent outlive a rebuilt destination.
 struct Active {
-  enum class State : std::uint8_t { kReady, kSending, kSettling };
+  // kConfirming: the API has it, and is asked until it says that it is stored. After a restart it is sent again.
+  enum class State : std::uint8_t { kReady, kSending, kConfirming, kSettling };
   queue::PreparedBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
@@ -30,6 +42,7 @@ struct Active {
   bool mended = false;                 // of a dead letter with another payload: it cannot be rendered again
   bool newest = false;                 // prepared before its turn, to see whether what is new passes
   bool waits_for_other = false;        // until something else was tried
+  bool held = false;                   // it waits because the API does not take the time of a record
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
@@ -39,6 +52,14 @@ struct Active {
   Track track;
   std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
   MonoTime not_before{};
+  struct Confirming {
+    contract::ConfirmKey key;
+    MonoTime ask_at{};
+    MonoTime until{};
+    bool asking = false;
+    std::string last;  // the last answer, for people
+  };
+  Confirming confirming;  // state kConfirming
 
   bool alone() const { return batch.records == 1; }
   RecordKey first() const {
@@ -61,11 +82,16 @@ inline bool KnownToBeThrottled(const Active& active) {
 }
 
 using ActivePtr = std::shared_ptr<Active>;
+inline std::uint64_t BytesOf(const Active& active) { return active.batch.body.size() + kHeadBytes; }
+
+// A reply without the transport library's types.
+outcome::Reply ToReply(upload::Response&& response);
 
 // A lane, its backlog or the replay, as far as it is prepared.
 struct LineState {
   std::deque<ActivePtr> line;  // in the order in which they must be sent
   bool preparing = false;
+  bool held = false;              // what is next waits because the API does not take its time
   Wants wants = Wants::kNothing;  // instead of its first
   MonoTime prepare_not_before{};
   std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/url.h"
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -43,7 +42,7 @@ bool DestinationImpl::RefreshSecrets() {
 }
 
 void DestinationImpl::AskForToken(MonoTime now) {
-  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(now);
+  std::optional<auth::TokenRequest> token = authorizer_->NextTokenRequest(deps_.clock.Wall(), now);
   if (!token) {
     return;
   }
@@ -82,8 +81,14 @@ Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTi
   request.target = active.batch.path;
   request.headers = Headers(active.batch);
   request.body = active.batch.body;
+  return Authorized(active, std::move(request), now);
+}
+
+// `request` about this batch, with its secrets. Its body is to live until the reply.
+Result<upload::Request> DestinationImpl::Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now) {
   request.batch_id = active.batch.idempotency_key;
-  return Authorize(*authorizer_, options_.endpoint, std::move(request), deps_.clock.Wall(), now);
+  return Authorize(*authorizer_, options_.endpoint, ContractOf(active.batch), std::move(request), deps_.clock.Wall(),
+                   now);
 }
 
 bool DestinationImpl::RefusesAnOldSecret(const Active& active, int status) const {

@@ -5,7 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/random.h"
+#include "contract/sent_order.h"
 #include "delivery/batch_draft.h"
 #include "format/compression/coding.h"
 
@@ -24,13 +26,15 @@ queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::De
 }
 
 bool IsSkipped(const RenderedRecord& record) { return record.fate == RenderedRecord::Fate::kSkipped; }
+bool IsHeld(const RenderedRecord& record) { return record.fate == RenderedRecord::Fate::kHeld; }
 
 }  // namespace
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
-RenderedRecord BatchBuilder::Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const {
+RenderedRecord BatchBuilder::Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
+                                    Times times) const {
   const queue::PreparedBatch& batch = *draft.batch;
-  if (batch.replay == 0 && batch.created_at - received_at >= options_.backfill_after) {
+  if (batch.replay == 0 && batch.created_at - arrival.received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
   }
   if (batch.again()) {
@@ -40,10 +44,76 @@ RenderedRecord BatchBuilder::Render(CanonicalRecord record, WallTime received_at
     record.flags = record.flags | Flag::kOutOfSequence;
   }
   RenderedRecord rendered = options_.contract->RenderRecord(record);
+  if (uses_times()) {
+    JudgeTime(record, arrival, batch, times, rendered);
+  }
   if (rendered.unfit_items > 0 && options_.left_out) {
     options_.left_out(record.record_id, rendered);
   }
   return rendered;
+}
+
+bool BatchBuilder::uses_times() const {
+  return options_.accepted.limited() || options_.contract->accepts().order == contract::Order::kTime;
+}
+
+std::vector<std::chrono::microseconds> BatchBuilder::AgesOf(Lane lane,
+                                                            std::span<const queue::StoredMessage> messages) const {
+  return uses_times() ? queue_.AgesOf(lane, messages) : std::vector<std::chrono::microseconds>(messages.size());
+}
+
+BatchBuilder::Arrival BatchBuilder::ArrivalOf(const queue::StoredMessage& stored, std::chrono::microseconds age) {
+  return {stored.message.received_at, age, stored.message.clock != ClockState::kUnsynchronized};
+}
+
+// The age of a record is how long its message waited, which is measured, and how late its device's time was then. By a
+// clock that was not right at that moment nothing is late.
+void BatchBuilder::JudgeTime(const CanonicalRecord& record, const Arrival& arrival, const queue::PreparedBatch& batch,
+                             Times times, RenderedRecord& rendered) const {
+  if (rendered.fate != RenderedRecord::Fate::kItems) {
+    return;
+  }
+  const AcceptedTimes& accepted = options_.accepted;
+  rendered.time = options_.contract->TimeOf(record).value_or(arrival.received_at);
+  const auto late = arrival.clock_known ? arrival.received_at - *rendered.time : std::chrono::microseconds(0);
+  rendered.age = arrival.age + late;
+  std::string_view why = accepted.Refuses(*rendered.age);
+  if (!why.empty() && accepted.outside == contract::Outside::kSendWithReceivedTime) {
+    rendered = options_.contract->RenderAsReceived(record);
+    rendered.time = arrival.received_at;
+    rendered.age = arrival.age;
+    why = accepted.Refuses(arrival.age);
+  }
+  if (why.empty() || times == Times::kTaken || rendered.fate != RenderedRecord::Fate::kItems) {
+    return;
+  }
+  // What is sent again on request holds nothing up.
+  const bool holds = accepted.outside == contract::Outside::kHold && batch.replay == 0;
+  RenderedRecord left;
+  left.fate = holds ? RenderedRecord::Fate::kHeld : RenderedRecord::Fate::kSkipped;
+  left.reason = why;
+  left.detail = "its time is " + FormatUtc(*rendered.time) + "; the API takes what is " + accepted.Words();
+  left.time = rendered.time;
+  left.age = rendered.age;
+  rendered = std::move(left);
+}
+
+std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const std::vector<RenderedRecord>& records) const {
+  std::optional<std::chrono::nanoseconds> born;
+  for (const RenderedRecord& record : records) {
+    if (record.age) {
+      born = std::min(born.value_or(std::chrono::nanoseconds::max()), clock_.Boot() - *record.age);
+    }
+  }
+  return born;
+}
+
+std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const queue::PreparedBatch& batch) const {
+  if (!options_.accepted.oldest || batch.unsent()) {
+    return std::nullopt;
+  }
+  const Result<std::vector<RenderedRecord>> records = Judge(batch);
+  return records ? BornOf(*records) : std::nullopt;
 }
 
 BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const {
@@ -77,6 +147,11 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
       batch.items.push_back(record.items());
     }
   }
+  if (const auto born = BornOf(draft.records)) {
+    batch.born = born;
+  }
+  batch.order = contract::SentOrder(options_.contract->accepts(), draft.records);
+  draft.records = contract::AsSent<RenderedRecord>(batch.order, std::move(draft.records));
   contract::Rendered rendered = options_.contract->RenderBatch(HeaderOf(batch), draft.records);
   batch.path = std::move(rendered.path);
   batch.content_type = std::move(rendered.content_type);
@@ -96,35 +171,37 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
   return std::move(draft.batch);
 }
 
-Result<queue::PrepareRequest> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
-                                                  const batch::Options& limits) const {
+Result<BatchBuilder::Built> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
+                                                const batch::Options& limits) const {
   return FillWithin(Start{lane}, pending, limits);
 }
 
-Result<queue::PrepareRequest> BatchBuilder::Build(queue::ReplayId replay, const queue::ReplayPart& part,
-                                                  const batch::Options& limits) const {
-  Result<queue::PrepareRequest> request = FillWithin(Start{part.lane, replay}, part.pending, limits);
-  if (request) {
-    const auto end = std::upper_bound(part.skipped.begin(), part.skipped.end(), request->through);
-    request->skipped = static_cast<std::uint64_t>(end - part.skipped.begin());
+Result<BatchBuilder::Built> BatchBuilder::Build(queue::ReplayId replay, const queue::ReplayPart& part,
+                                                const batch::Options& limits) const {
+  Result<Built> built = FillWithin(Start{part.lane, replay}, part.pending, limits);
+  if (built) {
+    queue::PrepareRequest& request = built->request;
+    const auto end = std::upper_bound(part.skipped.begin(), part.skipped.end(), request.through);
+    request.skipped = static_cast<std::uint64_t>(end - part.skipped.begin());
   }
-  return request;
+  return built;
 }
 
 // How far bytes can be coded is only known afterwards. Each round allows fewer items, until each record is alone.
-Result<queue::PrepareRequest> BatchBuilder::FillWithin(const Start& start, const queue::Pending& pending,
-                                                       batch::Options limits) const {
+Result<BatchBuilder::Built> BatchBuilder::FillWithin(const Start& start, const queue::Pending& pending,
+                                                     batch::Options limits) const {
   const std::uint64_t most = options_.contract->accepts().max_sent_bytes;
   while (true) {
-    Result<queue::PrepareRequest> request = Fill(start, pending, limits);
-    if (!request || most == 0) {
-      return request;
+    Result<Built> built = Fill(start, pending, limits);
+    if (!built || most == 0) {
+      return built;
     }
-    const auto over = std::find_if(request->batches.begin(), request->batches.end(), [most](const auto& batch) {
+    const auto& batches = built->request.batches;
+    const auto over = std::find_if(batches.begin(), batches.end(), [most](const auto& batch) {
       return batch->records > 1 && batch->body.size() > most;
     });
-    if (over == request->batches.end()) {
-      return request;
+    if (over == batches.end()) {
+      return built;
     }
     const queue::PreparedBatch& batch = **over;
     const double share = static_cast<double>(most) / static_cast<double>(batch.body.size());
@@ -134,46 +211,62 @@ Result<queue::PrepareRequest> BatchBuilder::FillWithin(const Start& start, const
   }
 }
 
-Result<queue::PrepareRequest> BatchBuilder::Fill(const Start& start, const queue::Pending& pending,
-                                                 const batch::Options& limits) const {
-  queue::PrepareRequest request{options_.destination, start.lane, pending.from, pending.from - 1, {}, {}, start.replay};
-  Assembly assembly(*this, request, limits);
+Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::Pending& pending,
+                                               const batch::Options& limits) const {
+  Built built{{options_.destination, start.lane, pending.from, pending.from - 1, {}, {}, start.replay}, {}, {}};
+  const std::vector<std::chrono::microseconds> ages = AgesOf(start.lane, pending.messages);
+  Assembly assembly(*this, built.request, limits);
   bool all = true;
-  for (const queue::StoredMessage& stored : pending.messages) {
-    if (assembly.full()) {
-      all = false;
-      break;
-    }
-    const contract::Decoded decoded =
-        Decode(streams_, queue_.ids().Of(start.lane, stored.sequence), start.lane, stored);
-    if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
-      request.resolutions.push_back(Resolve(stored, decoded));
-      request.through = stored.sequence;
-      continue;
-    }
-    std::vector<RenderedRecord> rendered;
-    rendered.reserve(decoded.records.size());
-    for (const CanonicalRecord& record : decoded.records) {
-      rendered.push_back(Render(record, stored.message.received_at, assembly.draft()));
-    }
-    if (std::all_of(rendered.begin(), rendered.end(), IsSkipped)) {
-      request.resolutions.push_back(queue::Resolution{stored.sequence, Outcome::kSkipped, rendered.front().reason,
-                                                      rendered.front().detail, stored.message});
-      request.through = stored.sequence;
-      continue;
-    }
-    if (!assembly.HasRoom(rendered)) {
-      all = false;
-      break;
-    }
-    RETURN_IF_ERROR(assembly.Add(stored, std::move(rendered), decoded.records));
-    request.through = stored.sequence;
+  for (std::size_t i = 0; i < pending.messages.size() && all; ++i) {
+    const Result<bool> taken = FillOne(pending.messages[i], ages[i], assembly, built);
+    RETURN_IF_ERROR(taken);
+    all = *taken;
   }
   if (all) {
-    request.through = pending.through;
+    built.request.through = pending.through;
   }
   RETURN_IF_ERROR(assembly.Close());
-  return request;
+  return built;
+}
+
+Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age,
+                                   Assembly& assembly, Built& built) const {
+  queue::PrepareRequest& request = built.request;
+  if (assembly.full()) {
+    return false;
+  }
+  const contract::Decoded decoded =
+      Decode(streams_, queue_.ids().Of(request.lane, stored.sequence), request.lane, stored);
+  if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
+    request.resolutions.push_back(Resolve(stored, decoded));
+    request.through = stored.sequence;
+    return true;
+  }
+  const Arrival arrival = ArrivalOf(stored, age);
+  std::vector<RenderedRecord> rendered;
+  rendered.reserve(decoded.records.size());
+  for (const CanonicalRecord& record : decoded.records) {
+    rendered.push_back(Render(record, arrival, assembly.draft(), Times::kJudged));
+  }
+  if (const auto held = std::find_if(rendered.begin(), rendered.end(), IsHeld); held != rendered.end()) {
+    built.held = held->reason + ": " + held->detail;
+    return false;
+  }
+  if (std::all_of(rendered.begin(), rendered.end(), IsSkipped)) {
+    request.resolutions.push_back(queue::Resolution{stored.sequence, Outcome::kSkipped, rendered.front().reason,
+                                                    rendered.front().detail, stored.message});
+    for (const RenderedRecord& record : rendered) {
+      built.outside.Add(record);
+    }
+    request.through = stored.sequence;
+    return true;
+  }
+  if (!assembly.HasRoom(rendered)) {
+    return false;
+  }
+  RETURN_IF_ERROR(assembly.Add(stored, arrival, std::move(rendered), decoded.records));
+  request.through = stored.sequence;
+  return true;
 }
 
 std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {

@@ -5,12 +5,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "batch/batch.h"
 #include "contract/cloud_contract.h"
+#include "delivery/accepted_times.h"
 #include "delivery/delivery.h"
 #include "queue/ports/delivery.h"
 
@@ -27,6 +30,7 @@ struct BuilderOptions {
   contract::SettingValues settings;            // of the contract
   std::string coding;                          // content coding of bodies; empty: none
   std::chrono::milliseconds backfill_after{};  // records that waited for so long are flagged
+  AcceptedTimes accepted;
   // Told of each record of which items were left out, whenever it is rendered.
   std::function<void(const std::string& record_id, const contract::RenderedRecord& record)> left_out;
 };
@@ -36,13 +40,20 @@ class BatchBuilder {
   BatchBuilder(BuilderOptions options, queue::DeliveryPort& queue, const Streams& streams, const Clock& clock)
       : options_(std::move(options)), queue_(queue), streams_(streams), clock_(clock) {}
 
+  struct Built {
+    queue::PrepareRequest request;
+    OutsideTimes outside;  // of messages of which nothing is sent
+    // Why the lane waits at the message behind `request.through`: its time is not taken. Empty: it does not wait.
+    std::string held;
+
+    bool moves() const { return held.empty() || !request.batches.empty() || !request.resolutions.empty(); }
+  };
   // What to prepare of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A
   // message with more records than a batch may hold becomes several batches; so do records of several parts. Records
-  // that are unfit lie in a batch of their own that is not sent (queue::PreparedBatch::unsent): see Unfit().
-  Result<queue::PrepareRequest> Build(Lane lane, const queue::Pending& pending, const batch::Options& limits) const;
+  // that are unfit lie in a batch of their own that is not sent (queue::PreparedBatch::unsent): see Judge().
+  Result<Built> Build(Lane lane, const queue::Pending& pending, const batch::Options& limits) const;
   // Likewise of a replay.
-  Result<queue::PrepareRequest> Build(queue::ReplayId replay, const queue::ReplayPart& part,
-                                      const batch::Options& limits) const;
+  Result<Built> Build(queue::ReplayId replay, const queue::ReplayPart& part, const batch::Options& limits) const;
 
   // A batch of exactly these members of another one, its remainder or its half: decoded and rendered anew, or cut out
   // of the bytes of that one.
@@ -56,13 +67,16 @@ class BatchBuilder {
   };
   Result<std::vector<Redriven>> Replay(Lane lane, const std::vector<queue::DeadLetter>& letters) const;
 
-  // What each record of a batch that is not sent is, in order: decoded and rendered anew.
-  Result<std::vector<contract::RenderedRecord>> Unfit(const queue::PreparedBatch& batch) const;
+  // What each record of a batch is now, in order: decoded and rendered anew.
+  Result<std::vector<contract::RenderedRecord>> Judge(const queue::PreparedBatch& batch) const;
+
+  // PreparedBatch::born of a batch of an earlier run; none where any age is taken, or its records cannot be judged.
+  std::optional<std::chrono::nanoseconds> BornOf(const queue::PreparedBatch& batch) const;
 
   // A batch of one record that was set aside, rendered anew; unsent() while it is unfit.
   Result<std::unique_ptr<queue::PreparedBatch>> Retry(const queue::Suspect& suspect) const;
 
-  // Record ids of a batch, in the order sent.
+  // Record ids of a batch, in the order of its members.
   std::vector<std::string> RecordIds(const queue::PreparedBatch& batch) const;
 
   std::string MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const;
@@ -73,13 +87,21 @@ class BatchBuilder {
  private:
   struct Draft;
   class Assembly;
+  // Whether a time that the API does not take keeps a record back. What is a part of what was judged before does not
+  // ask again: that is judged as a whole before it is sent.
+  enum class Times : std::uint8_t { kJudged, kTaken };
+  struct Arrival {
+    WallTime received_at{};
+    std::chrono::microseconds age{};  // at least, as of now
+    bool clock_known = false;         // how late a device's time was is known by it
+  };
   Result<std::unique_ptr<queue::PreparedBatch>> Decoded(const queue::PreparedBatch& from,
                                                         const std::vector<queue::Member>& members) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Cut(const queue::PreparedBatch& from,
                                                     const std::vector<queue::Member>& members) const;
   // The member's records of this message, decoded and rendered anew.
   Result<std::vector<contract::RenderedRecord>> Again(const queue::StoredMessage& stored, const queue::Member& member,
-                                                      const Draft& draft) const;
+                                                      const Draft& draft, Times times) const;
   Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
   Draft NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay) const;
@@ -88,12 +110,20 @@ class BatchBuilder {
     queue::ReplayId replay = 0;
   };
   // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.
-  Result<queue::PrepareRequest> FillWithin(const Start& start, const queue::Pending& pending,
-                                           batch::Options limits) const;
-  Result<queue::PrepareRequest> Fill(const Start& start, const queue::Pending& pending,
-                                     const batch::Options& limits) const;
+  Result<Built> FillWithin(const Start& start, const queue::Pending& pending, batch::Options limits) const;
+  Result<Built> Fill(const Start& start, const queue::Pending& pending, const batch::Options& limits) const;
+  // The next message into `built`. False: it has no room any more, or has to wait.
+  Result<bool> FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age, Assembly& assembly,
+                       Built& built) const;
+  bool uses_times() const;
+  std::optional<std::chrono::nanoseconds> BornOf(const std::vector<contract::RenderedRecord>& records) const;
+  std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const queue::StoredMessage> messages) const;
+  static Arrival ArrivalOf(const queue::StoredMessage& stored, std::chrono::microseconds age);
   // As the cloud gets it: with what is known only when it is sent.
-  contract::RenderedRecord Render(CanonicalRecord record, WallTime received_at, const Draft& draft) const;
+  contract::RenderedRecord Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
+                                  Times times) const;
+  void JudgeTime(const CanonicalRecord& record, const Arrival& arrival, const queue::PreparedBatch& batch, Times times,
+                 contract::RenderedRecord& rendered) const;
 
   BuilderOptions options_;
   queue::DeliveryPort& queue_;

@@ -57,7 +57,8 @@ bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>
   return open_.empty() || fresh == 0 || open_.size() + fresh <= most;
 }
 
-Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, std::vector<contract::RenderedRecord> records,
+Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arrival& arrival,
+                                   std::vector<contract::RenderedRecord> records,
                                    const std::vector<CanonicalRecord>& decoded) {
   const auto total = static_cast<std::uint32_t>(records.size());
   for (std::uint32_t i = 0; i < total; ++i) {
@@ -69,7 +70,7 @@ Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, std::vect
     if (!open.draft.empty() && !open.filler.Fits(records[i].text.size(), records[i].items())) {
       RETURN_IF_ERROR(CloseOne(open));
       for (std::uint32_t rest = i; rest < total; ++rest) {
-        records[rest] = builder_.Render(decoded[rest], stored.message.received_at, open.draft);
+        records[rest] = builder_.Render(decoded[rest], arrival, open.draft, Times::kJudged);
       }
     }
     open.filler.Add(records[i].text.size(), records[i].items());

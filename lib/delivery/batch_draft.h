@@ -61,7 +61,7 @@ class BatchBuilder::Assembly {
   // Whether the message's records still fit beside what is there.
   bool HasRoom(const std::vector<contract::RenderedRecord>& records) const;
   // Adds all of them; alone they may still be more than one batch. What goes into a further one is rendered anew.
-  Status Add(const queue::StoredMessage& stored, std::vector<contract::RenderedRecord> records,
+  Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::vector<contract::RenderedRecord> records,
              const std::vector<CanonicalRecord>& decoded);
   const Draft& draft() const { return unsent_; }
   bool full() const;

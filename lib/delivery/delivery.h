@@ -18,6 +18,7 @@
 #include "batch/learnt_size.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
+#include "delivery/accepted_times.h"
 #include "delivery/deprecation.h"
 #include "delivery/exchanges.h"
 #include "health/metrics.h"
@@ -80,9 +81,11 @@ struct Options {
   std::array<std::vector<limit::DayWindow>, kLanes> windows;  // by lane; none: at any time
   batch::Options batch;
   std::vector<limit::Window> limits;
+  AcceptedTimes accepted;  // by their time
   limit::CircuitBreakerOptions breaker;
   double retry_budget = 0.1;
   contract::SettingValues settings;                   // of the contract, those that are no secrets
+  contract::ResponseRules outcomes;                   // before the common table of replies
   std::string coding = "gzip";                        // content coding of bodies; empty: none
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::LaneScheduler
@@ -144,6 +147,7 @@ struct DestinationStatus {
   std::optional<WallTime> last_success_at;
   std::string last_error;
   std::optional<Deprecation::Notice> deprecation;  // what the API says of its own end
+  std::optional<WallTime> certificate_ends;        // of the server, the first of its chain, as it was last seen
 };
 
 // What is asked of a cloud beside the records: a GET. Secrets in it are marks.

@@ -37,8 +37,8 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Authoriz
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
       random_(RandomSeed()),
-      inquirer_({options_.endpoint, *authorizer_, limits_, deps_.shared, breaker_, bytes_budget_, deps_.uploader,
-                 deps_.clock}) {
+      inquirer_({options_.endpoint, *options_.contract, *authorizer_, limits_, deps_.shared, breaker_, bytes_budget_,
+                 deps_.uploader, deps_.clock}) {
   if (options_.budget) {
     bytes_budget_.emplace(*options_.budget);
   }
@@ -49,8 +49,9 @@ BuilderOptions DestinationImpl::OptionsOfBuilder() {
     Tell("items_left_out", record_id + ": " + std::to_string(record.unfit_items) + " items: " + record.reason +
                                (record.detail.empty() ? "" : ": " + record.detail));
   };
-  return BuilderOptions{options_.name,     options_.gateway_id, options_.gateway_attributes, options_.contract,
-                        options_.settings, options_.coding,     options_.backfill_after,     left_out};
+  return BuilderOptions{options_.name,           options_.gateway_id, options_.gateway_attributes,
+                        options_.contract,       options_.settings,   options_.coding,
+                        options_.backfill_after, options_.accepted,   left_out};
 }
 
 Status DestinationImpl::Start() {
@@ -63,6 +64,7 @@ Status DestinationImpl::Start() {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
     active->batch = std::move(batch);
+    active->batch.born = builder_.BornOf(active->batch);
     if (active->batch.suspect) {
       active->suspicion.emplace();
       trying_.push_back(std::move(active));
@@ -79,14 +81,14 @@ Status DestinationImpl::Start() {
   return {};
 }
 
+// What waits for its confirmation would be sent again: it holds nobody up.
 bool DestinationImpl::idle() const {
-  return in_flight_ == 0 && !taking_suspect_ &&
-         std::all_of(trying_.begin(), trying_.end(),
-                     [](const ActivePtr& active) { return active->state == Active::State::kReady; }) &&
-         std::all_of(lines_.begin(), lines_.end(), [](const LineState& state) {
-           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
-             return active->state == Active::State::kReady;
-           });
+  const auto waits = [](const ActivePtr& active) {
+    return active->state == Active::State::kReady || active->state == Active::State::kConfirming;
+  };
+  return in_flight_ == 0 && !taking_suspect_ && std::all_of(trying_.begin(), trying_.end(), waits) &&
+         std::all_of(lines_.begin(), lines_.end(), [&](const LineState& state) {
+           return !state.preparing && std::all_of(state.line.begin(), state.line.end(), waits);
          });
 }
 
@@ -103,10 +105,12 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, StepAuthorization(now));
   if (authorizer_->ready(now)) {
     next = std::min(next, RetrySuspects(now));
+    next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
   }
   next = std::min(next, inquirer_.Step(draining_, now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
+  next = std::min(next, LookAtTimes(now));
   EndRefusals(now);
   if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
                             [&](Lane lane) { return deps_.queue.Waiting(options_.name, lane).messages == 0; })) {
@@ -257,6 +261,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.last_success_at = last_success_at_;
   status.last_error = last_error_;
   status.deprecation = deprecation_.notice();
+  status.certificate_ends = certificate_ends_;
   return status;
 }
 

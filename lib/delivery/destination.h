@@ -25,11 +25,6 @@
 
 namespace packhorse::delivery {
 
-// Until it is looked again where nothing is due.
-inline constexpr std::chrono::seconds kIdle{3'600};
-// Why a record that cannot be written as the API wants it is a dead letter, or a suspect.
-inline constexpr std::string_view kUnfit = "unfit";
-
 class DestinationImpl final : public Destination {
  public:
   DestinationImpl(Options options, std::unique_ptr<auth::Authorizer> authorizer, Dependencies dependencies);
@@ -66,25 +61,21 @@ class DestinationImpl final : public Destination {
   // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   MonoTime AdmittedAt(const Active& active, MonoTime now) const;
-  // When the budget of the search has room.
-  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
+  MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;  // when the budget of the search has room
   upload::Endpoint EndpointFor(const Active& active) const;
   // The batch of a line that goes next; null while its line has to wait for another one's reply.
-  static ActivePtr HeadOf(const LineState& line);
+  static ActivePtr HeadOf(const LineState& line, bool in_order);
   // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
-  // What else there is to try.
-  void TellOfOthers(const Active& active, Attempt& attempt);
+  void TellOfOthers(const Active& active, Attempt& attempt);  // what else there is to try
   static bool MayProbe(const LineState& line);
 
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
-  // Of a status that is otherwise complete.
-  std::uint64_t BacklogMessages(const DestinationStatus& status) const;
+  std::uint64_t BacklogMessages(const DestinationStatus& status) const;  // of one that is otherwise complete
   void StartPrepare(batch::Line at, bool newest, MonoTime now);
-  // The next batch of a replay, no faster than its rate.
-  MonoTime PrepareReplay(MonoTime now);
-  Result<queue::PrepareRequest> BuildReplay(const queue::DeliveryPort::DueReplay& due);
+  MonoTime PrepareReplay(MonoTime now);  // its next batch, no faster than its rate
+  Result<BatchBuilder::Built> BuildReplay(const queue::DeliveryPort::DueReplay& due);
   void Prepare(batch::Line at, bool newest, queue::PrepareRequest request);
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
@@ -103,10 +94,10 @@ class DestinationImpl final : public Destination {
   limit::Budget::Now BudgetNow(MonoTime now) const;
   void LookAtBudget(MonoTime now);
   // When the budget has room for it, and when the window of its lane is open.
-  MonoTime AffordedAt(const Active& active, MonoTime now) const;
+  MonoTime AffordedAt(std::uint64_t bytes, MonoTime now) const;
   MonoTime OpenAt(Lane lane, MonoTime now) const;
   void TellBudgetSpent(const Active& active, MonoTime now);
-  void ReserveBudget(Active& active);
+  void ReserveBudget(Active& active, std::uint64_t bytes);
   void CountBudget(Active& active, std::uint64_t bytes);
   void AddCosts(DestinationStatus& status, MonoTime now) const;
 
@@ -117,6 +108,9 @@ class DestinationImpl final : public Destination {
   bool AddSuccessors(const ActivePtr& active, const std::map<std::string, std::vector<queue::Member>>& parts,
                      const Answer& answer, queue::Settlement& settlement, std::vector<ActivePtr>& successors);
   bool StillWaits(const queue::PreparedBatch& batch) const;
+  bool IsOutdated(const Active& active) const;  // a record of it became too old while it waited (too_old.cpp)
+  MonoTime LookAtTimes(MonoTime now);           // tells of records whose time is not taken
+  void WarnOfAge();                             // of those that soon are too old
 
   // --- authentication (authorizing.cpp) ---
   // Looks for changed secrets every ten seconds, and asks for a token that is due.
@@ -125,6 +119,7 @@ class DestinationImpl final : public Destination {
   void AskForToken(MonoTime now);
   void OnTokenReply(const upload::Response& response);
   Result<upload::Request> RequestFor(const Active& active, MonoTime now);
+  Result<upload::Request> Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now);
   // What to add to the reason of a refusal where the reply's Date is far from our clock; else empty.
   std::string ClockDoubt(const upload::Response& response) const;
   // A refusal of a secret that is no longer the one in use says nothing of the present one.
@@ -148,6 +143,12 @@ class DestinationImpl final : public Destination {
   ActivePtr RestOf(const Active& active, const queue::PreparedBatch& batch, std::uint32_t delivered, MonoTime now);
   void Works(const Active& active, const Answer& answer);
 
+  // --- what a second request confirms (confirming.cpp) ---
+  void OnConfirm(const ActivePtr& active, const Answer& answer);
+  MonoTime StepConfirmations(MonoTime now);
+  MonoTime Confirm(const ActivePtr& active, MonoTime now);
+  void OnConfirmReply(const ActivePtr& active, upload::Response response);
+
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -167,8 +168,7 @@ class DestinationImpl final : public Destination {
   // Learns the numbers under which the queue keeps those that were set aside since.
   Status LearnSuspects(bool adopt);
   MonoTime RetrySuspects(MonoTime now);
-  // Why nothing may be sent again out of its turn.
-  Error MustNotOvertake() const;
+  Error MustNotOvertake() const;  // why nothing may be sent again out of its turn
   void StartRetry(std::int64_t id, const RecordKey& record, MonoTime now);
   MonoTime SendSuspect(MonoTime now);
   bool SuspectMayGo(MonoTime now) const;
@@ -212,7 +212,6 @@ class DestinationImpl final : public Destination {
   bool parted_ = false;             // the contract makes one request per part
   double coded_share_ = 1;          // of a body's bytes that are left after its coding
   double mean_record_bytes_ = 400;  // of rendered records, to estimate what waits
-
   Evidence evidence_;
   batch::LearntSizes sizes_;
   limit::RetryBudget search_budget_;
@@ -226,6 +225,7 @@ class DestinationImpl final : public Destination {
   std::optional<MonoTime> refusals_told_at_;
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last
+  TimesTold times_told_;
 
   // Since start.
   std::uint64_t requests_ = 0;
@@ -241,6 +241,7 @@ class DestinationImpl final : public Destination {
   Deprecation deprecation_;
   IdHashes id_hashes_;
   Inquirer inquirer_;
+  std::optional<WallTime> certificate_ends_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -32,7 +32,7 @@ std::string_view ActionWords(Action action) {
 }
 
 bool Failed(const outcome::Verdict& verdict) {
-  return verdict.action != Action::kDelivered &&
+  return verdict.action != Action::kDelivered && verdict.action != Action::kConfirm &&
          (verdict.action != Action::kPartial ||
           std::any_of(verdict.records.begin(), verdict.records.end(),
                       [](const outcome::RecordResult& record) { return record.verdict != RecordVerdict::kDelivered; }));

@@ -25,6 +25,7 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   last_error_ = old->last_error_;
   exchanges_ = old->exchanges_;
   deprecation_ = old->deprecation_;
+  certificate_ends_ = old->certificate_ends_;
   // What the queue does not say of its batches.
   std::set<queue::BatchId> mended;
   for (const LineState& state : old->lines_) {

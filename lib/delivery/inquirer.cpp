@@ -15,19 +15,15 @@ constexpr std::chrono::hours kIdleInquirer{1};
 constexpr std::uint64_t kInquiryBytes = 2'048;
 constexpr limit::Cost kInquiryCost{1, 0, 0};
 
-// The host as in the header Host.
-std::string_view HostOf(const UrlParts& url) {
-  const std::string_view standard = url.lead == "https://" ? ":443" : ":80";
-  return url.host.ends_with(standard) ? url.host.substr(0, url.host.size() - standard.size()) : url.host;
-}
-
 }  // namespace
 
 Result<upload::Request> Authorize(auth::Authorizer& authorizer, const upload::Endpoint& endpoint,
-                                  auth::OutgoingRequest request, WallTime wall, MonoTime now) {
+                                  const contract::CloudContract& contract, auth::OutgoingRequest request, WallTime wall,
+                                  MonoTime now) {
   const UrlParts url = SplitUrl(endpoint.base_url);
-  request.host = HostOf(url);
+  request.host = HostHeader(url);
   request.base_path = url.path;
+  request.entry = [&contract](std::string_view name) { return contract.SecretEntry(name); };
   upload::Request made{std::string(request.method), "", {}, request.body};
   Result<auth::Authorization> authorization = authorizer.Authorize(std::move(request), wall, now);
   RETURN_IF_ERROR(authorization);
@@ -91,7 +87,8 @@ void Inquirer::Send(MonoTime now) {
                    [](const auto& header) { return Lower(header.first) == "accept"; })) {
     request.headers.emplace_back("Accept", "application/json, application/problem+json");
   }
-  Result<upload::Request> made = Authorize(way_.authorizer, way_.endpoint, std::move(request), way_.clock.Wall(), now);
+  Result<upload::Request> made =
+      Authorize(way_.authorizer, way_.endpoint, way_.contract, std::move(request), way_.clock.Wall(), now);
   if (!made) {
     End(made.error());
     return;

@@ -8,6 +8,7 @@
 #include "auth/authorizer.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "contract/cloud_contract.h"
 #include "delivery/delivery.h"
 #include "limit/budget.h"
 #include "limit/circuit_breaker.h"
@@ -16,10 +17,11 @@
 
 namespace packhorse::delivery {
 
-// A request to the destination with what it needs to be let in. kUnavailable: a token is needed first. The body has to
-// live until the reply.
+// A request to the destination, written by this contract, with what it needs to be let in. kUnavailable: a token is
+// needed first. The body has to live until the reply.
 Result<upload::Request> Authorize(auth::Authorizer& authorizer, const upload::Endpoint& endpoint,
-                                  auth::OutgoingRequest request, WallTime wall, MonoTime now);
+                                  const contract::CloudContract& contract, auth::OutgoingRequest request, WallTime wall,
+                                  MonoTime now);
 
 // What is asked of a destination's cloud beside the records, one question at a time (Destination::Ask). Loop thread.
 class Inquirer {
@@ -27,6 +29,7 @@ class Inquirer {
   // Of the destination, which outlives it.
   struct Way {
     const upload::Endpoint& endpoint;
+    const contract::CloudContract& contract;
     auth::Authorizer& authorizer;
     limit::RateLimit& limits;
     limit::RateLimit* shared = nullptr;

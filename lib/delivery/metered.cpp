@@ -8,14 +8,6 @@
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
-namespace {
-
-// Request line and headers, until the attempt shows how many they are.
-constexpr std::uint64_t kHeadBytes = 1'024;
-
-std::uint64_t BytesOf(const Active& active) { return active.batch.body.size() + kHeadBytes; }
-
-}  // namespace
 
 Status DestinationImpl::ReadProxyPassword() {
   if (options_.proxy_password.kind == auth::SecretSource::Kind::kNone) {
@@ -44,8 +36,8 @@ void DestinationImpl::LookAtBudget(MonoTime now) {
   }
 }
 
-MonoTime DestinationImpl::AffordedAt(const Active& active, MonoTime now) const {
-  return !bytes_budget_ || bytes_budget_->Admits(BytesOf(active)) ? now : now + bytes_budget_->Left(BudgetNow(now));
+MonoTime DestinationImpl::AffordedAt(std::uint64_t bytes, MonoTime now) const {
+  return !bytes_budget_ || bytes_budget_->Admits(bytes) ? now : now + bytes_budget_->Left(BudgetNow(now));
 }
 
 MonoTime DestinationImpl::OpenAt(Lane lane, MonoTime now) const {
@@ -58,7 +50,7 @@ MonoTime DestinationImpl::OpenAt(Lane lane, MonoTime now) const {
 }
 
 void DestinationImpl::TellBudgetSpent(const Active& active, MonoTime now) {
-  if (AffordedAt(active, now) <= now || bytes_wanted_) {
+  if (AffordedAt(BytesOf(active), now) <= now || bytes_wanted_) {
     return;
   }
   bytes_wanted_ = BytesOf(active);
@@ -69,9 +61,9 @@ void DestinationImpl::TellBudgetSpent(const Active& active, MonoTime now) {
                            FormatUtc(bytes_budget_->end()).substr(0, 16) + "Z");
 }
 
-void DestinationImpl::ReserveBudget(Active& active) {
+void DestinationImpl::ReserveBudget(Active& active, std::uint64_t bytes) {
   if (bytes_budget_) {
-    active.reserved = BytesOf(active);
+    active.reserved = bytes;
     bytes_budget_->Reserve(active.reserved);
   }
 }

@@ -16,6 +16,7 @@ constexpr std::size_t kLineLength = 2;
 constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
 constexpr std::size_t kPeekForParts = 4'096;  // messages
 constexpr auto kPrepareRetry = 1s;
+constexpr auto kHeldRetry = 10s;
 // Batches prepared before their turn, as probes, and with their parts.
 constexpr std::ptrdiff_t kMaxProbes = 16;
 constexpr std::size_t kLongestLine = 64;
@@ -46,7 +47,11 @@ MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
   MonoTime next = now + kIdle;
   const bool open = breaker_.state() == limit::CircuitState::kOk;
   const std::size_t ahead = open ? kLineLength : at.replay ? 0 : 1;
-  if (!draining_ && !state.preparing && state.line.size() < ahead) {
+  const auto confirming =
+      static_cast<std::size_t>(std::count_if(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
+        return active->state == Active::State::kConfirming;
+      }));
+  if (!draining_ && !state.preparing && state.line.size() - confirming < ahead && state.line.size() < kLongestLine) {
     next = PrepareWhenDue(at, now);
   }
   if (state.wants != Wants::kNothing && !draining_ && !state.preparing && !at.replay) {
@@ -117,6 +122,7 @@ MonoTime DestinationImpl::PrepareWhenDue(batch::Line at, MonoTime now) {
   const queue::PendingStats waiting = deps_.queue.Waiting(options_.name, part);
   if (waiting.messages == 0) {
     state.oldest_seen.reset();
+    state.held = false;
     WakeAt(part, 1);
     return now + kIdle;
   }
@@ -135,7 +141,7 @@ MonoTime DestinationImpl::PrepareWhenDue(batch::Line at, MonoTime now) {
     return decision.next.value_or(now + kIdle);
   }
   StartPrepare(at, false, now);
-  return now + kIdle;
+  return state.preparing ? now + kIdle : std::max(now, state.prepare_not_before);
 }
 
 // Nothing arrives in a backlog.
@@ -156,21 +162,30 @@ void DestinationImpl::StartPrepare(batch::Line at, bool newest, MonoTime now) {
     state.wants = Wants::kFar;
     return;
   }
-  Result<queue::PrepareRequest> request =
-      pending ? builder_.Build(lane, *pending, limits) : Result<queue::PrepareRequest>(pending.error());
-  if (!request) {
-    last_error_ = request.error().message;
+  Result<BatchBuilder::Built> built =
+      pending ? builder_.Build(lane, *pending, limits) : Result<BatchBuilder::Built>(pending.error());
+  if (!built) {
+    last_error_ = built.error().message;
     state.prepare_not_before = now + kPrepareRetry;
-    deps_.events.Raise("queue_unreadable", options_.name, request.error().message, deps_.clock.Wall());
+    deps_.events.Raise("queue_unreadable", options_.name, built.error().message, deps_.clock.Wall());
     return;
   }
   deps_.events.Resolve("queue_unreadable", options_.name, deps_.clock.Wall());
-  for (const queue::Resolution& resolution : request->resolutions) {
+  state.held = newest ? state.held : !built->held.empty();
+  if (!built->held.empty()) {
+    times_told_.why_held = "lane " + std::string(Name(lane)) + ": " + built->held;
+  }
+  if (!built->moves()) {
+    state.prepare_not_before = now + kHeldRetry;
+    return;
+  }
+  times_told_.outside.Add(built->outside, now);
+  for (const queue::Resolution& resolution : built->request.resolutions) {
     if (resolution.outcome == Outcome::kQuarantined) {
       deps_.events.Raise("quarantined", resolution.reason, resolution.detail, deps_.clock.Wall());
     }
   }
-  Prepare(at, newest, *std::move(request));
+  Prepare(at, newest, std::move(built->request));
 }
 
 MonoTime DestinationImpl::PrepareReplay(MonoTime now) {
@@ -182,26 +197,29 @@ MonoTime DestinationImpl::PrepareReplay(MonoTime now) {
   if (now < state.prepare_not_before) {
     return state.prepare_not_before;
   }
-  Result<queue::PrepareRequest> request = BuildReplay(*due);
-  if (!request) {
-    last_error_ = request.error().message;
+  Result<BatchBuilder::Built> built = BuildReplay(*due);
+  if (!built) {
+    last_error_ = built.error().message;
     state.prepare_not_before = now + kPrepareRetry;
     return state.prepare_not_before;
   }
   std::size_t messages = 0;
-  for (const auto& batch : request->batches) {
+  for (const auto& batch : built->request.batches) {
     messages += batch->members.size();
   }
+  if (!built->outside.empty()) {
+    Tell("replay_refused", "replay " + std::to_string(due->id) + ": " + TextOf(built->outside, options_.accepted));
+  }
   state.prepare_not_before = now + messages * std::chrono::nanoseconds(1s) / due->messages_per_second;
-  Prepare(batch::kReplayLine, false, *std::move(request));
+  Prepare(batch::kReplayLine, false, std::move(built->request));
   return now + kIdle;
 }
 
-Result<queue::PrepareRequest> DestinationImpl::BuildReplay(const queue::DeliveryPort::DueReplay& due) {
+Result<BatchBuilder::Built> DestinationImpl::BuildReplay(const queue::DeliveryPort::DueReplay& due) {
   const batch::Options limits = BatchLimits();
   const std::uint32_t most = std::min(limits.max_records, due.messages_per_second);
   const Result<queue::ReplayPart> part = deps_.queue.PeekReplay(due.id, most, kPeekBytes);
-  return part ? builder_.Build(due.id, *part, limits) : Result<queue::PrepareRequest>(part.error());
+  return part ? builder_.Build(due.id, *part, limits) : Result<BatchBuilder::Built>(part.error());
 }
 
 void DestinationImpl::Prepare(batch::Line at, bool newest, queue::PrepareRequest request) {

@@ -21,25 +21,27 @@ void DestinationImpl::RetryQuarantined(const std::vector<queue::QuarantinedMessa
   for (const queue::QuarantinedMessage& each : messages) {
     pending.messages.push_back({each.sequence, each.message});
   }
-  Result<queue::PrepareRequest> request = builder_.Build(messages.front().lane, pending, BatchLimits());
-  if (!request) {
-    done(request.error());
+  Result<BatchBuilder::Built> built = builder_.Build(messages.front().lane, pending, BatchLimits());
+  if (!built) {
+    done(built.error());
     return;
   }
+  queue::PrepareRequest& request = built->request;
+  retried.still_because = built->held;
   retried.looked_at = static_cast<std::uint64_t>(
       std::count_if(messages.begin(), messages.end(),
-                    [&](const queue::QuarantinedMessage& each) { return each.sequence <= request->through; }));
-  std::erase_if(request->resolutions, [&](const queue::Resolution& resolution) {
+                    [&](const queue::QuarantinedMessage& each) { return each.sequence <= request.through; }));
+  std::erase_if(request.resolutions, [&](const queue::Resolution& resolution) {
     const bool stays = resolution.outcome == Outcome::kQuarantined;
     if (stays && retried.still_because.empty()) {
       retried.still_because = resolution.reason + (resolution.detail.empty() ? "" : ": " + resolution.detail);
     }
     return stays;
   });
-  retried.ended = request->resolutions.size();
+  retried.ended = request.resolutions.size();
   std::vector<ActivePtr> prepared;
   Sequence counted = 0;
-  for (const auto& batch : request->batches) {
+  for (const auto& batch : request.batches) {
     prepared.push_back(std::make_shared<Active>());
     prepared.back()->batch = *batch;
     for (const queue::Member& member : batch->members) {
@@ -50,7 +52,7 @@ void DestinationImpl::RetryQuarantined(const std::vector<queue::QuarantinedMessa
     done(retried);
     return;
   }
-  deps_.queue.RetryQuarantined(*std::move(request),
+  deps_.queue.RetryQuarantined(std::move(request),
                                [this, prepared, retried, done = std::move(done),
                                 alive = std::weak_ptr<bool>(alive_)](const Result<std::vector<queue::BatchId>>& ids) {
                                  if (!ids) {

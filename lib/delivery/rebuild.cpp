@@ -27,9 +27,13 @@ Error WhyUnfit(const RenderedRecord& record) {
 std::vector<RenderedRecord> Rejoin(const queue::PreparedBatch& from, const std::vector<std::string>& items) {
   std::vector<RenderedRecord> records(from.records);
   std::size_t at = 0;
-  for (std::size_t i = 0; i < records.size(); ++i) {
+  for (std::size_t place = 0; place < records.size(); ++place) {
+    const std::size_t i = from.order.empty() ? place : from.order[place];
     RenderedRecord& record = records[i];
     record.part = from.part;
+    if (!from.order.empty()) {
+      record.time = WallTime(std::chrono::microseconds(place));  // all that counts is which is earlier
+    }
     const std::size_t count = from.items.empty() ? 1 : from.items[i];
     for (std::size_t item = 0; item < count; ++item) {
       record.text += items[at++];
@@ -94,6 +98,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Cut(const queue::Pre
   draft.batch->replayed = from.replayed;
   draft.batch->trace_id = from.trace_id;
   draft.batch->oldest_at = from.oldest_at;
+  draft.batch->born = from.born;
   for (const queue::Member& member : members) {
     std::size_t at = 0;  // of the member's first record in what was sent
     for (const queue::Member& each : from.members) {
@@ -126,16 +131,15 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue:
     if (!stored) {
       return stored.error().With("rebuild a batch");
     }
-    Result<std::vector<RenderedRecord>> records = Again(*stored, member, draft);
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, draft, Times::kTaken);
     RETURN_IF_ERROR(records);
     for (std::uint32_t i = 0; i < member.records; ++i) {
       RenderedRecord& record = records->at(i);
       if (record.fate != RenderedRecord::Fate::kItems) {
         return WhyUnfit(record);
       }
-      const std::string part = draft.records.empty() && from.unsent() ? record.part
-                               : draft.records.empty()                ? from.part
-                                                                      : draft.batch->part;
+      const bool new_part = from.unsent() || uses_times();  // its time may have changed
+      const std::string part = !draft.records.empty() ? draft.batch->part : new_part ? record.part : from.part;
       if (record.part != part) {
         return Error{ErrorCode::kInvalidArgument, "records of one request belong into several now"};
       }
@@ -147,7 +151,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Decoded(const queue:
 }
 
 Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessage& stored, const queue::Member& member,
-                                                        const Draft& draft) const {
+                                                        const Draft& draft, Times times) const {
   const Lane lane = draft.batch->lane;
   contract::Decoded decoded =
       DecodeAgain(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, member.total_records);
@@ -156,21 +160,22 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
                                                   " does not decode to the records it had: its payload, the " +
                                                   "device contract or the streams were changed"};
   }
+  const Arrival arrival = ArrivalOf(stored, AgesOf(lane, std::span(&stored, 1)).front());
   std::vector<RenderedRecord> records;
   for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
-    records.push_back(Render(std::move(decoded.records[i]), stored.message.received_at, draft));
+    records.push_back(Render(std::move(decoded.records[i]), arrival, draft, times));
   }
   return records;
 }
 
-Result<std::vector<RenderedRecord>> BatchBuilder::Unfit(const queue::PreparedBatch& batch) const {
+Result<std::vector<RenderedRecord>> BatchBuilder::Judge(const queue::PreparedBatch& batch) const {
   Draft draft = NewDraft(batch.lane, batch.created_at, batch.replay);
   draft.batch->replayed = batch.replayed;
   std::vector<RenderedRecord> all;
   for (const queue::Member& member : batch.members) {
     const Result<queue::StoredMessage> stored = queue_.Read(batch.lane, member.sequence);
     RETURN_IF_ERROR(stored);
-    Result<std::vector<RenderedRecord>> records = Again(*stored, member, draft);
+    Result<std::vector<RenderedRecord>> records = Again(*stored, member, draft, Times::kJudged);
     RETURN_IF_ERROR(records);
     std::move(records->begin(), records->end(), std::back_inserter(all));
   }
@@ -183,7 +188,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Retry(const queue::S
   const queue::StoredMessage stored{suspect.sequence, suspect.message};
   const queue::Member member{suspect.sequence,      suspect.message.stream, suspect.record, 1,
                              suspect.total_records, suspect.received_hour};
-  Result<std::vector<RenderedRecord>> records = Again(stored, member, draft);
+  Result<std::vector<RenderedRecord>> records = Again(stored, member, draft, Times::kJudged);
   if (!records) {
     return records.error().With("try a suspect again");
   }
@@ -217,7 +222,7 @@ Result<std::vector<BatchBuilder::Redriven>> BatchBuilder::Replay(Lane lane,
     const queue::Member member{letter->sequence,      letter->message.stream,
                                letter->record,        1,
                                letter->total_records, queue::HourOf(letter->message.received_at)};
-    Result<std::vector<RenderedRecord>> records = Again(stored, member, like);
+    Result<std::vector<RenderedRecord>> records = Again(stored, member, like, Times::kJudged);
     if (!records || records->front().fate != RenderedRecord::Fate::kItems) {
       why = records ? WhyUnfit(records->front()) : records.error();
       continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "contract/sent_order.h"
 #include "delivery/batch_draft.h"
 #include "delivery/destination.h"
 
@@ -13,19 +14,6 @@ namespace {
 constexpr std::size_t kMaxReplyKinds = 64;
 constexpr int kStatusConflict = 409;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
-
-outcome::Reply ToReply(upload::Response&& response) {
-  outcome::Reply reply;
-  reply.complete = response.transport == upload::Transport::kOk;
-  reply.outcome_unknown = upload::OutcomeUnknown(response.transport);
-  reply.unreachable = !reply.complete && !reply.outcome_unknown;
-  reply.error = std::move(response.error);
-  reply.status = response.status;
-  reply.headers = std::move(response.headers);
-  reply.body = std::move(response.body);
-  reply.truncated = response.truncated;
-  return reply;
-}
 
 std::string KindOf(const upload::Response& response) {
   return response.transport == upload::Transport::kOk ? std::to_string(response.status)
@@ -62,6 +50,19 @@ Shares Sort(const Active& active, const outcome::Verdict& verdict) {
 
 }  // namespace
 
+outcome::Reply ToReply(upload::Response&& response) {
+  outcome::Reply reply;
+  reply.complete = response.transport == upload::Transport::kOk;
+  reply.outcome_unknown = upload::OutcomeUnknown(response.transport);
+  reply.unreachable = !reply.complete && !reply.outcome_unknown;
+  reply.error = std::move(response.error);
+  reply.status = response.status;
+  reply.headers = std::move(response.headers);
+  reply.body = std::move(response.body);
+  reply.truncated = response.truncated;
+  return reply;
+}
+
 void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response response) {
   const MonoTime now = deps_.clock.Mono();
   --in_flight_;
@@ -73,6 +74,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
     ++replies_[kind];
   }
   NoteOddReply(response);
+  certificate_ends_ = response.certificate_ends ? response.certificate_ends : certificate_ends_;
   if (RefusesAnOldSecret(*active, response.status)) {
     return;  // still ready: goes again at once, with the present one
   }
@@ -84,11 +86,14 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const std::chrono::microseconds elapsed = response.elapsed;
   const std::string clock_doubt = ClockDoubt(response);
   const outcome::Reply reply = ToReply(std::move(response));
-  const std::vector<std::string> record_ids = builder_.RecordIds(active->batch);
+  const std::span<const std::uint32_t> order(active->batch.order);
+  const std::vector<std::string> record_ids = contract::AsSent(order, builder_.RecordIds(active->batch));
+  const std::vector<std::uint32_t> items = contract::AsSent(order, active->batch.items);
   const contract::CloudContract& contract = ContractOf(active->batch);
-  answer.verdict = outcome::Judge(reply, contract.response(),
-                                  outcome::Sent{.record_ids = record_ids, .items_per_record = active->batch.items},
-                                  deps_.clock.Wall());
+  answer.verdict =
+      outcome::Judge(reply, contract.response(), outcome::Sent{.record_ids = record_ids, .items_per_record = items},
+                     deps_.clock.Wall(), &options_.outcomes);
+  answer.verdict.records = contract::AsTheyCome(order, std::move(answer.verdict.records));
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }
@@ -124,12 +129,16 @@ void DestinationImpl::TellOfVerdict(const Active& active, const outcome::Verdict
 void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
   using outcome::Action;
   const outcome::Verdict& verdict = answer.verdict;
-  if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial) {
+  if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial &&
+      verdict.action != Action::kConfirm) {
     last_error_ = verdict.reason;
   }
   switch (verdict.action) {
     case Action::kDelivered:
       OnDelivered(active, answer);
+      break;
+    case Action::kConfirm:
+      OnConfirm(active, answer);
       break;
     case Action::kPartial:
       OnPartial(active, std::move(answer));

@@ -58,7 +58,7 @@ ActivePtr OtherThan(const Active& head, const LineState& line) {
 
 }  // namespace
 
-ActivePtr DestinationImpl::HeadOf(const LineState& line) {
+ActivePtr DestinationImpl::HeadOf(const LineState& line, bool in_order) {
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent()) {
       continue;
@@ -70,7 +70,9 @@ ActivePtr DestinationImpl::HeadOf(const LineState& line) {
       const ActivePtr other = OtherThan(*active, line);
       return other || line.preparing ? other : active;
     }
-    if (active->state == Active::State::kSending || active->has_successors) {
+    // What is being confirmed may have to be sent again: nothing may overtake it where order counts.
+    const bool confirming = active->state == Active::State::kConfirming && in_order;
+    if (active->state == Active::State::kSending || confirming || active->has_successors) {
       break;
     }
   }
@@ -100,7 +102,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   while (true) {
     batch::Ready ready{};
     for (std::size_t i = 0; i < batch::kLines; ++i) {
-      if (const ActivePtr head = HeadOf(lines_.at(i))) {
+      if (const ActivePtr head = HeadOf(lines_.at(i), options_.keeps_order)) {
         const MonoTime at = ReadyAt(*head, now);
         ready.at(i) = at <= now;
         next = at > now ? std::min(next, at) : next;
@@ -117,10 +119,14 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       return breaker_.NextSend(now).value_or(now + kIdle);
     }
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
-    const ActivePtr head = HeadOf(StateOf(*turn));
+    const ActivePtr head = HeadOf(StateOf(*turn), options_.keeps_order);
     if (const MonoTime at = AdmittedAt(*head, now); at > now) {
       TellBudgetSpent(*head, now);
       return std::min(next, at);
+    }
+    if (IsOutdated(*head)) {
+      SettleUnsent(head, now);
+      continue;
     }
     Send(head, now);
     scheduler_.Took(*turn, ready);
@@ -150,7 +156,7 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
 
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
   const limit::Cost cost = CostOf(active);
-  MonoTime at = std::max(limits_.NextAdmission(cost, now), AffordedAt(active, now));
+  MonoTime at = std::max(limits_.NextAdmission(cost, now), AffordedAt(BytesOf(active), now));
   if (deps_.shared != nullptr) {
     at = std::max(at, deps_.shared->NextAdmission(cost, now));
   }
@@ -233,7 +239,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   if (deps_.shared != nullptr) {
     deps_.shared->Admit(cost, now);
   }
-  ReserveBudget(*active);
+  ReserveBudget(*active, BytesOf(*active));
   if (!active->search()) {
     CountAttempt(*active, now);
   }

@@ -163,6 +163,10 @@ MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   }
   const MonoTime at = std::max({suspect->not_before, OpenAt(suspect->batch.lane, now), AdmittedAt(*suspect, now),
                                 SearchAdmittedAt(CostOf(*suspect), now)});
+  if (at <= now && IsOutdated(*suspect)) {
+    SettleUnsent(suspect, now);
+    return std::max(now, suspect->not_before);
+  }
   if (at <= now) {
     Send(suspect, now);
     return now + kIdle;

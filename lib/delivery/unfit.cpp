@@ -1,5 +1,5 @@
 // Records that are not sent, as the destination's API does not take them: they are skipped, become dead letters, or
-// wait until the contract is mended.
+// wait until the contract is mended. So are those of a batch that became too old while it waited.
 
 #include <algorithm>
 #include <utility>
@@ -45,11 +45,25 @@ void DestinationImpl::SettleUnsent(const ActivePtr& active, MonoTime now) {
   active->not_before = now + kLookAgain;
   Answer answer;
   answer.now = now;
-  const Result<std::vector<RenderedRecord>> records = builder_.Unfit(active->batch);
+  const Result<std::vector<RenderedRecord>> records = builder_.Judge(active->batch);
+  if (!records && !active->batch.unsent()) {
+    active->batch.born.reset();  // it goes as it is, and the API decides
+    active->not_before = now;
+    return;
+  }
   if (!records) {
     CannotRebuild(active, records.error(), answer);
     return;
   }
+  const auto held = std::find_if(records->begin(), records->end(), [](const RenderedRecord& record) {
+    return record.fate == RenderedRecord::Fate::kHeld;
+  });
+  active->held = held != records->end();
+  if (active->held) {
+    times_told_.why_held = "lane " + std::string(Name(active->batch.lane)) + ": " + WordsOf(*held);
+    return;
+  }
+  OutsideTimes outside;
   queue::Settlement settlement = SettlementOf(*active, answer);
   std::map<std::string, std::vector<queue::Member>> fit;
   std::size_t index = 0;
@@ -63,7 +77,8 @@ void DestinationImpl::SettleUnsent(const ActivePtr& active, MonoTime now) {
         one.records = 1;
         AppendMember(one, fit[record.part]);
       } else if (record.fate == RenderedRecord::Fate::kSkipped) {
-        settlement.skipped.push_back(queue::SkippedRecord{member.sequence, number});
+        settlement.skipped.push_back(queue::SkippedRecord{member.sequence, number, record.reason});
+        outside.Add(record);
       } else if (record.fate == RenderedRecord::Fate::kWait && active->batch.replay == 0) {
         queue::Suspicion suspicion = active->suspicion.value_or(queue::Suspicion{});
         suspicion.reason = kUnfit;
@@ -93,6 +108,7 @@ void DestinationImpl::SettleUnsent(const ActivePtr& active, MonoTime now) {
       evidence_.Adopt(key, now);
     }
   }
+  times_told_.outside.Add(outside, now);
   Settle(active, std::move(settlement), std::move(successors));
 }
 
@@ -116,9 +132,9 @@ bool DestinationImpl::AddSuccessors(const ActivePtr& active,
 
 // A suspect that waits for its contract to be mended, and is no better now.
 bool DestinationImpl::StillWaits(const queue::PreparedBatch& batch) const {
-  const Result<std::vector<RenderedRecord>> records = builder_.Unfit(batch);
+  const Result<std::vector<RenderedRecord>> records = builder_.Judge(batch);
   return !records || std::all_of(records->begin(), records->end(), [](const RenderedRecord& record) {
-    return record.fate == RenderedRecord::Fate::kWait;
+    return record.fate == RenderedRecord::Fate::kWait || record.fate == RenderedRecord::Fate::kHeld;
   });
 }
 

@@ -27,6 +27,9 @@ std::string TypeText(const Schema& schema) {
   if (type == "integer") {
     return "a whole number";
   }
+  if (type.empty()) {  // several, or whatever is read by somebody else
+    return schema.Text("x-allowed");
+  }
   return (type == "array" || type == "object" ? "an " : "a ") + type;
 }
 

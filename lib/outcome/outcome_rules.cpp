@@ -96,6 +96,8 @@ Action ActionOf(RuleVerdict verdict) {
     case RuleVerdict::kRejected:
     case RuleVerdict::kPartialUnknown:
       return Action::kBisect;
+    case RuleVerdict::kConfirm:
+      return Action::kConfirm;
   }
   return Action::kHold;
 }
@@ -133,6 +135,7 @@ class ReplyJudge {
   }
 
   Verdict Run(const ResponseRules& rules, const ResponseRules* overrides) {
+    confirm_ = rules.confirm ? &*rules.confirm : nullptr;
     if (const ResponseRule* rule = FirstThatFits(rules); rule != nullptr) {
       Apply(*rule);
       return std::move(verdict_);
@@ -190,6 +193,8 @@ class ReplyJudge {
       ApplyAccepted(rule);
     } else if (*rule.verdict == RuleVerdict::kPartialUnknown) {
       ApplyPartialUnknown(rule);
+    } else if (*rule.verdict == RuleVerdict::kConfirm) {
+      ApplyConfirm(rule);
     } else {
       Fail(ActionOf(*rule.verdict), &rule);
     }
@@ -305,6 +310,21 @@ class ReplyJudge {
     }
   }
 
+  void ApplyConfirm(const ResponseRule& rule) {
+    constexpr std::size_t kLongestKey = 1'024;
+    const auto key = confirm_ == nullptr ? std::nullopt : view_.Text(confirm_->key, rule.many_documents, nullptr);
+    if (const std::string why = WhyNoSuccess(rule); !why.empty()) {
+      Deviate(why);
+    } else if (!key || key->empty() || key->size() > kLongestKey || std::any_of(key->begin(), key->end(), IsControl)) {
+      Deviate("it says not what to ask for to have it confirmed");
+    } else {
+      verdict_.action = Action::kConfirm;
+      verdict_.reason = StatusLine(reply_.status) + ", to be confirmed";
+      const JsonValue* value = view_.Value(confirm_->key, rule.many_documents, nullptr);
+      verdict_.confirm_key = {*key, value != nullptr && value->is_number()};
+    }
+  }
+
   Problem WordsOfReply(const ResponseRule* rule) {
     Problem problem = ReadProblem(reply_);
     if (rule != nullptr && rule->reason) {
@@ -364,6 +384,7 @@ class ReplyJudge {
   std::size_t items_;
   ReplyView view_;
   bool declared_ = false;  // a rule of the contract is about this status
+  const contract::ConfirmRule* confirm_ = nullptr;
   std::optional<milliseconds> wait_;
   Verdict verdict_;
 };
@@ -371,8 +392,9 @@ class ReplyJudge {
 }  // namespace
 
 std::string_view Name(Action action) {
-  constexpr std::array<std::string_view, 10> kNames = {"delivered", "partial", "throttled", "retry", "unknown",
-                                                       "too_large", "bisect",  "auth",      "hold",  "deviation"};
+  constexpr std::array<std::string_view, 11> kNames = {"delivered", "partial",   "throttled", "retry",
+                                                       "unknown",   "too_large", "bisect",    "auth",
+                                                       "hold",      "deviation", "confirm"};
   const auto index = static_cast<std::size_t>(action);
   return index < kNames.size() ? kNames[index] : std::string_view("invalid");
 }
@@ -383,6 +405,26 @@ Verdict Judge(const Reply& reply, const ResponseRules& rules, const Sent& sent, 
     return NoReply(reply);
   }
   return ReplyJudge(reply, sent, wall).Run(rules, overrides);
+}
+
+Verdict JudgeConfirmation(const Reply& reply, const contract::ConfirmRule& rule, std::string_view key, WallTime wall) {
+  if (!reply.complete) {
+    Verdict verdict = NoReply(reply);
+    verdict.action = Action::kRetry;
+    return verdict;
+  }
+  std::vector<contract::Condition> done = rule.done;
+  for (contract::Condition& condition : done) {
+    std::replace(condition.place.path.begin(), condition.place.path.end(), std::string("{key}"), std::string(key));
+  }
+  const WaitHints hints = ReadWaitHints(reply, wall);
+  ReplyView view(reply, hints, 1);
+  const bool success = reply.status >= 200 && reply.status < kFirstThatIsNoSuccess;
+  Verdict verdict;
+  verdict.action = success && view.Fits(done, false, nullptr) ? Action::kDelivered : Action::kRetry;
+  verdict.reason = StatusLine(reply.status) + (success ? "" : ", not the reply of a confirmation");
+  verdict.retry_after = hints.retry_after;
+  return verdict;
 }
 
 }  // namespace packhorse::outcome

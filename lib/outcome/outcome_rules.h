@@ -39,6 +39,7 @@ enum class Action : std::uint8_t {
   kAuth,       // other credential once, refresh once, then hold
   kHold,       // nothing is lost: alert and probe
   kDeviation,  // a success that is none: sent once more, then hold
+  kConfirm,    // taken; Verdict::confirm_key is what to ask for
 };
 std::string_view Name(Action action);
 
@@ -62,6 +63,7 @@ struct Verdict {
   bool maybe_stored = false;
   // kDelivered: items were refused and nobody says which; the contract takes them for lost. 0: nor how many.
   std::optional<std::uint64_t> refused_unnamed;
+  contract::ConfirmKey confirm_key;  // kConfirm
 };
 
 // What was sent: the ids of its records in order, and how many items each of them is (contracts.md: an item is what the
@@ -75,6 +77,10 @@ struct Sent {
 // serves where a reply has a Retry-After date and no Date of its own.
 Verdict Judge(const Reply& reply, const contract::ResponseRules& rules, const Sent& sent, WallTime wall,
               const contract::ResponseRules* overrides = nullptr);
+
+// The reply to the second request of `confirm`. kDelivered: it confirms the batch; kRetry: not yet, with the reason,
+// and retry_after where it asks to wait.
+Verdict JudgeConfirmation(const Reply& reply, const contract::ConfirmRule& rule, std::string_view key, WallTime wall);
 
 // Retry-After in both forms (RFC 9110 section 10.2.3); a date is taken against the reply's own Date where it has one.
 std::optional<std::chrono::milliseconds> ParseRetryAfter(const std::string& value, const std::string& date_header,

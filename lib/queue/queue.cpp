@@ -289,6 +289,17 @@ WallTime QueueImpl::OldestPending(const std::string& destination) {
   return oldest.value_or(WallTime{});
 }
 
+std::vector<std::chrono::microseconds> QueueImpl::AgesOf(Lane lane, std::span<const StoredMessage> messages) {
+  const std::lock_guard lock(mutex_);
+  const Ages ages = state_->clock_epochs().AgesAt(clock_.Boot(), clock_.Synchronized());
+  std::vector<std::chrono::microseconds> all;
+  all.reserve(messages.size());
+  for (const StoredMessage& stored : messages) {
+    all.push_back(ages.Of(lane, stored.sequence, stored.message.boot_time));
+  }
+  return all;
+}
+
 std::optional<StoredMessage> QueueImpl::FindInMemoryLocked(Lane lane, Sequence sequence) const {
   bool complete = false;
   const auto cached = state_->Cached(lane, sequence, complete);

@@ -65,6 +65,7 @@ class QueueImpl final : public Queue {
   void WakeAt(const std::string& destination, LanePart of, std::uint64_t messages) override;
   bool Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) override;
   WallTime OldestPending(const std::string& destination) override;
+  std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const StoredMessage> messages) override;
   Result<StoredMessage> Read(Lane lane, Sequence sequence) override;
   void Prepare(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
   void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) override;
@@ -75,7 +76,6 @@ class QueueImpl final : public Queue {
   void Poll() override;
   BootClock ClockOfBoot() const override;
   Status LearnClock() override;
-
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id, Reading reading) override;
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
   void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,

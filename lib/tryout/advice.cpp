@@ -18,7 +18,7 @@ std::string PlaceOfRule(std::size_t rule) { return "/response/" + std::to_string
 
 bool Accepts(RuleVerdict verdict) {
   return verdict == RuleVerdict::kAccepted || verdict == RuleVerdict::kDuplicate ||
-         verdict == RuleVerdict::kPartialUnknown;
+         verdict == RuleVerdict::kPartialUnknown || verdict == RuleVerdict::kConfirm;
 }
 
 bool Accepts(const ResponseRule& rule) {

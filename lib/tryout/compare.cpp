@@ -69,6 +69,9 @@ void CompareSettings(const Compared& before, const Compared& after, Findings& fi
       findings.Break(place, "is gone: a configuration that gives it is refused");
     } else if (now->required && !rule.required) {
       findings.Break(place, "is required now: a configuration without it is refused");
+    } else if (now->table != rule.table) {
+      findings.Break(place, now->table ? "is a table now: a configuration with a value is refused"
+                                       : "is no table any more: a configuration that names one is refused");
     } else if (now->secret != rule.secret) {
       findings.Break(
           place, now->secret ? "is a secret now: a configuration that writes it is refused" : "is no secret any more");
@@ -78,6 +81,19 @@ void CompareSettings(const Compared& before, const Compared& after, Findings& fi
     if (rule.required && FindRule(before.settings, rule.name) == nullptr) {
       findings.Break("settings /" + rule.name, "is new and required: a configuration of before is refused");
     }
+  }
+}
+
+void CompareAuth(const CloudContract& before, const CloudContract& after, Findings& findings) {
+  const contract::RequestAuth old = before.Auth({});
+  const contract::RequestAuth now = after.Auth({});
+  const auto name = [](const contract::RequestAuth& auth) {
+    return auth.scheme.empty() ? "left to the destination" : auth.scheme;
+  };
+  if (old.scheme != now.scheme) {
+    findings.Break("auth", "was " + name(old) + ", is " + name(now));
+  } else if (old.parameters != now.parameters) {
+    findings.Break("auth", "other parameters of " + name(now) + ": requests are signed in another way");
   }
 }
 
@@ -346,6 +362,28 @@ void CompareReplies(const CloudContract& before, const CloudContract& after, Fin
   }
 }
 
+// What asks for a confirmation, and what confirms. How often, and for how long, may change.
+void CompareConfirmations(const CloudContract& old, const CloudContract& now, Findings& findings) {
+  const contract::Confirmation* was = old.confirmation();
+  const contract::Confirmation* is = now.confirmation();
+  if (was == nullptr || is == nullptr) {
+    return;  // the verdicts tell
+  }
+  if (was->otherwise != is->otherwise || old.response().confirm != now.response().confirm) {
+    findings.Break("confirm", "another reply confirms, or means something else");
+  }
+  contract::BatchHeader header;
+  header.batch_id = "batch";
+  header.gateway_id = "gateway";
+  const auto before = old.RenderConfirmation(header, {"/key"});
+  const auto after = now.RenderConfirmation(header, {"/key"});
+  if (before && after &&
+      (before->method != after->method || before->path != after->path || before->headers != after->headers ||
+       before->body != after->body)) {
+    findings.Break("confirm", "the request is another one");
+  }
+}
+
 }  // namespace
 
 std::vector<Finding> Compare(const Compared& before, const Compared& after) {
@@ -359,10 +397,12 @@ std::vector<Finding> Compare(const Compared& before, const Compared& after) {
   if (old.codings() != now.codings()) {
     findings.Break("coding", "was " + Join(old.codings()) + ", is " + Join(now.codings()));
   }
+  CompareAuth(old, now, findings);
   CompareAccepts(old, now, findings);
   CompareProbes(old, now, findings);
   CompareReplies(old, now, findings);
   CompareReconcile(old, now, findings);
+  CompareConfirmations(old, now, findings);
   return findings.Take();
 }
 

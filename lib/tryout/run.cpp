@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "contract/device_contract.h"
+#include "contract/sent_order.h"
 #include "document/document.h"
 #include "tryout/json_value.h"
 
@@ -31,6 +32,7 @@ std::string_view Word(Fate fate) {
     case Fate::kDeadLetter:
       return "dead_letter";
     case Fate::kWait:
+    case Fate::kHeld:
       return "wait";
   }
   return "";
@@ -57,6 +59,8 @@ std::string Word(const outcome::Verdict& verdict) {
       return "hold";
     case Action::kDeviation:
       return "deviation";
+    case Action::kConfirm:
+      return "confirm";
   }
   return "";
 }
@@ -82,8 +86,11 @@ std::string Same(const std::string& word) {
 }
 
 // Values of secret settings, as the sample has them.
-Result<std::string> Filled(std::string_view text, const Sample& sample) {
+Result<std::string> Filled(std::string_view text, const contract::CloudContract& contract, const Sample& sample) {
   return FillSecrets(text, [&](std::string_view name) -> const std::string* {
+    if (const std::string* entry = contract.SecretEntry(name)) {
+      return entry;
+    }
     const auto found = sample.settings.find(std::string(name));
     return found == sample.settings.end() ? nullptr : &found->second;
   });
@@ -97,14 +104,14 @@ Result<Tried::Request> MakeRequest(const contract::CloudContract& contract, cons
   Tried::Request request;
   request.method = contract.method();
   request.body = rendered.body;
-  Result<std::string> path = Filled(rendered.path, sample);
+  Result<std::string> path = Filled(rendered.path, contract, sample);
   RETURN_IF_ERROR(path);
   request.path = *std::move(path);
   if (!rendered.content_type.empty()) {
     request.headers.emplace_back("Content-Type", rendered.content_type);
   }
   for (const auto& [name, value] : contract.RequestHeaders(header)) {
-    Result<std::string> filled = Filled(value, sample);
+    Result<std::string> filled = Filled(value, contract, sample);
     RETURN_IF_ERROR(filled);
     request.headers.emplace_back(name, *std::move(filled));
   }
@@ -278,6 +285,7 @@ Result<Tried> Render(const contract::CloudContract& contract, const Sample& samp
   std::map<std::string, std::pair<std::vector<RenderedRecord>, std::vector<std::string>>> of_part;
   for (const CanonicalRecord& record : *records) {
     RenderedRecord rendered = contract.RenderRecord(record);
+    rendered.time = contract.TimeOf(record).value_or(record.server_received_at);
     tried.record_ids.push_back(record.record_id);
     if (rendered.fate == Fate::kItems) {
       auto& [of, ids] = of_part[rendered.part];
@@ -290,10 +298,12 @@ Result<Tried> Render(const contract::CloudContract& contract, const Sample& samp
     tried.records.push_back(std::move(rendered));
   }
   for (const std::string& part : parts) {
-    auto& [of, ids] = of_part[part];
+    auto& [as_they_come, ids] = of_part[part];
+    const std::vector<std::uint32_t> order = contract::SentOrder(contract.accepts(), as_they_come);
+    const std::vector<RenderedRecord> of = contract::AsSent<RenderedRecord>(order, as_they_come);
     Result<Tried::Request> request = MakeRequest(contract, sample, part, of);
     RETURN_IF_ERROR(request);
-    request->records = ids;
+    request->records = contract::AsSent(order, ids);
     tried.requests.push_back(*std::move(request));
   }
   return tried;

@@ -12,6 +12,7 @@
 #include "document/check.h"
 #include "document/schema.h"
 #include "document/suggest.h"
+#include "embedded.h"
 #include "tryout/json_value.h"
 
 namespace packhorse::tryout {
@@ -33,8 +34,9 @@ const std::vector<std::string>& RecordWords() {
 }
 
 const std::vector<std::string>& BatchWords() {
-  static const std::vector<std::string> words = {"accepted",  "duplicate", "retry", "throttled",       "rejected",
-                                                 "too_large", "auth",      "hold",  "partial_unknown", "deviation"};
+  static const std::vector<std::string> words = {"accepted",        "duplicate", "retry",  "throttled",
+                                                 "rejected",        "too_large", "auth",   "hold",
+                                                 "partial_unknown", "deviation", "confirm"};
   return words;
 }
 
@@ -62,6 +64,15 @@ std::map<std::string, std::string> ReadTexts(const Node& node) {
     texts[member.name] = member.value.text;
   }
   return texts;
+}
+
+// A table is an object.
+std::map<std::string, std::string> ReadSettings(const Node& node) {
+  std::map<std::string, std::string> settings;
+  for (const document::Member& member : node.members) {
+    settings[member.name] = member.value.kind == Kind::kObject ? WriteCompact(member.value) : member.value.text;
+  }
+  return settings;
 }
 
 contract::Headers ReadHeaders(const Node& node) {
@@ -167,7 +178,7 @@ Sample::Reply ReadReply(const Node& node, Problems& problems) {
 
 void ReadChecked(const Node& root, Sample& sample, Problems& problems) {
   sample.title = root["title"].text;
-  sample.settings = ReadTexts(root["settings"]);
+  sample.settings = ReadSettings(root["settings"]);
   sample.batch.gateway_id = root["gateway"]["id"].text;
   sample.batch.gateway_attributes = ReadTexts(root["gateway"]["attributes"]);
   sample.batch.batch_id = root["batch"]["id"].text;
@@ -253,6 +264,17 @@ Result<std::vector<SampleRead>> ReadSamples(const std::string& folder) {
     const Result<std::string> text = ReadFile(file, document::kMaxDocumentBytes);
     RETURN_IF_ERROR(text);
     samples.push_back(ReadSample(*text, file));
+  }
+  return samples;
+}
+
+std::vector<SampleRead> ShippedSamples(std::string_view contract) {
+  const std::string folder = "cloud/" + std::string(contract) + ".samples/";
+  std::vector<SampleRead> samples;
+  for (const embedded::File& file : embedded::Samples()) {
+    if (file.path.starts_with(folder)) {
+      samples.push_back(ReadSample(file.text, std::string(file.path)));
+    }
   }
   return samples;
 }

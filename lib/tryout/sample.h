@@ -81,5 +81,7 @@ std::string SampleFolderOf(const std::string& contract_file);
 // The samples of a folder, by name; none where there is no such folder. An error where the folder cannot be read or has
 // more than kMaxSamples. Reads files.
 Result<std::vector<SampleRead>> ReadSamples(const std::string& folder);
+// Those of a contract of the program, name@major.minor, which are compiled in.
+std::vector<SampleRead> ShippedSamples(std::string_view contract);
 
 }  // namespace packhorse::tryout

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,6 +83,9 @@ struct Response {
   std::uint64_t bytes_sent = 0;  // request line, headers and body, as handed to the connection
   // The TCP connection that carried the request: each one of this uploader has a number of its own. 0: none was made.
   std::uint64_t connection = 0;
+  // When the first of the server's certificates ends, by the chain that it sent; none: the connection was made for
+  // another request, or is without TLS.
+  std::optional<WallTime> certificate_ends;
 
   // First header of this lower-case name, or empty.
   std::string_view Header(std::string_view name) const;

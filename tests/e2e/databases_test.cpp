@@ -28,8 +28,8 @@ void SendTo(Site& site, const std::string& contract, const std::string& url, con
 
 std::uint64_t Ledger(const Site& site, const std::string& outcome) { return site.Status()["ledger"][outcome]; }
 
-// Messages of one device, a second apart by its own clock, the last one now: a series takes one sample a millisecond.
-void PublishTimed(Site& site, int count, const std::string& device) {
+// Messages of one device, so far apart by its own clock, the last one now: a series takes one sample a millisecond.
+void PublishTimed(Site& site, int count, const std::string& device, std::chrono::milliseconds apart = 1s) {
   const std::int64_t now =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
@@ -37,7 +37,7 @@ void PublishTimed(Site& site, int count, const std::string& device) {
   for (int i = 1; i <= count; ++i) {
     messages.push_back(
         MqttMessage{"site/a/dev/" + device + "/telemetry",
-                    json{{"ts", now - std::int64_t{1000} * (count - i)}, {"temperature", 21.5}, {"seq", i}}.dump()});
+                    json{{"ts", now - apart.count() * (count - i)}, {"temperature", 21.5}, {"seq", i}}.dump()});
   }
   MqttClient client(site.broker().port());
   ASSERT_EQ(client.Publish(messages), messages.size());
@@ -174,6 +174,59 @@ TEST(PrometheusDatabase, RemoteWriteIsReadBackEqual) {
   const json last = database.Query(R"(last_over_time(seq{device="17"}[5m]))");
   ASSERT_EQ(last.size(), 1U) << last;
   EXPECT_EQ(last[0]["value"][1], "50");
+}
+
+// A message a minute for thirty hours, by the device's clock.
+class PrometheusAfterAnOutage : public testing::Test {
+ protected:
+  static constexpr int kMessages = 30 * 60 + 1;
+
+  void Deliver(const Prometheus& database) {
+    site_.UseBridge("packhorsed-disciplined");
+    SendTo(site_, "prometheus-remote-write@1", database.url(), json::object());
+    if (!oldest_.is_null()) {
+      site_.config()["destinations"][0]["accepts"] = {{"oldest", oldest_}};
+    }
+    site_.StartBridge();
+    PublishTimed(site_, kMessages, "17", 1min);
+    ASSERT_TRUE(site_.Settled(kMessages));
+    const json destination = site_.Destination();
+    for (const auto& [reply, count] : destination["replies"].items()) {
+      EXPECT_EQ(reply.front(), '2') << reply << ": " << count;
+    }
+    EXPECT_EQ(destination["retries"], 0);
+    EXPECT_EQ(Ledger(site_, "rejected"), 0U);
+    EXPECT_EQ(Ledger(site_, "delivered") + Ledger(site_, "skipped"), std::uint64_t{kMessages});
+    stored_ = database.Query(R"(count_over_time(seq{device="17"}[48h]))");
+    ASSERT_EQ(stored_.size(), 1U) << stored_;
+    EXPECT_EQ(stored_[0]["value"][1], std::to_string(Ledger(site_, "delivered")));
+  }
+
+  Site site_;
+  json oldest_;
+  json stored_;
+};
+
+TEST_F(PrometheusAfterAnOutage, ThatTakesOldSamplesGetsThirtyHours) {
+  const Prometheus database(site_.Path("prometheus"), "out_of_order_time_window: 48h");
+  oldest_ = "48h";
+  Deliver(database);
+  EXPECT_EQ(Ledger(site_, "delivered"), std::uint64_t{kMessages});
+}
+
+TEST_F(PrometheusAfterAnOutage, GetsTheLastHourAndTheRestIsToldBeforeTheUpload) {
+  const Prometheus database(site_.Path("prometheus"));
+  Deliver(database);
+  EXPECT_NEAR(static_cast<double>(Ledger(site_, "delivered")), 60, 2);
+  const json ledger = json::parse(site_.Cli({"ledger", "--json"}).out);
+  for (const json& row : ledger["rows"]) {
+    if (row["stream"] == "telemetry") {
+      EXPECT_EQ(row["skip_reasons"], (json{{"too_old", Ledger(site_, "skipped")}}));
+    }
+  }
+  const std::string events = site_.Cli({"events", "--json"}).out;
+  EXPECT_NE(events.find("records_outside_window"), std::string::npos) << events;
+  EXPECT_NE(events.find("too_old"), std::string::npos) << events;
 }
 
 }  // namespace

@@ -1,27 +1,33 @@
 #include "contract/cloud/compiled_contract.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
+#include "contract/cloud/fill_settings.h"
 #include "contract/cloud/mapping.h"
 #include "contract/cloud/parts.h"
 #include "contract/cloud/record_writer.h"
 #include "contract/cloud/renderer.h"
 #include "contract/cloud/split_items.h"
-#include "document/suggest.h"
 
 namespace packhorse::contract {
 namespace {
 
 class CompiledContract final : public CloudContract {
  public:
-  CompiledContract(std::shared_ptr<const CloudDefinition> definition, std::vector<std::optional<Text>> settings)
+  CompiledContract(std::shared_ptr<const CloudDefinition> definition, FilledSettings settings)
       : definition_(std::move(definition)), d_(*definition_), settings_(std::move(settings)) {
-    for (const DefinedSetting& setting : d_.settings) {
-      if (setting.rule.secret) {
-        secrets_.push_back(setting.rule.name);
+    for (std::size_t i = 0; i < d_.settings.size(); ++i) {
+      const SettingRule& rule = d_.settings[i].rule;
+      if (rule.secret && !rule.table) {
+        secrets_.push_back(rule.name);
+      } else if (rule.secret && settings_[i].table != nullptr) {
+        for (const auto& [key, value] : settings_[i].table->entries) {
+          secret_entries_.emplace(SecretEntryName(rule.name, key), &value.text);
+        }
       }
     }
   }
@@ -36,14 +42,25 @@ class CompiledContract final : public CloudContract {
   bool TellsGap(std::string_view outcome) const override {
     return std::find(d_.gap_outcomes.begin(), d_.gap_outcomes.end(), outcome) != d_.gap_outcomes.end();
   }
+  RequestAuth Auth(const BatchHeader& sender) const override;
   const std::vector<std::string>& secrets() const override { return secrets_; }
+  const std::string* SecretEntry(std::string_view name) const override {
+    const auto found = secret_entries_.find(name);
+    return found == secret_entries_.end() ? nullptr : found->second;
+  }
   std::vector<std::string> HeaderNames() const override;
 
   RenderedRecord RenderRecord(const CanonicalRecord& record) const override {
-    return RecordWriter(d_, settings_).Write(record);
+    return RecordWriter(d_, settings_, false).Write(record);
   }
+  RenderedRecord RenderAsReceived(const CanonicalRecord& record) const override {
+    return RecordWriter(d_, settings_, true).Write(record);
+  }
+  std::optional<WallTime> TimeOf(const CanonicalRecord& record) const override;
   Rendered RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const override;
   Headers RequestHeaders(const BatchHeader& header) const override;
+  const Confirmation* confirmation() const override { return d_.confirm ? &d_.confirm->how : nullptr; }
+  Result<ConfirmRequest> RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const override;
   Result<std::vector<std::string>> Items(std::string_view items) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
   const ReconcileRules* reconcile() const override { return d_.reconcile ? &d_.reconcile->rules : nullptr; }
@@ -68,9 +85,12 @@ class CompiledContract final : public CloudContract {
   // `of`: what of the contract, for messages.
   Status CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers, const Scope& scope,
                      const std::string& of) const;
-  static std::string Path(const Text& path, const Query& query, Renderer& renderer);
+  // Of `auth`; none where it is one setting that is left out. An error says what is missing, or cannot stand there.
+  Result<std::optional<std::string>> Parameter(const Text& text, const BatchHeader& sender) const;
+  static std::string Path(Renderer& renderer, const Text& text, const Query& query);
   // False and a fault of `renderer`: the header cannot be written. Nothing where its value is missing.
-  static bool AddHeader(const std::string& name, const Text& value, Renderer& renderer, Headers& headers);
+  static bool AddHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers);
+  Headers HeadersOf(const HeaderTexts& texts, const Scope& scope) const;
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
   void AppendGroups(std::string& out, Request& request) const;
@@ -80,8 +100,9 @@ class CompiledContract final : public CloudContract {
 
   std::shared_ptr<const CloudDefinition> definition_;
   const CloudDefinition& d_;
-  std::vector<std::optional<Text>> settings_;
+  FilledSettings settings_;
   std::vector<std::string> secrets_;
+  std::map<std::string, const std::string*, std::less<>> secret_entries_;  // in settings_
 };
 
 std::vector<std::string> CompiledContract::HeaderNames() const {
@@ -179,11 +200,14 @@ void CompiledContract::AppendGroups(std::string& out, Request& request) const {
   });
   bool first = true;
   for (const auto& entry : groups) {
-    const std::string_view group = entry.first;
+    std::string_view group = entry.first.substr(0, entry.first.find(kGroupEnd));
     const auto& items = entry.second;
     out += first ? "" : ",";
     first = false;
-    ReplaceMarks(out, group.substr(0, group.find(kGroupEnd)), [&](std::string& to, char kind, std::uint32_t number) {
+    if (d_.spread_groups) {  // the members of an object
+      group = group.substr(1, group.size() - 2);
+    }
+    ReplaceMarks(out, group, [&](std::string& to, char kind, std::uint32_t number) {
       if (kind != kGroupMark) {
         Fill(to, kind, number, request);
         return;
@@ -208,7 +232,7 @@ std::string CompiledContract::Body(Request& request) const {
   out.reserve(bytes);
   const bool bare = d_.accepts.max_items == 1 && d_.envelope.kind == Template::Kind::kText &&
                     d_.envelope.text.alone() != nullptr && d_.envelope.text.alone()->source == Source::kItem;
-  const bool listed = d_.body == BodyKind::kJson && !bare;
+  const bool listed = d_.body == BodyKind::kJson && !bare && !d_.spread_groups;
   const std::function<void(std::string&)> items = [&](std::string& to) {
     to += listed ? "[" : "";
     request.begin = to.size();
@@ -244,9 +268,9 @@ std::string CompiledContract::Body(Request& request) const {
   return out;
 }
 
-std::string CompiledContract::Path(const Text& written, const Query& query, Renderer& renderer) {
+std::string CompiledContract::Path(Renderer& renderer, const Text& text, const Query& query) {
   std::string path;
-  renderer.Write(written, path, AppendPath);
+  renderer.Write(text, path, AppendPath);
   char separator = path.find('?') == std::string::npos ? '?' : '&';
   for (const auto& [name, value] : query) {
     std::string pair;
@@ -264,6 +288,11 @@ std::string CompiledContract::Path(const Text& written, const Query& query, Rend
   return path;
 }
 
+std::optional<WallTime> CompiledContract::TimeOf(const CanonicalRecord& record) const {
+  const std::optional<Instant> time = TimeBy(d_.time, record);
+  return time ? std::optional(ToWall(*time)) : std::nullopt;
+}
+
 Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<const RenderedRecord> records) const {
   Request request{header, records};
   for (const RenderedRecord& record : records) {
@@ -279,7 +308,7 @@ Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<cons
   scope.items = request.items;
   scope.slots = request.slots;
   Renderer renderer(d_, settings_, scope);
-  rendered.path = Path(d_.path, d_.query, renderer);
+  rendered.path = Path(renderer, d_.path, d_.query);
   if (d_.content_type) {
     renderer.Write(*d_.content_type, rendered.content_type, AppendHeader);
   }
@@ -291,15 +320,19 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
   scope.batch = &header;
   const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
   scope.slots = slots;
+  return HeadersOf(d_.headers, scope);
+}
+
+Headers CompiledContract::HeadersOf(const HeaderTexts& texts, const Scope& scope) const {
   Headers headers;
-  for (const auto& [name, value] : d_.headers) {
+  for (const auto& [name, value] : texts) {
     Renderer renderer(d_, settings_, scope);
-    AddHeader(name, value, renderer, headers);
+    AddHeader(renderer, name, value, headers);
   }
   return headers;
 }
 
-bool CompiledContract::AddHeader(const std::string& name, const Text& value, Renderer& renderer, Headers& headers) {
+bool CompiledContract::AddHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers) {
   const Placeholder* alone = value.alone();
   if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
     return true;
@@ -316,11 +349,66 @@ ReconcileRequest CompiledContract::RenderReconcile(const ReconcileQuestion& ques
   Scope scope;
   scope.batch = &question.gateway;
   scope.question = &question;
-  Renderer path(d_, settings_, scope);
-  ReconcileRequest request{Path(d_.reconcile->path, d_.reconcile->query, path), {}};
-  for (const auto& [name, value] : d_.reconcile->headers) {
-    Renderer renderer(d_, settings_, scope);
-    AddHeader(name, value, renderer, request.headers);
+  Renderer renderer(d_, settings_, scope);
+  return {Path(renderer, d_.reconcile->path, d_.reconcile->query), HeadersOf(d_.reconcile->headers, scope)};
+}
+
+Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text, const BatchHeader& sender) const {
+  Scope scope;
+  scope.batch = &sender;
+  Renderer renderer(d_, settings_, scope);
+  const Placeholder* alone = text.alone();
+  if (alone != nullptr && IsMissing(renderer.ValueOf(*alone))) {
+    return std::optional<std::string>();
+  }
+  std::string out;
+  for (const Piece& piece : text.pieces) {
+    const std::size_t before = out.size();
+    if (!renderer.Write(Text{{piece}}, out, AppendPlain)) {
+      return Error{ErrorCode::kInvalidArgument, renderer.fault()};
+    }
+    // The scheme has placeholders of its own.
+    if (piece.placeholder && out.find_first_of("{}", before) != std::string::npos) {
+      return Error{ErrorCode::kInvalidArgument, "the value of {" + piece.placeholder->name + "} has a brace in it"};
+    }
+  }
+  return std::optional(std::move(out));
+}
+
+RequestAuth CompiledContract::Auth(const BatchHeader& sender) const {
+  RequestAuth auth;
+  auth.scheme = d_.auth.scheme;
+  for (const auto& [name, text] : d_.auth.parameters) {
+    const Result<std::optional<std::string>> value = Parameter(text, sender);
+    if (value && *value) {
+      auth.parameters.emplace(name, **value);
+    }
+  }
+  return auth;
+}
+
+Result<ConfirmRequest> CompiledContract::RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const {
+  if (!d_.confirm) {
+    return Error{ErrorCode::kUnsupported, d_.contract + " confirms nothing"};
+  }
+  const ConfirmDefinition& confirm = *d_.confirm;
+  const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
+  Scope scope;
+  scope.batch = &header;
+  scope.slots = slots;
+  scope.key = &key;
+  Renderer renderer(d_, settings_, scope);
+  ConfirmRequest request;
+  request.method = confirm.method;
+  request.path = Path(renderer, confirm.path, confirm.query);
+  request.headers = HeadersOf(confirm.headers, scope);
+  if (confirm.body) {
+    renderer.Json(*confirm.body, request.body);
+  }
+  if (!renderer.fault().empty() || !request.path.starts_with('/')) {
+    return Error{ErrorCode::kInvalidArgument,
+                 d_.contract + ": the request of confirm: " +
+                     (renderer.fault().empty() ? "its path does not start with '/'" : renderer.fault())};
   }
   return request;
 }
@@ -355,7 +443,7 @@ Status CompiledContract::CheckTarget(const Text& path, const Query& query, const
     return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + of + fault};
   };
   Renderer renderer(d_, settings_, scope);
-  const std::string target = Path(path, query, renderer);
+  const std::string target = Path(renderer, path, query);
   if (!renderer.fault().empty()) {
     return bad("the path", ": " + renderer.fault());
   }
@@ -365,7 +453,7 @@ Status CompiledContract::CheckTarget(const Text& path, const Query& query, const
   for (const auto& [name, value] : headers) {
     Renderer each(d_, settings_, scope);
     Headers written;
-    if (!AddHeader(name, value, each, written)) {
+    if (!AddHeader(each, name, value, written)) {
       return bad("the header " + name, ": " + each.fault());
     }
   }
@@ -382,6 +470,14 @@ Status CompiledContract::Check() const {
   scope.batch = &question.gateway;
   scope.slots = slots;
   RETURN_IF_ERROR(CheckTarget(d_.path, d_.query, d_.headers, scope, ""));
+  for (const auto& [name, text] : d_.auth.parameters) {
+    if (const auto value = Parameter(text, question.gateway); !value) {
+      return value.error().With(d_.contract + ": auth: " + name);
+    }
+  }
+  if (d_.confirm) {
+    RETURN_IF_ERROR(RenderConfirmation(question.gateway, {"/k"}));
+  }
   scope.question = &question;
   return d_.reconcile
              ? CheckTarget(d_.reconcile->path, d_.reconcile->query, d_.reconcile->headers, scope, " of \"reconcile\"")
@@ -391,36 +487,11 @@ Status CompiledContract::Check() const {
 }  // namespace
 
 Result<std::shared_ptr<const CloudContract>> MakeCloudContract(std::shared_ptr<const CloudDefinition> definition,
-                                                               const SettingValues& settings) {
-  std::vector<std::string> names;
-  std::vector<std::string> wrong;
-  std::vector<std::optional<Text>> values;
-  for (const DefinedSetting& setting : definition->settings) {
-    names.push_back(setting.rule.name);
-    const auto given = settings.find(setting.rule.name);
-    std::optional<Text> value = setting.value;
-    if (given != settings.end()) {
-      if (setting.rule.secret) {
-        wrong.push_back("\"" + setting.rule.name + "\" is a secret: give it as a secret, not as text");
-      }
-      value = Text{{Piece{given->second, std::nullopt}}};
-    } else if (setting.rule.required && !setting.rule.secret) {
-      wrong.push_back("\"" + setting.rule.name + "\" is missing");
-    }
-    values.push_back(std::move(value));
-  }
-  for (const auto& [name, value] : settings) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      const std::string meant = document::DidYouMean(name, names);
-      wrong.push_back(document::Quoted(name) + " is unknown" + (meant.empty() ? "" : ", " + meant));
-    }
-  }
-  if (!wrong.empty()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "settings of " + definition->contract + ": " + Join(wrong, "; ") +
-                     (names.empty() ? "; it has none" : "; it has: " + document::List(names))};
-  }
-  auto contract = std::make_shared<CompiledContract>(std::move(definition), std::move(values));
+                                                               const SettingValues& settings,
+                                                               const LookupTables& tables) {
+  Result<FilledSettings> values = FillSettings(*definition, settings, tables);
+  RETURN_IF_ERROR(values);
+  auto contract = std::make_shared<CompiledContract>(std::move(definition), *std::move(values));
   RETURN_IF_ERROR(contract->Check());
   return std::shared_ptr<const CloudContract>(std::move(contract));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "contract/cloud/placeholder.h"
 #include "contract/cloud/response_rules.h"
 #include "contract/cloud_contract.h"
+#include "contract/lookup_table.h"
 #include "document/document.h"
 
 namespace packhorse::contract {
@@ -19,7 +21,8 @@ namespace packhorse::contract {
 
 struct DefinedSetting {
   SettingRule rule;
-  std::optional<Text> value;  // the default; none: required, or missing where `rule.required` is false
+  std::optional<Text> value;                 // the default; none: required, or missing where `rule.required` is false
+  std::shared_ptr<const LookupTable> table;  // likewise, of a table
 };
 
 // Names and values of a line or a metric: written ones, and maps whose members come beside them.
@@ -53,12 +56,28 @@ struct ReconcileDefinition {
   ReconcileRules rules;
 };
 
+// `auth`: a scheme and its parameters.
+struct DefinedAuth {
+  std::string scheme;  // empty: the destination says it
+  std::vector<std::pair<std::string, Text>> parameters;
+};
+
+// The request that asks whether a batch is stored.
+struct ConfirmDefinition {
+  Confirmation how;
+  std::string method;
+  Text path;
+  std::vector<std::pair<Text, Text>> query;
+  std::vector<std::pair<std::string, Text>> headers;
+  std::optional<Template> body;  // JSON
+};
+
 struct CloudDefinition {
   std::string contract;  // name@major.minor
   std::string title;
   std::string description;
   std::vector<DefinedSetting> settings;
-  document::Node auth;  // as written; null: the destination says it
+  DefinedAuth auth;
 
   std::string method;
   Text path;
@@ -77,6 +96,7 @@ struct CloudDefinition {
   Template item;                // kJson, kNdjson
   Text text_item;               // kText
   bool item_is_record = false;  // `{record}` and nothing else
+  bool spread_groups = false;   // the members of all groups are members of one object
   Mapping mapping;
 
   std::vector<std::pair<std::string, Template>> lets;
@@ -92,11 +112,11 @@ struct CloudDefinition {
   Accepts accepts;
   std::uint64_t max_item_bytes = 0;  // 0: no limit
   OnUnfit unfit = OnUnfit::kDeadLetter;
-  std::string order = "any";
   std::vector<DeclaredLimit> limits;
   std::vector<std::string> gap_outcomes;
   ResponseRules response;
   std::optional<ReconcileDefinition> reconcile;
+  std::optional<ConfirmDefinition> confirm;
 };
 
 }  // namespace packhorse::contract

@@ -30,6 +30,11 @@ Template ParseString(const Node& node, Where where, bool needed, Declared& decla
   return parsed;
 }
 
+bool NamesGroups(const Template& value) {
+  const Placeholder* alone = value.kind == Template::Kind::kText ? value.text.alone() : nullptr;
+  return alone != nullptr && alone->source == Source::kGroups && alone->filters.empty();
+}
+
 bool NamesMap(const Template& value) {
   const Placeholder* alone = value.kind == Template::Kind::kText ? value.text.alone() : nullptr;
   if (alone == nullptr) {
@@ -37,7 +42,8 @@ bool NamesMap(const Template& value) {
   }
   const bool to_text = std::any_of(alone->filters.begin(), alone->filters.end(), [](const AppliedFilter& each) {
     return each.filter == Filter::kJson || each.filter == Filter::kTags || each.filter == Filter::kDefault ||
-           each.filter == Filter::kString || each.filter == Filter::kBase64 || each.filter == Filter::kHex;
+           each.filter == Filter::kString || each.filter == Filter::kLookup || each.filter == Filter::kBase64 ||
+           each.filter == Filter::kHex;
   });
   return !to_text && (alone->source == Source::kFields || alone->source == Source::kMeasurements ||
                       alone->source == Source::kAttributes || alone->source == Source::kGatewayAttributes);
@@ -53,9 +59,10 @@ TemplateMember ParseMember(const document::Member& member, Where where, Declared
                    {.allowed = "each key once", .show_value = false});
   }
   if (parsed.merged) {
-    if (!NamesMap(parsed.value)) {
-      problems.Error(member.value, "\"*\" takes the members of a map",
-                     {.allowed = "\"{fields}\", \"{measurements}\", \"{attributes}\" or \"{gateway.attributes}\""});
+    if (!NamesMap(parsed.value) && !NamesGroups(parsed.value)) {
+      problems.Error(
+          member.value, "\"*\" takes the members of a map",
+          {.allowed = R"("{fields}", "{measurements}", "{attributes}", "{gateway.attributes}" or "{groups}")"});
     }
     return parsed;
   }
@@ -75,6 +82,10 @@ Template ParseObject(const Node& node, Where where, Declared& declared, document
   std::string literal = "{";
   for (const document::Member& member : node.members) {
     TemplateMember one = ParseMember(member, where, declared, problems);
+    if (one.merged && NamesGroups(one.value) && node.members.size() > 1) {
+      problems.Error(member.value, "has members beside it, which a group may be called like",
+                     {.allowed = R"("*": "{groups}" as the only member of its object)", .show_value = false});
+    }
     constant = constant && !one.prefix.empty() && one.value.kind == Template::Kind::kLiteral;
     literal += (literal.size() == 1 ? "" : ",") + one.prefix + one.value.literal;
     parsed.members.push_back(std::move(one));

@@ -13,7 +13,7 @@ struct NamedSource {
   std::string_view name;
   Source source;
 };
-constexpr std::array<NamedSource, 30> kSources = {{
+constexpr std::array<NamedSource, 31> kSources = {{
     {"record_id", Source::kRecordId},
     {"sequence", Source::kSequence},
     {"kind", Source::kKind},
@@ -44,13 +44,14 @@ constexpr std::array<NamedSource, 30> kSources = {{
     {"cursor", Source::kCursor},
     {"items", Source::kItems},
     {"groups", Source::kGroups},
+    {"key", Source::kKey},
 }};
 
 struct NamedFilter {
   std::string_view name;
   Filter filter;
 };
-constexpr std::array<NamedFilter, 23> kFilters = {{
+constexpr std::array<NamedFilter, 24> kFilters = {{
     {"json", Filter::kJson},
     {"base64", Filter::kBase64},
     {"hex", Filter::kHex},
@@ -66,6 +67,7 @@ constexpr std::array<NamedFilter, 23> kFilters = {{
     {"safe_names", Filter::kSafeNames},
     {"tags", Filter::kTags},
     {"nested", Filter::kNested},
+    {"lookup", Filter::kLookup},
     {"unix", Filter::kUnix},
     {"unix_s", Filter::kUnixS},
     {"unix_ms", Filter::kUnixMs},
@@ -84,6 +86,7 @@ bool IsTime(Source source) {
   return source == Source::kTime || source == Source::kDeviceTime || source == Source::kReceivedAt ||
          source == Source::kBatchCreated || source == Source::kFrom || source == Source::kTo;
 }
+bool TakesArgument(Filter filter) { return filter == Filter::kDefault || filter == Filter::kLookup; }
 bool TakesTime(Filter filter) { return filter >= Filter::kUnix; }
 bool TakesMap(Filter filter) {
   return filter == Filter::kValues || filter == Filter::kNumbers || filter == Filter::kSafeNames ||
@@ -92,7 +95,8 @@ bool TakesMap(Filter filter) {
 
 bool InItems(Where where) { return where == Where::kItem || where == Where::kLine || where == Where::kGroup; }
 bool IsOutside(Where where) {
-  return where == Where::kEnvelope || where == Where::kPath || where == Where::kQuery || where == Where::kHeader;
+  return where == Where::kEnvelope || where == Where::kConfirm || where == Where::kPath || where == Where::kQuery ||
+         where == Where::kHeader;
 }
 
 bool MayBeAsked(Source source) {
@@ -100,15 +104,21 @@ bool MayBeAsked(Source source) {
          source == Source::kFrom || source == Source::kTo || source == Source::kCursor;
 }
 
-bool MayStand(Source source, Where where, bool each) {
+// Known without a batch: the gateway and settings.
+bool OfSender(Where where) { return where == Where::kSetting || where == Where::kAuth; }
+
+bool MayStand(Source source, Where where, const Declared& declared) {
   if (where == Where::kAsk) {
     return MayBeAsked(source);
   }
+  const bool each = declared.each;
   switch (source) {
     case Source::kFrom:
     case Source::kTo:
     case Source::kCursor:
       return false;
+    case Source::kKey:
+      return declared.confirm;
     case Source::kName:
     case Source::kValue:
     case Source::kUnit:
@@ -130,13 +140,13 @@ bool MayStand(Source source, Where where, bool each) {
     case Source::kBatchId:
     case Source::kBatchLane:
     case Source::kBatchCreated:
-      return where != Where::kLet && where != Where::kSplit && where != Where::kSetting;
+      return where != Where::kLet && where != Where::kSplit && !OfSender(where);
     case Source::kSetting:
       return where != Where::kSetting;
     case Source::kLet:
-      return where != Where::kLet && where != Where::kSetting;
+      return where != Where::kLet && !OfSender(where);
     default:
-      return where != Where::kSetting;
+      return !OfSender(where);
   }
 }
 
@@ -264,9 +274,14 @@ class Parser {
             document::DidYouMean(name, NamesHere()));
       return std::nullopt;
     }
+    if (name.starts_with(kSettings) && declared_.settings[placeholder.number].table) {
+      Wrong(document::Quoted(name) + " is a table, and no value",
+            "{NAME|lookup:" + declared_.settings[placeholder.number].name + "}", "");
+      return std::nullopt;
+    }
     const bool too_early = where_ == Where::kLet && placeholder.source == Source::kSetting &&
                            declared_.settings[placeholder.number].of_gateway;
-    if (too_early || !MayStand(placeholder.source, where_, declared_.each)) {
+    if (too_early || !MayStand(placeholder.source, where_, declared_)) {
       Wrong(document::Quoted(name) + " cannot stand here" + Why(placeholder.source), document::List(NamesHere()), "");
       return std::nullopt;
     }
@@ -287,16 +302,16 @@ class Parser {
   std::vector<std::string> NamesHere() const {
     std::vector<std::string> names;
     for (const auto& [name, source] : kSources) {
-      if (MayStand(source, where_, declared_.each)) {
+      if (MayStand(source, where_, declared_)) {
         names.emplace_back(name);
       }
     }
     for (const Declared::Setting& setting : declared_.settings) {
-      if (MayStand(setting.secret ? Source::kSecret : Source::kSetting, where_, declared_.each)) {
+      if (!setting.table && MayStand(setting.secret ? Source::kSecret : Source::kSetting, where_, declared_)) {
         names.push_back("settings." + setting.name);
       }
     }
-    if (MayStand(Source::kLet, where_, declared_.each)) {
+    if (MayStand(Source::kLet, where_, declared_)) {
       for (const std::string& let : declared_.lets) {
         names.push_back("let." + let);
       }
@@ -314,20 +329,25 @@ class Parser {
       for (const NamedFilter& each : kFilters) {
         known.emplace_back(each.name);
       }
-      if (name == "lookup") {
-        Wrong("tables and |lookup are not supported by this release", document::List(known), "");
-      } else {
-        Wrong("unknown filter " + document::Quoted(name), document::List(known), document::DidYouMean(name, known));
-      }
+      Wrong("unknown filter " + document::Quoted(name), document::List(known), document::DidYouMean(name, known));
       return;
     }
-    if ((colon != std::string_view::npos) != (found->filter == Filter::kDefault)) {
+    const std::string argument(colon == std::string_view::npos ? "" : text.substr(colon + 1));
+    if ((colon != std::string_view::npos) != TakesArgument(found->filter)) {
       Wrong("the filter " + document::Quoted(name) +
-                (found->filter == Filter::kDefault ? " needs a value" : " takes no value"),
-            "|default:VALUE, and all others without a value", "");
+                (TakesArgument(found->filter) ? " needs a value" : " takes no value"),
+            "|default:VALUE, |lookup:TABLE, and all others without a value", "");
       return;
     }
     if (!placeholder) {
+      return;
+    }
+    if (placeholder->secret_entry) {
+      Wrong("what a secret table holds takes no further filter", "|lookup as the last one", "");
+      return;
+    }
+    if (found->filter == Filter::kLookup) {
+      AddLookup(argument, *placeholder);
       return;
     }
     if ((TakesTime(found->filter) && !(IsTime(placeholder->source))) ||
@@ -343,8 +363,32 @@ class Parser {
     } else if (found->filter == Filter::kRaw) {
       placeholder->raw = true;
     } else {
-      const std::string argument(colon == std::string_view::npos ? "" : text.substr(colon + 1));
       placeholder->filters.push_back({found->filter, argument});
+    }
+  }
+
+  void AddLookup(const std::string& table, Placeholder& placeholder) {
+    std::vector<std::string> tables;
+    for (const Declared::Setting& setting : declared_.settings) {
+      if (setting.table) {
+        tables.push_back(setting.name);
+      }
+    }
+    const auto found = std::find_if(declared_.settings.begin(), declared_.settings.end(),
+                                    [&](const Declared::Setting& each) { return each.table && each.name == table; });
+    if (found == declared_.settings.end()) {
+      Wrong("there is no table " + document::Quoted(table),
+            tables.empty() ? "a setting with \"table\": true" : document::List(tables),
+            document::DidYouMean(table, tables));
+    } else if (IsMap(placeholder.source) && placeholder.filters.empty()) {
+      Wrong("the filter \"lookup\" does not fit " + document::Quoted(placeholder.name), "what a key can be", "");
+    } else if (found->secret && !MayStand(Source::kSecret, where_, declared_)) {
+      Wrong("the table " + document::Quoted(table) + " cannot stand here" + Why(Source::kSecret),
+            "a table that is no secret", "");
+    } else {
+      placeholder.secret_entry = found->secret;
+      placeholder.filters.push_back(
+          {Filter::kLookup, table, static_cast<std::uint32_t>(found - declared_.settings.begin())});
     }
   }
 

@@ -55,6 +55,8 @@ enum class Source : std::uint8_t {
   kItems,
   kGroups,
   kItem,
+  // in the request of `confirm` alone
+  kKey,
 };
 
 enum class Filter : std::uint8_t {
@@ -73,6 +75,7 @@ enum class Filter : std::uint8_t {
   kSafeNames,
   kTags,
   kNested,
+  kLookup,
   kUnix,
   kUnixS,
   kUnixMs,
@@ -85,7 +88,8 @@ enum class Filter : std::uint8_t {
 
 struct AppliedFilter {
   Filter filter = Filter::kJson;
-  std::string argument;  // kDefault; "null" is null
+  std::string argument;      // kDefault, "null" is null; kLookup: the table's name
+  std::uint32_t number = 0;  // kLookup: which setting the table is
 };
 
 struct Placeholder {
@@ -94,7 +98,8 @@ struct Placeholder {
   std::string name;          // as it is written, for messages; of a secret the secret's own
   std::vector<AppliedFilter> filters;
   bool required = false;
-  bool raw = false;  // not escaped for its place
+  bool raw = false;           // not escaped for its place
+  bool secret_entry = false;  // its value is the name of an entry of a secret table
   // Outside the items: which Declared::slots. In items: which Declared::deferred.
   std::optional<std::uint32_t> kept;
 };
@@ -123,11 +128,13 @@ enum class Where : std::uint8_t {
   kLet,       // rendered before the request is known
   kSplit,     // split_by
   kEnvelope,  // around the items
+  kConfirm,   // body of the request of `confirm`
   kPath,
   kQuery,
   kHeader,
   kAsk,      // path, query and headers of `reconcile`
   kSetting,  // default of a setting: what the gateway is called
+  kAuth,     // parameter of a scheme
 };
 
 // A value of a record that is needed outside the items.
@@ -143,10 +150,12 @@ struct Declared {
     std::string name;
     bool secret = false;
     bool of_gateway = false;  // its default names the gateway: known only when a request is made
+    bool table = false;
   };
   std::vector<Setting> settings;
   std::vector<std::string> lets;
   bool each = false;
+  bool confirm = false;  // texts of the request of `confirm`: {key}
   std::vector<Slot> slots;
   std::vector<Placeholder> deferred;  // in items, known only when a request is made
 };

@@ -8,9 +8,12 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "contract/cloud/first_form.h"
+#include "contract/cloud/read_auth.h"
+#include "contract/cloud/read_confirm.h"
 #include "contract/cloud/read_reconcile.h"
 #include "contract/cloud/read_request.h"
 #include "contract/cloud/read_response.h"
+#include "contract/json_folder.h"
 #include "document/check.h"
 
 namespace packhorse::contract {
@@ -66,8 +69,10 @@ class Reader {
     d.contract = root_["contract"].text;
     d.title = root_["title"].text;
     d.description = root_["description"].text;
-    d.auth = root_["auth"];
     ReadSettings(d);
+    if (const Node* auth = root_.Find("auth")) {
+      d.auth = ReadAuth(*auth, declared_, problems_);
+    }
     d.time = root_["time"].text == "device"     ? ClockOfTime::kDevice
              : root_["time"].text == "received" ? ClockOfTime::kReceived
                                                 : ClockOfTime::kDeviceOrReceived;
@@ -82,6 +87,7 @@ class Reader {
     if (const Node& request = root_["request"]; request.usable() && request.kind == Node::Kind::kObject) {
       ReadRequest(request, declared_, d, problems_);
     }
+    ReadConfirm(root_["confirm"], declared_, d, problems_);
     if (const Node& reconcile = root_["reconcile"]; reconcile.usable()) {
       d.reconcile = ReadReconcile(reconcile, declared_, problems_);
     }
@@ -98,9 +104,12 @@ class Reader {
       setting.rule.secret = member.value["secret"].boolean;
       const Node* standard = member.value.Find("default");
       setting.rule.required = standard == nullptr;
-      Declared::Setting known{member.name, setting.rule.secret, false};
+      setting.rule.table = member.value["table"].boolean;
+      Declared::Setting known{member.name, setting.rule.secret, false, setting.rule.table};
       if (standard != nullptr && setting.rule.secret) {
         problems_.Error(*standard, "a secret has no default", {.allowed = "no default", .show_value = false});
+      } else if (standard != nullptr && setting.rule.table && standard->kind != Node::Kind::kNull) {
+        setting.table = std::make_shared<const LookupTable>(ReadLookupTable(*standard, problems_));
       } else if (standard != nullptr && standard->kind == Node::Kind::kString) {
         Declared none;
         setting.value = ParseText(standard->text, *standard, Where::kSetting, false, none, problems_);
@@ -145,7 +154,8 @@ class Reader {
                                                          : Outside::kDropAndReport;
     const std::string unfit = accepts["unfit"].text;
     d.unfit = unfit == "skip" ? OnUnfit::kSkip : unfit == "wait" ? OnUnfit::kWait : OnUnfit::kDeadLetter;
-    d.order = accepts["order"].text;
+    const std::string order = accepts["order"].text;
+    out.order = order == "time" ? Order::kTime : order == "device" ? Order::kDevice : Order::kAny;
     out.overwrites = accepts["overwrites"].boolean;
     out.max_parts = accepts["max_parts"].usable() ? static_cast<std::uint32_t>(accepts["max_parts"].integer) : 64;
     const Node& kinds = accepts["kinds"];
@@ -178,10 +188,15 @@ class Reader {
   Declared declared_;
 };
 
-bool HasError(const std::vector<document::Problem>& problems) {
-  return std::any_of(problems.begin(), problems.end(), [](const document::Problem& problem) {
-    return problem.severity == document::Problem::Severity::kError;
-  });
+// A second request that no reply leads to is a mistake.
+void CheckConfirmed(const Node& response, const ResponseRules& rules, bool confirms, document::Problems& problems) {
+  const bool used = std::any_of(rules.rules.begin(), rules.rules.end(),
+                                [](const ResponseRule& rule) { return rule.verdict == RuleVerdict::kConfirm; });
+  if (confirms && !used) {
+    problems.Error(
+        response, "has no rule with the verdict \"confirm\", and there is \"confirm\" beside it",
+        {.allowed = R"({ "status": 200, "when": { "/ackId": "*" }, "verdict": "confirm" })", .show_value = false});
+  }
 }
 
 }  // namespace
@@ -207,16 +222,15 @@ ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
   }
   RemoveNotes(parsed.root, true);
   const document::Document schema = document::EmbeddedSchema("cloud-contract-2.schema.json");
-  if (const Node* confirm = parsed.root.Find("confirm")) {
-    problems.File("\"confirm\" is not supported by this release", confirm->line, "response rules without confirm");
-    std::erase_if(parsed.root.members, [](const document::Member& member) { return member.name == "confirm"; });
-  }
   const Node root = document::CheckAgainstSchema(parsed.root, document::Schema(schema.root, schema.root), problems);
   std::shared_ptr<CloudDefinition> definition = Reader(root, problems).Read();
   if (first) {
     definition->response = std::move(first->response);
   } else if (const Node* response = root.Find("response")) {
-    definition->response = ReadResponseRules(*response, problems);
+    std::optional<ConfirmRule> confirm = std::move(definition->response.confirm);
+    definition->response = ReadResponseRules(*response, problems, confirm.has_value());
+    CheckConfirmed(*root.Find("response"), definition->response, confirm.has_value(), problems);
+    definition->response.confirm = std::move(confirm);
   }
   std::vector<document::Problem> found = problems.Take();
   if (HasError(found)) {

@@ -195,12 +195,22 @@ class RequestReader {
     return source == Source::kItems || source == Source::kGroups || source == Source::kItem;
   }
 
+  static bool Spreads(const Template& value) {
+    return std::any_of(value.members.begin(), value.members.end(),
+                       [](const TemplateMember& member) {
+                         const Placeholder* alone = member.merged ? member.value.text.alone() : nullptr;
+                         return (alone != nullptr && alone->source == Source::kGroups) || Spreads(member.value);
+                       }) ||
+           std::any_of(value.items.begin(), value.items.end(), Spreads);
+  }
+
   void ReadJson(const Node& json) {
     d_.body = BodyKind::kJson;
     ReadItem();
     d_.envelope = ParseTemplate(json, Where::kEnvelope, declared_, problems_);
     std::vector<Source> found;
     CountBodies(d_.envelope, found);
+    d_.spread_groups = Spreads(d_.envelope);
     const bool grouped = request_["group"].usable();
     const std::string wanted = grouped ? "\"{groups}\" once, as a value of its own"
                                        : "\"{items}\" once (or \"{item}\" with max_items 1), as a value of its own";
@@ -357,6 +367,15 @@ class RequestReader {
       return;
     }
     d_.group_as = ParseTemplate(*as, Where::kGroup, declared_, problems_);
+    const document::Member* only = as->members.size() == 1 ? &as->members.front() : nullptr;
+    const bool own_name = only != nullptr && group["by"].items.size() == 1 && only->name == group["by"].items[0].text &&
+                          d_.group_as->members.size() == 1 && d_.group_as->members.front().prefix.empty();
+    if (d_.spread_groups && !own_name) {
+      problems_.Error(*as,
+                      "must be one member that is called as what it is grouped by, for its members are laid beside "
+                      "those of other groups",
+                      {.allowed = R"("by": ["{device_id}"], "as": { "{device_id}": "{items}" })", .show_value = false});
+    }
     std::vector<Source> found;
     CountBodies(*d_.group_as, found);
     if (found.size() != 1 || inside_text_) {

@@ -31,9 +31,8 @@ constexpr VerdictWord kVerdicts[] = {{"accepted", RuleVerdict::kAccepted},
                                      {"too_large", RuleVerdict::kTooLarge},
                                      {"auth", RuleVerdict::kAuth},
                                      {"hold", RuleVerdict::kHold},
-                                     {"partial_unknown", RuleVerdict::kPartialUnknown}};
-
-constexpr std::string_view kConfirmMessage = "\"confirm\" is not known to this version of the language";
+                                     {"partial_unknown", RuleVerdict::kPartialUnknown},
+                                     {"confirm", RuleVerdict::kConfirm}};
 
 enum class VerdictScope { kItem, kBatch };
 
@@ -50,7 +49,7 @@ std::vector<std::string> Words(VerdictScope scope) {
 
 class ResponseReader {
  public:
-  explicit ResponseReader(Problems& problems) : problems_(problems), places_(problems) {}
+  ResponseReader(Problems& problems, bool confirm) : problems_(problems), places_(problems), confirm_(confirm) {}
 
   ResponseRules Read(const Node& list) {
     ResponseRules rules;
@@ -92,8 +91,6 @@ class ResponseReader {
     for (const document::Member& member : object.members) {
       if (member.duplicate) {
         problems_.Error(member.value, document::Quoted(member.name) + " stands here twice");
-      } else if (member.name == "confirm") {
-        problems_.Error(member.value, std::string(kConfirmMessage), {.show_value = false});
       } else if (member.name != "note" && std::find(known.begin(), known.end(), member.name) == known.end()) {
         problems_.Error(member.value, "unknown key " + document::Quoted(member.name),
                         {.allowed = document::List(known),
@@ -107,6 +104,11 @@ class ResponseReader {
     const std::vector<std::string> words = Words(scope);
     if (node.kind == Node::Kind::kString) {
       for (const VerdictWord& each : kVerdicts) {
+        if (each.word == node.text && each.verdict == RuleVerdict::kConfirm && !confirm_) {
+          problems_.Error(node, "needs \"confirm\" beside \"response\", which says what to ask",
+                          {.allowed = R"("confirm": { "key", "request", "done", "every", "within" })"});
+          return std::nullopt;
+        }
         if (each.word == node.text && (scope == VerdictScope::kBatch || each.verdict < RuleVerdict::kAuth)) {
           return each.verdict;
         }
@@ -115,10 +117,6 @@ class ResponseReader {
           return std::nullopt;
         }
       }
-    }
-    if (node.kind == Node::Kind::kString && node.text == "confirm") {
-      problems_.Error(node, std::string(kConfirmMessage), {.allowed = document::List(words)});
-      return std::nullopt;
     }
     problems_.Error(node, "is no verdict",
                     {.allowed = document::List(words),
@@ -381,10 +379,13 @@ class ResponseReader {
 
   Problems& problems_;
   PlaceReader places_;
+  bool confirm_;
 };
 
 }  // namespace
 
-ResponseRules ReadResponseRules(const Node& list, Problems& problems) { return ResponseReader(problems).Read(list); }
+ResponseRules ReadResponseRules(const Node& list, Problems& problems, bool confirm) {
+  return ResponseReader(problems, confirm).Read(list);
+}
 
 }  // namespace packhorse::contract

@@ -98,6 +98,7 @@ void RecordWriter::AddItems(const CanonicalRecord& record, RenderedRecord& out) 
     Scope scope;
     scope.record = &record;
     scope.measurement = measurement;
+    scope.received = received_;
     scope.keep_nan = d_.body == BodyKind::kOtlp || d_.body == BodyKind::kRemoteWrite;
     if (auto fault = AddItem(scope, out, series)) {
       ++out.unfit_items;
@@ -130,12 +131,13 @@ void RecordWriter::Condemn(RenderedRecord& out, const char* reason, std::string 
 std::optional<std::string> RecordWriter::PartOf(const CanonicalRecord& record, std::string& fault) const {
   Scope scope;
   scope.record = &record;
+  scope.received = received_;
   Renderer renderer(d_, settings_, scope);
   std::string part;
   for (const Slot& slot : d_.slots) {
     const Datum value = renderer.ValueOf(slot.placeholder);
     if (slot.needed && IsMissing(value)) {
-      renderer.Unfit(slot.placeholder.name + " is missing");
+      renderer.Unfit(renderer.WhyMissing(slot.placeholder));
     }
     AppendPart(part, value, d_.style);
   }

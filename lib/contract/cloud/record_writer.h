@@ -13,8 +13,9 @@ namespace packhorse::contract {
 // Writes the items of one record. Views into the definition and the settings; any thread.
 class RecordWriter {
  public:
-  RecordWriter(const CloudDefinition& definition, const std::vector<std::optional<Text>>& settings)
-      : d_(definition), settings_(settings) {}
+  // `received`: the time of a record is when it was received.
+  RecordWriter(const CloudDefinition& definition, const FilledSettings& settings, bool received)
+      : d_(definition), settings_(settings), received_(received) {}
 
   RenderedRecord Write(const CanonicalRecord& record) const;
 
@@ -32,7 +33,8 @@ class RecordWriter {
   void Condemn(RenderedRecord& out, const char* reason, std::string detail) const;
 
   const CloudDefinition& d_;
-  const std::vector<std::optional<Text>>& settings_;
+  const FilledSettings& settings_;
+  bool received_;
 };
 
 // How values inside the texts of a body are escaped.

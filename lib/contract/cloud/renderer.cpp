@@ -52,15 +52,14 @@ void Renderer::Unfit(std::string what) {
   }
 }
 
-std::optional<Instant> Renderer::Time() const {
-  const CanonicalRecord& record = *scope_.record;
+std::optional<Instant> TimeBy(ClockOfTime clock, const CanonicalRecord& record) {
   const TimeQuality quality = record.device_time.quality;
-  if (definition_.time != ClockOfTime::kReceived && (quality == TimeQuality::kOk || quality == TimeQuality::kLate)) {
+  if (clock != ClockOfTime::kReceived && (quality == TimeQuality::kOk || quality == TimeQuality::kLate)) {
     if (const auto device = DeviceMoment(record)) {
       return device;
     }
   }
-  return definition_.time == ClockOfTime::kDevice ? std::nullopt : std::optional(ToInstant(record.server_received_at));
+  return clock == ClockOfTime::kDevice ? std::nullopt : std::optional(ToInstant(record.server_received_at));
 }
 
 Datum Renderer::Let(std::uint32_t number) {
@@ -93,7 +92,7 @@ Datum Renderer::OfRecordNamed(Source source) {
     case Source::kDeviceContract:
       return TextOr(record.contract);
     case Source::kTime:
-      return moment(Time());
+      return moment(TimeBy(scope_.received ? ClockOfTime::kReceived : definition_.time, record));
     case Source::kDeviceTime:
       return moment(DeviceMoment(record));
     case Source::kReceivedAt:
@@ -157,7 +156,7 @@ Datum Renderer::OfQuestionNamed(Source source) const {
 Datum Renderer::Plain(const Placeholder& placeholder) {
   const Source source = placeholder.source;
   if (source == Source::kSetting) {
-    const std::optional<Text>& value = settings_[placeholder.number];
+    const std::optional<Text>& value = settings_[placeholder.number].value;
     return value ? ValueOf(*value) : Datum(Missing{});
   }
   if (source == Source::kFrom || source == Source::kTo || source == Source::kCursor) {
@@ -165,6 +164,11 @@ Datum Renderer::Plain(const Placeholder& placeholder) {
   }
   if (source == Source::kItem) {
     return JsonText{std::string(scope_.item)};
+  }
+  if (source == Source::kKey) {
+    return scope_.key == nullptr ? Datum(Missing{})
+           : scope_.key->number  ? Datum(Decimal{scope_.key->text})
+                                 : Datum(std::string_view(scope_.key->text));
   }
   if (source == Source::kLet) {
     return Let(placeholder.number);
@@ -180,13 +184,36 @@ Datum Renderer::ValueOf(const Placeholder& placeholder) {
     return *placeholder.kept < scope_.slots.size() ? scope_.slots[*placeholder.kept] : Datum(Missing{});
   }
   Datum value = Plain(placeholder);
+  not_in_table_.clear();
   for (const AppliedFilter& filter : placeholder.filters) {
-    value = Apply(filter, std::move(value), definition_.style);
+    value =
+        filter.filter == Filter::kLookup ? LookUp(filter, value) : Apply(filter, std::move(value), definition_.style);
   }
   if (placeholder.required && IsMissing(value)) {
-    Unfit(placeholder.name + " is missing");
+    Unfit(WhyMissing(placeholder));
   }
   return value;
+}
+
+Datum Renderer::LookUp(const AppliedFilter& filter, const Datum& key) {
+  std::string text;
+  const LookupTable* table = settings_[filter.number].table.get();
+  if (std::holds_alternative<std::nullptr_t>(key) || !AppendText(text, key, definition_.style)) {
+    return Missing{};
+  }
+  const auto* entry = table == nullptr ? nullptr : table->Find(text);
+  if (entry == nullptr) {
+    not_in_table_ = document::Quoted(text) + " is not in the table " + document::Quoted(filter.argument);
+    return Missing{};
+  }
+  if (definition_.settings[filter.number].rule.secret) {
+    return SecretEntryName(filter.argument, entry->first);
+  }
+  return entry->second.number ? Datum(Decimal{entry->second.text}) : Datum(std::string_view(entry->second.text));
+}
+
+std::string SecretEntryName(std::string_view table, std::string_view key) {
+  return std::string(table) + ":" + PercentEncode(key);
 }
 
 Datum Renderer::ValueOf(const Text& text) {
@@ -202,6 +229,9 @@ Datum Renderer::ValueOf(const Text& text) {
 
 bool Renderer::Write(const Text& text, std::string& out, Append append) {
   const std::size_t before = out.size();
+  const MarkPlace place = append == AppendHeader  ? MarkPlace::kHeader
+                          : append == AppendQuery ? MarkPlace::kQuery
+                                                  : MarkPlace::kPath;
   for (const Piece& piece : text.pieces) {
     if (!piece.placeholder) {
       // A literal is the author's: in JSON and in queries it is escaped too, in paths and headers it stands as written.
@@ -215,15 +245,14 @@ bool Renderer::Write(const Text& text, std::string& out, Append append) {
       continue;
     }
     if (placeholder.source == Source::kSecret) {
-      const MarkPlace place = append == AppendHeader  ? MarkPlace::kHeader
-                              : append == AppendQuery ? MarkPlace::kQuery
-                                                      : MarkPlace::kPath;
       out += SecretMark(place, placeholder.name);
       continue;
     }
     std::string value;
     if (!AppendText(value, ValueOf(placeholder), definition_.style)) {
-      Unfit(placeholder.name + " is missing");
+      Unfit(WhyMissing(placeholder));
+    } else if (placeholder.secret_entry) {
+      out += SecretMark(place, value);
     } else if (!(placeholder.raw ? Unescaped(append) : append)(out, value)) {
       Unfit(placeholder.name + " has characters that cannot be written here");
     }
@@ -252,10 +281,14 @@ Renderer::Wrote Renderer::JsonOfText(const Text& text, std::string& out) {
     if (!fault_.empty()) {
       return Wrote::kUnfit;
     }
-    if (IsMissing(value) || !AppendJson(out, value, definition_.style)) {
-      return Wrote::kMissing;
+    if (!IsMissing(value) && AppendJson(out, value, definition_.style)) {
+      return Wrote::kYes;
     }
-    return Wrote::kYes;
+    if (alone->required) {  // a map without members
+      Unfit(WhyMissing(*alone));
+      return Wrote::kUnfit;
+    }
+    return Wrote::kMissing;
   }
   out += '"';
   if (!Write(text, out, AppendEscapedJson)) {
@@ -300,6 +333,11 @@ Renderer::Wrote Renderer::JsonObject(const Template& value, std::string& out) {
           taken.push_back(each.name);
         }
       }
+      if (member.value.text.alone()->source == Source::kGroups) {
+        (*scope_.body)(out);
+        some = true;
+        continue;
+      }
       const Datum datum = ValueOf(*member.value.text.alone());
       const auto* map = std::get_if<MapView>(&datum);
       some = (map != nullptr && AppendMembers(out, *map, taken, some, definition_.style)) || some;
@@ -333,7 +371,7 @@ Renderer::Wrote Renderer::JsonList(const Template& value, std::string& out) {
     const Wrote wrote = Json(item, out);
     if (wrote == Wrote::kMissing) {
       const Placeholder* alone = item.kind == Template::Kind::kText ? item.text.alone() : nullptr;
-      Unfit((alone == nullptr ? "a list's entry" : alone->name) + " is missing");
+      Unfit(alone == nullptr ? "a list's entry is missing" : WhyMissing(*alone));
     }
     if (wrote != Wrote::kYes) {
       out.resize(before);

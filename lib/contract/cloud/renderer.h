@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,13 @@
 
 namespace packhorse::contract {
 
+// The value of a setting, in the order of the definition's.
+struct FilledSetting {
+  std::optional<Text> value;
+  std::shared_ptr<const LookupTable> table;
+};
+using FilledSettings = std::vector<FilledSetting>;
+
 // What there is to write from. A record's items are written before their request is known: `batch` is null then, and
 // what only the request knows becomes a mark that ReplaceMarks() fills in.
 struct Scope {
@@ -20,10 +28,12 @@ struct Scope {
   std::string_view item;                     // {item} of a line
   const BatchHeader* batch = nullptr;
   std::size_t items = 0;                                        // {batch.items}
+  const ConfirmKey* key = nullptr;                              // {key} of `confirm`
   std::size_t index = 0;                                        // {index}
   std::span<const Datum> slots;                                 // values of the record outside its items
   const std::function<void(std::string& out)>* body = nullptr;  // writes {items}, {groups}, {item}
   const ReconcileQuestion* question = nullptr;                  // {from}, {to}, {cursor}
+  bool received = false;                                        // the time is when it was received
   bool keep_nan = false;                                        // a measurement that is no finite number is a number
 };
 
@@ -32,7 +42,7 @@ class Renderer {
  public:
   enum class Wrote : std::uint8_t { kYes, kMissing, kUnfit };
 
-  Renderer(const CloudDefinition& definition, const std::vector<std::optional<Text>>& settings, const Scope& scope)
+  Renderer(const CloudDefinition& definition, const FilledSettings& settings, const Scope& scope)
       : definition_(definition), settings_(settings), scope_(scope) {}
 
   // After kMissing and kUnfit `out` is as it was.
@@ -47,6 +57,10 @@ class Renderer {
   // What is missing, for people; empty: nothing.
   const std::string& fault() const { return fault_; }
   void Unfit(std::string what);
+  // Why the value of ValueOf(placeholder), which came last, is Missing.
+  std::string WhyMissing(const Placeholder& placeholder) const {
+    return not_in_table_.empty() ? placeholder.name + " is missing" : not_in_table_;
+  }
 
  private:
   Wrote JsonOfText(const Text& text, std::string& out);
@@ -58,20 +72,27 @@ class Renderer {
   Datum OfRequestNamed(const Placeholder& placeholder);
   Datum OfQuestionNamed(Source source) const;
   Datum Let(std::uint32_t number);
-  std::optional<Instant> Time() const;
+  Datum LookUp(const AppliedFilter& filter, const Datum& key);
   bool IsMark(const Placeholder& placeholder) const { return placeholder.kept && scope_.batch == nullptr; }
 
   const CloudDefinition& definition_;
-  const std::vector<std::optional<Text>>& settings_;
+  const FilledSettings& settings_;
   const Scope& scope_;
   std::string fault_;
+  std::string not_in_table_;
 };
+
+// The time of a record by the clock that a contract chooses.
+std::optional<Instant> TimeBy(ClockOfTime clock, const CanonicalRecord& record);
 
 // Marks in rendered items: a value of JSON, or a piece of a longer text.
 void AppendMark(std::string& out, char kind, std::uint32_t number);
 // `item` with each mark replaced by what `fill` appends for it.
 void ReplaceMarks(std::string& out, std::string_view item,
                   const std::function<void(std::string& out, char kind, std::uint32_t number)>& fill);
+
+// How the entry of a secret table is called in a mark (base/secret_mark.h).
+std::string SecretEntryName(std::string_view table, std::string_view key);
 
 Datum Apply(const AppliedFilter& filter, Datum value, JsonStyle style);
 

@@ -160,7 +160,7 @@ void Put(std::string& out, const SettleOp& op) {
   PutText(out, op.provider_request_id);
   PutVarint(out, op.attempts);
   out += static_cast<char>((op.possible_duplicate ? kPossibleDuplicate : 0U) |
-                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips) |
+                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips | kReasons) |
                            (op.id_hashes.empty() ? 0U : kHashesIds));
   PutTime(out, op.at);
   if (!op.new_suspects.empty()) {
@@ -174,6 +174,7 @@ void Put(std::string& out, const SettleOp& op) {
     for (const SkippedRecord& skipped : op.skipped) {
       PutVarint(out, skipped.sequence);
       PutVarint(out, skipped.record);
+      PutText(out, skipped.reason);
     }
   }
   PutHashes(out, op.id_hashes);

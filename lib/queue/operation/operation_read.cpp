@@ -227,7 +227,8 @@ SettleOp GetSettle(In& in) {
   if ((flags & kSkips) != 0) {
     in.List([&] {
       const Sequence sequence = in.Number();
-      op.skipped.push_back(SkippedRecord{sequence, in.Number<std::uint32_t>()});
+      const auto record = in.Number<std::uint32_t>();
+      op.skipped.push_back(SkippedRecord{sequence, record, (flags & kReasons) != 0 ? in.Text() : std::string()});
     });
   }
   if ((flags & kHashesIds) != 0) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,8 @@ class DeliveryPort {
   virtual bool Split(const std::string& destination, Lane lane, std::chrono::milliseconds age) = 0;
   // Returns the received_at of the oldest message that a destination has not settled; WallTime{} when there is none.
   virtual WallTime OldestPending(const std::string& destination) = 0;
+  // How old these messages of a lane are at least, as of now: measured, whatever the wall clock does.
+  virtual std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const StoredMessage> messages) = 0;
   // Returns one stored message. kNotFound once its segment is gone.
   virtual Result<StoredMessage> Read(Lane lane, Sequence sequence) = 0;
 

@@ -65,16 +65,19 @@ bool IsSetAside(const SettleOp& op, Sequence sequence, std::uint32_t record) {
   });
 }
 
-bool IsSkipped(const SettleOp& op, Sequence sequence, std::uint32_t record) {
-  return std::any_of(op.skipped.begin(), op.skipped.end(), [&](const SkippedRecord& skipped) {
+// Null: it is not skipped.
+const SkippedRecord* FindSkipped(const SettleOp& op, Sequence sequence, std::uint32_t record) {
+  const auto found = std::find_if(op.skipped.begin(), op.skipped.end(), [&](const SkippedRecord& skipped) {
     return skipped.sequence == sequence && skipped.record == record;
   });
+  return found == op.skipped.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
 bool QueueState::IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_t record) {
-  return !IsBuried(op, sequence, record) && !IsSetAside(op, sequence, record) && !IsSkipped(op, sequence, record) &&
+  return !IsBuried(op, sequence, record) && !IsSetAside(op, sequence, record) &&
+         FindSkipped(op, sequence, record) == nullptr &&
          std::none_of(op.successors.begin(), op.successors.end(),
                       [&](const BatchPtr& successor) { return Carries(*successor, sequence, record); });
 }
@@ -265,12 +268,17 @@ void QueueState::SettleMember(const Unsettled& unsettled, const Member& member, 
   std::uint32_t dead = 0;
   std::uint32_t skipped = 0;
   std::uint32_t delivered = 0;
+  std::string_view why;  // of what is skipped
   for (std::uint32_t record = member.first_record; record < member.first_record + member.records; ++record) {
     if (!op.dead_letters.empty() && IsBuried(op, member.sequence, record)) {
       ++dead;
-    } else if (const bool passed_over = IsSkipped(op, member.sequence, record);
-               passed_over || IsDelivered(op, member.sequence, record)) {
-      ++(passed_over ? skipped : delivered);
+    } else if (const SkippedRecord* passed_over = FindSkipped(op, member.sequence, record);
+               passed_over != nullptr || IsDelivered(op, member.sequence, record)) {
+      ++(passed_over != nullptr ? skipped : delivered);
+      if (passed_over != nullptr) {
+        why = passed_over->reason;
+        Count(member.received_hour, member.stream, unsettled.destination, LedgerCode(Outcome::kSkipped), why, 0, 1);
+      }
       const DeadKey key{unsettled.batch->lane, member.sequence, unsettled.destination, record};
       if (unsettled.batch->replayed) {
         ForgetLetter(key);
@@ -286,19 +294,18 @@ void QueueState::SettleMember(const Unsettled& unsettled, const Member& member, 
   if (dead > 0) {
     Count(member.received_hour, member.stream, destination, LedgerCode(Outcome::kRejected), "", 0, dead);
   }
-  if (skipped > 0) {
-    Count(member.received_hour, member.stream, destination, LedgerCode(Outcome::kSkipped), "", 0, skipped);
-  }
   if (delivered + dead + skipped == 0) {
     return;
   }
   SettleRecords(PartialKey{destination, unsettled.batch->lane, member.sequence}, member, delivered + dead + skipped,
                 dead > 0        ? Outcome::kRejected
                 : delivered > 0 ? Outcome::kDelivered
-                                : Outcome::kSkipped);
+                                : Outcome::kSkipped,
+                why);
 }
 
-void QueueState::SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst) {
+void QueueState::SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst,
+                               std::string_view why_skipped) {
   bool exists = false;
   Partial partial = FindPartial(key, exists);
   partial.settled += records;
@@ -309,7 +316,9 @@ void QueueState::SettleRecords(const PartialKey& key, const Member& member, std:
     return;
   }
   // Of a message that was in batches, only suspects are dropped.
-  const std::string_view reason = partial.worst == Outcome::kDropped ? kMaxBytes : "";
+  const std::string_view reason = partial.worst == Outcome::kDropped   ? kMaxBytes
+                                  : partial.worst == Outcome::kSkipped ? why_skipped
+                                                                       : "";
   CountEnd(key.destination, key.lane, member.stream, member.received_hour, partial.worst, reason);
   LeaveQuarantine(key);
   if (exists) {

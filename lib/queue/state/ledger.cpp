@@ -23,6 +23,8 @@ void AddOutcome(LedgerRow& row, int outcome, const std::string& reason, LedgerCo
     row.records_rejected += records;
   } else if (outcome == LedgerCode(Outcome::kDropped)) {
     row.drop_reasons.emplace_back(reason, messages);
+  } else if (outcome == LedgerCode(Outcome::kSkipped) && messages > 0) {
+    row.skip_reasons.emplace_back(reason, messages);
   }
 }
 

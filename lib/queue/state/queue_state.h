@@ -198,11 +198,11 @@ class QueueState {
   void CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
                 std::string_view reason);
   void SettleMember(const Unsettled& unsettled, const Member& member, const SettleOp& op);
-  // So many records of the message end; with the last one the message does.
-  void SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst);
+  // So many records of the message end; with the last one the message does, for this reason where all are skipped.
+  void SettleRecords(const PartialKey& key, const Member& member, std::uint32_t records, Outcome worst,
+                     std::string_view why_skipped = "");
   void Prepare(DestinationId destination, const BatchPtr& batch);
-  // Forgets the ranges before the open one in which nothing waits.
-  void DropEmptyRanges(DestinationId destination, Lane lane);
+  void DropEmptyRanges(DestinationId destination, Lane lane);  // before the open one, in which nothing waits
   void SaveRange(DestinationId destination, Lane lane, const PendingRange& range, bool gone);
   void CutRange(DestinationId destination, Lane lane, std::int64_t id, Sequence through, std::uint64_t messages);
   const CounterCache& CountersFor(StreamId stream, Lane lane, std::int32_t hour);

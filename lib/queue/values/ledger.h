@@ -41,6 +41,7 @@ struct LedgerRow {
   std::uint64_t replayed = 0;  // messages delivered again by a replay, besides
   std::uint64_t records_replayed = 0;
   std::vector<std::pair<std::string, std::uint64_t>> drop_reasons;
+  std::vector<std::pair<std::string, std::uint64_t>> skip_reasons;  // "kind", "too_old", ...; empty: of an old release
 
   bool Balanced() const;
 };

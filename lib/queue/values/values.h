@@ -84,6 +84,11 @@ struct PreparedBatch {
   std::vector<std::uint32_t> items;  // of each record; empty: one each
   std::uint64_t items_begin = 0;     // in the body before its coding; both 0: not noted
   std::uint64_t items_end = 0;
+  // Which record, in the order of the members, stands at each place of the body; empty: in that order.
+  std::vector<std::uint32_t> order;
+  // When its oldest record, by the time that its contract sends, had no age yet: on the clock of Clock::Boot(), where
+  // it may lie before 0. None: not known, as after a restart.
+  std::optional<std::chrono::nanoseconds> born;
 
   // What the API counts.
   std::uint64_t item_count() const {
@@ -134,6 +139,7 @@ struct DeadRecord {
 struct SkippedRecord {
   Sequence sequence = 0;
   std::uint32_t record = 0;  // index within its message
+  std::string reason = {};   // short and stable, becomes the ledger's reason
 };
 
 // What the ids of delivered records of one stream and hour add to the ledger, for a destination that can be reconciled.

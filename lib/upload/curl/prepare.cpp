@@ -216,6 +216,7 @@ Status Transfer::SetTls() {
   setter.Set(CURLOPT_SSL_VERIFYPEER, 1L)
       .Set(CURLOPT_SSL_VERIFYHOST, 2L)
       .Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2))
+      .Set(CURLOPT_CERTINFO, 1L)  // for warnings before they end
       .Set(CURLOPT_PIPEWAIT, 1L)  // one HTTP/2 connection instead of one per request at the start
       .Set(CURLOPT_CA_CACHE_TIMEOUT, endpoint_.ca.empty() ? kSystemStoreCacheSeconds : 0L);
   if (!endpoint_.ca.empty()) {

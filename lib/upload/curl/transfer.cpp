@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "base/text.h"
@@ -20,6 +21,27 @@ constexpr std::size_t kMaxHeaderBytes = 131'072;
 constexpr std::size_t kMaxHeaderLines = 10'000;
 constexpr std::size_t kMaxHeadBytes = 262'144;
 constexpr std::size_t kMaxCodingBytes = 64;
+
+// The dates as OpenSSL prints them: "Dec 31 23:59:59 2026 GMT".
+std::optional<WallTime> ChainEnds(CURL* handle) {
+  constexpr std::string_view kName = "Expire date:";
+  curl_certinfo* chain = nullptr;
+  if (curl_easy_getinfo(handle, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == nullptr) {
+    return std::nullopt;
+  }
+  std::optional<WallTime> first;
+  for (int i = 0; i < chain->num_of_certs; ++i) {
+    for (const curl_slist* line = chain->certinfo[i]; line != nullptr; line = line->next) {
+      std::tm date{};
+      if (std::string_view(line->data).starts_with(kName) &&
+          strptime(line->data + kName.size(), "%b %e %H:%M:%S %Y GMT", &date) != nullptr) {
+        const WallTime end{std::chrono::seconds(timegm(&date))};
+        first = first ? std::min(*first, end) : end;
+      }
+    }
+  }
+  return first;
+}
 
 // "HTTP/1.1 200 OK" and "HTTP/2 200": the number.
 int StatusOf(std::string_view line) {
@@ -322,6 +344,7 @@ Response Transfer::Finish(int code) {
     Decode();
   }
   response.connection = use_.number;
+  response.certificate_ends = ChainEnds(handle_);
   Release(response);
   return std::move(response);
 }

@@ -36,6 +36,7 @@ check "apt installs the package on a bare system" apt_install /test/packages/thi
 check "no shared library is missing" no_library_missing /usr/bin/packhorsed /usr/bin/packhorse
 check "a system user without a shell runs it" user_of_its_own
 check "/etc/packhorse is root's, readable by the group" owner_and_mode /etc/packhorse 'root:packhorse 750'
+check "the folder of contracts is there" owner_and_mode /etc/packhorse/contracts 'root:packhorse 750'
 check "credentials are root's alone" owner_and_mode /etc/packhorse/credentials 'root:root 700'
 check "the example configuration is there" owner_and_mode "$configuration" 'root:root 644'
 check "it is no conffile: no upgrade asks about it" equal "$(dpkg-query --show --showformat '${Conffiles}' packhorse)" ''

@@ -90,7 +90,32 @@ TEST_F(Schemes, ContractAddsWhatTheConfigurationLeavesOut) {
   EXPECT_EQ(options.scheme, "sigv4");
   EXPECT_EQ(options.parameters["service"], "sqs");
   EXPECT_EQ(options.parameters["region"], "eu-west-1");
-  EXPECT_FALSE(AddFromContract("bearer", {}, options));
+  EXPECT_FALSE(AddFromContract("hmac", {}, options));
+  EXPECT_TRUE(AddFromContract("", {}, options));
+  options.scheme = "none";
+  EXPECT_FALSE(AddFromContract("sigv4", {}, options)) << "it says that there is none";
+}
+
+TEST_F(Schemes, ShowingReadsNoSecretAndHidesWhatIsMadeOfOne) {
+  const SecretPlace nowhere{{SecretSource::Kind::kFile, dir_ / "nowhere"}, {}};
+  AuthOptions options;
+  options.scheme = "sigv4";
+  options.parameters = {{"service", "kinesis"}, {"region", "eu-central-1"}};
+  options.secrets = {{"access_key_id", nowhere}, {"secret_access_key", nowhere}};
+  OutgoingRequest request;
+  request.host = "kinesis.example";
+  request.headers = {{"X-Amz-Target", "t"}};
+  const auto shown = ShowAuthorized(options, request);
+  ASSERT_TRUE(shown) << shown.error().message;
+  EXPECT_EQ(shown->headers.back().second,
+            "AWS4-HMAC-SHA256 Credential=***/***/eu-central-1/kinesis/aws4_request, "
+            "SignedHeaders=host;x-amz-date;x-amz-target, Signature=***");
+  options = {};
+  options.scheme = "query";
+  options.parameters["parameter"] = "api_key";
+  options.secrets = {{"value", nowhere}};
+  request.target = "/v1/write";
+  EXPECT_EQ(ShowAuthorized(options, request)->target, "/v1/write?api_key=***");
 }
 
 // --- AWS: the published test suite of Signature Version 4, and the example of the General Reference ---
@@ -287,22 +312,22 @@ class Oauth2Test : public Schemes {
 
 TEST_F(Oauth2Test, FirstRequestWaitsForATokenAndOneIsAskedForAtATime) {
   EXPECT_EQ(Bearer(now_), "unavailable");
-  const auto asked = authorizer_->NextTokenRequest(now_);
+  const auto asked = authorizer_->NextTokenRequest({}, now_);
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->url, "https://login.example/token");
   EXPECT_EQ(asked->body, "grant_type=client_credentials&scope=write%20all");
   EXPECT_EQ(asked->headers.back().second, "Basic " + Base64("gw%3A1:client-secret-0001"));
-  EXPECT_FALSE(authorizer_->NextTokenRequest(now_));
+  EXPECT_FALSE(authorizer_->NextTokenRequest({}, now_));
   EXPECT_FALSE(authorizer_->NextTokenAt());
   ASSERT_TRUE(authorizer_->OnToken(200, Token("first-token"), now_));
   EXPECT_EQ(Bearer(now_), "Bearer first-token");
 }
 
 TEST_F(Oauth2Test, TokenIsRenewedFiveMinutesAheadAndUsedUntilItsEnd) {
-  ASSERT_TRUE(authorizer_->NextTokenRequest(now_));
+  ASSERT_TRUE(authorizer_->NextTokenRequest({}, now_));
   ASSERT_TRUE(authorizer_->OnToken(200, Token("first-token"), now_));
-  EXPECT_FALSE(authorizer_->NextTokenRequest(now_ + 3299s));
-  ASSERT_TRUE(authorizer_->NextTokenRequest(now_ + 3300s));
+  EXPECT_FALSE(authorizer_->NextTokenRequest({}, now_ + 3299s));
+  ASSERT_TRUE(authorizer_->NextTokenRequest({}, now_ + 3300s));
   EXPECT_FALSE(authorizer_->OnToken(503, "", now_ + 3300s));
   EXPECT_EQ(Bearer(now_ + 3599s), "Bearer first-token");
   EXPECT_EQ(Bearer(now_ + 3600s), "unavailable");
@@ -311,7 +336,7 @@ TEST_F(Oauth2Test, TokenIsRenewedFiveMinutesAheadAndUsedUntilItsEnd) {
 TEST_F(Oauth2Test, FailuresAreRepeatedWithPausesThatGrowToAMinute) {
   int asked = 0;
   for (MonoTime at = now_; at < now_ + 10min; at += 100ms) {
-    if (authorizer_->NextTokenRequest(at)) {
+    if (authorizer_->NextTokenRequest({}, at)) {
       ++asked;
       EXPECT_FALSE(authorizer_->OnToken(0, "connection refused", at));
     }
@@ -321,13 +346,13 @@ TEST_F(Oauth2Test, FailuresAreRepeatedWithPausesThatGrowToAMinute) {
 }
 
 TEST_F(Oauth2Test, RefusedTokenIsReplacedOnceAndALateRefusalSaysNothingOfTheNewOne) {
-  ASSERT_TRUE(authorizer_->NextTokenRequest(now_));
+  ASSERT_TRUE(authorizer_->NextTokenRequest({}, now_));
   ASSERT_TRUE(authorizer_->OnToken(200, Token("first-token"), now_));
   const std::uint64_t first = authorizer_->generation();
   EXPECT_TRUE(authorizer_->TryOther());
   EXPECT_NE(authorizer_->generation(), first);
   EXPECT_EQ(Bearer(now_), "unavailable");
-  ASSERT_TRUE(authorizer_->NextTokenRequest(now_ + 1s));
+  ASSERT_TRUE(authorizer_->NextTokenRequest({}, now_ + 1s));
   ASSERT_TRUE(authorizer_->OnToken(200, Token("second-token"), now_ + 1s));
   EXPECT_EQ(Bearer(now_ + 1s), "Bearer second-token");
   EXPECT_FALSE(authorizer_->TryOther()) << "once until a success";
@@ -340,15 +365,15 @@ TEST_F(Oauth2Test, ClientThatIsRefusedTriesTheNextSecret) {
   ASSERT_TRUE(authorizer_->SourcesChanged());
   ASSERT_TRUE(*authorizer_->Refresh());
   EXPECT_FALSE(authorizer_->SourcesChanged());
-  ASSERT_TRUE(authorizer_->NextTokenRequest(now_));
+  ASSERT_TRUE(authorizer_->NextTokenRequest({}, now_));
   EXPECT_FALSE(authorizer_->OnToken(401, R"({"error":"invalid_client"})", now_));
-  const auto asked = authorizer_->NextTokenRequest(now_ + 2s);
+  const auto asked = authorizer_->NextTokenRequest({}, now_ + 2s);
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->headers.back().second, "Basic " + Base64("gw%3A1:client-secret-0002"));
 }
 
 TEST_F(Oauth2Test, MessagesShowNoSecret) {
-  ASSERT_TRUE(authorizer_->NextTokenRequest(now_));
+  ASSERT_TRUE(authorizer_->NextTokenRequest({}, now_));
   const Status refused =
       authorizer_->OnToken(400, R"({"error":"invalid_scope","error_description":"for client-secret-0001 no"})", now_);
   ASSERT_FALSE(refused);

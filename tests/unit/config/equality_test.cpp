@@ -21,6 +21,7 @@ TEST(Equality, EqualDestinationsAreTheSameAndEachChangeIsSeen) {
   EXPECT_TRUE(differs([](auto& d) { d.retry.budget = 1; }));
   EXPECT_TRUE(differs([](auto& d) { d.limits.push_back({}); }));
   EXPECT_TRUE(differs([](auto& d) { d.auth.secrets["token"].name = "x"; }));
+  EXPECT_TRUE(differs([](auto& d) { d.accepts.oldest = std::chrono::hours(48); }));
   EXPECT_TRUE(differs([](auto& d) { d.start = "oldest"; }));
   EXPECT_TRUE(differs([](auto& d) { d.timeout = std::chrono::seconds(1); }));
 }

@@ -92,7 +92,7 @@ TEST_F(ConfigTest, TheSmallestConfigurationGetsEveryDefaultWithoutAWarning) {
   EXPECT_FALSE(stream.device_rate);
   const Destination& cloud = loaded.config.destinations.at(0);
   EXPECT_EQ(cloud.contract, "packhorse-ingest@1");
-  EXPECT_EQ(cloud.auth.scheme, "none");
+  EXPECT_EQ(cloud.auth.scheme, "");
   EXPECT_EQ(cloud.batch.max_records, 500U);
   EXPECT_EQ(cloud.batch.max_bytes, 1U << 20U);
   EXPECT_EQ(cloud.retry.initial, seconds(1));

@@ -1,4 +1,4 @@
-// How a destination is reached, and what may be sent over the link: proxy, bind, budget, windows.
+// How a destination is reached, and what may be sent to it: proxy, bind, budget, windows, accepted times.
 #include <gmock/gmock.h>
 
 #include "config_fixture.h"
@@ -98,6 +98,15 @@ TEST_F(NetworkTest, ABudgetHasASizeAndAPeriod) {
   EXPECT_THAT(Problem(R"("budget": {"bytes": 1, "per": "day"})", "budget/bytes"), HasSubstr("64KiB"));
   EXPECT_THAT(Problem(R"("budget": {"bytes": "512KiB", "per": "day"})", "budget/bytes"),
               HasSubstr("at least batch.max_bytes"));
+}
+
+TEST_F(NetworkTest, TimesThatTheReceiverTakesReplaceThoseOfTheContract) {
+  const Loaded loaded = With(R"("accepts": {"oldest": "48h", "outside": "hold"})");
+  ASSERT_TRUE(loaded.problems.empty()) << All(loaded);
+  EXPECT_EQ(loaded.config.destinations[0].accepts, (AcceptedTimes{48h, std::nullopt, "hold"}));
+  EXPECT_EQ(With("").config.destinations[0].accepts, AcceptedTimes{});
+  EXPECT_THAT(Problem(R"("accepts": {"oldest": "1s"})", "accepts/oldest"), HasSubstr("1m"));
+  EXPECT_THAT(Problem(R"("accepts": {"outside": "drop"})", "accepts/outside"), HasSubstr("drop_and_report"));
 }
 
 TEST_F(NetworkTest, AWindowHasLanesAndTwoTimes) {

@@ -159,5 +159,53 @@ TEST_F(CloudLibraryTest, AThousandFilesAreReadAndMoreAreRefused) {
   EXPECT_EQ(loaded.library->entries().size(), CloudLibrary::Shipped()->entries().size() + kMaxContractFiles);
 }
 
+class CloudLibraryTables : public CloudLibraryTest {
+ protected:
+  CloudLibraryTables() {
+    std::filesystem::create_directory(dir_ / "tables");
+    Write("acme@1.0", R"({ "contract": "acme@1.0", "settings": { "ids": { "table": true } },
+      "request": { "path": "/", "body": { "json": "{items}" }, "item": { "id": "{device_id|lookup:ids}" } },
+      "response": [ { "status": 200, "verdict": "accepted" } ] })");
+    Write("other@1.0", ContractText("other@1.0"));
+  }
+
+  const SettingValues settings_{{"ids", "plant"}};
+};
+
+TEST_F(CloudLibraryTables, FileBesideTheContractsIsFoundByItsName) {
+  Write("tables/plant", R"({ "press-1": "4711" } // comments may stand here)");
+  const CloudLibrary::Loaded loaded = Load();
+  EXPECT_THAT(Described(loaded), IsEmpty());
+  EXPECT_TRUE(loaded.library->Make("acme@1", settings_));
+  EXPECT_FALSE(loaded.library->Make("acme@1", {{"ids", "none"}}));
+  EXPECT_EQ(loaded.library->tables().at("plant")->entries.at("press-1").text, "4711");
+}
+
+TEST_F(CloudLibraryTables, ChangedTableChangesTheContractsThatNameIt) {
+  Write("tables/plant", R"({ "press-1": "1" })");
+  Write("tables/spare", R"({ "press-1": "1" })");
+  const CloudLibrary::Loaded first = Load();
+  Write("tables/spare", R"({ "press-1": "2" })");
+  const CloudLibrary::Loaded second = Load(first.library.get());
+  EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1", settings_));
+  Write("tables/plant", R"({ "press-1": "2" })");
+  const CloudLibrary::Loaded third = Load(second.library.get());
+  EXPECT_FALSE(third.library->SameIn(*first.library, "acme@1", settings_));
+  EXPECT_TRUE(third.library->SameIn(*first.library, "other@1"));
+}
+
+TEST_F(CloudLibraryTables, BrokenTableStaysAsItWasAndEachMistakeIsTold) {
+  Write("tables/plant", R"({ "press-1": "1" })");
+  const CloudLibrary::Loaded first = Load();
+  Write("tables/plant", R"({ "press-1": ["secret"], "": "x" })");
+  const CloudLibrary::Loaded second = Load(first.library.get());
+  EXPECT_THAT(Described(second), Contains(AllOf(HasSubstr("plant.json: /press-1"), HasSubstr("a text or a number"))));
+  EXPECT_THAT(Described(second), Contains(HasSubstr("a key is empty")));
+  EXPECT_THAT(Described(second), testing::Each(testing::Not(HasSubstr("secret"))));
+  ASSERT_EQ(second.library->broken().size(), 1U);
+  EXPECT_EQ(second.library->broken()[0].first, "tables/plant");
+  EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1", settings_));
+}
+
 }  // namespace
 }  // namespace packhorse::contract

@@ -37,7 +37,7 @@ TEST(CloudMistakes, NamesAndFiltersThatDoNotExistHaveASuggestion) {
   for (const Mistake& mistake : {
            Mistake{WithItem(R"({"a":"{devce_id}"})"), "/request/item/a", "did you mean \"device_id\"?"},
            Mistake{WithItem(R"({"a":"{time|unix_mss}"})"), "/request/item/a", "did you mean \"unix_ms\"?"},
-           Mistake{WithItem(R"({"a":"{device_id|lookup:ids}"})"), "/request/item/a", "not supported by this release"},
+           Mistake{WithItem(R"({"a":"{device_id|lookup:ids}"})"), "/request/item/a", "there is no table \"ids\""},
            Mistake{WithItem(R"({"a":"{device_id|unix_ms}"})"), "/request/item/a", "does not fit"},
            Mistake{WithItem(R"({"a":"{device_id|tags}"})"), "/request/item/a", "does not fit"},
            Mistake{WithItem(R"({"a":"{device_id|default}"})"), "/request/item/a", "needs a value"},
@@ -72,6 +72,14 @@ TEST(CloudMistakes, WhatARequestTakesFromRecordsMustBeOneValue) {
       }) {
     Expect(mistake);
   }
+}
+
+TEST(CloudMistakes, WhatIsMissingSaysWhatItIs) {
+  const ContractRead read = ReadCloudContract(R"({"contract":"acme@1.0"})", "file");
+  EXPECT_NE(Told(read).find("\"response\" is missing (line 1; allowed: a list of rules for replies)"),
+            std::string::npos)
+      << Told(read);
+  EXPECT_EQ(Told(read).find("allowed: a )"), std::string::npos) << Told(read);
 }
 
 TEST(CloudMistakes, SecretsStandInPathQueryAndHeadersAlone) {

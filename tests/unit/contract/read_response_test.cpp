@@ -98,8 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{
             "UnknownKey", R"({"statsu":200,"verdict":"hold"})", {"unknown key \"statsu\"", "did you mean \"status\"?"}},
         Mistake{"UnknownVerdict", R"({"verdict":"acepted"})", {"no verdict", "did you mean \"accepted\"?"}},
-        Mistake{"Confirm", R"({"verdict":"hold","confirm":{}})", {"\"confirm\" is not known to this version"}},
-        Mistake{"ConfirmAsVerdict", R"({"verdict":"confirm"})", {"\"confirm\" is not known to this version"}},
+        Mistake{"Confirm", R"({"verdict":"hold","confirm":{}})", {"unknown key \"confirm\""}},
+        Mistake{"ConfirmAsVerdict", R"({"verdict":"confirm"})", {"needs \"confirm\" beside \"response\""}},
         Mistake{"Nothing", R"({"status":200})", {"says nothing of what was sent", "first_bad"}},
         Mistake{"TooMuch",
                 R"({"verdict":"retry","first_bad":{"line":"/l","before":"retry","after":"retry"}})",

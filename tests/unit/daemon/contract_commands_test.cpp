@@ -119,6 +119,28 @@ TEST_F(ContractCommands, TestRunsTheSamplesBesideTheFile) {
   EXPECT_EQ(nlohmann::json::parse(Run({"--json", "contract", "test", file}).out)["ok"], false);
 }
 
+TEST_F(ContractCommands, ContractOfTheProgramHasItsSamplesWithIt) {
+  const Ran ran = Run({"contract", "test", "thingsboard@1"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.out;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("devices.json"), HasSubstr("thingsboard@1.0: 1 samples, 0 failed")));
+  EXPECT_EQ(Run({"contract", "test", "influxdb@2"}).exit_code, 0);
+}
+
+TEST_F(ContractCommands, RenderLooksUpTablesAndMasksTokens) {
+  Configure();
+  std::filesystem::create_directory(dir_ / "contracts/tables");
+  test::WriteAll(dir_ / "contracts/tables/tokens.json", R"({"th-1":"d3vice-token"})", 0600);
+  const std::vector<std::string> words = {"render", "--contract", "thingsboard@1", "--set", "tokens=tokens"};
+  std::vector<std::string> known = words;
+  known.insert(known.end(), {"site/th-1/data", R"({"t":21.5})"});
+  const Ran ran = Run(known);
+  EXPECT_EQ(ran.exit_code, 0) << ran.out;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("/api/v1/***/telemetry"), Not(HasSubstr("d3vice-token"))));
+  std::vector<std::string> unknown = words;
+  unknown.insert(unknown.end(), {"site/th-2/data", R"({"t":21.5})"});
+  EXPECT_THAT(Run(unknown).out, HasSubstr("\"th-2\" is not in the table \"tokens\""));
+}
+
 TEST_F(ContractCommands, TestOfABrokenFileNamesItsMistakes) {
   const std::string file = Write("acme@1.0.json", R"({ "contract": "acme@1.0", "reqest": 1 })");
   for (const std::string& word : {file, std::string("acme@1.0")}) {
@@ -176,6 +198,17 @@ TEST_F(ContractCommands, RenderUsesTheContractOfTheDestination) {
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
   EXPECT_THAT(ran.out, AllOf(HasSubstr("POST https://cloud.example/base/v1/telemetry"),
                              HasSubstr("packhorse-ingest@1.2"), HasSubstr("\"device_id\":\"th-1\"")));
+}
+
+TEST_F(ContractCommands, RenderShowsWhatAuthenticationAddsAndNoSecret) {
+  Configure();
+  const Ran ran = Run({"render", "site/th-1/data", "1"});
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("Authorization: Bearer ***"), Not(HasSubstr("t0ken"))));
+  const Ran signed_request = Run(
+      {"render", "--contract", "kinesis@1", "--set", "stream=s", "--set", "region=eu-north-1", "site/th-1/data", "1"});
+  EXPECT_EQ(signed_request.exit_code, 0) << signed_request.out;
+  EXPECT_THAT(signed_request.out, HasSubstr("Credential=***/***/eu-north-1/kinesis/aws4_request"));
+  EXPECT_THAT(signed_request.out, HasSubstr("content-type;host;x-amz-date;x-amz-target"));
 }
 
 TEST_F(ContractCommands, RenderSaysWhatIsNotSent) {

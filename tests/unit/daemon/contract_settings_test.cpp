@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <string>
 
 #include "common/load.h"
@@ -15,7 +16,7 @@ using ::testing::HasSubstr;
 
 class ContractSettings : public ::testing::Test {
  protected:
-  ContractSettings() { test::WriteAll(dir_ / "token", "secret\n", 0600); }
+  ContractSettings() { test::WriteAll(dir_ / "token", "c2VjcmV0\n", 0600); }
 
   config::Loaded Load(const std::string& destination) {
     const std::string file = dir_ / "packhorse.json";
@@ -58,11 +59,46 @@ TEST_F(ContractSettings, UnknownContractIsAnErrorAtTheContract) {
               HasSubstr("/destinations/0/contract: "));
 }
 
+TEST_F(ContractSettings, TableIsNamedAndItsFileIsClosedToOthers) {
+  std::filesystem::create_directories(dir_ / "contracts/tables");
+  const std::string tokens = dir_ / "contracts/tables/tokens.json";
+  test::WriteAll(tokens, R"({"press-1": "t0ken"})", 0600);
+  const std::string with = R"("contract": "thingsboard@1", "settings": {"tokens": )";
+  EXPECT_EQ(Problems(with + R"("tokens"})"), "");
+  EXPECT_THAT(Problems(with + R"("token"})"), HasSubstr("/destinations/0/settings: "));
+  EXPECT_THAT(Problems(with + R"("token"})"), HasSubstr("did you mean \"tokens\"?"));
+  EXPECT_THAT(Problems(with + R"({"file": ")" + tokens + R"("}})"), HasSubstr("the name of a table"));
+  test::WriteAll(tokens, R"({"press-1": ["t0ken"]})", 0600);
+  EXPECT_THAT(Problems(with + R"("tokens"})"), HasSubstr("tokens.json: /press-1: "));
+  test::WriteAll(tokens, R"({"press-1": "t0ken"})", 0644);
+  std::filesystem::permissions(tokens, std::filesystem::perms(0644));
+  EXPECT_THAT(Problems(with + R"("tokens"})"), HasSubstr("chmod 0640 " + tokens));
+}
+
 TEST_F(ContractSettings, CodingThatTheContractDoesNotTakeIsAnError) {
   EXPECT_EQ(Problems(R"("compression": "gzip")"), "");
   EXPECT_EQ(Problems(R"("compression": "auto")"), "");
   EXPECT_EQ(Problems(R"("compression": "none")"), "");
   EXPECT_THAT(Problems(R"("compression": "zstd")"), HasSubstr("/destinations/0/compression: "));
+}
+
+// A destination of kinesis@1 with this `auth`.
+std::string Kinesis(const std::string& auth) {
+  return R"("contract": "kinesis@1", "settings": {"stream": "s", "region": "eu-central-1"}, "auth": {)" + auth + "}";
+}
+
+TEST_F(ContractSettings, ContractSaysHowRequestsAreSignedAndTheDestinationGivesTheSecrets) {
+  const std::string token = R"({"file": ")" + (dir_ / "token") + R"("})";
+  const std::string keys = R"("access_key_id": )" + token + R"(, "secret_access_key": )" + token;
+  EXPECT_EQ(Problems(Kinesis(keys)), "");
+  EXPECT_EQ(Problems(Kinesis(R"("type": "sigv4", "region": "eu-west-1", )" + keys)), "") << "said again, or changed";
+  EXPECT_THAT(Problems(Kinesis("")), HasSubstr("/destinations/0/auth: auth 'sigv4': 'access_key_id' is missing"));
+  EXPECT_THAT(Problems(Kinesis(R"("type": "bearer", "token": )" + token)),
+              HasSubstr("/destinations/0/auth: auth 'bearer': the contract wants 'sigv4'"));
+  EXPECT_THAT(Problems(Kinesis(R"("type": "none")")), HasSubstr("the contract wants 'sigv4'"));
+  EXPECT_THAT(Problems(Kinesis(R"("key": )" + token)), HasSubstr("'access_key_id' is missing"));
+  EXPECT_THAT(Problems(R"("auth": {)" + keys + "}"), HasSubstr("the secret 'access_key_id' is not used"));
+  EXPECT_EQ(Problems(R"("contract": "azure-iot-hub@1", "auth": {"key": )" + token + "}"), "");
 }
 
 TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {
@@ -73,6 +109,16 @@ TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {
   loaded = Load(R"("limits": [{"requests": 10, "per": "1s"}])");
   CheckRates("packhorse.json", loaded);
   EXPECT_TRUE(loaded.problems.empty());
+}
+
+TEST_F(ContractSettings, LiveFirstIsWarnedOfWhereTheApiNeedsTheOrderOfTime) {
+  const std::string contract = R"("contract": "prometheus-remote-write@1", )";
+  config::Loaded loaded = Load(contract + R"("order": "live_first")");
+  ASSERT_EQ(loaded.problems.size(), 1U);
+  EXPECT_EQ(loaded.problems.front().severity, document::Problem::Severity::kWarning);
+  EXPECT_EQ(loaded.problems.front().path, "/destinations/0/order");
+  EXPECT_TRUE(loaded.ok());
+  EXPECT_TRUE(Load(contract + R"("order": "fifo")").problems.empty());
 }
 
 }  // namespace

@@ -95,13 +95,16 @@ TEST_F(Views, AProvidersWordsCannotControlTheTerminal) {
   EXPECT_THAT(text, HasSubstr("?[2Jgone"));
 }
 
-TEST_F(Views, LedgerNamesWhyMessagesWereDropped) {
+TEST_F(Views, LedgerNamesWhyMessagesWereDroppedOrSkipped) {
   const std::string text = LedgerText(
       R"({"balanced":false,"checked":true,"problems":["stream t: 3 missing"],"total":{"received":5,"unrouted":9},
-          "rows":[{"stream":"t","destination":"c","received":5,"dropped":2,"drop_reasons":{"retained_repeat":2}}]})",
+          "rows":[{"stream":"t","destination":"c","received":5,"dropped":2,"drop_reasons":{"retained_repeat":2},
+                   "skipped":3,"skip_reasons":{"too_old":1,"kind":2}}]})",
       plain);
   EXPECT_THAT(text, HasSubstr("! stream t: 3 missing"));
   EXPECT_THAT(text, HasSubstr("dropped 2 (retained_repeat)"));
+  EXPECT_THAT(text, HasSubstr("t to c: skipped 1 (too_old)"));
+  EXPECT_THAT(text, HasSubstr("t to c: skipped 2 (kind)"));
   EXPECT_THAT(text, HasSubstr("NOT BALANCED, recounted"));
 }
 

@@ -256,5 +256,33 @@ TEST_F(ContractOfAnyApi, DeadLettersOfSeveralPartsGoInARequestEach) {
   EXPECT_EQ(Row().rejected, 1U);
 }
 
+TEST_F(DeliveryTest, TokenOfATableIsInTheRequestAndInNothingElse) {
+  settings_ = {{"tokens", R"({"17":"d3vice token"})"}};
+  contract_ = *contract::FindCloudContract("thingsboard@1", settings_);
+  Rebuild();
+  Append(R"({"t":21.5})");
+  const FakeUploader::Sent sent = Next();
+  EXPECT_EQ(sent.request.path, "/api/v1/d3vice%20token/telemetry");
+  upload::Response echo = Reply(500, "no /api/v1/d3vice token/telemetry", "text/plain");
+  sent.done(echo);
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).last_error.find("d3vice"), std::string::npos);
+  EXPECT_EQ(test::ReadAll(dir_ / "queue.db").find("d3vice"), std::string::npos);
+}
+
+TEST_F(DeliveryTest, RuleOfTheDestinationHoldsBeforeTheCommonTableAndBehindTheContract) {
+  outcomes_.rules.resize(2);
+  outcomes_.rules[0].status = {{503, 503}};
+  outcomes_.rules[0].verdict = contract::RuleVerdict::kHold;
+  outcomes_.rules[1].status = {{200, 200}};
+  outcomes_.rules[1].verdict = contract::RuleVerdict::kRetry;
+  Rebuild();
+  Append(R"({"t":1})");
+  Next().done(Reply(503));
+  EXPECT_TRUE(Turn([&] { return destination_->Snapshot(clock_.Mono()).state == limit::CircuitState::kHeld; }));
+  clock_.Advance(std::chrono::minutes(10));
+  Accept(Next());
+  EXPECT_TRUE(Settled(1)) << "the contract says what 200 is";
+}
+
 }  // namespace
 }  // namespace packhorse::delivery

@@ -43,6 +43,7 @@ class FakeUploader final : public upload::Uploader {
     }
     timeouts.push_back(endpoint.timeout);
     proxy_password = endpoint.proxy.password;
+    bind = endpoint.bind;
     std::string body(request.body);
     sent.push_back(Sent{std::move(request), std::move(body), std::move(done)});
     ++total;
@@ -57,6 +58,7 @@ class FakeUploader final : public upload::Uploader {
   std::size_t total = 0;
   std::vector<std::chrono::milliseconds> timeouts;  // of all requests
   std::string proxy_password;                       // of the last one
+  std::string bind;                                 // likewise
 };
 
 inline upload::Response Reply(int status, std::string body = "", std::string content_type = "application/json") {
@@ -106,13 +108,17 @@ class DeliveryTest : public ::testing::Test {
     options.contract = contract_;
     options.endpoint.base_url = "https://cloud.invalid";
     options.endpoint.timeout = timeout_;
+    options.endpoint.bind = bind_;
     options.batch.max_records = max_records_;
     options.batch.max_age = std::chrono::milliseconds(0);
     options.limits = limits_;
+    options.accepted = accepted_;
     options.budget = budget_;
     options.windows = windows_;
     options.proxy_password = proxy_password_;
     options.coding.clear();
+    options.settings = settings_;
+    options.outcomes = outcomes_;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     options.reconciled = reconciled_;
@@ -192,11 +198,15 @@ class DeliveryTest : public ::testing::Test {
   Streams streams_;
   std::vector<queue::StreamOptions> queue_streams_ = {{"telemetry", Lane::kNormal, {"cloud"}}};
   std::vector<limit::Window> limits_;
+  AcceptedTimes accepted_;
   std::optional<limit::BudgetOptions> budget_;
   std::array<std::vector<limit::DayWindow>, kLanes> windows_;
   auth::SecretSource proxy_password_;
+  std::string bind_;
   std::uint32_t max_records_ = 100;
   std::chrono::milliseconds timeout_{30'000};
+  contract::SettingValues settings_;
+  contract::ResponseRules outcomes_;
   bool live_first_ = false;
   bool keeps_order_ = false;
   bool reconciled_ = false;

@@ -50,6 +50,10 @@ class FakeContract final : public contract::CloudContract {
     }
     return rendered;
   }
+  std::optional<WallTime> TimeOf(const CanonicalRecord& record) const override { return record.server_received_at; }
+  contract::RenderedRecord RenderAsReceived(const CanonicalRecord& record) const override {
+    return RenderRecord(record);
+  }
   contract::Rendered RenderBatch(const contract::BatchHeader& header,
                                  std::span<const contract::RenderedRecord> records) const override {
     contract::Rendered rendered{"/lines/" + header.part, "text/plain", "begin\n"};

@@ -99,6 +99,14 @@ TEST_F(Tokens, TokenIsAskedForThroughTheProxyOfTheDestination) {
   EXPECT_EQ(uploader_.proxy_password, "proxy-pass");
 }
 
+TEST_F(Tokens, TokenIsAskedForFromWhereTheDestinationIsBoundTo) {
+  bind_ = "wwan0";
+  Authorize();
+  Append(R"({"a":1})");
+  ASSERT_TRUE(IsTokenRequest(Next()));
+  EXPECT_EQ(uploader_.bind, "wwan0");
+}
+
 TEST_F(Tokens, RefusedTokenIsReplacedWithoutAHold) {
   DeliverOne();
   clock_.Advance(10s);

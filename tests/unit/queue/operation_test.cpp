@@ -97,7 +97,7 @@ std::vector<Operation> Samples() {
                         true,
                         kNow,
                         {},
-                        {{7, 2}, {9, 0}},
+                        {{7, 2, "too_old"}, {9, 0}},
                         {{3, 496'000, 2, 0xFEDC'BA98'7654'3210ULL}}};
   SettleOp new_suspect = settle;
   new_suspect.new_suspects.push_back(
@@ -199,6 +199,11 @@ TEST(OperationTest, LayoutOfABatchComesBackAndCostsNothingWhereThereIsNone) {
   EXPECT_EQ((*read)->items_begin, 12U);
   EXPECT_EQ((*read)->items_end, 4'000U);
   EXPECT_TRUE((*read)->replayed);
+  EXPECT_TRUE((*read)->order.empty());
+  batch.order = {3, 1, 0, 2};
+  EXPECT_EQ((*DecodeBatch(EncodeBatch(batch)))->order, batch.order);
+  batch.items.clear();
+  EXPECT_EQ((*DecodeBatch(EncodeBatch(batch)))->order, batch.order) << "one item each";
   EXPECT_EQ((*DecodeBatch(EncodeBatch(*MakeBatch(7))))->items_end, 0U);
 }
 
@@ -209,6 +214,12 @@ TEST(OperationTest, LayoutThatContradictsItsBatchIsRefused) {
   EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
   batch.items = {1, 1, 1, 1, 1};
   EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
+  batch.items = {1, 1, 1, 1};
+  batch.order = {3, 0, 1, 1};
+  EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
+  batch.order = {3, 0, 1, 2};
+  EXPECT_TRUE(DecodeBatch(EncodeBatch(batch)));
+  batch.order.clear();
   batch.items.clear();
   batch.items_begin = 2;
   EXPECT_FALSE(DecodeBatch(EncodeBatch(batch)));
@@ -220,6 +231,8 @@ TEST(OperationTest, SkippedRecordsAndEndingsComeBack) {
   ASSERT_EQ(settle.skipped.size(), 2U);
   EXPECT_EQ(settle.skipped[0].sequence, 7U);
   EXPECT_EQ(settle.skipped[0].record, 2U);
+  EXPECT_EQ(settle.skipped[0].reason, "too_old");
+  EXPECT_EQ(settle.skipped[1].reason, "");
   QuarantineRetryOp retry{2, Lane::kBulk, {{9, 4, 1, "invalid_json", true, "kind", Outcome::kSkipped}}, {}};
   retry = std::get<QuarantineRetryOp>(*DecodeOperation(EncodeOperation(retry)));
   EXPECT_TRUE(retry.messages[0].ends);

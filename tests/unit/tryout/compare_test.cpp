@@ -85,6 +85,36 @@ TEST(ContractComparison, WhatTheApiIsAskedForStaysOrIsToldToBeGone) {
               ElementsAre(HasSubstr("! reconcile /path: was /counts?f=0&t=3600, is /count?")));
 }
 
+TEST(ContractComparison, AnotherQuestionOrAnotherAnswerOfAConfirmationBreaks) {
+  const std::string rules = R"("response": [ { "status": 200, "when": { "/id": "*" }, "verdict": "confirm" } ])";
+  const std::string before =
+      R"({ "confirm": { "key": "/id", "request": { "path": "/ask/{key}" }, "done": { "/ok": true } }, )" + rules + "}";
+  Patch base = Patch::parse(kBase);
+  base.merge_patch(Patch::parse(before));
+  const auto changed = [&](const std::string& patch) {
+    Patch after = base;
+    after.merge_patch(Patch::parse(patch));
+    const auto old = ReadContract(base.dump(2));
+    const auto now = ReadContract(after.dump(2));
+    const auto made_old = Make(old, {{"project", "p"}});
+    const auto made_now = Make(now, {{"project", "p"}});
+    std::vector<std::string> places;
+    for (const Finding& finding : Compare({made_old.get(), RulesOf(*old)}, {made_now.get(), RulesOf(*now)})) {
+      places.push_back(finding.place);
+    }
+    return places;
+  };
+  EXPECT_THAT(changed(R"({ "confirm": { "every": "1m", "within": "1h" } })"), IsEmpty());
+  EXPECT_THAT(changed(R"({ "confirm": { "request": { "path": "/asks/{key}" } } })"), ElementsAre("confirm"));
+  EXPECT_THAT(changed(R"({ "confirm": { "done": { "/ok": null, "/stored": true } } })"), ElementsAre("confirm"));
+  EXPECT_THAT(changed(R"({ "confirm": { "else": "hold" } })"), ElementsAre("confirm"));
+}
+
+TEST(ContractComparison, ASettingThatBecomesATableBreaks) {
+  EXPECT_THAT(Changed(R"({ "settings": { "region": { "default": null, "table": true } } })"),
+              Contains(HasSubstr("! settings /region: is a table now")));
+}
+
 TEST(ContractComparison, AMemberThatIsGoneBreaks) {
   EXPECT_THAT(Changed(R"({ "request": { "item": { "device": null } } })"),
               Contains("! request /points/0/device: is gone"));

@@ -48,7 +48,9 @@ inline std::shared_ptr<const contract::CloudContract> Make(const std::shared_ptr
     return nullptr;
   }
   for (const contract::SettingRule& rule : RulesOf(*of)) {
-    if (rule.secret) {
+    if (rule.table && values.count(rule.name) == 0) {
+      values[rule.name] = R"({"*":")" + rule.name + R"("})";
+    } else if (rule.secret && !rule.table) {
       values.erase(rule.name);
     } else if (rule.required && values.count(rule.name) == 0) {
       values[rule.name] = rule.name;

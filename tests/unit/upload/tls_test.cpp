@@ -78,6 +78,9 @@ TEST_F(Tls, ConfiguredAuthorityIsTrustedAndHttp2IsUsedWhereOffered) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, "fine");
   EXPECT_EQ(response.http_version, "2");
+  ASSERT_TRUE(response.certificate_ends);
+  EXPECT_GT(*response.certificate_ends, SystemClock().Wall());
+  EXPECT_FALSE(Send(Secure(good_)).certificate_ends) << "it goes over the same connection";
 }
 
 TEST_F(Tls, ServerWithoutHttp2IsAskedInHttp11) {

@@ -1,0 +1,151 @@
+// Batches that are stored when a second request says so: a part of DestinationImpl.
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "delivery/destination.h"
+
+namespace packhorse::delivery {
+namespace {
+
+// What is known of a batch that was not confirmed in time, by what the contract says of it.
+outcome::Verdict NotConfirmed(const contract::Confirmation& how, const std::string& last) {
+  outcome::Verdict verdict;
+  verdict.reason = "not confirmed within " + FormatDuration(how.within) + ": " + last;
+  verdict.action = how.otherwise == contract::RuleVerdict::kAccepted ? outcome::Action::kDelivered
+                   : how.otherwise == contract::RuleVerdict::kHold   ? outcome::Action::kHold
+                                                                     : outcome::Action::kRetry;
+  return verdict;
+}
+
+// What it refers to must outlive it.
+auth::OutgoingRequest QuestionOf(contract::ConfirmRequest& written, const std::string& body) {
+  auth::OutgoingRequest request;
+  request.method = written.method;
+  request.target = std::move(written.path);
+  request.headers = std::move(written.headers);
+  request.headers.emplace_back("Accept", "application/json, application/problem+json");
+  request.body = body;
+  return request;
+}
+
+}  // namespace
+
+void DestinationImpl::OnConfirm(const ActivePtr& active, const Answer& answer) {
+  const contract::Confirmation& how = *ContractOf(active->batch).confirmation();
+  Works(*active, answer);
+  active->state = Active::State::kConfirming;
+  active->may_have_arrived = true;
+  active->confirming = {answer.verdict.confirm_key, answer.now + how.every, answer.now + how.within, false,
+                        "it was not asked for yet"};
+}
+
+// Asks for one batch at a time.
+MonoTime DestinationImpl::StepConfirmations(MonoTime now) {
+  std::vector<ActivePtr> waiting;
+  bool asking = draining_;
+  const auto collect = [&](const ActivePtr& active) {
+    if (active->state == Active::State::kConfirming) {
+      asking = asking || active->confirming.asking;
+      waiting.push_back(active);
+    }
+  };
+  for (const LineState& line : lines_) {
+    std::for_each(line.line.begin(), line.line.end(), collect);
+  }
+  std::for_each(trying_.begin(), trying_.end(), collect);
+  MonoTime next = now + kIdle;
+  if (asking) {
+    return next;  // the reply leads here again
+  }
+  for (const ActivePtr& active : waiting) {
+    next = std::min(next, Confirm(active, now));
+    if (active->confirming.asking) {
+      break;
+    }
+  }
+  return next;
+}
+
+// Asks whether this one is stored, within the limits and the budget, or gives that up. When it is to be called again.
+MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
+  Active::Confirming& confirming = active->confirming;
+  const contract::CloudContract& contract = ContractOf(active->batch);
+  if (now >= confirming.until) {
+    active->state = Active::State::kReady;
+    Answer answer;
+    answer.now = now;
+    answer.verdict = NotConfirmed(*contract.confirmation(), confirming.last);
+    if (answer.verdict.action != outcome::Action::kDelivered) {
+      CountUnknown(*active);
+    }
+    Apply(active, std::move(answer));
+    return now;
+  }
+  const limit::Cost cost{1, 0, 0};
+  MonoTime at = std::max({confirming.ask_at, limits_.NextAdmission(cost, now), AffordedAt(kHeadBytes, now)});
+  if (deps_.shared != nullptr) {
+    at = std::max(at, deps_.shared->NextAdmission(cost, now));
+  }
+  if (!breaker_.MaySend(now)) {
+    at = std::max(at, breaker_.NextSend(now).value_or(confirming.until));
+  }
+  if (at > now) {
+    return std::min(at, confirming.until);
+  }
+  Result<contract::ConfirmRequest> written =
+      contract.RenderConfirmation(builder_.HeaderOf(active->batch), confirming.key);
+  const auto body = std::make_shared<std::string>(written ? written->body : "");
+  Result<upload::Request> made =
+      written ? Authorized(*active, QuestionOf(*written, *body), now) : Result<upload::Request>(written.error());
+  if (!made) {
+    confirming.last = made.error().message;
+    confirming.ask_at = now + contract.confirmation()->every;
+    return std::min(confirming.ask_at, confirming.until);
+  }
+  limits_.Admit(cost, now);
+  if (deps_.shared != nullptr) {
+    deps_.shared->Admit(cost, now);
+  }
+  ReserveBudget(*active, kHeadBytes + body->size());
+  confirming.asking = true;
+  ++requests_;
+  ++in_flight_;
+  deps_.uploader.Send(options_.endpoint, *std::move(made),
+                      [this, active, body, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
+                        if (!alive.expired()) {
+                          OnConfirmReply(active, std::move(response));
+                        }
+                      });
+  return confirming.until;
+}
+
+void DestinationImpl::OnConfirmReply(const ActivePtr& active, upload::Response response) {
+  const contract::CloudContract& contract = ContractOf(active->batch);
+  Active::Confirming& confirming = active->confirming;
+  --in_flight_;
+  bytes_sent_ += response.bytes_sent;
+  CountBudget(*active, response.bytes_sent);
+  NoteOddReply(response);
+  confirming.asking = false;
+  Answer answer;
+  answer.status = response.status;
+  answer.transport = response.transport;
+  answer.connection = response.connection;
+  answer.now = deps_.clock.Mono();
+  answer.verdict = outcome::JudgeConfirmation(ToReply(std::move(response)), *contract.response().confirm,
+                                              confirming.key.text, deps_.clock.Wall());
+  if (answer.verdict.action == outcome::Action::kDelivered) {
+    active->state = Active::State::kReady;
+    OnDelivered(active, answer);
+    return;
+  }
+  confirming.last = answer.verdict.reason;
+  confirming.ask_at = answer.now + std::max(contract.confirmation()->every,
+                                            answer.verdict.retry_after.value_or(std::chrono::milliseconds(0)));
+}
+
+}  // namespace packhorse::delivery
