@@ -43,6 +43,19 @@ TEST(ReconcileContract, TheRequestIsMadeOfTimesCursorSettingsAndSecrets) {
   EXPECT_EQ(first.headers[0].second, "Bearer " + SecretMark(MarkPlace::kHeader, "token"));
 }
 
+TEST(ReconcileContract, TheRequestTakesAnEntryOfASecretTable) {
+  const auto made = test::Make(
+      test::WithItem("\"{record}\"",
+                     std::string(R"("settings":{"project":{},"tokens":{"table":true,"secret":true}},"reconcile":{)") +
+                         R"("path":"/p?f={from|unix}&t={to|unix}&c={cursor}",)" +
+                         R"("headers":{"X-Token":"{settings.project|lookup:tokens}"},)" + kPlaces + "}"),
+      {{"project", "a"}, {"tokens", R"({"a":"s3cret"})"}});
+  ASSERT_NE(made, nullptr);
+  const Headers headers = made->RenderReconcile(Question("c")).headers;
+  ASSERT_EQ(headers.size(), 1U);
+  EXPECT_EQ(headers[0].second, SecretMark(MarkPlace::kHeader, "tokens:a"));
+}
+
 TEST(ReconcileContract, PlacesAreReadAsTokens) {
   const auto made =
       test::Make(Offering(R"("path":"/p?f={from|unix}&t={to|unix}&c={cursor|default:0}")"), {{"project", "p"}});

@@ -1,9 +1,12 @@
 // What a destination adds up for reconciliation, and what it asks beside the records.
 
+#include <memory>
 #include <utility>
 
 #include "auth/crypto.h"
+#include "base/secret_mark.h"
 #include "delivery_fixture.h"
+#include "fake_contract.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::delivery {
@@ -123,6 +126,14 @@ TEST_F(Reconciled, AQuestionGoesTheSameWayAndItsReplyComesBackWhateverTheStatus)
   Next().done(Broken(upload::Transport::kTimeout));
   ASSERT_TRUE(answer_);
   EXPECT_FALSE(*answer_);
+}
+
+TEST_F(Reconciled, AQuestionIsFilledInWithAnEntryOfASecretTable) {
+  contract_ = std::make_shared<FakeContract>();
+  Rebuild();
+  destination_->Ask(Inquiry{"/counts", {{"X-Token", SecretMark(MarkPlace::kHeader, "tokens:a")}}}, clock_.Mono() + 60s,
+                    [](const Result<upload::Response>&) {});
+  EXPECT_EQ(Next().Header("X-Token"), "token-of-a");
 }
 
 TEST_F(Reconciled, AQuestionWaitsForTheLimitsAndForARecoveringDestination) {
