@@ -35,6 +35,7 @@ constexpr char kExamples[] =
     "  packhorse dead list                   what a cloud API refused, and why\n"
     "  packhorse replay --stream telemetry --from 6h --to 2h --destination cloud\n"
     "                                        send four hours of it again\n"
+    "  packhorse reconcile cloud             does the cloud have what was delivered\n"
     "  packhorse queue quarantine            what could not be decoded, and why\n"
     "  packhorse pause cloud --for 2h        no uploads for two hours; nothing is lost\n"
     "  packhorse decode --topic site/a/dev/th-01/telemetry < payload.json\n"
@@ -67,6 +68,7 @@ struct Arguments {
   DeadListOptions dead_list;
   DeadReplayOptions dead_replay;
   ReplayOptions replay;
+  ReconcileOptions reconcile;
   std::int64_t replay_id = 0;
   TailOptions tail;
   ReadingOptions decode;
@@ -181,6 +183,15 @@ void AddDeadCommands(CLI::App& app, Arguments& a) {
   out->add_option("FILE", a.file, "Where to; - for standard output")->required();
 }
 
+void AddReconcileCommand(CLI::App& app, Arguments& a) {
+  CLI::App* reconcile = Add(app, a, "reconcile", "Compare what the clouds have with what was delivered to them",
+                            [&a] { return Reconcile(a.globals, a.reconcile); });
+  reconcile->add_option("DESTINATION", a.reconcile.destination, "Only this one, default all");
+  reconcile->add_option("--from", a.reconcile.from,
+                        "Hours from this time (RFC 3339) on; 2h: two hours ago; default: as far as the cloud tells");
+  reconcile->add_option("--to", a.reconcile.to, "Hours before this time; default: up to the present hour");
+}
+
 void AddReplayCommands(CLI::App& app, Arguments& a) {
   CLI::App* replay = app.add_subcommand("replay", "Send stored messages of a stream again, under the same record ids");
   replay->callback([&a, replay] {
@@ -282,6 +293,7 @@ void Define(CLI::App& app, Arguments& arguments) {
   AddLookCommands(app, arguments);
   AddQueueCommands(app, arguments);
   AddDeadCommands(app, arguments);
+  AddReconcileCommand(app, arguments);
   AddReplayCommands(app, arguments);
   AddChangeCommands(app, arguments);
   AddLocalCommands(app, arguments);

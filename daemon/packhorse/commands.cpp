@@ -27,6 +27,7 @@ constexpr std::chrono::hours kLongestFlush{1};
 // A large queue on a slow card takes its time to be read.
 constexpr std::chrono::hours kVerifyPatience{1};
 constexpr std::chrono::hours kReloadPatience{1};
+constexpr std::chrono::minutes kReconcilePatience{10};
 // What fits into a request to the daemon as hexadecimal digits.
 constexpr std::size_t kMendedBytes = 30'000;
 
@@ -49,6 +50,18 @@ int FineIf(bool fine) { return fine ? kExitFine : kExitProblem; }
 
 Json ForDestination(const std::string& destination) {
   return destination.empty() ? Json::object() : Json({{"destination", destination}});
+}
+
+// False, and the mistake is printed: the option's text is no time.
+bool AddTime(const char* option, const std::string& text, const char* member, Json& args) {
+  const std::optional<WallTime> time = ParseTimeOrAgo(text, Now());
+  if (!time) {
+    std::fprintf(stderr, "packhorse: %s must be a time like 2026-11-20T09:12:01Z or how long ago, like 2h, not '%s'\n",
+                 option, Printable(text).c_str());
+    return false;
+  }
+  args[member] = time->time_since_epoch().count();
+  return true;
 }
 
 std::string NameOrAll(const std::string& destination) {
@@ -192,16 +205,8 @@ int StartReplay(const Globals& globals, const ReplayOptions& options) {
     return kExitUsage;
   }
   Json args = {{"stream", options.stream}, {"destination", options.destination}, {"rate", options.rate}};
-  for (const auto& [option, text, member] :
-       {std::tuple("--from", &options.from, "from_us"), std::tuple("--to", &options.to, "to_us")}) {
-    const std::optional<WallTime> time = ParseTimeOrAgo(*text, Now());
-    if (!time) {
-      std::fprintf(stderr,
-                   "packhorse: %s must be a time like 2026-11-20T09:12:01Z or how long ago, like 2h, not '%s'\n",
-                   option, Printable(*text).c_str());
-      return kExitUsage;
-    }
-    args[member] = time->time_since_epoch().count();
+  if (!AddTime("--from", options.from, "from_us", args) || !AddTime("--to", options.to, "to_us", args)) {
+    return kExitUsage;
   }
   return Show(globals, "replay_start", args,
               [](const std::string& json) { return ReplayStartedText(json, Style::Detect(), Now()); });
@@ -237,6 +242,17 @@ int Rollout(const Globals& globals, const std::vector<std::string>& words) {
   }
   return Show(globals, action == "status" ? "rollout" : "rollout_change", args,
               [](const std::string& json) { return RolloutsText(json, Style::Detect()); });
+}
+
+int Reconcile(const Globals& globals, const ReconcileOptions& options) {
+  Json args = ForDestination(options.destination);
+  if ((!options.from.empty() && !AddTime("--from", options.from, "from_us", args)) ||
+      (!options.to.empty() && !AddTime("--to", options.to, "to_us", args))) {
+    return kExitUsage;
+  }
+  return Show(
+      globals, "reconcile", args, [](const std::string& json) { return ReconcileText(json, Style::Detect(), Now()); },
+      [](const std::string& json) { return FineIf(ReconcileEqual(json)); }, kReconcilePatience);
 }
 
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration) {

@@ -90,6 +90,13 @@ int CancelReplay(const Globals& globals, std::int64_t id);
 
 // `words`: a destination, an action (status, pause, resume, advance, rollback), or both in this order.
 int Rollout(const Globals& globals, const std::vector<std::string>& words);
+struct ReconcileOptions {
+  std::string destination;  // empty: all
+  std::string from;         // as ReplayOptions has it; empty: as far back as the cloud tells of
+  std::string to;           // empty: up to the present hour
+};
+// Compares what the clouds have with what was delivered. Exit code 1 when something differs or could not be compared.
+int Reconcile(const Globals& globals, const ReconcileOptions& options);
 
 // `duration` as in the configuration ("2h"), empty: until resumed. An empty destination means all.
 int Pause(const Globals& globals, const std::string& destination, const std::string& duration);

@@ -38,6 +38,9 @@ std::string FromFileText(const std::string& json, const Style& style);
 std::string ReplayText(const std::string& json);
 // Of stored messages: one that has just begun, and all that are known.
 std::string ReplayStartedText(const std::string& json, const Style& style, WallTime now);
+std::string ReconcileText(const std::string& json, const Style& style, WallTime now);
+// Whether no destination differs and none could not be compared.
+bool ReconcileEqual(const std::string& json);
 std::string ReplaysText(const std::string& json, const Style& style, WallTime now);
 // Of a status: one line for each replay that runs to this destination.
 std::string RunningReplays(const JsonView& status, const std::string& destination);

@@ -29,9 +29,10 @@ std::string Done(std::size_t count) { return "{\"destinations\":" + std::to_stri
 
 }  // namespace
 
-Handlers::Handlers(App& app, bridge::Reloader& reloader, Tail& tail)
+Handlers::Handlers(App& app, bridge::Reloader& reloader, reconcile::Reconciler& reconciler, Tail& tail)
     : app_(app),
       reloader_(reloader),
+      reconciler_(reconciler),
       tail_(tail),
       long_calls_(*app.queue, *app.destinations, app.config.queue.path),
       retries_(*app.queue, *app.destinations) {}
@@ -62,6 +63,7 @@ const std::vector<Handlers::Command>& Handlers::Commands() {
       {"replay_cancel", true, &Handlers::CancelReplay},
       {"rollout", false, &Handlers::ShowRollouts},
       {"rollout_change", true, &Handlers::ChangeRollout},
+      {"reconcile", true, &Handlers::Reconcile},
       {"reload", true, &Handlers::Reload},
       {"pause", true, &Handlers::Pause},
       {"resume", true, &Handlers::Resume},

@@ -13,6 +13,7 @@
 #include "packhorsed/app.h"
 #include "packhorsed/args.h"
 #include "packhorsed/tail.h"
+#include "reconcile/reconciler.h"
 
 namespace packhorse::daemon {
 
@@ -20,7 +21,7 @@ namespace packhorse::daemon {
 // change anything. Loop thread.
 class Handlers {
  public:
-  Handlers(App& app, bridge::Reloader& reloader, Tail& tail);
+  Handlers(App& app, bridge::Reloader& reloader, reconcile::Reconciler& reconciler, Tail& tail);
 
   control::Answer Handle(const control::Call& call);
   // Goes on with the calls that take longer than an iteration, and sends the answers that are ready. Each iteration,
@@ -65,6 +66,9 @@ class Handlers {
   control::Answer ShowRollouts(const control::Call& call, const Args& args);
   control::Answer ChangeRollout(const control::Call& call, const Args& args);
 
+  // --- reconcile_handlers.cpp ---
+  control::Answer Reconcile(const control::Call& call, const Args& args);
+
   control::Answer Follow(const control::Call& call, const Args& args);
   control::Answer Reload(const control::Call& call, const Args& args);
   control::Answer Pause(const control::Call& call, const Args& args);
@@ -80,6 +84,7 @@ class Handlers {
 
   App& app_;
   bridge::Reloader& reloader_;
+  reconcile::Reconciler& reconciler_;
   Tail& tail_;
   bridge::LongCalls long_calls_;
   bridge::LongCalls::Ready ready_;

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/random.h"
 #include "bridge/expiring.h"
 #include "bridge/leaving.h"
 #include "common/load.h"
@@ -70,8 +71,10 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       notifier_(notifier),
       signals_(std::move(signals)),
       reloader_(BridgeOf(app), app.config_file, LoadConfiguration),
+      surroundings_(*app.queue, *app.destinations, app.config),
+      reconciler_(surroundings_, app.events, app.clock, RandomSeed()),
       tail_(app),
-      handlers_(app, reloader_, tail_),
+      handlers_(app, reloader_, reconciler_, tail_),
       watch_(app.events, app.clock, app.config.queue.path),
       clock_watch_(*app.queue, app.events, app.clock),
       gaps_(*app.queue, app.clock, [&app](const std::string& name) { return app.destinations->ContractOf(name); }),
@@ -80,7 +83,8 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       source_events_(*app.queue, *app.sessions, app.events, app.clock, app.config, gaps_),
       old_sessions_(*app.sources, app.config, app.events),
       event_file_(app),
-      sending_file_(app) {}
+      sending_file_(app),
+      reconcile_file_(app, reconciler_) {}
 
 Status Loop::Start() {
   auto server =
@@ -140,6 +144,9 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
     app_.shadows->Configure(app_.config);
   }
   next = std::min(next, app_.shadows->Step(now));
+  if (!stopping_) {
+    next = std::min(next, reconciler_.Step(now));
+  }
   next = std::min(next, handlers_.Serve(*server_, now));
   // Only when nothing is due at once: what it has no time for is shed.
   if (next > now && (app_.observer->Observe() || app_.shadows->fed())) {
@@ -182,6 +189,7 @@ void Loop::CheckEverySecond(MonoTime now) {
   }
   event_file_.Look(now, false);
   sending_file_.Look(now, false);
+  reconcile_file_.Look();
   if (stopping_) {
     return;
   }

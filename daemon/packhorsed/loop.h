@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "bridge/old_sessions.h"
+#include "bridge/reconciliation.h"
 #include "bridge/reload.h"
 #include "control/control.h"
 #include "delivery/clock_watch.h"
@@ -20,8 +21,10 @@
 #include "packhorsed/event_file.h"
 #include "packhorsed/handlers.h"
 #include "packhorsed/notify.h"
+#include "packhorsed/reconcile_file.h"
 #include "packhorsed/sending_file.h"
 #include "packhorsed/tail.h"
+#include "reconcile/reconciler.h"
 
 namespace packhorse::daemon {
 
@@ -64,6 +67,8 @@ class Loop {
   Notifier& notifier_;
   Fd signals_;
   bridge::Reloader reloader_;
+  bridge::ReconcileSurroundings surroundings_;
+  reconcile::Reconciler reconciler_;
   Tail tail_;
   Handlers handlers_;
   monitor::Watch watch_;
@@ -75,6 +80,7 @@ class Loop {
   bridge::OldSessions old_sessions_;
   EventFile event_file_;
   SendingFile sending_file_;
+  ReconcileFile reconcile_file_;
   std::unique_ptr<control::Server> server_;
   MonoTime next_check_{};
   MonoTime next_expiry_look_{};

@@ -40,6 +40,33 @@ std::string Digest(Hash hash, std::string_view bytes) {
   return {reinterpret_cast<const char*>(out.data()), size};
 }
 
+struct ShortDigests::Context {
+  EVP_MD* algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  EVP_MD_CTX* work = EVP_MD_CTX_new();
+};
+
+ShortDigests::ShortDigests() : context_(std::make_unique<Context>()) {}
+
+ShortDigests::~ShortDigests() {
+  EVP_MD_CTX_free(context_->work);
+  EVP_MD_free(context_->algorithm);
+}
+
+std::uint64_t ShortDigests::First64(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned size = 0;
+  if (EVP_DigestInit_ex2(context_->work, context_->algorithm, nullptr) != 1 ||
+      EVP_DigestUpdate(context_->work, bytes.data(), bytes.size()) != 1 ||
+      EVP_DigestFinal_ex(context_->work, out.data(), &size) != 1) {
+    return 0;
+  }
+  std::uint64_t first = 0;
+  for (std::size_t i = 0; i < sizeof first; ++i) {
+    first = first << 8U | out.at(i);
+  }
+  return first;
+}
+
 std::string Hmac(Hash hash, std::string_view key, std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
   unsigned size = 0;

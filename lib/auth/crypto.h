@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +16,20 @@ enum class Hash { kSha1, kSha256, kSha512 };
 
 // FIPS 180-4.
 std::string Digest(Hash hash, std::string_view bytes);
+// SHA-256 of many short texts one after the other: what it needs is made once. Not thread-safe.
+class ShortDigests {
+ public:
+  ShortDigests();
+  ~ShortDigests();
+  ShortDigests(const ShortDigests&) = delete;
+  ShortDigests& operator=(const ShortDigests&) = delete;
+  // The first eight bytes as a big-endian number.
+  std::uint64_t First64(std::string_view bytes);
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
 // RFC 2104.
 std::string Hmac(Hash hash, std::string_view key, std::string_view bytes);
 // RFC 4648 section 4, with its padding; none where `text` is not that.

@@ -184,6 +184,7 @@ Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const 
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";
+  options.reconciled = (*contract)->reconcile() != nullptr;
   options.backfill_share = destination.backfill_share;
   options.backfill_after = destination.backfill_after;
   return options;

@@ -279,6 +279,9 @@ Destination BindDestination(const document::Node& node) {
   destination.shared_limit = Text(node, "shared");
   destination.accepts = BindAccepts(node["accepts"]);
   destination.budget = BindBudget(node["budget"]);
+  const document::Node& reconcile = node["reconcile"];
+  destination.reconcile_every =
+      Truth(reconcile, "enabled") ? Duration(reconcile, "every") : std::chrono::milliseconds{};
   destination.windows = BindWindows(node["windows"]);
   destination.proxy = BindProxy(node["proxy"]);
   destination.bind = Text(node, "bind");

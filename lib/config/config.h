@@ -176,6 +176,7 @@ struct Destination {
   std::vector<limit::Window> limits;
   AcceptedTimes accepts;
   std::optional<limit::BudgetOptions> budget;
+  std::chrono::milliseconds reconcile_every{};  // 0: only when somebody asks
   std::vector<SendWindow> windows;
   Proxy proxy;
   std::string bind;          // address or interface

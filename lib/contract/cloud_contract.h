@@ -107,6 +107,26 @@ struct DeclaredLimit {
   std::chrono::milliseconds per{};
 };
 
+// How an API tells what it has of a gateway, by stream and hour of server_received_at (contracts.md, `reconcile`).
+// Reference tokens of JSON pointers.
+struct ReconcileRules {
+  std::vector<std::string> each;                 // of the list of hours, from the whole reply
+  std::vector<std::string> stream, hour, count;  // from here on within an element of the list
+  std::optional<std::vector<std::string>> hash;
+  std::optional<std::vector<std::string>> next;  // cursor of the next page, from the whole reply
+  std::chrono::milliseconds oldest{};            // how long the API knows it
+};
+struct ReconcileQuestion {
+  BatchHeader gateway;  // what the gateway is called
+  WallTime from{};
+  WallTime to{};
+  std::string cursor;  // empty: the first page
+};
+struct ReconcileRequest {
+  std::string path;  // as Rendered::path
+  Headers headers;   // secrets are marks
+};
+
 // How the API's requests are authenticated (lib/auth): the name of a scheme and its parameters. What the scheme itself
 // fills in, such as {url.host}, stays as it is.
 struct RequestAuth {
@@ -168,6 +188,10 @@ class CloudContract {
   // The items of a body that RenderBatch has made, byte for byte: `body` from items_begin to items_end. kCorrupt: it is
   // no such body. kUnsupported (or kInvalidArgument): the contract groups its items.
   virtual Result<std::vector<std::string>> Items(std::string_view items) const = 0;
+  // Null: the API does not tell what it has.
+  virtual const ReconcileRules* reconcile() const { return nullptr; }
+  // A GET. REQUIRES: reconcile() is not null.
+  virtual ReconcileRequest RenderReconcile(const ReconcileQuestion& /*question*/) const { return {}; }
   // Bytes that RenderBatch adds around items, an upper bound for accepts().max_items of them.
   virtual std::uint64_t EnvelopeBytes(const BatchHeader& header) const = 0;
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/url.h"
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
@@ -88,17 +87,9 @@ Result<upload::Request> DestinationImpl::RequestFor(const Active& active, MonoTi
 
 // `request` about this batch, with its secrets. Its body is to live until the reply.
 Result<upload::Request> DestinationImpl::Authorized(const Active& active, auth::OutgoingRequest request, MonoTime now) {
-  const UrlParts url = SplitUrl(options_.endpoint.base_url);
-  const contract::CloudContract& contract = ContractOf(active.batch);
-  request.host = HostHeader(url);
-  request.base_path = url.path;
   request.batch_id = active.batch.idempotency_key;
-  request.entry = [&contract](std::string_view name) { return contract.SecretEntry(name); };
-  const std::string method(request.method);
-  const std::string_view body = request.body;
-  Result<auth::Authorization> made = authorizer_->Authorize(std::move(request), deps_.clock.Wall(), now);
-  RETURN_IF_ERROR(made);
-  return upload::Request{method, std::move(made->target), std::move(made->headers), body};
+  return Authorize(*authorizer_, options_.endpoint, ContractOf(active.batch), std::move(request), deps_.clock.Wall(),
+                   now);
 }
 
 // A refusal of a secret that is no longer the one in use says nothing of the present one.

@@ -96,6 +96,7 @@ struct Options {
   // A message is sent only when all earlier messages of its lane are settled: one that is refused holds the lane. For a
   // cloud that keeps the highest sequence number only and ignores lower ones.
   bool keeps_order = false;
+  bool reconciled = false;  // the ids of what is delivered are added up in the ledger
 };
 
 // What a destination knows and should not forget at a restart.
@@ -156,6 +157,12 @@ struct DestinationStatus {
   std::optional<Rollout::Status> rollout;
 };
 
+// What is asked of a cloud beside the records: a GET. Secrets in it are marks.
+struct Inquiry {
+  std::string path;  // below the destination's base URL
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
 class Destination {
  public:
   virtual ~Destination() = default;
@@ -191,6 +198,10 @@ class Destination {
   virtual void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) = 0;
   // kNotFound: it has no rollout. kInvalidArgument: the rollout is past that.
   virtual Status ChangeRollout(RolloutAction action, MonoTime now) = 0;
+  // Sends it over the same way, within the same limits, as soon as what is to be sent leaves room and the destination
+  // is well. `done` gets the reply, whatever its status; kUnavailable: there was none by `until`, or the destination is
+  // being destroyed. kBusy: one is under way.
+  virtual void Ask(Inquiry inquiry, MonoTime until, std::function<void(Result<upload::Response>)> done) = 0;
   virtual DestinationStatus Snapshot(MonoTime now) const = 0;
   // The last failed ones.
   virtual const Exchanges& exchanges() const = 0;

@@ -38,7 +38,9 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Authoriz
       first_contact_(deps_.uploader, options_.endpoint),
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
-      random_(RandomSeed()) {
+      random_(RandomSeed()),
+      inquirer_({options_.endpoint, *options_.contract, *authorizer_, limits_, deps_.shared, breaker_, bytes_budget_,
+                 deps_.uploader, deps_.clock}) {
   if (options_.budget) {
     bytes_budget_.emplace(*options_.budget);
   }
@@ -115,6 +117,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
   }
+  next = std::min(next, inquirer_.Step(draining_, now));
   next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
   next = std::min(next, LookAtTimes(now));
   EndRefusals(now);
@@ -201,6 +204,10 @@ void DestinationImpl::RedriveDead(const std::vector<queue::DeadLetter>& letters,
           }
         });
   }
+}
+
+void DestinationImpl::Ask(Inquiry inquiry, MonoTime until, std::function<void(Result<upload::Response>)> done) {
+  inquirer_.Ask(std::move(inquiry), until, std::move(done));
 }
 
 std::uint64_t DestinationImpl::BacklogMessages(const DestinationStatus& status) const {

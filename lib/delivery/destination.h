@@ -19,6 +19,8 @@
 #include "delivery/drain_rate.h"
 #include "delivery/evidence.h"
 #include "delivery/first_contact.h"
+#include "delivery/id_hashes.h"
+#include "delivery/inquirer.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::delivery {
@@ -43,6 +45,7 @@ class DestinationImpl final : public Destination {
   void RetryQuarantined(const std::vector<queue::QuarantinedMessage>& messages,
                         std::function<void(Result<Retried>)> done) override;
   Status ChangeRollout(RolloutAction action, MonoTime now) override;
+  void Ask(Inquiry inquiry, MonoTime until, std::function<void(Result<upload::Response>)> done) override;
   DestinationStatus Snapshot(MonoTime now) const override;
   const Exchanges& exchanges() const override { return exchanges_; }
   void TakeOver(const Destination& predecessor) override;
@@ -75,9 +78,8 @@ class DestinationImpl final : public Destination {
   batch::Options ConfiguredLimits() const;
   batch::Options BatchLimits() const;
   std::size_t PeekMessages(const batch::Options& limits) const;
-  // Of an attempt that is no part of the search, when it is made; of one that is, once it has failed.
-  void CountAttempt(const Active& active, MonoTime now);
-  void CountSearch(const Active& active, MonoTime now);
+  void CountAttempt(const Active& active, MonoTime now);  // no part of the search: when it is made
+  void CountSearch(const Active& active, MonoTime now);   // of the search: once it has failed
   bool DoubtsConnection(const Active& active) const;
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch);
@@ -244,6 +246,8 @@ class DestinationImpl final : public Destination {
   std::string last_error_;
   Exchanges exchanges_;
   Deprecation deprecation_;
+  IdHashes id_hashes_;
+  Inquirer inquirer_;
   std::optional<WallTime> certificate_ends_;
 
   // Callbacks hold it weakly: after the destination is gone they do nothing.

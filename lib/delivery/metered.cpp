@@ -93,8 +93,7 @@ void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
 
 Kept DestinationImpl::ToKeep() const {
   return {bytes_budget_ ? std::optional(bytes_budget_->ToKeep()) : std::nullopt, sizes_.records.ToKeep(),
-          sizes_.bytes.ToKeep(), learnt_rate_.ToKeep(),
-          rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt};
+          sizes_.bytes.ToKeep(), learnt_rate_.ToKeep(), rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt};
 }
 
 void DestinationImpl::Restore(const Kept& kept) {

@@ -79,6 +79,9 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
     successor->may_have_arrived = active->may_have_arrived;
   }
   TellOf(*active, settlement);
+  if (options_.reconciled && active->batch.replay == 0) {
+    settlement.id_hashes = id_hashes_.Of(active->batch, settlement, builder_);
+  }
   suspects_changed_ = suspects_changed_ || !settlement.set_aside.empty();
   deps_.queue.Settle(std::move(settlement),
                      [this, active, successors = std::move(successors),

@@ -59,6 +59,11 @@ Result<Queue::Ahead> QueueImpl::CountAhead(const std::vector<StreamOptions>& str
   return *whole ? Ahead::kDone : Ahead::kMore;
 }
 
+void QueueImpl::ForgetCount() {
+  const std::lock_guard lock(mutex_);
+  ForgetCountLocked();
+}
+
 void QueueImpl::ForgetCountLocked() {
   if (!counting_) {
     return;

@@ -99,6 +99,9 @@ class QueueImpl final : public Queue {
   void RetryQuarantined(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
   Result<MessageTrace> Trace(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
                              Reading reading) override;
+  Result<DeliveredHours> DeliveredByHour(const std::string& destination, std::int32_t first, std::int32_t end,
+                                         std::size_t limit) override;
+  std::set<StreamHour> HoursInBatches(const std::string& destination) override;
   Result<Ledger> ReadLedger() override;
   Result<std::vector<std::string>> VerifyLedger() override;
   void NoteDamage(const std::string& because) override;
@@ -106,10 +109,7 @@ class QueueImpl final : public Queue {
   Status Reconfigure(std::vector<StreamOptions> streams, std::vector<DestinationOptions> destinations) override;
   Result<Ahead> CountAhead(const std::vector<StreamOptions>& streams,
                            const std::vector<DestinationOptions>& destinations, std::uint64_t bytes) override;
-  void ForgetCount() override {
-    const std::lock_guard lock(mutex_);
-    ForgetCountLocked();
-  }
+  void ForgetCount() override;
   void SetLimits(const Limits& limits) override;
   LimitReport EnforceLimits(MonoTime now) override;
   Stats Snapshot() override;

@@ -318,6 +318,25 @@ void CompareProbes(const CloudContract& before, const CloudContract& after, Find
   }
 }
 
+// What the API is asked for has to stay; that it is asked at all is no matter of its records.
+void CompareReconcile(const CloudContract& before, const CloudContract& after, Findings& findings) {
+  if (before.reconcile() == nullptr) {
+    return;
+  }
+  if (after.reconcile() == nullptr) {
+    findings.Warn("reconcile", "is gone: nobody notices any more what the API has lost");
+    return;
+  }
+  contract::ReconcileQuestion question;
+  question.gateway = HeaderOfProbe({});
+  question.to = question.from + std::chrono::hours(1);
+  const std::string old = before.RenderReconcile(question).path;
+  const std::string now = after.RenderReconcile(question).path;
+  if (old != now) {
+    findings.Break("reconcile /path", "was " + MaskSecretMarks(old) + ", is " + MaskSecretMarks(now));
+  }
+}
+
 std::string VerdictOf(const TriedReply& reply) { return reply.records.empty() ? reply.batch : Join(reply.records); }
 
 void CompareReplies(const CloudContract& before, const CloudContract& after, Findings& findings) {
@@ -382,6 +401,7 @@ std::vector<Finding> Compare(const Compared& before, const Compared& after) {
   CompareAccepts(old, now, findings);
   CompareProbes(old, now, findings);
   CompareReplies(old, now, findings);
+  CompareReconcile(old, now, findings);
   CompareConfirmations(old, now, findings);
   return findings.Take();
 }

@@ -63,6 +63,8 @@ class CompiledContract final : public CloudContract {
   Result<ConfirmRequest> RenderConfirmation(const BatchHeader& header, const ConfirmKey& key) const override;
   Result<std::vector<std::string>> Items(std::string_view items) const override;
   std::uint64_t EnvelopeBytes(const BatchHeader& header) const override;
+  const ReconcileRules* reconcile() const override { return d_.reconcile ? &d_.reconcile->rules : nullptr; }
+  ReconcileRequest RenderReconcile(const ReconcileQuestion& question) const override;
 
   // Whether paths and headers can be made of the settings that there are.
   Status Check() const;
@@ -78,11 +80,17 @@ class CompiledContract final : public CloudContract {
     std::size_t end = 0;
   };
 
+  using Query = std::vector<std::pair<Text, Text>>;
+  using HeaderTexts = std::vector<std::pair<std::string, Text>>;
+  // `of`: what of the contract, for messages.
+  Status CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers, const Scope& scope,
+                     const std::string& of) const;
   // Of `auth`; none where it is one setting that is left out. An error says what is missing, or cannot stand there.
   Result<std::optional<std::string>> Parameter(const Text& text, const BatchHeader& sender) const;
-  using Query = std::vector<std::pair<Text, Text>>;
   static std::string Path(Renderer& renderer, const Text& text, const Query& query);
-  Headers HeadersOf(const std::vector<std::pair<std::string, Text>>& texts, const Scope& scope) const;
+  // False and a fault of `renderer`: the header cannot be written. Nothing where its value is missing.
+  static bool AddHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers);
+  Headers HeadersOf(const HeaderTexts& texts, const Scope& scope) const;
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
   void AppendGroups(std::string& out, Request& request) const;
@@ -315,20 +323,34 @@ Headers CompiledContract::RequestHeaders(const BatchHeader& header) const {
   return HeadersOf(d_.headers, scope);
 }
 
-Headers CompiledContract::HeadersOf(const std::vector<std::pair<std::string, Text>>& texts, const Scope& scope) const {
+Headers CompiledContract::HeadersOf(const HeaderTexts& texts, const Scope& scope) const {
   Headers headers;
   for (const auto& [name, value] : texts) {
     Renderer renderer(d_, settings_, scope);
-    std::string text;
-    const Placeholder* alone = value.alone();
-    if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
-      continue;
-    }
-    if (renderer.Write(value, text, AppendHeader)) {
-      headers.emplace_back(name, std::move(text));
-    }
+    AddHeader(renderer, name, value, headers);
   }
   return headers;
+}
+
+bool CompiledContract::AddHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers) {
+  const Placeholder* alone = value.alone();
+  if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
+    return true;
+  }
+  std::string text;
+  if (!renderer.Write(value, text, AppendHeader)) {
+    return false;
+  }
+  headers.emplace_back(name, std::move(text));
+  return true;
+}
+
+ReconcileRequest CompiledContract::RenderReconcile(const ReconcileQuestion& question) const {
+  Scope scope;
+  scope.batch = &question.gateway;
+  scope.question = &question;
+  Renderer renderer(d_, settings_, scope);
+  return {Path(renderer, d_.reconcile->path, d_.reconcile->query), HeadersOf(d_.reconcile->headers, scope)};
 }
 
 Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text, const BatchHeader& sender) const {
@@ -415,43 +437,51 @@ std::uint64_t CompiledContract::EnvelopeBytes(const BatchHeader& header) const {
   return Body(request).size() + per_item * d_.accepts.max_items;
 }
 
-Status CompiledContract::Check() const {
-  BatchHeader header;
-  header.batch_id = "b";
-  header.gateway_id = "g";
-  const std::vector<Datum> slots(d_.slots.size(), Datum(std::string_view("x")));
-  Scope scope;
-  scope.batch = &header;
-  scope.slots = slots;
-  const auto bad = [&](const std::string& where, const Renderer& renderer) {
-    return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + ": " + renderer.fault()};
+Status CompiledContract::CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers,
+                                     const Scope& scope, const std::string& of) const {
+  const auto bad = [&](const std::string& where, const std::string& fault) {
+    return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + of + fault};
   };
-  Renderer path(d_, settings_, scope);
-  const std::string target = Path(path, d_.path, d_.query);
-  if (!path.fault().empty()) {
-    return bad("the path", path);
+  Renderer renderer(d_, settings_, scope);
+  const std::string target = Path(renderer, path, query);
+  if (!renderer.fault().empty()) {
+    return bad("the path", ": " + renderer.fault());
   }
   if (target.empty() || target.front() != '/') {
-    return Error{ErrorCode::kInvalidArgument, d_.contract + ": the path must start with '/'"};
+    return bad("the path", " must start with '/'");
   }
-  for (const auto& [name, value] : d_.headers) {
-    Renderer renderer(d_, settings_, scope);
-    std::string text;
-    const Placeholder* alone = value.alone();
-    const bool left_out = alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone));
-    if (!left_out && !renderer.Write(value, text, AppendHeader)) {
-      return bad("the header " + name, renderer);
+  for (const auto& [name, value] : headers) {
+    Renderer each(d_, settings_, scope);
+    Headers written;
+    if (!AddHeader(each, name, value, written)) {
+      return bad("the header " + name, ": " + each.fault());
     }
   }
+  return {};
+}
+
+Status CompiledContract::Check() const {
+  ReconcileQuestion question;
+  question.gateway.batch_id = "b";
+  question.gateway.gateway_id = "g";
+  question.cursor = "c";
+  const std::vector<Datum> slots(d_.slots.size(), Datum(std::string_view("x")));
+  Scope scope;
+  scope.batch = &question.gateway;
+  scope.slots = slots;
+  RETURN_IF_ERROR(CheckTarget(d_.path, d_.query, d_.headers, scope, ""));
   for (const auto& [name, text] : d_.auth.parameters) {
-    if (const auto value = Parameter(text, header); !value) {
+    if (const auto value = Parameter(text, question.gateway); !value) {
       return value.error().With(d_.contract + ": auth: " + name);
     }
   }
   if (d_.confirm) {
-    RETURN_IF_ERROR(RenderConfirmation(header, {"/k"}));
+    RETURN_IF_ERROR(RenderConfirmation(question.gateway, {"/k"}));
   }
-  return {};
+  scope.question = &question;
+  return d_.reconcile
+             ? CheckTarget(d_.reconcile->path, d_.reconcile->query, d_.reconcile->headers, scope, " of \"reconcile\"")
+             : Status();
 }
 
 }  // namespace

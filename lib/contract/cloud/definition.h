@@ -49,6 +49,13 @@ enum class Escape : std::uint8_t { kNone, kJson, kXml };
 enum class ClockOfTime : std::uint8_t { kReceived, kDevice, kDeviceOrReceived };
 enum class OnUnfit : std::uint8_t { kDeadLetter, kSkip, kWait };
 
+struct ReconcileDefinition {
+  Text path;
+  std::vector<std::pair<Text, Text>> query;
+  std::vector<std::pair<std::string, Text>> headers;
+  ReconcileRules rules;
+};
+
 // `auth`: a scheme and its parameters.
 struct DefinedAuth {
   std::string scheme;  // empty: the destination says it
@@ -108,6 +115,7 @@ struct CloudDefinition {
   std::vector<DeclaredLimit> limits;
   std::vector<std::string> gap_outcomes;
   ResponseRules response;
+  std::optional<ReconcileDefinition> reconcile;
   std::optional<ConfirmDefinition> confirm;
 };
 

@@ -13,7 +13,7 @@ struct NamedSource {
   std::string_view name;
   Source source;
 };
-constexpr std::array<NamedSource, 28> kSources = {{
+constexpr std::array<NamedSource, 31> kSources = {{
     {"record_id", Source::kRecordId},
     {"sequence", Source::kSequence},
     {"kind", Source::kKind},
@@ -39,6 +39,9 @@ constexpr std::array<NamedSource, 28> kSources = {{
     {"batch.lane", Source::kBatchLane},
     {"batch.items", Source::kBatchItems},
     {"batch.created", Source::kBatchCreated},
+    {"from", Source::kFrom},
+    {"to", Source::kTo},
+    {"cursor", Source::kCursor},
     {"items", Source::kItems},
     {"groups", Source::kGroups},
     {"key", Source::kKey},
@@ -81,7 +84,7 @@ bool IsMap(Source source) {
 }
 bool IsTime(Source source) {
   return source == Source::kTime || source == Source::kDeviceTime || source == Source::kReceivedAt ||
-         source == Source::kBatchCreated;
+         source == Source::kBatchCreated || source == Source::kFrom || source == Source::kTo;
 }
 bool TakesArgument(Filter filter) { return filter == Filter::kDefault || filter == Filter::kLookup; }
 bool TakesTime(Filter filter) { return filter >= Filter::kUnix; }
@@ -96,12 +99,24 @@ bool IsOutside(Where where) {
          where == Where::kHeader;
 }
 
+bool MayBeAsked(Source source) {
+  return source == Source::kGatewayId || source == Source::kSetting || source == Source::kSecret ||
+         source == Source::kFrom || source == Source::kTo || source == Source::kCursor;
+}
+
 // Known without a batch: the gateway and settings.
 bool OfSender(Where where) { return where == Where::kSetting || where == Where::kAuth; }
 
 bool MayStand(Source source, Where where, const Declared& declared) {
+  if (where == Where::kAsk) {
+    return MayBeAsked(source);
+  }
   const bool each = declared.each;
   switch (source) {
+    case Source::kFrom:
+    case Source::kTo:
+    case Source::kCursor:
+      return false;
     case Source::kKey:
       return declared.confirm;
     case Source::kName:
@@ -338,8 +353,9 @@ class Parser {
     if ((TakesTime(found->filter) && !(IsTime(placeholder->source))) ||
         (TakesMap(found->filter) && !IsMap(placeholder->source))) {
       Wrong("the filter " + document::Quoted(name) + " does not fit " + document::Quoted(placeholder->name),
-            TakesTime(found->filter) ? "a time: time, device_time, received_at, batch.created"
-                                     : "names and values: fields, measurements, attributes, gateway.attributes",
+            TakesTime(found->filter)
+                ? "a time: time, device_time, received_at, batch.created; from and to of \"reconcile\""
+                : "names and values: fields, measurements, attributes, gateway.attributes",
             "");
     }
     if (found->filter == Filter::kRequired) {

@@ -47,6 +47,10 @@ enum class Source : std::uint8_t {
   kBatchCreated,
   kSetting,
   kSecret,
+  // of the question what the API has
+  kFrom,
+  kTo,
+  kCursor,
   // in bodies alone
   kItems,
   kGroups,
@@ -128,6 +132,7 @@ enum class Where : std::uint8_t {
   kPath,
   kQuery,
   kHeader,
+  kAsk,      // path, query and headers of `reconcile`
   kSetting,  // default of a setting: what the gateway is called
   kAuth,     // parameter of a scheme
 };

@@ -10,6 +10,7 @@
 #include "contract/cloud/first_form.h"
 #include "contract/cloud/read_auth.h"
 #include "contract/cloud/read_confirm.h"
+#include "contract/cloud/read_reconcile.h"
 #include "contract/cloud/read_request.h"
 #include "contract/cloud/read_response.h"
 #include "contract/json_folder.h"
@@ -87,6 +88,9 @@ class Reader {
       ReadRequest(request, declared_, d, problems_);
     }
     ReadConfirm(root_["confirm"], declared_, d, problems_);
+    if (const Node& reconcile = root_["reconcile"]; reconcile.usable()) {
+      d.reconcile = ReadReconcile(reconcile, declared_, problems_);
+    }
     d.slots = std::move(declared_.slots);
     d.deferred = std::move(declared_.deferred);
     return definition;
@@ -210,7 +214,11 @@ ContractRead ReadCloudContract(std::string_view text, const std::string& file) {
     if (std::vector<document::Problem> found = problems.Take(); HasError(found)) {
       return {nullptr, std::move(found)};
     }
-    parsed = document::ParseDocument(first->text);
+    document::Document second = document::ParseDocument(first->text);
+    if (const Node* reconcile = parsed.root.Find("reconcile")) {
+      second.root.members.push_back({"reconcile", *reconcile});
+    }
+    parsed = std::move(second);
   }
   RemoveNotes(parsed.root, true);
   const document::Document schema = document::EmbeddedSchema("cloud-contract-2.schema.json");

@@ -145,11 +145,22 @@ Datum Renderer::OfRequestNamed(const Placeholder& placeholder) {
   }
 }
 
+Datum Renderer::OfQuestionNamed(Source source) const {
+  if (scope_.question == nullptr) {
+    return Missing{};
+  }
+  return source == Source::kCursor ? TextOr(scope_.question->cursor)
+                                   : ToInstant(source == Source::kFrom ? scope_.question->from : scope_.question->to);
+}
+
 Datum Renderer::Plain(const Placeholder& placeholder) {
   const Source source = placeholder.source;
   if (source == Source::kSetting) {
     const std::optional<Text>& value = settings_[placeholder.number].value;
     return value ? ValueOf(*value) : Datum(Missing{});
+  }
+  if (source == Source::kFrom || source == Source::kTo || source == Source::kCursor) {
+    return OfQuestionNamed(source);
   }
   if (source == Source::kItem) {
     return JsonText{std::string(scope_.item)};

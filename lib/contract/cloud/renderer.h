@@ -32,6 +32,7 @@ struct Scope {
   std::size_t index = 0;                                        // {index}
   std::span<const Datum> slots;                                 // values of the record outside its items
   const std::function<void(std::string& out)>* body = nullptr;  // writes {items}, {groups}, {item}
+  const ReconcileQuestion* question = nullptr;                  // {from}, {to}, {cursor}
   bool received = false;                                        // the time is when it was received
   bool keep_nan = false;                                        // a measurement that is no finite number is a number
 };
@@ -69,6 +70,7 @@ class Renderer {
   Datum Plain(const Placeholder& placeholder);
   Datum OfRecordNamed(Source source);
   Datum OfRequestNamed(const Placeholder& placeholder);
+  Datum OfQuestionNamed(Source source) const;
   Datum Let(std::uint32_t number);
   Datum LookUp(const AppliedFilter& filter, const Datum& key);
   bool IsMark(const Placeholder& placeholder) const { return placeholder.kept && scope_.batch == nullptr; }

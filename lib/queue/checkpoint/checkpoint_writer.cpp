@@ -256,12 +256,16 @@ Status CheckpointWriter::AddToLedger(const LedgerChanges& changes) {
     if (delta.messages == 0 && delta.records == 0) {
       continue;
     }
+    const std::uint64_t high = delta.id_hash >> 32U;
+    const std::uint64_t low = delta.id_hash & UINT32_MAX;
     Status counted =
-        Run("INSERT INTO ledger(hour, stream, destination, outcome, reason, messages, records)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET messages = messages + excluded.messages,"
-            " records = records + excluded.records",
+        Run("INSERT INTO ledger(hour, stream, destination, outcome, reason, messages, records, hashed, id_hash_high,"
+            " id_hash_low) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " messages = messages + excluded.messages, records = records + excluded.records,"
+            " hashed = hashed + excluded.hashed, id_hash_high = id_hash_high + excluded.id_hash_high,"
+            " id_hash_low = id_hash_low + excluded.id_hash_low",
             key.hour, key.stream, key.destination, key.outcome, std::string_view(key.reason), delta.messages,
-            delta.records);
+            delta.records, delta.hashed, high, low);
     RETURN_IF_ERROR(counted);
   }
   return {};

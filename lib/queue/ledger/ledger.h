@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "queue/values/ledger.h"
 #include "queue/values/values.h"
 #include "record/outcome.h"
 #include "record/raw_message.h"
@@ -21,11 +22,6 @@ inline constexpr int kLedgerUnrouted = 2;  // stream and destination 0
 inline constexpr int kLedgerReplayed = 3;  // delivered again: outside the identity
 inline constexpr int LedgerCode(Outcome outcome) { return 10 + static_cast<int>(outcome); }
 
-// Hours since the epoch, of server_received_at.
-inline std::int32_t HourOf(WallTime time) {
-  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
-}
-
 struct LedgerKey {
   std::int32_t hour;
   StreamId stream;
@@ -37,6 +33,9 @@ struct LedgerKey {
 struct LedgerCount {
   std::int64_t messages = 0;
   std::int64_t records = 0;
+  // Of these records, how many are in `id_hash`, the sum modulo 2^64 of what their ids hash to (IdHash).
+  std::int64_t hashed = 0;
+  std::uint64_t id_hash = 0;
 };
 using LedgerChanges = std::map<LedgerKey, LedgerCount>;
 

@@ -134,6 +134,20 @@ void PutKey(std::string& out, const DeadKey& key) {
   PutVarint(out, key.record);
 }
 
+// Nothing where there are none: the flags say so.
+void PutHashes(std::string& out, const std::vector<IdHash>& hashes) {
+  if (hashes.empty()) {
+    return;
+  }
+  PutVarint(out, hashes.size());
+  for (const IdHash& hash : hashes) {
+    PutVarint(out, hash.stream);
+    PutSigned(out, hash.received_hour);
+    PutVarint(out, hash.records);
+    PutVarint(out, hash.sum);
+  }
+}
+
 void Put(std::string& out, const SettleOp& op) {
   PutKind(out, Kind::kSettle);
   PutSigned(out, op.batch);
@@ -146,7 +160,8 @@ void Put(std::string& out, const SettleOp& op) {
   PutText(out, op.provider_request_id);
   PutVarint(out, op.attempts);
   out += static_cast<char>((op.possible_duplicate ? kPossibleDuplicate : 0U) |
-                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips | kReasons));
+                           (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips | kReasons) |
+                           (op.id_hashes.empty() ? 0U : kHashesIds));
   PutTime(out, op.at);
   if (!op.new_suspects.empty()) {
     PutVarint(out, op.new_suspects.size());
@@ -162,6 +177,7 @@ void Put(std::string& out, const SettleOp& op) {
       PutText(out, skipped.reason);
     }
   }
+  PutHashes(out, op.id_hashes);
 }
 
 void Put(std::string& out, const RedriveOp& op) {

@@ -88,6 +88,7 @@ struct SettleOp {
   WallTime at{};
   std::vector<NewSuspect> new_suspects;
   std::vector<SkippedRecord> skipped;
+  std::vector<IdHash> id_hashes;
 };
 
 // Of a dead letter or of a suspect.

@@ -27,6 +27,8 @@ inline constexpr unsigned kPossibleDuplicate = 1;
 inline constexpr unsigned kSetsAside = 2;  // the records that are set aside follow at the end
 inline constexpr unsigned kSkips = 4;      // the records that are skipped follow behind these
 inline constexpr unsigned kReasons = 8;    // each of them has its reason
+// What the ids of delivered records add to the ledger follows behind these.
+inline constexpr unsigned kHashesIds = 16;
 // What of a suspect.
 enum class SuspectPart : std::uint8_t { kRetry, kEnd };
 

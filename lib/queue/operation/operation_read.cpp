@@ -231,6 +231,16 @@ SettleOp GetSettle(In& in) {
       op.skipped.push_back(SkippedRecord{sequence, record, (flags & kReasons) != 0 ? in.Text() : std::string()});
     });
   }
+  if ((flags & kHashesIds) != 0) {
+    in.List([&] {
+      IdHash hash;
+      hash.stream = in.Number<StreamId>();
+      hash.received_hour = in.Signed<std::int32_t>();
+      hash.records = in.Number();
+      hash.sum = in.Number();
+      op.id_hashes.push_back(hash);
+    });
+  }
   return op;
 }
 

@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "queue/values/ledger.h"
 #include "queue/values/trace.h"
 #include "queue/values/values.h"
 
@@ -35,6 +37,12 @@ class LookupPort {
   // that decodes it (WaitsForDefinition).
   virtual Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting,
                                                                  Slot after, std::size_t limit) = 0;
+  // Returns what a destination has taken, by stream and hour of [first, end), as it is in the database: after
+  // Queue::Checkpoint(), all that was settled before it. kLimitExceeded: more than `limit` hours of streams.
+  virtual Result<DeliveredHours> DeliveredByHour(const std::string& destination, std::int32_t first, std::int32_t end,
+                                                 std::size_t limit) = 0;
+  // Returns the streams and hours of which records are in prepared batches for the destination: it may have them.
+  virtual std::set<StreamHour> HoursInBatches(const std::string& destination) = 0;
   // Returns what became of a message, per destination; of one of its records where `record` says which.
   virtual Result<MessageTrace> Trace(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
                                      Reading reading) = 0;

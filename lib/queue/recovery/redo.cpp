@@ -12,6 +12,7 @@
 #include "queue/operation/operation.h"
 #include "queue/recovery/identity.h"
 #include "queue/tables/definition_table.h"
+#include "queue/tables/delivered_hours.h"
 #include "queue/tables/rows.h"
 #include "queue/tables/schema.h"
 
@@ -59,7 +60,8 @@ std::array<Sequence, kLanes> LastNumbers(const QueueState& state) {
 
 // Everything that was only in the journal goes into the database, with the configuration; from here on the journal's
 // entries carry `epoch`.
-Status FirstCheckpoint(Opened& opened, const Options& options, const NewIdentity& identity, std::uint64_t epoch) {
+Status FirstCheckpoint(Opened& opened, const Options& options, const NewIdentity& identity, std::uint64_t epoch,
+                       std::int32_t hour) {
   QueueState& state = *opened.state;
   const CheckpointWork work = state.TakeCheckpoint(opened.position);
   const std::array<Sequence, kLanes> last = LastNumbers(state);
@@ -71,6 +73,10 @@ Status FirstCheckpoint(Opened& opened, const Options& options, const NewIdentity
     }
     RETURN_IF_ERROR(KeepDefinitions(db, options.streams, last));
     RETURN_IF_ERROR(WriteIdentity(db, identity, last, state));
+    const StartReport& report = opened.report;
+    if (report.how == StartReport::How::kWithoutJournal || report.loss || report.salvaged) {
+      RETURN_IF_ERROR(NoteForgotten(db, hour));
+    }
     Status begun = db.Execute("UPDATE meta SET value = '" + std::to_string(epoch) + "' WHERE key = 'epoch'");
     return begun ? std::move(configured) : begun.error();
   };
@@ -124,7 +130,7 @@ Status CheckpointUnder(Opened& opened, const Meta& meta, const Continuity& conti
   // A start is an operation too: a copy of the database from before it is behind the witness that it leaves.
   ++opened.position;
   const std::uint64_t epoch = RandomSeed() >> 1U;  // SQLite's integers are signed
-  RETURN_IF_ERROR(FirstCheckpoint(opened, options, identity, epoch));
+  RETURN_IF_ERROR(FirstCheckpoint(opened, options, identity, epoch, HourOf(clock.Wall())));
   opened.epoch = epoch;
   claimed.witness->Committed(opened.writer.checkpoint(), ProgressOf(opened));
   // That the queue is in use must be known before the first message is: in the file itself, and beside it.

@@ -351,6 +351,12 @@ void QueueState::Apply(const SettleOp& op, MonoTime now) {
   for (const Member& member : unsettled.batch->members) {
     SettleMember(unsettled, member, op);
   }
+  for (const IdHash& hash : op.id_hashes) {
+    LedgerCount& count = changes_->ledger[LedgerKey{hash.received_hour, hash.stream, unsettled.destination,
+                                                    LedgerCode(Outcome::kDelivered), ""}];
+    count.hashed += static_cast<std::int64_t>(hash.records);
+    count.id_hash += hash.sum;
+  }
   for (const NewDeadLetter& dead_letter : op.dead_letters) {
     const DeadKey key{unsettled.batch->lane, dead_letter.record.sequence, unsettled.destination,
                       dead_letter.record.record};

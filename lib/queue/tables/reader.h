@@ -14,6 +14,7 @@
 #include "queue/state/checkpoint_work.h"
 #include "queue/tables/catch_up.h"
 #include "queue/tables/definition_table.h"
+#include "queue/tables/delivered_hours.h"
 #include "queue/values/trace.h"
 
 namespace packhorse::queue {
@@ -50,6 +51,11 @@ class Reader {
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id);
   Result<DeadLetter> FindDeadLetter(std::int64_t id);
   Result<std::vector<KeptDefinition>> Definitions() { return ReadDefinitions(db_); }
+  // As LookupPort::DeliveredByHour().
+  Result<DeliveredHours> DeliveredByHour(DestinationId destination, std::int32_t first, std::int32_t end,
+                                         std::size_t limit) {
+    return ReadDeliveredHours(db_, destination, first, end, limit);
+  }
   // As Queue::QuarantinedFor(), without what only memory knows.
   Result<std::vector<QuarantinedMessage>> QuarantinedFor(DestinationId destination, bool waiting, Slot after,
                                                          std::size_t limit);

@@ -144,6 +144,12 @@ INSERT OR IGNORE INTO quarantined_for(lane, sequence, destination, reason)
     R"sql(
 ALTER TABLE batches ADD COLUMN layout BLOB NOT NULL DEFAULT x'';
 ALTER TABLE replay_batches ADD COLUMN layout BLOB NOT NULL DEFAULT x'';
+)sql",
+    // 2.2: which records were delivered, as a hash of their ids in two halves: SQLite's sums do not wrap around.
+    R"sql(
+ALTER TABLE ledger ADD COLUMN hashed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN id_hash_high INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN id_hash_low INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;
@@ -154,8 +160,8 @@ Status Create(Database& db) {
 }
 
 Status WriteIdentity(Database& db) {
-  RETURN_IF_ERROR(
-      db.Execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('queue_id', '" + NewQueueId() + "'), ('clean', '1')"));
+  RETURN_IF_ERROR(db.Execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('queue_id', '" + NewQueueId() +
+                             "'), ('clean', '1'), ('forgotten', '')"));
   return WriteFormat(db);
 }
 

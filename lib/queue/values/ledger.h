@@ -1,12 +1,16 @@
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "record/outcome.h"
 
 namespace packhorse::queue {
@@ -63,6 +67,41 @@ inline bool LedgerRow::Balanced() const {
   }
   return received == ended + pending;
 }
+
+// Hours since the epoch, of server_received_at.
+inline std::int32_t HourOf(WallTime time) {
+  return static_cast<std::int32_t>(std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count());
+}
+
+// A stream in one hour of arrival.
+struct StreamHour {
+  std::string stream;
+  std::int32_t hour = 0;
+  auto operator<=>(const StreamHour&) const = default;
+};
+
+// What a destination has taken of it, in records.
+struct DeliveredHour {
+  StreamHour of;
+  std::uint64_t records = 0;
+  std::uint64_t hashed = 0;    // of these: in `id_hash`
+  std::uint64_t id_hash = 0;   // the sum modulo 2^64 of what their ids hash to (IdHash)
+  std::uint64_t replayed = 0;  // delivered again by a replay, besides
+  std::uint64_t refused = 0;
+  std::uint64_t set_aside = 0;  // the destination may have some of these
+};
+
+// From the first to the last of these hours counts may be missing: a start found that the last run had lost some.
+struct ForgottenHours {
+  std::int32_t first = 0;
+  std::int32_t last = 0;
+};
+
+struct DeliveredHours {
+  std::vector<DeliveredHour> hours;        // by stream, then hour; only where something was counted
+  std::optional<std::int32_t> first_hour;  // of arrival, of anything that was ever counted for the destination
+  std::vector<ForgottenHours> forgotten;
+};
 
 struct Ledger {
   std::vector<LedgerRow> rows;

@@ -142,6 +142,14 @@ struct SkippedRecord {
   std::string reason = {};   // short and stable, becomes the ledger's reason
 };
 
+// What the ids of delivered records of one stream and hour add to the ledger, for a destination that can be reconciled.
+struct IdHash {
+  StreamId stream = 0;
+  std::int32_t received_hour = 0;
+  std::uint64_t records = 0;
+  std::uint64_t sum = 0;  // modulo 2^64, of the first eight bytes, big-endian, of the SHA-256 of each id
+};
+
 // What became of a prepared batch. Every record of it is delivered, dead, set aside, skipped, or in exactly one
 // successor.
 struct Settlement {
@@ -149,6 +157,7 @@ struct Settlement {
   std::vector<DeadRecord> dead;
   std::vector<SetAsideRecord> set_aside;
   std::vector<SkippedRecord> skipped;
+  std::vector<IdHash> id_hashes;  // of what is delivered; empty: not asked for
   std::vector<std::unique_ptr<PreparedBatch>>
       successors;  // prepared in the same transaction; they go first, in this order
   // For the log of settled batches.

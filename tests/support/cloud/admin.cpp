@@ -46,10 +46,20 @@ Reply Receiver::Admin(const Request& request) {
     faults_.GoDown(from, length.count() > 0 ? std::optional<MonoTime>(from + length) : std::nullopt);
     return Done();
   }
+  if (request.path == "/admin/forget") {
+    return Forget(request);
+  }
   if (request.path == "/admin/settings") {
     return ChangeSettings(request);
   }
-  return Problem(404, "not-found", "There is nothing here", "Admin paths: faults, down, up, settings");
+  return Problem(404, "not-found", "There is nothing here", "Admin paths: faults, down, up, forget, settings");
+}
+
+Reply Receiver::Forget(const Request& request) {
+  const json body = json::parse(request.body, nullptr, false);
+  const json id = body.is_object() ? body.value("record_id", json()) : json();
+  const Result<bool> forgotten = id.is_string() ? store_.Forget(id.get<std::string>()) : false;
+  return forgotten && *forgotten ? Done() : BadRequest("record_id must be that of a stored record");
 }
 
 Reply Receiver::ChangeSettings(const Request& request) {

@@ -122,7 +122,9 @@ struct Store::Impl {
                StoreCounts& counts_after);
   Result<bool> InsertRecord(const ReceivedRecord& record, std::string_view gateway, std::int64_t batch,
                             StoreCounts& counts_after);
-  Status AddWindows(std::string_view gateway, const WindowTotals& totals);
+  Status AddWindow(std::string_view gateway, const ReconciliationWindow& window);
+  // False: there is no such record.
+  Result<bool> Remove(std::string_view record_id);
   Result<std::vector<ReconciliationWindow>> Windows(const ReconciliationQuery& query);
 };
 
@@ -229,38 +231,61 @@ Result<bool> Store::Impl::InsertRecord(const ReceivedRecord& record, std::string
   return false;
 }
 
-Status Store::Impl::AddWindows(std::string_view gateway, const WindowTotals& totals) {
-  for (const ReconciliationWindow& window : totals.windows()) {
-    read_hour.BindText(1, gateway);
-    read_hour.BindText(2, window.hour);
-    read_hour.BindText(3, window.stream);
-    const Result<bool> row = read_hour.Step();
-    if (!row) {
-      return row.error();
-    }
-    // Added here and not in SQL, where a sum beyond 63 bits becomes a floating point number.
-    const std::uint64_t before = *row ? static_cast<std::uint64_t>(read_hour.Int(0)) : 0;
-    read_hour.Reset();
-    add_hour.BindText(1, gateway);
-    add_hour.BindText(2, window.hour);
-    add_hour.BindText(3, window.stream);
-    add_hour.BindInt(4, window.count);
-    add_hour.BindInt(5, static_cast<std::int64_t>(before + window.hash));
-    if (Result<bool> done = add_hour.Step(); !done) {
+Status Store::Impl::AddWindow(std::string_view gateway, const ReconciliationWindow& window) {
+  read_hour.BindText(1, gateway);
+  read_hour.BindText(2, window.hour);
+  read_hour.BindText(3, window.stream);
+  const Result<bool> row = read_hour.Step();
+  if (!row) {
+    return row.error();
+  }
+  // Added here and not in SQL, where a sum beyond 63 bits becomes a floating point number.
+  const std::uint64_t before = *row ? static_cast<std::uint64_t>(read_hour.Int(0)) : 0;
+  read_hour.Reset();
+  add_hour.BindText(1, gateway);
+  add_hour.BindText(2, window.hour);
+  add_hour.BindText(3, window.stream);
+  add_hour.BindInt(4, window.count);
+  add_hour.BindInt(5, static_cast<std::int64_t>(before + window.hash));
+  if (Result<bool> done = add_hour.Step(); !done) {
+    return done.error();
+  }
+  for (const auto& [field, sum] : window.sums) {
+    add_sum.BindText(1, gateway);
+    add_sum.BindText(2, window.hour);
+    add_sum.BindText(3, window.stream);
+    add_sum.BindText(4, field);
+    add_sum.BindDouble(5, sum);
+    if (Result<bool> done = add_sum.Step(); !done) {
       return done.error();
-    }
-    for (const auto& [field, sum] : window.sums) {
-      add_sum.BindText(1, gateway);
-      add_sum.BindText(2, window.hour);
-      add_sum.BindText(3, window.stream);
-      add_sum.BindText(4, field);
-      add_sum.BindDouble(5, sum);
-      if (Result<bool> done = add_sum.Step(); !done) {
-        return done.error();
-      }
     }
   }
   return {};
+}
+
+Result<bool> Store::Impl::Remove(std::string_view record_id) {
+  Statement remove;
+  if (Status prepared =
+          remove.Prepare(database, "DELETE FROM records WHERE record_id=? RETURNING gateway,stream,server_received_at");
+      !prepared) {
+    return prepared.error();
+  }
+  remove.BindText(1, record_id);
+  const Result<bool> row = remove.Step();
+  if (!row || !*row) {
+    return row;
+  }
+  ReconciliationWindow window;
+  const std::string gateway = remove.Text(0);
+  window.stream = remove.Text(1);
+  window.hour = HourOf(remove.Text(2));
+  window.count = -1;
+  window.hash = 0 - RecordIdHash(record_id);
+  remove.Reset();
+  if (Status added = AddWindow(gateway, window); !added) {
+    return added.error();
+  }
+  return true;
 }
 
 Status Store::Impl::Write(const Acceptance& acceptance, const std::vector<std::uint64_t>& hashes, WallTime now,
@@ -293,7 +318,12 @@ Status Store::Impl::Write(const Acceptance& acceptance, const std::vector<std::u
     }
   }
   ++counts_after.batches;
-  return AddWindows(batch.gateway_id, totals);
+  for (const ReconciliationWindow& window : totals.windows()) {
+    if (Status added = AddWindow(batch.gateway_id, window); !added) {
+      return added;
+    }
+  }
+  return {};
 }
 
 Result<std::vector<ReconciliationWindow>> Store::Impl::Windows(const ReconciliationQuery& query) {
@@ -371,6 +401,21 @@ Result<Accepted> Store::Accept(const Acceptance& acceptance, WallTime now) {
   }
   impl_->counts = after;
   return Accepted{};
+}
+
+Result<bool> Store::Forget(std::string_view record_id) {
+  const std::lock_guard lock(mutex_);
+  if (Status begun = Execute(impl_->database, "BEGIN IMMEDIATE"); !begun) {
+    return begun.error();
+  }
+  Result<bool> removed = impl_->Remove(record_id);
+  const Status done = removed ? Execute(impl_->database, "COMMIT") : Status(removed.error());
+  if (!done) {
+    sqlite3_exec(impl_->database, "ROLLBACK", nullptr, nullptr, nullptr);
+    return done.error();
+  }
+  impl_->counts.records -= *removed ? 1U : 0U;
+  return removed;
 }
 
 Result<std::vector<ReconciliationWindow>> Store::Reconcile(const ReconciliationQuery& query) {

@@ -72,6 +72,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   Result<Accepted> Accept(const Acceptance& acceptance, WallTime now);
+  // Test equipment: loses a record that was accepted. Its measurements stay in the sums. False: there is none.
+  Result<bool> Forget(std::string_view record_id);
   // Windows in the order of hour and stream.
   Result<std::vector<ReconciliationWindow>> Reconcile(const ReconciliationQuery& query);
   StoreCounts Counts();

@@ -350,6 +350,20 @@ TEST(RecordIdHash, IsTheBeginningOfItsSha256) {
   EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST_F(ReceiverTest, AForgottenRecordLeavesCountAndHashAndMayComeAgain) {
+  const std::map<std::string, std::string> query = {
+      {"gateway", "gw-0042"}, {"from", "2026-11-20T09:00:00Z"}, {"to", "2026-11-20T10:00:00Z"}};
+  Send(Body({Record(1), Record(2)}), "k1");
+  const json before = Get("/v1/reconciliation", query)["windows"][0];
+  EXPECT_TRUE(*store_->Forget("k3f9.n.2"));
+  EXPECT_FALSE(*store_->Forget("k3f9.n.2"));
+  const json without = Get("/v1/reconciliation", query)["windows"][0];
+  EXPECT_EQ(without["count"], 1);
+  EXPECT_EQ(without["hash"], HashHex(RecordIdHash("k3f9.n.1")));
+  Send(Body({Record(2)}), "k2");
+  EXPECT_EQ(Get("/v1/reconciliation", query)["windows"][0]["hash"], before["hash"]);
+}
+
 TEST_F(ReceiverTest, ReconciliationPagesAreComplete) {
   std::vector<std::string> streams = {"a", "b", "c"};
   int sequence = 0;

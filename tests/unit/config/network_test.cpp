@@ -45,6 +45,14 @@ TEST_F(NetworkTest, EverythingReachesTheConfiguration) {
                                                SendWindow{{Lane::kBulk}, {12h, 12h + 30min, true}}));
 }
 
+TEST_F(NetworkTest, CloudsAreComparedOnceADayUnlessItIsSaidOtherwise) {
+  EXPECT_EQ(With("").config.destinations[0].reconcile_every, 24h);
+  EXPECT_EQ(With(R"("reconcile": {"every": "6h"})").config.destinations[0].reconcile_every, 6h);
+  EXPECT_EQ(With(R"("reconcile": {"enabled": false, "every": "6h"})").config.destinations[0].reconcile_every, 0h);
+  EXPECT_THAT(Problem(R"("reconcile": {"every": "10m"})", "reconcile/every"), HasSubstr("1h"));
+  EXPECT_THAT(Problem(R"("reconcile": {"evry": "6h"})", "reconcile/evry"), HasSubstr("did you mean \"every\"?"));
+}
+
 TEST_F(NetworkTest, NothingIsTheDefault) {
   const Loaded loaded = With("");
   const Destination& destination = loaded.config.destinations[0];

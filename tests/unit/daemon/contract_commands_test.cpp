@@ -76,7 +76,7 @@ TEST_F(ContractCommands, ListNamesThoseOfTheProgramAndThoseBesideTheConfiguratio
   Write("acme@1.0.json", kAcme);
   const Ran ran = Run({"contract", "list"});
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("packhorse-ingest@1.1"), HasSubstr("acme@1.0 *"), HasSubstr("token (secret)")));
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("packhorse-ingest@1.2"), HasSubstr("acme@1.0 *"), HasSubstr("token (secret)")));
   const auto json = nlohmann::json::parse(Run({"--json", "contract", "list"}).out);
   EXPECT_GE(json["contracts"].size(), 3U);
 }
@@ -197,7 +197,7 @@ TEST_F(ContractCommands, RenderUsesTheContractOfTheDestination) {
   const Ran ran = Run({"render", "site/th-1/data", R"({"t":21.5})"});
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
   EXPECT_THAT(ran.out, AllOf(HasSubstr("POST https://cloud.example/base/v1/telemetry"),
-                             HasSubstr("packhorse-ingest@1.1"), HasSubstr("\"device_id\":\"th-1\"")));
+                             HasSubstr("packhorse-ingest@1.2"), HasSubstr("\"device_id\":\"th-1\"")));
 }
 
 TEST_F(ContractCommands, RenderShowsWhatAuthenticationAddsAndNoSecret) {

@@ -14,6 +14,7 @@
 
 #include "app_fixture.h"
 #include "base/encode.h"
+#include "bridge/reconciliation.h"
 #include "common/dead_json.h"
 #include "packhorse/commands.h"
 #include "packhorse/views.h"
@@ -100,10 +101,16 @@ class DeadCommands : public AppTest {
   // What refers to the application, and ends before it.
   struct Commands {
     bridge::Reloader reloader;
+    bridge::ReconcileSurroundings surroundings;
+    reconcile::Reconciler reconciler;
     Tail tail;
     Handlers handlers;
     Commands(App& app, const std::string& file)
-        : reloader(BridgeOf(app), file, LoadConfiguration), tail(app), handlers(app, reloader, tail) {}
+        : reloader(BridgeOf(app), file, LoadConfiguration),
+          surroundings(*app.queue, *app.destinations, app.config),
+          reconciler(surroundings, app.events, app.clock, 1),
+          tail(app),
+          handlers(app, reloader, reconciler, tail) {}
   };
   std::unique_ptr<Commands> commands_ = std::make_unique<Commands>(*app_, file_);
   LateAnswers server_;

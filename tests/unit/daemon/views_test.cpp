@@ -125,6 +125,24 @@ TEST_F(Views, ReplaysShowHowFarTheyAreAndStatusShowsThoseThatRun) {
       HasSubstr("! from before 07:30:00"));
 }
 
+TEST_F(Views, ReconcileShowsWhatDiffersAndWhatMendsIt) {
+  const std::string equal = R"({"destination":"c","state":"equal","equal":168,"unsure":1,"explained":2,
+      "difference_count":0,"differences":[],"from":"2026-11-13T09:00:00Z","to":"2026-11-20T08:00:00Z"})";
+  EXPECT_THAT(ReconcileText(R"({"destinations":[)" + equal + "]}", plain, now),
+              HasSubstr("destination c: no difference, 168 are equal, 1 have records on their way, 2 have more in the "
+                        "cloud for a known reason; from "));
+  EXPECT_TRUE(ReconcileEqual(R"({"destinations":[)" + equal + R"(,{"destination":"d","state":"not_offered"}]})"));
+  const std::string differs = R"({"destination":"c","state":"differs","equal":1,"difference_count":2,"differences":[
+      {"stream":"t","hour":"2026-11-20T05:00:00Z","what":"missing","delivered":3600,"cloud":3599,"replay":"packhorse replay X"},
+      {"stream":"t","hour":"2026-11-20T06:00:00Z","what":"other","delivered":7,"cloud":7}]})";
+  const std::string text = ReconcileText(R"({"destinations":[)" + differs + "]}", plain, now);
+  for (const char* part : {"2 hours differ", "3,599", "as many, but others", "    packhorse replay X\n"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  EXPECT_FALSE(ReconcileEqual(R"({"destinations":[)" + differs + "]}"));
+  EXPECT_FALSE(ReconcileEqual(R"({"destinations":[{"destination":"c","state":"failed","problem":"x"}]})"));
+}
+
 TEST_F(Views, TailShowsRecordsQuarantineAndGapsButNoSignsOfLife) {
   EXPECT_EQ(TailLine(R"({"outcome":"alive"})", plain, now), "");
   EXPECT_THAT(TailLine(R"({"outcome":"skipped","messages":7})", plain, now), HasSubstr("7 messages not shown"));

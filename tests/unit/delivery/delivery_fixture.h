@@ -123,6 +123,7 @@ class DeliveryTest : public ::testing::Test {
     options.rollout = rollout_;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
+    options.reconciled = reconciled_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(authorizer_),
                         Dependencies{*queue_, *queue_, *through_, events_, clock_, streams_, nullptr});
@@ -212,6 +213,7 @@ class DeliveryTest : public ::testing::Test {
   contract::ResponseRules outcomes_;
   bool live_first_ = false;
   bool keeps_order_ = false;
+  bool reconciled_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
   std::optional<RolloutOptions> rollout_;
   std::unique_ptr<auth::Authorizer> authorizer_;

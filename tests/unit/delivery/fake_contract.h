@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,9 @@ class FakeContract final : public contract::CloudContract {
   const std::vector<contract::DeclaredLimit>& limits() const override { return limits_; }
   bool TellsGap(std::string_view /*outcome*/) const override { return false; }
   const std::vector<std::string>& secrets() const override { return codings_; }
+  const std::string* SecretEntry(std::string_view name) const override {
+    return name == "tokens:a" ? &token_ : nullptr;
+  }
   std::vector<std::string> HeaderNames() const override { return {"x-batch"}; }
 
   // An attribute "fate" says what becomes of a record, "part" to which part it belongs.
@@ -84,6 +88,7 @@ class FakeContract final : public contract::CloudContract {
  private:
   std::string name_ = "fake@1.0";
   std::string method_ = "PUT";
+  std::string token_ = "token-of-a";
   std::vector<std::string> codings_;
   std::vector<contract::DeclaredLimit> limits_;
   // One answer for all: what packhorse-ingest@1 says.

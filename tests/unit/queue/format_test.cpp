@@ -226,6 +226,8 @@ TEST_P(FormatTest, AQueueOfFormat20OpensAndItsBatchesHaveNoLayout) {
     Database db = Db();
     Execute(db,
             "ALTER TABLE batches DROP COLUMN layout; ALTER TABLE replay_batches DROP COLUMN layout;"
+            "ALTER TABLE ledger DROP COLUMN hashed; ALTER TABLE ledger DROP COLUMN id_hash_high;"
+            "ALTER TABLE ledger DROP COLUMN id_hash_low;"
             "UPDATE meta SET value = '2.0' WHERE key = 'format'; PRAGMA user_version = 6");
   }
   Reopen();
@@ -249,7 +251,7 @@ TEST_P(FormatTest, AQueueOfFormat20OpensAndItsBatchesHaveNoLayout) {
   ASSERT_TRUE(Settle(Delivered(next)));
   queue_.reset();
   Database db = Db();
-  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.1\n");
+  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.2\n");
 }
 
 TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {

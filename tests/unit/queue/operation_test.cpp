@@ -97,7 +97,8 @@ std::vector<Operation> Samples() {
                         true,
                         kNow,
                         {},
-                        {{7, 2, "too_old"}, {9, 0}}};
+                        {{7, 2, "too_old"}, {9, 0}},
+                        {{3, 496'000, 2, 0xFEDC'BA98'7654'3210ULL}}};
   SettleOp new_suspect = settle;
   new_suspect.new_suspects.push_back(
       NewSuspect{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},

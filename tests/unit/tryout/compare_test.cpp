@@ -35,11 +35,11 @@ constexpr char kBase[] = R"({
     { "status": 400, "when": { "/error": "quota*" }, "verdict": "throttled" } ] })";
 
 // What is found when the contract is changed by a merge patch (RFC 7396); breaks are marked by '!'.
-std::vector<std::string> Changed(const std::string& patch) {
-  Patch after = Patch::parse(kBase);
+std::vector<std::string> Changed(const std::string& patch, const std::string& base = kBase) {
+  Patch after = Patch::parse(base);
   after.merge_patch(Patch::parse(patch));
   after["contract"] = "acme@1.1";
-  const auto old = ReadContract(kBase);
+  const auto old = ReadContract(base);
   const auto now = ReadContract(after.dump(2));
   const auto made_old = Make(old, {{"project", "p"}});
   const auto made_now = Make(now, {{"project", "p"}});
@@ -70,6 +70,19 @@ TEST(ContractComparison, ANewMemberAndANewOptionalSettingAreNoBreak) {
   EXPECT_THAT(
       Changed(R"({ "settings": { "zone": { "default": "a" } }, "request": { "item": { "stream": "{stream}" } } })"),
       IsEmpty());
+}
+
+TEST(ContractComparison, WhatTheApiIsAskedForStaysOrIsToldToBeGone) {
+  constexpr char kOffer[] = R"({ "reconcile": { "path": "/counts?f={from|unix}&t={to|unix}", "each": "/h/*",
+    "stream": "/s", "hour": "/h", "count": "/n" } })";
+  EXPECT_THAT(Changed(kOffer), IsEmpty());
+  Patch base = Patch::parse(kBase);
+  base.merge_patch(Patch::parse(kOffer));
+  EXPECT_THAT(Changed("{}", base.dump()), IsEmpty());
+  EXPECT_THAT(Changed(R"({ "reconcile": null })", base.dump()),
+              ElementsAre("reconcile: is gone: nobody notices any more what the API has lost"));
+  EXPECT_THAT(Changed(R"({ "reconcile": { "path": "/count?f={from|unix}&t={to|unix}" } })", base.dump()),
+              ElementsAre(HasSubstr("! reconcile /path: was /counts?f=0&t=3600, is /count?")));
 }
 
 TEST(ContractComparison, AnotherQuestionOrAnotherAnswerOfAConfirmationBreaks) {

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "auth/crypto.h"
+#include "delivery/batch_builder.h"
+#include "queue/values/values.h"
+
+namespace packhorse::delivery {
+
+// What the ids of delivered records add up to, for the ledger of a destination that is reconciled. Loop thread.
+class IdHashes {
+ public:
+  // Of the records of the batch that this settlement says are delivered, by stream and hour.
+  std::vector<queue::IdHash> Of(const queue::PreparedBatch& batch, const queue::Settlement& settlement,
+                                const BatchBuilder& builder);
+
+ private:
+  auth::ShortDigests digests_;
+};
+
+}  // namespace packhorse::delivery

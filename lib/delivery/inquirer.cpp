@@ -1,0 +1,131 @@
+#include "delivery/inquirer.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/text.h"
+#include "base/url.h"
+
+namespace packhorse::delivery {
+namespace {
+
+constexpr std::chrono::hours kIdleInquirer{1};
+// Request line and headers.
+constexpr std::uint64_t kInquiryBytes = 2'048;
+constexpr limit::Cost kInquiryCost{1, 0, 0};
+
+}  // namespace
+
+Result<upload::Request> Authorize(auth::Authorizer& authorizer, const upload::Endpoint& endpoint,
+                                  const contract::CloudContract& contract, auth::OutgoingRequest request, WallTime wall,
+                                  MonoTime now) {
+  const UrlParts url = SplitUrl(endpoint.base_url);
+  request.host = HostHeader(url);
+  request.base_path = url.path;
+  request.entry = [&contract](std::string_view name) { return contract.SecretEntry(name); };
+  upload::Request made{std::string(request.method), "", {}, request.body};
+  Result<auth::Authorization> authorization = authorizer.Authorize(std::move(request), wall, now);
+  RETURN_IF_ERROR(authorization);
+  made.path = std::move(authorization->target);
+  made.headers = std::move(authorization->headers);
+  return made;
+}
+
+Inquirer::~Inquirer() {
+  if (open_) {
+    End(Error{ErrorCode::kUnavailable, "the destination was replaced, or is gone"});
+  }
+}
+
+void Inquirer::Ask(Inquiry inquiry, MonoTime until, std::function<void(Result<upload::Response>)> done) {
+  if (open_) {
+    done(Error{ErrorCode::kBusy, "something else is being asked"});
+    return;
+  }
+  open_.emplace(Open{std::move(inquiry), until, std::move(done)});
+}
+
+void Inquirer::End(Result<upload::Response> result) {
+  const std::function<void(Result<upload::Response>)> done = std::move(open_->done);
+  open_.reset();  // first: the callback may ask the next
+  done(std::move(result));
+}
+
+MonoTime Inquirer::AdmittedAt(MonoTime now) const {
+  const bool affordable = !way_.budget || way_.budget->Admits(kInquiryBytes);
+  if (way_.breaker.state() != limit::CircuitState::kOk || !way_.authorizer.ready(now) || !affordable) {
+    return MonoTime::max();
+  }
+  const MonoTime at = way_.limits.NextAdmission(kInquiryCost, now);
+  return way_.shared == nullptr ? at : std::max(at, way_.shared->NextAdmission(kInquiryCost, now));
+}
+
+MonoTime Inquirer::Step(bool ends, MonoTime now) {
+  if (!open_ || open_->sent) {
+    return now + kIdleInquirer;
+  }
+  if (now >= open_->until || ends) {
+    const std::string& reason = way_.breaker.reason();
+    End(Error{ErrorCode::kUnavailable, "the destination is " + std::string(limit::Name(way_.breaker.state())) +
+                                           (reason.empty() ? "" : ": " + reason)});
+    return now;
+  }
+  if (const MonoTime at = AdmittedAt(now); at > now) {
+    return std::min(at, open_->until);
+  }
+  Send(now);
+  return now + kIdleInquirer;
+}
+
+void Inquirer::Send(MonoTime now) {
+  auth::OutgoingRequest request;
+  request.method = "GET";
+  request.target = open_->what.path;
+  request.headers = open_->what.headers;
+  if (std::none_of(request.headers.begin(), request.headers.end(),
+                   [](const auto& header) { return Lower(header.first) == "accept"; })) {
+    request.headers.emplace_back("Accept", "application/json, application/problem+json");
+  }
+  Result<upload::Request> made =
+      Authorize(way_.authorizer, way_.endpoint, way_.contract, std::move(request), way_.clock.Wall(), now);
+  if (!made) {
+    End(made.error());
+    return;
+  }
+  way_.limits.Admit(kInquiryCost, now);
+  if (way_.shared != nullptr) {
+    way_.shared->Admit(kInquiryCost, now);
+  }
+  if (way_.budget) {
+    way_.budget->Reserve(open_->reserved = kInquiryBytes);
+  }
+  open_->sent = true;
+  open_->credential = way_.authorizer.generation();
+  way_.uploader.Send(way_.endpoint, *std::move(made),
+                     [this, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
+                       if (!alive.expired()) {
+                         OnReply(std::move(response));
+                       }
+                     });
+}
+
+void Inquirer::OnReply(upload::Response response) {
+  if (way_.budget) {
+    way_.budget->Sent(std::exchange(open_->reserved, 0), response.bytes_sent);
+  }
+  const bool refused = response.status == 401 || response.status == 403;
+  // An old secret says nothing of the present one; and there may be another.
+  if (refused && open_->refusals++ == 0 &&
+      (open_->credential != way_.authorizer.generation() || way_.authorizer.TryOther())) {
+    open_->sent = false;
+    return;
+  }
+  if (response.transport != upload::Transport::kOk) {
+    End(Error{ErrorCode::kUnavailable, response.error});
+    return;
+  }
+  End(std::move(response));
+}
+
+}  // namespace packhorse::delivery
