@@ -54,20 +54,16 @@ class DestinationImpl final : public Destination {
 
  private:
   BuilderOptions OptionsOfBuilder();
-  // What an outage left becomes the backlog as soon as it is over.
-  void SplitAfterOutage();
+  void SplitAfterOutage();  // what it left becomes the backlog as soon as it is over
   MonoTime PrepareLine(batch::Line at, MonoTime now);
   MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
   MonoTime SendInTurn(MonoTime now);
-  // When this batch may go as far as it depends on nothing but itself, and when the rate limits have room for it.
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   MonoTime AdmittedAt(const Active& active, MonoTime now) const;
   MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
   upload::Endpoint EndpointFor(const Active& active) const;
-  // Sees to it that there is what the line wants to try instead of its first.
   void PrepareOther(batch::Line at, MonoTime now);
   void TellOfOthers(const Active& active, Attempt& attempt);
-
   queue::LanePart PartOf(batch::Line at) const;
   void WakeAt(queue::LanePart part, std::uint64_t messages);
   std::uint64_t BacklogMessages(const DestinationStatus& status) const;
@@ -90,7 +86,6 @@ class DestinationImpl final : public Destination {
   Status ReadProxyPassword();
   limit::Budget::Now BudgetNow(MonoTime now) const;
   void LookAtBudget(MonoTime now);
-  // When the budget has room for it, and when the window of its lane is open.
   MonoTime AffordedAt(std::uint64_t bytes, MonoTime now) const;
   MonoTime OpenAt(Lane lane, MonoTime now) const;
   void TellBudgetSpent(const Active& active, MonoTime now);
@@ -233,7 +228,6 @@ class DestinationImpl final : public Destination {
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last
   TimesTold times_told_;
-
   // Since start.
   std::uint64_t requests_ = 0;
   std::uint64_t retries_ = 0;
@@ -250,8 +244,7 @@ class DestinationImpl final : public Destination {
   Inquirer inquirer_;
   std::optional<WallTime> certificate_ends_;
 
-  // Callbacks hold it weakly: after the destination is gone they do nothing.
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // held weakly by callbacks: afterwards they do nothing
 };
 
 }  // namespace packhorse::delivery

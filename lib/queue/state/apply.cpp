@@ -82,19 +82,6 @@ bool QueueState::IsDelivered(const SettleOp& op, Sequence sequence, std::uint32_
                       [&](const BatchPtr& successor) { return Carries(*successor, sequence, record); });
 }
 
-void QueueState::Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome,
-                       std::string_view reason, std::int64_t messages, std::int64_t records) {
-  LedgerKey key{hour, stream, destination, outcome, std::string(reason)};
-  LedgerCount& change = changes_->ledger[key];
-  change.messages += messages;
-  change.records += records;
-  key.hour = 0;
-  LedgerCount& total = totals_[std::move(key)];
-  total.messages += messages;
-  total.records += records;
-  pending_ += outcome == kLedgerPending && !IsOwn(stream) ? messages : 0;
-}
-
 void QueueState::CountEnd(DestinationId destination, Lane lane, StreamId stream, std::int32_t hour, Outcome outcome,
                           std::string_view reason) {
   Count(0, stream, destination, kLedgerPending, LaneReason(lane), -1, 0);

@@ -58,4 +58,17 @@ Ledger QueueState::BuildLedger() const {
   return ledger;
 }
 
+void QueueState::Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome,
+                       std::string_view reason, std::int64_t messages, std::int64_t records) {
+  LedgerKey key{hour, stream, destination, outcome, std::string(reason)};
+  LedgerCount& change = changes_->ledger[key];
+  change.messages += messages;
+  change.records += records;
+  key.hour = 0;
+  LedgerCount& total = totals_[std::move(key)];
+  total.messages += messages;
+  total.records += records;
+  pending_ += outcome == kLedgerPending && !IsOwn(stream) ? messages : 0;
+}
+
 }  // namespace packhorse::queue

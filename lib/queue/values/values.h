@@ -84,10 +84,8 @@ struct PreparedBatch {
   std::vector<std::uint32_t> items;  // of each record; empty: one each
   std::uint64_t items_begin = 0;     // in the body before its coding; both 0: not noted
   std::uint64_t items_end = 0;
-  // Which record, in the order of the members, stands at each place of the body; empty: in that order.
-  std::vector<std::uint32_t> order;
-  // When its oldest record, by the time that its contract sends, had no age yet: on the clock of Clock::Boot(), where
-  // it may lie before 0. None: not known, as after a restart.
+  std::vector<std::uint32_t> order;  // at each place of the body, which record of the members; empty: as they come
+  // When its oldest record had no age yet, on the clock of Clock::Boot(): perhaps before 0. None: not known.
   std::optional<std::chrono::nanoseconds> born;
 
   // What the API counts.
@@ -158,8 +156,7 @@ struct Settlement {
   std::vector<SetAsideRecord> set_aside;
   std::vector<SkippedRecord> skipped;
   std::vector<IdHash> id_hashes;  // of what is delivered; empty: not asked for
-  std::vector<std::unique_ptr<PreparedBatch>>
-      successors;  // prepared in the same transaction; they go first, in this order
+  std::vector<std::unique_ptr<PreparedBatch>> successors;  // prepared with it; they go first
   // For the log of settled batches.
   int http_status = 0;
   std::string provider_request_id;
