@@ -155,7 +155,7 @@ struct Settlement {
   std::vector<DeadRecord> dead;
   std::vector<SetAsideRecord> set_aside;
   std::vector<SkippedRecord> skipped;
-  std::vector<IdHash> id_hashes;  // of what is delivered; empty: not asked for
+  std::vector<IdHash> id_hashes;                           // of what is delivered; empty: not asked for
   std::vector<std::unique_ptr<PreparedBatch>> successors;  // prepared with it; they go first
   // For the log of settled batches.
   int http_status = 0;
