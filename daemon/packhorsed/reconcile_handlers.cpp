@@ -72,7 +72,7 @@ control::Answer Handlers::Reconcile(const control::Call& call, const Args& args)
     const auto done = [this, gathered, connection = call.connection](const reconcile::Report& report) {
       gathered->reports.push_back(ReportToJson(report));
       if (--gathered->open == 0) {
-        ready_.emplace_back(connection, control::Answer(Dump({{"destinations", std::move(gathered->reports)}})));
+        ready_.emplace_back(connection, Dump({{"destinations", std::move(gathered->reports)}}));
       }
     };
     RETURN_IF_ERROR(reconciler_.Start(unit->config.name, time(*from), time(*to), done));

@@ -31,13 +31,13 @@ std::string PemOf(EVP_PKEY* key) {
   return {text, static_cast<std::size_t>(size)};
 }
 
-struct Jwt {
+struct SignedToken {
   nlohmann::json header;
   nlohmann::json claims;
 };
 
 // The parts of a JWT whose signature is right.
-Jwt Verified(const std::string& token, EVP_PKEY* key) {
+SignedToken Verified(const std::string& token, EVP_PKEY* key) {
   const std::size_t first = token.find('.');
   const std::size_t second = token.find('.', first + 1);
   const std::string signature = DecodeBase64Url(token.substr(second + 1)).value_or("");
@@ -96,7 +96,7 @@ TEST_F(GoogleJwt, SelfSignedTokenIsVerifiedByThePublicKeyAndMadeAnewBeforeItEnds
   const auto made = Make(KeyFile(key()), "audience", "https://pubsub.example/");
   ASSERT_TRUE(made) << made.error().message;
   const std::string token = Bearer(**made, wall_);
-  const Jwt jwt = Verified(token, key());
+  const SignedToken jwt = Verified(token, key());
   EXPECT_EQ(jwt.header, (nlohmann::json{{"alg", "RS256"}, {"typ", "JWT"}, {"kid", "key-1"}}));
   EXPECT_EQ(jwt.claims, (nlohmann::json{{"iss", kEmail},
                                         {"sub", kEmail},
@@ -120,7 +120,7 @@ TEST_F(GoogleJwt, GrantExchangesAnAssertionForATokenAheadOfItsEnd) {
   EXPECT_EQ(asked->url, "https://oauth2.example/token");
   const std::string form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
   ASSERT_EQ(asked->body.substr(0, form.size()), form);
-  const Jwt jwt = Verified(asked->body.substr(form.size()), key());
+  const SignedToken jwt = Verified(asked->body.substr(form.size()), key());
   EXPECT_EQ(jwt.claims["aud"], "https://oauth2.example/token");
   EXPECT_EQ(jwt.claims["scope"], "https://scope.example/a b");
   EXPECT_EQ(jwt.claims["exp"], 1'795'003'600);
