@@ -35,12 +35,14 @@ std::vector<std::string> Described(const CloudLibrary::Loaded& loaded) {
 
 class CloudLibraryTest : public ::testing::Test {
  protected:
-  void Write(const std::string& name, const std::string& text) { test::WriteAll(dir_ / (name + ".json"), text); }
+  void Write(const std::string& name, const std::string& text) {
+    packhorse::test::WriteAll(dir_ / (name + ".json"), text);
+  }
   CloudLibrary::Loaded Load(const CloudLibrary* before = nullptr) const {
     return CloudLibrary::Load(dir_.path(), before);
   }
 
-  test::TempDir dir_;
+  packhorse::test::TempDir dir_;
 };
 
 TEST_F(CloudLibraryTest, AFolderThatIsNotThereGivesTheContractsOfTheProgram) {
@@ -119,7 +121,7 @@ TEST_F(CloudLibraryTest, ANameOfTheProgramCannotBeTaken) {
 TEST_F(CloudLibraryTest, SamplesAndHiddenFilesAreNoContracts) {
   Write("acme@1.0", ContractText("acme@1.0"));
   std::filesystem::create_directory(dir_ / "acme@1.0.samples");
-  test::WriteAll(dir_ / "acme@1.0.samples/one.json", "{}");
+  packhorse::test::WriteAll(dir_ / "acme@1.0.samples/one.json", "{}");
   Write(".acme@1.1", "{");
   EXPECT_THAT(Described(Load()), IsEmpty());
 }

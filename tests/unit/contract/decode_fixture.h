@@ -11,7 +11,7 @@
 namespace packhorse::contract {
 
 // 2026-11-20T08:15:31.500000Z
-inline constexpr WallTime kReceived{std::chrono::microseconds(1'795'162'531'500'000)};
+inline constexpr WallTime kArrived{std::chrono::microseconds(1'795'162'531'500'000)};
 
 // Decodes payloads with the newest generic-json@1 as one stream of a gateway would.
 class DecodeFixture : public ::testing::Test {
@@ -22,7 +22,7 @@ class DecodeFixture : public ::testing::Test {
       contract_ = *found;
     }
     message_.topic = "site/a/dev/17/telemetry";
-    message_.received_at = kReceived;
+    message_.received_at = kArrived;
     message_.clock = ClockState::kSynchronized;
     context_.queue_id = "k3f9";
     context_.sequence = 1001;

@@ -41,7 +41,7 @@ TEST_F(GenericJson, TheRecordCarriesWhatArrivalKnew) {
   EXPECT_EQ(record.stream, "telemetry");
   EXPECT_EQ(record.topic, "site/a/dev/17/telemetry");
   EXPECT_EQ(record.contract, "generic-json@1.1");
-  EXPECT_EQ(record.server_received_at, kReceived);
+  EXPECT_EQ(record.server_received_at, kArrived);
   EXPECT_EQ(record.gateway_clock, ClockState::kSynchronized);
   EXPECT_FALSE(record.server_received_at_raw);
 }

@@ -14,12 +14,11 @@
 
 #include "app_fixture.h"
 #include "base/encode.h"
-#include "bridge/reconciliation.h"
+#include "commands_fixture.h"
 #include "common/dead_json.h"
 #include "packhorse/commands.h"
 #include "packhorse/views.h"
 #include "packhorsed/exchanges_json.h"
-#include "packhorsed/handlers.h"
 #include "support/process.h"
 
 namespace packhorse::daemon {
@@ -98,20 +97,6 @@ class DeadCommands : public AppTest {
     }));
   }
 
-  // What refers to the application, and ends before it.
-  struct Commands {
-    bridge::Reloader reloader;
-    bridge::ReconcileSurroundings surroundings;
-    reconcile::Reconciler reconciler;
-    Tail tail;
-    Handlers handlers;
-    Commands(App& app, const std::string& file)
-        : reloader(BridgeOf(app), file, LoadConfiguration),
-          surroundings(*app.queue, *app.destinations, app.config),
-          reconciler(surroundings, app.events, app.clock, 1),
-          tail(app),
-          handlers(app, reloader, reconciler, tail) {}
-  };
   std::unique_ptr<Commands> commands_ = std::make_unique<Commands>(*app_, file_);
   LateAnswers server_;
   std::uint64_t connection_ = 0;

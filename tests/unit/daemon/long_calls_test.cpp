@@ -6,10 +6,9 @@
 #include <utility>
 
 #include "app_fixture.h"
+#include "commands_fixture.h"
 #include "common/queue_json.h"
 #include "packhorsed/answers.h"
-#include "packhorsed/handlers.h"
-#include "packhorsed/observe.h"
 #include "queue/sqlite/database.h"
 
 namespace packhorse::daemon {
@@ -145,9 +144,8 @@ class QueueCommands : public AppTest {
     return json::parse(answer.value_or("{}"));
   }
 
-  bridge::Reloader reloader_{BridgeOf(*app_), file_, LoadConfiguration};
-  Tail tail_{*app_};
-  Handlers handlers_{*app_, reloader_, tail_};
+  Commands commands_{*app_, file_};
+  Handlers& handlers_ = commands_.handlers;
   AnswersLater server_;
   std::uint64_t connection_ = 0;
 };

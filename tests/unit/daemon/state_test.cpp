@@ -6,8 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app_fixture.h"
-#include "packhorsed/handlers.h"
-#include "packhorsed/observe.h"
+#include "commands_fixture.h"
 
 namespace packhorse::daemon {
 namespace {
@@ -32,9 +31,8 @@ class StateTest : public AppTest {
   }
   bool Degrades(const std::string& words) { return Status()["reasons"].dump().find(words) != std::string::npos; }
 
-  bridge::Reloader reloader_{BridgeOf(*app_), file_, LoadConfiguration};
-  Tail tail_{*app_};
-  Handlers handlers_{*app_, reloader_, tail_};
+  Commands commands_{*app_, file_};
+  Handlers& handlers_ = commands_.handlers;
 };
 
 TEST_F(StateTest, EveryOpenEventSaysWhatEndsItAndOnesOfP0ToP2AreReasons) {
