@@ -158,7 +158,8 @@ void Reconciler::FollowTargets(const std::vector<Target>& targets) {
 MonoTime Reconciler::Step(MonoTime now) {
   if (run_ != nullptr) {
     if (now >= run_->until) {
-      End(run_, Report::State::kFailed, "it took longer than an hour");
+      const RunPtr run = run_;
+      End(run, Report::State::kFailed, "it took longer than an hour");
     } else if (run_->again_at && now >= *run_->again_at) {
       run_->again_at.reset();
       AskPage(run_, run_->cursor);

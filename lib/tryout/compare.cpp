@@ -67,11 +67,11 @@ void CompareSettings(const Compared& before, const Compared& after, Findings& fi
     const SettingRule* now = FindRule(after.settings, rule.name);
     if (now == nullptr) {
       findings.Break(place, "is gone: a configuration that gives it is refused");
-    } else if (now->required && !rule.required) {
-      findings.Break(place, "is required now: a configuration without it is refused");
     } else if (now->table != rule.table) {
       findings.Break(place, now->table ? "is a table now: a configuration with a value is refused"
                                        : "is no table any more: a configuration that names one is refused");
+    } else if (now->required && !rule.required) {
+      findings.Break(place, "is required now: a configuration without it is refused");
     } else if (now->secret != rule.secret) {
       findings.Break(
           place, now->secret ? "is a secret now: a configuration that writes it is refused" : "is no secret any more");

@@ -25,7 +25,8 @@ json Reconcile(const Site& site, int exit_code) {
 
 json OpenGaps(const Site& site) {
   json gaps = json::array();
-  for (const json& event : json::parse(site.Cli({"events", "--json"}).out)["open"]) {
+  const json events = json::parse(site.Cli({"events", "--json"}).out);
+  for (const json& event : events["open"]) {
     if (event["name"] == "reconciliation_gap") {
       gaps.push_back(event);
     }
