@@ -59,6 +59,6 @@ class TokenScheme : public Scheme {
 
 // A token endpoint is asked by https, or on this machine: the secret travels in the request (RFC 6749 section 3.2).
 // `name` is what the URL is called in the message.
-Status CheckTokenUrl(const std::string& url, const std::string& name);
+Status CheckTokenUrl(const std::string& text, const std::string& name);
 
 }  // namespace packhorse::auth

@@ -24,18 +24,17 @@ void ShadowQueue::Erase(LaneState& lane, std::map<Sequence, Message>::iterator m
 
 // Bulk before normal before urgent.
 bool ShadowQueue::MissOldest() {
-  for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane) {
-    if (lane->waiting == 0) {
-      continue;
-    }
-    const auto oldest =
-        std::find_if(lane->messages.begin(), lane->messages.end(), [](const auto& each) { return each.second.waits; });
-    lane->taken = std::max(lane->taken, oldest->first);
-    Erase(*lane, oldest);
-    ++counts_.missed;
-    return true;
+  const auto lane =
+      std::find_if(lanes_.rbegin(), lanes_.rend(), [](const LaneState& each) { return each.waiting > 0; });
+  if (lane == lanes_.rend()) {
+    return false;
   }
-  return false;
+  const auto oldest =
+      std::find_if(lane->messages.begin(), lane->messages.end(), [](const auto& each) { return each.second.waits; });
+  lane->taken = std::max(lane->taken, oldest->first);
+  Erase(*lane, oldest);
+  ++counts_.missed;
+  return true;
 }
 
 void ShadowQueue::Add(Lane lane, const queue::StoredMessage& stored) {

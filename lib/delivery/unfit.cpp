@@ -21,6 +21,40 @@ std::string WordsOf(const RenderedRecord& record) {
                                : record.reason + ": " + record.detail;
 }
 
+// What becomes of each record: an entry of the settlement, or by its part what is fit after all.
+std::map<std::string, std::vector<queue::Member>> SortUnsent(const Active& active,
+                                                             const std::vector<RenderedRecord>& records, WallTime wall,
+                                                             queue::Settlement& settlement, OutsideTimes& outside) {
+  std::map<std::string, std::vector<queue::Member>> fit;
+  std::size_t index = 0;
+  for (const queue::Member& member : active.batch.members) {
+    for (std::uint32_t i = 0; i < member.records; ++i) {
+      const RenderedRecord& record = records.at(index++);
+      const std::uint32_t number = member.first_record + i;
+      if (record.fate == RenderedRecord::Fate::kItems) {
+        queue::Member one = member;
+        one.first_record = number;
+        one.records = 1;
+        AppendMember(one, fit[record.part]);
+      } else if (record.fate == RenderedRecord::Fate::kSkipped) {
+        settlement.skipped.push_back(queue::SkippedRecord{member.sequence, number, record.reason});
+        outside.Add(record);
+      } else if (record.fate == RenderedRecord::Fate::kWait && active.batch.replay == 0) {
+        queue::Suspicion suspicion = active.suspicion.value_or(queue::Suspicion{});
+        suspicion.reason = kUnfit;
+        suspicion.detail = WordsOf(record);
+        suspicion.last_refused_at = wall;
+        suspicion.first_refused_at = suspicion.refusals++ == 0 ? suspicion.last_refused_at : suspicion.first_refused_at;
+        settlement.set_aside.push_back(queue::SetAsideRecord{member.sequence, number, std::move(suspicion), false});
+      } else {
+        settlement.dead.push_back(
+            queue::DeadRecord{member.sequence, number, std::string(kUnfit), WordsOf(record), "", 0});
+      }
+    }
+  }
+  return fit;
+}
+
 }  // namespace
 
 MonoTime DestinationImpl::SettleUnsent(MonoTime now) {
@@ -65,33 +99,8 @@ void DestinationImpl::SettleUnsent(const ActivePtr& active, MonoTime now) {
   }
   OutsideTimes outside;
   queue::Settlement settlement = SettlementOf(*active, answer);
-  std::map<std::string, std::vector<queue::Member>> fit;
-  std::size_t index = 0;
-  for (const queue::Member& member : active->batch.members) {
-    for (std::uint32_t i = 0; i < member.records; ++i) {
-      const RenderedRecord& record = records->at(index++);
-      const std::uint32_t number = member.first_record + i;
-      if (record.fate == RenderedRecord::Fate::kItems) {
-        queue::Member one = member;
-        one.first_record = number;
-        one.records = 1;
-        AppendMember(one, fit[record.part]);
-      } else if (record.fate == RenderedRecord::Fate::kSkipped) {
-        settlement.skipped.push_back(queue::SkippedRecord{member.sequence, number, record.reason});
-        outside.Add(record);
-      } else if (record.fate == RenderedRecord::Fate::kWait && active->batch.replay == 0) {
-        queue::Suspicion suspicion = active->suspicion.value_or(queue::Suspicion{});
-        suspicion.reason = kUnfit;
-        suspicion.detail = WordsOf(record);
-        suspicion.last_refused_at = deps_.clock.Wall();
-        suspicion.first_refused_at = suspicion.refusals++ == 0 ? suspicion.last_refused_at : suspicion.first_refused_at;
-        settlement.set_aside.push_back(queue::SetAsideRecord{member.sequence, number, std::move(suspicion), false});
-      } else {
-        settlement.dead.push_back(
-            queue::DeadRecord{member.sequence, number, std::string(kUnfit), WordsOf(record), "", 0});
-      }
-    }
-  }
+  const std::map<std::string, std::vector<queue::Member>> fit =
+      SortUnsent(*active, *records, deps_.clock.Wall(), settlement, outside);
   if (!active->suspicion && !settlement.set_aside.empty() && !RoomForSuspects(settlement.set_aside.size())) {
     HoldForSuspects(LineOf(*active), now);
     return;
