@@ -111,7 +111,7 @@ tsan:
 	cmake --preset tsan
 	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target threaded_tests
 	@# Without the long ones in which the threads do nothing that other tests do not make them do.
-	GTEST_FILTER='-WorldTest.*:PoisonTest.*:*RandomCloud.*:EvidenceChance.*:*SalvageTest.*:*Flash.*:RandomClocks.*:*DamagedPages.*:ColumnCodec.*' \
+	GTEST_FILTER='-WorldTest.*:PoisonTest.*:*RandomCloud.*:EvidenceChance.*:*SalvageTest.*:*Flash.*:RandomClocks.*:*DamagedPages.*:ColumnCodec.*:*FaultMatrix*:*OneInMany*' \
 	  $(no_aslr) tests/run-programs.sh build/tsan
 
 fuzz:
