@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -65,8 +66,9 @@ Result<std::vector<std::string>> BatchBuilder::ItemsOf(const queue::PreparedBatc
   RETURN_IF_ERROR(contract);
   const Result<std::string> body = format::Decode(batch.content_encoding, batch.body, batch.uncompressed_bytes);
   RETURN_IF_ERROR(body);
-  std::size_t begin = batch.items_begin;
-  std::size_t end = batch.items_end;
+  constexpr std::uint64_t kFurthest = std::numeric_limits<std::size_t>::max();  // beyond any body: refused below
+  auto begin = static_cast<std::size_t>(std::min(batch.items_begin, kFurthest));
+  auto end = static_cast<std::size_t>(std::min(batch.items_end, kFurthest));
   if (end == 0) {
     // Of an earlier release: what stands around the items is what it would be now.
     const std::vector<RenderedRecord> none(batch.records);
