@@ -101,7 +101,7 @@ asan:
 	cmake --preset asan
 	cmake --build --preset asan --parallel $(JOBS) --target unit_tests
 	@# Fewer crashes and histories than `make test` tries: each is a process of its own, which costs a lot under a sanitizer.
-	@# Left out are long tests that take no other way through the code than the short ones.
+	@# Left out are long tests that repeat much; `make test` runs them, and no sanitizer sees what only they do.
 	PACKHORSE_CUTS=100 PACKHORSE_EVERY=9 PACKHORSE_SHORT_SEQUENCES=20 GTEST_FILTER='-WorldTest.*:*FaultMatrixOfReplies*:*OneInMany*:*Rest.*' \
 	  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  tests/run-programs.sh build/asan
@@ -111,7 +111,7 @@ tsan:
 	export TSAN_OPTIONS="suppressions=$$PWD/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1"
 	cmake --preset tsan
 	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target threaded_tests
-	@# Without the long ones in which the threads do nothing that other tests do not make them do.
+	@# Left out are long tests of data and of what one thread decides.
 	GTEST_FILTER='-WorldTest.*:PoisonTest.*:*RandomCloud.*:EvidenceChance.*:*SalvageTest.*:*Flash.*:RandomClocks.*:*DamagedPages.*:ColumnCodec.*:*FaultMatrix*:*OneInMany*:*Rest.*' \
 	  $(no_aslr) tests/run-programs.sh build/tsan
 
