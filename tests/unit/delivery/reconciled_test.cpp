@@ -29,6 +29,7 @@ class Reconciled : public DeliveryTest {
     reconciled_ = true;
     Rebuild();
   }
+  ~Reconciled() override { destination_.reset(); }  // it answers what is still asked
 
   queue::DeliveredHour Hour() {
     std::optional<Status> done;
