@@ -96,10 +96,12 @@ simulation: configure-tests
 	PACKHORSE_YEARS=$(YEARS) ctest --test-dir build --output-on-failure --no-label-summary -j $(JOBS) \
 	  --tests-regex SimulatedYear
 
+# `make nightly` has all of unit_tests.
+ASAN_TESTS ?= short_unit_tests
 asan:
 	@$(packages) sanitize
 	cmake --preset asan
-	cmake --build --preset asan --parallel $(JOBS) --target unit_tests
+	cmake --build --preset asan --parallel $(JOBS) --target $(ASAN_TESTS)
 	@# Fewer crashes and histories than `make test` tries: each is a process of its own, which costs a lot under a sanitizer.
 	@# Left out are long tests that repeat much; `make test` runs them, and no sanitizer sees what only they do.
 	PACKHORSE_CUTS=100 PACKHORSE_EVERY=9 PACKHORSE_SHORT_SEQUENCES=20 GTEST_FILTER='-WorldTest.*:*FaultMatrixOfReplies*:*OneInMany*:*Rest.*' \
@@ -146,6 +148,7 @@ cross:
 
 nightly: ci
 	@LINT_DEEP=1 $(MAKE) lint
+	$(MAKE) asan ASAN_TESTS=unit_tests
 	@# A thousand years; a test may take ten minutes.
 	for _ in {1..25}; do $(MAKE) simulation YEARS=40; done
 	PACKHORSE_CUTS=5000 PACKHORSE_EVERY=1 build/bin/crash_test

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test program of a build folder, each as one process: under a sanitizer starting a process costs more than most
-# tests. Of a program that fails it prints how it ended, what failed, and the end of its log; and a count at the end.
+# Runs every test program of a build folder, each as one process or a few: under a sanitizer starting a process costs more
+# than most tests. Of a program that fails it prints how it ended, what failed, and the end of its log; and a count at the end.
 #   tests/run-programs.sh BUILD_FOLDER
 set -euo pipefail
 
@@ -10,12 +10,15 @@ rm -rf "$logs"
 mkdir -p "$logs"
 
 run() {
-  local program=$1 name=${1##*/} log=$2/${1##*/}.log code=0 started=$SECONDS
-  timeout "$limit" "$program" --gtest_brief=1 > "$log" 2>&1 || code=$?
+  local program=$1 part=$2 parts=$3 logs=$4
+  local name=${program##*/}
+  [ "$parts" -eq 1 ] || name+=.$((part + 1))
+  local log=$logs/$name.log code=0 started=$SECONDS
+  GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=$part timeout "$limit" "$program" --gtest_brief=1 > "$log" 2>&1 || code=$?
   if [ "$code" -eq 0 ]; then
     printf 'passed  %s (%s s)\n' "$name" "$((SECONDS - started))"
   else
-    touch "$2/failed.$name"
+    touch "$logs/failed.$name"
     report "$name" "$log" "$code" > "$log.report"
     cat "$log.report"  # at once: another program may report at the same time
   fi
@@ -38,12 +41,22 @@ report() {
 export -f run report
 export limit=900 failure=': Failure$|FAILED  \]|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY|terminate called'
 
-# The longest first, so that nothing waits for them alone at the end. One more than there are processors: some mostly wait.
-{
-  find "$folder/bin" -maxdepth 1 -type f -perm -u+x '(' -name queue_test -o -name ingest_test ')' | sort -r
-  find "$folder/bin" -maxdepth 1 -type f -perm -u+x -name '*_test' ! -name queue_test ! -name ingest_test | sort
-} |
-  xargs -P "$((${JOBS:-$(nproc)} + 1))" -I '{}' bash -c 'run "$0" "$1"' '{}' "$logs"
+# PROGRAM PART PARTS of each. The longest first and in parts, so that nothing waits for one of them alone at the end.
+programs() {
+  local program parts
+  find "$folder/bin" -maxdepth 1 -type f -perm -u+x -name '*_test' | sort | while read -r program; do
+    case ${program##*/} in
+      queue_test | delivery_test | ingest_test) parts=4 ;;
+      *) parts=1 ;;
+    esac
+    for ((part = 0; part < parts; ++part)); do
+      echo "$program $part $parts"
+    done
+  done | sort -s -k3,3nr
+}
+
+# Two more than there are processors: some mostly wait.
+programs | xargs -P "$((${JOBS:-$(nproc)} + 2))" -L 1 bash -c 'run "$1" "$2" "$3" "$0"' "$logs"
 
 failed=$(find "$logs" -name 'failed.*' | wc -l)
 passed=$(grep -hoE '^\[  PASSED  \] [0-9]+' "$logs"/*.log | awk '{ sum += $4 } END { print sum + 0 }')
