@@ -49,12 +49,31 @@ class DestinationCheck {
     CheckSecrets(**found);
     CheckCoding(**found);
     CheckOrder(**found);
+    CheckSums(**found);
+    CheckSender(**found);
     if (destination_.rollout) {
       CheckRollout(**found, destination_.rollout->contract);
     }
   }
 
  private:
+  void CheckSums(const contract::CloudContract& contract) {
+    const contract::ReconcileRules* rules = contract.reconcile();
+    if (!destination_.reconcile_sums.empty() && (rules == nullptr || !rules->named_sum)) {
+      Add("/reconcile/sums", "", contract.name() + " has no place for the sums that a destination names",
+          "no \"sums\", or a contract whose \"reconcile\" has a place for them, as packhorse-ingest from 1.3 on");
+    }
+  }
+
+  void CheckSender(const contract::CloudContract& contract) {
+    contract::BatchHeader sender;
+    sender.gateway_id = gateway_.id;
+    sender.gateway_attributes = gateway_.attributes;
+    if (const Status fits = contract.CheckSender(sender); !fits) {
+      Add("/settings", "", fits.error().message, "settings and tables that have what this gateway needs");
+    }
+  }
+
   void Add(const std::string& below, const std::string& value, std::string message, std::string allowed,
            std::string suggestion = "", document::Problem::Severity severity = document::Problem::Severity::kError) {
     document::Problem problem;
@@ -100,6 +119,7 @@ class DestinationCheck {
       return;
     }
     CheckSecrets(**newer);
+    CheckSender(**newer);
     CheckCoding(**newer);
     CheckOrder(**newer);
     CheckSameAuth(present, **newer);

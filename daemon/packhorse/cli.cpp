@@ -75,7 +75,7 @@ struct Arguments {
   RenderOptions render;
   std::string contract;
   std::string newer_contract;
-  std::vector<std::string> rollout;
+  std::string action;
   std::function<int()> run;  // of the command that was named
 };
 
@@ -221,10 +221,12 @@ void AddChangeCommands(CLI::App& app, Arguments& a) {
   CLI::App* resume = Add(app, a, "resume", "Go on after a pause; a held destination tries at once",
                          [&a] { return Resume(a.globals, a.destination); });
   resume->add_option("DESTINATION", a.destination, "Only this one, default all");
-  CLI::App* rollout = Add(app, a, "rollout", "A newer contract on its way to all devices: look, or move it by hand",
-                          [&a] { return Rollout(a.globals, a.rollout); });
-  rollout->add_option("WORDS", a.rollout, "[DESTINATION] [status|pause|resume|advance|rollback], default status")
-      ->expected(0, 2);
+  CLI::App* rollout =
+      Add(app, a, "rollout", "A newer contract on its way to all devices: look, or move it by hand", [&a] {
+        return Rollout(a.globals, {a.destination, a.action});
+      });
+  rollout->add_option("DESTINATION", a.destination, "Only this one, default all");
+  rollout->add_option("ACTION", a.action, "status, pause, resume, advance or rollback, default status");
   CLI::App* flush =
       Add(app, a, "flush", "Send what waits now, and write all to the disk; exit code 0 when that is done",
           [&a] { return Flush(a.globals, a.destination, a.flush_timeout); });
@@ -254,7 +256,8 @@ void AddContractCommands(CLI::App& app, Arguments& a) {
       [&a] { return ListContracts(a.globals); });
   CLI::App* show = Add(*contract, a, "show", "What it needs and takes, and its file",
                        [&a] { return ShowContract(a.globals, a.contract); });
-  show->add_option("NAME", a.contract, "name@major, name@major.minor, or a file")->required();
+  show->add_option("NAME", a.contract, "name, name@major or name@major.minor (the newest that fits), or a file")
+      ->required();
   CLI::App* test = Add(*contract, a, "test", "Run the samples beside a file, and say what is probably not meant in it",
                        [&a] { return TestContract(a.globals, a.contract); });
   test->add_option("FILE", a.contract, "A file, or the name of a contract")->required();

@@ -223,7 +223,8 @@ int CancelReplay(const Globals& globals, std::int64_t id) {
   });
 }
 
-int Rollout(const Globals& globals, const std::vector<std::string>& words) {
+int Rollout(const Globals& globals, std::vector<std::string> words) {
+  std::erase(words, "");
   static const std::vector<std::string> kActions = {"status", "pause", "resume", "advance", "rollback"};
   const auto is_action = [](const std::string& word) {
     return std::find(kActions.begin(), kActions.end(), word) != kActions.end();

@@ -89,7 +89,7 @@ int ListReplays(const Globals& globals);
 int CancelReplay(const Globals& globals, std::int64_t id);
 
 // `words`: a destination, an action (status, pause, resume, advance, rollback), or both in this order.
-int Rollout(const Globals& globals, const std::vector<std::string>& words);
+int Rollout(const Globals& globals, std::vector<std::string> words);
 struct ReconcileOptions {
   std::string destination;  // empty: all
   std::string from;         // as ReplayOptions has it; empty: as far back as the cloud tells of

@@ -18,6 +18,16 @@ bool IsFile(const std::string& word) { return word.find('/') != std::string::npo
 
 bool IsError(const document::Problem& problem) { return problem.severity == document::Problem::Severity::kError; }
 
+// A name without a version is the newest of all.
+const contract::CloudLibrary::Entry* FindEntry(const contract::CloudLibrary& library, const std::string& name) {
+  if (name.find('@') != std::string::npos) {
+    return library.Find(name);
+  }
+  const auto found = std::find_if(library.entries().rbegin(), library.entries().rend(),
+                                  [&](const auto& entry) { return entry.version.name == name; });
+  return found == library.entries().rend() ? nullptr : &*found;
+}
+
 Result<ContractSource> ReadSource(const std::string& file) {
   Result<std::string> text = ReadFile(file, contract::kMaxContractBytes);
   RETURN_IF_ERROR(text);
@@ -43,7 +53,7 @@ Result<ContractSource> FindContract(const Globals& globals, const std::string& f
     return ReadSource(file_or_name);
   }
   const contract::CloudLibrary::Loaded all = AllContracts(globals);
-  if (const contract::CloudLibrary::Entry* entry = all.library->Find(file_or_name)) {
+  if (const contract::CloudLibrary::Entry* entry = FindEntry(*all.library, file_or_name)) {
     return ContractSource{entry->name, entry->file, entry->text, entry->definition, {}, all.library->tables()};
   }
   const std::string file = daemon::ContractFolderOf(ConfigFile(globals)) + "/" + file_or_name + ".json";

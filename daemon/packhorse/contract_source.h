@@ -23,7 +23,8 @@ struct ContractSource {
   contract::LookupTables tables;  // those beside it
 };
 
-// A word with a '/' or that ends in .json is a file. kNotFound lists the names that exist.
+// A word with a '/' or that ends in .json is a file; a name without a version is the newest version. kNotFound lists
+// the names that exist.
 Result<ContractSource> FindContract(const Globals& globals, const std::string& file_or_name);
 // All that are known, with what is wrong with the files.
 contract::CloudLibrary::Loaded AllContracts(const Globals& globals);

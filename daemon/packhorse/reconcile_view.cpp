@@ -14,9 +14,14 @@ std::string DifferencesText(const JsonView& report, const Style& style) {
   Table table({"STREAM", "HOUR", "DELIVERED", "CLOUD"});
   std::string commands;
   for (const JsonView& difference : report["differences"].Items()) {
-    const bool other = difference["what"].Text() == "other";
+    const std::string what = difference["what"].Text();
     table.Add({difference["stream"].Shown(), difference["hour"].Shown(), Grouped(difference["delivered"].Count()),
-               other ? "as many, but others" : Grouped(difference["cloud"].Count())});
+               what == "other" ? "as many, but others"
+               : what == "sum" ? "as many, other values"
+                               : Grouped(difference["cloud"].Count())});
+    for (const JsonView& sum : difference["sums"].Items()) {
+      table.Add({"  sum of " + sum["measurement"].Shown(), "", sum["delivered"].Shown(), sum["cloud"].Shown()});
+    }
     if (difference["replay"].Exists()) {
       commands += "    " + difference["replay"].Shown() + "\n";
     }

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "bridge/expiring.h"
 #include "bridge/leaving.h"
+#include "common/contract_folder.h"
 #include "common/load.h"
 #include "health/log.h"
 #include "packhorsed/observe.h"
@@ -71,6 +72,7 @@ Loop::Loop(App& app, Notifier& notifier, Fd signals)
       notifier_(notifier),
       signals_(std::move(signals)),
       reloader_(BridgeOf(app), app.config_file, LoadConfiguration),
+      table_watch_(ContractFolderOf(app.config_file)),
       surroundings_(*app.queue, *app.destinations, app.config),
       reconciler_(surroundings_, app.events, app.clock, RandomSeed()),
       tail_(app),
@@ -130,6 +132,9 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
   if (reload_asked_ && !reloader_.active() && !stopping_) {
     reload_asked_ = false;
     BeginReload(now);
+  } else if (!reloader_.active() && !stopping_ && table_watch_.Changed(now)) {
+    reloader_.BeginTables(
+        table_watch_.folder(), [](const bridge::ReloadReport&) {}, now);
   }
   MonoTime next = latest;
   if (!stopping_) {

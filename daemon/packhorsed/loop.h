@@ -10,6 +10,7 @@
 #include "bridge/old_sessions.h"
 #include "bridge/reconciliation.h"
 #include "bridge/reload.h"
+#include "bridge/table_watch.h"
 #include "control/control.h"
 #include "delivery/clock_watch.h"
 #include "monitor/gaps.h"
@@ -67,6 +68,7 @@ class Loop {
   Notifier& notifier_;
   Fd signals_;
   bridge::Reloader reloader_;
+  bridge::TableWatch table_watch_;
   bridge::ReconcileSurroundings surroundings_;
   reconcile::Reconciler reconciler_;
   Tail tail_;

@@ -19,6 +19,10 @@ Json DifferenceJson(const std::string& destination, const reconcile::Difference&
                {"what", std::string(reconcile::Name(difference.what))},
                {"delivered", difference.ours},
                {"cloud", difference.theirs}};
+  for (const reconcile::Difference::Sum& sum : difference.sums) {
+    json["sums"].push_back(
+        {{"measurement", sum.measurement}, {"delivered", sum.ours.ToText()}, {"cloud", sum.theirs.ToText()}});
+  }
   if (const std::string command = reconcile::ReplayCommand(destination, difference); !command.empty()) {
     json["replay"] = command;
   }

@@ -184,7 +184,12 @@ Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const 
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
   options.keeps_order = destination.receiver == "watermark";
-  options.reconciled = (*contract)->reconcile() != nullptr;
+  if (const contract::ReconcileRules* rules = (*contract)->reconcile(); rules != nullptr) {
+    options.reconciled = true;
+    for (const contract::ReconcileRules::Sum& sum : rules->SumsWith(destination.reconcile_sums)) {
+      options.sums.push_back(sum.measurement);
+    }
+  }
   options.backfill_share = destination.backfill_share;
   options.backfill_after = destination.backfill_after;
   return options;

@@ -38,6 +38,9 @@ std::vector<reconcile::Target> ReconcileSurroundings::Targets() {
       }
     }
     if (target.contract != nullptr) {
+      if (const contract::ReconcileRules* rules = target.contract->reconcile(); rules != nullptr) {
+        target.sums = rules->SumsWith(unit.config.reconcile_sums);
+      }
       targets.push_back(std::move(target));
     }
   }

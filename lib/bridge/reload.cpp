@@ -21,6 +21,9 @@ namespace packhorse::bridge {
 namespace {
 
 constexpr health::EventName kRefusedEvent = "config_reload_refused";
+// Subjects of that event.
+constexpr const char* kOfConfiguration = "";
+constexpr const char* kOfTables = "tables";
 // What an iteration of the loop counts of the queue: some milliseconds on a small board.
 constexpr std::uint64_t kCountBytes = 256ULL << 10U;
 constexpr std::chrono::milliseconds kLookWhetherCounted{20};  // how often it looks whether it can go on
@@ -113,6 +116,7 @@ void NoteContractChanges(const contract::CloudLibrary& old, const contract::Clou
 
 struct Reloader::Next {
   config::Config config;
+  std::string subject;
   Done done;
   std::vector<std::string> warnings;
   std::vector<std::string> changes;
@@ -136,13 +140,36 @@ void Reloader::Begin(Done done, MonoTime now) {
   // What was loaded comes into force with the rest.
   const std::shared_ptr<const contract::CloudLibrary> new_contracts = contract::CloudContracts();
   contract::UseCloudContracts(contracts);
+  BeginWith(std::move(loaded), new_contracts, kOfConfiguration, std::move(done), now);
+}
+
+void Reloader::BeginTables(const std::string& folder, Done done, MonoTime now) {
+  const std::shared_ptr<const contract::CloudLibrary> contracts = contract::CloudContracts();
+  contract::CloudLibrary::Loaded tables = contracts->WithTables(folder);
+  if (tables.library->SameTables(*contracts)) {
+    bridge_.events.Resolve(kRefusedEvent, kOfTables, bridge_.clock.Wall());
+    return;
+  }
+  config::Loaded loaded;
+  loaded.config = bridge_.config;
+  loaded.problems = std::move(tables.problems);
+  for (document::Problem& problem : loaded.problems) {
+    problem.severity = document::Problem::Severity::kWarning;  // what was read before stays in force
+  }
+  BeginWith(std::move(loaded), tables.library, kOfTables, std::move(done), now);
+}
+
+void Reloader::BeginWith(config::Loaded loaded, std::shared_ptr<const contract::CloudLibrary> new_contracts,
+                         const std::string& subject, Done done, MonoTime now) {
+  const std::shared_ptr<const contract::CloudLibrary> contracts = contract::CloudContracts();
   if (!loaded.ok()) {
-    Refuse(Lines(loaded.problems), done);
+    Refuse(Lines(loaded.problems), subject, done);
     return;
   }
   auto next = std::make_unique<Next>();
   next->warnings = Lines(loaded.problems);
   next->config = std::move(loaded.config);
+  next->subject = subject;
   next->contracts = new_contracts;
   next->old_contracts = contracts;
   KeepUntilRestart(bridge_.config, next->config, next->warnings);
@@ -159,7 +186,7 @@ void Reloader::Begin(Done done, MonoTime now) {
     }
     auto authorizer = MakeAuthorizer(next->config.gateway, destination, *new_contracts);
     if (!authorizer) {
-      Refuse({authorizer.error().message}, done);
+      Refuse({authorizer.error().message}, subject, done);
       return;
     }
     next->authorizers.emplace(destination.name, std::move(authorizer).value());
@@ -233,7 +260,7 @@ void Reloader::GiveUp(const Next& next, const Error& because, MonoTime now) {
     problems = Restore(next, now);
   }
   problems.insert(problems.begin(), because.message);
-  Refuse(std::move(problems), next.done);
+  Refuse(std::move(problems), next.subject, next.done);
 }
 
 Status Reloader::Apply(Next& next, MonoTime now) {
@@ -380,13 +407,13 @@ std::vector<std::string> Reloader::Restore(const Next& next, MonoTime now) {
   return problems;
 }
 
-void Reloader::Refuse(std::vector<std::string> problems, const Done& done) {
+void Reloader::Refuse(std::vector<std::string> problems, const std::string& subject, const Done& done) {
   std::string all;
   for (const std::string& line : problems) {
     all += (all.empty() ? "" : "; ") + line;
     health::Log(health::LogLevel::kError, "config_problem", line);
   }
-  bridge_.events.Raise(kRefusedEvent, "", Shorten("the old configuration stays in force: " + all, 2'000),
+  bridge_.events.Raise(kRefusedEvent, subject, Shorten("the old configuration stays in force: " + all, 2'000),
                        bridge_.clock.Wall());
   done({false, std::move(problems), {}});
 }
@@ -404,7 +431,11 @@ void Reloader::Finish(Next& next) {
     }
     unit.destination->Nudge(now);
   }
-  bridge_.events.Resolve(kRefusedEvent, "", bridge_.clock.Wall());
+  // A configuration that is broken in its file stays so when tables are taken over.
+  bridge_.events.Resolve(kRefusedEvent, kOfTables, bridge_.clock.Wall());
+  if (next.subject == kOfConfiguration) {
+    bridge_.events.Resolve(kRefusedEvent, kOfConfiguration, bridge_.clock.Wall());
+  }
   FollowRefusedContracts(*next.contracts, bridge_.events, bridge_.clock.Wall());
   for (const std::string& warning : next.warnings) {
     health::Log(health::LogLevel::kWarning, "config_warning", warning);

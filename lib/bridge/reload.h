@@ -50,6 +50,9 @@ class Reloader {
 
   // Loads the configuration. `done` runs now or in a later Step(). REQUIRES: !active().
   void Begin(Done done, MonoTime now);
+  // The same with the configuration and the contracts in force, and the tables of `folder` as they are now. Nothing
+  // happens, and `done` does not run, where they say what they said before. REQUIRES: !active().
+  void BeginTables(const std::string& folder, Done done, MonoTime now);
   // Goes on: counts, waits until nothing is in flight any more that must not be, then changes. Call each iteration.
   // When to be called next.
   MonoTime Step(MonoTime now);
@@ -62,7 +65,10 @@ class Reloader {
  private:
   struct Next;
 
-  void Refuse(std::vector<std::string> problems, const Done& done);
+  // `subject`: of the event that tells of a refusal.
+  void BeginWith(config::Loaded loaded, std::shared_ptr<const contract::CloudLibrary> contracts,
+                 const std::string& subject, Done done, MonoTime now);
+  void Refuse(std::vector<std::string> problems, const std::string& subject, const Done& done);
   // Back to the old configuration, wherever it has come to.
   void GiveUp(const Next& next, const Error& because, MonoTime now);
   void Drain(Next& next);

@@ -35,6 +35,7 @@ Result<Shadows::Shadow> Shadows::Make(const config::Gateway& gateway, const conf
   RETURN_IF_ERROR(authorizer);
   Result<delivery::Options> options = DeliveryOptions(gateway, destination);
   RETURN_IF_ERROR(options);
+  options->reconciled = false;  // no ledger has what it took
   Shadow shadow;
   shadow.config = destination;
   shadow.queue = std::make_unique<ShadowQueue>(queue_.ids(), clock_);

@@ -63,9 +63,6 @@ SecretRef Secret(const document::Node& node) {
       secret.name = Text(node, name);
     }
   }
-  if (node["current"].usable()) {
-    secret = Secret(node["current"]);
-  }
   if (node["next"].usable()) {
     secret.next = std::make_shared<SecretRef>(Secret(node["next"]));
   }
@@ -282,6 +279,7 @@ Destination BindDestination(const document::Node& node) {
   const document::Node& reconcile = node["reconcile"];
   destination.reconcile_every =
       Truth(reconcile, "enabled") ? Duration(reconcile, "every") : std::chrono::milliseconds{};
+  destination.reconcile_sums = Texts(reconcile["sums"]);
   destination.windows = BindWindows(node["windows"]);
   destination.proxy = BindProxy(node["proxy"]);
   destination.bind = Text(node, "bind");

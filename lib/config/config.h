@@ -177,6 +177,7 @@ struct Destination {
   AcceptedTimes accepts;
   std::optional<limit::BudgetOptions> budget;
   std::chrono::milliseconds reconcile_every{};  // 0: only when somebody asks
+  std::vector<std::string> reconcile_sums;      // measurements
   std::vector<SendWindow> windows;
   Proxy proxy;
   std::string bind;          // address or interface

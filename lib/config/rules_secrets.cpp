@@ -72,10 +72,9 @@ bool SamePlace(const document::Node& a, const document::Node& b) {
   return false;
 }
 
-void CheckSecret(const document::Node& whole, document::Problems& problems) {
-  const document::Node& secret = whole["current"].usable() ? whole["current"] : whole;
+void CheckSecret(const document::Node& secret, document::Problems& problems) {
   CheckOneSecret(secret, problems);
-  const document::Node& next = whole["next"];
+  const document::Node& next = secret["next"];
   if (IsThere(next)) {
     CheckOneSecret(next, problems);
   }

@@ -115,6 +115,17 @@ struct ReconcileRules {
   std::optional<std::vector<std::string>> hash;
   std::optional<std::vector<std::string>> next;  // cursor of the next page, from the whole reply
   std::chrono::milliseconds oldest{};            // how long the API knows it
+  // Measurements of which the API has a sum, and where that stands within an element.
+  struct Sum {
+    std::string measurement;
+    std::vector<std::string> place;
+  };
+  std::vector<Sum> sums;
+  // Of those that a destination names; the token "{name}" stands for the name. None: it can name none.
+  std::optional<std::vector<std::string>> named_sum;
+
+  // The sums of a destination that names these measurements.
+  std::vector<Sum> SumsWith(const std::vector<std::string>& named) const;
 };
 struct ReconcileQuestion {
   BatchHeader gateway;  // what the gateway is called
@@ -161,6 +172,9 @@ class CloudContract {
   virtual bool TellsGap(std::string_view outcome) const = 0;
   // What the contract says of authentication, for the gateway that `sender` names.
   virtual RequestAuth Auth(const BatchHeader& /*sender*/) const { return {}; }
+  // Whether requests of the gateway that `sender` names can be written. kInvalidArgument: a table lacks what is asked
+  // of it, or a value cannot stand where it is wanted.
+  virtual Status CheckSender(const BatchHeader& /*sender*/) const { return {}; }
   // Names of the secret settings that paths and headers have marks of (base/secret_mark.h).
   virtual const std::vector<std::string>& secrets() const = 0;
   // What a mark of an entry of a secret table stands for, "TABLE:KEY"; null: there is no such entry.

@@ -113,18 +113,38 @@ std::shared_ptr<const CloudLibrary> CloudLibrary::Shipped() {
   return shipped;
 }
 
+std::vector<Problem> CloudLibrary::ReadTables(const std::string& folder, const LookupTables& before) {
+  LookupFiles files = LoadLookupTables(folder + "/tables", before, kMaxFolderBytes);
+  tables_ = std::move(files.tables);
+  broken_files_.insert(broken_files_.end(), std::make_move_iterator(files.broken.begin()),
+                       std::make_move_iterator(files.broken.end()));
+  return std::move(files.problems);
+}
+
+CloudLibrary::Loaded CloudLibrary::WithTables(const std::string& folder) const {
+  auto library = std::make_shared<CloudLibrary>(*this);
+  std::erase_if(library->broken_files_, [](const auto& broken) { return broken.first.starts_with(kTablesPrefix); });
+  Loaded loaded;
+  loaded.problems = library->ReadTables(folder, tables_);
+  loaded.library = std::move(library);
+  return loaded;
+}
+
+bool CloudLibrary::SameTables(const CloudLibrary& other) const {
+  return broken_files_ == other.broken_files_ &&
+         std::equal(tables_.begin(), tables_.end(), other.tables_.begin(), other.tables_.end(),
+                    [](const auto& a, const auto& b) { return a.first == b.first && *a.second == *b.second; });
+}
+
 CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLibrary* before) {
   const std::shared_ptr<const CloudLibrary> shipped = Shipped();
   auto library = std::make_shared<CloudLibrary>(*shipped);
   JsonFiles files = JsonFilesOf(folder, "contracts");
   Loaded loaded;
   loaded.problems = std::move(files.problems);
-  LookupFiles tables =
-      LoadLookupTables(folder + "/tables", before == nullptr ? LookupTables() : before->tables_, kMaxFolderBytes);
-  library->tables_ = std::move(tables.tables);
-  library->broken_files_ = std::move(tables.broken);
-  loaded.problems.insert(loaded.problems.end(), std::make_move_iterator(tables.problems.begin()),
-                         std::make_move_iterator(tables.problems.end()));
+  std::vector<Problem> of_tables = library->ReadTables(folder, before == nullptr ? LookupTables() : before->tables_);
+  loaded.problems.insert(loaded.problems.end(), std::make_move_iterator(of_tables.begin()),
+                         std::make_move_iterator(of_tables.end()));
   std::size_t bytes = 0;
   for (const std::string& path : files.paths) {
     std::vector<Problem> problems;

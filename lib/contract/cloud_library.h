@@ -41,6 +41,10 @@ class CloudLibrary {
   // problems. The contract or table of a broken file stays as `before` has it, where it does.
   static Loaded Load(const std::string& folder, const CloudLibrary* before = nullptr);
 
+  // The same contracts with the tables of `folder` as they are now. Reads files; a broken one leaves its table as it
+  // is.
+  Loaded WithTables(const std::string& folder) const;
+
   // "name@major" is the newest minor. Null: there is none.
   const Entry* Find(std::string_view name) const;
   // kNotFound lists what exists; kInvalidArgument names the settings that are missing or unknown.
@@ -53,11 +57,15 @@ class CloudLibrary {
   // Of each file that has errors the contract's name, or its path where it has none, and its first mistake. A table is
   // called "tables/NAME".
   const std::vector<std::pair<std::string, std::string>>& broken() const { return broken_files_; }
+  // Whether both have the same tables, and the same mistakes.
+  bool SameTables(const CloudLibrary& other) const;
   // Whether both mean the same by `name`, with the tables that these settings name.
   bool SameIn(const CloudLibrary& other, std::string_view name, const SettingValues& settings = {}) const;
 
  private:
   void Add(Entry entry);
+  // Of a folder; what is broken as `before` has it. Their problems.
+  std::vector<document::Problem> ReadTables(const std::string& folder, const LookupTables& before);
   // A broken file: notes it, and keeps what `before` has of it.
   void KeepFrom(const CloudLibrary* before, const std::string& path, const document::Problem& first);
 

@@ -124,7 +124,7 @@ LookupFiles LoadLookupTables(const std::string& folder, const LookupTables& befo
     if (!HasError(problems)) {
       loaded.tables.emplace(name, std::make_shared<const LookupTable>(std::move(table)));
     } else {
-      loaded.broken.emplace_back("tables/" + name, document::Describe(problems.front()));
+      loaded.broken.emplace_back(std::string(kTablesPrefix) + name, document::Describe(problems.front()));
       if (const auto old = before.find(name); old != before.end()) {
         loaded.tables.insert(*old);
       }

@@ -16,7 +16,8 @@ namespace packhorse::contract {
 // Maps of keys to values that `{NAME|lookup:TABLE}` asks, contracts.md "Settings": a JSON object of texts and numbers.
 // The member "*" is the value of every key that is not named. Plain values, immutable once read; any thread.
 
-inline constexpr std::size_t kMaxLookupEntries = 10'000;  // of one table
+inline constexpr std::string_view kTablesPrefix = "tables/";  // of the name of a broken file
+inline constexpr std::size_t kMaxLookupEntries = 10'000;      // of one table
 inline constexpr std::size_t kMaxLookupKeyBytes = 256;
 inline constexpr std::size_t kMaxLookupValueBytes = 1'024;
 

@@ -94,6 +94,9 @@ class BatchBuilder {
 
   std::string MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const;
 
+  // The records of a member, decoded anew.
+  Result<std::vector<CanonicalRecord>> RecordsOf(Lane lane, const queue::Member& member) const;
+
   // What the batch is called on the wire.
   contract::BatchHeader HeaderOf(const queue::PreparedBatch& batch) const;
 
@@ -112,7 +115,9 @@ class BatchBuilder {
                                                         const std::vector<queue::Member>& members) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Cut(const queue::PreparedBatch& from,
                                                     const std::vector<queue::Member>& members) const;
-  // The member's records of this message, decoded and rendered anew.
+  // The member's records of this message, decoded anew; and rendered.
+  Result<std::vector<CanonicalRecord>> DecodeMember(const queue::StoredMessage& stored, Lane lane,
+                                                    const queue::Member& member) const;
   Result<std::vector<contract::RenderedRecord>> Again(const queue::StoredMessage& stored, const queue::Member& member,
                                                       const Draft& draft, Times times) const;
   Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;

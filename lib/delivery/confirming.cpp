@@ -98,9 +98,10 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
   }
   Result<contract::ConfirmRequest> written =
       contract.RenderConfirmation(builder_.HeaderOf(active->batch), confirming.key);
-  const auto body = std::make_shared<std::string>(written ? written->body : "");
+  const auto sent = std::make_shared<SentRequest>();
+  const std::string& body = sent->body.emplace(written ? written->body : "");
   Result<upload::Request> made =
-      written ? Authorized(*active, QuestionOf(*written, *body), now) : Result<upload::Request>(written.error());
+      written ? Authorized(*active, QuestionOf(*written, body), now) : Result<upload::Request>(written.error());
   if (!made) {
     confirming.last = made.error().message;
     confirming.ask_at = now + contract.confirmation()->every;
@@ -110,20 +111,23 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
   if (deps_.shared != nullptr) {
     deps_.shared->Admit(cost, now);
   }
-  ReserveBudget(*active, kHeadBytes + body->size());
+  ReserveBudget(*active, kHeadBytes + body.size());
   confirming.asking = true;
   ++requests_;
   ++in_flight_;
+  sent->method = made->method;
+  sent->path = made->path;
+  sent->headers = made->headers;
   deps_.uploader.Send(options_.endpoint, *std::move(made),
-                      [this, active, body, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
+                      [this, active, sent, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
                         if (!alive.expired()) {
-                          OnConfirmReply(active, std::move(response));
+                          OnConfirmReply(active, *sent, std::move(response));
                         }
                       });
   return confirming.until;
 }
 
-void DestinationImpl::OnConfirmReply(const ActivePtr& active, upload::Response response) {
+void DestinationImpl::OnConfirmReply(const ActivePtr& active, const SentRequest& sent, upload::Response response) {
   const contract::CloudContract& contract = ContractOf(active->batch);
   Active::Confirming& confirming = active->confirming;
   --in_flight_;
@@ -136,8 +140,13 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, upload::Response r
   answer.transport = response.transport;
   answer.connection = response.connection;
   answer.now = deps_.clock.Mono();
-  answer.verdict = outcome::JudgeConfirmation(ToReply(std::move(response)), *contract.response().confirm,
-                                              confirming.key.text, deps_.clock.Wall());
+  const std::chrono::microseconds elapsed = response.elapsed;
+  const outcome::Reply reply = ToReply(std::move(response));
+  answer.verdict =
+      outcome::JudgeConfirmation(reply, *contract.response().confirm, confirming.key.text, deps_.clock.Wall());
+  if (!reply.complete || reply.status / 100 != 2) {  // "not yet" is no failure
+    exchanges_.Note(active->batch, sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
+  }
   if (answer.verdict.action == outcome::Action::kDelivered) {
     active->state = Active::State::kReady;
     OnDelivered(active, answer);

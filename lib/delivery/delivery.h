@@ -96,7 +96,8 @@ struct Options {
   // A message is sent only when all earlier messages of its lane are settled: one that is refused holds the lane. For a
   // cloud that keeps the highest sequence number only and ignores lower ones.
   bool keeps_order = false;
-  bool reconciled = false;  // the ids of what is delivered are added up in the ledger
+  bool reconciled = false;        // the ids of what is delivered are added up in the ledger
+  std::vector<std::string> sums;  // and these measurements; at most 32
 };
 
 // What a destination knows and should not forget at a restart.

@@ -147,7 +147,7 @@ class DestinationImpl final : public Destination {
   void OnConfirm(const ActivePtr& active, const Answer& answer);
   MonoTime StepConfirmations(MonoTime now);
   MonoTime Confirm(const ActivePtr& active, MonoTime now);
-  void OnConfirmReply(const ActivePtr& active, upload::Response response);
+  void OnConfirmReply(const ActivePtr& active, const SentRequest& sent, upload::Response response);
 
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);

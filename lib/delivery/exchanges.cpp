@@ -47,11 +47,10 @@ std::string VerdictOf(const outcome::Verdict& verdict, const std::vector<std::st
 }
 
 // A compressed or binary body tells nobody anything.
-std::string RequestStart(const queue::PreparedBatch& batch, const std::vector<std::string>& secrets) {
-  const std::string_view start = std::string_view(batch.body).substr(0, kRequestStartBytes);
-  const bool text = batch.content_encoding.empty() && Utf8PrefixBytes(start) + 4 > start.size() &&
-                    start.find('\0') == std::string_view::npos;
-  return text ? ShownText(batch.body, secrets, kRequestStartBytes) : std::string();
+std::string RequestStart(const std::string& body, bool coded, const std::vector<std::string>& secrets) {
+  const std::string_view start = std::string_view(body).substr(0, kRequestStartBytes);
+  const bool text = !coded && Utf8PrefixBytes(start) + 4 > start.size() && start.find('\0') == std::string_view::npos;
+  return text ? ShownText(body, secrets, kRequestStartBytes) : std::string();
 }
 
 std::size_t BytesOf(const HeaderList& headers) {
@@ -95,8 +94,9 @@ void Exchanges::Note(const queue::PreparedBatch& batch, const SentRequest& sent,
   exchange.method = sent.method;
   exchange.path = ShownPath(sent.path);
   exchange.request_headers = ShownHeaders(sent.headers, plain);
-  exchange.request_bytes = batch.body.size();
-  exchange.request_start = RequestStart(batch, secrets);
+  const std::string& body = sent.body ? *sent.body : batch.body;
+  exchange.request_bytes = body.size();
+  exchange.request_start = RequestStart(body, !sent.body && !batch.content_encoding.empty(), secrets);
   exchange.status = reply.complete ? reply.status : 0;
   exchange.transport_error = ShownText(reply.error, secrets, kVerdictBytes);
   exchange.elapsed = elapsed;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,7 @@ struct SentRequest {
   std::string method;
   std::string path;
   HeaderList headers;
+  std::optional<std::string> body = {};  // of a question about the batch; none: the batch's own
 };
 
 // Loop thread.

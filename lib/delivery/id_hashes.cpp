@@ -1,15 +1,9 @@
 #include "delivery/id_hashes.h"
 
 #include <algorithm>
-#include <set>
-#include <utility>
 
 namespace packhorse::delivery {
-namespace {
 
-using RecordSet = std::set<std::pair<Sequence, std::uint32_t>>;
-
-// The records of a batch that end otherwise, or go on in another one.
 RecordSet NotDelivered(const queue::Settlement& settlement) {
   RecordSet records;
   for (const queue::DeadRecord& dead : settlement.dead) {
@@ -30,8 +24,6 @@ RecordSet NotDelivered(const queue::Settlement& settlement) {
   }
   return records;
 }
-
-}  // namespace
 
 std::vector<queue::IdHash> IdHashes::Of(const queue::PreparedBatch& batch, const queue::Settlement& settlement,
                                         const BatchBuilder& builder) {

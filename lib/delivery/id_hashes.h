@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "auth/crypto.h"
@@ -7,6 +10,11 @@
 #include "queue/values/values.h"
 
 namespace packhorse::delivery {
+
+// Records of a batch, by number and place within the message.
+using RecordSet = std::set<std::pair<Sequence, std::uint32_t>>;
+// Those that a settlement ends otherwise than as delivered, or lets go on in another batch.
+RecordSet NotDelivered(const queue::Settlement& settlement);
 
 // What the ids of delivered records add up to, for the ledger of a destination that is reconciled. Loop thread.
 class IdHashes {

@@ -200,6 +200,18 @@ Result<std::vector<std::unique_ptr<queue::PreparedBatch>>> BatchBuilder::ByPrese
 Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessage& stored, const queue::Member& member,
                                                         const Draft& draft, Times times) const {
   const Lane lane = draft.batch->lane;
+  Result<std::vector<CanonicalRecord>> decoded = DecodeMember(stored, lane, member);
+  RETURN_IF_ERROR(decoded);
+  const Arrival arrival = ArrivalOf(stored, AgesOf(lane, std::span(&stored, 1)).front());
+  std::vector<RenderedRecord> records;
+  for (CanonicalRecord& record : *decoded) {
+    records.push_back(Render(std::move(record), arrival, draft, times));
+  }
+  return records;
+}
+
+Result<std::vector<CanonicalRecord>> BatchBuilder::DecodeMember(const queue::StoredMessage& stored, Lane lane,
+                                                                const queue::Member& member) const {
   contract::Decoded decoded =
       DecodeAgain(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, member.total_records);
   if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.size() != member.total_records) {
@@ -207,12 +219,14 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
                                                   " does not decode to the records it had: its payload, the " +
                                                   "device contract or the streams were changed"};
   }
-  const Arrival arrival = ArrivalOf(stored, AgesOf(lane, std::span(&stored, 1)).front());
-  std::vector<RenderedRecord> records;
-  for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
-    records.push_back(Render(std::move(decoded.records[i]), arrival, draft, times));
-  }
-  return records;
+  const auto first = decoded.records.begin() + static_cast<std::ptrdiff_t>(member.first_record);
+  return std::vector<CanonicalRecord>(std::make_move_iterator(first), std::make_move_iterator(first + member.records));
+}
+
+Result<std::vector<CanonicalRecord>> BatchBuilder::RecordsOf(Lane lane, const queue::Member& member) const {
+  const Result<queue::StoredMessage> stored = queue_.Read(lane, member.sequence);
+  RETURN_IF_ERROR(stored);
+  return DecodeMember(*stored, lane, member);
 }
 
 Result<std::vector<RenderedRecord>> BatchBuilder::JudgeBy(const std::string& contract,

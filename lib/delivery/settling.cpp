@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "delivery/destination.h"
+#include "delivery/field_sums.h"
 
 namespace packhorse::delivery {
 
@@ -81,6 +82,7 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
   TellOf(*active, settlement);
   if (options_.reconciled && active->batch.replay == 0) {
     settlement.id_hashes = id_hashes_.Of(active->batch, settlement, builder_);
+    settlement.sums = FieldSumsOf(active->batch, settlement, options_.sums, builder_);
   }
   suspects_changed_ = suspects_changed_ || !settlement.set_aside.empty();
   deps_.queue.Settle(std::move(settlement),

@@ -286,7 +286,8 @@ void QueueImpl::Settle(Settlement settlement, std::function<void(Result<std::vec
               clock_.Wall(),
               *std::move(new_suspects),
               std::move(settlement.skipped),
-              std::move(settlement.id_hashes)};
+              std::move(settlement.id_hashes),
+              std::move(settlement.sums)};
   std::vector<BatchId> ids;
   for (auto& successor : settlement.successors) {
     successor->suspect = unsettled->batch->suspect;

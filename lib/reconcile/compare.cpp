@@ -1,6 +1,8 @@
 #include "reconcile/compare.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace packhorse::reconcile {
 namespace {
@@ -23,7 +25,7 @@ DeliveredHour At(const Hours& hours, const StreamHour& of) {
 
 bool Same(const DeliveredHour& a, const DeliveredHour& b) {
   return a.records == b.records && a.hashed == b.hashed && a.id_hash == b.id_hash && a.replayed == b.replayed &&
-         a.refused == b.refused && a.set_aside == b.set_aside;
+         a.refused == b.refused && a.set_aside == b.set_aside && a.sums == b.sums;
 }
 
 bool CountsMayBeMissing(const DeliveredHours& ours, std::int32_t hour) {
@@ -35,6 +37,23 @@ bool CountsMayBeMissing(const DeliveredHours& ours, std::int32_t hour) {
 // Why the cloud may have so many more.
 bool Explained(const DeliveredHours& all, const DeliveredHour& ours, std::uint64_t more) {
   return more <= ours.replayed + ours.refused + ours.set_aside || CountsMayBeMissing(all, ours.of.hour);
+}
+
+bool SameSum(const FixedPoint& ours, const FixedPoint& theirs, std::uint64_t records) {
+  constexpr double kShare = 1e-9;
+  return FixedPoint::Distance(ours, theirs) <=
+         kShare * std::max(std::abs(ours.ToDouble()), static_cast<double>(records));
+}
+
+std::vector<Difference::Sum> OtherSums(const DeliveredHour& ours, const CloudCount& theirs) {
+  std::vector<Difference::Sum> others;
+  for (const auto& [measurement, have] : ours.sums) {
+    const auto found = theirs.sums.find(measurement);
+    if (found != theirs.sums.end() && have.records == ours.records && !SameSum(have.sum, found->second, ours.records)) {
+      others.push_back({measurement, have.sum, found->second});
+    }
+  }
+  return others;
 }
 
 }  // namespace
@@ -74,6 +93,8 @@ Comparison Compare(const OurSide& ours, const CloudHours& theirs, std::int32_t f
       result.differences.push_back({of, have.records, cloud.records, Difference::What::kExtra});
     } else if (cloud.id_hash && have.hashed == have.records && *cloud.id_hash != have.id_hash) {
       result.differences.push_back({of, have.records, cloud.records, Difference::What::kOther});
+    } else if (std::vector<Difference::Sum> sums = OtherSums(have, cloud); !sums.empty()) {
+      result.differences.push_back({of, have.records, cloud.records, Difference::What::kSum, std::move(sums)});
     } else {
       ++result.equal;
     }

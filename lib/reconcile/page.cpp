@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/fixed_point.h"
 #include "base/text.h"
 #include "contract/device_time.h"
 #include "document/document.h"
@@ -45,7 +46,18 @@ Result<std::uint64_t> HashFrom(const std::string& text) {
   return hash;
 }
 
-Status AddHour(const contract::ReconcileRules& rules, const JsonValue& element, CloudHours& hours) {
+// Also in quotes, for APIs that write more digits than a number of 64 bits has.
+Result<FixedPoint> SumFrom(const JsonValue& value, const std::string& measurement) {
+  const std::optional<FixedPoint> number =
+      value.is_number() || value.is_string() ? FixedPoint::Parse(outcome::ValueText(value)) : std::nullopt;
+  if (!number) {
+    return Wrong("the sum of " + document::Quoted(measurement) + " is no number below 10^18");
+  }
+  return *number;
+}
+
+Status AddHour(const contract::ReconcileRules& rules, const SumPlaces& sums, const JsonValue& element,
+               CloudHours& hours) {
   StreamHour of{TextAt(element, rules.stream), 0};
   if (of.stream.empty() || of.stream.size() > kStreamBytes) {
     return Wrong("a stream is missing, or no text of at most " + std::to_string(kStreamBytes) + " bytes");
@@ -63,10 +75,17 @@ Status AddHour(const contract::ReconcileRules& rules, const JsonValue& element, 
     RETURN_IF_ERROR(hash);
     cloud.id_hash = *hash;
   }
+  for (const contract::ReconcileRules::Sum& sum : sums) {
+    if (const JsonValue* value = outcome::At(element, sum.place); value != nullptr && !value->is_null()) {
+      const Result<FixedPoint> number = SumFrom(*value, sum.measurement);
+      RETURN_IF_ERROR(number);
+      cloud.sums.emplace(sum.measurement, *number);
+    }
+  }
   if (hours.size() >= kMaxHours) {
     return Error{ErrorCode::kLimitExceeded, "there are more than " + std::to_string(kMaxHours) + " hours of streams"};
   }
-  if (!hours.emplace(std::move(of), cloud).second) {
+  if (!hours.emplace(std::move(of), std::move(cloud)).second) {
     return Wrong("an hour of a stream comes twice");
   }
   return {};
@@ -74,7 +93,8 @@ Status AddHour(const contract::ReconcileRules& rules, const JsonValue& element, 
 
 }  // namespace
 
-Result<std::string> ReadPage(const contract::ReconcileRules& rules, const outcome::Reply& reply, CloudHours& hours) {
+Result<std::string> ReadPage(const contract::ReconcileRules& rules, const SumPlaces& sums, const outcome::Reply& reply,
+                             CloudHours& hours) {
   const outcome::ReplyBody body = outcome::ParseOne(reply, kHoursOfAPage);
   if (!body.readable() || body.empty || reply.truncated) {
     return Wrong(reply.truncated ? "the reply is too long" : body.empty ? "the reply is empty" : body.error);
@@ -84,7 +104,7 @@ Result<std::string> ReadPage(const contract::ReconcileRules& rules, const outcom
     return Wrong("the list of hours is missing");
   }
   for (const JsonValue& element : *list) {
-    RETURN_IF_ERROR(AddHour(rules, element, hours));
+    RETURN_IF_ERROR(AddHour(rules, sums, element, hours));
   }
   const JsonValue* next = rules.next ? outcome::At(body.json, *rules.next) : nullptr;
   if (next == nullptr || next->is_null()) {

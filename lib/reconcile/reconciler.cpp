@@ -43,14 +43,14 @@ std::string_view Name(Report::State state) {
 }
 
 std::string_view Name(Difference::What what) {
-  static constexpr EnumNames<Difference::What, 3> kNames{{"missing", "extra", "other"}};
+  static constexpr EnumNames<Difference::What, 4> kNames{{"missing", "extra", "other", "sum"}};
   return kNames.Of(what);
 }
 
 std::string HourText(std::int32_t hour) { return FormatUtc(BeginOf(hour)).substr(0, 19) + "Z"; }
 
 std::string ReplayCommand(const std::string& destination, const Difference& difference) {
-  if (difference.what == Difference::What::kExtra) {
+  if (difference.what == Difference::What::kExtra || difference.what == Difference::What::kSum) {
     return "";
   }
   return "packhorse replay --stream " + difference.of.stream + " --destination " + destination + " --from " +
@@ -60,8 +60,19 @@ std::string ReplayCommand(const std::string& destination, const Difference& diff
 std::string Sentence(const Difference& difference) {
   std::string text = difference.of.stream + ", hour " + HourText(difference.of.hour) + ": " +
                      std::to_string(difference.ours) + " records were delivered, the cloud has ";
-  text += difference.what == Difference::What::kOther ? "as many, but not the same ones"
-                                                      : std::to_string(difference.theirs);
+  switch (difference.what) {
+    case Difference::What::kMissing:
+    case Difference::What::kExtra:
+      return text + std::to_string(difference.theirs);
+    case Difference::What::kOther:
+      return text + "as many, but not the same ones";
+    case Difference::What::kSum:
+      break;
+  }
+  text += "as many, but not the same values";
+  for (const Difference::Sum& sum : difference.sums) {
+    text += "; the sum of " + sum.measurement + " was " + sum.ours.ToText() + ", the cloud has " + sum.theirs.ToText();
+  }
   return text;
 }
 
@@ -217,18 +228,23 @@ void Reconciler::Begin(const Target& target, Wanted wanted, MonoTime now) {
     End(run, Report::State::kEqual, "");
     return;
   }
-  surroundings_.ReadLedger(target.name, run->first, run->end,
-                           [this, run, alive = std::weak_ptr<bool>(alive_)](Result<DeliveredHours> hours) {
-                             if (alive.expired() || run_ != run) {
-                               return;
-                             }
-                             if (!hours) {
-                               End(run, Report::State::kFailed, hours.error().message);
-                               return;
-                             }
-                             run->before = *std::move(hours);
-                             AskPage(run, "");
-                           });
+  ReadLedger(run, &Run::before, [this, run] { AskPage(run, ""); });
+}
+
+void Reconciler::ReadLedger(const RunPtr& run, DeliveredHours Run::*into, std::function<void()> then) {
+  surroundings_.ReadLedger(
+      run->target.name, run->first, run->end,
+      [this, run, into, then = std::move(then), alive = std::weak_ptr<bool>(alive_)](Result<DeliveredHours> hours) {
+        if (alive.expired() || run_ != run) {
+          return;
+        }
+        if (!hours) {
+          End(run, Report::State::kFailed, hours.error().message);
+          return;
+        }
+        (*run).*into = *std::move(hours);
+        then();
+      });
 }
 
 void Reconciler::AskPage(const RunPtr& run, std::string cursor) {
@@ -278,7 +294,7 @@ void Reconciler::OnReply(const RunPtr& run, const Result<outcome::Reply>& reply)
         "the cloud answers with status " + std::to_string(status) + (words.empty() ? "" : ": " + words));
     return;
   }
-  Result<std::string> next = ReadPage(*run->target.contract->reconcile(), *reply, run->theirs);
+  Result<std::string> next = ReadPage(*run->target.contract->reconcile(), run->target.sums, *reply, run->theirs);
   if (!next) {
     End(run, Report::State::kFailed, "the reply is not as the contract says: " + next.error().message);
     return;
@@ -295,18 +311,7 @@ void Reconciler::OnReply(const RunPtr& run, const Result<outcome::Reply>& reply)
   }
   // First what is under way, then what is written down: what ends in between is in neither, and unsure for that.
   run->in_batches = surroundings_.InBatches(run->target.name);
-  surroundings_.ReadLedger(run->target.name, run->first, run->end,
-                           [this, run, alive = std::weak_ptr<bool>(alive_)](Result<DeliveredHours> hours) {
-                             if (alive.expired() || run_ != run) {
-                               return;
-                             }
-                             if (!hours) {
-                               End(run, Report::State::kFailed, hours.error().message);
-                               return;
-                             }
-                             run->after = *std::move(hours);
-                             OnCounted(run);
-                           });
+  ReadLedger(run, &Run::after, [this, run] { OnCounted(run); });
 }
 
 void Reconciler::OnCounted(const RunPtr& run) {

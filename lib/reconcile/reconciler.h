@@ -30,6 +30,7 @@ struct Target {
   std::string url;
   std::chrono::milliseconds every{};  // 0: only when somebody asks
   std::set<std::string> replayable;   // streams of which delivered messages are kept
+  SumPlaces sums = {};                // that are compared
 };
 
 // What a comparison needs of the bridge. Callbacks come on the loop thread, never from within the call.
@@ -59,7 +60,8 @@ struct Report {
 };
 std::string_view Name(Report::State state);
 std::string_view Name(Difference::What what);
-// The command that sends again what a cloud lacks; empty: sending again does not help.
+// The command that sends again what a cloud lacks; empty: sending again does not help, as where it has more, or knows
+// the same records with other values.
 std::string ReplayCommand(const std::string& destination, const Difference& difference);
 // "2026-11-20T09:00:00Z"
 std::string HourText(std::int32_t hour);
@@ -108,6 +110,8 @@ class Reconciler {
   using RunPtr = std::shared_ptr<Run>;
 
   void Begin(const Target& target, Wanted wanted, MonoTime now);
+  // Reads what is written down into a part of the run, and goes on with `then`; or ends the run.
+  void ReadLedger(const RunPtr& run, DeliveredHours Run::*into, std::function<void()> then);
   void AskPage(const RunPtr& run, std::string cursor);
   bool TriesAgain(const RunPtr& run, const Result<outcome::Reply>& reply);
   void OnReply(const RunPtr& run, const Result<outcome::Reply>& reply);

@@ -335,6 +335,15 @@ void CompareReconcile(const CloudContract& before, const CloudContract& after, F
   if (old != now) {
     findings.Break("reconcile /path", "was " + MaskSecretMarks(old) + ", is " + MaskSecretMarks(now));
   }
+  const auto& sums = after.reconcile()->sums;
+  for (const contract::ReconcileRules::Sum& sum : before.reconcile()->sums) {
+    if (std::none_of(sums.begin(), sums.end(), [&](const auto& each) { return each.measurement == sum.measurement; })) {
+      findings.Warn("reconcile /sums", "the sum of " + sum.measurement + " is compared no more");
+    }
+  }
+  if (before.reconcile()->named_sum && !after.reconcile()->named_sum) {
+    findings.Break("reconcile /sums", "a destination can name no measurements any more");
+  }
 }
 
 std::string VerdictOf(const TriedReply& reply) { return reply.records.empty() ? reply.batch : Join(reply.records); }

@@ -82,6 +82,38 @@ TEST(Reconcile, ARecordThatTheCloudLostIsFoundAndAReplayMendsIt) {
       20s));
 }
 
+TEST(Reconcile, AnotherValueOfAMeasurementIsFoundByItsSum) {
+  Site site;
+  site.config()["destinations"][0]["reconcile"] = {{"sums", {"temperature", "seq"}}};
+  site.StartBridge();
+  site.Publish(40);
+  ASSERT_TRUE(site.PublishRaw(R"({"temperature":-0.000000000001})"));
+  ASSERT_TRUE(site.PublishRaw(R"({"state":"on"})"));
+  ASSERT_TRUE(site.Settled(42));
+  EXPECT_EQ(Reconcile(site, 0)["state"], "equal");
+
+  const std::string id = site.Status()["queue"]["id"];
+  site.Admin("/admin/falsify",
+             json({{"record_id", id + ".n.7"}, {"measurement", "temperature"}, {"value", 22}}).dump());
+  const json report = Reconcile(site, 1);
+  ASSERT_EQ(report["differences"].size(), 1U) << report;
+  const json& difference = report["differences"][0];
+  EXPECT_EQ(difference["what"], "sum");
+  EXPECT_EQ(difference["delivered"], difference["cloud"]);
+  EXPECT_FALSE(difference.contains("replay"));
+  ASSERT_EQ(difference["sums"].size(), 1U) << report;
+  EXPECT_EQ(difference["sums"][0]["measurement"], "temperature");
+  const std::string ours = difference["sums"][0]["delivered"];
+  EXPECT_THAT(ours, testing::EndsWith("9.999999999999")) << "exact";
+  ASSERT_EQ(OpenGaps(site).size(), 1U);
+  EXPECT_THAT(OpenGaps(site)[0]["message"].get<std::string>(), HasSubstr("the sum of temperature was " + ours));
+  EXPECT_THAT(site.Cli({"reconcile", "--to", "2100-01-01T00:00:00Z"}).out, HasSubstr("sum of temperature"));
+
+  site.KillBridge();
+  site.StartBridge();
+  EXPECT_EQ(Reconcile(site, 1)["differences"][0]["sums"], difference["sums"]) << "sums survive a kill";
+}
+
 TEST(Reconcile, AnApiThatDoesNotTellIsNoFault) {
   Site site;
   site.config()["destinations"][0]["contract"] = "packhorse-ingest@1.1";

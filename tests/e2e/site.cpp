@@ -128,7 +128,7 @@ void Site::StartCloud() {
   cloud_.emplace(
       std::vector<std::string>{Bin("packhorse-cloud"), "--listen", "127.0.0.1:" + std::to_string(cloud_port_),
                                "--admin-port", std::to_string(admin_port_), "--database", dir_ / "cloud.db", "--token",
-                               "right-token"},
+                               "right-token", "--sum", "temperature"},
       dir_ / "cloud.log");
   if (!WaitFor([&] { return PortOpen(cloud_port_) && PortOpen(admin_port_); })) {
     throw std::runtime_error("the cloud did not start: " + ReadAll(dir_ / "cloud.log"));

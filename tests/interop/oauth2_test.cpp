@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -13,6 +14,8 @@ namespace packhorse::test {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr char kSecret[] = "client-secret-0001\n";
 
 // Tokens last for `lifetime` seconds.
 class TokenServer {
@@ -36,24 +39,36 @@ class TokenServer {
   Process process_;
 };
 
-TEST(Oauth2, TokensAreRenewedAheadOneAtATimeAndNoRequestGoesWithOneThatIsOver) {
-  Site site;
-  auto& destination = site.config()["destinations"][0];
-  const TokenServer server(destination["url"], 4, site.Path("token.log"));
-  WriteAll(site.Path("client.secret"), "client-secret-0001\n", 0600);
-  destination["url"] = server.api();
-  destination["auth"] = {{"type", "oauth2"},
-                         {"token_url", server.token_url()},
-                         {"client_id", "gw-1"},
-                         {"client_secret", {{"file", site.Path("client.secret")}}}};
-  site.StartBridge();
+// A site whose cloud takes tokens of that server alone, for which the bridge has this secret.
+class Oauth2 : public ::testing::Test {
+ protected:
+  void Start(int lifetime, const std::string& secret) {
+    auto& destination = site_.config()["destinations"][0];
+    server_ = std::make_unique<TokenServer>(destination["url"], lifetime, site_.Path("token.log"));
+    Write(secret);
+    destination["url"] = server_->api();
+    destination["auth"] = {{"type", "oauth2"},
+                           {"token_url", server_->token_url()},
+                           {"client_id", "gw-1"},
+                           {"client_secret", {{"file", site_.Path("client.secret")}}}};
+    site_.StartBridge();
+  }
+  void Write(const std::string& secret) const { WriteAll(site_.Path("client.secret"), secret, 0600); }
+  bool TellsOfTokens() const { return site_.Status()["events"].dump().find("token_unavailable") != std::string::npos; }
+
+  Site site_;
+  std::unique_ptr<TokenServer> server_;
+};
+
+TEST_F(Oauth2, TokensAreRenewedAheadOneAtATimeAndNoRequestGoesWithOneThatIsOver) {
+  Start(4, kSecret);
   for (int i = 0; i < 24; ++i) {
-    site.Publish(5);
+    site_.Publish(5);
     std::this_thread::sleep_for(500ms);
   }
-  ASSERT_TRUE(site.Settled(120)) << site.Status() << ReadAll(site.Path("token.log"));
-  EXPECT_EQ(site.CloudRecords(), 120);
-  const nlohmann::json stats = server.Stats();
+  ASSERT_TRUE(site_.Settled(120)) << site_.Status() << ReadAll(site_.Path("token.log"));
+  EXPECT_EQ(site_.CloudRecords(), 120);
+  const nlohmann::json stats = server_->Stats();
   EXPECT_GE(stats["tokens"], 5) << stats;
   EXPECT_LE(stats["tokens"], 9) << stats;
   EXPECT_EQ(stats["most_in_flight"], 1) << stats;
@@ -61,25 +76,16 @@ TEST(Oauth2, TokensAreRenewedAheadOneAtATimeAndNoRequestGoesWithOneThatIsOver) {
   EXPECT_EQ(stats["wrong_clients"], 0) << stats;
 }
 
-TEST(Oauth2, ClientThatIsRefusedHoldsNothingBackOnceItsSecretIsMended) {
-  Site site;
-  auto& destination = site.config()["destinations"][0];
-  const TokenServer server(destination["url"], 60, site.Path("token.log"));
-  WriteAll(site.Path("client.secret"), "wrong\n", 0600);
-  destination["url"] = server.api();
-  destination["auth"] = {{"type", "oauth2"},
-                         {"token_url", server.token_url()},
-                         {"client_id", "gw-1"},
-                         {"client_secret", {{"file", site.Path("client.secret")}}}};
-  site.StartBridge();
-  site.Publish(5);
-  ASSERT_TRUE(WaitFor([&] { return server.Stats()["wrong_clients"] >= 2; }, 20s));
-  EXPECT_NE(site.Status()["events"].dump().find("token_unavailable"), std::string::npos);
-  WriteAll(site.Path("client.secret"), "client-secret-0001\n", 0600);
-  ASSERT_TRUE(site.Settled(5)) << site.Status();
-  EXPECT_EQ(site.CloudRecords(), 5);
-  EXPECT_EQ(site.Status()["events"].dump().find("token_unavailable"), std::string::npos);
-  EXPECT_EQ(server.Stats()["refused"], 0);
+TEST_F(Oauth2, ClientThatIsRefusedHoldsNothingBackOnceItsSecretIsMended) {
+  Start(60, "wrong\n");
+  site_.Publish(5);
+  ASSERT_TRUE(WaitFor([&] { return server_->Stats()["wrong_clients"] >= 2; }, 20s));
+  EXPECT_TRUE(TellsOfTokens());
+  Write(kSecret);
+  ASSERT_TRUE(site_.Settled(5)) << site_.Status();
+  EXPECT_EQ(site_.CloudRecords(), 5);
+  EXPECT_FALSE(TellsOfTokens());
+  EXPECT_EQ(server_->Stats()["refused"], 0);
 }
 
 }  // namespace

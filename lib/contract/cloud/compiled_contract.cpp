@@ -11,6 +11,7 @@
 #include "contract/cloud/parts.h"
 #include "contract/cloud/record_writer.h"
 #include "contract/cloud/renderer.h"
+#include "contract/cloud/request_head.h"
 #include "contract/cloud/split_items.h"
 
 namespace packhorse::contract {
@@ -66,8 +67,9 @@ class CompiledContract final : public CloudContract {
   const ReconcileRules* reconcile() const override { return d_.reconcile ? &d_.reconcile->rules : nullptr; }
   ReconcileRequest RenderReconcile(const ReconcileQuestion& question) const override;
 
-  // Whether paths and headers can be made of the settings that there are.
+  // Whether paths and headers can be made of the settings that there are, for any gateway.
   Status Check() const;
+  Status CheckSender(const BatchHeader& sender) const override { return CheckBy(sender, true); }
 
  private:
   struct Request {
@@ -80,16 +82,14 @@ class CompiledContract final : public CloudContract {
     std::size_t end = 0;
   };
 
-  using Query = std::vector<std::pair<Text, Text>>;
-  using HeaderTexts = std::vector<std::pair<std::string, Text>>;
   // `of`: what of the contract, for messages.
-  Status CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers, const Scope& scope,
+  Status CheckTarget(const Text& path, const QueryTexts& query, const HeaderTexts& headers, const Scope& scope,
                      const std::string& of) const;
   // Of `auth`; none where it is one setting that is left out. An error says what is missing, or cannot stand there.
-  Result<std::optional<std::string>> Parameter(const Text& text, const BatchHeader& sender) const;
-  static std::string Path(Renderer& renderer, const Text& text, const Query& query);
-  // False and a fault of `renderer`: the header cannot be written. Nothing where its value is missing.
-  static bool AddHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers);
+  Result<std::optional<std::string>> Parameter(const Text& text, const Scope& scope) const;
+  // The second request of `confirm`.
+  Result<ConfirmRequest> Second(const Scope& scope) const;
+  Status CheckBy(const BatchHeader& sender, bool known) const;
   Headers HeadersOf(const HeaderTexts& texts, const Scope& scope) const;
   std::string Body(Request& request) const;
   void AppendAllItems(std::string& out, Request& request) const;
@@ -268,26 +268,6 @@ std::string CompiledContract::Body(Request& request) const {
   return out;
 }
 
-std::string CompiledContract::Path(Renderer& renderer, const Text& text, const Query& query) {
-  std::string path;
-  renderer.Write(text, path, AppendPath);
-  char separator = path.find('?') == std::string::npos ? '?' : '&';
-  for (const auto& [name, value] : query) {
-    std::string pair;
-    renderer.Write(name, pair, AppendQuery);
-    pair += '=';
-    const Placeholder* alone = value.alone();
-    if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
-      continue;
-    }
-    renderer.Write(value, pair, AppendQuery);
-    path += separator;
-    path += pair;
-    separator = '&';
-  }
-  return path;
-}
-
 std::optional<WallTime> CompiledContract::TimeOf(const CanonicalRecord& record) const {
   const std::optional<Instant> time = TimeBy(d_.time, record);
   return time ? std::optional(ToWall(*time)) : std::nullopt;
@@ -308,7 +288,7 @@ Rendered CompiledContract::RenderBatch(const BatchHeader& header, std::span<cons
   scope.items = request.items;
   scope.slots = request.slots;
   Renderer renderer(d_, settings_, scope);
-  rendered.path = Path(renderer, d_.path, d_.query);
+  rendered.path = WriteTarget(renderer, d_.path, d_.query);
   if (d_.content_type) {
     renderer.Write(*d_.content_type, rendered.content_type, AppendHeader);
   }
@@ -327,22 +307,9 @@ Headers CompiledContract::HeadersOf(const HeaderTexts& texts, const Scope& scope
   Headers headers;
   for (const auto& [name, value] : texts) {
     Renderer renderer(d_, settings_, scope);
-    AddHeader(renderer, name, value, headers);
+    WriteHeader(renderer, name, value, headers);
   }
   return headers;
-}
-
-bool CompiledContract::AddHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers) {
-  const Placeholder* alone = value.alone();
-  if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
-    return true;
-  }
-  std::string text;
-  if (!renderer.Write(value, text, AppendHeader)) {
-    return false;
-  }
-  headers.emplace_back(name, std::move(text));
-  return true;
 }
 
 ReconcileRequest CompiledContract::RenderReconcile(const ReconcileQuestion& question) const {
@@ -350,12 +317,10 @@ ReconcileRequest CompiledContract::RenderReconcile(const ReconcileQuestion& ques
   scope.batch = &question.gateway;
   scope.question = &question;
   Renderer renderer(d_, settings_, scope);
-  return {Path(renderer, d_.reconcile->path, d_.reconcile->query), HeadersOf(d_.reconcile->headers, scope)};
+  return {WriteTarget(renderer, d_.reconcile->path, d_.reconcile->query), HeadersOf(d_.reconcile->headers, scope)};
 }
 
-Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text, const BatchHeader& sender) const {
-  Scope scope;
-  scope.batch = &sender;
+Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text, const Scope& scope) const {
   Renderer renderer(d_, settings_, scope);
   const Placeholder* alone = text.alone();
   if (alone != nullptr && IsMissing(renderer.ValueOf(*alone))) {
@@ -379,7 +344,9 @@ RequestAuth CompiledContract::Auth(const BatchHeader& sender) const {
   RequestAuth auth;
   auth.scheme = d_.auth.scheme;
   for (const auto& [name, text] : d_.auth.parameters) {
-    const Result<std::optional<std::string>> value = Parameter(text, sender);
+    Scope scope;
+    scope.batch = &sender;
+    const Result<std::optional<std::string>> value = Parameter(text, scope);
     if (value && *value) {
       auth.parameters.emplace(name, **value);
     }
@@ -391,16 +358,20 @@ Result<ConfirmRequest> CompiledContract::RenderConfirmation(const BatchHeader& h
   if (!d_.confirm) {
     return Error{ErrorCode::kUnsupported, d_.contract + " confirms nothing"};
   }
-  const ConfirmDefinition& confirm = *d_.confirm;
   const std::vector<Datum> slots = PartsOf(header.part, d_.slots.size());
   Scope scope;
   scope.batch = &header;
   scope.slots = slots;
   scope.key = &key;
+  return Second(scope);
+}
+
+Result<ConfirmRequest> CompiledContract::Second(const Scope& scope) const {
+  const ConfirmDefinition& confirm = *d_.confirm;
   Renderer renderer(d_, settings_, scope);
   ConfirmRequest request;
   request.method = confirm.method;
-  request.path = Path(renderer, confirm.path, confirm.query);
+  request.path = WriteTarget(renderer, confirm.path, confirm.query);
   request.headers = HeadersOf(confirm.headers, scope);
   if (confirm.body) {
     renderer.Json(*confirm.body, request.body);
@@ -437,13 +408,13 @@ std::uint64_t CompiledContract::EnvelopeBytes(const BatchHeader& header) const {
   return Body(request).size() + per_item * d_.accepts.max_items;
 }
 
-Status CompiledContract::CheckTarget(const Text& path, const Query& query, const HeaderTexts& headers,
+Status CompiledContract::CheckTarget(const Text& path, const QueryTexts& query, const HeaderTexts& headers,
                                      const Scope& scope, const std::string& of) const {
   const auto bad = [&](const std::string& where, const std::string& fault) {
     return Error{ErrorCode::kInvalidArgument, d_.contract + ": " + where + of + fault};
   };
   Renderer renderer(d_, settings_, scope);
-  const std::string target = Path(renderer, path, query);
+  const std::string target = WriteTarget(renderer, path, query);
   if (!renderer.fault().empty()) {
     return bad("the path", ": " + renderer.fault());
   }
@@ -453,7 +424,7 @@ Status CompiledContract::CheckTarget(const Text& path, const Query& query, const
   for (const auto& [name, value] : headers) {
     Renderer each(d_, settings_, scope);
     Headers written;
-    if (!AddHeader(each, name, value, written)) {
+    if (!WriteHeader(each, name, value, written)) {
       return bad("the header " + name, ": " + each.fault());
     }
   }
@@ -461,22 +432,33 @@ Status CompiledContract::CheckTarget(const Text& path, const Query& query, const
 }
 
 Status CompiledContract::Check() const {
+  BatchHeader sender;
+  sender.gateway_id = "g";
+  return CheckBy(sender, false);
+}
+
+Status CompiledContract::CheckBy(const BatchHeader& sender, bool known) const {
   ReconcileQuestion question;
+  question.gateway = sender;
   question.gateway.batch_id = "b";
-  question.gateway.gateway_id = "g";
   question.cursor = "c";
   const std::vector<Datum> slots(d_.slots.size(), Datum(std::string_view("x")));
   Scope scope;
   scope.batch = &question.gateway;
   scope.slots = slots;
+  scope.invented = true;
+  scope.of_gateway = known;
   RETURN_IF_ERROR(CheckTarget(d_.path, d_.query, d_.headers, scope, ""));
   for (const auto& [name, text] : d_.auth.parameters) {
-    if (const auto value = Parameter(text, question.gateway); !value) {
+    if (const auto value = Parameter(text, scope); !value) {
       return value.error().With(d_.contract + ": auth: " + name);
     }
   }
   if (d_.confirm) {
-    RETURN_IF_ERROR(RenderConfirmation(question.gateway, {"/k"}));
+    const ConfirmKey key{"/k"};
+    Scope of_key = scope;
+    of_key.key = &key;
+    RETURN_IF_ERROR(Second(of_key));
   }
   scope.question = &question;
   return d_.reconcile

@@ -11,6 +11,8 @@ namespace {
 
 using document::Node;
 
+constexpr std::string_view kName = "{name}";
+
 bool Names(const Text& text, Source source) {
   return std::any_of(text.pieces.begin(), text.pieces.end(),
                      [&](const Piece& piece) { return piece.placeholder && piece.placeholder->source == source; });
@@ -79,10 +81,27 @@ class ReconcileReader {
     if (const Node& hash = node_["hash"]; hash.usable()) {
       rules.hash = Pointer(hash);
     }
+    ReadSums(rules);
     if (const Node& next = node_["next"]; next.usable()) {
       rules.next = Pointer(next);
     }
     rules.oldest = std::chrono::milliseconds(node_["oldest"].integer);
+  }
+
+  void ReadSums(ReconcileRules& rules) {
+    for (const document::Member& member : node_["sums"].members) {
+      std::vector<std::string> place = Pointer(member.value);
+      const bool named = std::find(place.begin(), place.end(), kName) != place.end();
+      if (member.name != "*") {
+        rules.sums.push_back({member.name, std::move(place)});
+        continue;
+      }
+      if (!named && !place.empty()) {
+        problems_.Error(member.value, "is one place for the sums of several measurements",
+                        {.allowed = "a place with the step {name}, as \"/sums/{name}\""});
+      }
+      rules.named_sum = std::move(place);
+    }
   }
 
   const Node& node_;
@@ -91,6 +110,18 @@ class ReconcileReader {
 };
 
 }  // namespace
+
+std::vector<ReconcileRules::Sum> ReconcileRules::SumsWith(const std::vector<std::string>& named) const {
+  std::vector<Sum> all = sums;
+  for (const std::string& name : named) {
+    const bool known = std::any_of(all.begin(), all.end(), [&](const Sum& sum) { return sum.measurement == name; });
+    if (named_sum && !known) {
+      all.push_back({name, *named_sum});
+      std::replace(all.back().place.begin(), all.back().place.end(), std::string(kName), name);
+    }
+  }
+  return all;
+}
 
 ReconcileDefinition ReadReconcile(const Node& node, Declared& declared, document::Problems& problems) {
   return ReconcileReader(node, declared, problems).Read();

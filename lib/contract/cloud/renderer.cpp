@@ -186,8 +186,8 @@ Datum Renderer::ValueOf(const Placeholder& placeholder) {
   Datum value = Plain(placeholder);
   not_in_table_.clear();
   for (const AppliedFilter& filter : placeholder.filters) {
-    value =
-        filter.filter == Filter::kLookup ? LookUp(filter, value) : Apply(filter, std::move(value), definition_.style);
+    value = filter.filter == Filter::kLookup ? LookUp(filter, value, IsInvented(placeholder))
+                                             : Apply(filter, std::move(value), definition_.style);
   }
   if (placeholder.required && IsMissing(value)) {
     Unfit(WhyMissing(placeholder));
@@ -195,13 +195,30 @@ Datum Renderer::ValueOf(const Placeholder& placeholder) {
   return value;
 }
 
-Datum Renderer::LookUp(const AppliedFilter& filter, const Datum& key) {
+// A setting is known when it is checked, unless it is made of what is not.
+bool Renderer::IsInvented(const Placeholder& placeholder) const {
+  const Source source = placeholder.source;
+  if (source == Source::kSetting) {
+    const std::optional<Text>& value = settings_[placeholder.number].value;
+    return value && std::any_of(value->pieces.begin(), value->pieces.end(), [&](const Piece& piece) {
+             return piece.placeholder && IsInvented(*piece.placeholder);
+           });
+  }
+  const bool known = scope_.of_gateway && (source == Source::kGatewayId || source == Source::kGatewayAttributes);
+  return scope_.invented && !known;
+}
+
+Datum Renderer::LookUp(const AppliedFilter& filter, const Datum& key, bool invented) {
   std::string text;
   const LookupTable* table = settings_[filter.number].table.get();
   if (std::holds_alternative<std::nullptr_t>(key) || !AppendText(text, key, definition_.style)) {
     return Missing{};
   }
   const auto* entry = table == nullptr ? nullptr : table->Find(text);
+  static const LookupTable::Entries::value_type kSome{"x", {"x", false}};
+  if (entry == nullptr && invented) {
+    entry = table == nullptr || table->entries.empty() ? &kSome : &*table->entries.begin();
+  }
   if (entry == nullptr) {
     not_in_table_ = document::Quoted(text) + " is not in the table " + document::Quoted(filter.argument);
     return Missing{};

@@ -34,7 +34,10 @@ struct Scope {
   const std::function<void(std::string& out)>* body = nullptr;  // writes {items}, {groups}, {item}
   const ReconcileQuestion* question = nullptr;                  // {from}, {to}, {cursor}
   bool received = false;                                        // the time is when it was received
-  bool keep_nan = false;                                        // a measurement that is no finite number is a number
+  // For a check: what the request knows is invented, and a table has every such key; or all but the gateway is.
+  bool invented = false;
+  bool of_gateway = false;
+  bool keep_nan = false;  // a measurement that is no finite number is a number
 };
 
 // Writes texts and templates of a definition. Not thread-safe; lives as long as one record or request is written.
@@ -72,7 +75,8 @@ class Renderer {
   Datum OfRequestNamed(const Placeholder& placeholder);
   Datum OfQuestionNamed(Source source) const;
   Datum Let(std::uint32_t number);
-  Datum LookUp(const AppliedFilter& filter, const Datum& key);
+  Datum LookUp(const AppliedFilter& filter, const Datum& key, bool invented);
+  bool IsInvented(const Placeholder& placeholder) const;
   bool IsMark(const Placeholder& placeholder) const { return placeholder.kept && scope_.batch == nullptr; }
 
   const CloudDefinition& definition_;

@@ -11,6 +11,7 @@
 #include "queue/sqlite/transaction.h"
 #include "queue/sqlite/writable.h"
 #include "queue/tables/clock_table.h"
+#include "queue/tables/delivered_hours.h"
 #include "queue/tables/given_up_table.h"
 #include "queue/tables/quarantine_table.h"
 #include "queue/tables/replay_table.h"
@@ -162,6 +163,7 @@ Status CheckpointWriter::WriteAll(const CheckpointWork& work, CheckpointResult& 
         &CheckpointWriter::WritePartials, &CheckpointWriter::WriteDead, &CheckpointWriter::WriteSettled}) {
     RETURN_IF_ERROR((this->*write)(changes));
   }
+  RETURN_IF_ERROR(AddDeliveredSums(db_, changes.sums));
   RETURN_IF_ERROR(WriteQuarantine(db_, changes, result));
   RETURN_IF_ERROR(WriteClockEpochs(db_, changes.boots));
   for (const auto write : {&WriteReplays, &WriteGivenUp, &WriteSuspects}) {

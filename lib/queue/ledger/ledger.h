@@ -39,4 +39,19 @@ struct LedgerCount {
 };
 using LedgerChanges = std::map<LedgerKey, LedgerCount>;
 
+// A sum of a measurement of delivered records.
+struct SumKey {
+  DestinationId destination;
+  std::int32_t hour;
+  StreamId stream;
+  std::string name;
+  auto operator<=>(const SumKey&) const = default;
+};
+// Adds what was delivered to a sum. Without room for it the sum stays as it is, and its records say so.
+inline void AddDelivered(DeliveredSum& to, const DeliveredSum& more) {
+  if (to.sum.Add(more.sum)) {
+    to.records += more.records;
+  }
+}
+
 }  // namespace packhorse::queue

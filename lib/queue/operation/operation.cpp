@@ -148,6 +148,21 @@ void PutHashes(std::string& out, const std::vector<IdHash>& hashes) {
   }
 }
 
+void PutSums(std::string& out, const std::vector<FieldSum>& sums) {
+  if (sums.empty()) {
+    return;
+  }
+  PutVarint(out, sums.size());
+  for (const FieldSum& sum : sums) {
+    PutVarint(out, sum.stream);
+    PutSigned(out, sum.received_hour);
+    PutText(out, sum.name);
+    PutVarint(out, sum.records);
+    PutSigned(out, sum.sum.whole());
+    PutSigned(out, sum.sum.trillionths());
+  }
+}
+
 void Put(std::string& out, const SettleOp& op) {
   PutKind(out, Kind::kSettle);
   PutSigned(out, op.batch);
@@ -161,7 +176,7 @@ void Put(std::string& out, const SettleOp& op) {
   PutVarint(out, op.attempts);
   out += static_cast<char>((op.possible_duplicate ? kPossibleDuplicate : 0U) |
                            (op.new_suspects.empty() ? 0U : kSetsAside) | (op.skipped.empty() ? 0U : kSkips | kReasons) |
-                           (op.id_hashes.empty() ? 0U : kHashesIds));
+                           (op.id_hashes.empty() ? 0U : kHashesIds) | (op.sums.empty() ? 0U : kAddsSums));
   PutTime(out, op.at);
   if (!op.new_suspects.empty()) {
     PutVarint(out, op.new_suspects.size());
@@ -178,6 +193,7 @@ void Put(std::string& out, const SettleOp& op) {
     }
   }
   PutHashes(out, op.id_hashes);
+  PutSums(out, op.sums);
 }
 
 void Put(std::string& out, const RedriveOp& op) {

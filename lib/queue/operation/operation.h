@@ -89,6 +89,7 @@ struct SettleOp {
   std::vector<NewSuspect> new_suspects;
   std::vector<SkippedRecord> skipped;
   std::vector<IdHash> id_hashes;
+  std::vector<FieldSum> sums;
 };
 
 // Of a dead letter or of a suspect.

@@ -29,6 +29,7 @@ inline constexpr unsigned kSkips = 4;      // the records that are skipped follo
 inline constexpr unsigned kReasons = 8;    // each of them has its reason
 // What the ids of delivered records add to the ledger follows behind these.
 inline constexpr unsigned kHashesIds = 16;
+inline constexpr unsigned kAddsSums = 32;  // likewise, behind all else: what their measurements add
 // What of a suspect.
 enum class SuspectPart : std::uint8_t { kRetry, kEnd };
 

@@ -210,6 +210,21 @@ DeadKey GetKey(In& in, DestinationId destination) {
   return key;
 }
 
+FieldSum GetSum(In& in) {
+  FieldSum sum;
+  sum.stream = in.Number<StreamId>();
+  sum.received_hour = in.Signed<std::int32_t>();
+  sum.name = in.Text();
+  sum.records = in.Number();
+  const std::int64_t whole = in.Signed();
+  const std::optional<FixedPoint> value = FixedPoint::Of(whole, in.Signed());
+  if (!value) {
+    in.Spoil();
+  }
+  sum.sum = value.value_or(FixedPoint());
+  return sum;
+}
+
 SettleOp GetSettle(In& in) {
   SettleOp op;
   op.batch = in.Signed();
@@ -240,6 +255,9 @@ SettleOp GetSettle(In& in) {
       hash.sum = in.Number();
       op.id_hashes.push_back(hash);
     });
+  }
+  if ((flags & kAddsSums) != 0) {
+    in.List([&] { op.sums.push_back(GetSum(in)); });
   }
   return op;
 }

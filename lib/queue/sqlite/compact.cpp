@@ -48,7 +48,9 @@ Status CompactLedger(Database& db) {
           " WHERE hour BETWEEN 1 AND ? GROUP BY stream, destination, outcome, reason"
           " ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, records = records + excluded.records",
           through);
-  return summed ? Run(db, "DELETE FROM ledger WHERE hour BETWEEN 1 AND ?", through) : summed;
+  RETURN_IF_ERROR(summed);
+  RETURN_IF_ERROR(Run(db, "DELETE FROM delivered_sums WHERE hour <= ?", through));
+  return Run(db, "DELETE FROM ledger WHERE hour BETWEEN 1 AND ?", through);
 }
 
 }  // namespace packhorse::queue

@@ -344,6 +344,10 @@ void QueueState::Apply(const SettleOp& op, MonoTime now) {
     count.hashed += static_cast<std::int64_t>(hash.records);
     count.id_hash += hash.sum;
   }
+  for (const FieldSum& sum : op.sums) {
+    AddDelivered(changes_->sums[SumKey{unsettled.destination, sum.received_hour, sum.stream, sum.name}],
+                 {sum.records, sum.sum});
+  }
   for (const NewDeadLetter& dead_letter : op.dead_letters) {
     const DeadKey key{unsettled.batch->lane, dead_letter.record.sequence, unsettled.destination,
                       dead_letter.record.record};

@@ -121,7 +121,8 @@ struct SettledRow {
 
 // Rows that changed since the last checkpoint, as they are now.
 struct Changes {
-  LedgerChanges ledger;  // differences
+  LedgerChanges ledger;                 // differences
+  std::map<SumKey, DeliveredSum> sums;  // likewise
   std::map<std::int64_t, RangeRow> ranges;
   std::map<BatchId, BatchRow> batches;
   std::map<PartialKey, Partial> partials;
@@ -137,7 +138,7 @@ struct Changes {
   std::optional<MonoTime> kept_since;
 
   bool empty() const {
-    return ledger.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
+    return ledger.empty() && sums.empty() && ranges.empty() && batches.empty() && partials.empty() && dead.empty() &&
            suspects.empty() && quarantine.empty() && quarantined_for.empty() && settled.empty() && given_up.empty() &&
            replays.empty() && boots.empty();
   }

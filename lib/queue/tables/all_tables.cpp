@@ -1,5 +1,6 @@
 #include "queue/tables/all_tables.h"
 
+#include "base/fixed_point.h"
 #include "queue/segment/message_codec.h"
 #include "queue/segment/segment_key.h"
 
@@ -30,6 +31,8 @@ bool MembersHold(const Statement& row) {
   return static_cast<bool>(DecodeMembers(row.Blob(kColumn)));
 }
 
+bool SumHolds(const Statement& row) { return FixedPoint::Of(row.Int(5), row.Int(6)).has_value(); }
+
 constexpr QueueTable kTables[] = {
     {.name = "meta"},
     {.name = "lanes"},
@@ -47,6 +50,7 @@ constexpr QueueTable kTables[] = {
      .last_number = "sequence"},
     {.name = "quarantine", .holds = MessageHolds<6>, .keeps_messages = true, .last_number = "sequence"},
     {.name = "ledger"},
+    {.name = "delivered_sums", .holds = SumHolds, .newer = true},
     {.name = "settled", .last_number = "last_sequence"},
     {.name = "retained", .newer = true},
     {.name = "replays", .newer = true},

@@ -50,7 +50,54 @@ Status ForEachHour(Database& db, std::string_view sql, DestinationId destination
   return rows->ForEach([&] { visit(*rows); });
 }
 
+DeliveredSum SumFrom(const Statement& row, int records, int whole, int trillionths) {
+  const std::optional<FixedPoint> sum = FixedPoint::Of(row.Int(whole), row.Int(trillionths));
+  return sum ? DeliveredSum{static_cast<std::uint64_t>(row.Int(records)), *sum} : DeliveredSum{};
+}
+
+// Of hours that something is known of.
+Status ReadSums(Database& db, DestinationId destination, std::int32_t first, std::int32_t end,
+                std::map<StreamHour, DeliveredHour>& hours) {
+  return ForEachHour(db,
+                     "SELECT s.name, d.hour, d.name, d.records, d.whole, d.trillionths FROM delivered_sums AS d"
+                     " JOIN streams AS s ON s.id = d.stream WHERE d.destination = ? AND d.hour >= ? AND d.hour < ?",
+                     destination, first, end, [&](const Statement& row) {
+                       const auto hour = hours.find({row.Text(0), static_cast<std::int32_t>(row.Int(1))});
+                       if (hour != hours.end()) {
+                         hour->second.sums.emplace(row.Text(2), SumFrom(row, 3, 4, 5));
+                       }
+                     });
+}
+
 }  // namespace
+
+Status AddDeliveredSums(Database& db, const std::map<SumKey, DeliveredSum>& sums) {
+  if (sums.empty()) {
+    return {};
+  }
+  Result<Statement> read = db.Prepare(
+      "SELECT records, whole, trillionths FROM delivered_sums"
+      " WHERE destination = ? AND hour = ? AND stream = ? AND name = ?");
+  RETURN_IF_ERROR(read);
+  // Added up here: SQLite makes a floating point number of a sum without room.
+  Result<Statement> write = db.Prepare(
+      "INSERT INTO delivered_sums(destination, hour, stream, name, records, whole, trillionths)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET records = excluded.records, whole = excluded.whole,"
+      " trillionths = excluded.trillionths");
+  RETURN_IF_ERROR(write);
+  for (const auto& [key, more] : sums) {
+    const Result<bool> row = read->Bind(key.destination, key.hour, key.stream, std::string_view(key.name)).Step();
+    RETURN_IF_ERROR(row);
+    DeliveredSum sum = *row ? SumFrom(*read, 0, 1, 2) : DeliveredSum{};
+    read->Reset();
+    AddDelivered(sum, more);
+    RETURN_IF_ERROR(write
+                        ->Bind(key.destination, key.hour, key.stream, std::string_view(key.name),
+                               static_cast<std::int64_t>(sum.records), sum.sum.whole(), sum.sum.trillionths())
+                        .Run());
+  }
+  return {};
+}
 
 Result<DeliveredHours> ReadDeliveredHours(Database& db, DestinationId destination, std::int32_t first, std::int32_t end,
                                           std::size_t limit) {
@@ -89,6 +136,7 @@ Result<DeliveredHours> ReadDeliveredHours(Database& db, DestinationId destinatio
       "SELECT s.name, x.received_hour, count(*) FROM suspects AS x JOIN streams AS s ON s.id = x.stream"
       " WHERE x.destination = ? AND x.received_hour >= ? AND x.received_hour < ? GROUP BY x.stream, x.received_hour",
       destination, first, end, [&](const Statement& row) { at(row).set_aside += count(row.Int(2)); }));
+  RETURN_IF_ERROR(ReadSums(db, destination, first, end, hours));
   DeliveredHours found;
   for (auto& [of, hour] : hours) {
     hour.of = of;

@@ -150,6 +150,12 @@ ALTER TABLE replay_batches ADD COLUMN layout BLOB NOT NULL DEFAULT x'';
 ALTER TABLE ledger ADD COLUMN hashed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN id_hash_high INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN id_hash_low INTEGER NOT NULL DEFAULT 0;
+)sql",
+    // 2.3: sums of measurements of what was delivered, exact: a whole number and a part of one.
+    R"sql(
+CREATE TABLE delivered_sums(destination INTEGER NOT NULL, hour INTEGER NOT NULL, stream INTEGER NOT NULL,
+  name TEXT NOT NULL, records INTEGER NOT NULL, whole INTEGER NOT NULL, trillionths INTEGER NOT NULL,
+  PRIMARY KEY(destination, hour, stream, name)) WITHOUT ROWID;
 )sql"};
 
 constexpr std::size_t kQueueIdDigits = 8;

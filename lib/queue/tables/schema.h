@@ -9,7 +9,7 @@
 namespace packhorse::queue {
 
 inline constexpr int kFormatMajor = 2;
-inline constexpr int kFormatMinor = 2;
+inline constexpr int kFormatMinor = 3;
 inline constexpr std::int64_t kApplicationId = 0x50414B48;  // "PAKH"
 // Of the write-ahead log, before SQLite copies it back into the database.
 inline constexpr std::uint64_t kLogBytes = 4ULL << 20U;

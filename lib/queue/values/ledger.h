@@ -4,6 +4,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/fixed_point.h"
 #include "record/outcome.h"
 
 namespace packhorse::queue {
@@ -81,6 +83,11 @@ struct StreamHour {
 };
 
 // What a destination has taken of it, in records.
+struct DeliveredSum {
+  std::uint64_t records = 0;  // whose value is in `sum` (FieldSum)
+  FixedPoint sum = {};
+  bool operator==(const DeliveredSum&) const = default;
+};
 struct DeliveredHour {
   StreamHour of;
   std::uint64_t records = 0;
@@ -88,7 +95,8 @@ struct DeliveredHour {
   std::uint64_t id_hash = 0;   // the sum modulo 2^64 of what their ids hash to (IdHash)
   std::uint64_t replayed = 0;  // delivered again by a replay, besides
   std::uint64_t refused = 0;
-  std::uint64_t set_aside = 0;  // the destination may have some of these
+  std::uint64_t set_aside = 0;                    // the destination may have some of these
+  std::map<std::string, DeliveredSum> sums = {};  // by measurement, those that were added up
 };
 
 // From the first to the last of these hours counts may be missing: a start found that the last run had lost some.

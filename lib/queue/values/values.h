@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "queue/values/delivered.h"
 #include "queue/values/suspect.h"
 #include "record/outcome.h"
 #include "record/raw_message.h"
@@ -140,14 +141,6 @@ struct SkippedRecord {
   std::string reason = {};   // short and stable, becomes the ledger's reason
 };
 
-// What the ids of delivered records of one stream and hour add to the ledger, for a destination that can be reconciled.
-struct IdHash {
-  StreamId stream = 0;
-  std::int32_t received_hour = 0;
-  std::uint64_t records = 0;
-  std::uint64_t sum = 0;  // modulo 2^64, of the first eight bytes, big-endian, of the SHA-256 of each id
-};
-
 // What became of a prepared batch. Every record of it is delivered, dead, set aside, skipped, or in exactly one
 // successor.
 struct Settlement {
@@ -156,6 +149,7 @@ struct Settlement {
   std::vector<SetAsideRecord> set_aside;
   std::vector<SkippedRecord> skipped;
   std::vector<IdHash> id_hashes;                           // of what is delivered; empty: not asked for
+  std::vector<FieldSum> sums;                              // likewise
   std::vector<std::unique_ptr<PreparedBatch>> successors;  // prepared with it; they go first
   // For the log of settled batches.
   int http_status = 0;

@@ -49,10 +49,13 @@ Reply Receiver::Admin(const Request& request) {
   if (request.path == "/admin/forget") {
     return Forget(request);
   }
+  if (request.path == "/admin/falsify") {
+    return Falsify(request);
+  }
   if (request.path == "/admin/settings") {
     return ChangeSettings(request);
   }
-  return Problem(404, "not-found", "There is nothing here", "Admin paths: faults, down, up, forget, settings");
+  return Problem(404, "not-found", "There is nothing here", "Admin paths: faults, down, up, forget, falsify, settings");
 }
 
 Reply Receiver::Forget(const Request& request) {
@@ -60,6 +63,18 @@ Reply Receiver::Forget(const Request& request) {
   const json id = body.is_object() ? body.value("record_id", json()) : json();
   const Result<bool> forgotten = id.is_string() ? store_.Forget(id.get<std::string>()) : false;
   return forgotten && *forgotten ? Done() : BadRequest("record_id must be that of a stored record");
+}
+
+Reply Receiver::Falsify(const Request& request) {
+  const json body = json::parse(request.body, nullptr, false);
+  const auto member = [&](const char* name) { return body.is_object() ? body.value(name, json()) : json(); };
+  const json id = member("record_id");
+  const json measurement = member("measurement");
+  const json value = member("value");
+  const bool whole = id.is_string() && measurement.is_string() && value.is_number();
+  const Result<bool> changed =
+      whole ? store_.Falsify(id.get<std::string>(), measurement.get<std::string>(), value.get<double>()) : false;
+  return changed && *changed ? Done() : BadRequest("record_id (of a stored record), measurement and value are needed");
 }
 
 Reply Receiver::ChangeSettings(const Request& request) {

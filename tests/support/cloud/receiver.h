@@ -62,6 +62,7 @@ class Receiver {
   // Test equipment (admin.cpp).
   Reply Admin(const Request& request);
   Reply Forget(const Request& request);
+  Reply Falsify(const Request& request);
   Reply ChangeSettings(const Request& request);
   Reply Stats();
   void Count(const Reply& reply, std::string_view fault);

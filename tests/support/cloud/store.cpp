@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "digest.h"
 #include "sqlite_statement.h"
@@ -61,6 +62,14 @@ Status Execute(sqlite3* database, const char* sql) {
     return DatabaseError(database, "database");
   }
   return {};
+}
+
+// 0: there is no such measurement, or it is no number.
+double NumberAt(const nlohmann::json& measurements, const std::string& name) {
+  const auto found = measurements.find(name);
+  const nlohmann::json value =
+      found != measurements.end() && found->is_object() ? found->value("value", nlohmann::json()) : nlohmann::json();
+  return value.is_number() ? value.get<double>() : 0;
 }
 
 // New records of a batch by stream and hour; hardly ever more than one or two.
@@ -125,6 +134,15 @@ struct Store::Impl {
   Status AddWindow(std::string_view gateway, const ReconciliationWindow& window);
   // False: there is no such record.
   Result<bool> Remove(std::string_view record_id);
+  Result<bool> Change(std::string_view record_id, const std::string& measurement, double value);
+  // A stored record, by a statement that gives its gateway, stream, time and measurements; none: there is none.
+  struct Stored {
+    std::string gateway;
+    ReconciliationWindow window;  // without totals
+    nlohmann::json measurements;
+  };
+  Result<std::optional<Stored>> Find(const char* sql, std::string_view record_id);
+  Status ReadSums(const std::string& gateway, ReconciliationWindow& window);
   Result<std::vector<ReconciliationWindow>> Windows(const ReconciliationQuery& query);
 };
 
@@ -263,28 +281,58 @@ Status Store::Impl::AddWindow(std::string_view gateway, const ReconciliationWind
   return {};
 }
 
+Result<std::optional<Store::Impl::Stored>> Store::Impl::Find(const char* sql, std::string_view record_id) {
+  Statement statement;
+  RETURN_IF_ERROR(statement.Prepare(database, sql));
+  statement.BindText(1, record_id);
+  const Result<bool> row = statement.Step();
+  RETURN_IF_ERROR(row);
+  if (!*row) {
+    return std::optional<Stored>();
+  }
+  Stored stored;
+  stored.gateway = statement.Text(0);
+  stored.window.stream = statement.Text(1);
+  stored.window.hour = HourOf(statement.Text(2));
+  stored.measurements = nlohmann::json::parse(statement.Text(3), nullptr, false);
+  return std::optional(std::move(stored));
+}
+
 Result<bool> Store::Impl::Remove(std::string_view record_id) {
-  Statement remove;
-  if (Status prepared =
-          remove.Prepare(database, "DELETE FROM records WHERE record_id=? RETURNING gateway,stream,server_received_at");
-      !prepared) {
-    return prepared.error();
+  Result<std::optional<Stored>> found =
+      Find("DELETE FROM records WHERE record_id=? RETURNING gateway,stream,server_received_at,measurements", record_id);
+  RETURN_IF_ERROR(found);
+  if (!*found) {
+    return false;
   }
-  remove.BindText(1, record_id);
-  const Result<bool> row = remove.Step();
-  if (!row || !*row) {
-    return row;
+  auto& [gateway, window, measurements] = **found;
+  RETURN_IF_ERROR(ReadSums(gateway, window));
+  for (auto& [field, sum] : window.sums) {
+    sum = -NumberAt(measurements, field);
   }
-  ReconciliationWindow window;
-  const std::string gateway = remove.Text(0);
-  window.stream = remove.Text(1);
-  window.hour = HourOf(remove.Text(2));
   window.count = -1;
   window.hash = 0 - RecordIdHash(record_id);
-  remove.Reset();
-  if (Status added = AddWindow(gateway, window); !added) {
-    return added.error();
+  RETURN_IF_ERROR(AddWindow(gateway, window));
+  return true;
+}
+
+Result<bool> Store::Impl::Change(std::string_view record_id, const std::string& measurement, double value) {
+  Result<std::optional<Stored>> found =
+      Find("SELECT gateway,stream,server_received_at,measurements FROM records WHERE record_id=?", record_id);
+  RETURN_IF_ERROR(found);
+  if (!*found || !(*found)->measurements.is_object()) {
+    return false;
   }
+  auto& [gateway, window, measurements] = **found;
+  window.sums = {{measurement, value - NumberAt(measurements, measurement)}};
+  RETURN_IF_ERROR(AddWindow(gateway, window));
+  measurements[measurement] = {{"value", value}};
+  Statement update;
+  RETURN_IF_ERROR(update.Prepare(database, "UPDATE records SET measurements=?2 WHERE record_id=?1"));
+  const std::string text = measurements.dump();
+  update.BindText(1, record_id);
+  update.BindText(2, text);
+  RETURN_IF_ERROR(update.Step());
   return true;
 }
 
@@ -345,21 +393,23 @@ Result<std::vector<ReconciliationWindow>> Store::Impl::Windows(const Reconciliat
     found.push_back({windows.Text(1), windows.Text(0), windows.Int(2), static_cast<std::uint64_t>(windows.Int(3)), {}});
   }
   for (ReconciliationWindow& window : found) {
-    sums.BindText(1, query.gateway);
-    sums.BindText(2, window.hour);
-    sums.BindText(3, window.stream);
-    for (;;) {
-      const Result<bool> row = sums.Step();
-      if (!row) {
-        return row.error();
-      }
-      if (!*row) {
-        break;
-      }
-      window.sums.emplace_back(sums.Text(0), sums.Double(1));
-    }
+    RETURN_IF_ERROR(ReadSums(query.gateway, window));
   }
   return found;
+}
+
+Status Store::Impl::ReadSums(const std::string& gateway, ReconciliationWindow& window) {
+  sums.BindText(1, gateway);
+  sums.BindText(2, window.hour);
+  sums.BindText(3, window.stream);
+  for (;;) {
+    const Result<bool> row = sums.Step();
+    RETURN_IF_ERROR(row);
+    if (!*row) {
+      return {};
+    }
+    window.sums.emplace_back(sums.Text(0), sums.Double(1));
+  }
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -403,19 +453,28 @@ Result<Accepted> Store::Accept(const Acceptance& acceptance, WallTime now) {
   return Accepted{};
 }
 
-Result<bool> Store::Forget(std::string_view record_id) {
+Result<bool> Store::InTransaction(const std::function<Result<bool>(Impl&)>& change) {
   const std::lock_guard lock(mutex_);
-  if (Status begun = Execute(impl_->database, "BEGIN IMMEDIATE"); !begun) {
-    return begun.error();
-  }
-  Result<bool> removed = impl_->Remove(record_id);
-  const Status done = removed ? Execute(impl_->database, "COMMIT") : Status(removed.error());
+  RETURN_IF_ERROR(Execute(impl_->database, "BEGIN IMMEDIATE"));
+  Result<bool> changed = change(*impl_);
+  const Status done = changed ? Execute(impl_->database, "COMMIT") : Status(changed.error());
   if (!done) {
     sqlite3_exec(impl_->database, "ROLLBACK", nullptr, nullptr, nullptr);
     return done.error();
   }
-  impl_->counts.records -= *removed ? 1U : 0U;
-  return removed;
+  return changed;
+}
+
+Result<bool> Store::Forget(std::string_view record_id) {
+  return InTransaction([&](Impl& impl) {
+    Result<bool> removed = impl.Remove(record_id);
+    impl.counts.records -= removed && *removed ? 1U : 0U;
+    return removed;
+  });
+}
+
+Result<bool> Store::Falsify(std::string_view record_id, const std::string& measurement, double value) {
+  return InTransaction([&](Impl& impl) { return impl.Change(record_id, measurement, value); });
 }
 
 Result<std::vector<ReconciliationWindow>> Store::Reconcile(const ReconciliationQuery& query) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -72,14 +73,17 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   Result<Accepted> Accept(const Acceptance& acceptance, WallTime now);
-  // Test equipment: loses a record that was accepted. Its measurements stay in the sums. False: there is none.
+  // Test equipment: loses a record that was accepted, or stores another value of one of its measurements. False: there
+  // is none.
   Result<bool> Forget(std::string_view record_id);
+  Result<bool> Falsify(std::string_view record_id, const std::string& measurement, double value);
   // Windows in the order of hour and stream.
   Result<std::vector<ReconciliationWindow>> Reconcile(const ReconciliationQuery& query);
   StoreCounts Counts();
 
  private:
   struct Impl;
+  Result<bool> InTransaction(const std::function<Result<bool>(Impl&)>& change);
   explicit Store(std::unique_ptr<Impl> impl);
   std::mutex mutex_;
   std::unique_ptr<Impl> impl_;  // guarded by mutex_

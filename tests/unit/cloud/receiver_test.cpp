@@ -360,8 +360,23 @@ TEST_F(ReceiverTest, AForgottenRecordLeavesCountAndHashAndMayComeAgain) {
   const json without = Get("/v1/reconciliation", query)["windows"][0];
   EXPECT_EQ(without["count"], 1);
   EXPECT_EQ(without["hash"], HashHex(RecordIdHash("k3f9.n.1")));
+  EXPECT_EQ(without["sums"]["temperature"], 21.5);
   Send(Body({Record(2)}), "k2");
-  EXPECT_EQ(Get("/v1/reconciliation", query)["windows"][0]["hash"], before["hash"]);
+  EXPECT_EQ(Get("/v1/reconciliation", query)["windows"][0], before);
+}
+
+TEST_F(ReceiverTest, AFalsifiedMeasurementChangesNothingButItsSum) {
+  const std::map<std::string, std::string> query = {
+      {"gateway", "gw-0042"}, {"from", "2026-11-20T09:00:00Z"}, {"to", "2026-11-20T10:00:00Z"}};
+  Send(Body({Record(1), Record(2)}), "k1");
+  json expected = Get("/v1/reconciliation", query)["windows"][0];
+  Request request = Post({{"record_id", "k3f9.n.2"}, {"measurement", "temperature"}, {"value", 20}}, "");
+  request.path = "/admin/falsify";
+  EXPECT_EQ(receiver_.Handle(request).status, 204);
+  expected["sums"]["temperature"] = 41.5;
+  EXPECT_EQ(Get("/v1/reconciliation", query)["windows"][0], expected);
+  request.body = R"({"record_id":"other","measurement":"temperature","value":1})";
+  EXPECT_EQ(receiver_.Handle(request).status, 400);
 }
 
 TEST_F(ReceiverTest, ReconciliationPagesAreComplete) {

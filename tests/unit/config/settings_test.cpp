@@ -21,7 +21,7 @@ TEST_F(SettingsTest, TextsAndNumbersKeepHowTheyAreWritten) {
 TEST_F(SettingsTest, SecretsAreAPlaceWithOrWithoutAnotherOneForRotation) {
   const Loaded loaded = With(
       R"({"org": "acme", "token": {"file": "DIR/token"},
-          "key": {"current": {"file": "DIR/token"}, "next": {"file": "DIR/no-such-file"}}})");
+          "key": {"file": "DIR/token", "next": {"file": "DIR/no-such-file"}}})");
   ASSERT_TRUE(loaded.ok()) << All(loaded);
   const Destination& destination = loaded.config.destinations.front();
   EXPECT_EQ(PlainSettings(destination), (std::map<std::string, std::string>{{"org", "acme"}}));
@@ -33,10 +33,10 @@ TEST_F(SettingsTest, SecretsAreAPlaceWithOrWithoutAnotherOneForRotation) {
 }
 
 TEST_F(SettingsTest, MistakesNameTheSettingAndNeverItsValue) {
-  for (const char* settings :
-       {R"({"token": {"file": "/no/such/hunter2"}})", R"({"token": ["hunter2"]})", R"({"token": true})",
-        R"({"token": {"file": "DIR/token", "env": "HOME"}})", R"({"token": {"value": "hunter2"}})",
-        R"({"Token": "hunter2"})", R"("hunter2")", R"({"key": {"current": "hunter2"}})"}) {
+  for (const char* settings : {R"({"token": {"file": "/no/such/hunter2"}})", R"({"token": ["hunter2"]})",
+                               R"({"token": true})", R"({"token": {"file": "DIR/token", "env": "HOME"}})",
+                               R"({"token": {"value": "hunter2"}})", R"({"Token": "hunter2"})", R"("hunter2")",
+                               R"({"key": {"next": "hunter2"}})", R"({"key": {"current": {"file": "DIR/token"}}})"}) {
     const Loaded loaded = With(settings);
     EXPECT_FALSE(loaded.ok()) << settings;
     EXPECT_NE(All(loaded).find("/destinations/0/settings"), std::string::npos) << All(loaded);

@@ -49,7 +49,7 @@ TEST_F(CloudLibraryTest, AFolderThatIsNotThereGivesTheContractsOfTheProgram) {
   const CloudLibrary::Loaded loaded = CloudLibrary::Load(dir_ / "none");
   EXPECT_THAT(loaded.problems, IsEmpty());
   EXPECT_EQ(loaded.library->Names(), CloudLibrary::Shipped()->Names());
-  EXPECT_THAT(loaded.library->Names(), Contains("packhorse-ingest@1.2"));
+  EXPECT_THAT(loaded.library->Names(), Contains("packhorse-ingest@1.3"));
 }
 
 TEST_F(CloudLibraryTest, AFileIsFoundByItsNameAndTheNewestMinorByTheMajor) {
@@ -115,7 +115,7 @@ TEST_F(CloudLibraryTest, ANameOfTheProgramCannotBeTaken) {
   Write("packhorse-ingest@1.7", ContractText("packhorse-ingest@1.7"));
   const CloudLibrary::Loaded loaded = Load();
   EXPECT_THAT(Described(loaded), Contains(HasSubstr("of its own")));
-  EXPECT_EQ(loaded.library->Find("packhorse-ingest@1")->name, "packhorse-ingest@1.2");
+  EXPECT_EQ(loaded.library->Find("packhorse-ingest@1")->name, "packhorse-ingest@1.3");
 }
 
 TEST_F(CloudLibraryTest, SamplesAndHiddenFilesAreNoContracts) {

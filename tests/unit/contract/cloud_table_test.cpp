@@ -126,6 +126,34 @@ std::shared_ptr<const CloudContract> WithTokens(const std::string& more = "") {
               {{"tokens", kTokens}});
 }
 
+TEST(CloudTable, AKeyThatOnlyTheGatewayKnowsIsLeftOpenUntilTheGatewayIsKnown) {
+  const auto made = [](const std::string& key, const SettingValues& settings) {
+    const ContractRead read =
+        ReadCloudContract(Contract(R"({"path":"/v1/{)" + key + R"(|lookup:sites}","headers":{"X-Site":"s {)" + key +
+                                       R"(|lookup:sites}"},"body":{"json":"{items}"},"item":"{record}"})",
+                                   R"("settings":{"sites":{"table":true},"who":{"default":"{gateway.id}"}})"),
+                          "file");
+    EXPECT_NE(read.definition, nullptr) << Told(read);
+    return MakeCloudContract(read.definition, settings, {});
+  };
+  BatchHeader north;
+  north.gateway_id = "north";
+  BatchHeader south;
+  south.gateway_id = "south";
+  for (const char* key : {"gateway.id", "settings.who"}) {
+    const auto contract = made(key, {{"sites", R"({"north":"n"})"}});
+    ASSERT_TRUE(contract) << contract.error().message;
+    EXPECT_TRUE((*contract)->CheckSender(north));
+    const Status refused = (*contract)->CheckSender(south);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr(R"("south" is not in the table "sites")"));
+    EXPECT_TRUE(made(key, {{"sites", "{}"}}));
+  }
+  const auto known = made("settings.who", {{"sites", R"({"north":"n"})"}, {"who", "west"}});
+  ASSERT_FALSE(known) << "what is known is checked at once";
+  EXPECT_THAT(known.error().message, HasSubstr(R"("west" is not in the table "sites")"));
+}
+
 TEST(CloudTable, EntryOfASecretTableIsAMarkUntilTheRequestIsSent) {
   const auto contract = WithTokens(R"(,"headers":{"X-Token":"t {device_id|lookup:tokens}"})");
   const RenderedRecord record = contract->RenderRecord(Of("a/1"));

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/secret_mark.h"
+#include "base/text.h"
 #include "cloud_fixture.h"
 
 namespace packhorse::contract {
@@ -70,13 +71,31 @@ TEST(ReconcileContract, PlacesAreReadAsTokens) {
   EXPECT_EQ(rules.oldest, 168h);
 }
 
-TEST(ReconcileContract, PackhorseIngestOffersItFromItsThirdMinorOn) {
+TEST(ReconcileContract, PackhorseIngestOffersItFromItsThirdMinorOnAndSumsFromTheFourth) {
   EXPECT_EQ((*FindCloudContract("packhorse-ingest@1.0"))->reconcile(), nullptr);
   EXPECT_EQ((*FindCloudContract("packhorse-ingest@1.1"))->reconcile(), nullptr);
   const auto made = *FindCloudContract("packhorse-ingest@1.2");
   ASSERT_NE(made->reconcile(), nullptr);
+  EXPECT_FALSE(made->reconcile()->named_sum);
+  EXPECT_TRUE((*FindCloudContract("packhorse-ingest@1.3"))->reconcile()->named_sum);
   EXPECT_EQ(made->RenderReconcile(Question("n1")).path,
             "/v1/reconciliation?gateway=gw%2F1&from=2026-11-20T08%3A00%3A00Z&to=2026-11-20T10%3A00%3A00Z&cursor=n1");
+}
+
+TEST(ReconcileContract, SumsAreOfTheContractAndOfTheDestination) {
+  const auto sums = [](const std::string& text, const std::vector<std::string>& named) {
+    const auto made = test::Make(
+        Offering(R"("path":"/p?f={from|unix}&t={to|unix}&c={cursor|default:0}","sums":)" + text), {{"project", "p"}});
+    std::string all;
+    for (const auto& [measurement, place] : made->reconcile()->SumsWith(named)) {
+      all += measurement + "=/" + Join(place, "/") + " ";
+    }
+    return all;
+  };
+  EXPECT_EQ(sums(R"({"energy":"/kwh"})", {"mass"}), "energy=/kwh ");
+  EXPECT_EQ(sums(R"({"energy":"/kwh","*":"/sums/{name}/total"})", {"mass", "energy", "a/b"}),
+            "energy=/kwh mass=/sums/mass/total a/b=/sums/a/b/total ");
+  EXPECT_EQ(sums(R"({"*":"/{name}"})", {}), "");
 }
 
 TEST(ReconcileContract, MistakesHaveTheirPlace) {
@@ -90,6 +109,8 @@ TEST(ReconcileContract, MistakesHaveTheirPlace) {
       {Offering(path, R"("each":"/a/*","stream":"s","hour":"/h","count":"/n")"), "JSON pointer"},
       {Offering(path, R"("each":"/a/*","stream":"/s","hour":"/h")"), "count"},
       {Offering(path, std::string(kPlaces) + R"(,"oldest":"90d")"), "30d"},
+      {Offering(path, std::string(kPlaces) + R"(,"sums":{"a":"b"})"), "JSON pointer"},
+      {Offering(path, std::string(kPlaces) + R"(,"sums":{"*":"/sums"})"), "{name}"},
       {Offering(path, std::string(kPlaces) + R"(,"nxt":"/n")"), "did you mean \"next\"?"},
       {test::WithItem(R"({"a":"{from}"})"), "cannot stand here"},
   };

@@ -32,7 +32,7 @@ TEST(Registry, AMajorVersionFindsItsNewestMinor) {
   EXPECT_EQ((*FindDeviceContract("generic-json@1"))->name(), "generic-json@1.1");
   EXPECT_EQ((*FindDeviceContract("generic-json@1.0"))->name(), "generic-json@1.0");
   ASSERT_TRUE(FindCloudContract("packhorse-ingest@1"));
-  EXPECT_EQ((*FindCloudContract("packhorse-ingest@1"))->name(), "packhorse-ingest@1.2");
+  EXPECT_EQ((*FindCloudContract("packhorse-ingest@1"))->name(), "packhorse-ingest@1.3");
 }
 
 TEST(Registry, AnUnknownContractIsAnErrorThatListsWhatExists) {
@@ -60,7 +60,8 @@ TEST(Registry, AMalformedNameIsAnErrorThatShowsTheForm) {
 TEST(Registry, NamesAreListed) {
   EXPECT_EQ(DeviceContractNames(), (std::vector<std::string>{"generic-json@1.0", "generic-json@1.1"}));
   const std::vector<std::string> clouds = CloudContractNames();
-  for (const char* name : {"packhorse-ingest@1.0", "packhorse-ingest@1.1", "packhorse-ingest@1.2"}) {
+  for (const char* name :
+       {"packhorse-ingest@1.0", "packhorse-ingest@1.1", "packhorse-ingest@1.2", "packhorse-ingest@1.3"}) {
     EXPECT_NE(std::find(clouds.begin(), clouds.end(), name), clouds.end()) << name;
   }
 }

@@ -92,7 +92,7 @@ TEST(RenderBatch, JoinsRecordsInTheirOrderWithinTheEnvelope) {
   EXPECT_EQ(rendered.path, "/v1/telemetry");
   EXPECT_EQ(rendered.content_type, "application/json");
   EXPECT_EQ(rendered.body,
-            R"({"contract":"packhorse-ingest@1.2","gateway":{"id":"gw-0042","attributes":{"site":"plant-7"}},)"
+            R"({"contract":"packhorse-ingest@1.3","gateway":{"id":"gw-0042","attributes":{"site":"plant-7"}},)"
             R"("batch":{"id":"b-1","lane":"normal","records":2},"records":[)" +
                 records[0].text + R"(,{"x":1}]})");
   EXPECT_EQ(records[0].text, ToJson(Example()));
@@ -110,7 +110,7 @@ TEST(RenderBatch, AGatewayWithoutAttributesHasNone) {
   header.gateway_attributes.clear();
   header.lane = Lane::kUrgent;
   EXPECT_EQ(contract->RenderBatch(header, {}).body,
-            R"({"contract":"packhorse-ingest@1.2","gateway":{"id":"gw-0042"},)"
+            R"({"contract":"packhorse-ingest@1.3","gateway":{"id":"gw-0042"},)"
             R"("batch":{"id":"b-1","lane":"urgent","records":0},"records":[]})");
 }
 

@@ -76,7 +76,7 @@ TEST_F(ContractCommands, ListNamesThoseOfTheProgramAndThoseBesideTheConfiguratio
   Write("acme@1.0.json", kAcme);
   const Ran ran = Run({"contract", "list"});
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("packhorse-ingest@1.2"), HasSubstr("acme@1.0 *"), HasSubstr("token (secret)")));
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("packhorse-ingest@1.3"), HasSubstr("acme@1.0 *"), HasSubstr("token (secret)")));
   const auto json = nlohmann::json::parse(Run({"--json", "contract", "list"}).out);
   EXPECT_GE(json["contracts"].size(), 3U);
 }
@@ -95,6 +95,12 @@ TEST_F(ContractCommands, ShowSaysWhatItNeedsAndPrintsTheFile) {
   EXPECT_THAT(ran.out,
               AllOf(HasSubstr("ACME"), HasSubstr("project, token (secret)"), HasSubstr("\"points\": \"{items}\"")));
   EXPECT_EQ(Run({"contract", "show", "packhorse-ingest@1"}).exit_code, 0);
+  for (const auto& [word, newest] : {std::pair{"influxdb", "influxdb@2.0"}, {"influxdb@1", "influxdb@1.0"}}) {
+    const Ran shown = Run({"contract", "show", word});
+    EXPECT_EQ(shown.exit_code, 0) << shown.out;
+    EXPECT_THAT(shown.out, AllOf(testing::StartsWith(newest), Not(HasSubstr("there are"))));
+  }
+  EXPECT_THAT(Run({"contract", "test", "influxdb"}).out, HasSubstr("influxdb@2.0"));
   const Ran none = Run({"contract", "show", "nothing@1"});
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_THAT(none.out, HasSubstr("acme@1.0"));
@@ -197,7 +203,7 @@ TEST_F(ContractCommands, RenderUsesTheContractOfTheDestination) {
   const Ran ran = Run({"render", "site/th-1/data", R"({"t":21.5})"});
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
   EXPECT_THAT(ran.out, AllOf(HasSubstr("POST https://cloud.example/base/v1/telemetry"),
-                             HasSubstr("packhorse-ingest@1.2"), HasSubstr("\"device_id\":\"th-1\"")));
+                             HasSubstr("packhorse-ingest@1.3"), HasSubstr("\"device_id\":\"th-1\"")));
 }
 
 TEST_F(ContractCommands, RenderShowsWhatAuthenticationAddsAndNoSecret) {

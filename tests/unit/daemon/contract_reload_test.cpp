@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app_fixture.h"
+#include "bridge/table_watch.h"
 #include "contract/cloud_library.h"
 
 namespace packhorse::daemon {
@@ -114,6 +115,105 @@ TEST_F(ReloadOfContracts, AContractThatIsGoneWhileADestinationNeedsItRefusesTheR
   EXPECT_FALSE(report.applied);
   EXPECT_THAT(report.problems, Contains(HasSubstr("no cloud contract \"acme@1\"")));
   EXPECT_EQ(Method(), "POST");
+}
+
+class ReloadOfTables : public ReloadOfContracts {
+ protected:
+  ReloadOfTables() {
+    std::filesystem::create_directory(dir_ / "contracts/tables");
+    test::WriteAll(dir_ / "contracts/acme@1.0.json", R"({ "contract": "acme@1.0",
+      "settings": { "tokens": { "table": true, "secret": true } },
+      "request": { "method": "POST", "path": "/d/{device_id|lookup:tokens}", "split_by": "{device_id}",
+        "body": { "json": "{items}" }, "item": { "id": "{record_id}" } },
+      "accepts": { "max_items": 10, "max_bytes": "1MiB", "unfit": "wait" },
+      "response": [ { "status": 200, "verdict": "accepted" } ] })");
+    WriteTable(R"({"a":"first"})");
+    std::string config = test::ReadAll(file_);
+    config.replace(config.find(R"("packhorse-ingest@1")"), 20, R"("acme@1", "settings": {"tokens": "plant"})");
+    test::WriteAll(file_, config);
+    EXPECT_TRUE(Reload().applied);
+  }
+  void WriteTable(const std::string& text) {
+    test::WriteAll(dir_ / "contracts/tables/plant.json", text);
+    std::filesystem::permissions(dir_ / "contracts/tables/plant.json", std::filesystem::perms::owner_all);
+  }
+  // As the loop does it; whether the watch asked for it.
+  bool Look() {
+    clock_.Advance(std::chrono::seconds(11));
+    const bool changed = watch_.Changed(clock_.Mono());
+    if (changed) {
+      reloader_.BeginTables(
+          watch_.folder(), [](const bridge::ReloadReport&) {}, clock_.Mono());
+      for (int turn = 0; turn < 1000 && reloader_.active(); ++turn) {
+        reloader_.Step(clock_.Mono());
+      }
+    }
+    return changed;
+  }
+  std::string Token() {
+    const auto& unit = app_->destinations->units().at(0);
+    const auto contract = app_->destinations->ContractOf(unit.config.name);
+    const std::string* entry = contract->SecretEntry("tokens:a");
+    return entry == nullptr ? "none" : *entry;
+  }
+
+  bridge::TableWatch watch_{dir_ / "contracts"};
+};
+
+TEST_F(ReloadOfTables, AChangedFileIsTakenOverByItself) {
+  EXPECT_TRUE(Look()) << "the first look is at everything";
+  EXPECT_EQ(reloader_.applied(), 1U) << "and finds nothing new";
+  EXPECT_FALSE(Look());
+  WriteTable(R"({"a":"second"})");
+  EXPECT_FALSE(watch_.Changed(clock_.Mono() + std::chrono::seconds(9)));
+  EXPECT_TRUE(Look());
+  EXPECT_EQ(Token(), "second");
+  EXPECT_EQ(reloader_.applied(), 2U);
+  EXPECT_FALSE(Look());
+}
+
+TEST_F(ReloadOfTables, AConfigurationAndContractsThatChangedMeanwhileAreNotTakenOverWithIt) {
+  Look();
+  test::WriteAll(file_, "{");
+  test::WriteAll(dir_ / "contracts/acme@1.0.json", "{");
+  WriteTable(R"({"a":"second"})");
+  Look();
+  EXPECT_EQ(Token(), "second");
+  EXPECT_THAT(Refused(), IsEmpty());
+}
+
+TEST_F(ReloadOfTables, ABrokenFileKeepsTheOldTableWithAnEventUntilItIsMended) {
+  Look();
+  WriteTable(R"({"a":)");
+  Look();
+  EXPECT_EQ(Token(), "first");
+  EXPECT_THAT(Refused(), testing::ElementsAre("tables/plant"));
+  WriteTable(R"({"a":"third"})");
+  Look();
+  EXPECT_EQ(Token(), "third");
+  EXPECT_THAT(Refused(), IsEmpty());
+}
+
+TEST_F(ReloadOfTables, AFileThatEverybodyMayReadOrThatIsGoneKeepsTheOldTableUntilItIsMended) {
+  Look();
+  const auto refused = [&] { return app_->events.IsOpen("config_reload_refused", "tables"); };
+  WriteTable(R"({"a":"second"})");
+  std::filesystem::permissions(dir_ / "contracts/tables/plant.json", std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  Look();
+  EXPECT_EQ(Token(), "first");
+  EXPECT_TRUE(refused());
+  WriteTable(R"({"a":"first"})");
+  Look();
+  EXPECT_FALSE(refused());
+  std::filesystem::remove(dir_ / "contracts/tables/plant.json");
+  Look();
+  EXPECT_EQ(Token(), "first");
+  EXPECT_TRUE(refused());
+  WriteTable(R"({"a":"second"})");
+  Look();
+  EXPECT_EQ(Token(), "second");
+  EXPECT_FALSE(refused());
 }
 
 TEST_F(ReloadOfContracts, AConfigurationWithErrorsLeavesTheContractsAsTheyWere) {

@@ -153,7 +153,7 @@ TEST_F(ContractSettings, NewerContractWithOtherAuthIsAnErrorAtTheRollout) {
 
 TEST_F(ContractSettings, RolloutOfTheContractThatIsInUseIsAWarning) {
   const config::Loaded loaded =
-      Load(R"("contract": "packhorse-ingest@1", "rollout": {"contract": "packhorse-ingest@1.2"})");
+      Load(R"("contract": "packhorse-ingest@1", "rollout": {"contract": "packhorse-ingest@1.3"})");
   EXPECT_TRUE(loaded.ok());
   ASSERT_EQ(loaded.problems.size(), 1U);
   EXPECT_THAT(document::Describe(loaded.problems[0]), HasSubstr("there is nothing to roll out"));

@@ -1,6 +1,6 @@
 // What the documents tell people to type exists.
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <regex>
@@ -26,7 +26,12 @@ std::set<std::string> CommandsIn(const std::string& file) {
   return commands;
 }
 
-int ExitCodeOfHelp(const std::string& command) {
+struct Help {
+  int exit_code = 0;
+  std::string text;
+};
+
+Help HelpOf(const std::string& command) {
   std::vector<std::string> words = {"packhorse"};
   for (std::size_t at = 0; at <= command.size();) {
     const std::size_t end = std::min(command.find(' ', at), command.size());
@@ -40,10 +45,16 @@ int ExitCodeOfHelp(const std::string& command) {
   }
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  const int exit_code = Main(static_cast<int>(argv.size()), argv.data());
-  const std::string help = testing::internal::GetCapturedStdout();
+  Help help;
+  help.exit_code = Main(static_cast<int>(argv.size()), argv.data());
+  help.text = testing::internal::GetCapturedStdout();
   testing::internal::GetCapturedStderr();
-  return exit_code == 0 && help.empty() ? -1 : exit_code;
+  return help;
+}
+
+int ExitCodeOfHelp(const std::string& command) {
+  const Help help = HelpOf(command);
+  return help.exit_code == 0 && help.text.empty() ? -1 : help.exit_code;
 }
 
 std::set<std::string> WordsIn(const std::string& text) {
@@ -80,6 +91,13 @@ TEST(Documents, EveryCommandThatTheyNameExists) {
     EXPECT_EQ(all.count(command), 1U) << command << " is not explained";
   }
   EXPECT_NE(ExitCodeOfHelp("nonsense"), 0);
+}
+
+TEST(Documents, HelpNamesWhatIsGivenByItsPlaceAsItIsTyped) {
+  for (const std::string& command : CommandNames()) {
+    EXPECT_THAT(HelpOf(command).text, testing::Not(testing::ContainsRegex("[(][0-9]+x[)]"))) << command;
+  }
+  EXPECT_THAT(HelpOf("rollout").text, testing::HasSubstr("packhorse rollout [OPTIONS] [DESTINATION] [ACTION]"));
 }
 
 TEST(Documents, TheManualPageHasEveryCommandOfTheHelp) {

@@ -44,12 +44,16 @@ TEST_F(SendingFileTest, WhatWasUsedAndLearntIsKnownAfterARestart) {
   EXPECT_FALSE(Exists(path_)) << "nothing has changed since this object was made";
   SendingFile file(*app_);
   Use(700'001);
+  delivery::Kept learnt = Cloud().ToKeep();
+  learnt.rate.per_second = 2.5;
+  Cloud().Restore(learnt);
   file.Look(clock_.Mono(), true);
   Stop();
   Start();
   Cloud().Step(clock_.Mono());
   EXPECT_EQ(Used(), 700'001U);
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_max_records, 40U);
+  EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_requests_per_second, 2.5);
 }
 
 TEST_F(SendingFileTest, IsWrittenSeldom) {

@@ -66,6 +66,34 @@ class Confirm : public DeliveryTest {
   std::uint64_t PossibleDuplicates() { return destination_->Snapshot(clock_.Mono()).possible_duplicates; }
 };
 
+TEST_F(Confirm, AQuestionThatFailsIsAmongTheFailedExchanges) {
+  Append(R"({"t":1})");
+  Take(Next(), 7);
+  clock_.Advance(10s);
+  Question(7).done(Acked(7, false));
+  EXPECT_TRUE(destination_->exchanges().all().empty()) << "not yet is no failure";
+  clock_.Advance(10s);
+  Question(7).done(Reply(503, R"({"text":"busy, s3cret-token"})"));
+  ASSERT_EQ(destination_->exchanges().all().size(), 1U);
+  const Exchange& exchange = destination_->exchanges().all().back();
+  EXPECT_EQ(exchange.method, "POST");
+  EXPECT_EQ(exchange.path, "/services/collector/ack?channel=gw-1");
+  EXPECT_EQ(exchange.request_start, R"({"acks":[7]})");
+  EXPECT_EQ(exchange.request_bytes, 12U);
+  EXPECT_EQ(exchange.status, 503);
+  EXPECT_EQ(exchange.records, 1U);
+  EXPECT_NE(exchange.batch_key, "");
+  EXPECT_THAT(exchange.verdict, HasSubstr("not the reply of a confirmation"));
+  EXPECT_THAT(exchange.reply_start, testing::Not(HasSubstr("s3cret")));
+  for (const auto& [name, value] : exchange.request_headers) {
+    EXPECT_THAT(value, testing::Not(HasSubstr("s3cret"))) << name;
+  }
+  clock_.Advance(10s);
+  Question(7).done(Broken(upload::Transport::kTimeout));
+  EXPECT_EQ(destination_->exchanges().all().size(), 2U);
+  EXPECT_EQ(destination_->exchanges().all().back().status, 0);
+}
+
 TEST_F(Confirm, BatchIsDeliveredOnceTheSecondRequestSaysSo) {
   Append(R"({"t":1})");
   Take(Next(), 7);

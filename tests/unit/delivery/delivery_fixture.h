@@ -124,6 +124,7 @@ class DeliveryTest : public ::testing::Test {
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
     options.reconciled = reconciled_;
+    options.sums = sums_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(authorizer_),
                         Dependencies{*queue_, *queue_, *through_, events_, clock_, streams_, nullptr});
@@ -214,6 +215,7 @@ class DeliveryTest : public ::testing::Test {
   bool live_first_ = false;
   bool keeps_order_ = false;
   bool reconciled_ = false;
+  std::vector<std::string> sums_;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
   std::optional<RolloutOptions> rollout_;
   std::unique_ptr<auth::Authorizer> authorizer_;

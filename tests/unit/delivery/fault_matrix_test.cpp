@@ -5,8 +5,11 @@
 
 #include <array>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "api_fixture.h"
+#include "sizes.h"
 
 namespace packhorse::delivery {
 namespace {
@@ -124,8 +127,23 @@ class FaultMatrixOfReplies : public FaultMatrix {
   }
 };
 
+// A small matrix has one shape for each status, another one for each API.
+bool IsLeftOut(Shape shape, int status, const std::string& api) {
+  const std::size_t of_status = (static_cast<std::size_t>(status) + api.size()) % kShapes.size();
+  return SmallTests() && shape != kShapes.at(of_status);
+}
+
+std::vector<int> Statuses() {
+  return SmallTests() ? std::vector{200, 207, 401, 422, 503}
+                      : std::vector{200, 201, 202, 204, 207, 301, 307, 400, 401, 403, 404, 408, 409,
+                                    410, 413, 422, 425, 429, 500, 501, 502, 503, 504, 520, 599};
+}
+
 TEST_P(FaultMatrixOfReplies, NothingIsLostAndNothingGivenUp) {
   for (const Shape shape : kShapes) {
+    if (IsLeftOut(shape, status(), std::get<0>(GetParam()))) {
+      continue;
+    }
     SCOPED_TRACE("shape " + std::to_string(static_cast<int>(shape)));
     Outage([&](const Items& items) { return Wrong(shape, items); });
     if (HasFailure()) {
@@ -136,11 +154,10 @@ TEST_P(FaultMatrixOfReplies, NothingIsLostAndNothingGivenUp) {
 
 const auto kApis = ::testing::Values("Ingest", "Influx", "Elasticsearch", "Kinesis");
 
-INSTANTIATE_TEST_SUITE_P(
-    All, FaultMatrixOfReplies,
-    ::testing::Combine(kApis, ::testing::Values(200, 201, 202, 204, 207, 301, 307, 400, 401, 403, 404, 408, 409, 410,
-                                                413, 422, 425, 429, 500, 501, 502, 503, 504, 520, 599)),
-    [](const auto& entry) { return std::string(std::get<0>(entry.param)) + std::to_string(std::get<1>(entry.param)); });
+INSTANTIATE_TEST_SUITE_P(All, FaultMatrixOfReplies, ::testing::Combine(kApis, ::testing::ValuesIn(Statuses())),
+                         [](const auto& entry) {
+                           return std::string(std::get<0>(entry.param)) + std::to_string(std::get<1>(entry.param));
+                         });
 
 class FaultMatrixOfMoments : public FaultMatrix {};
 

@@ -7,15 +7,16 @@
 #include <cmath>
 
 #include "api_fixture.h"
+#include "sizes.h"
 
 namespace packhorse::delivery {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kMessages = 10'000;
-constexpr int kPoison = 4'321;
-constexpr std::uint32_t kBatch = 500;
+const int kMessages = SmallTests() ? 400 : 10'000;
+const int kPoison = SmallTests() ? 173 : 4'321;
+const std::uint32_t kBatch = SmallTests() ? 40 : 500;
 
 // How the API tells of a request with the record in it.
 enum class Tells {

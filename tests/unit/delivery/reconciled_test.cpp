@@ -94,6 +94,42 @@ TEST_F(Reconciled, OnlyWhatAPartialSuccessTookIsAddedUp) {
   EXPECT_EQ(Hour().id_hash, HashOf(Id(1)) + HashOf(Id(2)));
 }
 
+TEST_F(Reconciled, MeasurementsOfDeliveredRecordsAreAddedUpExactly) {
+  sums_ = {"a", "b"};
+  Rebuild();
+  Append(R"({"a":0.1})");
+  Append(R"([{"a":0.2},{"a":-3}])");
+  Append(R"({"a":18446744073709551615,"b":"text"})");
+  Append(R"({"b":true})");
+  for (std::uint64_t settled = 0; settled < 4; ++settled) {
+    if (SendsNow()) {
+      Accept(Next());
+    }
+  }
+  ASSERT_TRUE(Settled(4));
+  const queue::DeliveredHour hour = Hour();
+  EXPECT_EQ(hour.records, 5U);
+  EXPECT_EQ(hour.sums.at("a"), (queue::DeliveredSum{4, *FixedPoint::Parse("-2.7")})) << "one has no room in a sum";
+  EXPECT_EQ(hour.sums.at("b"), (queue::DeliveredSum{5, FixedPoint(0)})) << "what is no number adds nothing";
+}
+
+TEST_F(Reconciled, WhatIsRefusedIsInNoSumAndABatchOfAnEarlierRunIs) {
+  sums_ = {"a"};
+  Rebuild();
+  Append(R"({"a":1})");
+  const auto before = Next();
+  Rebuild();  // the batch is prepared, and its records are known to nobody any more
+  Accept(Next());
+  ASSERT_TRUE(Settled(1));
+  Append(R"([{"a":10},{"a":100}])");
+  const auto sent = Next();
+  sent.done(Reply(
+      207, R"({"accepted":1,"rejected":[{"record_id":")" + Id(2, 0) + R"(","error":{"title":"no"}}],"retry":[]})"));
+  ASSERT_TRUE(Turn([&] { return destination_->Snapshot(clock_.Mono()).suspects == 1; }));
+  EXPECT_EQ(Hour().records, 2U);
+  EXPECT_EQ(Hour().sums.at("a"), (queue::DeliveredSum{2, FixedPoint(101)}));
+}
+
 TEST_F(Reconciled, WhereTheContractDoesNotOfferItNothingIsAddedUp) {
   reconciled_ = false;
   Rebuild();

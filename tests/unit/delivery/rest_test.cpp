@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api_fixture.h"
+#include "sizes.h"
 
 namespace packhorse::delivery {
 namespace {
@@ -51,7 +52,11 @@ TEST_P(Rest, OfFiveHundredIsAskedForLaterEachTimeWithinTheRetryBudget) {
   EXPECT_EQ(Row().delivered, 500U);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Rest, ::testing::Values("Ingest", "Elasticsearch", "Kinesis"),
+std::vector<const char*> Apis() {
+  return SmallTests() ? std::vector{"Ingest"} : std::vector{"Ingest", "Elasticsearch", "Kinesis"};
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Rest, ::testing::ValuesIn(Apis()),
                          [](const auto& entry) { return std::string(entry.param); });
 
 }  // namespace

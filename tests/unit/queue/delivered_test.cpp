@@ -58,6 +58,48 @@ TEST_P(DeliveredTest, HashesOfAnOperationThatOnlyTheJournalHasSurviveAKill) {
   EXPECT_EQ(found.hours[0].id_hash, 7U);
 }
 
+TEST_P(DeliveredTest, SumsAreExactAndAddUpOverCheckpointsAndAKill) {
+  const auto deliver = [&](const char* value, std::uint64_t records) {
+    Append("a");
+    Settlement settlement = Delivered(PrepareNext(100));
+    settlement.sums.push_back(
+        {*queue_->Stream("telemetry"), HourOf(clock_.Wall()), "energy", records, *FixedPoint::Parse(value)});
+    ASSERT_TRUE(Settle(std::move(settlement)));
+  };
+  for (const char* value : {"0.1", "0.2", "-12.345678901234", "1e15", "0.7"}) {
+    deliver(value, 2);
+    Checkpoint();
+  }
+  deliver("0.000000000001", 1);
+  Kill();
+  Reopen();
+  Checkpoint();
+  const auto sums = [&] {
+    const DeliveredHours found = Read();
+    return found.hours.size() == 1 ? found.hours[0].sums : std::map<std::string, DeliveredSum>{};
+  };
+  EXPECT_EQ(
+      sums(),
+      (std::map<std::string, DeliveredSum>{{"energy", {11, *FixedPoint::Parse("999999999999988.654321098767")}}}));
+  ExpectVerified();
+}
+
+TEST_P(DeliveredTest, ASumWithoutRoomStaysAsItIsAndItsRecordsSaySo) {
+  for (int i = 0; i < 3; ++i) {
+    Append("a");
+    Settlement settlement = Delivered(PrepareNext(100));
+    settlement.sums.push_back(
+        {*queue_->Stream("telemetry"), HourOf(clock_.Wall()), "energy", 1, FixedPoint(5'000'000'000'000'000'000)});
+    ASSERT_TRUE(Settle(std::move(settlement)));
+    Checkpoint();
+  }
+  const DeliveredHours found = Read();
+  ASSERT_EQ(found.hours.size(), 1U);
+  EXPECT_EQ(found.hours[0].records, 3U);
+  EXPECT_EQ(found.hours[0].sums.at("energy"), (DeliveredSum{1, FixedPoint(5'000'000'000'000'000'000)}));
+  ExpectVerified();
+}
+
 TEST_P(DeliveredTest, WhatIsInABatchIsOfAnHourThatIsNotSettled) {
   EXPECT_TRUE(queue_->HoursInBatches("cloud").empty());
   Append("a");

@@ -227,7 +227,7 @@ TEST_P(FormatTest, AQueueOfFormat20OpensAndItsBatchesHaveNoLayout) {
     Execute(db,
             "ALTER TABLE batches DROP COLUMN layout; ALTER TABLE replay_batches DROP COLUMN layout;"
             "ALTER TABLE ledger DROP COLUMN hashed; ALTER TABLE ledger DROP COLUMN id_hash_high;"
-            "ALTER TABLE ledger DROP COLUMN id_hash_low;"
+            "ALTER TABLE ledger DROP COLUMN id_hash_low; DROP TABLE delivered_sums;"
             "UPDATE meta SET value = '2.0' WHERE key = 'format'; PRAGMA user_version = 6");
   }
   Reopen();
@@ -251,7 +251,32 @@ TEST_P(FormatTest, AQueueOfFormat20OpensAndItsBatchesHaveNoLayout) {
   ASSERT_TRUE(Settle(Delivered(next)));
   queue_.reset();
   Database db = Db();
-  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.2\n");
+  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.3\n");
+}
+
+TEST_P(FormatTest, AQueueOfFormat22OpensAndItsHoursHaveNoSums) {
+  Reopen();
+  Append("p");
+  Settlement settlement = Delivered(PrepareNext(1));
+  settlement.id_hashes.push_back({*queue_->Stream("telemetry"), Hour(), 1, 5});
+  ASSERT_TRUE(Settle(std::move(settlement)));
+  queue_.reset();
+  {
+    Database db = Db();
+    Execute(db,
+            "DROP TABLE delivered_sums; UPDATE meta SET value = '2.2' WHERE key = 'format'; PRAGMA user_version = 8");
+  }
+  Reopen();
+  const Result<DeliveredHours> hours = queue_->DeliveredByHour("cloud", 0, INT32_MAX, 10);
+  ASSERT_TRUE(hours) << hours.error().message;
+  ASSERT_EQ(hours->hours.size(), 1U);
+  EXPECT_EQ(hours->hours[0].id_hash, 5U);
+  EXPECT_TRUE(hours->hours[0].sums.empty());
+  ExpectWorks();
+  queue_.reset();
+  Database db = Db();
+  EXPECT_EQ(Text(db, "SELECT value FROM meta WHERE key = 'format'"), "2.3\n");
+  EXPECT_EQ(Text(db, "SELECT count(*) FROM delivered_sums"), "0\n");
 }
 
 TEST_P(FormatTest, AQueueOfALaterMinorOpensAndWorksAndStaysWhatItIs) {

@@ -98,7 +98,8 @@ std::vector<Operation> Samples() {
                         kNow,
                         {},
                         {{7, 2, "too_old"}, {9, 0}},
-                        {{3, 496'000, 2, 0xFEDC'BA98'7654'3210ULL}}};
+                        {{3, 496'000, 2, 0xFEDC'BA98'7654'3210ULL}},
+                        {{3, 496'000, "energy", 2, *FixedPoint::Parse("-7.25")}}};
   SettleOp new_suspect = settle;
   new_suspect.new_suspects.push_back(
       NewSuspect{{9, 2, {"fails", "Internal", "req-2", 500, 3, kNow, kNow + std::chrono::minutes(1)}, true},
@@ -164,6 +165,9 @@ TEST(OperationTest, FieldsComeBackInTheirPlaces) {
   EXPECT_EQ(settle.dead_letters[0].record.http_status, 422);
   EXPECT_EQ(settle.dead_letters[0].message, "stored form");
   EXPECT_TRUE(settle.possible_duplicate);
+  ASSERT_EQ(settle.sums.size(), 1U);
+  EXPECT_EQ(settle.sums[0].name, "energy");
+  EXPECT_EQ(settle.sums[0].sum.ToText(), "-7.25");
   const auto replay = std::get<RedriveOp>(*DecodeOperation(EncodeOperation(samples[4])));
   EXPECT_EQ(replay.letters, std::get<RedriveOp>(samples[4]).letters);
   const auto new_suspect = std::get<SettleOp>(*DecodeOperation(EncodeOperation(samples[7])));

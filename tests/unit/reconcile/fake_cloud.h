@@ -24,6 +24,7 @@ class FakeBridge : public Surroundings {
   struct Hour {
     std::uint64_t records = 0;
     std::uint64_t id_hash = 0;
+    std::string sums = "{}";
   };
 
   std::vector<Target> Targets() override { return targets; }
@@ -70,7 +71,7 @@ class FakeBridge : public Surroundings {
         std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(hour.id_hash));
         reply.body += (i == page * page_hours ? R"({"stream":")" : R"(,{"stream":")") + of.stream + R"(","hour":")" +
                       HourText(of.hour) + R"(","count":)" + std::to_string(hour.records) + R"(,"hash":")" + hash +
-                      "\"}";
+                      "\",\"sums\":" + hour.sums + "}";
       }
       ++i;
     }

@@ -18,7 +18,8 @@ class PageTest : public ::testing::Test {
     reply.headers = {{"content-type", "application/json"}};
     reply.body = body;
     reply.truncated = truncated;
-    return ReadPage(*contract_->reconcile(), reply, hours_);
+    const contract::ReconcileRules& rules = *contract_->reconcile();
+    return ReadPage(rules, rules.SumsWith({"energy_kwh"}), reply, hours_);
   }
   std::string Refused(const std::string& body) {
     hours_.clear();
@@ -26,7 +27,7 @@ class PageTest : public ::testing::Test {
     return read ? "" : read.error().message;
   }
 
-  std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1.2");
+  std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1.3");
   CloudHours hours_;
 };
 
@@ -40,6 +41,20 @@ TEST_F(PageTest, HoursCountsAndHashesAreRead) {
   EXPECT_EQ(hours_.begin()->first, (StreamHour{"t", 498'657}));
   EXPECT_EQ(hours_.begin()->second.records, 3600U);
   EXPECT_EQ(hours_.begin()->second.id_hash, 0x9F3C'0A7B'E21D'5544ULL);
+  EXPECT_EQ(hours_.begin()->second.sums,
+            (std::map<std::string, FixedPoint>{{"energy_kwh", *FixedPoint::Parse("1042.75")}}));
+}
+
+TEST_F(PageTest, ASumMayBeInQuotesAndMayBeMissingOrNull) {
+  const auto sums = [&](const std::string& members) {
+    hours_.clear();
+    EXPECT_TRUE(Read(R"({"windows":[{"stream":"t","hour":"2026-11-20T09:00:00Z","count":1)" + members + "}]}"));
+    return hours_.begin()->second.sums;
+  };
+  EXPECT_EQ(sums(R"(,"sums":{"energy_kwh":"123456789012345678.000000000001"})").at("energy_kwh").ToText(),
+            "123456789012345678.000000000001");
+  EXPECT_TRUE(sums("").empty());
+  EXPECT_TRUE(sums(R"(,"sums":{"energy_kwh":null,"other":1})").empty());
 }
 
 TEST_F(PageTest, TheCursorOfTheNextPageIsATextOrANumber) {
@@ -72,6 +87,9 @@ TEST_F(PageTest, WhatIsNotAsTheContractSaysIsRefusedWithAReason) {
       {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1.5)"), "count"},
       {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z")"), "count"},
       {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1,"hash":"9f3c")"), "16 hexadecimal"},
+      {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1,"sums":{"energy_kwh":true})"), "energy_kwh"},
+      {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1,"sums":{"energy_kwh":"x"})"), "energy_kwh"},
+      {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1,"sums":{"energy_kwh":1e30})"), "10^18"},
       {hour(R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1,"hash":"-f3c0a7be21d5544")"), "16 hexadecimal"},
       {hour(
            R"("stream":"t","hour":"2026-11-20T09:00:00Z","count":1},{"stream":"t","hour":"2026-11-20T09:00:00Z","count":1)"),

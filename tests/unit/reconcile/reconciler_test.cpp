@@ -59,6 +59,35 @@ TEST_F(ReconcilerTest, AsManyRecordsWithOtherIdsDiffer) {
   EXPECT_THAT(Gaps(), ElementsAre(HasSubstr("as many, but not the same ones")));
 }
 
+TEST_F(ReconcilerTest, TheSameRecordsWithOtherValuesAreAnEventWithBothSums) {
+  const std::int32_t hour = Present() - 3;
+  bridge_.targets[0].sums = bridge_.targets[0].contract->reconcile()->SumsWith({"energy", "mass"});
+  bridge_.Deliver("telemetry", hour, 100, 5);
+  auto& sums = bridge_.ledger.hours[0].sums;
+  sums = {{"energy", {100, *FixedPoint::Parse("1042.75")}}, {"mass", {100, FixedPoint(7)}}};
+  auto& cloud = bridge_.cloud[{"telemetry", hour}];
+  cloud = {100, 5, R"({"energy":1042.5,"mass":7})"};
+  Report report = Compared();
+  ASSERT_THAT(report.found.differences, SizeIs(1));
+  EXPECT_EQ(report.found.differences[0].what, Difference::What::kSum);
+  EXPECT_THAT(Gaps(), ElementsAre("cloud: telemetry, hour 2026-11-20T05:00:00Z: 100 records were delivered, the cloud "
+                                  "has as many, but not the same values; the sum of energy was 1042.75, the cloud has "
+                                  "1042.5"));
+  cloud.sums = R"({"energy":1042.7500000009,"mass":7.0000000999})";  // floating point, added up one by one
+  EXPECT_EQ(Compared().state, Report::State::kEqual);
+  EXPECT_THAT(Gaps(), IsEmpty());
+  cloud.sums = R"({"energy":1042.7500012,"mass":7})";
+  EXPECT_EQ(Compared().state, Report::State::kDiffers);
+
+  sums["energy"].records = 99;
+  EXPECT_EQ(Compared().state, Report::State::kEqual) << "a record is not in our sum";
+  sums["energy"].records = 100;
+  cloud.sums = "{}";
+  EXPECT_EQ(Compared().state, Report::State::kEqual) << "the cloud does not tell";
+  cloud = {100, 6, R"({"energy":1})"};
+  EXPECT_EQ(Compared().found.differences.at(0).what, Difference::What::kOther) << "other records come first";
+}
+
 TEST_F(ReconcilerTest, MoreRecordsThanWereDeliveredDifferUnlessThereIsAReason) {
   const std::int32_t hour = Present() - 2;
   bridge_.Deliver("telemetry", hour, 7, 5);

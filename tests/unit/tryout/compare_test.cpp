@@ -83,6 +83,11 @@ TEST(ContractComparison, WhatTheApiIsAskedForStaysOrIsToldToBeGone) {
               ElementsAre("reconcile: is gone: nobody notices any more what the API has lost"));
   EXPECT_THAT(Changed(R"({ "reconcile": { "path": "/count?f={from|unix}&t={to|unix}" } })", base.dump()),
               ElementsAre(HasSubstr("! reconcile /path: was /counts?f=0&t=3600, is /count?")));
+  base["reconcile"]["sums"] = {{"energy", "/e"}, {"*", "/sums/{name}"}};
+  EXPECT_THAT(Changed("{}", base.dump()), IsEmpty());
+  EXPECT_THAT(Changed(R"({ "reconcile": { "sums": null } })", base.dump()),
+              ElementsAre("reconcile /sums: the sum of energy is compared no more",
+                          "! reconcile /sums: a destination can name no measurements any more"));
 }
 
 TEST(ContractComparison, AnotherQuestionOrAnotherAnswerOfAConfirmationBreaks) {

@@ -1,0 +1,38 @@
+#include "contract/cloud/request_head.h"
+
+namespace packhorse::contract {
+
+std::string WriteTarget(Renderer& renderer, const Text& path_text, const QueryTexts& query) {
+  std::string path;
+  renderer.Write(path_text, path, AppendPath);
+  char separator = path.find('?') == std::string::npos ? '?' : '&';
+  for (const auto& [name, value] : query) {
+    std::string pair;
+    renderer.Write(name, pair, AppendQuery);
+    pair += '=';
+    const Placeholder* alone = value.alone();
+    if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
+      continue;
+    }
+    renderer.Write(value, pair, AppendQuery);
+    path += separator;
+    path += pair;
+    separator = '&';
+  }
+  return path;
+}
+
+bool WriteHeader(Renderer& renderer, const std::string& name, const Text& value, Headers& headers) {
+  const Placeholder* alone = value.alone();
+  if (alone != nullptr && alone->source != Source::kSecret && IsMissing(renderer.ValueOf(*alone))) {
+    return true;
+  }
+  std::string text;
+  if (!renderer.Write(value, text, AppendHeader)) {
+    return false;
+  }
+  headers.emplace_back(name, std::move(text));
+  return true;
+}
+
+}  // namespace packhorse::contract
