@@ -191,6 +191,17 @@ std::string LearntRateLine(const JsonView& destination) {
          (rate >= 1 ? "second" : "minute") + ", as the API refused more\n";
 }
 
+// How many requests at once the API bears. At the start they grow to what is configured; four are where that begins.
+std::string LearntInFlightLine(const JsonView& destination) {
+  constexpr std::uint64_t kFirst = 4;
+  const std::uint64_t learnt = destination["learnt_in_flight"].Count();
+  if (learnt == 0 || learnt >= std::min(kFirst, destination["max_in_flight"].Count())) {
+    return "";
+  }
+  return "    " + destination["name"].Shown() + ": " + Grouped(learnt) + (learnt == 1 ? " request" : " requests") +
+         " at once, as more were refused or slower\n";
+}
+
 // What was learnt of how large a batch may be.
 std::string LearntLine(const JsonView& destination) {
   const std::uint64_t records = destination["learnt_max_records"].Count();
@@ -265,7 +276,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
       }
     }
     text += BacklogLine(destination);
-    text += LearntLine(destination) + LearntRateLine(destination);
+    text += LearntLine(destination) + LearntRateLine(destination) + LearntInFlightLine(destination);
     text += DeprecationLine(destination);
     text += CostLines(destination, now);
     text += RunningReplays(status, destination["name"].Text());

@@ -112,7 +112,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
   }
   ReserveBudget(*active, kHeadBytes + body->size());
   confirming.asking = true;
-  ++requests_;
+  ++traffic_.requests;
   ++in_flight_;
   deps_.uploader.Send(options_.endpoint, *std::move(made),
                       [this, active, body, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {
@@ -127,7 +127,7 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, upload::Response r
   const contract::CloudContract& contract = ContractOf(active->batch);
   Active::Confirming& confirming = active->confirming;
   --in_flight_;
-  bytes_sent_ += response.bytes_sent;
+  traffic_.bytes_sent += response.bytes_sent;
   CountBudget(*active, response.bytes_sent);
   NoteOddReply(response);
   confirming.asking = false;

@@ -93,6 +93,10 @@ struct Options {
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::LaneScheduler
   std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late
+  // Of requests at once, at most (limit::Concurrency), 1 to 32.
+  std::uint32_t max_in_flight = 4;
+  // Several of them may be of one lane, and what is tried again may be overtaken. Not with keeps_order.
+  bool any_order = false;
   // A message is sent only when all earlier messages of its lane are settled: one that is refused holds the lane. For a
   // cloud that keeps the highest sequence number only and ignores lower ones.
   bool keeps_order = false;
@@ -137,6 +141,9 @@ struct DestinationStatus {
   std::uint64_t learnt_max_records = 0;
   std::uint64_t learnt_max_bytes = 0;
   double learnt_requests_per_second = 0;
+  std::uint32_t requests_in_flight = 0;
+  std::uint32_t max_in_flight = 0;     // configured
+  std::uint32_t learnt_in_flight = 0;  // as many are sent at once now
   std::optional<BudgetStatus> budget;
   std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:

@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
 constexpr std::size_t kSpanBytes = 8;
 // In a row: whatever the answer was, another connection may lead to a better backend.
 constexpr std::uint32_t kFailuresToDistrust = 2;
@@ -56,7 +55,14 @@ ActivePtr OtherThan(const Active& head, const LineState& line) {
   return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
-// The batch of a line that goes next; null while its line has to wait for another one's reply.
+// What of a line may be on its way while one more of it goes.
+enum class Beside : std::uint8_t {
+  kNothing,     // not even what is being confirmed, which may have to be sent again: nothing may overtake it
+  kConfirming,  // nothing else
+  kAnything,
+};
+
+// The batch of a line that goes next where one waits for the other's reply; null: it has to wait.
 ActivePtr HeadOf(const LineState& line, bool in_order) {
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent()) {
@@ -69,13 +75,50 @@ ActivePtr HeadOf(const LineState& line, bool in_order) {
       const ActivePtr other = OtherThan(*active, line);
       return other || line.preparing ? other : active;
     }
-    // What is being confirmed may have to be sent again: nothing may overtake it where order counts.
     const bool confirming = active->state == Active::State::kConfirming && in_order;
     if (active->state == Active::State::kSending || confirming || active->has_successors) {
       break;
     }
   }
   return nullptr;
+}
+
+// Likewise where several may be on their way: as long as nothing is looked for in the line. What waits for its time is
+// passed over, unless the line has to wait for it.
+ActivePtr AnyOf(const LineState& line, MonoTime now) {
+  bool sending = false;
+  for (const ActivePtr& active : line.line) {
+    if (active->state == Active::State::kSending) {
+      sending = true;
+      if (GoesAlone(*active)) {
+        return nullptr;
+      }
+    }
+  }
+  ActivePtr soonest;
+  for (const ActivePtr& active : line.line) {
+    if (active->batch.unsent() || active->state != Active::State::kReady) {
+      continue;
+    }
+    if (line.wants != Wants::kNothing || GoesAlone(*active) || active->held) {
+      if (sending || line.wants == Wants::kNothing) {
+        return sending ? nullptr : active;
+      }
+      const ActivePtr other = OtherThan(*active, line);
+      return other || line.preparing ? other : active;
+    }
+    if (active->not_before <= now) {
+      return active;
+    }
+    if (!soonest || active->not_before < soonest->not_before) {
+      soonest = active;
+    }
+  }
+  return soonest;
+}
+
+ActivePtr NextOf(const LineState& line, Beside beside, MonoTime now) {
+  return beside == Beside::kAnything ? AnyOf(line, now) : HeadOf(line, beside == Beside::kNothing);
 }
 
 }  // namespace
@@ -100,10 +143,13 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   MonoTime next = now + kIdle;
+  const Beside beside = options_.any_order     ? Beside::kAnything
+                        : options_.keeps_order ? Beside::kNothing
+                                               : Beside::kConfirming;
   while (true) {
     batch::Ready ready{};
     for (std::size_t i = 0; i < batch::kLines; ++i) {
-      if (const ActivePtr head = HeadOf(lines_.at(i), options_.keeps_order)) {
+      if (const ActivePtr head = NextOf(lines_.at(i), beside, now)) {
         const MonoTime at = ReadyAt(*head, now);
         ready.at(i) = at <= now;
         next = at > now ? std::min(next, at) : next;
@@ -113,14 +159,14 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       }
     }
     const std::optional<batch::Line> turn = scheduler_.Next(ready);
-    if (!turn || in_flight_ >= breaker_.MaxInFlight(kMaxInFlight)) {
+    if (!turn || in_flight_ >= breaker_.MaxInFlight(concurrency_.limit())) {
       return next;
     }
     if (!breaker_.MaySend(now)) {
       return breaker_.NextSend(now).value_or(now + kIdle);
     }
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
-    const ActivePtr head = HeadOf(StateOf(*turn), options_.keeps_order);
+    const ActivePtr head = NextOf(StateOf(*turn), beside, now);
     if (const MonoTime at = AdmittedAt(*head, now); at > now) {
       TellBudgetSpent(*head, now);
       return std::min(next, at);
@@ -250,15 +296,16 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   if (!active->search()) {
     CountAttempt(*active, now);
   }
-  retries_ += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
+  traffic_.retries += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
   if (!active->suspicion) {
-    LineOf(*active).wants = Wants::kNothing;
+    const bool wanted = std::exchange(LineOf(*active).wants, Wants::kNothing) != Wants::kNothing;
+    active->tells = active->tells || active->newest || wanted;
   }
   ++active->attempts;
   active->waits_for_other = false;
   active->tried_at = now;
-  ++requests_;
-  ++in_flight_;
+  ++traffic_.requests;
+  active->flight = concurrency_.Start(++in_flight_);
   active->state = Active::State::kSending;
   active->credential = authorizer_->generation();
   // What is known against a record, or against the destination, is to come over different connections.

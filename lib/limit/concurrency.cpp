@@ -38,25 +38,22 @@ std::uint32_t SizeOf(std::uint64_t bytes) {
   return 2 * width + (upper ? 1U : 0U);
 }
 
-// Of the middle three quarters: the mean, and by what chance may make it wrong.
 struct Middle {
-  double mean = 0;
-  double error = 0;
+  double median = 0;
+  double error = 0;  // by which chance may make it wrong: by the deviation of the middle three quarters
 };
 
 Middle MiddleOf(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t left_out = values.size() / 8;
-  Middle middle;
-  double squares = 0;
   const auto count = static_cast<double>(values.size() - 2 * left_out);
+  double mean = 0;
+  double squares = 0;
   for (std::size_t i = left_out; i < values.size() - left_out; ++i) {
-    middle.mean += values[i] / count;
+    mean += values[i] / count;
     squares += values[i] * values[i] / count;
   }
-  middle.error = kErrors * std::sqrt(std::max(0.0, squares - middle.mean * middle.mean) / count);
-  middle.mean = values[values.size() / 2];
-  return middle;
+  return {values[values.size() / 2], kErrors * std::sqrt(std::max(0.0, squares - mean * mean) / count)};
 }
 
 }  // namespace
@@ -130,7 +127,7 @@ bool Concurrency::Crowded() const {
     return false;
   }
   const Middle middle = MiddleOf(std::move(ratios));
-  return middle.mean - middle.error > kCrowded;
+  return middle.median - middle.error > kCrowded;
 }
 
 bool Concurrency::Refused(Flight flight, MonoTime now) {
@@ -186,7 +183,7 @@ void Concurrency::EndRound() {
   for (auto& [size, latencies] : by_size) {
     double& usual = usual_.at(size);
     const Middle now = MiddleOf(std::move(latencies));
-    usual = restore_ ? (usual + now.mean) / 2 : usual + kDown * std::min(0.0, now.mean + now.error - usual);
+    usual = restore_ ? (usual + now.median) / 2 : usual + kDown * std::min(0.0, now.median + now.error - usual);
   }
   const std::uint32_t used = std::min(limit_, round_peak_);
   round_.clear();
@@ -197,12 +194,12 @@ void Concurrency::EndRound() {
     return;
   }
   const Middle middle = MiddleOf(std::move(ratios));
-  const double surely = middle.mean - middle.error;
+  const double surely = middle.median - middle.error;
   rounds_ += surely > kCrowded ? 1U : 0U;
   const bool again = std::exchange(slow_, surely > kSlower);
   if (slow_ && again) {
     slow_ = false;
-    Decrease(used * std::max(kLeast, kBelow / middle.mean));
+    Decrease(used * std::max(kLeast, kBelow / middle.median));
   } else if (rounds_ >= (looked_ ? kRoundsUntilLook : kRoundsUntilFirst) && limit_ > 1) {
     looked_ = true;
     restore_ = limit_;

@@ -123,6 +123,8 @@ class DeliveryTest : public ::testing::Test {
     options.rollout = rollout_;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
+    options.any_order = any_order_;
+    options.max_in_flight = max_in_flight_;
     options.reconciled = reconciled_;
     Result<std::unique_ptr<Destination>> made =
         MakeDestination(std::move(options), std::move(authorizer_),
@@ -213,6 +215,8 @@ class DeliveryTest : public ::testing::Test {
   contract::ResponseRules outcomes_;
   bool live_first_ = false;
   bool keeps_order_ = false;
+  bool any_order_ = false;
+  std::uint32_t max_in_flight_ = 4;
   bool reconciled_ = false;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");
   std::optional<RolloutOptions> rollout_;
