@@ -18,8 +18,8 @@ class FaultsAtOnce : public ApiTest, public ::testing::WithParamInterface<std::t
  protected:
   FaultsAtOnce() : random_(static_cast<unsigned>(std::get<1>(GetParam()))) {
     any_order_ = true;
-    max_in_flight_ = 2 + random_() % 7;
-    max_records_ = 1 + random_() % 4;
+    max_in_flight_ = static_cast<std::uint32_t>(2 + random_() % 7);
+    max_records_ = static_cast<std::uint32_t>(1 + random_() % 4);
     hop_ = 10min;
     Use(MakeModel(std::get<0>(GetParam())));
   }
