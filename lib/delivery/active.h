@@ -91,8 +91,8 @@ struct Active {
   bool search() const { return track.searched || suspicion.has_value(); }
 };
 
-// So is every attempt of the search.
-inline bool GoesAlone(const Active& active) { return active.tells || active.search(); }
+// So are probes and every attempt of the search.
+inline bool GoesAlone(const Active& active) { return active.tells || active.newest || active.search(); }
 
 inline batch::Line LineNameOf(const Active& active) {
   return active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog};

@@ -1,6 +1,7 @@
 // Which prepared batch goes next, when, and how: the second part of DestinationImpl.
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/random.h"
@@ -55,13 +56,6 @@ ActivePtr OtherThan(const Active& head, const LineState& line) {
   return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
-// What of a line may be on its way while one more of it goes.
-enum class Beside : std::uint8_t {
-  kNothing,     // not even what is being confirmed, which may have to be sent again: nothing may overtake it
-  kConfirming,  // nothing else
-  kAnything,
-};
-
 // The batch of a line that goes next where one waits for the other's reply; null: it has to wait.
 ActivePtr HeadOf(const LineState& line, bool in_order) {
   for (const ActivePtr& active : line.line) {
@@ -75,6 +69,7 @@ ActivePtr HeadOf(const LineState& line, bool in_order) {
       const ActivePtr other = OtherThan(*active, line);
       return other || line.preparing ? other : active;
     }
+    // What is being confirmed may have to be sent again: nothing may overtake it where order counts.
     const bool confirming = active->state == Active::State::kConfirming && in_order;
     if (active->state == Active::State::kSending || confirming || active->has_successors) {
       break;
@@ -85,7 +80,7 @@ ActivePtr HeadOf(const LineState& line, bool in_order) {
 
 // Likewise where several may be on their way: as long as nothing is looked for in the line. What waits for its time is
 // passed over, unless the line has to wait for it.
-ActivePtr AnyOf(const LineState& line, MonoTime now) {
+ActivePtr AnyOf(const LineState& line, MonoTime now, const std::function<MonoTime(const Active&)>& ready_at) {
   bool sending = false;
   for (const ActivePtr& active : line.line) {
     if (active->state == Active::State::kSending) {
@@ -96,29 +91,26 @@ ActivePtr AnyOf(const LineState& line, MonoTime now) {
     }
   }
   ActivePtr soonest;
+  MonoTime soonest_at{};
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent() || active->state != Active::State::kReady) {
       continue;
     }
-    if (line.wants != Wants::kNothing || GoesAlone(*active) || active->held) {
-      if (sending || line.wants == Wants::kNothing) {
-        return sending ? nullptr : active;
-      }
-      const ActivePtr other = OtherThan(*active, line);
-      return other || line.preparing ? other : active;
+    const bool wanted = line.wants != Wants::kNothing;
+    if (wanted || GoesAlone(*active) || active->held) {
+      const ActivePtr other = wanted ? OtherThan(*active, line) : nullptr;
+      return sending ? nullptr : other || (wanted && line.preparing) ? other : active;
     }
-    if (active->not_before <= now) {
+    const MonoTime at = ready_at(*active);
+    if (at <= now) {
       return active;
     }
-    if (!soonest || active->not_before < soonest->not_before) {
+    if (!soonest || at < soonest_at) {
       soonest = active;
+      soonest_at = at;
     }
   }
   return soonest;
-}
-
-ActivePtr NextOf(const LineState& line, Beside beside, MonoTime now) {
-  return beside == Beside::kAnything ? AnyOf(line, now) : HeadOf(line, beside == Beside::kNothing);
 }
 
 }  // namespace
@@ -143,13 +135,14 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   MonoTime next = now + kIdle;
-  const Beside beside = options_.any_order     ? Beside::kAnything
-                        : options_.keeps_order ? Beside::kNothing
-                                               : Beside::kConfirming;
+  const auto next_of = [&](const LineState& line) {
+    return options_.any_order ? AnyOf(line, now, [&](const Active& active) { return ReadyAt(active, now); })
+                              : HeadOf(line, options_.keeps_order);
+  };
   while (true) {
     batch::Ready ready{};
     for (std::size_t i = 0; i < batch::kLines; ++i) {
-      if (const ActivePtr head = NextOf(lines_.at(i), beside, now)) {
+      if (const ActivePtr head = next_of(lines_.at(i))) {
         const MonoTime at = ReadyAt(*head, now);
         ready.at(i) = at <= now;
         next = at > now ? std::min(next, at) : next;
@@ -166,7 +159,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       return breaker_.NextSend(now).value_or(now + kIdle);
     }
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
-    const ActivePtr head = NextOf(StateOf(*turn), beside, now);
+    const ActivePtr head = next_of(StateOf(*turn));
     if (const MonoTime at = AdmittedAt(*head, now); at > now) {
       TellBudgetSpent(*head, now);
       return std::min(next, at);
@@ -299,7 +292,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   traffic_.retries += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
   if (!active->suspicion) {
     const bool wanted = std::exchange(LineOf(*active).wants, Wants::kNothing) != Wants::kNothing;
-    active->tells = active->tells || active->newest || wanted;
+    active->tells = active->tells || wanted;
   }
   ++active->attempts;
   active->waits_for_other = false;
