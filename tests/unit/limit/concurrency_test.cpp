@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 // A server that works on so many requests at once; others wait for their turn, or are refused at once.
-struct Server {
+struct ServerModel {
   std::uint32_t workers = 8;
   milliseconds takes = 100ms;
   bool refuses = false;  // instead of letting wait
@@ -29,9 +29,10 @@ struct Server {
 };
 
 // A sender with a backlog that never ends, over a way of 2 ms.
-class Sender {
+class BacklogSender {
  public:
-  Sender(std::uint32_t most, Server server) : concurrency(most), server_(server), free_at_(server.workers) {}
+  BacklogSender(std::uint32_t most, ServerModel server)
+      : concurrency(most), server_(server), free_at_(server.workers) {}
 
   void Run(nanoseconds time) {
     const MonoTime end = now_ + time;
@@ -63,7 +64,7 @@ class Sender {
     return sum / time;
   }
   std::uint32_t MostAtOnce() const { return limits_.rbegin()->first; }
-  void Become(Server server) {
+  void Become(ServerModel server) {
     server_ = server;
     free_at_.assign(server.workers, now_);
   }
@@ -112,7 +113,7 @@ class Sender {
   }
 
   static constexpr auto kWay = 2ms;
-  Server server_;
+  ServerModel server_;
   std::vector<MonoTime> free_at_;
   MonoTime now_ = kStart;
   MonoTime waits_until_{};
@@ -124,7 +125,7 @@ class Sender {
 
 TEST(Concurrency, ServerThatLetsWaitIsFoundWithinSomeRequestsAndKeptBusy) {
   for (const std::uint32_t workers : {3U, 6U, 8U, 12U, 20U}) {
-    Sender sender(32, Server{.workers = workers, .noise = 0.2});
+    BacklogSender sender(32, ServerModel{.workers = workers, .noise = 0.2});
     sender.Run(2min);
     sender.Run(30min);
     EXPECT_GE(sender.MeanLimit(), workers * 0.9) << workers;
@@ -135,7 +136,7 @@ TEST(Concurrency, ServerThatLetsWaitIsFoundWithinSomeRequestsAndKeptBusy) {
 }
 
 TEST(Concurrency, ServerThatRefusesTheFifthGetsFourAndIsSeldomTriedAgain) {
-  Sender sender(16, Server{.workers = 4, .refuses = true});
+  BacklogSender sender(16, ServerModel{.workers = 4, .refuses = true});
   sender.Run(1h);
   EXPECT_LE(sender.refused, 12U);
   sender.Run(6h);
@@ -145,7 +146,7 @@ TEST(Concurrency, ServerThatRefusesTheFifthGetsFourAndIsSeldomTriedAgain) {
 
 TEST(Concurrency, ServerThatRefusesAboveNIsFoundExactly) {
   for (const std::uint32_t workers : {2U, 7U, 11U, 24U}) {
-    Sender sender(32, Server{.workers = workers, .refuses = true, .noise = 0.1});
+    BacklogSender sender(32, ServerModel{.workers = workers, .refuses = true, .noise = 0.1});
     sender.Run(1h);
     sender.Run(3h);
     EXPECT_GE(sender.MeanLimit(), workers * 0.95) << workers;
@@ -155,16 +156,16 @@ TEST(Concurrency, ServerThatRefusesAboveNIsFoundExactly) {
 }
 
 TEST(Concurrency, ServerThatBearsMoreLaterIsFoundAgain) {
-  Sender sender(16, Server{.workers = 4, .refuses = true});
+  BacklogSender sender(16, ServerModel{.workers = 4, .refuses = true});
   sender.Run(20min);
-  sender.Become(Server{.workers = 16});
+  sender.Become(ServerModel{.workers = 16});
   sender.Run(1h);
   sender.Run(1min);
   EXPECT_GE(sender.MeanLimit(), 15);
 }
 
 TEST(Concurrency, FastServerGetsTheMaximumSoon) {
-  Sender sender(32, Server{.workers = 64, .takes = 1ms, .noise = 0.5, .outliers = 0.02});
+  BacklogSender sender(32, ServerModel{.workers = 64, .takes = 1ms, .noise = 0.5, .outliers = 0.02});
   sender.Run(5s);
   sender.Run(1min);
   EXPECT_GE(sender.MeanLimit(), 31);
@@ -172,7 +173,7 @@ TEST(Concurrency, FastServerGetsTheMaximumSoon) {
 
 TEST(Concurrency, NoiseDoesNotMakeItCollapse) {
   for (const double noise : {0.1, 0.3, 0.6}) {
-    Sender sender(16, Server{.workers = 32, .noise = noise, .outliers = 0.1});
+    BacklogSender sender(16, ServerModel{.workers = 32, .noise = noise, .outliers = 0.1});
     sender.Run(2min);
     sender.Run(1h);
     EXPECT_GE(sender.MeanLimit(), noise > 0.5 ? 10 : 14) << noise;
@@ -180,7 +181,7 @@ TEST(Concurrency, NoiseDoesNotMakeItCollapse) {
 }
 
 TEST(Concurrency, SizesOfBodiesAreNoLatency) {
-  Sender sender(16, Server{.workers = 32, .takes = 20ms, .per_kilobyte = 2ms});
+  BacklogSender sender(16, ServerModel{.workers = 32, .takes = 20ms, .per_kilobyte = 2ms});
   sender.Run(2min);
   sender.Run(10min);
   EXPECT_GE(sender.MeanLimit(), 15);
@@ -190,9 +191,9 @@ TEST(Concurrency, SizesOfBodiesAreNoLatency) {
 }
 
 TEST(Concurrency, LongerWayIsLearntWithinSomeMinutes) {
-  Sender sender(16, Server{.workers = 32});
+  BacklogSender sender(16, ServerModel{.workers = 32});
   sender.Run(10min);
-  sender.Become(Server{.workers = 32, .takes = 400ms});
+  sender.Become(ServerModel{.workers = 32, .takes = 400ms});
   sender.Run(10min);
   sender.Run(5min);
   EXPECT_GE(sender.MeanLimit(), 14);
