@@ -25,6 +25,7 @@
 #include "health/metrics.h"
 #include "limit/budget.h"
 #include "limit/circuit_breaker.h"
+#include "limit/concurrency.h"
 #include "limit/learnt_rate.h"
 #include "limit/rate_limit.h"
 #include "limit/send_window.h"
@@ -109,6 +110,7 @@ struct Kept {
   batch::LearntSize::Kept records, bytes;
   limit::LearntRate::Kept rate;
   std::optional<Rollout::Kept> rollout;
+  limit::Concurrency::Kept in_flight;
 
   bool operator==(const Kept&) const = default;
 };

@@ -208,6 +208,15 @@ void Concurrency::EndRound() {
   }
 }
 
+void Concurrency::Restore(const Kept& kept, MonoTime now) {
+  if (kept.refused_above > 0) {
+    cap_ = std::min(kept.refused_above, kMost);
+    limit_ = std::min(limit_, *cap_);
+    quiet_ = kQuietFirst;
+    try_at_ = now + quiet_;
+  }
+}
+
 void Concurrency::TakeOver(const Concurrency& old) {
   const std::uint32_t most = most_;
   *this = old;

@@ -34,6 +34,13 @@ class Concurrency {
   // Of a request on its way.
   using Flight = std::uint64_t;
 
+  // What a restart needs to know; 0: more were never refused.
+  struct Kept {
+    std::uint32_t refused_above = 0;
+
+    bool operator==(const Kept&) const = default;
+  };
+
   // At least 1, at most 32.
   explicit Concurrency(std::uint32_t most);
 
@@ -54,6 +61,9 @@ class Concurrency {
 
   // What was learnt, not what is on its way.
   void TakeOver(const Concurrency& old);
+  Kept ToKeep() const { return {cap_.value_or(0)}; }
+  // `now` begins the time after which more are tried.
+  void Restore(const Kept& kept, MonoTime now);
 
  private:
   struct Going {

@@ -30,6 +30,7 @@ class SendingFileTest : public AppTest {
     delivery::Kept kept = Cloud().ToKeep();
     kept.budget->used = bytes;
     kept.records = {40, 80};
+    kept.in_flight.refused_above = 3;
     Cloud().Restore(kept);
     Cloud().Step(clock_.Mono());
   }
@@ -50,6 +51,7 @@ TEST_F(SendingFileTest, WhatWasUsedAndLearntIsKnownAfterARestart) {
   Cloud().Step(clock_.Mono());
   EXPECT_EQ(Used(), 700'001U);
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_max_records, 40U);
+  EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_in_flight, 3U);
 }
 
 TEST_F(SendingFileTest, IsWrittenSeldom) {

@@ -295,6 +295,20 @@ TEST_F(ConcurrencyRules, SuccessorKeepsWhatWasLearnt) {
   EXPECT_EQ(next.most(), 3U);
 }
 
+TEST_F(ConcurrencyRules, WhatIsRefusedIsKnownAfterARestart) {
+  Pass(4);
+  concurrency_.Refused(Start(5).back(), kStart);
+  Concurrency next(16);
+  next.Restore(concurrency_.ToKeep(), kStart);
+  EXPECT_EQ(next.limit(), 4U);
+  std::swap(concurrency_, next);
+  Pass(4, 10);
+  EXPECT_EQ(concurrency_.limit(), 4U) << "five are not tried for a while";
+  Concurrency narrow(16);
+  narrow.Restore({2}, kStart);
+  EXPECT_EQ(narrow.limit(), 2U);
+}
+
 TEST_F(ConcurrencyRules, EndOfWhatIsNotKnownDoesNothing) {
   concurrency_.Ended(77);
   concurrency_.Passed(77, 1ms, 1, kStart);
