@@ -191,15 +191,18 @@ std::string LearntRateLine(const JsonView& destination) {
          (rate >= 1 ? "second" : "minute") + ", as the API refused more\n";
 }
 
-// How many requests at once the API bears. At the start they grow to what is configured; four are where that begins.
+// How many requests at once the API bears. Where nothing is known they begin with four, or the maximum.
 std::string LearntInFlightLine(const JsonView& destination) {
   constexpr std::uint64_t kFirst = 4;
-  const std::uint64_t learnt = destination["learnt_in_flight"].Count();
-  if (learnt == 0 || learnt >= std::min(kFirst, destination["max_in_flight"].Count())) {
+  const std::uint64_t refused_above = destination["learnt_max_in_flight"].Count();
+  const std::uint64_t now = destination["learnt_in_flight"].Count();
+  if (refused_above == 0 && now >= std::min(kFirst, destination["max_in_flight"].Count())) {
     return "";
   }
-  return "    " + destination["name"].Shown() + ": " + Grouped(learnt) + (learnt == 1 ? " request" : " requests") +
-         " at once, as more were refused or slower\n";
+  const std::uint64_t shown = refused_above > 0 ? refused_above : now;
+  return "    " + destination["name"].Shown() + (refused_above > 0 ? ": at most " : ": ") + Grouped(shown) +
+         (shown == 1 ? " request" : " requests") + " at once, as " +
+         (refused_above > 0 ? "the API refused more\n" : "more were refused or slower\n");
 }
 
 // What was learnt of how large a batch may be.

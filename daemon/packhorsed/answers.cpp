@@ -133,6 +133,7 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"requests_in_flight", status.requests_in_flight},
           {"max_in_flight", status.max_in_flight},
           {"learnt_in_flight", status.learnt_in_flight},
+          {"learnt_max_in_flight", status.learnt_max_in_flight > 0 ? Json(status.learnt_max_in_flight) : Json()},
           {"records_delivered", status.records_delivered},
           {"bytes_sent", status.bytes_sent},
           {"budget", BudgetJson(status.budget)},

@@ -144,8 +144,9 @@ struct DestinationStatus {
   std::uint64_t learnt_max_bytes = 0;
   double learnt_requests_per_second = 0;
   std::uint32_t requests_in_flight = 0;
-  std::uint32_t max_in_flight = 0;     // configured
-  std::uint32_t learnt_in_flight = 0;  // as many are sent at once now
+  std::uint32_t max_in_flight = 0;         // configured
+  std::uint32_t learnt_in_flight = 0;      // as many are sent at once now
+  std::uint32_t learnt_max_in_flight = 0;  // more were refused; 0: not yet
   std::optional<BudgetStatus> budget;
   std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:

@@ -260,6 +260,7 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.requests_in_flight = in_flight_;
   status.max_in_flight = concurrency_.most();
   status.learnt_in_flight = concurrency_.limit();
+  status.learnt_max_in_flight = concurrency_.refused_above();
   status.reached = first_contact_.reached();
   status.unreachable = first_contact_.reached() ? "" : first_contact_.error();
   AddCosts(status, now);

@@ -47,6 +47,8 @@ class Concurrency {
   // How many may be on their way now.
   std::uint32_t limit() const { return limit_; }
   std::uint32_t most() const { return most_; }
+  // More were refused; 0: not yet, or it is forgotten.
+  std::uint32_t refused_above() const { return cap_.value_or(0); }
 
   // A request starts; with it so many are on their way. One of the four below ends it.
   Flight Start(std::uint32_t in_flight);
@@ -61,7 +63,7 @@ class Concurrency {
 
   // What was learnt, not what is on its way.
   void TakeOver(const Concurrency& old);
-  Kept ToKeep() const { return {cap_.value_or(0)}; }
+  Kept ToKeep() const { return {refused_above()}; }
   // `now` begins the time after which more are tried.
   void Restore(const Kept& kept, MonoTime now);
 

@@ -136,6 +136,8 @@ TEST(AtOnce, ApiThatTakesFourAndRefusesTheFifthIsAskedForFourSoon) {
   EXPECT_EQ(cloud.records(), static_cast<std::size_t>(kMessages));
   const json status = site.Status();
   EXPECT_EQ(status["destinations"][0]["learnt_in_flight"], 4);
+  EXPECT_EQ(status["destinations"][0]["learnt_max_in_flight"], 4);
+  EXPECT_NE(site.Cli({"status"}).out.find("at most 4 requests at once, as the API refused more"), std::string::npos);
   EXPECT_EQ(status["destinations"][0]["learnt_requests_per_second"], nullptr);
   EXPECT_EQ(status["ledger"]["rejected"], 0);
   EXPECT_EQ(site.BridgeLog().find("destination_held"), std::string::npos);
