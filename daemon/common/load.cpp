@@ -94,6 +94,14 @@ class DestinationCheck {
   }
 
   void CheckOrder(const contract::CloudContract& contract) {
+    if (destination_.order == "any" && contract.accepts().order != contract::Order::kAny) {
+      const bool by_time = contract.accepts().order == contract::Order::kTime;
+      Add("/order", destination_.order,
+          "the contract " + contract.name() + " needs records in the order of " +
+              (by_time ? "their time" : "their device") +
+              ", and requests that are on their way at once overtake each other",
+          "\"order\": \"fifo\"");
+    }
     if (destination_.order == "live_first" && contract.accepts().order == contract::Order::kTime) {
       Add("/order", destination_.order,
           "the contract " + contract.name() +

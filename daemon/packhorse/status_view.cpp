@@ -191,6 +191,20 @@ std::string LearntRateLine(const JsonView& destination) {
          (rate >= 1 ? "second" : "minute") + ", as the API refused more\n";
 }
 
+// How many requests at once the API bears. Where nothing is known they begin with four, or the maximum.
+std::string LearntInFlightLine(const JsonView& destination) {
+  constexpr std::uint64_t kFirst = 4;
+  const std::uint64_t refused_above = destination["learnt_max_in_flight"].Count();
+  const std::uint64_t now = destination["learnt_in_flight"].Count();
+  if (refused_above == 0 && now >= std::min(kFirst, destination["max_in_flight"].Count())) {
+    return "";
+  }
+  const std::uint64_t shown = refused_above > 0 ? refused_above : now;
+  return "    " + destination["name"].Shown() + (refused_above > 0 ? ": at most " : ": ") + Grouped(shown) +
+         (shown == 1 ? " request" : " requests") + " at once, as " +
+         (refused_above > 0 ? "the API refused more\n" : "more were refused or slower\n");
+}
+
 // What was learnt of how large a batch may be.
 std::string LearntLine(const JsonView& destination) {
   const std::uint64_t records = destination["learnt_max_records"].Count();
@@ -265,7 +279,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
       }
     }
     text += BacklogLine(destination);
-    text += LearntLine(destination) + LearntRateLine(destination);
+    text += LearntLine(destination) + LearntRateLine(destination) + LearntInFlightLine(destination);
     text += DeprecationLine(destination);
     text += CostLines(destination, now);
     text += RunningReplays(status, destination["name"].Text());

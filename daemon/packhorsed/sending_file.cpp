@@ -46,6 +46,7 @@ Json ToJson(const delivery::Rollout::Kept& rollout) {
 Json ToJson(const std::string& name, const Kept& kept) {
   Json json = {{"name", name}, {"records", ToJson(kept.records)}, {"bytes", ToJson(kept.bytes)}};
   json["requests_per_second"] = kept.rate.per_second;
+  json["refused_above"] = kept.in_flight.refused_above;
   if (kept.budget) {
     json["budget"] = {{"begin_us", kept.budget->begin.time_since_epoch().count()}, {"used", kept.budget->used}};
   }
@@ -91,6 +92,7 @@ Result<std::map<std::string, Kept>> Read(const std::string& path) {
       kept.records = LearntFrom(each.at("records"));
       kept.bytes = LearntFrom(each.at("bytes"));
       kept.rate.per_second = each.value("requests_per_second", 0.0);
+      kept.in_flight.refused_above = each.value("refused_above", 0U);
       if (each.contains("rollout")) {
         kept.rollout = RolloutFrom(each.at("rollout"));
       }

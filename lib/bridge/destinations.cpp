@@ -183,6 +183,8 @@ Result<delivery::Options> DeliveryOptions(const config::Gateway& gateway, const 
   options.outcomes = destination.outcomes;
   options.coding = *std::move(coding);
   options.live_first = destination.order == "live_first";
+  options.any_order = destination.order == "any";
+  options.max_in_flight = destination.max_in_flight;
   options.keeps_order = destination.receiver == "watermark";
   if (const contract::ReconcileRules* rules = (*contract)->reconcile(); rules != nullptr) {
     options.reconciled = true;

@@ -284,6 +284,7 @@ Destination BindDestination(const document::Node& node) {
   destination.proxy = BindProxy(node["proxy"]);
   destination.bind = Text(node, "bind");
   destination.order = Text(node, "order");
+  destination.max_in_flight = Count<std::uint32_t>(node, "max_in_flight");
   destination.receiver = Text(node, "receiver");
   destination.backfill_share = node["backfill_share"].number;
   destination.backfill_after = Duration(node, "backfill_after");

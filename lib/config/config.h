@@ -180,9 +180,10 @@ struct Destination {
   std::vector<std::string> reconcile_sums;      // measurements
   std::vector<SendWindow> windows;
   Proxy proxy;
-  std::string bind;          // address or interface
-  std::string shared_limit;  // name in Config::shared_limits, or empty
-  std::string order = "fifo";
+  std::string bind;            // address or interface
+  std::string shared_limit;    // name in Config::shared_limits, or empty
+  std::string order = "fifo";  // or live_first, any
+  std::uint32_t max_in_flight = 4;
   std::string receiver = "record_id";  // or watermark
   double backfill_share = 0;           // of order live_first
   std::chrono::milliseconds backfill_after{};

@@ -184,6 +184,12 @@ void CheckDestination(const document::Node& root, const document::Node& destinat
                    "would lose it",
                    {.allowed = "\"order\": \"fifo\", or \"receiver\": \"record_id\""});
   }
+  if (destination["receiver"].text == "watermark" && destination["order"].text == "any") {
+    problems.Error(Written(destination["order"], destination["receiver"]),
+                   "several requests of a lane would overtake each other, and a receiver that keeps only the highest "
+                   "sequence would lose what comes behind",
+                   {.allowed = "\"order\": \"fifo\", or \"receiver\": \"record_id\""});
+  }
   const document::Node& durability = root["queue"]["durability"];
   const document::Node& age = destination["batch"]["max_age"];
   if (durability["mode"].text == "window" && Numbers(age, durability["window"]) &&

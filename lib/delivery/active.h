@@ -16,6 +16,7 @@
 #include "delivery/evidence.h"
 #include "delivery/exchanges.h"
 #include "delivery/fault.h"
+#include "limit/concurrency.h"
 #include "outcome/outcome_rules.h"
 #include "queue/queue.h"
 #include "upload/uploader.h"
@@ -57,9 +58,12 @@ struct Active {
   bool has_successors = false;         // settling into other batches: what is behind has to wait
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
-  SentRequest sent;              // the last attempt
-  std::uint64_t credential = 0;  // auth::Authorizer::generation() of the last attempt
-  std::uint32_t rests = 0;       // it is what partial successes left, so many in a row of which took little
+  // Nothing else of its line may be on its way beside it: it is to tell whether it is the record or the destination.
+  bool tells = false;
+  limit::Concurrency::Flight flight = 0;  // of the attempt that is under way
+  SentRequest sent;                       // the last attempt
+  std::uint64_t credential = 0;           // auth::Authorizer::generation() of the last attempt
+  std::uint32_t rests = 0;                // it is what partial successes left, so many in a row of which took little
   Track track;
   std::optional<queue::Suspicion> suspicion;  // of a suspect that is tried again
   std::optional<SecondTry> second_try;
@@ -87,6 +91,9 @@ struct Active {
   bool search() const { return track.searched || suspicion.has_value(); }
 };
 
+// So are probes and every attempt of the search.
+inline bool GoesAlone(const Active& active) { return active.tells || active.newest || active.search(); }
+
 inline batch::Line LineNameOf(const Active& active) {
   return active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog};
 }
@@ -113,6 +120,11 @@ struct LineState {
   MonoTime prepare_not_before{};
   std::optional<MonoTime> oldest_seen;  // when the oldest waiting message was first noticed
 };
+
+inline auto CountIn(const LineState& line, Active::State state) {
+  return std::count_if(line.line.begin(), line.line.end(),
+                       [state](const ActivePtr& active) { return active->state == state; });
+}
 
 // Whether one more batch of the line may be prepared before its turn.
 inline bool MayProbe(const LineState& line) {

@@ -113,7 +113,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
   }
   ReserveBudget(*active, kHeadBytes + body.size());
   confirming.asking = true;
-  ++requests_;
+  ++traffic_.requests;
   ++in_flight_;
   sent->method = made->method;
   sent->path = made->path;
@@ -131,7 +131,7 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, const SentRequest&
   const contract::CloudContract& contract = ContractOf(active->batch);
   Active::Confirming& confirming = active->confirming;
   --in_flight_;
-  bytes_sent_ += response.bytes_sent;
+  traffic_.bytes_sent += response.bytes_sent;
   CountBudget(*active, response.bytes_sent);
   NoteOddReply(response);
   confirming.asking = false;

@@ -25,6 +25,7 @@
 #include "health/metrics.h"
 #include "limit/budget.h"
 #include "limit/circuit_breaker.h"
+#include "limit/concurrency.h"
 #include "limit/learnt_rate.h"
 #include "limit/rate_limit.h"
 #include "limit/send_window.h"
@@ -93,6 +94,10 @@ struct Options {
   bool live_first = false;                            // else the oldest first
   double backfill_share = 0.5;                        // batch::LaneScheduler
   std::chrono::milliseconds backfill_after{300'000};  // what waited for so long is sent late
+  // Of requests at once, at most (limit::Concurrency), 1 to 32.
+  std::uint32_t max_in_flight = 4;
+  // Several of them may be of one lane, and what is tried again may be overtaken. Not with keeps_order.
+  bool any_order = false;
   // A message is sent only when all earlier messages of its lane are settled: one that is refused holds the lane. For a
   // cloud that keeps the highest sequence number only and ignores lower ones.
   bool keeps_order = false;
@@ -106,6 +111,7 @@ struct Kept {
   batch::LearntSize::Kept records, bytes;
   limit::LearntRate::Kept rate;
   std::optional<Rollout::Kept> rollout;
+  limit::Concurrency::Kept in_flight;
 
   bool operator==(const Kept&) const = default;
 };
@@ -138,6 +144,10 @@ struct DestinationStatus {
   std::uint64_t learnt_max_records = 0;
   std::uint64_t learnt_max_bytes = 0;
   double learnt_requests_per_second = 0;
+  std::uint32_t requests_in_flight = 0;
+  std::uint32_t max_in_flight = 0;         // configured
+  std::uint32_t learnt_in_flight = 0;      // as many are sent at once now
+  std::uint32_t learnt_max_in_flight = 0;  // more were refused; 0: not yet
   std::optional<BudgetStatus> budget;
   std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:

@@ -34,6 +34,7 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Authoriz
       breaker_(options_.breaker, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
       limits_(options_.limits),
+      concurrency_(options_.max_in_flight),
       scheduler_(options_.backfill_share),
       first_contact_(deps_.uploader, options_.endpoint),
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
@@ -118,7 +119,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     next = std::min(next, SendInTurn(now));
   }
   next = std::min(next, inquirer_.Step(draining_, now));
-  next = std::min(next, first_contact_.Step(requests_ == 0 && !draining_ && breaker_.MaySend(now), now));
+  next = std::min(next, first_contact_.Step(traffic_.requests == 0 && !draining_ && breaker_.MaySend(now), now));
   next = std::min(next, LookAtTimes(now));
   EndRefusals(now);
   if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
@@ -255,16 +256,11 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.learnt_max_records = sizes_.records.learnt() ? BatchLimits().max_records : 0;
   status.learnt_max_bytes = sizes_.bytes.learnt() ? BatchLimits().max_bytes : 0;
   status.learnt_requests_per_second = learnt_rate_.per_second().value_or(0);
-  status.requests = requests_;
-  status.retries = retries_;
-  status.possible_duplicates = possible_duplicates_;
-  status.records_delivered = records_delivered_;
-  status.bytes_sent = bytes_sent_;
-  status.replies = replies_;
-  status.p50 = latency_.Quantile(0.50, now);
-  status.p95 = latency_.Quantile(0.95, now);
-  status.p99 = latency_.Quantile(0.99, now);
-  status.recent_p50 = latency_.Quantile(0.50, now, std::chrono::minutes(1));
+  traffic_.Show(status, now);
+  status.requests_in_flight = in_flight_;
+  status.max_in_flight = concurrency_.most();
+  status.learnt_in_flight = concurrency_.limit();
+  status.learnt_max_in_flight = concurrency_.refused_above();
   status.reached = first_contact_.reached();
   status.unreachable = first_contact_.reached() ? "" : first_contact_.error();
   AddCosts(status, now);

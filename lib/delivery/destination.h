@@ -21,6 +21,8 @@
 #include "delivery/first_contact.h"
 #include "delivery/id_hashes.h"
 #include "delivery/inquirer.h"
+#include "delivery/traffic.h"
+#include "limit/concurrency.h"
 #include "outcome/outcome_rules.h"
 
 namespace packhorse::delivery {
@@ -152,7 +154,8 @@ class DestinationImpl final : public Destination {
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
-  void LearnRate(const Answer& answer);
+  void LearnRate(const Active& active, const Answer& answer, std::chrono::microseconds elapsed);
+  bool IsUntold(Active& active, Fault fault, const Answer& answer);
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
   void Bury(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -200,14 +203,15 @@ class DestinationImpl final : public Destination {
   limit::RetryBudget budget_;
   limit::RateLimit limits_;
   limit::LearntRate learnt_rate_;
+  limit::Concurrency concurrency_;
   std::optional<limit::Budget> bytes_budget_;
   std::optional<std::uint64_t> bytes_wanted_;  // by the batch for which the budget had no room
   std::array<LineState, batch::kLines> lines_;
   batch::LaneScheduler scheduler_;
   FirstContact first_contact_;
-  DrainRate drained_;     // of what Snapshot() calls the backlog
-  bool was_away_ = true;  // since the last cut; before the start too
-  std::uint32_t in_flight_ = 0;
+  DrainRate drained_;            // of what Snapshot() calls the backlog
+  bool was_away_ = true;         // since the last cut; before the start too
+  std::uint32_t in_flight_ = 0;  // batches, and questions about them
   bool flush_ = false;
   bool draining_ = false;
   std::map<std::string, std::shared_ptr<const contract::CloudContract>> other_contracts_;  // null: not known
@@ -228,14 +232,7 @@ class DestinationImpl final : public Destination {
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last
   TimesTold times_told_;
-  // Since start.
-  std::uint64_t requests_ = 0;
-  std::uint64_t retries_ = 0;
-  std::uint64_t possible_duplicates_ = 0;
-  std::uint64_t records_delivered_ = 0;
-  std::uint64_t bytes_sent_ = 0;
-  std::map<std::string, std::uint64_t> replies_;
-  health::Histogram latency_;
+  Traffic traffic_;
   std::optional<WallTime> last_success_at_;
   std::string last_error_;
   Exchanges exchanges_;

@@ -140,6 +140,8 @@ class Evidence {
   Wants wants() const { return wants_; }
   // Whether something was accepted within the last day that had been refused while others were accepted.
   bool Contradicted(MonoTime now) const { return contradictions_.Lately(now); }
+  // A record was refused alone, and nothing was accepted since.
+  bool refuses() const { return refused_in_a_row_ > 0; }
   // Several were refused in a row: it may be the backend to which the kept connection leads.
   bool DoubtsConnection() const { return definite_in_a_row_ >= kDoubtful; }
   // Of the records that were accepted, or refused for the first time, within the last ten minutes: 0 to 1.

@@ -15,6 +15,7 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   breaker_.TakeOver(old->breaker_);
   limits_.TakeOver(old->limits_);
   learnt_rate_ = old->learnt_rate_;
+  concurrency_.TakeOver(old->concurrency_);
   sizes_ = old->sizes_;
   if (rollout_ && old->rollout_) {
     rollout_->Restore(old->rollout_->ToKeep());

@@ -92,8 +92,12 @@ void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
 }
 
 Kept DestinationImpl::ToKeep() const {
-  return {bytes_budget_ ? std::optional(bytes_budget_->ToKeep()) : std::nullopt, sizes_.records.ToKeep(),
-          sizes_.bytes.ToKeep(), learnt_rate_.ToKeep(), rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt};
+  return {bytes_budget_ ? std::optional(bytes_budget_->ToKeep()) : std::nullopt,
+          sizes_.records.ToKeep(),
+          sizes_.bytes.ToKeep(),
+          learnt_rate_.ToKeep(),
+          rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt,
+          concurrency_.ToKeep()};
 }
 
 void DestinationImpl::Restore(const Kept& kept) {
@@ -103,6 +107,7 @@ void DestinationImpl::Restore(const Kept& kept) {
   sizes_.records.Restore(kept.records);
   sizes_.bytes.Restore(kept.bytes);
   learnt_rate_.Restore(kept.rate, deps_.clock.Mono());
+  concurrency_.Restore(kept.in_flight, deps_.clock.Mono());
   if (rollout_ && kept.rollout) {
     rollout_->Restore(*kept.rollout);
   }

@@ -10,8 +10,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Batches of a lane that may be prepared ahead: one on the wire, one being prepared.
+// Batches of a lane that may be prepared ahead: what is on the wire, one being settled or ready, one being prepared.
 constexpr std::size_t kLineLength = 2;
+// Bodies of a line beyond which nothing is prepared for several requests at once; one batch may exceed it.
+constexpr std::uint64_t kAheadBytes = 32ULL << 20U;
 // What one look at the queue takes at most.
 constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
 constexpr std::size_t kPeekForParts = 4'096;  // messages
@@ -19,6 +21,19 @@ constexpr auto kPrepareRetry = 1s;
 constexpr auto kHeldRetry = 10s;
 // A probe with what is newest: one message tells most, for whatever else is wrong is more likely in many.
 constexpr std::uint32_t kProbeMessages = 1;
+
+std::uint64_t BodiesOf(const LineState& line) {
+  std::uint64_t bytes = 0;
+  for (const ActivePtr& active : line.line) {
+    bytes += active->batch.body.size();
+  }
+  return bytes;
+}
+
+// For as many requests of a line at once as may be.
+std::size_t LengthOf(const LineState& line, std::uint32_t at_once) {
+  return at_once <= 1 || BodiesOf(line) >= kAheadBytes ? kLineLength : kLineLength + at_once;
+}
 
 }  // namespace
 
@@ -43,11 +58,8 @@ MonoTime DestinationImpl::PrepareLine(batch::Line at, MonoTime now) {
   LineState& state = StateOf(at);
   MonoTime next = now + kIdle;
   const bool open = breaker_.state() == limit::CircuitState::kOk;
-  const std::size_t ahead = open ? kLineLength : at.replay ? 0 : 1;
-  const auto confirming =
-      static_cast<std::size_t>(std::count_if(state.line.begin(), state.line.end(), [](const ActivePtr& active) {
-        return active->state == Active::State::kConfirming;
-      }));
+  const std::size_t ahead = open ? LengthOf(state, options_.any_order ? concurrency_.limit() : 1) : at.replay ? 0 : 1;
+  const auto confirming = static_cast<std::size_t>(CountIn(state, Active::State::kConfirming));
   if (!draining_ && !state.preparing && state.line.size() - confirming < ahead && state.line.size() < kLongestLine) {
     next = PrepareWhenDue(at, now);
   }

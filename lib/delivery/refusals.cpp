@@ -60,6 +60,9 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
     Bury(active, fault, answer);
     return;
   }
+  if (IsUntold(*active, fault, answer)) {
+    return;
+  }
   const Ruling ruling = evidence_.Failed(AttemptOf(*active, fault, answer), active->track, answer.now);
   LineState& line = LineOf(*active);
   if (!active->suspicion) {
@@ -98,6 +101,26 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
   if (ruling != Ruling::kRetry && ruling != Ruling::kHold && asks_to_wait && !KnownToBeThrottled(*active)) {
     breaker_.Record(limit::Effect::kThrottled, verdict.reason, verdict.retry_after, answer.now, deps_.clock.Wall());
   }
+}
+
+// It failed beside others of its line. Whether that is its own fault or the destination's shows best without them: it
+// goes again, alone, and nothing is concluded before. A refusal on its merits is clear, unless one came before it.
+bool DestinationImpl::IsUntold(Active& active, Fault fault, const Answer& answer) {
+  const bool splits = Definite(fault) && !active.alone() && !answer.culprit;
+  const bool clear = Definite(fault) && !evidence_.refuses();
+  if (!options_.any_order || GoesAlone(active) || splits || clear ||
+      CountIn(LineOf(active), Active::State::kSending) == 0) {
+    return false;
+  }
+  active.tells = true;
+  active.not_before = answer.now;
+  const outcome::Verdict& verdict = answer.verdict;
+  if (!Definite(fault) || verdict.retry_after) {
+    breaker_.Record(
+        fault == Fault::kThrottled || Definite(fault) ? limit::Effect::kThrottled : limit::Effect::kTransient,
+        verdict.reason, verdict.retry_after, answer.now, deps_.clock.Wall());
+  }
+  return true;
 }
 
 // What did not fit, or did not get through in time, makes the next batches smaller.
@@ -176,7 +199,7 @@ void DestinationImpl::SettleOne(const ActivePtr& active, queue::Settlement settl
     rest.front()->track.searched = active->track.searched;
     rest.front()->not_before = answer.now;
     settlement.successors.push_back(*std::move(rebuilt));
-    ++possible_duplicates_;  // under a new key
+    ++traffic_.possible_duplicates;  // under a new key
   }
   Settle(active, std::move(settlement), std::move(rest));
 }

@@ -10,15 +10,13 @@
 namespace packhorse::delivery {
 namespace {
 
-// Distinct kinds of reply that are counted; statuses are three digits, transport errors a handful.
-constexpr std::size_t kMaxReplyKinds = 64;
 constexpr int kStatusConflict = 409;
 constexpr int kStatusUnavailable = 503;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
-std::string KindOf(const upload::Response& response) {
-  return response.transport == upload::Transport::kOk ? std::to_string(response.status)
-                                                      : std::string(upload::Name(response.transport));
+bool Took(outcome::Action action) {
+  using outcome::Action;
+  return action == Action::kDelivered || action == Action::kPartial || action == Action::kConfirm;
 }
 
 // What a reply says of each record of a batch.
@@ -68,15 +66,12 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const MonoTime now = deps_.clock.Mono();
   --in_flight_;
   active->state = Active::State::kReady;
-  bytes_sent_ += response.bytes_sent;
+  traffic_.NoteReply(response, now);
   CountBudget(*active, response.bytes_sent);
-  latency_.Record(response.elapsed, now);
-  if (const std::string kind = KindOf(response); replies_.size() < kMaxReplyKinds || replies_.contains(kind)) {
-    ++replies_[kind];
-  }
   NoteOddReply(response);
   certificate_ends_ = response.certificate_ends ? response.certificate_ends : certificate_ends_;
   if (RefusesAnOldSecret(*active, response.status)) {
+    concurrency_.Ended(active->flight);
     return;  // still ready: goes again at once, with the present one
   }
   Answer answer;
@@ -98,7 +93,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }
-  LearnRate(answer);
+  LearnRate(*active, answer, elapsed);
   NoteDeprecation(answer.verdict);
   TellOfVerdict(*active, answer.verdict);
   exchanges_.Note(active->batch, active->sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
@@ -114,15 +109,26 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   Apply(active, std::move(answer));
 }
 
-// 503 says that the other side is not well, not that we are too fast.
-void DestinationImpl::LearnRate(const Answer& answer) {
+// How many at once, and how fast. 503 says that the other side is not well, not that we are too fast.
+void DestinationImpl::LearnRate(const Active& active, const Answer& answer, std::chrono::microseconds elapsed) {
   using outcome::Action;
   const outcome::Verdict& verdict = answer.verdict;
+  if (answer.transport == upload::Transport::kTimeout) {
+    concurrency_.TimedOut(active.flight);
+  }
   if (answer.transport != upload::Transport::kOk) {
+    concurrency_.Ended(active.flight);
     return;
   }
+  bool too_many = false;
+  if (verdict.action == Action::kThrottled || answer.status == kStatusUnavailable) {
+    too_many = concurrency_.Refused(active.flight, answer.now);
+  } else if (Took(verdict.action)) {
+    concurrency_.Passed(active.flight, elapsed, active.batch.body.size(), answer.now);
+  }
+  concurrency_.Ended(active.flight);
   if (verdict.action == Action::kThrottled) {
-    if (answer.status != kStatusUnavailable) {
+    if (answer.status != kStatusUnavailable && !too_many) {
       learnt_rate_.Refused(answer.now, verdict.retry_after);
     }
     return;
@@ -150,8 +156,7 @@ void DestinationImpl::TellOfVerdict(const Active& active, const outcome::Verdict
 void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
   using outcome::Action;
   const outcome::Verdict& verdict = answer.verdict;
-  if (verdict.action != Action::kDelivered && verdict.action != Action::kPartial &&
-      verdict.action != Action::kConfirm) {
+  if (!Took(verdict.action)) {
     last_error_ = verdict.reason;
   }
   switch (verdict.action) {
@@ -200,7 +205,7 @@ void DestinationImpl::Apply(const ActivePtr& active, Answer answer) {
 // Each such attempt may have stored what it carried.
 void DestinationImpl::CountUnknown(Active& active) {
   active.may_have_arrived = true;
-  ++possible_duplicates_;
+  ++traffic_.possible_duplicates;
 }
 
 // The other side works: whatever was wrong is over.
@@ -239,7 +244,7 @@ void DestinationImpl::OnDelivered(const ActivePtr& active, const Answer& answer)
     sizes_.bytes.Passed(active->batch.uncompressed_bytes, ConfiguredLimits().max_bytes, answer.now);
   }
   const bool replay = active->batch.replay != 0;
-  records_delivered_ += replay ? 0 : active->batch.records;
+  traffic_.records_delivered += replay ? 0 : active->batch.records;
   if (!replay && (active->backlog || !options_.live_first)) {
     drained_.Record(active->batch.members.size(), answer.now);
   }
@@ -330,7 +335,7 @@ void DestinationImpl::OnPartial(const ActivePtr& active, Answer answer) {
     settlement.successors.push_back(*std::move(rebuilt));
   }
   Works(*active, answer);
-  records_delivered_ += active->batch.replay != 0 ? 0 : shares.delivered;
+  traffic_.records_delivered += active->batch.replay != 0 ? 0 : shares.delivered;
   Settle(active, std::move(settlement), std::move(rest));
   if (full) {
     HoldForSuspects(LineOf(*active), answer.now);

@@ -144,7 +144,7 @@ bool DestinationImpl::LeavesNewer(const ActivePtr& active, Fault fault, const An
     breaker_.Record(limit::Effect::kThrottled, answer.verdict.reason, answer.verdict.retry_after, answer.now,
                     deps_.clock.Wall());
   }
-  possible_duplicates_ += active->may_have_arrived ? 1U : 0U;
+  traffic_.possible_duplicates += active->may_have_arrived ? 1U : 0U;
   Settle(active, std::move(settlement), std::move(successors));
   return true;
 }

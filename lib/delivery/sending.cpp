@@ -1,6 +1,7 @@
 // Which prepared batch goes next, when, and how: the second part of DestinationImpl.
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/random.h"
@@ -12,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kMaxInFlight = 3;  // one per lane
 constexpr std::size_t kSpanBytes = 8;
 // In a row: whatever the answer was, another connection may lead to a better backend.
 constexpr std::uint32_t kFailuresToDistrust = 2;
@@ -56,7 +56,7 @@ ActivePtr OtherThan(const Active& head, const LineState& line) {
   return line.wants == Wants::kNewest && (newest || line.preparing) ? newest : small;
 }
 
-// The batch of a line that goes next; null while its line has to wait for another one's reply.
+// The batch of a line that goes next where one waits for the other's reply; null: it has to wait.
 ActivePtr HeadOf(const LineState& line, bool in_order) {
   for (const ActivePtr& active : line.line) {
     if (active->batch.unsent()) {
@@ -76,6 +76,41 @@ ActivePtr HeadOf(const LineState& line, bool in_order) {
     }
   }
   return nullptr;
+}
+
+// Likewise where several may be on their way: as long as nothing is looked for in the line. What waits for its time is
+// passed over, unless the line has to wait for it.
+ActivePtr AnyOf(const LineState& line, MonoTime now, const std::function<MonoTime(const Active&)>& ready_at) {
+  bool sending = false;
+  for (const ActivePtr& active : line.line) {
+    if (active->state == Active::State::kSending) {
+      sending = true;
+      if (GoesAlone(*active)) {
+        return nullptr;
+      }
+    }
+  }
+  ActivePtr soonest;
+  MonoTime soonest_at{};
+  for (const ActivePtr& active : line.line) {
+    if (active->batch.unsent() || active->state != Active::State::kReady) {
+      continue;
+    }
+    const bool wanted = line.wants != Wants::kNothing;
+    if (wanted || GoesAlone(*active) || active->held) {
+      const ActivePtr other = wanted ? OtherThan(*active, line) : nullptr;
+      return sending ? nullptr : other || (wanted && line.preparing) ? other : active;
+    }
+    const MonoTime at = ready_at(*active);
+    if (at <= now) {
+      return active;
+    }
+    if (!soonest || at < soonest_at) {
+      soonest = active;
+      soonest_at = at;
+    }
+  }
+  return soonest;
 }
 
 }  // namespace
@@ -100,10 +135,14 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   MonoTime next = now + kIdle;
+  const auto next_of = [&](const LineState& line) {
+    return options_.any_order ? AnyOf(line, now, [&](const Active& active) { return ReadyAt(active, now); })
+                              : HeadOf(line, options_.keeps_order);
+  };
   while (true) {
     batch::Ready ready{};
     for (std::size_t i = 0; i < batch::kLines; ++i) {
-      if (const ActivePtr head = HeadOf(lines_.at(i), options_.keeps_order)) {
+      if (const ActivePtr head = next_of(lines_.at(i))) {
         const MonoTime at = ReadyAt(*head, now);
         ready.at(i) = at <= now;
         next = at > now ? std::min(next, at) : next;
@@ -113,14 +152,14 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       }
     }
     const std::optional<batch::Line> turn = scheduler_.Next(ready);
-    if (!turn || in_flight_ >= breaker_.MaxInFlight(kMaxInFlight)) {
+    if (!turn || in_flight_ >= breaker_.MaxInFlight(concurrency_.limit())) {
       return next;
     }
     if (!breaker_.MaySend(now)) {
       return breaker_.NextSend(now).value_or(now + kIdle);
     }
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
-    const ActivePtr head = HeadOf(StateOf(*turn), options_.keeps_order);
+    const ActivePtr head = next_of(StateOf(*turn));
     if (const MonoTime at = AdmittedAt(*head, now); at > now) {
       TellBudgetSpent(*head, now);
       return std::min(next, at);
@@ -250,15 +289,16 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   if (!active->search()) {
     CountAttempt(*active, now);
   }
-  retries_ += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
+  traffic_.retries += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
   if (!active->suspicion) {
-    LineOf(*active).wants = Wants::kNothing;
+    const bool wanted = std::exchange(LineOf(*active).wants, Wants::kNothing) != Wants::kNothing;
+    active->tells = active->tells || wanted;
   }
   ++active->attempts;
   active->waits_for_other = false;
   active->tried_at = now;
-  ++requests_;
-  ++in_flight_;
+  ++traffic_.requests;
+  active->flight = concurrency_.Start(++in_flight_);
   active->state = Active::State::kSending;
   active->credential = authorizer_->generation();
   // What is known against a record, or against the destination, is to come over different connections.

@@ -67,7 +67,7 @@ void DestinationImpl::Split(const ActivePtr& active, const Answer& answer) {
     successors.push_back(std::move(successor));
     settlement.successors.push_back(*std::move(rebuilt));
   }
-  ++possible_duplicates_;  // under new keys
+  ++traffic_.possible_duplicates;  // under new keys
   Settle(active, std::move(settlement), std::move(successors));
 }
 

@@ -93,7 +93,7 @@ struct Response {
 
 // Every request is sent once: there are no retries underneath, no redirects, no cookies, and no proxy but the one of
 // the endpoint (none from the environment). TLS is 1.2 or newer, with the certificate and the host name always
-// verified. At most 256 requests at a time, 8 connections per host, 32 idle connections.
+// verified. At most 256 requests at a time, 64 connections per host, 64 idle connections.
 class Uploader {
  public:
   virtual ~Uploader() = default;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -44,7 +45,9 @@ class KeyRotation : public ::testing::Test {
 
   void Serve(ScriptedConnection& connection) {
     for (std::string request; !(request = connection.ReadRequest()).empty();) {
+      most_at_once_ = std::max(most_at_once_.load(), ++at_once_);
       std::this_thread::sleep_for(10ms);  // of the other side: so that requests of all lanes are under way together
+      --at_once_;
       if (request.find(std::string("Bearer ") + (changed_ ? kNew : kOld)) == std::string::npos) {
         ++refused_;
         connection.Write(ScriptedServer::Reply("401 Unauthorized", ""));
@@ -62,17 +65,27 @@ class KeyRotation : public ::testing::Test {
                                              "Content-Type: application/json\r\n"));
     }
   }
-  void PublishToAllLanes() {
+  void PublishTo(const std::vector<std::string>& lanes) {
     std::vector<MqttMessage> messages;
-    for (int i = 0; i < 20; ++i) {
-      for (const char* lane : {"urgent", "normal", "bulk"}) {
-        messages.push_back({std::string("site/a/dev/17/") + lane, R"({"n":)" + std::to_string(sent_++) + "}"});
+    for (std::size_t i = 0; i < 60 / lanes.size(); ++i) {
+      for (const std::string& lane : lanes) {
+        messages.push_back({"site/a/dev/17/" + lane, R"({"n":)" + std::to_string(sent_++) + "}"});
       }
     }
     MqttClient client(site_.broker().port());
     ASSERT_EQ(client.Publish(messages), messages.size());
   }
 
+  void ExpectNothingFailed() {
+    EXPECT_EQ(site_.Status()["ledger"]["rejected"], 0);
+    EXPECT_EQ(site_.BridgeLog().find("destination_held"), std::string::npos);
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(ids_.size(), sent_);
+  }
+
+  const std::vector<std::string> all_lanes_ = {"urgent", "normal", "bulk"};
+  std::atomic<int> at_once_{0};
+  std::atomic<int> most_at_once_{0};
   std::atomic<bool> changed_{false};
   std::atomic<int> refused_{0};
   std::mutex mutex_;
@@ -86,19 +99,32 @@ TEST_F(KeyRotation, UnderLoadFailsNoRecordAndHoldsNothing) {
   site_.StartBridge();
   for (int i = 0; i < 10; ++i) {
     changed_ = i >= 4;
-    PublishToAllLanes();
+    PublishTo(all_lanes_);
   }
   ASSERT_TRUE(site_.Settled(sent_));
   EXPECT_GE(refused_, 1);
   EXPECT_LE(refused_, 4) << "what was in flight, once each";
   WriteAll(site_.Path("old"), kNew, 0600);  // the rotation ends
   WriteAll(site_.Path("new"), kNew, 0600);
-  PublishToAllLanes();
+  PublishTo(all_lanes_);
   EXPECT_TRUE(site_.Settled(sent_));
-  EXPECT_EQ(site_.Status()["ledger"]["rejected"], 0);
-  EXPECT_EQ(site_.BridgeLog().find("destination_held"), std::string::npos);
-  const std::lock_guard lock(mutex_);
-  EXPECT_EQ(ids_.size(), sent_);
+  ExpectNothingFailed();
+}
+
+TEST_F(KeyRotation, WithFourRequestsOfOneLaneInFlightFailsNoRecordAndHoldsNothing) {
+  json& destination = site_.config()["destinations"][0];
+  destination["order"] = "any";
+  destination["max_in_flight"] = 4;
+  site_.StartBridge();
+  for (int i = 0; i < 10; ++i) {
+    changed_ = i >= 4;
+    PublishTo({"normal"});
+  }
+  ASSERT_TRUE(site_.Settled(sent_));
+  EXPECT_EQ(most_at_once_, 4);
+  EXPECT_GE(refused_, 1);
+  EXPECT_LE(refused_, 4) << "what was in flight, once each";
+  ExpectNothingFailed();
 }
 
 }  // namespace

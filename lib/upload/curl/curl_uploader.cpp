@@ -18,8 +18,9 @@ namespace {
 
 constexpr std::size_t kMaxInFlight = 256;
 constexpr std::size_t kMaxFds = 32;
-constexpr long kMaxIdleConnections = 32;
-constexpr long kMaxConnectionsPerHost = 8;
+constexpr long kMaxIdleConnections = 64;
+// Not below what a destination may have in flight: what libcurl holds back counts towards its timeout.
+constexpr long kMaxConnectionsPerHost = 64;
 constexpr long kMaxStreams = 100;  // on one connection; libcurl's own default
 constexpr int kMaxWaitMs = 60'000;
 

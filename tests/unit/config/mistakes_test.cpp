@@ -287,6 +287,13 @@ const std::vector<Mistake> kCombinations = {
      R"("order": "live_first", "receiver": "watermark")",
      "/destinations/0/order",
      {"live_first", "behind what is new", "highest sequence", "fifo", "record_id"}},
+    {"AnyOrderForAWatermark",
+     "destination",
+     R"("order": "any", "receiver": "watermark")",
+     "/destinations/0/order",
+     {"any", "overtake each other", "highest sequence", "fifo", "record_id"}},
+    {"TooManyInFlight", "destination", R"("max_in_flight": 33)", "/destinations/0/max_in_flight", {"33", "1", "32"}},
+    {"NoneInFlight", "destination", R"("max_in_flight": 0)", "/destinations/0/max_in_flight", {"0", "1", "32"}},
 };
 
 INSTANTIATE_TEST_SUITE_P(Combinations, MistakeTest, testing::ValuesIn(kCombinations), CaseName{});

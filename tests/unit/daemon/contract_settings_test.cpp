@@ -121,6 +121,13 @@ TEST_F(ContractSettings, LiveFirstIsWarnedOfWhereTheApiNeedsTheOrderOfTime) {
   EXPECT_TRUE(Load(contract + R"("order": "fifo")").problems.empty());
 }
 
+TEST_F(ContractSettings, AnyOrderIsAnErrorWhereTheApiNeedsAnOrder) {
+  EXPECT_THAT(Problems(R"("contract": "prometheus-remote-write@1", "order": "any")"),
+              HasSubstr("/destinations/0/order: the contract prometheus-remote-write@1.0 needs records in the order of "
+                        "their time, and requests that are on their way at once overtake each other"));
+  EXPECT_EQ(Problems(R"("contract": "packhorse-ingest@1", "order": "any", "max_in_flight": 8)"), "");
+}
+
 TEST_F(ContractSettings, NewerContractOfARolloutIsLookedUpAtItsPlace) {
   EXPECT_EQ(Problems(R"("contract": "packhorse-ingest@1.0", "rollout": {"contract": "packhorse-ingest@1.1"})"), "");
   EXPECT_THAT(Problems(R"("rollout": {"contract": "acme-cloud@1"})"), HasSubstr("/destinations/0/rollout/contract: "));

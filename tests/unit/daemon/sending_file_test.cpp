@@ -30,6 +30,7 @@ class SendingFileTest : public AppTest {
     delivery::Kept kept = Cloud().ToKeep();
     kept.budget->used = bytes;
     kept.records = {40, 80};
+    kept.in_flight.refused_above = 3;
     Cloud().Restore(kept);
     Cloud().Step(clock_.Mono());
   }
@@ -54,6 +55,7 @@ TEST_F(SendingFileTest, WhatWasUsedAndLearntIsKnownAfterARestart) {
   EXPECT_EQ(Used(), 700'001U);
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_max_records, 40U);
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_requests_per_second, 2.5);
+  EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_in_flight, 3U);
 }
 
 TEST_F(SendingFileTest, IsWrittenSeldom) {

@@ -123,6 +123,8 @@ class DeliveryTest : public ::testing::Test {
     options.rollout = rollout_;
     options.live_first = live_first_;
     options.keeps_order = keeps_order_;
+    options.any_order = any_order_;
+    options.max_in_flight = max_in_flight_;
     options.reconciled = reconciled_;
     options.sums = sums_;
     Result<std::unique_ptr<Destination>> made =
@@ -214,6 +216,8 @@ class DeliveryTest : public ::testing::Test {
   contract::ResponseRules outcomes_;
   bool live_first_ = false;
   bool keeps_order_ = false;
+  bool any_order_ = false;
+  std::uint32_t max_in_flight_ = 4;
   bool reconciled_ = false;
   std::vector<std::string> sums_;
   std::shared_ptr<const contract::CloudContract> contract_ = *contract::FindCloudContract("packhorse-ingest@1");

@@ -104,6 +104,39 @@ TEST_F(KeyRotation, RefusalsOfAllInFlightAtOnceCostOneMoreAttemptEach) {
   ExpectNothingFailed();
 }
 
+TEST_F(KeyRotation, FourRequestsOfOneLaneThatTheOldKeySentGoAgainOnceEach) {
+  test::WriteAll(dir_ / "key.next", "key-0002", 0600);
+  any_order_ = true;
+  max_records_ = 1;
+  Authorize();
+  const auto four = [&] {
+    for (int i = 0; i < 4; ++i) {
+      Append(R"({"a":1})");
+    }
+    EXPECT_TRUE(Turn([&] { return uploader_.sent.size() == 4; }));
+    return std::exchange(uploader_.sent, {});
+  };
+  // The last one learns of the change first, and is accepted before the others hear of it; one was taken before it.
+  std::vector<FakeUploader::Sent> old = four();
+  AnswerBy("key-0002", std::move(old[3]));
+  const auto again = Next();
+  EXPECT_EQ(again.Header("Authorization"), "Bearer key-0002");
+  AnswerBy("key-0002", again);
+  AnswerBy("key-0001", std::move(old[1]));
+  ASSERT_TRUE(Settled(2));
+  AnswerBy("key-0002", std::move(old[0]));
+  AnswerBy("key-0002", std::move(old[2]));
+  EXPECT_EQ(DeliverBy("key-0002", 4), 2U);
+  ExpectNothingFailed();
+  // All four at once.
+  test::WriteAll(dir_ / "key", "key-0003-new", 0600);
+  for (FakeUploader::Sent& sent : four()) {
+    AnswerBy("key-0003-new", std::move(sent));
+  }
+  EXPECT_EQ(DeliverBy("key-0003-new", 8), 8U) << "each by the other key, and then by what the file says now";
+  ExpectNothingFailed();
+}
+
 TEST_F(KeyRotation, KeyFileThatIsReplacedInFlightIsReadAtTheFirstRefusal) {
   std::vector<FakeUploader::Sent> old = OneOfEachLane();
   test::WriteAll(dir_ / "key", "key-0002-longer", 0600);
