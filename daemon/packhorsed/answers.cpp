@@ -89,6 +89,19 @@ Json BudgetJson(const std::optional<delivery::BudgetStatus>& budget) {
           {"ends_at", Time(budget->ends)}};
 }
 
+Json AnnouncedJson(const std::vector<limit::Announcement>& announced, WallTime wall) {
+  Json all = Json::array();
+  for (const limit::Announcement& limit : announced) {
+    all.push_back({{"name", limit.name},
+                   {"unit", limit::Name(limit.unit)},
+                   {"count", limit.count ? Json(*limit.count) : Json()},
+                   {"per_s", limit.per ? Json(limit.per->count() / 1'000) : Json()},
+                   {"left", limit.left ? Json(*limit.left) : Json()},
+                   {"resets_at", limit.resets ? Time(wall + *limit.resets) : Json()}});
+  }
+  return all;
+}
+
 // Lanes for which something waits, and for it their window.
 Json ClosedJson(const delivery::DestinationStatus& status) {
   Json closed = Json::array();
@@ -130,6 +143,7 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"learnt_max_bytes", status.learnt_max_bytes > 0 ? Json(status.learnt_max_bytes) : Json()},
           {"learnt_requests_per_second",
            status.learnt_requests_per_second > 0 ? Json(status.learnt_requests_per_second) : Json()},
+          {"announced_limits", AnnouncedJson(status.announced, wall)},
           {"records_delivered", status.records_delivered},
           {"bytes_sent", status.bytes_sent},
           {"budget", BudgetJson(status.budget)},

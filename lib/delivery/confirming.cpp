@@ -85,11 +85,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
     Apply(active, std::move(answer));
     return now;
   }
-  const limit::Cost cost{1, 0, 0};
-  MonoTime at = std::max({confirming.ask_at, limits_.NextAdmission(cost, now), AffordedAt(kHeadBytes, now)});
-  if (deps_.shared != nullptr) {
-    at = std::max(at, deps_.shared->NextAdmission(cost, now));
-  }
+  MonoTime at = std::max(confirming.ask_at, pacing_.NextAdmission({{1, 0, 0}, kHeadBytes}, now));
   if (!breaker_.MaySend(now)) {
     at = std::max(at, breaker_.NextSend(now).value_or(confirming.until));
   }
@@ -106,11 +102,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
     confirming.ask_at = now + contract.confirmation()->every;
     return std::min(confirming.ask_at, confirming.until);
   }
-  limits_.Admit(cost, now);
-  if (deps_.shared != nullptr) {
-    deps_.shared->Admit(cost, now);
-  }
-  ReserveBudget(*active, kHeadBytes + body->size());
+  active->ticket = pacing_.Admit({{1, 0, body->size()}, kHeadBytes + body->size()}, now);
   confirming.asking = true;
   ++requests_;
   ++in_flight_;
@@ -128,7 +120,6 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, upload::Response r
   Active::Confirming& confirming = active->confirming;
   --in_flight_;
   bytes_sent_ += response.bytes_sent;
-  CountBudget(*active, response.bytes_sent);
   NoteOddReply(response);
   confirming.asking = false;
   Answer answer;
@@ -136,8 +127,10 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, upload::Response r
   answer.transport = response.transport;
   answer.connection = response.connection;
   answer.now = deps_.clock.Mono();
+  pacing_.Answered(active->ticket, response, answer.now);
   answer.verdict = outcome::JudgeConfirmation(ToReply(std::move(response)), *contract.response().confirm,
                                               confirming.key.text, deps_.clock.Wall());
+  LearnRate(*active, answer);
   if (answer.verdict.action == outcome::Action::kDelivered) {
     active->state = Active::State::kReady;
     OnDelivered(active, answer);

@@ -21,11 +21,10 @@
 #include "delivery/accepted_times.h"
 #include "delivery/deprecation.h"
 #include "delivery/exchanges.h"
+#include "delivery/pacing.h"
 #include "delivery/rollout.h"
 #include "health/metrics.h"
-#include "limit/budget.h"
 #include "limit/circuit_breaker.h"
-#include "limit/learnt_rate.h"
 #include "limit/rate_limit.h"
 #include "limit/send_window.h"
 #include "queue/ports/delivery.h"
@@ -101,9 +100,8 @@ struct Options {
 
 // What a destination knows and should not forget at a restart.
 struct Kept {
-  std::optional<limit::Budget::Kept> budget;  // none where there is no budget
+  Pacing::Kept pacing;
   batch::LearntSize::Kept records, bytes;
-  limit::LearntRate::Kept rate;
   std::optional<Rollout::Kept> rollout;
 
   bool operator==(const Kept&) const = default;
@@ -137,6 +135,7 @@ struct DestinationStatus {
   std::uint64_t learnt_max_records = 0;
   std::uint64_t learnt_max_bytes = 0;
   double learnt_requests_per_second = 0;
+  std::vector<limit::Announcement> announced;  // limits of the API
   std::optional<BudgetStatus> budget;
   std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:
@@ -221,7 +220,7 @@ struct Dependencies {
   health::Events& events;
   const Clock& clock;
   const Streams& streams;
-  limit::RateLimit* shared = nullptr;
+  limit::SharedLimits* shared = nullptr;
 };
 
 Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Authorizer> authorizer,

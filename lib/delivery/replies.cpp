@@ -13,6 +13,7 @@ namespace {
 // Distinct kinds of reply that are counted; statuses are three digits, transport errors a handful.
 constexpr std::size_t kMaxReplyKinds = 64;
 constexpr int kStatusConflict = 409;
+constexpr int kStatusTooManyRequests = 429;
 constexpr int kStatusUnavailable = 503;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
@@ -69,7 +70,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   --in_flight_;
   active->state = Active::State::kReady;
   bytes_sent_ += response.bytes_sent;
-  CountBudget(*active, response.bytes_sent);
+  pacing_.Answered(active->ticket, response, now);
   latency_.Record(response.elapsed, now);
   if (const std::string kind = KindOf(response); replies_.size() < kMaxReplyKinds || replies_.contains(kind)) {
     ++replies_[kind];
@@ -98,7 +99,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }
-  LearnRate(answer);
+  LearnRate(*active, answer);
   NoteDeprecation(answer.verdict);
   TellOfVerdict(*active, answer.verdict);
   exchanges_.Note(active->batch, active->sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
@@ -115,21 +116,23 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
 }
 
 // 503 says that the other side is not well, not that we are too fast.
-void DestinationImpl::LearnRate(const Answer& answer) {
+void DestinationImpl::LearnRate(const Active& active, const Answer& answer) {
   using outcome::Action;
   const outcome::Verdict& verdict = answer.verdict;
   if (answer.transport != upload::Transport::kOk) {
     return;
   }
-  if (verdict.action == Action::kThrottled) {
+  pacing_.Announced(verdict.announced, active.ticket, answer.now);
+  const bool question = active.state == Active::State::kConfirming;
+  if (verdict.action == Action::kThrottled || (question && answer.status == kStatusTooManyRequests)) {
     if (answer.status != kStatusUnavailable) {
-      learnt_rate_.Refused(answer.now, verdict.retry_after);
+      pacing_.Refused(verdict.retry_after, answer.now);
     }
     return;
   }
-  learnt_rate_.Passed(answer.now);
+  pacing_.Passed(answer.now);
   if (verdict.action == Action::kDelivered && verdict.retry_after) {
-    learnt_rate_.Refused(answer.now, verdict.retry_after);  // that was the last one for now
+    pacing_.Refused(verdict.retry_after, answer.now);  // that was the last one for now
   }
 }
 
