@@ -17,8 +17,8 @@ constexpr std::uint32_t kRefusals = 2;
 constexpr std::uint32_t kRefusalsAtMost = 24;
 constexpr double kChanceUnnoticed = 1e-4;
 // Where requests take turns between a good backend and a bad one, a search leads to a good record as surely as to a bad
-// one. But then so many others are not accepted in a row, whatever the turns of the record's own retrials.
-constexpr std::uint64_t kOthersAfterSearch = 3;
+// one. But then so many others are not accepted in a row: each of them would have to meet the good one by chance.
+constexpr std::uint64_t kOthersAfterSearch = 10;
 constexpr auto kConfirmAfter = 500ms;
 constexpr std::uint32_t kRefusalsContradicted = 8;
 constexpr std::uint32_t kRefusalsAtMostContradicted = 400;

@@ -17,7 +17,7 @@ namespace packhorse::delivery {
 // learnt ones, those that it shares with other destinations, and the budget of the link. Loop thread.
 //
 //   if (pacing.NextAdmission(toll, now) <= now) { ticket = pacing.Admit(toll, now); send; }
-//   ... the reply: pacing.Answered(ticket, bytes, now); pacing.Learn(...);
+//   ... the reply: pacing.Answered(ticket, response, now); pacing.Announced(said, ticket, now); pacing.Passed(now);
 class Pacing {
  public:
   // What a request costs: the limits, and the link.

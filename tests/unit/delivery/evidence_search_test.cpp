@@ -50,7 +50,7 @@ TEST_F(SearchEvidence, RecordThatALongSearchLedToIsBuriedAtItsThirdRefusal) {
 
 TEST_F(SearchEvidence, WithoutOthersBesideItASearchProvesNothing) {
   Search(14);
-  AcceptOthers(2);
+  AcceptOthers(9);
   EXPECT_GT(RefusalsUntilBuried(), 3) << "requests may take turns between two backends";
 }
 
