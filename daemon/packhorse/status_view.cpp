@@ -205,6 +205,27 @@ std::string LearntInFlightLine(const JsonView& destination) {
          (refused_above > 0 ? "the API refused more\n" : "more were refused or slower\n");
 }
 
+// What the API says of its limits.
+std::string AnnouncedLines(const JsonView& destination, WallTime now) {
+  std::string text;
+  for (const JsonView& limit : destination["announced_limits"].Items()) {
+    const auto amount = [&](const char* name) {
+      return limit["unit"].Text() == "bytes" ? FormatBytes(limit[name].Count()) : Grouped(limit[name].Count());
+    };
+    const std::string unit = limit["unit"].Text() == "bytes" ? "" : " " + limit["unit"].Shown();
+    text += "    " + destination["name"].Shown() + ": the API announces ";
+    text += limit["count"].Exists() ? amount("count") + unit : "a limit of " + limit["unit"].Shown();
+    if (limit["per_s"].Exists()) {
+      text += " per " + FormatDuration(std::chrono::seconds(limit["per_s"].Count()));
+    }
+    if (const auto resets = limit["resets_at"].Time(); resets && limit["left"].Exists()) {
+      text += ", " + amount("left") + " left until " + LocalTime(*resets, now);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 // What was learnt of how large a batch may be.
 std::string LearntLine(const JsonView& destination) {
   const std::uint64_t records = destination["learnt_max_records"].Count();
@@ -279,7 +300,8 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
       }
     }
     text += BacklogLine(destination);
-    text += LearntLine(destination) + LearntRateLine(destination) + LearntInFlightLine(destination);
+    text += LearntLine(destination) + LearntRateLine(destination) + LearntInFlightLine(destination) +
+            AnnouncedLines(destination, now);
     text += DeprecationLine(destination);
     text += CostLines(destination, now);
     text += RunningReplays(status, destination["name"].Text());

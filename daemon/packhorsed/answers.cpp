@@ -89,6 +89,19 @@ Json BudgetJson(const std::optional<delivery::BudgetStatus>& budget) {
           {"ends_at", Time(budget->ends)}};
 }
 
+Json AnnouncedJson(const std::vector<limit::Announcement>& announced, WallTime wall) {
+  Json all = Json::array();
+  for (const limit::Announcement& limit : announced) {
+    all.push_back({{"name", limit.name},
+                   {"unit", limit::Name(limit.unit)},
+                   {"count", limit.count ? Json(*limit.count) : Json()},
+                   {"per_s", limit.per ? Json(limit.per->count() / 1'000) : Json()},
+                   {"left", limit.left ? Json(*limit.left) : Json()},
+                   {"resets_at", limit.resets ? Time(wall + *limit.resets) : Json()}});
+  }
+  return all;
+}
+
 // Lanes for which something waits, and for it their window.
 Json ClosedJson(const delivery::DestinationStatus& status) {
   Json closed = Json::array();
@@ -134,6 +147,7 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"max_in_flight", status.max_in_flight},
           {"learnt_in_flight", status.learnt_in_flight},
           {"learnt_max_in_flight", status.learnt_max_in_flight > 0 ? Json(status.learnt_max_in_flight) : Json()},
+          {"announced_limits", AnnouncedJson(status.announced, wall)},
           {"records_delivered", status.records_delivered},
           {"bytes_sent", status.bytes_sent},
           {"budget", BudgetJson(status.budget)},

@@ -23,6 +23,49 @@ constexpr std::uint64_t kShareWorthWriting = 100;
 
 std::string PathOf(const App& app) { return app.config.queue.path + ".sending"; }
 
+// Its window ends by the clock: time goes by until the next run.
+Json ToJson(const limit::Announcement& limit, WallTime wall) {
+  Json json = {{"name", limit.name}, {"unit", limit::Name(limit.unit)}};
+  if (limit.count) {
+    json["count"] = *limit.count;
+  }
+  if (limit.per) {
+    json["per_ms"] = limit.per->count();
+  }
+  if (limit.left && limit.resets) {
+    json["left"] = *limit.left;
+    json["resets_at_us"] = (wall + *limit.resets).time_since_epoch().count();
+  }
+  return json;
+}
+
+limit::Announcement AnnouncementFrom(const Json& json, WallTime wall) {
+  using Unit = limit::Window::Unit;
+  limit::Announcement limit;
+  limit.name = json.at("name").get<std::string>();
+  limit.unit = json.at("unit").get<std::string>() == limit::Name(Unit::kBytes) ? Unit::kBytes : Unit::kRequests;
+  if (json.contains("count")) {
+    limit.count = json.at("count").get<std::uint64_t>();
+  }
+  if (json.contains("per_ms")) {
+    limit.per = std::chrono::milliseconds(json.at("per_ms").get<std::int64_t>());
+  }
+  if (json.contains("left")) {
+    limit.left = json.at("left").get<std::uint64_t>();
+    const WallTime resets_at{std::chrono::microseconds(json.at("resets_at_us").get<std::int64_t>())};
+    limit.resets = std::chrono::ceil<std::chrono::milliseconds>(resets_at - wall);
+  }
+  return limit;
+}
+
+// Whether what the API announces is another one: not what is left of it now.
+bool SameLimits(const std::vector<limit::Announcement>& one, const std::vector<limit::Announcement>& other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [](const limit::Announcement& a, const limit::Announcement& b) {
+                      return a.name == b.name && a.unit == b.unit && a.count == b.count && a.per == b.per;
+                    });
+}
+
 std::map<std::string, Kept> ToKeep(const App& app) {
   std::map<std::string, Kept> all;
   for (const bridge::DestinationUnit& unit : app.destinations->units()) {
@@ -43,12 +86,15 @@ Json ToJson(const delivery::Rollout::Kept& rollout) {
       {"reason", rollout.reason}};
 }
 
-Json ToJson(const std::string& name, const Kept& kept) {
+Json ToJson(const std::string& name, const Kept& kept, WallTime wall) {
   Json json = {{"name", name}, {"records", ToJson(kept.records)}, {"bytes", ToJson(kept.bytes)}};
-  json["requests_per_second"] = kept.rate.per_second;
+  json["requests_per_second"] = kept.pacing.rate.per_second;
   json["refused_above"] = kept.in_flight.refused_above;
-  if (kept.budget) {
-    json["budget"] = {{"begin_us", kept.budget->begin.time_since_epoch().count()}, {"used", kept.budget->used}};
+  for (const limit::Announcement& limit : kept.pacing.announced) {
+    json["announced"].push_back(ToJson(limit, wall));
+  }
+  if (const auto& budget = kept.pacing.budget) {
+    json["budget"] = {{"begin_us", budget->begin.time_since_epoch().count()}, {"used", budget->used}};
   }
   if (kept.rollout) {
     json["rollout"] = ToJson(*kept.rollout);
@@ -81,7 +127,7 @@ LearntKept LearntFrom(const Json& json) {
   return {json.at("limit").get<std::uint64_t>(), json.at("too_much").get<std::uint64_t>()};
 }
 
-Result<std::map<std::string, Kept>> Read(const std::string& path) {
+Result<std::map<std::string, Kept>> Read(const std::string& path, WallTime wall) {
   const Result<std::string> text = ReadFile(path, kMaxFileBytes);
   RETURN_IF_ERROR(text);
   try {
@@ -91,15 +137,18 @@ Result<std::map<std::string, Kept>> Read(const std::string& path) {
       Kept& kept = all[each.at("name").get<std::string>()];
       kept.records = LearntFrom(each.at("records"));
       kept.bytes = LearntFrom(each.at("bytes"));
-      kept.rate.per_second = each.value("requests_per_second", 0.0);
+      kept.pacing.rate.per_second = each.value("requests_per_second", 0.0);
       kept.in_flight.refused_above = each.value("refused_above", 0U);
+      for (const Json& limit : each.value("announced", Json::array())) {
+        kept.pacing.announced.push_back(AnnouncementFrom(limit, wall));
+      }
       if (each.contains("rollout")) {
         kept.rollout = RolloutFrom(each.at("rollout"));
       }
       if (each.contains("budget")) {
         const Json& budget = each.at("budget");
-        kept.budget = {WallTime(std::chrono::microseconds(budget.at("begin_us").get<std::int64_t>())),
-                       budget.at("used").get<std::uint64_t>()};
+        kept.pacing.budget = {WallTime(std::chrono::microseconds(budget.at("begin_us").get<std::int64_t>())),
+                              budget.at("used").get<std::uint64_t>()};
       }
     }
     return all;
@@ -115,7 +164,7 @@ void RestoreSending(App& app) {
   if (!Exists(path)) {
     return;
   }
-  const Result<std::map<std::string, Kept>> all = Read(path);
+  const Result<std::map<std::string, Kept>> all = Read(path, app.clock.Wall());
   if (!all) {
     health::Log(health::LogLevel::kWarning, "sending_forgotten",
                 "what was used of the budgets and learnt of batch sizes and rates is not known any more: " +
@@ -134,15 +183,17 @@ SendingFile::SendingFile(App& app) : app_(app), written_(ToKeep(app)), written_a
 bool SendingFile::WorthWriting(const All& all) const {
   for (const auto& [name, kept] : all) {
     const auto before = written_.find(name);
-    if (kept.rate != (before == written_.end() ? limit::LearntRate::Kept{} : before->second.rate)) {
+    const delivery::Pacing::Kept known = before == written_.end() ? delivery::Pacing::Kept{} : before->second.pacing;
+    if (kept.pacing.rate != known.rate || !SameLimits(kept.pacing.announced, known.announced)) {
       return true;  // seldom
     }
     const bridge::DestinationUnit* unit = app_.destinations->Find(name);
-    if (!kept.budget || unit == nullptr || !unit->config.budget) {
+    const auto& budget = kept.pacing.budget;
+    if (!budget || unit == nullptr || !unit->config.budget) {
       continue;
     }
-    if (before == written_.end() || !before->second.budget || before->second.budget->begin != kept.budget->begin ||
-        kept.budget->used - before->second.budget->used >= unit->config.budget->bytes / kShareWorthWriting) {
+    if (!known.budget || known.budget->begin != budget->begin ||
+        budget->used - known.budget->used >= unit->config.budget->bytes / kShareWorthWriting) {
       return true;
     }
   }
@@ -170,7 +221,7 @@ void SendingFile::Look(MonoTime now, bool last) {
   }
   Json destinations = Json::array();
   for (const auto& [name, kept] : all) {
-    destinations.push_back(ToJson(name, kept));
+    destinations.push_back(ToJson(name, kept, app_.clock.Wall()));
   }
   const Status written = WriteFileAtomically(PathOf(app_), Dump({{"destinations", std::move(destinations)}}), kMode);
   if (!written && !std::exchange(refused_, true)) {

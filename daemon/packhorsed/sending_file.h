@@ -8,11 +8,11 @@
 
 namespace packhorse::daemon {
 
-// What destinations have used of their budgets, the sizes of batches that they have learnt, and where their rollouts
-// stand, are kept in a file beside the queue (its name and ".sending"): over a restart of the machine too. Written at
-// an orderly end; before, only what has changed: a step of a rollout within a second, else at most once a minute where
-// a hundredth of a budget was used since, else every ten minutes. A file that cannot be read is told and left out. Loop
-// thread.
+// What destinations have used of their budgets, the sizes of batches and the rates that they have learnt, the limits
+// that their APIs announce, and where their rollouts stand, are kept in a file beside the queue (its name and
+// ".sending"): over a restart of the machine too. Written at an orderly end; before, only what has changed: a step of a
+// rollout within a second, else at most once a minute where a hundredth of a budget was used since, else every ten
+// minutes. A file that cannot be read is told and left out. Loop thread.
 
 // Gives it to the destinations. Before their first step.
 void RestoreSending(App& app);

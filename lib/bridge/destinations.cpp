@@ -117,7 +117,7 @@ void Destinations::SetSharedLimits(const config::Config& before, const config::C
     const auto known = before.shared_limits.find(name);
     const bool same = known != before.shared_limits.end() && known->second == limits;
     if (!same || !shared_limits_.contains(name)) {  // an unchanged one keeps what it has counted
-      shared_limits_.insert_or_assign(name, limit::RateLimit(limits));
+      shared_limits_[name].configured = limit::RateLimit(limits);
     }
   }
 }

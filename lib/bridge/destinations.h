@@ -14,7 +14,7 @@
 #include "contract/cloud_library.h"
 #include "delivery/delivery.h"
 #include "health/growth.h"
-#include "limit/rate_limit.h"
+#include "limit/announced_limits.h"
 #include "queue/queue.h"
 #include "upload/uploader.h"
 
@@ -63,8 +63,8 @@ class Destinations {
   upload::Uploader& uploader_;
   health::Events& events_;
   const Clock& clock_;
-  std::map<std::string, limit::RateLimit> shared_limits_;  // destinations point into it
-  delivery::Streams streams_;                              // destinations refer to it: changed in place only
+  std::map<std::string, limit::SharedLimits> shared_limits_;  // destinations point into it
+  delivery::Streams streams_;                                 // destinations refer to it: changed in place only
   std::vector<DestinationUnit> units_;
 };
 

@@ -16,6 +16,7 @@
 #include "delivery/evidence.h"
 #include "delivery/exchanges.h"
 #include "delivery/fault.h"
+#include "delivery/pacing.h"
 #include "limit/concurrency.h"
 #include "outcome/outcome_rules.h"
 #include "queue/queue.h"
@@ -46,7 +47,7 @@ struct Active {
   queue::PreparedBatch batch;
   State state = State::kReady;
   std::uint32_t attempts = 0;
-  std::uint64_t reserved = 0;          // of the budget, for the attempt that is under way
+  Pacing::Ticket ticket;               // of the request that is under way
   std::uint32_t unknown_outcomes = 0;  // attempts: each doubles the timeout of the next
   bool may_have_arrived = false;       // an attempt ended without a known outcome
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other
@@ -102,6 +103,9 @@ inline bool KnownToBeThrottled(const Active& active) {
 }
 
 using ActivePtr = std::shared_ptr<Active>;
+inline limit::Cost CostOf(const Active& active) {
+  return limit::Cost{1, active.batch.item_count(), active.batch.body.size()};
+}
 inline std::uint64_t BytesOf(const Active& active) { return active.batch.body.size() + kHeadBytes; }
 
 // A reply without the transport library's types.

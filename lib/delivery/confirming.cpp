@@ -85,11 +85,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
     Apply(active, std::move(answer));
     return now;
   }
-  const limit::Cost cost{1, 0, 0};
-  MonoTime at = std::max({confirming.ask_at, limits_.NextAdmission(cost, now), AffordedAt(kHeadBytes, now)});
-  if (deps_.shared != nullptr) {
-    at = std::max(at, deps_.shared->NextAdmission(cost, now));
-  }
+  MonoTime at = std::max(confirming.ask_at, pacing_.NextAdmission({{1, 0, 0}, kHeadBytes}, now));
   if (!breaker_.MaySend(now)) {
     at = std::max(at, breaker_.NextSend(now).value_or(confirming.until));
   }
@@ -107,11 +103,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
     confirming.ask_at = now + contract.confirmation()->every;
     return std::min(confirming.ask_at, confirming.until);
   }
-  limits_.Admit(cost, now);
-  if (deps_.shared != nullptr) {
-    deps_.shared->Admit(cost, now);
-  }
-  ReserveBudget(*active, kHeadBytes + body.size());
+  active->ticket = pacing_.Admit({{1, 0, body->size()}, kHeadBytes + body->size()}, now);
   confirming.asking = true;
   ++traffic_.requests;
   ++in_flight_;
@@ -132,7 +124,6 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, const SentRequest&
   Active::Confirming& confirming = active->confirming;
   --in_flight_;
   traffic_.bytes_sent += response.bytes_sent;
-  CountBudget(*active, response.bytes_sent);
   NoteOddReply(response);
   confirming.asking = false;
   Answer answer;
@@ -140,6 +131,7 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, const SentRequest&
   answer.transport = response.transport;
   answer.connection = response.connection;
   answer.now = deps_.clock.Mono();
+  pacing_.Answered(active->ticket, response, answer.now);
   const std::chrono::microseconds elapsed = response.elapsed;
   const outcome::Reply reply = ToReply(std::move(response));
   answer.verdict =
@@ -147,6 +139,7 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, const SentRequest&
   if (!reply.complete || reply.status / 100 != 2) {  // "not yet" is no failure
     exchanges_.Note(active->batch, sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
   }
+  LearnRate(*active, answer, false);
   if (answer.verdict.action == outcome::Action::kDelivered) {
     active->state = Active::State::kReady;
     OnDelivered(active, answer);

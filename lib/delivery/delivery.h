@@ -21,12 +21,11 @@
 #include "delivery/accepted_times.h"
 #include "delivery/deprecation.h"
 #include "delivery/exchanges.h"
+#include "delivery/pacing.h"
 #include "delivery/rollout.h"
 #include "health/metrics.h"
-#include "limit/budget.h"
 #include "limit/circuit_breaker.h"
 #include "limit/concurrency.h"
-#include "limit/learnt_rate.h"
 #include "limit/rate_limit.h"
 #include "limit/send_window.h"
 #include "queue/ports/delivery.h"
@@ -107,9 +106,8 @@ struct Options {
 
 // What a destination knows and should not forget at a restart.
 struct Kept {
-  std::optional<limit::Budget::Kept> budget;  // none where there is no budget
+  Pacing::Kept pacing;
   batch::LearntSize::Kept records, bytes;
-  limit::LearntRate::Kept rate;
   std::optional<Rollout::Kept> rollout;
   limit::Concurrency::Kept in_flight;
 
@@ -145,9 +143,10 @@ struct DestinationStatus {
   std::uint64_t learnt_max_bytes = 0;
   double learnt_requests_per_second = 0;
   std::uint32_t requests_in_flight = 0;
-  std::uint32_t max_in_flight = 0;         // configured
-  std::uint32_t learnt_in_flight = 0;      // as many are sent at once now
-  std::uint32_t learnt_max_in_flight = 0;  // more were refused; 0: not yet
+  std::uint32_t max_in_flight = 0;             // configured
+  std::uint32_t learnt_in_flight = 0;          // as many are sent at once now
+  std::uint32_t learnt_max_in_flight = 0;      // more were refused; 0: not yet
+  std::vector<limit::Announcement> announced;  // limits of the API
   std::optional<BudgetStatus> budget;
   std::array<std::optional<WallTime>, kLanes> opens;  // when the window of a lane opens for which something waits
   // Since start:
@@ -232,7 +231,7 @@ struct Dependencies {
   health::Events& events;
   const Clock& clock;
   const Streams& streams;
-  limit::RateLimit* shared = nullptr;
+  limit::SharedLimits* shared = nullptr;
 };
 
 Result<std::unique_ptr<Destination>> MakeDestination(Options options, std::unique_ptr<auth::Authorizer> authorizer,

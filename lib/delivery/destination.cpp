@@ -33,18 +33,14 @@ DestinationImpl::DestinationImpl(Options options, std::unique_ptr<auth::Authoriz
       builder_(OptionsOfBuilder(), deps_.queue, deps_.streams, deps_.clock),
       breaker_(options_.breaker, RandomSeed()),
       budget_(options_.retry_budget, kRetryFloorPerMinute),
-      limits_(options_.limits),
       concurrency_(options_.max_in_flight),
+      pacing_(options_.limits, deps_.shared, options_.budget, deps_.clock),
       scheduler_(options_.backfill_share),
       first_contact_(deps_.uploader, options_.endpoint),
       search_budget_(options_.retry_budget, kSearchFloorPerMinute),
       search_limits_(TenthOf(options_.limits)),
       random_(RandomSeed()),
-      inquirer_({options_.endpoint, *options_.contract, *authorizer_, limits_, deps_.shared, breaker_, bytes_budget_,
-                 deps_.uploader, deps_.clock}) {
-  if (options_.budget) {
-    bytes_budget_.emplace(*options_.budget);
-  }
+      inquirer_({options_.endpoint, *options_.contract, *authorizer_, pacing_, breaker_, deps_.uploader, deps_.clock}) {
 }
 
 BuilderOptions DestinationImpl::OptionsOfBuilder() {
@@ -104,7 +100,7 @@ bool DestinationImpl::idle() const {
 
 MonoTime DestinationImpl::Step(MonoTime now) {
   breaker_.Tick(now);
-  limits_.SetFactor(breaker_.RampFactor(now));
+  pacing_.SetFactor(breaker_.RampFactor(now));
   LookAtBudget(now);
   SplitAfterOutage();
   MonoTime next = StepRollout(now);
@@ -255,7 +251,8 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
   status.share_refused = evidence_.share_refused(now);
   status.learnt_max_records = sizes_.records.learnt() ? BatchLimits().max_records : 0;
   status.learnt_max_bytes = sizes_.bytes.learnt() ? BatchLimits().max_bytes : 0;
-  status.learnt_requests_per_second = learnt_rate_.per_second().value_or(0);
+  status.learnt_requests_per_second = pacing_.learnt_per_second().value_or(0);
+  status.announced = pacing_.announced(now);
   traffic_.Show(status, now);
   status.requests_in_flight = in_flight_;
   status.max_in_flight = concurrency_.most();

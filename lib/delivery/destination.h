@@ -82,17 +82,12 @@ class DestinationImpl final : public Destination {
   void Send(const ActivePtr& active, MonoTime now);
   std::vector<std::pair<std::string, std::string>> Headers(const queue::PreparedBatch& batch);
   const contract::CloudContract& ContractOf(const queue::PreparedBatch& batch);
-  limit::Cost CostOf(const Active& active) const;
 
   // --- what the link costs (metered.cpp) ---
   Status ReadProxyPassword();
-  limit::Budget::Now BudgetNow(MonoTime now) const;
   void LookAtBudget(MonoTime now);
-  MonoTime AffordedAt(std::uint64_t bytes, MonoTime now) const;
   MonoTime OpenAt(Lane lane, MonoTime now) const;
   void TellBudgetSpent(const Active& active, MonoTime now);
-  void ReserveBudget(Active& active, std::uint64_t bytes);
-  void CountBudget(Active& active, std::uint64_t bytes);
   void AddCosts(DestinationStatus& status, MonoTime now) const;
 
   // --- records that are not sent (unfit.cpp) ---
@@ -154,7 +149,9 @@ class DestinationImpl final : public Destination {
   // --- what is refused or fails (refusals.cpp) ---
   Attempt AttemptOf(const Active& active, Fault fault, const Answer& answer);
   void OnFault(const ActivePtr& active, Fault fault, const Answer& answer);
-  void LearnRate(const Active& active, const Answer& answer, std::chrono::microseconds elapsed);
+  // True: too many at once were refused.
+  bool LearnConcurrency(const Active& active, const Answer& answer, std::chrono::microseconds elapsed);
+  void LearnRate(const Active& active, const Answer& answer, bool too_many);
   bool IsUntold(Active& active, Fault fault, const Answer& answer);
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -201,10 +198,8 @@ class DestinationImpl final : public Destination {
   BatchBuilder builder_;
   limit::CircuitBreaker breaker_;
   limit::RetryBudget budget_;
-  limit::RateLimit limits_;
-  limit::LearntRate learnt_rate_;
   limit::Concurrency concurrency_;
-  std::optional<limit::Budget> bytes_budget_;
+  Pacing pacing_;
   std::optional<std::uint64_t> bytes_wanted_;  // by the batch for which the budget had no room
   std::array<LineState, batch::kLines> lines_;
   batch::LaneScheduler scheduler_;

@@ -4,15 +4,11 @@
 #include <array>
 #include <utility>
 
-#include "delivery/chance.h"
-
 namespace packhorse::delivery {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kRefusals = 2;
-constexpr auto kApart = 30s;
 // Failures in a row, about a minute of them, after which parts are tried where there is nothing else.
 constexpr std::uint32_t kFailuresUntilSplit = 8;
 // So many parts that fail in a row are still taken for what the search expects, and not for an outage.
@@ -22,27 +18,12 @@ constexpr std::uint32_t kMostTurns = 64;
 // The newest message may be one at which the destination fails; two in a row seldom are.
 constexpr std::uint32_t kNewestAsked = 2;
 constexpr std::uint32_t kFailedAlone = 4;
-// Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
-// everything a good record meets them once in 16 million times.
-constexpr std::uint32_t kRefusalsAtMost = 24;
-constexpr double kChanceUnnoticed = 1e-4;
-constexpr auto kConfirmAfter = 500ms;
-constexpr std::uint32_t kRefusalsContradicted = 8;
-constexpr std::uint32_t kRefusalsAtMostContradicted = 400;
-constexpr auto kApartContradicted = 1h;
-// A good record in so many may be refused by chance so often; likewise records in a row.
-constexpr double kChanceToBury = 1e-9;
-constexpr double kChanceToHold = 1e-6;
-// Different messages refused, none accepted.
-constexpr std::uint32_t kStreakThatHolds = 3;
 // Records that replies may name in a row, one a request, while nothing of their batch is accepted: then the names are
 // not believed.
 constexpr std::uint32_t kCulpritsInARow = 2;
 constexpr std::uint32_t kLookElsewhereAfter = 2;
 constexpr auto kLately = 10min;
 constexpr std::uint32_t kPatience = 3;
-constexpr std::chrono::milliseconds kLongestRest = 1h;
-constexpr std::chrono::milliseconds kLongestRestContradicted = 8min;
 
 // While the destination fails altogether a batch asks others less and less often: what they would gain is seldom, and
 // they overtake it when they pass.
@@ -135,8 +116,9 @@ Ruling Evidence::Failed(const Attempt& attempt, Track& track, MonoTime now) {
   }
   if (Definite(attempt.fault)) {
     track.accepted_before = accepted_;
-    track.part_of =
-        std::make_shared<Track::Refused>(Track::Refused{track.part_of, 2, attempt.fault != Fault::kRejected, holds_});
+    const bool rejected = attempt.fault == Fault::kRejected;
+    track.part_of = std::make_shared<Track::Refused>(Track::Refused{
+        track.part_of, 2, !rejected, holds_, rejected, {tally_.accepted, tally_.refused - 1}, requests_});
     track.search_parts = track.searched || attempt.fault != Fault::kTooLarge;
     wants_ = LookElsewhere(attempt);
     return Ruling::kSplit;
@@ -149,6 +131,9 @@ Ruling Evidence::Alone(const Attempt& attempt, Track& track, MonoTime now) {
   Explain(track);
   Case& known = cases_[attempt.first];
   const bool new_here = known.refusals == 0;
+  if (new_here) {
+    NoteSearch(known, track);
+  }
   Note(known, attempt.fault, attempt.connection, now);
   if (Definite(attempt.fault) && Proven(known, now)) {
     Forget(attempt.first);
@@ -400,96 +385,6 @@ void Evidence::Postpone(const RecordKey& record, MonoTime now) {
   known.in_batch = false;
   known.due = now + kApart;
   Touch();
-}
-
-// As many as chance does not explain by what befell all the other requests since, whatever share the API refuses.
-std::uint32_t Evidence::RefusalsContradicted(const Case& known) const {
-  const std::uint64_t accepted = tally_.accepted - known.tally_before.accepted;
-  const std::uint64_t refused = tally_.refused - known.tally_before.refused;
-  std::uint32_t needed = 0;
-  for (double chance = 1;
-       needed < kRefusalsAtMostContradicted && (needed < kRefusalsContradicted || chance > kChanceToBury); ++needed) {
-    chance *= ChanceAmong(accepted, refused + needed);
-  }
-  return needed;
-}
-
-// The more requests are accepted beside it without any contradiction, the less a refusal can be chance.
-std::uint32_t Evidence::RefusalsNeeded(const Case& known) const {
-  std::uint32_t needed = kRefusals;
-  const std::uint64_t requests = requests_ - std::max(known.requests_before, requests_at_doubt_);
-  while (needed < kRefusalsAtMost && ChanceOf(requests, needed) > kChanceUnnoticed) {
-    ++needed;
-  }
-  return needed;
-}
-
-bool Evidence::RefusedEnough(const Case& known, MonoTime now) const {
-  return Contradicted(now)
-             ? known.refusals_apart >= RefusalsContradicted(known) && now - known.first >= kApartContradicted
-             : known.refusals >= RefusalsNeeded(known);
-}
-
-std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
-  return Contradicted(now) ? std::max(kStreakThatHolds, contradictions_.RowLessLikelyThan(kChanceToHold))
-                           : kStreakThatHolds;
-}
-
-void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now) {
-  known.in_batch = false;
-  ++known.attempts;
-  if (Definite(fault)) {
-    if (known.refusals++ == 0) {
-      known.first = now;
-      known.connection = connection;
-      known.accepted_before = accepted_;
-      known.requests_before = requests_;
-      known.tally_before = tally_;
-      some_wait_for_others_ = true;
-    } else {
-      known.other_connection = known.other_connection || connection == 0 || connection != known.connection;
-    }
-    known.refusals_apart += known.refusals == 1 || tally_.all() > known.others_at_last ? 1U : 0U;
-    known.others_at_last = tally_.all();
-    known.accepted_at_last = accepted_;
-    known.accepted_at_hold.reset();
-  }
-  known.due = now + Rest(known, fault, now);
-  Touch();
-}
-
-// Everything is there but what chance could have done as well.
-bool Evidence::Ripe(const Case& known, MonoTime now) const {
-  return known.refusals >= kRefusals && now - known.first >= kApart && known.other_connection &&
-         accepted_ > known.accepted_before;
-}
-
-// A cloud that has begun to refuse everything refuses this record as well. So the last refusal is one after which
-// others were accepted, or after which nothing else was refused either for a while.
-bool Evidence::Proven(Case& known, MonoTime now) {
-  if (!Ripe(known, now) || !RefusedEnough(known, now)) {
-    known.last.reset();
-    return false;
-  }
-  if (known.last && (accepted_ > known.last->accepted || known.last->failures == failures_)) {
-    return true;
-  }
-  known.last = Last{accepted_, failures_};
-  known.due = now + kApart;
-  return false;
-}
-
-std::chrono::milliseconds Evidence::Rest(const Case& known, Fault fault, MonoTime now) const {
-  const bool contradicted = Contradicted(now);
-  if (!contradicted && Definite(fault) && Ripe(known, now)) {
-    return kConfirmAfter;
-  }
-  const std::chrono::milliseconds most = contradicted ? kLongestRestContradicted : kLongestRest;
-  std::chrono::milliseconds rest = kApart;
-  for (std::uint32_t i = 1; i < known.attempts && rest < most; ++i) {
-    rest *= 2;
-  }
-  return std::min(rest, most);
 }
 
 }  // namespace packhorse::delivery

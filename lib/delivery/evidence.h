@@ -29,6 +29,13 @@ struct RecordKey {
   auto operator<=>(const RecordKey&) const = default;
 };
 
+// Requests that were no retrials of suspects. One that took some of its records counts as refused.
+struct Tally {
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;  // on their merits
+  std::uint64_t all() const { return accepted + refused; }
+};
+
 // What is known of one prepared batch; lives and dies with it.
 struct Track {
   // All parts of a batch that was split have it in common.
@@ -43,6 +50,10 @@ struct Track {
     std::uint32_t open = 2;       // parts of which nothing is known yet
     bool explained = false;
     std::uint64_t holds = 0;  // how often the destination had been held by then
+    bool rejected = false;    // kRejected
+    // Before it was:
+    Tally tally_before{};
+    std::uint64_t requests_before = 0;
   };
   std::shared_ptr<Origin> origin = std::make_shared<Origin>();
   std::shared_ptr<Refused> part_of;
@@ -153,12 +164,6 @@ class Evidence {
     std::uint64_t accepted = 0;
     std::uint64_t failures = 0;
   };
-  // Requests that were no retrials of suspects. One that took some of its records counts as refused.
-  struct Tally {
-    std::uint64_t accepted = 0;
-    std::uint64_t refused = 0;  // on their merits
-    std::uint64_t all() const { return accepted + refused; }
-  };
   struct Case {
     bool in_batch = false;  // it is tried, or was never set aside
     bool adopted = false;   // it was refused in an earlier run
@@ -171,6 +176,10 @@ class Evidence {
     std::uint64_t accepted_before = 0;
     std::uint64_t requests_before = 0;
     Tally tally_before;
+    // The search that led to it: batches that were refused, each a half of the one before; none: 0.
+    std::uint32_t halvings = 0;
+    Tally tally_before_search;
+    std::uint64_t requests_before_search = 0;
     // Refusals that had another request between them and the one before: the API may be another one by then.
     std::uint32_t refusals_apart = 0;
     std::uint64_t others_at_last = 0;  // other requests at the last of them
@@ -187,6 +196,8 @@ class Evidence {
   bool RefusedEnough(const Case& known, MonoTime now) const;
   std::uint32_t RefusalsNeeded(const Case& known) const;
   std::uint32_t RefusalsContradicted(const Case& known) const;
+  bool SearchTells(const Case& known, std::uint32_t refusals) const;
+  static void NoteSearch(Case& known, const Track& track);
   // A part of it is known to be refused, or nothing can be said.
   static void Explain(const Track& track);
   bool Close(Track& track);
@@ -207,9 +218,10 @@ class Evidence {
   std::map<RecordKey, Case> cases_;
   mutable bool next_known_ = false;
   mutable std::optional<Next> next_;
-  bool some_wait_for_others_ = false;  // cases with nothing accepted since the first refusal
-  std::uint64_t accepted_ = 0;         // records
-  std::uint64_t failures_ = 0;         // of what was no suspect
+  bool some_wait_for_others_ = false;                // cases with nothing accepted since the first refusal
+  std::uint64_t accepted_ = 0;                       // records
+  std::uint64_t failures_ = 0;                       // of what was no suspect
+  static constexpr std::chrono::seconds kApart{30};  // the last refusal that proves something, from the first
   static constexpr std::uint32_t kDoubtful = 2;
   std::uint32_t definite_in_a_row_ = 0;  // attempts refused on their merits since something was accepted
   std::uint32_t failed_in_a_row_ = 0;    // batches that failed since something was accepted

@@ -13,15 +13,11 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
     return;
   }
   breaker_.TakeOver(old->breaker_);
-  limits_.TakeOver(old->limits_);
-  learnt_rate_ = old->learnt_rate_;
   concurrency_.TakeOver(old->concurrency_);
+  pacing_.TakeOver(old->pacing_);
   sizes_ = old->sizes_;
   if (rollout_ && old->rollout_) {
     rollout_->Restore(old->rollout_->ToKeep());
-  }
-  if (bytes_budget_ && old->bytes_budget_) {
-    bytes_budget_->Restore(old->bytes_budget_->ToKeep());
   }
   bytes_wanted_ = old->bytes_wanted_;
   evidence_ = old->evidence_;

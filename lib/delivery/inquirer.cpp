@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "base/url.h"
+#include "outcome/rate_headers.h"
+#include "outcome/wait_hints.h"
 
 namespace packhorse::delivery {
 namespace {
@@ -13,7 +15,8 @@ namespace {
 constexpr std::chrono::hours kIdleInquirer{1};
 // Request line and headers.
 constexpr std::uint64_t kInquiryBytes = 2'048;
-constexpr limit::Cost kInquiryCost{1, 0, 0};
+constexpr int kTooManyRequests = 429;
+constexpr Pacing::Toll kInquiryToll{{1, 0, 0}, kInquiryBytes};
 
 }  // namespace
 
@@ -53,12 +56,10 @@ void Inquirer::End(Result<upload::Response> result) {
 }
 
 MonoTime Inquirer::AdmittedAt(MonoTime now) const {
-  const bool affordable = !way_.budget || way_.budget->Admits(kInquiryBytes);
-  if (way_.breaker.state() != limit::CircuitState::kOk || !way_.authorizer.ready(now) || !affordable) {
+  if (way_.breaker.state() != limit::CircuitState::kOk || !way_.authorizer.ready(now)) {
     return MonoTime::max();
   }
-  const MonoTime at = way_.limits.NextAdmission(kInquiryCost, now);
-  return way_.shared == nullptr ? at : std::max(at, way_.shared->NextAdmission(kInquiryCost, now));
+  return way_.pacing.NextAdmission(kInquiryToll, now);
 }
 
 MonoTime Inquirer::Step(bool ends, MonoTime now) {
@@ -93,13 +94,7 @@ void Inquirer::Send(MonoTime now) {
     End(made.error());
     return;
   }
-  way_.limits.Admit(kInquiryCost, now);
-  if (way_.shared != nullptr) {
-    way_.shared->Admit(kInquiryCost, now);
-  }
-  if (way_.budget) {
-    way_.budget->Reserve(open_->reserved = kInquiryBytes);
-  }
+  open_->ticket = way_.pacing.Admit(kInquiryToll, now);
   open_->sent = true;
   open_->credential = way_.authorizer.generation();
   way_.uploader.Send(way_.endpoint, *std::move(made),
@@ -110,10 +105,27 @@ void Inquirer::Send(MonoTime now) {
                      });
 }
 
-void Inquirer::OnReply(upload::Response response) {
-  if (way_.budget) {
-    way_.budget->Sent(std::exchange(open_->reserved, 0), response.bytes_sent);
+// As of any other request: it counts there, too.
+void Inquirer::LearnFrom(const upload::Response& response) {
+  const MonoTime now = way_.clock.Mono();
+  way_.pacing.Answered(open_->ticket, response, now);
+  if (response.transport != upload::Transport::kOk) {
+    return;
   }
+  outcome::Reply reply;
+  reply.status = response.status;
+  reply.headers = response.headers;
+  const WallTime wall = way_.clock.Wall();
+  way_.pacing.Announced(outcome::ReadAnnouncements(reply, wall), open_->ticket, now);
+  if (response.status == kTooManyRequests) {
+    way_.pacing.Refused(outcome::ReadWaitHints(reply, wall).retry_after, now);
+  } else {
+    way_.pacing.Passed(now);
+  }
+}
+
+void Inquirer::OnReply(upload::Response response) {
+  LearnFrom(response);
   const bool refused = response.status == 401 || response.status == 403;
   // An old secret says nothing of the present one; and there may be another.
   if (refused && open_->refusals++ == 0 &&

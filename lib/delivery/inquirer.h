@@ -10,9 +10,8 @@
 #include "base/result.h"
 #include "contract/cloud_contract.h"
 #include "delivery/delivery.h"
-#include "limit/budget.h"
+#include "delivery/pacing.h"
 #include "limit/circuit_breaker.h"
-#include "limit/rate_limit.h"
 #include "upload/uploader.h"
 
 namespace packhorse::delivery {
@@ -31,10 +30,8 @@ class Inquirer {
     const upload::Endpoint& endpoint;
     const contract::CloudContract& contract;
     auth::Authorizer& authorizer;
-    limit::RateLimit& limits;
-    limit::RateLimit* shared = nullptr;
+    Pacing& pacing;
     const limit::CircuitBreaker& breaker;
-    std::optional<limit::Budget>& budget;
     upload::Uploader& uploader;
     const Clock& clock;
   };
@@ -55,12 +52,13 @@ class Inquirer {
     bool sent = false;
     std::uint32_t refusals = 0;  // of the credential
     std::uint64_t credential = 0;
-    std::uint64_t reserved = 0;  // of the budget
+    Pacing::Ticket ticket = {};
   };
 
   // When limits, budget and state of the destination let it go.
   MonoTime AdmittedAt(MonoTime now) const;
   void Send(MonoTime now);
+  void LearnFrom(const upload::Response& response);
   void OnReply(upload::Response response);
   void End(Result<upload::Response> result);
 

@@ -22,22 +22,12 @@ Status DestinationImpl::ReadProxyPassword() {
   return {};
 }
 
-limit::Budget::Now DestinationImpl::BudgetNow(MonoTime now) const {
-  return {now, deps_.clock.Wall(), deps_.clock.Synchronized()};
-}
-
 void DestinationImpl::LookAtBudget(MonoTime now) {
-  if (bytes_budget_) {
-    bytes_budget_->Look(BudgetNow(now));
-  }
-  if (bytes_wanted_ && (!bytes_budget_ || bytes_budget_->Admits(*bytes_wanted_))) {
+  pacing_.LookAtBudget(now);
+  if (bytes_wanted_ && pacing_.AffordedAt(*bytes_wanted_, now) <= now) {
     bytes_wanted_.reset();
     Over("budget_spent");
   }
-}
-
-MonoTime DestinationImpl::AffordedAt(std::uint64_t bytes, MonoTime now) const {
-  return !bytes_budget_ || bytes_budget_->Admits(bytes) ? now : now + bytes_budget_->Left(BudgetNow(now));
 }
 
 MonoTime DestinationImpl::OpenAt(Lane lane, MonoTime now) const {
@@ -50,36 +40,23 @@ MonoTime DestinationImpl::OpenAt(Lane lane, MonoTime now) const {
 }
 
 void DestinationImpl::TellBudgetSpent(const Active& active, MonoTime now) {
-  if (AffordedAt(BytesOf(active), now) <= now || bytes_wanted_) {
+  if (pacing_.AffordedAt(BytesOf(active), now) <= now || bytes_wanted_) {
     return;
   }
   bytes_wanted_ = BytesOf(active);
-  const limit::BudgetOptions& options = bytes_budget_->options();
-  Tell("budget_spent", FormatBytes(bytes_budget_->used()) + " of " + FormatBytes(options.bytes) + " were sent this " +
+  const limit::Budget& budget = *pacing_.budget();
+  const limit::BudgetOptions& options = budget.options();
+  Tell("budget_spent", FormatBytes(budget.used()) + " of " + FormatBytes(options.bytes) + " were sent this " +
                            (options.per == limit::BudgetOptions::Per::kDay ? "day" : "month") +
                            ", and the next request does not fit: uploads wait until " +
-                           FormatUtc(bytes_budget_->end()).substr(0, 16) + "Z");
-}
-
-void DestinationImpl::ReserveBudget(Active& active, std::uint64_t bytes) {
-  if (bytes_budget_) {
-    active.reserved = bytes;
-    bytes_budget_->Reserve(active.reserved);
-  }
-}
-
-void DestinationImpl::CountBudget(Active& active, std::uint64_t bytes) {
-  if (bytes_budget_) {
-    bytes_budget_->Sent(std::exchange(active.reserved, 0), bytes);
-  }
+                           FormatUtc(budget.end()).substr(0, 16) + "Z");
 }
 
 void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
   const WallTime wall = deps_.clock.Wall();
-  if (bytes_budget_) {
-    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(bytes_budget_->Left(BudgetNow(now)));
+  if (const std::optional<limit::Budget>& budget = pacing_.budget()) {
     status.budget =
-        BudgetStatus{bytes_budget_->options(), bytes_budget_->used(), bytes_wanted_.has_value(), wall + left};
+        BudgetStatus{budget->options(), budget->used(), bytes_wanted_.has_value(), wall + pacing_.BudgetLeft(now)};
   }
   for (const Lane lane : kAllLanes) {
     const MonoTime at = OpenAt(lane, now);
@@ -92,21 +69,14 @@ void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
 }
 
 Kept DestinationImpl::ToKeep() const {
-  return {bytes_budget_ ? std::optional(bytes_budget_->ToKeep()) : std::nullopt,
-          sizes_.records.ToKeep(),
-          sizes_.bytes.ToKeep(),
-          learnt_rate_.ToKeep(),
-          rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt,
-          concurrency_.ToKeep()};
+  return {pacing_.ToKeep(deps_.clock.Mono()), sizes_.records.ToKeep(), sizes_.bytes.ToKeep(),
+          rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt, concurrency_.ToKeep()};
 }
 
 void DestinationImpl::Restore(const Kept& kept) {
-  if (bytes_budget_ && kept.budget) {
-    bytes_budget_->Restore(*kept.budget);
-  }
+  pacing_.Restore(kept.pacing, deps_.clock.Mono());
   sizes_.records.Restore(kept.records);
   sizes_.bytes.Restore(kept.bytes);
-  learnt_rate_.Restore(kept.rate, deps_.clock.Mono());
   concurrency_.Restore(kept.in_flight, deps_.clock.Mono());
   if (rollout_ && kept.rollout) {
     rollout_->Restore(*kept.rollout);

@@ -11,6 +11,7 @@ namespace packhorse::delivery {
 namespace {
 
 constexpr int kStatusConflict = 409;
+constexpr int kStatusTooManyRequests = 429;
 constexpr int kStatusUnavailable = 503;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
@@ -67,7 +68,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   --in_flight_;
   active->state = Active::State::kReady;
   traffic_.NoteReply(response, now);
-  CountBudget(*active, response.bytes_sent);
+  pacing_.Answered(active->ticket, response, now);
   NoteOddReply(response);
   certificate_ends_ = response.certificate_ends ? response.certificate_ends : certificate_ends_;
   if (RefusesAnOldSecret(*active, response.status)) {
@@ -93,7 +94,7 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   if (answer.verdict.action == outcome::Action::kAuth) {
     answer.verdict.reason += clock_doubt;
   }
-  LearnRate(*active, answer, elapsed);
+  LearnRate(*active, answer, LearnConcurrency(*active, answer, elapsed));
   NoteDeprecation(answer.verdict);
   TellOfVerdict(*active, answer.verdict);
   exchanges_.Note(active->batch, active->sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
@@ -109,33 +110,40 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   Apply(active, std::move(answer));
 }
 
-// How many at once, and how fast. 503 says that the other side is not well, not that we are too fast.
-void DestinationImpl::LearnRate(const Active& active, const Answer& answer, std::chrono::microseconds elapsed) {
+bool DestinationImpl::LearnConcurrency(const Active& active, const Answer& answer, std::chrono::microseconds elapsed) {
   using outcome::Action;
-  const outcome::Verdict& verdict = answer.verdict;
+  bool too_many = false;
   if (answer.transport == upload::Transport::kTimeout) {
     concurrency_.TimedOut(active.flight);
-  }
-  if (answer.transport != upload::Transport::kOk) {
-    concurrency_.Ended(active.flight);
-    return;
-  }
-  bool too_many = false;
-  if (verdict.action == Action::kThrottled || answer.status == kStatusUnavailable) {
-    too_many = concurrency_.Refused(active.flight, answer.now);
-  } else if (Took(verdict.action)) {
-    concurrency_.Passed(active.flight, elapsed, active.batch.body.size(), answer.now);
+  } else if (answer.transport == upload::Transport::kOk) {
+    if (answer.verdict.action == Action::kThrottled || answer.status == kStatusUnavailable) {
+      too_many = concurrency_.Refused(active.flight, answer.now);
+    } else if (Took(answer.verdict.action)) {
+      concurrency_.Passed(active.flight, elapsed, active.batch.body.size(), answer.now);
+    }
   }
   concurrency_.Ended(active.flight);
-  if (verdict.action == Action::kThrottled) {
+  return too_many;
+}
+
+// 503 says that the other side is not well, not that we are too fast.
+void DestinationImpl::LearnRate(const Active& active, const Answer& answer, bool too_many) {
+  using outcome::Action;
+  const outcome::Verdict& verdict = answer.verdict;
+  if (answer.transport != upload::Transport::kOk) {
+    return;
+  }
+  pacing_.Announced(verdict.announced, active.ticket, answer.now);
+  const bool question = active.state == Active::State::kConfirming;
+  if (verdict.action == Action::kThrottled || (question && answer.status == kStatusTooManyRequests)) {
     if (answer.status != kStatusUnavailable && !too_many) {
-      learnt_rate_.Refused(answer.now, verdict.retry_after);
+      pacing_.Refused(verdict.retry_after, answer.now);
     }
     return;
   }
-  learnt_rate_.Passed(answer.now);
+  pacing_.Passed(answer.now);
   if (verdict.action == Action::kDelivered && verdict.retry_after) {
-    learnt_rate_.Refused(answer.now, verdict.retry_after);  // that was the last one for now
+    pacing_.Refused(verdict.retry_after, answer.now);  // that was the last one for now
   }
 }
 

@@ -173,10 +173,6 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   }
 }
 
-limit::Cost DestinationImpl::CostOf(const Active& active) const {
-  return limit::Cost{1, active.batch.item_count(), active.batch.body.size()};
-}
-
 MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
   MonoTime at = std::max({now, active.not_before, OpenAt(active.batch.lane, now)});
   if (active.search()) {
@@ -195,13 +191,7 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
 }
 
 MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
-  const limit::Cost cost = CostOf(active);
-  MonoTime at =
-      std::max({limits_.NextAdmission(cost, now), learnt_rate_.NextAdmission(now), AffordedAt(BytesOf(active), now)});
-  if (deps_.shared != nullptr) {
-    at = std::max(at, deps_.shared->NextAdmission(cost, now));
-  }
-  return at;
+  return pacing_.NextAdmission({CostOf(active), BytesOf(active)}, now);
 }
 
 // The contract that made the batch: after an update it may be another one than what makes new ones.
@@ -279,13 +269,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
     return;
   }
   upload::Request request = std::move(made).value();
-  const limit::Cost cost = CostOf(*active);
-  limits_.Admit(cost, now);
-  learnt_rate_.Admit(now);
-  if (deps_.shared != nullptr) {
-    deps_.shared->Admit(cost, now);
-  }
-  ReserveBudget(*active, BytesOf(*active));
+  active->ticket = pacing_.Admit({CostOf(*active), BytesOf(*active)}, now);
   if (!active->search()) {
     CountAttempt(*active, now);
   }

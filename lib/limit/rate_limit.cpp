@@ -11,21 +11,12 @@ namespace packhorse::limit {
 namespace {
 
 constexpr std::chrono::milliseconds kLongestWindow = std::chrono::hours(24 * 366);
-// New slots start at least per/62 apart and one lives for at most `per` plus its own width: never more than 64 at a
-// time.
-constexpr std::int64_t kSlotsPerWindow = 62;
-
-std::uint64_t Amount(const Cost& cost, Window::Unit unit) {
-  switch (unit) {
-    case Window::Unit::kRequests:
-      return cost.requests;
-    case Window::Unit::kRecords:
-      return cost.records;
-    case Window::Unit::kBytes:
-      return cost.bytes;
-  }
-  return 0;
-}
+// New slots start at least per/60 apart. One lives for `per`, its own width and what Arrived() adds: never more than 64
+// at a time in a window of ten seconds or more, and twice as many in a shorter one.
+constexpr std::int64_t kSlotsPerWindow = 60;
+// Of a window: by how much it becomes longer where requests take unequally long.
+constexpr std::int64_t kUnequal = 40;
+constexpr std::chrono::milliseconds kUnequalAtLeast{250};
 
 // At least one: a limit that admits nothing would stop the destination for ever.
 std::uint64_t Scaled(std::uint64_t count, double factor) {
@@ -37,6 +28,30 @@ std::uint64_t Scaled(std::uint64_t count, double factor) {
 }
 
 }  // namespace
+
+std::string_view Name(Window::Unit unit) {
+  switch (unit) {
+    case Window::Unit::kRequests:
+      return "requests";
+    case Window::Unit::kRecords:
+      return "records";
+    case Window::Unit::kBytes:
+      return "bytes";
+  }
+  return "invalid";
+}
+
+std::uint64_t AmountOf(const Cost& cost, Window::Unit unit) {
+  switch (unit) {
+    case Window::Unit::kRequests:
+      return cost.requests;
+    case Window::Unit::kRecords:
+      return cost.records;
+    case Window::Unit::kBytes:
+      return cost.bytes;
+  }
+  return 0;
+}
 
 RateLimit::RateLimit(std::vector<Window> windows) {
   for (Window& window : windows) {
@@ -75,7 +90,7 @@ MonoTime RateLimit::NextIn(const State& state, std::uint64_t amount, MonoTime no
 MonoTime RateLimit::NextAdmission(const Cost& cost, MonoTime now) const {
   MonoTime next = now;
   for (const State& state : states_) {
-    next = std::max(next, NextIn(state, Amount(cost, state.window.unit), now));
+    next = std::max(next, NextIn(state, AmountOf(cost, state.window.unit), now));
   }
   return next;
 }
@@ -85,7 +100,7 @@ void RateLimit::Admit(const Cost& cost, MonoTime now) {
     while (!state.slots.empty() && Expiry(state.window, state.slots.front()) <= now) {
       state.slots.pop_front();
     }
-    const std::uint64_t amount = Amount(cost, state.window.unit);
+    const std::uint64_t amount = AmountOf(cost, state.window.unit);
     if (amount == 0) {
       continue;
     }
@@ -99,6 +114,41 @@ void RateLimit::Admit(const Cost& cost, MonoTime now) {
       slot.used = AddSaturating(slot.used, amount);
     }
   }
+}
+
+void RateLimit::Arrived(MonoTime admitted, MonoTime now) {
+  for (State& state : states_) {
+    const std::chrono::nanoseconds most =
+        std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(state.window.per) / kUnequal, kUnequalAtLeast);
+    const MonoTime latest = std::min({now, admitted + most, admitted + state.window.per});
+    // The later ones too: slots expire in their order.
+    for (auto slot = state.slots.rbegin(); slot != state.slots.rend(); ++slot) {
+      slot->last = std::max(slot->last, latest);
+      if (slot->start <= admitted) {
+        break;
+      }
+    }
+  }
+}
+
+void RateLimit::NeverArrived(const Cost& cost, MonoTime admitted) {
+  for (State& state : states_) {
+    const auto slot =
+        std::find_if(state.slots.rbegin(), state.slots.rend(), [&](const Slot& one) { return one.start <= admitted; });
+    if (slot != state.slots.rend()) {
+      slot->used -= std::min(slot->used, AmountOf(cost, state.window.unit));
+    }
+  }
+}
+
+std::uint64_t RateLimit::Used(MonoTime now) const {
+  std::uint64_t used = 0;
+  if (!states_.empty()) {
+    for (const Slot& slot : states_.front().slots) {
+      used = Expiry(states_.front().window, slot) > now ? AddSaturating(used, slot.used) : used;
+    }
+  }
+  return used;
 }
 
 void RateLimit::SetFactor(double factor) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,8 +14,8 @@ namespace packhorse::limit {
 // Client-side limits of one endpoint: never more than N requests, records or bytes in ANY interval of the given length,
 // several at once (sustained and burst). Not a bucket: a bucket lets 2N through at a window's edge. No I/O; time is an
 // argument and only ever monotonic. Not thread-safe (loop). Memory: bounded by grouping admissions into at most 64
-// slots per window, rounded to the safe side: a slot counts until its last admission has left the window. That costs at
-// most 1/62 of the rate. An interval includes both of its ends.
+// slots per window (128 in one shorter than ten seconds), rounded to the safe side: a slot counts until its last
+// admission has left the window. That costs at most 1/60 of the rate. An interval includes both of its ends.
 
 struct Window {
   enum class Unit { kRequests, kRecords, kBytes };
@@ -24,12 +25,15 @@ struct Window {
 
   bool operator==(const Window&) const = default;
 };
+// "requests", "records", "bytes".
+std::string_view Name(Window::Unit unit);
 
 struct Cost {
   std::uint64_t requests = 1;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
 };
+std::uint64_t AmountOf(const Cost& cost, Window::Unit unit);
 
 class RateLimit {
  public:
@@ -40,6 +44,13 @@ class RateLimit {
   MonoTime NextAdmission(const Cost& cost, MonoTime now) const;
   // Counts it. REQUIRES: NextAdmission(cost, now) <= now.
   void Admit(const Cost& cost, MonoTime now);
+  // What was admitted at `admitted` reached the other side at `now` at the latest, from where on the other side counts
+  // it: requests take unequally long. Lengthens its window, by a fortieth or 250 ms at most, whichever is more.
+  void Arrived(MonoTime admitted, MonoTime now);
+  // It never reached the other side: it does not count there, and so not here.
+  void NeverArrived(const Cost& cost, MonoTime admitted);
+  // What the first window has admitted and still counts; 0 where there is none.
+  std::uint64_t Used(MonoTime now) const;
   // Scales every window by `factor` in (0, 1], but never below one request, record or byte: learnt from 429s and rate
   // headers, and during the ramp after an outage. Holds from now on, also for what was admitted before.
   void SetFactor(double factor);
@@ -47,7 +58,7 @@ class RateLimit {
   // Counts what an earlier limit of the same endpoint has admitted, as far as it remembers: each window takes over the
   // one of the same unit that covers it, else the longest one.
   void TakeOver(const RateLimit& old);
-  // Memory in use: at most 64 per window.
+  // Memory in use.
   std::size_t slot_count() const;
 
  private:

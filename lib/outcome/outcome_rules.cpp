@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "outcome/common_rules.h"
 #include "outcome/item_verdicts.h"
+#include "outcome/rate_headers.h"
 #include "outcome/reply_document.h"
 #include "outcome/reply_text.h"
 #include "outcome/reply_words.h"
@@ -129,9 +130,7 @@ class ReplyJudge {
         items_(ItemCount(sent)),
         view_(reply, hints_, items_) {
     ReadCommonHeaders(reply, verdict_);
-    if (reply.status < kFirstThatIsNoSuccess && hints_.exhausted && hints_.reset > milliseconds::zero()) {
-      verdict_.retry_after = hints_.reset;
-    }
+    verdict_.announced = ReadAnnouncements(reply, wall);
   }
 
   Verdict Run(const ResponseRules& rules, const ResponseRules* overrides) {
@@ -424,6 +423,7 @@ Verdict JudgeConfirmation(const Reply& reply, const contract::ConfirmRule& rule,
   verdict.action = success && view.Fits(done, false, nullptr) ? Action::kDelivered : Action::kRetry;
   verdict.reason = StatusLine(reply.status) + (success ? "" : ", not the reply of a confirmation");
   verdict.retry_after = hints.retry_after;
+  verdict.announced = ReadAnnouncements(reply, wall);
   return verdict;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "contract/cloud/response_rules.h"
+#include "limit/announced_limits.h"
 #include "record/outcome.h"
 
 namespace packhorse::outcome {
@@ -63,7 +64,8 @@ struct Verdict {
   bool maybe_stored = false;
   // kDelivered: items were refused and nobody says which; the contract takes them for lost. 0: nor how many.
   std::optional<std::uint64_t> refused_unnamed;
-  contract::ConfirmKey confirm_key;  // kConfirm
+  contract::ConfirmKey confirm_key;            // kConfirm
+  std::vector<limit::Announcement> announced;  // of the API's rate limits, whatever the status
 };
 
 // What was sent: the ids of its records in order, and how many items each of them is (contracts.md: an item is what the

@@ -28,7 +28,7 @@ class SendingFileTest : public AppTest {
   // As an earlier run has left it.
   void Use(std::uint64_t bytes) {
     delivery::Kept kept = Cloud().ToKeep();
-    kept.budget->used = bytes;
+    kept.pacing.budget->used = bytes;
     kept.records = {40, 80};
     kept.in_flight.refused_above = 3;
     Cloud().Restore(kept);
@@ -56,6 +56,23 @@ TEST_F(SendingFileTest, WhatWasUsedAndLearntIsKnownAfterARestart) {
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_max_records, 40U);
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_requests_per_second, 2.5);
   EXPECT_EQ(Cloud().Snapshot(clock_.Mono()).learnt_in_flight, 3U);
+}
+
+TEST_F(SendingFileTest, AnnouncedLimitIsKeptAndItsWindowEndsByTheClock) {
+  using Unit = limit::Window::Unit;
+  SendingFile file(*app_);
+  delivery::Kept kept = Cloud().ToKeep();
+  kept.pacing.announced = {{"burst", Unit::kBytes, 1'000'000, 60s, 500, 40s},
+                           {"day", Unit::kRequests, 5'000, 24h, {}, {}}};
+  Cloud().Restore(kept);
+  clock_.Advance(1min);
+  kept.pacing.announced.front().left.reset();
+  kept.pacing.announced.front().resets.reset();
+  file.Look(clock_.Mono(), false);
+  EXPECT_THAT(Written(), HasSubstr("\"burst\""));
+  Stop();
+  Start();
+  EXPECT_EQ(Cloud().ToKeep().pacing.announced, kept.pacing.announced);
 }
 
 TEST_F(SendingFileTest, IsWrittenSeldom) {

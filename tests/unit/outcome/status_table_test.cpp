@@ -155,14 +155,17 @@ TEST(Throttling, OtherErrorsMayNameATimeToo) {
   EXPECT_FALSE(Judged(Http(500, "", {{"ratelimit", "\"a\";r=0;t=60"}})).retry_after);
 }
 
-TEST(Throttling, ASuccessThatUsedUpTheLimitSaysHowLongToWait) {
-  const Verdict spent = Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0;t=9"}}));
-  EXPECT_EQ(spent.action, Action::kDelivered);
-  EXPECT_EQ(spent.retry_after, seconds(9));
-  const Verdict left = Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=1;t=9"}}));
-  EXPECT_FALSE(left.retry_after);
-  EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0;t=0"}})).retry_after);
-  EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0"}})).retry_after);
+TEST(Throttling, WhatIsAnnouncedOfLimitsIsReadWhateverTheStatus) {
+  for (const int status : {200, 422, 429, 503}) {
+    const Verdict verdict = Judged(test::Json(status, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0;t=9"}}));
+    ASSERT_EQ(verdict.announced.size(), 1U) << status;
+    EXPECT_EQ(verdict.announced.front().left, 0U);
+    EXPECT_EQ(verdict.announced.front().resets, seconds(9));
+  }
+}
+
+TEST(Throttling, ASuccessAsksForNoWait) {
+  EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"ratelimit", "\"a\";r=0;t=9"}})).retry_after);
   EXPECT_FALSE(Judged(test::Json(200, R"({"accepted":3})", {{"retry-after", "9"}})).retry_after);
 }
 

@@ -1,0 +1,123 @@
+#include "delivery/pacing.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace packhorse::delivery {
+namespace {
+
+bool MayHaveArrived(upload::Transport transport) {
+  return transport == upload::Transport::kOk || transport == upload::Transport::kSendFailed ||
+         upload::OutcomeUnknown(transport);
+}
+
+void Note(limit::RateLimit& limits, const Pacing::Ticket& ticket, bool arrived, MonoTime now) {
+  if (arrived) {
+    limits.Arrived(ticket.admitted, now);
+  } else {
+    limits.NeverArrived(ticket.cost, ticket.admitted);
+  }
+}
+
+}  // namespace
+
+Pacing::Pacing(std::vector<limit::Window> limits, limit::SharedLimits* shared,
+               const std::optional<limit::BudgetOptions>& budget, const Clock& clock)
+    : clock_(clock), limits_(std::move(limits)), shared_(shared) {
+  if (budget) {
+    budget_.emplace(*budget);
+  }
+}
+
+// What is still under way is answered to nobody.
+Pacing::~Pacing() {
+  const MonoTime now = clock_.Mono();
+  Announcing().Answered(under_way_, now, true, now);
+}
+
+limit::Budget::Now Pacing::BudgetNow(MonoTime now) const { return {now, clock_.Wall(), clock_.Synchronized()}; }
+
+MonoTime Pacing::NextAdmission(const Toll& toll, MonoTime now) const {
+  const MonoTime at = std::max({limits_.NextAdmission(toll.cost, now), learnt_.NextAdmission(now),
+                                Announcing().NextAdmission(toll.cost, now), AffordedAt(toll.link_bytes, now)});
+  return shared_ == nullptr ? at : std::max(at, shared_->configured.NextAdmission(toll.cost, now));
+}
+
+Pacing::Ticket Pacing::Admit(const Toll& toll, MonoTime now) {
+  limits_.Admit(toll.cost, now);
+  learnt_.Admit(now);
+  Announcing().Admit(toll.cost, now);
+  if (shared_ != nullptr) {
+    shared_->configured.Admit(toll.cost, now);
+  }
+  if (budget_) {
+    budget_->Reserve(toll.link_bytes);
+  }
+  under_way_.requests += toll.cost.requests;
+  under_way_.bytes += toll.cost.bytes;
+  return {toll.cost, now, budget_ ? toll.link_bytes : 0};
+}
+
+void Pacing::Answered(const Ticket& ticket, const upload::Response& response, MonoTime now) {
+  under_way_.requests -= std::min(under_way_.requests, ticket.cost.requests);
+  under_way_.bytes -= std::min(under_way_.bytes, ticket.cost.bytes);
+  const bool arrived = MayHaveArrived(response.transport);
+  Note(limits_, ticket, arrived, now);
+  Announcing().Answered(ticket.cost, ticket.admitted, arrived, now);
+  if (shared_ != nullptr) {
+    Note(shared_->configured, ticket, arrived, now);
+  }
+  if (budget_) {
+    budget_->Sent(ticket.reserved, response.bytes_sent);
+  }
+}
+
+void Pacing::Announced(const std::vector<limit::Announcement>& said, const Ticket& ticket, MonoTime now) {
+  Announcing().Note(said, ticket.admitted, now);
+}
+
+void Pacing::SetFactor(double factor) {
+  limits_.SetFactor(factor);
+  announced_.SetFactor(factor);
+}
+
+void Pacing::LookAtBudget(MonoTime now) {
+  if (budget_) {
+    budget_->Look(BudgetNow(now));
+  }
+}
+
+MonoTime Pacing::AffordedAt(std::uint64_t link_bytes, MonoTime now) const {
+  return !budget_ || budget_->Admits(link_bytes) ? now : now + budget_->Left(BudgetNow(now));
+}
+
+std::chrono::microseconds Pacing::BudgetLeft(MonoTime now) const {
+  return std::chrono::duration_cast<std::chrono::microseconds>(budget_->Left(BudgetNow(now)));
+}
+
+Pacing::Kept Pacing::ToKeep(MonoTime now) const {
+  return {budget_ ? std::optional(budget_->ToKeep()) : std::nullopt, learnt_.ToKeep(), Announcing().Now(now)};
+}
+
+void Pacing::Restore(const Kept& kept, MonoTime now) {
+  if (budget_ && kept.budget) {
+    budget_->Restore(*kept.budget);
+  }
+  learnt_.Restore(kept.rate, now);
+  Announcing().Restore(kept.announced, now);
+}
+
+void Pacing::TakeOver(const Pacing& old) {
+  limits_.TakeOver(old.limits_);
+  learnt_ = old.learnt_;
+  if (shared_ == nullptr) {
+    announced_ = old.Announcing();
+    const MonoTime now = clock_.Mono();
+    announced_.Answered(old.under_way_, now, true, now);
+  }
+  if (budget_ && old.budget_) {
+    budget_->Restore(old.budget_->ToKeep());
+  }
+}
+
+}  // namespace packhorse::delivery
