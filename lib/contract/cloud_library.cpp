@@ -116,7 +116,7 @@ std::shared_ptr<const CloudLibrary> CloudLibrary::Shipped() {
 std::vector<Problem> CloudLibrary::ReadTables(const std::string& folder, const LookupTables& before) {
   LookupFiles files = LoadLookupTables(folder + "/tables", before, kMaxFolderBytes);
   tables_ = std::move(files.tables);
-  broken_files_.insert(broken_files_.end(), std::make_move_iterator(files.broken.begin()),
+  broken_files_.insert(broken_files_.begin(), std::make_move_iterator(files.broken.begin()),
                        std::make_move_iterator(files.broken.end()));
   return std::move(files.problems);
 }

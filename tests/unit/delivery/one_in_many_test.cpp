@@ -14,9 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const int kMessages = SmallTests() ? 400 : 10'000;
-const int kPoison = SmallTests() ? 173 : 4'321;
-const std::uint32_t kBatch = SmallTests() ? 40 : 500;
+const int kMessages = SmallTests() ? 2'000 : 10'000;
+const int kPoison = SmallTests() ? 864 : 4'321;
+const std::uint32_t kBatch = SmallTests() ? 100 : 500;
 
 // How the API tells of a request with the record in it.
 enum class Tells {
