@@ -102,7 +102,7 @@ asan:
 	cmake --build --preset asan --parallel $(JOBS) --target unit_tests
 	@# Fewer crashes and histories than `make test` tries: each is a process of its own, which costs a lot under a sanitizer.
 	@# Left out are long tests that repeat much; `make test` runs them, and no sanitizer sees what only they do.
-	PACKHORSE_CUTS=100 PACKHORSE_EVERY=9 PACKHORSE_SHORT_SEQUENCES=20 GTEST_FILTER='-WorldTest.*:*FaultMatrixOfReplies*:*OneInMany*:*Rest.*' \
+	PACKHORSE_CUTS=100 PACKHORSE_EVERY=9 PACKHORSE_SHORT_SEQUENCES=20 GTEST_FILTER='-WorldTest.*:*FaultMatrixOfReplies*:*OneInMany*:*Rest.*:*LimitedDay.*' \
 	  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  tests/run-programs.sh build/asan
 
@@ -112,7 +112,7 @@ tsan:
 	cmake --preset tsan
 	$(no_aslr) cmake --build --preset tsan --parallel $(JOBS) --target threaded_tests
 	@# Left out are long tests of data and of what one thread decides.
-	GTEST_FILTER='-WorldTest.*:PoisonTest.*:*RandomCloud.*:EvidenceChance.*:*SalvageTest.*:*Flash.*:RandomClocks.*:*DamagedPages.*:ColumnCodec.*:*FaultMatrix*:*OneInMany*:*Rest.*' \
+	GTEST_FILTER='-WorldTest.*:PoisonTest.*:*RandomCloud.*:EvidenceChance.*:*SalvageTest.*:*Flash.*:RandomClocks.*:*DamagedPages.*:ColumnCodec.*:*FaultMatrix*:*OneInMany*:*Rest.*:*LimitedDay.*' \
 	  $(no_aslr) tests/run-programs.sh build/tsan
 
 fuzz:
