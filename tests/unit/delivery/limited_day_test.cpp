@@ -289,8 +289,22 @@ INSTANTIATE_TEST_SUITE_P(All, LimitedDay,
                                            Scene{"PartlyBothBucketShared", ServerKind::kBucket, Knows::kPartlyBoth, 2},
                                            Scene{"AnnouncedFixedShared", ServerKind::kFixed, Knows::kAnnounced, 2},
                                            Scene{"PlainHeadersFixed", ServerKind::kFixed, Knows::kPlainHeaders},
+                                           Scene{"PlainHeadersSliding", ServerKind::kSliding, Knows::kPlainHeaders},
                                            Scene{"PlainHeadersBucket", ServerKind::kBucket, Knows::kPlainHeaders}),
                          [](const auto& each) { return std::string(each.param.name); });
+
+// The same in short.
+TEST(LimitedHours, HaveNoRefusalEither) {
+  Scale scale;
+  scale.length = 2h;
+  scale.away_at = 20min;
+  scale.away = 30min;
+  LimitedWorld world(Scene{"Short", ServerKind::kFixed, Knows::kPartlyBoth, 2}, scale);
+  world.Play();
+  EXPECT_EQ(world.refused(), 0U);
+  EXPECT_GT(world.sent(), 350U);
+  EXPECT_TRUE(world.queue().ReadLedger()->Balanced());
+}
 
 }  // namespace
 }  // namespace packhorse::delivery
