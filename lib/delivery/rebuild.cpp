@@ -210,7 +210,7 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
   const Arrival arrival = ArrivalOf(stored, AgesOf(lane, std::span(&stored, 1)).front());
   std::vector<RenderedRecord> records;
   for (std::uint32_t i = member.first_record; i < member.first_record + member.records; ++i) {
-    records.push_back(Render(std::move(decoded.records[i]), arrival, draft, times));
+    records.push_back(Render(decoded.records[i], arrival, draft, times));
   }
   return records;
 }
