@@ -192,12 +192,15 @@ std::vector<std::pair<std::string, std::string>> TopicPattern::Captures(std::str
 }
 
 std::string TopicPattern::Device(std::string_view topic) const {
-  for (auto& [name, value] : Captures(topic)) {
-    if (name == "device") {
-      return std::move(value);
+  std::string_view device;
+  bool named = false;
+  const bool matches = Walk(levels_, topic, [&](std::string_view level, std::string_view text) {
+    if (!named) {
+      device = text;
+      named = IsCapture(level) && CaptureName(level) == "device";
     }
-  }
-  return LastWildcard(topic);
+  });
+  return matches ? std::string(device) : std::string();
 }
 
 std::string TopicPattern::LastWildcard(std::string_view topic) const {

@@ -247,7 +247,38 @@ void AppendRfc3339(std::string& out, const Instant& instant) {
   out.append(text.data(), static_cast<std::size_t>(at - text.data()));
 }
 
+namespace {
+
+// Of digits alone, as devices count their time: none where the long way has to look. `number` has no leading zero.
+std::optional<Instant> ParseWhole(std::string_view number, EpochUnit unit) {
+  constexpr std::size_t kMostDigits = 18;
+  static constexpr std::array<std::uint32_t, 10> kPowers = {1,       10,        100,        1'000,       10'000,
+                                                            100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
+  std::uint64_t value = 0;
+  if (number.empty() || number.size() > kMostDigits || number.front() == '0' || !ReadNumber(number, value)) {
+    return std::nullopt;
+  }
+  if (unit == EpochUnit::kAuto) {
+    unit = UnitByMagnitude(static_cast<std::int64_t>(number.size()));
+  }
+  const auto decimals = static_cast<std::size_t>(UnitDigits(unit));
+  const std::uint64_t seconds = value / kPowers.at(decimals);
+  constexpr std::uint64_t kMostSeconds = 999'999'999'999'999;
+  if (seconds > kMostSeconds) {
+    return std::nullopt;
+  }
+  const auto rest = static_cast<std::uint32_t>(value % kPowers.at(decimals));
+  return Instant{static_cast<std::int64_t>(seconds), rest * kPowers.at(9 - decimals), false};
+}
+
+}  // namespace
+
 std::optional<Instant> ParseEpoch(std::string_view number, EpochUnit unit) {
+  if (number.size() >= 9) {  // fewer digits are no epoch
+    if (const auto whole = ParseWhole(number, unit)) {
+      return whole;
+    }
+  }
   const auto decimal = ParseDecimal(number);
   if (!decimal || (decimal->negative && !decimal->digits.empty())) {
     return std::nullopt;

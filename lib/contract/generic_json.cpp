@@ -1,6 +1,7 @@
 #include "contract/generic_json.h"
 
 #include <algorithm>
+#include <bitset>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -12,6 +13,22 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kGzipMark = "\x1F\x8B";  // RFC 1952 section 2.3.1
 
+// Whether the names differ already in their lengths and ends, as most of a message do. False says nothing.
+bool AllDiffer(const std::vector<Field>& fields) {
+  std::bitset<1024> seen;
+  for (const Field& field : fields) {
+    const std::string& name = field.name;
+    const auto end = [](char c) { return static_cast<std::size_t>(static_cast<unsigned char>(c)); };
+    const std::size_t mark = name.empty() ? 0 : name.size() * 37 + end(name.front()) * 11 + end(name.back()) * 67;
+    const std::size_t bit = mark % seen.size();
+    if (seen[bit]) {
+      return false;
+    }
+    seen[bit] = true;
+  }
+  return true;
+}
+
 // Marks all but the last of the leaves that share a name as no leaves. True when any name came twice, also as an object
 // or array: of repeated objects the members are merged.
 bool DropRepeated(std::vector<Field>& fields) {
@@ -22,6 +39,9 @@ bool DropRepeated(std::vector<Field>& fields) {
     earlier.leaf = earlier.leaf && !later.leaf;
   };
   if (fields.size() <= kFew) {
+    if (AllDiffer(fields)) {
+      return false;
+    }
     for (std::size_t i = 1; i < fields.size(); ++i) {
       for (std::size_t k = 0; k < i; ++k) {
         if (fields[k].name == fields[i].name) {
@@ -43,7 +63,7 @@ bool DropRepeated(std::vector<Field>& fields) {
   return repeated;
 }
 
-void Distribute(std::vector<Field> fields, CanonicalRecord& record) {
+void Distribute(std::vector<Field>& fields, CanonicalRecord& record) {
   std::size_t texts = 0;
   for (const Field& field : fields) {
     texts += std::holds_alternative<std::string>(field.value) ? 1U : 0U;
@@ -55,9 +75,13 @@ void Distribute(std::vector<Field> fields, CanonicalRecord& record) {
       continue;
     }
     if (std::holds_alternative<std::string>(field.value)) {
-      record.attributes.push_back({std::move(field.name), std::move(field.value)});
+      Attribute& attribute = record.attributes.emplace_back();
+      attribute.name = std::move(field.name);
+      attribute.value = std::move(field.value);
     } else {
-      record.measurements.push_back({std::move(field.name), std::move(field.value), {}});
+      Measurement& measurement = record.measurements.emplace_back();
+      measurement.name = std::move(field.name);
+      measurement.value = std::move(field.value);
     }
   }
 }
@@ -84,16 +108,18 @@ class GenericJson final : public DeviceContract {
 
   CanonicalRecord Base(const RawMessage& message, const DecodeContext& context) const;
   Chosen ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const;
-  static void ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record);
+  static void ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record);
   static TimeScope ElementTimes(const ObjectArray& array, std::size_t index);
   bool IsBatch(const Document& document, const ObjectArray& array, WallTime received) const;
   const ObjectArray* FindBatch(const Document& document, WallTime received) const;
-  void AppendOne(Document& document, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+  // `record` is what all records of the message have in common.
+  void Complete(Document& document, CanonicalRecord& record) const;
   bool AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
                    const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
-  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, const CanonicalRecord& base,
+  // `base` is given away with the last document.
+  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, CanonicalRecord& base,
                      std::vector<CanonicalRecord>& records) const;
-  bool ReadAll(format::JsonReader& reader, const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+  bool ReadAll(format::JsonReader& reader, CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
 
   std::string name_;
   JsonLimits limits_;
@@ -150,8 +176,8 @@ GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const Time
   return best;
 }
 
-void GenericJson::ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record) {
-  record.device_time = chosen.verdict.time;
+void GenericJson::ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record) {
+  record.device_time = std::move(chosen.verdict.time);
   if (chosen.verdict.consumed) {
     document.fields[chosen.field].leaf = false;
   }
@@ -191,21 +217,19 @@ const ObjectArray* GenericJson::FindBatch(const Document& document, WallTime rec
   return found;
 }
 
-void GenericJson::AppendOne(Document& document, const CanonicalRecord& base,
-                            std::vector<CanonicalRecord>& records) const {
-  CanonicalRecord& record = records.emplace_back(base);
+void GenericJson::Complete(Document& document, CanonicalRecord& record) const {
   if (!document.root_is_array) {
-    ApplyTime(ChooseTime(document, {0, document.times.size(), false}, base.server_received_at), document, record);
+    ApplyTime(ChooseTime(document, {0, document.times.size(), false}, record.server_received_at), document, record);
   } else if (!document.first_number.empty() && document.fields.size() > 1) {
     // A row of values: only the first can be its time, and only if it is a believable one.
     static const TimeField kFirst{"0", EpochUnit::kAuto, TimeSource::kDevice, true};
-    const Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, base.server_received_at), 0};
+    Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, record.server_received_at), 0};
     const TimeQuality quality = chosen.verdict.time.quality;
     if (quality == TimeQuality::kOk || quality == TimeQuality::kLate) {
-      ApplyTime(chosen, document, record);
+      ApplyTime(std::move(chosen), document, record);
     }
   }
-  Distribute(std::move(document.fields), record);
+  Distribute(document.fields, record);
 }
 
 // Takes `count` times `fields` and `bytes` off what one message may still hold.
@@ -254,13 +278,13 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
     if (!shared.empty() && DropRepeated(fields)) {
       record.flags = record.flags | Flag::kLossyDecode;
     }
-    Distribute(std::move(fields), record);
+    Distribute(fields, record);
   }
   return true;
 }
 
-bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document,
-                                const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const {
+bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, CanonicalRecord& base,
+                                std::vector<CanonicalRecord>& records) const {
   const std::size_t first = records.size();
   const bool lossy = DropRepeated(document.fields) || document.lossy;
   const ObjectArray* batch = FindBatch(document, base.server_received_at);
@@ -274,7 +298,7 @@ bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Do
     return false;
   }
   if (batch == nullptr) {
-    AppendOne(document, base, records);
+    Complete(document, reader.AtEnd() ? records.emplace_back(std::move(base)) : records.emplace_back(base));
   } else if (!AppendBatch(reader, left, document, *batch, base, records)) {
     return false;
   }
@@ -285,11 +309,11 @@ bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Do
 }
 
 // Documents separated by line breaks (NDJSON); usually there is one.
-bool GenericJson::ReadAll(format::JsonReader& reader, const CanonicalRecord& base,
+bool GenericJson::ReadAll(format::JsonReader& reader, CanonicalRecord& base,
                           std::vector<CanonicalRecord>& records) const {
   JsonLimits left = limits_;
+  thread_local Document document;  // its room is used again
   while (true) {
-    Document document;
     if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, base, records)) {
       return false;
     }
@@ -331,7 +355,8 @@ Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& cont
     return Quarantine("empty", "the payload holds nothing but white space");
   }
   format::JsonReader reader(text);
-  if (!ReadAll(reader, Base(message, context), decoded.records)) {
+  CanonicalRecord base = Base(message, context);
+  if (!ReadAll(reader, base, decoded.records)) {
     const format::JsonFault& fault = reader.fault();
     return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
   }

@@ -29,7 +29,8 @@ class Flattener {
   bool ReadArray(Position place, std::size_t depth);
   bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
   bool ReadLeaf(const TimeField* time, bool in_element);
-  bool AddField(Value value, bool leaf, std::size_t text_bytes);
+  Field& AddField();
+  bool CheckField(std::size_t text_bytes);
 
   format::JsonReader& reader_;
   const JsonLimits& limits_;
@@ -38,8 +39,9 @@ class Flattener {
   std::string path_;  // the joined name of what is being read
 };
 
-bool Flattener::AddField(Value value, bool leaf, std::size_t text_bytes) {
-  if (out_.fields.size() >= limits_.max_fields) {
+// Whether the last of the fields is within the limits.
+bool Flattener::CheckField(std::size_t text_bytes) {
+  if (out_.fields.size() > limits_.max_fields) {
     return reader_.Fail("too_many_fields", "more values than the contract allows in one message");
   }
   out_.decoded_bytes += path_.size() + text_bytes;
@@ -49,12 +51,17 @@ bool Flattener::AddField(Value value, bool leaf, std::size_t text_bytes) {
   if (out_.decoded_bytes > limits_.max_decoded_bytes) {
     return reader_.Fail("too_large", "names and texts are larger than the contract allows");
   }
-  out_.fields.push_back({path_, std::move(value), leaf});
   return true;
 }
 
+Field& Flattener::AddField() {
+  Field& field = out_.fields.emplace_back();
+  field.name = path_;
+  return field;
+}
+
 bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
-  Value value;
+  Field& field = AddField();
   std::string_view number;
   std::size_t text_bytes = 0;
   if (reader_.Peek() == '"') {
@@ -63,19 +70,19 @@ bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
       return false;
     }
     text_bytes = text.size();
-    value.emplace<std::string>(text);
-  } else if (!reader_.ReadScalar(&value, &number)) {
+    field.value.emplace<std::string>(text);
+  } else if (!reader_.ReadScalar(&field.value, &number)) {
     return false;
   }
   const bool is_number = !number.empty() && number.back() <= '9';  // not true, false, null
   const bool timely = is_number || number.empty();
   if (time != nullptr && timely) {
-    out_.times.push_back({out_.fields.size(), time, number, in_element});
+    out_.times.push_back({out_.fields.size() - 1, time, number, in_element});
   }
   if (out_.root_is_array && path_ == "0" && is_number) {
     out_.first_number = number;
   }
-  return AddField(std::move(value), true, text_bytes);
+  return CheckField(text_bytes);
 }
 
 bool Flattener::ReadValue(Position place, const TimeField* time, std::size_t depth) {
@@ -133,8 +140,11 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   }
   reader_.Take();
   const char c = reader_.Peek();
-  if ((c == '{' || c == '[') && !AddField(nullptr, false, 0)) {
-    return false;
+  if (c == '{' || c == '[') {
+    AddField().leaf = false;
+    if (!CheckField(0)) {
+      return false;
+    }
   }
   const Position below = place == Position::kRoot ? Position::kMember : Position::kDeep;
   if (!ReadValue(below, time, depth + 1)) {
@@ -197,7 +207,7 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 }  // namespace
 
 bool ReadDocument(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out) {
-  out.fields.reserve(16);
+  out.Clear();
   if (!Flattener(reader, limits, times, out).Run()) {
     return false;
   }

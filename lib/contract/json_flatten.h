@@ -60,9 +60,25 @@ struct Document {
   std::string_view first_number;  // text of the first element when the root is an array and that is a number
   std::size_t decoded_bytes = 0;
   bool lossy = false;
+
+  // For the next one, which can use the room of this one, unless that is large.
+  void Clear() {
+    constexpr std::size_t kKept = 256;
+    if (fields.capacity() > kKept) {
+      fields = {};
+    }
+    fields.clear();
+    fields.reserve(16);
+    times.clear();
+    arrays.clear();
+    root_is_array = false;
+    first_number = {};
+    decoded_bytes = 0;
+    lossy = false;
+  }
 };
 
-// Reads one document. False when it is not JSON or beyond a limit: see the reader's fault().
+// Reads one document; what was in `out` goes. False when it is not JSON or beyond a limit: see the reader's fault().
 bool ReadDocument(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out);
 
 }  // namespace packhorse::contract

@@ -32,9 +32,10 @@ bool IsOutside(const RenderedRecord& record) { return record.reason == kTooOld |
 }  // namespace
 
 // Whether a record is late is decided by its batch's creation, which a part or remainder of it has in common with it.
-RenderedRecord BatchBuilder::RenderBy(const std::string& contract, CanonicalRecord record, const Arrival& arrival,
+RenderedRecord BatchBuilder::RenderBy(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                       const Draft& draft, Times times) const {
   const queue::PreparedBatch& batch = *draft.batch;
+  const Flags decoded = record.flags;  // the rest is only of this batch
   if (batch.replay == 0 && batch.created_at - arrival.received_at >= options_.backfill_after) {
     record.flags = record.flags | Flag::kBackfilled;
   }
@@ -49,30 +50,40 @@ RenderedRecord BatchBuilder::RenderBy(const std::string& contract, CanonicalReco
   if (UsesTimes(contract)) {
     JudgeTime(contract, record, arrival, batch, times, rendered);
   }
+  record.flags = decoded;
   rendered.contract = by.name();
-  if (rendered.unfit_items > 0 && options_.left_out) {
-    options_.left_out(record.record_id, rendered);
-  }
   return rendered;
 }
 
-RenderedRecord BatchBuilder::Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
+void BatchBuilder::TellLeftOut(const CanonicalRecord& record, const RenderedRecord& rendered) const {
+  if (rendered.unfit_items > 0 && options_.left_out) {
+    options_.left_out(record.record_id, rendered);
+  }
+}
+
+RenderedRecord BatchBuilder::RenderAndTell(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
+                                           const Draft& draft, Times times) const {
+  RenderedRecord rendered = RenderBy(contract, record, arrival, draft, times);
+  TellLeftOut(record, rendered);
+  return rendered;
+}
+
+RenderedRecord BatchBuilder::Render(CanonicalRecord& record, const Arrival& arrival, const Draft& draft,
                                     Times times) const {
-  return RenderBy(draft.batch->contract, std::move(record), arrival, draft, times);
+  return RenderAndTell(draft.batch->contract, record, arrival, draft, times);
 }
 
 // A newer contract that takes fewer times loses nothing: the present one judges what it does not take.
-RenderedRecord BatchBuilder::RenderNew(const CanonicalRecord& record, const Arrival& arrival,
-                                       const Draft& draft) const {
+RenderedRecord BatchBuilder::RenderNew(CanonicalRecord& record, const Arrival& arrival, const Draft& draft) const {
   using Fate = RenderedRecord::Fate;
   if (options_.rollout == nullptr || draft.batch->replay != 0 || !options_.rollout->Takes(record.device_id)) {
-    return RenderBy(PresentContract(), record, arrival, draft, Times::kJudged);
+    return RenderAndTell(PresentContract(), record, arrival, draft, Times::kJudged);
   }
-  RenderedRecord newer = RenderBy(options_.rollout->newer(), record, arrival, draft, Times::kJudged);
+  RenderedRecord newer = RenderAndTell(options_.rollout->newer(), record, arrival, draft, Times::kJudged);
   if (newer.fate == Fate::kItems || (newer.fate == Fate::kSkipped && !IsOutside(newer))) {
     return newer;
   }
-  RenderedRecord present = RenderBy(PresentContract(), record, arrival, draft, Times::kJudged);
+  RenderedRecord present = RenderAndTell(PresentContract(), record, arrival, draft, Times::kJudged);
   if (present.fate == Fate::kItems) {
     options_.rollout->NoteUnfit("unfit: " + (newer.detail.empty() ? newer.reason : newer.detail));
   }
@@ -281,9 +292,13 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::
   Built built{{options_.destination, start.lane, pending.from, pending.from - 1, {}, {}, start.replay}, {}, {}};
   const std::vector<std::chrono::microseconds> ages = AgesOf(start.lane, pending.messages);
   Assembly assembly(*this, built.request, limits);
+  const WorkingAhead::Make make = [&](std::size_t i) {
+    return MakeOf(pending.messages[i], ages[i], start.lane, assembly.draft());
+  };
+  WorkingAhead::Look look(*ahead_, pending.messages.size(), make);
   bool all = true;
   for (std::size_t i = 0; i < pending.messages.size() && all; ++i) {
-    const Result<bool> taken = FillOne(pending.messages[i], ages[i], assembly, built);
+    const Result<bool> taken = FillOne(pending.messages[i], ages[i], look, assembly, built);
     RETURN_IF_ERROR(taken);
     all = *taken;
   }
@@ -294,24 +309,41 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::
   return built;
 }
 
+// A newer contract is asked on the loop: what becomes of a record by it is noted.
+Made BatchBuilder::MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane,
+                          const Draft& draft) const {
+  Made made;
+  made.decoded = Decode(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored);
+  if (options_.rollout == nullptr && made.decoded.kind == contract::Decoded::Kind::kRecords) {
+    const Arrival arrival = ArrivalOf(stored, age);
+    made.rendered.reserve(made.decoded.records.size());
+    for (CanonicalRecord& record : made.decoded.records) {
+      made.rendered.push_back(RenderBy(PresentContract(), record, arrival, draft, Times::kJudged));
+    }
+  }
+  return made;
+}
+
 Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age,
-                                   Assembly& assembly, Built& built) const {
+                                   WorkingAhead::Look& look, Assembly& assembly, Built& built) const {
   queue::PrepareRequest& request = built.request;
   if (assembly.full()) {
     return false;
   }
-  const contract::Decoded decoded =
-      Decode(streams_, queue_.ids().Of(request.lane, stored.sequence), request.lane, stored);
+  Made made = look.Next();
+  contract::Decoded& decoded = made.decoded;
   if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
     request.resolutions.push_back(Resolve(stored, decoded));
     request.through = stored.sequence;
     return true;
   }
   const Arrival arrival = ArrivalOf(stored, age);
-  std::vector<RenderedRecord> rendered;
-  rendered.reserve(decoded.records.size());
-  for (const CanonicalRecord& record : decoded.records) {
-    rendered.push_back(RenderNew(record, arrival, assembly.draft()));
+  std::vector<RenderedRecord>& rendered = made.rendered;
+  for (std::size_t i = 0; i < rendered.size(); ++i) {
+    TellLeftOut(decoded.records[i], rendered[i]);
+  }
+  for (std::size_t i = rendered.size(); i < decoded.records.size(); ++i) {
+    rendered.push_back(RenderNew(decoded.records[i], arrival, assembly.draft()));
   }
   if (const auto held = std::find_if(rendered.begin(), rendered.end(), IsHeld); held != rendered.end()) {
     built.held = held->reason + ": " + held->detail;

@@ -16,12 +16,13 @@
 #include "delivery/accepted_times.h"
 #include "delivery/delivery.h"
 #include "delivery/rollout.h"
+#include "delivery/working_ahead.h"
 #include "queue/ports/delivery.h"
 
 namespace packhorse::delivery {
 
 // Makes prepared batches: decodes stored messages, renders their records and puts as many together as the limits allow.
-// No state but its options; loop thread.
+// No state but its options; loop thread, with one that works ahead.
 
 struct BuilderOptions {
   std::string destination;
@@ -141,20 +142,26 @@ class BatchBuilder {
   // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.
   Result<Built> FillWithin(const Start& start, const queue::Pending& pending, batch::Options limits) const;
   Result<Built> Fill(const Start& start, const queue::Pending& pending, const batch::Options& limits) const;
-  // The next message into `built`. False: it has no room any more, or has to wait.
-  Result<bool> FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age, Assembly& assembly,
-                       Built& built) const;
+  Made MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane, const Draft& draft) const;
+  // The next message, made by `look`, into `built`. False: it has no room any more, or has to wait.
+  Result<bool> FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age, WorkingAhead::Look& look,
+                       Assembly& assembly, Built& built) const;
   bool UsesTimes(std::string_view contract) const;
   std::optional<std::chrono::nanoseconds> BornOf(const std::vector<contract::RenderedRecord>& records) const;
   std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const queue::StoredMessage> messages) const;
   static Arrival ArrivalOf(const queue::StoredMessage& stored, std::chrono::microseconds age);
-  // As the cloud gets it: with what is known only when it is sent. By the contract of the draft.
-  contract::RenderedRecord Render(CanonicalRecord record, const Arrival& arrival, const Draft& draft,
+  // As the cloud gets it: with what is known only when it is sent, which `record` has while it is rendered. By the
+  // contract of the draft.
+  contract::RenderedRecord Render(CanonicalRecord& record, const Arrival& arrival, const Draft& draft,
                                   Times times) const;
-  contract::RenderedRecord RenderBy(const std::string& contract, CanonicalRecord record, const Arrival& arrival,
+  contract::RenderedRecord RenderAndTell(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
+                                         const Draft& draft, Times times) const;
+  void TellLeftOut(const CanonicalRecord& record, const contract::RenderedRecord& rendered) const;
+  // Any thread, as MakeOf(), while the loop builds.
+  contract::RenderedRecord RenderBy(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                     const Draft& draft, Times times) const;
   // By the contract of its device: in a rollout the newer one, where that can write it and its time is taken.
-  contract::RenderedRecord RenderNew(const CanonicalRecord& record, const Arrival& arrival, const Draft& draft) const;
+  contract::RenderedRecord RenderNew(CanonicalRecord& record, const Arrival& arrival, const Draft& draft) const;
   void JudgeTime(const std::string& contract, const CanonicalRecord& record, const Arrival& arrival,
                  const queue::PreparedBatch& batch, Times times, contract::RenderedRecord& rendered) const;
 
@@ -162,6 +169,7 @@ class BatchBuilder {
   queue::DeliveryPort& queue_;
   const Streams& streams_;
   const Clock& clock_;
+  std::unique_ptr<WorkingAhead> ahead_ = std::make_unique<WorkingAhead>();
 };
 
 }  // namespace packhorse::delivery

@@ -39,6 +39,12 @@ BatchBuilder::Assembly::Open& BatchBuilder::Assembly::OpenFor(const contract::Re
 }
 
 bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>& records) const {
+  if (records.size() == 1 && records.front().fate == contract::RenderedRecord::Fate::kItems) {
+    const contract::RenderedRecord& only = records.front();  // as most messages have: nothing to add up
+    if (const Open* open = Find(only.contract, only.part)) {
+      return open->draft.empty() || open->filler.Fits(only.text.size(), only.items());
+    }
+  }
   struct Size {
     std::uint64_t bytes = 0;
     std::uint32_t items = 0;
@@ -68,7 +74,7 @@ bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>
 
 Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arrival& arrival,
                                    std::vector<contract::RenderedRecord> records,
-                                   const std::vector<CanonicalRecord>& decoded) {
+                                   std::vector<CanonicalRecord>& decoded) {
   const auto total = static_cast<std::uint32_t>(records.size());
   for (std::uint32_t i = 0; i < total; ++i) {
     if (records[i].fate != contract::RenderedRecord::Fate::kItems) {

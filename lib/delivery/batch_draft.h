@@ -63,7 +63,7 @@ class BatchBuilder::Assembly {
   bool HasRoom(const std::vector<contract::RenderedRecord>& records) const;
   // Adds all of them; alone they may still be more than one batch. What goes into a further one is rendered anew.
   Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::vector<contract::RenderedRecord> records,
-             const std::vector<CanonicalRecord>& decoded);
+             std::vector<CanonicalRecord>& decoded);
   const Draft& draft() const { return unsent_; }
   bool full() const;
   // Turns what is there into batches of the request.

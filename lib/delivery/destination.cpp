@@ -104,15 +104,20 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   LookAtBudget(now);
   SplitAfterOutage();
   MonoTime next = StepRollout(now);
-  for (std::size_t i = 0; i < batch::kLines; ++i) {
-    next = std::min(next, PrepareLine(batch::LineAt(i), now));
-  }
+  const std::uint32_t in_flight_before = in_flight_;
   next = std::min(next, SettleUnsent(now));
   next = std::min(next, StepAuthorization(now));
   if (authorizer_->ready(now)) {
     next = std::min(next, RetrySuspects(now));
     next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
+  }
+  // What is on its way goes out before the next batches are made: that takes as long as the other side needs.
+  if (in_flight_ != in_flight_before) {
+    return now;
+  }
+  for (std::size_t i = 0; i < batch::kLines; ++i) {
+    next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
   next = std::min(next, inquirer_.Step(draining_, now));
   next = std::min(next, first_contact_.Step(traffic_.requests == 0 && !draining_ && breaker_.MaySend(now), now));

@@ -205,7 +205,7 @@ Result<std::vector<RenderedRecord>> BatchBuilder::Again(const queue::StoredMessa
   const Arrival arrival = ArrivalOf(stored, AgesOf(lane, std::span(&stored, 1)).front());
   std::vector<RenderedRecord> records;
   for (CanonicalRecord& record : *decoded) {
-    records.push_back(Render(std::move(record), arrival, draft, times));
+    records.push_back(Render(record, arrival, draft, times));
   }
   return records;
 }

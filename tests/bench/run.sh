@@ -70,6 +70,12 @@ run bench_queue drain 500000
 run bench_queue read 1000000
 run bench_queue backlog "$backlog"
 
+run bench_drain raw 1000000
+run bench_drain drain 1000000
+run bench_drain raw-zstd 1000000
+run bench_drain drain-zstd 1000000
+run bench_drain outage-2000 180000
+
 run bench_upload raw 500000
 run bench_upload packhorse 500000
 run bench_upload gzip 100000
@@ -82,6 +88,12 @@ instructions queue/raw-batches bench_queue raw-batches 5000 15000
 instructions queue/append bench_queue append 5000 15000
 instructions queue/raw-drain bench_queue raw-drain 5000 15000 raw-fill
 instructions queue/drain bench_queue drain 5000 15000 append
+instructions drain/decode bench_drain decode 2000 12000
+instructions drain/render bench_drain render 2000 12000
+instructions drain/code-gzip bench_drain code-gzip 2000 12000
+instructions drain/code-zstd bench_drain code-zstd 2000 12000
+instructions drain/gzip bench_drain drain 2000 12000 fill
+instructions drain/zstd bench_drain drain-zstd 2000 12000 fill
 instructions upload/raw bench_upload raw 5000 55000
 instructions upload/packhorse bench_upload packhorse 5000 55000
 instructions upload/gzip bench_upload gzip 5000 15000

@@ -1,4 +1,5 @@
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,128 +10,173 @@
 namespace packhorse::contract {
 namespace {
 
-// Names of ours, of enumerators and members, need no escaping.
-void AppendQuoted(std::string& out, std::string_view name) {
-  out += '"';
-  out += name;
-  out += '"';
-}
+// Writes to memory that has room for all of it: a record is more than a hundred small pieces, and a string would look
+// at its capacity before each.
+class Writer {
+ public:
+  explicit Writer(char* at) : at_(at) {}
+  char* at() const { return at_; }
 
-// `member` is `,"name":`.
-void AppendText(std::string& out, std::string_view member, std::string_view text) {
-  if (!text.empty()) {
-    out += member;
-    format::AppendString(out, text);
+  void Put(char c) { *at_++ = c; }
+  void Put(std::string_view literal) {
+    std::memcpy(at_, literal.data(), literal.size());
+    at_ += literal.size();
   }
-}
+  void String(std::string_view text) { at_ = format::WriteString(at_, text); }
+  void Unsigned(std::uint64_t number) { at_ = format::WriteUnsigned(at_, number); }
+  void Integer(std::int64_t number) { at_ = format::WriteInteger(at_, number); }
+  void Time(WallTime time) { at_ = format::WriteWallTime(at_, time); }
+  void Any(const Value& value) { at_ = format::WriteValue(at_, value); }
+  // Names of ours, of enumerators and members, need no escaping.
+  void Name(std::string_view name) {
+    Put('"');
+    Put(name);
+    Put('"');
+  }
+  // `member` is `,"name":`.
+  void Member(std::string_view member, std::string_view text) {
+    if (!text.empty()) {
+      Put(member);
+      String(text);
+    }
+  }
 
-void AppendDeviceTime(std::string& out, const DeviceTime& time) {
-  out += ",\"device_time\":{";
+ private:
+  char* at_;
+};
+
+void WriteDeviceTime(Writer& out, const DeviceTime& time) {
+  out.Put(R"(,"device_time":{)");
   if (!time.value.empty()) {
-    out += "\"value\":";
-    format::AppendString(out, time.value);
-    out += ',';
+    out.Put(R"("value":)");
+    out.String(time.value);
+    out.Put(',');
   }
   if (!time.raw.empty()) {
-    out += "\"raw\":";
-    format::AppendString(out, time.raw);
-    out += ',';
+    out.Put(R"("raw":)");
+    out.String(time.raw);
+    out.Put(',');
   }
-  out += "\"source\":";
-  AppendQuoted(out, Name(time.source));
-  out += ",\"quality\":";
-  AppendQuoted(out, Name(time.quality));
+  out.Put(R"("source":)");
+  out.Name(Name(time.source));
+  out.Put(R"(,"quality":)");
+  out.Name(Name(time.quality));
   if (time.skew_ms) {
-    out += ",\"skew_ms\":";
-    format::AppendInteger(out, *time.skew_ms);
+    out.Put(R"(,"skew_ms":)");
+    out.Integer(*time.skew_ms);
   }
-  out += '}';
+  out.Put('}');
 }
 
-void AppendMeasurements(std::string& out, const std::vector<Measurement>& measurements) {
+void WriteMeasurements(Writer& out, const std::vector<Measurement>& measurements) {
   if (measurements.empty()) {
     return;
   }
-  out += ",\"measurements\":";
+  out.Put(R"(,"measurements":)");
   char separator = '{';
   for (const Measurement& measurement : measurements) {
-    out += separator;
+    out.Put(separator);
     separator = ',';
-    format::AppendString(out, measurement.name);
-    out += ":{\"value\":";
-    format::AppendValue(out, measurement.value);
-    AppendText(out, ",\"unit\":", measurement.unit);
-    out += '}';
+    out.String(measurement.name);
+    out.Put(R"(:{"value":)");
+    out.Any(measurement.value);
+    out.Member(R"(,"unit":)", measurement.unit);
+    out.Put('}');
   }
-  out += '}';
+  out.Put('}');
 }
 
-void AppendAttributes(std::string& out, const std::vector<Attribute>& attributes) {
+void WriteAttributes(Writer& out, const std::vector<Attribute>& attributes) {
   if (attributes.empty()) {
     return;
   }
-  out += ",\"attributes\":";
+  out.Put(R"(,"attributes":)");
   char separator = '{';
   for (const Attribute& attribute : attributes) {
-    out += separator;
+    out.Put(separator);
     separator = ',';
-    format::AppendString(out, attribute.name);
-    out += ':';
-    format::AppendValue(out, attribute.value);
+    out.String(attribute.name);
+    out.Put(':');
+    out.Any(attribute.value);
   }
-  out += '}';
+  out.Put('}');
 }
 
-void AppendFlags(std::string& out, Flags flags) {
+void WriteFlags(Writer& out, Flags flags) {
   if (flags == 0) {
     return;
   }
-  out += ",\"flags\":";
+  out.Put(R"(,"flags":)");
   char separator = '[';
   for (const std::string_view name : Names(flags)) {
-    out += separator;
+    out.Put(separator);
     separator = ',';
-    AppendQuoted(out, name);
+    out.Name(name);
   }
-  out += ']';
+  out.Put(']');
 }
 
-// Room for a record without growing the string: its fixed part is about 450 bytes.
-std::size_t EstimateBytes(const CanonicalRecord& record) {
-  constexpr std::size_t kFixed = 512;
-  constexpr std::size_t kPerField = 48;
-  return kFixed + record.topic.size() + kPerField * (record.measurements.size() + record.attributes.size());
+// At most what WriteRecord() writes.
+std::size_t MostBytes(const CanonicalRecord& record) {
+  constexpr std::size_t kFixed = 1'024;  // names of members and enumerators, numbers and times of every record
+  constexpr std::size_t kPerField = 32;  // what stands around a name, a value and a unit
+  std::size_t bytes = kFixed;
+  for (const std::string* text : {&record.record_id, &record.stream, &record.device_id, &record.device_time.value,
+                                  &record.device_time.raw, &record.contract, &record.topic}) {
+    bytes += format::MostBytes(std::string_view(*text));
+  }
+  for (const Measurement& each : record.measurements) {
+    bytes += kPerField + format::MostBytes(std::string_view(each.name)) + format::MostBytes(each.value) +
+             format::MostBytes(std::string_view(each.unit));
+  }
+  for (const Attribute& each : record.attributes) {
+    bytes += kPerField + format::MostBytes(std::string_view(each.name)) + format::MostBytes(each.value);
+  }
+  return bytes;
+}
+
+void WriteRecord(Writer& out, const CanonicalRecord& record) {
+  out.Put(R"({"record_id":)");
+  out.String(record.record_id);
+  out.Put(R"(,"sequence":)");
+  out.Unsigned(record.sequence);
+  out.Put(R"(,"kind":)");
+  out.Name(Name(record.kind));
+  out.Member(R"(,"stream":)", record.stream);
+  out.Member(R"(,"device_id":)", record.device_id);
+  out.Put(R"(,"server_received_at":)");
+  out.Time(record.server_received_at);
+  if (record.server_received_at_raw && record.gateway_clock == ClockState::kRecovered) {
+    out.Put(R"(,"server_received_at_raw":)");
+    out.Time(*record.server_received_at_raw);
+  }
+  out.Put(R"(,"gateway_clock":)");
+  out.Name(Name(record.gateway_clock));
+  WriteDeviceTime(out, record.device_time);
+  out.Member(R"(,"contract":)", record.contract);
+  out.Member(R"(,"topic":)", record.topic);
+  WriteMeasurements(out, record.measurements);
+  WriteAttributes(out, record.attributes);
+  WriteFlags(out, record.flags);
+  out.Put('}');
 }
 
 }  // namespace
 
+// By way of memory that is there already: what escapes may need is six times what they mostly do, and a batch keeps
+// all of its records.
 std::string ToJson(const CanonicalRecord& record) {
-  std::string out;
-  out.reserve(EstimateBytes(record));
-  out += "{\"record_id\":";
-  format::AppendString(out, record.record_id);
-  out += ",\"sequence\":";
-  format::AppendUnsigned(out, record.sequence);
-  out += ",\"kind\":";
-  AppendQuoted(out, Name(record.kind));
-  AppendText(out, ",\"stream\":", record.stream);
-  AppendText(out, ",\"device_id\":", record.device_id);
-  out += ",\"server_received_at\":";
-  format::AppendWallTime(out, record.server_received_at);
-  if (record.server_received_at_raw && record.gateway_clock == ClockState::kRecovered) {
-    out += ",\"server_received_at_raw\":";
-    format::AppendWallTime(out, *record.server_received_at_raw);
+  constexpr std::size_t kKept = 64U << 10U;
+  thread_local std::vector<char> room(kKept);
+  const std::size_t most = MostBytes(record);
+  std::vector<char> large;
+  if (most > room.size()) {
+    large.resize(most);
   }
-  out += ",\"gateway_clock\":";
-  AppendQuoted(out, Name(record.gateway_clock));
-  AppendDeviceTime(out, record.device_time);
-  AppendText(out, ",\"contract\":", record.contract);
-  AppendText(out, ",\"topic\":", record.topic);
-  AppendMeasurements(out, record.measurements);
-  AppendAttributes(out, record.attributes);
-  AppendFlags(out, record.flags);
-  out += '}';
-  return out;
+  char* const begin = large.empty() ? room.data() : large.data();
+  Writer out(begin);
+  WriteRecord(out, record);
+  return {begin, out.at()};
 }
 
 }  // namespace packhorse::contract

@@ -105,20 +105,6 @@ bool JsonReader::Unexpected(const char* what) {
   return AtEnd() ? Fail("truncated_json", "the text ends here") : Fail("invalid_json", what);
 }
 
-char JsonReader::Peek() {
-  skipped_line_break_ = false;
-  while (at_ < text_.size()) {
-    const char c = text_[at_];
-    if (c == '\n' || c == '\r') {
-      skipped_line_break_ = true;
-    } else if (c != ' ' && c != '\t') {
-      return c;
-    }
-    ++at_;
-  }
-  return '\0';
-}
-
 bool JsonReader::ReadString(std::string_view* out) {
   ++at_;
   const std::size_t start = at_;
@@ -323,7 +309,48 @@ bool JsonReader::ReadScalar(Value* out, std::string_view* token) {
   return ReadNumber(out, token);
 }
 
+// A number of few digits and no exponent, as sensors send them: whole, or a whole number divided by a power of ten.
+// Both are exact doubles then, and IEEE 754 rounds their quotient correctly. False, with nothing taken: any other.
+bool JsonReader::ReadShortNumber(Value* out, std::string_view* token) {
+  constexpr std::size_t kMostDigits = 15;  // below 2^53
+  static constexpr std::array<double, kMostDigits + 1> kPowers = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const std::string_view text = text_.substr(at_, kMostDigits + 4);
+  const bool negative = text.front() == '-';
+  std::size_t at = negative ? 1 : 0;
+  std::int64_t number = 0;
+  const auto digits = [&] {
+    const std::size_t first = at;
+    for (; at < text.size() && IsDigit(text[at]); ++at) {
+      number = number * 10 + (text[at] - '0');
+    }
+    return at - first;
+  };
+  const std::size_t whole = digits();
+  const bool point = at < text.size() && text[at] == '.';
+  at += point ? 1U : 0U;
+  const std::size_t decimals = point ? digits() : 0;
+  const bool leading_zero = whole > 1 && text[negative ? 1 : 0] == '0';
+  const bool goes_on = at == text.size() ? at_ + at < text_.size() : text[at] == 'e' || text[at] == 'E';
+  if (whole == 0 || (point && decimals == 0) || whole + decimals > kMostDigits || leading_zero || goes_on) {
+    return false;
+  }
+  number = negative ? -number : number;
+  if (!point) {
+    *out = number;
+  } else {
+    const double size = static_cast<double>(number) / kPowers[decimals];
+    *out = negative && number == 0 ? -0.0 : size;
+  }
+  *token = text.substr(0, at);
+  at_ += at;
+  return true;
+}
+
 bool JsonReader::ReadNumber(Value* out, std::string_view* token) {
+  if (ReadShortNumber(out, token)) {
+    return true;
+  }
   const std::size_t start = at_;
   bool integer = false;
   if (!ScanNumber(&integer)) {

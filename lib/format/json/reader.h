@@ -25,7 +25,21 @@ class JsonReader {
   explicit JsonReader(std::string_view text) : text_(text) {}
 
   // Skips white space and shows the next byte without taking it; '\0' at the end of the text.
-  char Peek();
+  char Peek() {
+    skipped_line_break_ = false;
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c > ' ') {
+        return c;
+      }
+      if (c == '\n' || c == '\r') {
+        skipped_line_break_ = true;
+      } else if (c != ' ' && c != '\t') {
+        return c;
+      }
+    }
+    return '\0';
+  }
   // Whether a line break was among the white space that the last Peek() skipped.
   bool skipped_line_break() const { return skipped_line_break_; }
   bool AtEnd() const { return at_ >= text_.size(); }
@@ -56,6 +70,7 @@ class JsonReader {
   bool ReadUnicodeEscape();
   bool ReadLiteral(std::string_view literal, Value value, Value* out, std::string_view* token);
   bool ReadNumber(Value* out, std::string_view* token);
+  bool ReadShortNumber(Value* out, std::string_view* token);
   bool ScanNumber(bool* integer);
   bool ScanDigits();
 

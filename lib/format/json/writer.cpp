@@ -1,9 +1,11 @@
 #include "format/json/writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -32,98 +34,175 @@ constexpr std::array<char, 256> MakeEscapes() {
 }
 constexpr std::array<char, 256> kEscapes = MakeEscapes();
 
-void AppendEscape(std::string& out, char escape, unsigned byte) {
+char* Copy(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+
+char* WriteEscape(char* at, char escape, unsigned byte) {
   static constexpr std::string_view kHex = "0123456789abcdef";
-  out += '\\';
-  out += escape;
+  *at++ = '\\';
+  *at++ = escape;
   if (escape == 'u') {
-    out += "00";
-    out += kHex[byte >> 4U];
-    out += kHex[byte & 0xFU];
+    at = Copy(at, "00");
+    *at++ = kHex[byte >> 4U];
+    *at++ = kHex[byte & 0xFU];
   }
+  return at;
+}
+
+constexpr std::uint64_t kOnes = 0x0101010101010101U;
+constexpr std::uint64_t kHighBits = 0x8080808080808080U;
+
+// Not 0 when one of eight bytes is `wanted`, or one below it has the high bit set.
+constexpr std::uint64_t HasByte(std::uint64_t bytes, unsigned char wanted) {
+  const std::uint64_t differ = bytes ^ (kOnes * wanted);
+  return (differ - kOnes) & ~differ & kHighBits;
+}
+
+// Whether kEscapes is 0 for each of eight bytes.
+bool AllPlain(const char* text) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, text, sizeof bytes);
+  const std::uint64_t control = (bytes - kOnes * 0x20U) & ~bytes & kHighBits;
+  return ((bytes & kHighBits) | control | HasByte(bytes, '"') | HasByte(bytes, '\\') | HasByte(bytes, 0x7F)) == 0;
 }
 
 template <typename Number>
-void AppendNumber(std::string& out, Number number) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
-  out.append(text.data(), end);
+char* WriteNumber(char* at, Number number) {
+  return std::to_chars(at, at + kMostNumberBytes, number).ptr;
+}
+
+// A number with at most six decimals and 15 digits, as sensors send them: null where it is none. Two decimals of at
+// most 15 digits never are the same double (IEEE 754 binary64), so the first that reads back as it is the shortest.
+char* WriteShortDecimal(char* at, double number) {
+  constexpr double kBelow = 1e15;
+  constexpr double kLeast = 1e-3;            // below, an exponent may be shorter
+  constexpr std::uint64_t kRound = 100'000;  // likewise of a whole number that this divides
+  static constexpr std::array<double, 7> kPowers = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+  const double size = std::fabs(number);
+  if (!(size >= kLeast) || size >= kBelow) {
+    return nullptr;
+  }
+  for (std::size_t decimals = 0; decimals < kPowers.size(); ++decimals) {
+    const double scaled = size * kPowers[decimals];
+    if (scaled >= kBelow) {
+      return nullptr;
+    }
+    const auto digits = static_cast<std::uint64_t>(scaled + 0.5);
+    if (static_cast<double>(digits) / kPowers[decimals] != size) {
+      continue;
+    }
+    if (decimals == 0 && digits % kRound == 0) {
+      return nullptr;
+    }
+    if (number < 0) {
+      *at++ = '-';
+    }
+    const auto power = static_cast<std::uint64_t>(kPowers[decimals]);
+    at = WriteNumber(at, digits / power);
+    *at++ = '.';
+    std::uint64_t behind = digits % power;
+    const std::size_t places = decimals == 0 ? 1 : decimals;
+    for (std::size_t i = places; i > 0; --i) {
+      at[i - 1] = static_cast<char>('0' + behind % 10);
+      behind /= 10;
+    }
+    return at + places;
+  }
+  return nullptr;
+}
+
+// What `write` writes, which has at most `most` bytes.
+template <typename Write>
+void Append(std::string& out, std::size_t most, Write write) {
+  const std::size_t before = out.size();
+  out.resize(before + most);
+  out.resize(static_cast<std::size_t>(write(out.data() + before) - out.data()));
 }
 
 }  // namespace
 
-void AppendString(std::string& out, std::string_view text) {
-  out += '"';
-  std::size_t plain = 0;  // where the run not yet appended starts
+char* WriteString(char* at, std::string_view text) {
+  constexpr std::size_t kStep = 8;
+  *at++ = '"';
   for (std::size_t i = 0; i < text.size();) {
+    if (i + kStep <= text.size() && AllPlain(text.data() + i)) {
+      at = Copy(at, text.substr(i, kStep));
+      i += kStep;
+      continue;
+    }
     const unsigned byte = static_cast<unsigned char>(text[i]);
     const char escape = kEscapes[byte];
     if (escape == '\0') {
+      *at++ = text[i++];
+    } else if (escape != 'x') {
+      at = WriteEscape(at, escape, byte);
       ++i;
-      continue;
-    }
-    if (escape == 'x') {
-      const std::size_t length = Utf8SequenceLength(text, i);
-      if (length > 0) {
-        i += length;
-        continue;
-      }
-    }
-    out.append(text, plain, i - plain);
-    if (escape == 'x') {
-      out += "\xEF\xBF\xBD";  // U+FFFD
+    } else if (const std::size_t length = Utf8SequenceLength(text, i); length > 0) {
+      at = Copy(at, text.substr(i, length));
+      i += length;
     } else {
-      AppendEscape(out, escape, byte);
+      at = Copy(at, "\xEF\xBF\xBD");  // U+FFFD
+      ++i;
     }
-    plain = ++i;
   }
-  out.append(text, plain);
-  out += '"';
+  *at++ = '"';
+  return at;
 }
 
-void AppendInteger(std::string& out, std::int64_t number) { AppendNumber(out, number); }
-void AppendUnsigned(std::string& out, std::uint64_t number) { AppendNumber(out, number); }
+char* WriteInteger(char* at, std::int64_t number) { return WriteNumber(at, number); }
+char* WriteUnsigned(char* at, std::uint64_t number) { return WriteNumber(at, number); }
 
-void AppendDouble(std::string& out, double number) {
+char* WriteDouble(char* at, double number) {
+  if (char* const end = WriteShortDecimal(at, number)) {
+    return end;
+  }
   if (!std::isfinite(number)) {
-    out += "null";
-    return;
+    return Copy(at, "null");
   }
-  const std::size_t start = out.size();
-  AppendNumber(out, number);
-  if (out.find_first_of(".e", start) == std::string::npos) {
-    out += ".0";
-  }
+  char* const end = WriteNumber(at, number);
+  const bool marked =
+      std::string_view(at, static_cast<std::size_t>(end - at)).find_first_of(".e") != std::string_view::npos;
+  return marked ? end : Copy(end, ".0");
 }
 
-void AppendValue(std::string& out, const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) {
-    AppendString(out, *text);
-  } else if (const auto* number = std::get_if<double>(&value)) {
-    AppendDouble(out, *number);
-  } else if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-    AppendInteger(out, *integer);
-  } else if (const auto* large = std::get_if<std::uint64_t>(&value)) {
-    AppendUnsigned(out, *large);
-  } else if (const auto* flag = std::get_if<bool>(&value)) {
-    out += *flag ? "true" : "false";
-  } else {
-    out += "null";
+char* WriteValue(char* at, const Value& value) {
+  if (const auto* number = std::get_if<double>(&value)) {
+    return WriteDouble(at, *number);
   }
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    return WriteInteger(at, *integer);
+  }
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return WriteString(at, *text);
+  }
+  if (const auto* large = std::get_if<std::uint64_t>(&value)) {
+    return WriteUnsigned(at, *large);
+  }
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    return Copy(at, *flag ? "true" : "false");
+  }
+  return Copy(at, "null");
+}
+
+std::size_t MostBytes(const Value& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  return text != nullptr ? MostBytes(std::string_view(*text)) : kMostNumberBytes;
 }
 
 // As FormatUtc(), without its formatting machinery: this runs for each record of each destination.
-void AppendWallTime(std::string& out, WallTime time) {
+char* WriteWallTime(char* at, WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const auto micros = static_cast<std::uint64_t>((time - day).count());
   const int year = static_cast<int>(date.year());
   if (year < 0 || year > 9999) {
-    AppendString(out, FormatUtc(time));
-    return;
+    *at++ = '"';
+    at = Copy(at, FormatUtc(time));
+    *at++ = '"';
+    return at;
   }
-  std::array<char, 29> text{};
-  char* at = text.data();
   const auto put = [&at](std::uint64_t value, int digits, char after) {
     for (int i = digits - 1; i >= 0; --i) {
       at[i] = static_cast<char>('0' + value % 10);
@@ -142,7 +221,36 @@ void AppendWallTime(std::string& out, WallTime time) {
   put(seconds % 60, 2, '.');
   put(micros % 1'000'000, 6, 'Z');
   *at++ = '"';
-  out.append(text.data(), static_cast<std::size_t>(at - text.data()));
+  return at;
+}
+
+// What needs no escape takes no more room than it has.
+void AppendString(std::string& out, std::string_view text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return kEscapes[static_cast<unsigned char>(c)] == '\0'; });
+  Append(out, plain ? text.size() + 2 : MostBytes(text), [&](char* at) { return WriteString(at, text); });
+}
+
+void AppendInteger(std::string& out, std::int64_t number) {
+  Append(out, kMostNumberBytes, [=](char* at) { return WriteInteger(at, number); });
+}
+void AppendUnsigned(std::string& out, std::uint64_t number) {
+  Append(out, kMostNumberBytes, [=](char* at) { return WriteUnsigned(at, number); });
+}
+void AppendDouble(std::string& out, double number) {
+  Append(out, kMostNumberBytes, [=](char* at) { return WriteDouble(at, number); });
+}
+
+void AppendValue(std::string& out, const Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    AppendString(out, *text);
+  } else {
+    Append(out, kMostNumberBytes, [&](char* at) { return WriteValue(at, value); });
+  }
+}
+
+void AppendWallTime(std::string& out, WallTime time) {
+  Append(out, kMostNumberBytes, [=](char* at) { return WriteWallTime(at, time); });
 }
 
 }  // namespace packhorse::format

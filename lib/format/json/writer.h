@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,5 +22,17 @@ void AppendDouble(std::string& out, double number);
 void AppendValue(std::string& out, const Value& value);
 // FormatUtc() in quotes.
 void AppendWallTime(std::string& out, WallTime time);
+
+// The same to memory, for what is written once per record. Return where the next byte goes. REQUIRES: room for
+// MostBytes() of what is written.
+inline constexpr std::size_t kMostNumberBytes = 40;  // of a number, a time, true, false and null
+constexpr std::size_t MostBytes(std::string_view text) { return 6 * text.size() + 2; }
+std::size_t MostBytes(const Value& value);
+char* WriteString(char* at, std::string_view text);
+char* WriteInteger(char* at, std::int64_t number);
+char* WriteUnsigned(char* at, std::uint64_t number);
+char* WriteDouble(char* at, double number);
+char* WriteValue(char* at, const Value& value);
+char* WriteWallTime(char* at, WallTime time);
 
 }  // namespace packhorse::format
