@@ -198,7 +198,6 @@ struct Destination {
 struct Control {
   std::string socket;
 };
-
 struct Log {
   std::string level = "info";   // error, warning, info, debug
   std::string format = "json";  // json, text

@@ -103,7 +103,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
     confirming.ask_at = now + contract.confirmation()->every;
     return std::min(confirming.ask_at, confirming.until);
   }
-  active->ticket = pacing_.Admit({{1, 0, body->size()}, kHeadBytes + body->size()}, now);
+  active->ticket = pacing_.Admit({{1, 0, body.size()}, kHeadBytes + body.size()}, now);
   confirming.asking = true;
   ++traffic_.requests;
   ++in_flight_;

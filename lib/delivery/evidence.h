@@ -214,7 +214,6 @@ class Evidence {
   std::uint32_t StreakThatHolds(MonoTime now) const;
 
   void Touch() { next_known_ = false; }
-
   std::map<RecordKey, Case> cases_;
   mutable bool next_known_ = false;
   mutable std::optional<Next> next_;

@@ -46,7 +46,7 @@ TEST_F(SendingFileTest, WhatWasUsedAndLearntIsKnownAfterARestart) {
   SendingFile file(*app_);
   Use(700'001);
   delivery::Kept learnt = Cloud().ToKeep();
-  learnt.rate.per_second = 2.5;
+  learnt.pacing.rate.per_second = 2.5;
   Cloud().Restore(learnt);
   file.Look(clock_.Mono(), true);
   Stop();
