@@ -1,7 +1,6 @@
 #include "delivery/destination.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/random.h"
@@ -20,13 +19,6 @@ std::vector<limit::Window> TenthOf(std::vector<limit::Window> windows) {
     window.count = std::max<std::uint64_t>(1, window.count / 10);
   }
   return windows;
-}
-
-// Whether the line has a batch that may go next, and looks for no other one.
-bool HasReady(const LineState& line) {
-  return line.wants == Wants::kNothing && std::any_of(line.line.begin(), line.line.end(), [](const ActivePtr& active) {
-           return active->state == Active::State::kReady && !active->batch.unsent();
-         });
 }
 
 }  // namespace
@@ -112,27 +104,15 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   LookAtBudget(now);
   SplitAfterOutage();
   MonoTime next = StepRollout(now);
-  // A line that has what it sends next, and contends with no other one: more of it is for later.
-  const bool alone =
-      std::count_if(lines_.begin(), lines_.end(), [](const auto& each) { return !each.line.empty(); }) == 1;
-  std::array<bool, batch::kLines> ahead{};
   for (std::size_t i = 0; i < batch::kLines; ++i) {
-    ahead.at(i) = alone && HasReady(StateOf(batch::LineAt(i)));
-    next = ahead.at(i) ? next : std::min(next, PrepareLine(batch::LineAt(i), now));
+    next = std::min(next, PrepareLine(batch::LineAt(i), now));
   }
-  const std::uint32_t in_flight_before = in_flight_;
   next = std::min(next, SettleUnsent(now));
   next = std::min(next, StepAuthorization(now));
   if (authorizer_->ready(now)) {
     next = std::min(next, RetrySuspects(now));
     next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
-  }
-  // What is on its way goes out before more is made for later: that takes as long as the other side needs.
-  const bool sent = in_flight_ != in_flight_before;
-  next = sent ? now : next;
-  for (std::size_t i = 0; i < batch::kLines; ++i) {
-    next = ahead.at(i) && !sent ? std::min(next, PrepareLine(batch::LineAt(i), now)) : next;
   }
   next = std::min(next, inquirer_.Step(draining_, now));
   next = std::min(next, first_contact_.Step(traffic_.requests == 0 && !draining_ && breaker_.MaySend(now), now));
