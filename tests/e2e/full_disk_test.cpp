@@ -78,7 +78,7 @@ TEST_F(FullDisk, NothingIsAcknowledgedUntilWhatIsQueuedHasLeftAndMadeRoom) {
   FillTheDisk(16U << 20U, 8'000);  // more than fits, the reserve file included
   EXPECT_EQ(status_["state"], "down");
   EXPECT_NE(status_["reasons"].dump().find("the disk is full"), std::string::npos) << status_["reasons"];
-  EXPECT_TRUE(EventIsOpen("queue_store_failing"));
+  EXPECT_TRUE(WaitFor([&] { return EventIsOpen("queue_store_failing"); }));
   EXPECT_LT(status_["ledger"]["received"], 8'000);
   // A source that has to be made anew meanwhile is, once the message has been taken that waits.
   json another = site_.config()["streams"][0];
