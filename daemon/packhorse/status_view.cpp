@@ -193,10 +193,10 @@ std::string LearntRateLine(const JsonView& destination) {
 
 // How many requests at once the API bears. Where nothing is known they begin with four, or the maximum.
 std::string LearntInFlightLine(const JsonView& destination) {
-  constexpr std::uint64_t kFirst = 4;
+  constexpr std::uint64_t kFirstInFlight = 4;
   const std::uint64_t refused_above = destination["learnt_max_in_flight"].Count();
   const std::uint64_t now = destination["learnt_in_flight"].Count();
-  if (refused_above == 0 && now >= std::min(kFirst, destination["max_in_flight"].Count())) {
+  if (refused_above == 0 && now >= std::min(kFirstInFlight, destination["max_in_flight"].Count())) {
     return "";
   }
   const std::uint64_t shown = refused_above > 0 ? refused_above : now;

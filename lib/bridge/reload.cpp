@@ -159,7 +159,7 @@ void Reloader::BeginTables(const std::string& folder, Done done, MonoTime now) {
   BeginWith(std::move(loaded), tables.library, kOfTables, std::move(done), now);
 }
 
-void Reloader::BeginWith(config::Loaded loaded, std::shared_ptr<const contract::CloudLibrary> new_contracts,
+void Reloader::BeginWith(config::Loaded loaded, const std::shared_ptr<const contract::CloudLibrary>& new_contracts,
                          const std::string& subject, Done done, MonoTime now) {
   const std::shared_ptr<const contract::CloudLibrary> contracts = contract::CloudContracts();
   if (!loaded.ok()) {

@@ -66,7 +66,7 @@ class Reloader {
   struct Next;
 
   // `subject`: of the event that tells of a refusal.
-  void BeginWith(config::Loaded loaded, std::shared_ptr<const contract::CloudLibrary> contracts,
+  void BeginWith(config::Loaded loaded, const std::shared_ptr<const contract::CloudLibrary>& contracts,
                  const std::string& subject, Done done, MonoTime now);
   void Refuse(std::vector<std::string> problems, const std::string& subject, const Done& done);
   // Back to the old configuration, wherever it has come to.

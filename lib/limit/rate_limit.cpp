@@ -122,9 +122,10 @@ void RateLimit::Arrived(MonoTime admitted, MonoTime now) {
         std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(state.window.per) / kUnequal, kUnequalAtLeast);
     const MonoTime latest = std::min({now, admitted + most, admitted + state.window.per});
     // The later ones too: slots expire in their order.
-    for (auto slot = state.slots.rbegin(); slot != state.slots.rend(); ++slot) {
-      slot->last = std::max(slot->last, latest);
-      if (slot->start <= admitted) {
+    for (std::size_t i = state.slots.size(); i-- > 0;) {
+      Slot& slot = state.slots[i];
+      slot.last = std::max(slot.last, latest);
+      if (slot.start <= admitted) {
         break;
       }
     }

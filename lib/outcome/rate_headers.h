@@ -32,7 +32,7 @@ std::vector<limit::Announcement> ReadAnnouncements(const Reply& reply, WallTime 
 // A number as clients meet it: optional minus, digits, perhaps a fraction (rounded up), perhaps parameters behind ';'.
 std::optional<std::int64_t> ReadHeaderNumber(std::string_view text);
 // Seconds, not below 0 and no more than anybody waits.
-std::chrono::milliseconds BoundedSeconds(std::int64_t seconds);
+std::chrono::milliseconds BoundedSeconds(std::int64_t whole);
 // From the other side's clock, where its Date shows that, to this moment.
 std::chrono::milliseconds UntilTheirs(WallTime moment, std::string_view date_header, WallTime wall);
 

@@ -89,7 +89,7 @@ char* WriteShortDecimal(char* at, double number) {
     if (scaled >= kBelow) {
       return nullptr;
     }
-    const auto digits = static_cast<std::uint64_t>(scaled + 0.5);
+    const auto digits = static_cast<std::uint64_t>(std::llround(scaled));
     if (static_cast<double>(digits) / kPowers[decimals] != size) {
       continue;
     }
