@@ -275,7 +275,7 @@ int Pause(const Globals& globals, const std::string& destination, const std::str
 
 int Resume(const Globals& globals, const std::string& destination) {
   return Show(globals, "resume", ForDestination(destination),
-              [&](const std::string&) { return NameOrAll(destination) + ": resumed"; });
+              [&](const std::string& json) { return NameOrAll(destination) + ": resumed\n" + ForgottenText(json); });
 }
 
 int Flush(const Globals& globals, const std::string& destination, const std::string& timeout) {

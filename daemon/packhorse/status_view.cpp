@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <map>
 
 #include "base/units.h"
 #include "health/event_kinds.h"
@@ -179,16 +180,38 @@ std::string BacklogLine(const JsonView& destination) {
          "\n";
 }
 
+std::string RateText(double per_second) {
+  std::array<char, 32> number{};
+  std::snprintf(number.data(), number.size(), "%.3g", per_second >= 1 ? per_second : per_second * 60);
+  return std::string(number.data()) + " requests per " + (per_second >= 1 ? "second" : "minute");
+}
+
+// When the next request goes. Where nothing is wrong a wait of less than a second is the pace that is meant.
+std::string NextAttemptLine(const JsonView& destination) {
+  static const std::map<std::string, std::string> kWords = {{"configured_limit", "by the configured limits"},
+                                                            {"shared_limit", "by a limit that is shared"},
+                                                            {"announced_limit", "by what the API announces"},
+                                                            {"learnt_rate", "at the rate that was learnt of the API"},
+                                                            {"budget", "when the next period of the budget begins"}};
+  const auto wait = destination["next_attempt_in_ms"].Number();
+  if (!wait || (destination["state"].Text() == "ok" && *wait < 1'000)) {
+    return "";
+  }
+  const auto words = kWords.find(destination["waits_for"].Text());
+  const std::string time = *wait < 60'000
+                               ? Latency(std::max(*wait, 0.0))
+                               : FormatDuration(std::chrono::seconds(static_cast<std::int64_t>(*wait / 1'000)));
+  return "    " + destination["name"].Shown() + ": next attempt in " + time +
+         (words == kWords.end() ? "" : ", " + words->second) + "\n";
+}
+
 // What the API bears, as its refusals have shown.
 std::string LearntRateLine(const JsonView& destination) {
   const double rate = destination["learnt_requests_per_second"].Number().value_or(0);
   if (rate <= 0) {
     return "";
   }
-  std::array<char, 32> number{};
-  std::snprintf(number.data(), number.size(), "%.3g", rate >= 1 ? rate : rate * 60);
-  return "    " + destination["name"].Shown() + ": " + number.data() + " requests per " +
-         (rate >= 1 ? "second" : "minute") + ", as the API refused more\n";
+  return "    " + destination["name"].Shown() + ": " + RateText(rate) + ", as the API refused more\n";
 }
 
 // How many requests at once the API bears. Where nothing is known they begin with four, or the maximum.
@@ -291,9 +314,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
   }
   std::string text = table.Text(style);
   for (const JsonView& destination : status["destinations"].Items()) {
-    if (const auto wait = destination["next_attempt_in_ms"].Number(); wait && destination["state"].Text() != "ok") {
-      text += "    " + destination["name"].Shown() + ": next attempt in " + Latency(std::max(*wait, 0.0)) + "\n";
-    }
+    text += NextAttemptLine(destination);
     if (destination["state"].Text() == "ok") {
       for (const JsonView& reason : destination["reasons"].Items()) {
         text += Wrap(HumaniseTimes(reason.Shown(), now), "    ", 6);
@@ -338,6 +359,21 @@ std::string LedgerLine(const JsonView& ledger, const Style& style) {
 std::string StateOf(const std::string& status_json) { return JsonView(status_json)["state"].Text(); }
 
 std::string VersionOf(const std::string& json) { return JsonView(json)["version"].Shown(); }
+
+std::string ForgottenText(const std::string& json) {
+  std::string text;
+  const JsonView answer(json);
+  for (const JsonView& forgotten : answer["forgotten"].Items()) {
+    const double rate = forgotten["requests_per_second"].Number().value_or(0);
+    const std::uint64_t announced = forgotten["announced_limits"].Count();
+    text += "    " + forgotten["destination"].Shown() + ": forgotten: ";
+    text += rate > 0 ? "the learnt rate of " + RateText(rate) : "";
+    text += rate > 0 && announced > 0 ? " and " : "";
+    text += announced > 0 ? Grouped(announced) + " announced limit" + (announced == 1 ? "" : "s") : "";
+    text += "\n";
+  }
+  return text;
+}
 
 std::string StatusText(const std::string& json, const Style& style, WallTime now) {
   const JsonView status(json);

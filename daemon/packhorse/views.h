@@ -15,6 +15,8 @@ class JsonView;
 // "ok", "degraded", "down"; empty when the text is no status.
 std::string StateOf(const std::string& status_json);
 std::string StatusText(const std::string& json, const Style& style, WallTime now);
+// Of an answer to `resume`: what was forgotten of the limits of each API.
+std::string ForgottenText(const std::string& json);
 std::string QueueText(const std::string& json, const Style& style, WallTime now);
 std::string LedgerText(const std::string& json, const Style& style);
 bool LedgerBalanced(const std::string& json);

@@ -131,6 +131,7 @@ Json DestinationJson(const delivery::DestinationStatus& status, const std::vecto
           {"backlog", status.backlog},
           {"backlog_eta_s", status.backlog_eta ? Json(status.backlog_eta->count()) : Json()},
           {"next_attempt_in_ms", std::move(next)},
+          {"waits_for", status.waits_for ? Json(delivery::Name(*status.waits_for)) : Json()},
           {"p50_ms", Milliseconds(status.p50)},
           {"p95_ms", Milliseconds(status.p95)},
           {"p99_ms", Milliseconds(status.p99)},

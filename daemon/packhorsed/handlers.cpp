@@ -387,12 +387,19 @@ control::Answer Handlers::Pause(const control::Call&, const Args& args) {
 control::Answer Handlers::Resume(const control::Call&, const Args& args) {
   const auto chosen = Chosen(args);
   RETURN_IF_ERROR(chosen);
+  Json forgotten = Json::array();
   for (bridge::DestinationUnit* unit : *chosen) {
     unit->paused = false;
-    unit->destination->Resume(app_.clock.Mono());
+    const delivery::Pacing::Forgotten what = unit->destination->Resume(app_.clock.Mono());
     health::Log(health::LogLevel::kInfo, "destination_resumed", "uploads go on", {{"destination", unit->config.name}});
+    if (what.requests_per_second > 0 || what.announced > 0) {
+      forgotten.push_back(
+          {{"destination", unit->config.name},
+           {"requests_per_second", what.requests_per_second > 0 ? Json(what.requests_per_second) : Json()},
+           {"announced_limits", what.announced}});
+    }
   }
-  return Done(chosen->size());
+  return Dump({{"destinations", chosen->size()}, {"forgotten", std::move(forgotten)}});
 }
 
 control::Answer Handlers::Flush(const control::Call& call, const Args& args) {

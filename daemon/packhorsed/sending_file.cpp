@@ -89,6 +89,7 @@ Json ToJson(const delivery::Rollout::Kept& rollout) {
 Json ToJson(const std::string& name, const Kept& kept, WallTime wall) {
   Json json = {{"name", name}, {"records", ToJson(kept.records)}, {"bytes", ToJson(kept.bytes)}};
   json["requests_per_second"] = kept.pacing.rate.per_second;
+  json["host"] = kept.host;
   json["refused_above"] = kept.in_flight.refused_above;
   for (const limit::Announcement& limit : kept.pacing.announced) {
     json["announced"].push_back(ToJson(limit, wall));
@@ -138,6 +139,7 @@ Result<std::map<std::string, Kept>> Read(const std::string& path, WallTime wall)
       kept.records = LearntFrom(each.at("records"));
       kept.bytes = LearntFrom(each.at("bytes"));
       kept.pacing.rate.per_second = each.value("requests_per_second", 0.0);
+      kept.host = each.value("host", "");
       kept.in_flight.refused_above = each.value("refused_above", 0U);
       for (const Json& limit : each.value("announced", Json::array())) {
         kept.pacing.announced.push_back(AnnouncementFrom(limit, wall));

@@ -110,6 +110,7 @@ struct Kept {
   batch::LearntSize::Kept records, bytes;
   std::optional<Rollout::Kept> rollout;
   limit::Concurrency::Kept in_flight;
+  std::string host;  // of whose API `pacing` tells; empty: of the one that is configured
 
   bool operator==(const Kept&) const = default;
 };
@@ -128,7 +129,8 @@ struct DestinationStatus {
   limit::CircuitState state = limit::CircuitState::kOk;
   std::string reason;
   WallTime since{};
-  std::optional<std::chrono::milliseconds> next_attempt_in;
+  std::optional<std::chrono::milliseconds> next_attempt_in;  // none: nothing is held up
+  std::optional<WaitsFor> waits_for;                         // likewise; none beside a wait: what `reason` says
   std::uint64_t pending = 0;    // messages not settled, those in flight and with a suspect too
   std::uint64_t in_flight = 0;  // messages in prepared batches
   // Messages of an outage that are still to be sent: live_first: of the backlog; else all, once they are late.
@@ -188,7 +190,8 @@ class Destination {
   virtual void Nudge(MonoTime now) = 0;
   // Sends nothing, for `duration` or until Resume(). What is in flight finishes.
   virtual void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) = 0;
-  virtual void Resume(MonoTime now) = 0;
+  // Forgets also what the API announced and was learnt of its rate: it may have been wrong.
+  virtual Pacing::Forgotten Resume(MonoTime now) = 0;
   // Takes dead letters of this destination back into delivery, with the payloads that they have here: one whose payload
   // was mended must be alone, and decode to as many records as before. `done` gets the number of records.
   virtual void RedriveDead(const std::vector<queue::DeadLetter>& letters,

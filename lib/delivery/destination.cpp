@@ -102,6 +102,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   breaker_.Tick(now);
   pacing_.SetFactor(breaker_.RampFactor(now));
   LookAtBudget(now);
+  waits_.reset();
   SplitAfterOutage();
   MonoTime next = StepRollout(now);
   for (std::size_t i = 0; i < batch::kLines; ++i) {
@@ -141,9 +142,10 @@ void DestinationImpl::Pause(std::optional<std::chrono::milliseconds> duration, M
   breaker_.Pause(duration ? std::optional(now + *duration) : std::nullopt, deps_.clock.Wall());
 }
 
-void DestinationImpl::Resume(MonoTime now) {
+Pacing::Forgotten DestinationImpl::Resume(MonoTime now) {
   evidence_.Nudge(now);
   breaker_.Resume(now);
+  return pacing_.Forget(now);
 }
 
 void DestinationImpl::RedriveDead(const std::vector<queue::DeadLetter>& letters,
@@ -244,6 +246,9 @@ DestinationStatus DestinationImpl::Snapshot(MonoTime now) const {
     if (const std::optional<MonoTime> next = breaker_.NextSend(now)) {
       status.next_attempt_in = std::chrono::duration_cast<std::chrono::milliseconds>(*next - now);
     }
+  } else if (waits_ && waits_->until > now) {
+    status.next_attempt_in = std::chrono::ceil<std::chrono::milliseconds>(waits_->until - now);
+    status.waits_for = waits_->what;
   }
   status.oldest_at = deps_.queue.OldestPending(options_.name);
   status.backlog = BacklogMessages(status);

@@ -40,7 +40,7 @@ class DestinationImpl final : public Destination {
   bool idle() const override;
   void Nudge(MonoTime now) override;
   void Pause(std::optional<std::chrono::milliseconds> duration, MonoTime now) override;
-  void Resume(MonoTime now) override;
+  Pacing::Forgotten Resume(MonoTime now) override;
   void RedriveDead(const std::vector<queue::DeadLetter>& letters,
                    std::function<void(Result<std::uint32_t>)> done) override;
   void RetrySuspect(std::int64_t id, std::function<void(const Status&)> done) override;
@@ -60,8 +60,9 @@ class DestinationImpl final : public Destination {
   MonoTime PrepareLine(batch::Line at, MonoTime now);
   MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
   MonoTime SendInTurn(MonoTime now);
+  std::string Host() const;  // with its port
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
-  MonoTime AdmittedAt(const Active& active, MonoTime now) const;
+  std::optional<Pacing::Wait> WaitOf(const Active& active, MonoTime now) const;
   MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;
   upload::Endpoint EndpointFor(const Active& active) const;
   void PrepareOther(batch::Line at, MonoTime now);
@@ -200,6 +201,7 @@ class DestinationImpl final : public Destination {
   limit::RetryBudget budget_;
   limit::Concurrency concurrency_;
   Pacing pacing_;
+  std::optional<Pacing::Wait> waits_;          // of the batch that has the turn
   std::optional<std::uint64_t> bytes_wanted_;  // by the batch for which the budget had no room
   std::array<LineState, batch::kLines> lines_;
   batch::LaneScheduler scheduler_;

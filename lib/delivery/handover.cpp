@@ -3,9 +3,13 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
+#include "base/url.h"
 #include "delivery/destination.h"
 
 namespace packhorse::delivery {
+
+std::string DestinationImpl::Host() const { return Lower(HostHeader(SplitUrl(options_.endpoint.base_url))); }
 
 void DestinationImpl::TakeOver(const Destination& predecessor) {
   const auto* old = dynamic_cast<const DestinationImpl*>(&predecessor);
@@ -14,7 +18,7 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   }
   breaker_.TakeOver(old->breaker_);
   concurrency_.TakeOver(old->concurrency_);
-  pacing_.TakeOver(old->pacing_);
+  pacing_.TakeOver(old->pacing_, Host() == old->Host());
   sizes_ = old->sizes_;
   if (rollout_ && old->rollout_) {
     rollout_->Restore(old->rollout_->ToKeep());

@@ -69,12 +69,21 @@ void DestinationImpl::AddCosts(DestinationStatus& status, MonoTime now) const {
 }
 
 Kept DestinationImpl::ToKeep() const {
-  return {pacing_.ToKeep(deps_.clock.Mono()), sizes_.records.ToKeep(), sizes_.bytes.ToKeep(),
-          rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt, concurrency_.ToKeep()};
+  Kept kept{pacing_.ToKeep(deps_.clock.Mono()),
+            sizes_.records.ToKeep(),
+            sizes_.bytes.ToKeep(),
+            rollout_ ? std::optional(rollout_->ToKeep()) : std::nullopt,
+            concurrency_.ToKeep(),
+            ""};
+  if (kept.pacing.KnowsApi()) {
+    kept.host = Host();
+  }
+  return kept;
 }
 
 void DestinationImpl::Restore(const Kept& kept) {
-  pacing_.Restore(kept.pacing, deps_.clock.Mono());
+  const bool same_api = kept.host.empty() || kept.host == Host();
+  pacing_.Restore(same_api ? kept.pacing : Pacing::Kept{kept.pacing.budget, {}, {}}, deps_.clock.Mono());
   sizes_.records.Restore(kept.records);
   sizes_.bytes.Restore(kept.bytes);
   concurrency_.Restore(kept.in_flight, deps_.clock.Mono());

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/enum_names.h"
+
 namespace packhorse::delivery {
 namespace {
+
+constexpr EnumNames<WaitsFor, 5> kWaitNames{
+    {"configured_limit", "shared_limit", "announced_limit", "learnt_rate", "budget"}};
 
 bool MayHaveArrived(upload::Transport transport) {
   return transport == upload::Transport::kOk || transport == upload::Transport::kSendFailed ||
@@ -20,6 +25,8 @@ void Note(limit::RateLimit& limits, const Pacing::Ticket& ticket, bool arrived, 
 }
 
 }  // namespace
+
+std::string_view Name(WaitsFor what) { return kWaitNames.Of(what); }
 
 Pacing::Pacing(std::vector<limit::Window> limits, limit::SharedLimits* shared,
                const std::optional<limit::BudgetOptions>& budget, const Clock& clock)
@@ -37,10 +44,26 @@ Pacing::~Pacing() {
 
 limit::Budget::Now Pacing::BudgetNow(MonoTime now) const { return {now, clock_.Wall(), clock_.Synchronized()}; }
 
+std::optional<Pacing::Wait> Pacing::WaitOf(const Toll& toll, MonoTime now) const {
+  std::optional<Wait> longest;
+  const auto look = [&](WaitsFor what, MonoTime until) {
+    if (until > (longest ? longest->until : now)) {
+      longest = Wait{what, until};
+    }
+  };
+  look(WaitsFor::kConfiguredLimit, limits_.NextAdmission(toll.cost, now));
+  if (shared_ != nullptr) {
+    look(WaitsFor::kSharedLimit, shared_->configured.NextAdmission(toll.cost, now));
+  }
+  look(WaitsFor::kAnnouncedLimit, Announcing().NextAdmission(toll.cost, now));
+  look(WaitsFor::kLearntRate, learnt_.NextAdmission(now));
+  look(WaitsFor::kBudget, AffordedAt(toll.link_bytes, now));
+  return longest;
+}
+
 MonoTime Pacing::NextAdmission(const Toll& toll, MonoTime now) const {
-  const MonoTime at = std::max({limits_.NextAdmission(toll.cost, now), learnt_.NextAdmission(now),
-                                Announcing().NextAdmission(toll.cost, now), AffordedAt(toll.link_bytes, now)});
-  return shared_ == nullptr ? at : std::max(at, shared_->configured.NextAdmission(toll.cost, now));
+  const std::optional<Wait> wait = WaitOf(toll, now);
+  return wait ? wait->until : now;
 }
 
 Pacing::Ticket Pacing::Admit(const Toll& toll, MonoTime now) {
@@ -107,10 +130,12 @@ void Pacing::Restore(const Kept& kept, MonoTime now) {
   Announcing().Restore(kept.announced, now);
 }
 
-void Pacing::TakeOver(const Pacing& old) {
+void Pacing::TakeOver(const Pacing& old, bool same_api) {
   limits_.TakeOver(old.limits_);
-  learnt_ = old.learnt_;
-  if (shared_ == nullptr) {
+  if (same_api) {
+    learnt_ = old.learnt_;
+  }
+  if (same_api && shared_ == nullptr) {
     announced_ = old.Announcing();
     const MonoTime now = clock_.Mono();
     announced_.Answered(old.under_way_, now, true, now);
@@ -118,6 +143,13 @@ void Pacing::TakeOver(const Pacing& old) {
   if (budget_ && old.budget_) {
     budget_->Restore(old.budget_->ToKeep());
   }
+}
+
+Pacing::Forgotten Pacing::Forget(MonoTime now) {
+  const Forgotten forgotten{learnt_.per_second().value_or(0), announced(now).size()};
+  learnt_ = {};
+  Announcing().Forget();
+  return forgotten;
 }
 
 }  // namespace packhorse::delivery

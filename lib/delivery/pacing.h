@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -12,6 +14,11 @@
 #include "upload/uploader.h"
 
 namespace packhorse::delivery {
+
+// What a request waits for.
+enum class WaitsFor : std::uint8_t { kConfiguredLimit, kSharedLimit, kAnnouncedLimit, kLearntRate, kBudget };
+// "configured_limit", "shared_limit", "announced_limit", "learnt_rate", "budget".
+std::string_view Name(WaitsFor what);
 
 // When a request to a destination may go, whatever it is for: within the configured limits, the announced and the
 // learnt ones, those that it shares with other destinations, and the budget of the link. Loop thread.
@@ -38,7 +45,13 @@ class Pacing {
   Pacing(const Pacing&) = delete;
   Pacing& operator=(const Pacing&) = delete;
 
-  // `now` or later. What the budget does not admit waits for its next period.
+  // What holds it longest, and until when; none: it may go. What the budget does not admit waits for its next period.
+  struct Wait {
+    WaitsFor what{};
+    MonoTime until{};
+  };
+  std::optional<Wait> WaitOf(const Toll& toll, MonoTime now) const;
+  // `now` or later.
   MonoTime NextAdmission(const Toll& toll, MonoTime now) const;
   // REQUIRES: NextAdmission(toll, now) <= now.
   Ticket Admit(const Toll& toll, MonoTime now);
@@ -70,11 +83,19 @@ class Pacing {
     limit::LearntRate::Kept rate;
     std::vector<limit::Announcement> announced;  // as if now
 
+    bool KnowsApi() const { return rate != limit::LearntRate::Kept{} || !announced.empty(); }
     bool operator==(const Kept&) const = default;
   };
   Kept ToKeep(MonoTime now) const;
   void Restore(const Kept& kept, MonoTime now);
-  void TakeOver(const Pacing& old);
+  // `same_api`: what the old one was told of its API holds here, too. What is shared stays as it is.
+  void TakeOver(const Pacing& old, bool same_api);
+  // What the API announced, also to those that share it, and what was learnt of it.
+  struct Forgotten {
+    double requests_per_second = 0;  // 0: nothing was learnt
+    std::size_t announced = 0;
+  };
+  Forgotten Forget(MonoTime now);
 
  private:
   limit::AnnouncedLimits& Announcing() { return shared_ != nullptr ? shared_->announced : announced_; }

@@ -160,9 +160,9 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
     }
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
     const ActivePtr head = next_of(StateOf(*turn));
-    if (const MonoTime at = AdmittedAt(*head, now); at > now) {
+    if ((waits_ = WaitOf(*head, now))) {
       TellBudgetSpent(*head, now);
-      return std::min(next, at);
+      return std::min(next, waits_->until);
     }
     if (IsOutdated(*head)) {
       SettleUnsent(head, now);
@@ -190,8 +190,8 @@ MonoTime DestinationImpl::SearchAdmittedAt(const limit::Cost& cost, MonoTime now
   return std::max(search_budget_.NextRetry(now), search_limits_.NextAdmission(cost, now));
 }
 
-MonoTime DestinationImpl::AdmittedAt(const Active& active, MonoTime now) const {
-  return pacing_.NextAdmission({CostOf(active), BytesOf(active)}, now);
+std::optional<Pacing::Wait> DestinationImpl::WaitOf(const Active& active, MonoTime now) const {
+  return pacing_.WaitOf({CostOf(active), BytesOf(active)}, now);
 }
 
 // The contract that made the batch: after an update it may be another one than what makes new ones.

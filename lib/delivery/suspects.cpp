@@ -162,7 +162,8 @@ MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   if (draining_ || suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
     return now + kIdle;
   }
-  const MonoTime at = std::max({suspect->not_before, OpenAt(suspect->batch.lane, now), AdmittedAt(*suspect, now),
+  const MonoTime at = std::max({suspect->not_before, OpenAt(suspect->batch.lane, now),
+                                pacing_.NextAdmission({CostOf(*suspect), BytesOf(*suspect)}, now),
                                 SearchAdmittedAt(CostOf(*suspect), now)});
   if (at <= now && IsOutdated(*suspect)) {
     SettleUnsent(suspect, now);

@@ -30,6 +30,8 @@ constexpr milliseconds kSameMoment{1'500};
 constexpr std::uint64_t kDiffers = 32;
 constexpr std::uint32_t kSilentReplies = 20;
 constexpr minutes kShortestSilence{10};
+constexpr hours kLongestSilence{1};
+constexpr hours kLongestReset{24};
 
 // What of it makes sense.
 Announcement Sensible(Announcement said) {
@@ -139,18 +141,22 @@ void AnnouncedLimits::Note(const std::vector<Announcement>& said, MonoTime sent,
       Take(sensible, sent, now);
     }
   }
-  limits_.erase(std::remove_if(limits_.begin(), limits_.end(),
-                               [&](const Limit& limit) {
-                                 const milliseconds silence = std::max<milliseconds>(
-                                     kShortestSilence, 2 * limit.said.per.value_or(milliseconds::zero()));
-                                 return limit.silent >= kSilentReplies && now - limit.announced_at >= silence;
-                               }),
+  limits_.erase(std::remove_if(limits_.begin(), limits_.end(), [&](const Limit& limit) { return Over(limit, now); }),
                 limits_.end());
+}
+
+bool AnnouncedLimits::Over(const Limit& limit, MonoTime now) {
+  const nanoseconds silence = now - limit.announced_at;
+  if (limit.silent >= kSilentReplies && silence >= kShortestSilence) {
+    return true;
+  }
+  const bool ends_later = limit.left && now < limit.ends && limit.ends - limit.announced_at <= kLongestReset;
+  return limit.silent > 0 && silence >= kLongestSilence && !ends_later;
 }
 
 MonoTime AnnouncedLimits::Next(const Limit& limit, const Cost& cost, MonoTime now) const {
   const std::uint64_t amount = AmountOf(cost, limit.said.unit);
-  if (amount == 0) {
+  if (amount == 0 || Over(limit, now)) {
     return now;
   }
   MonoTime at = std::max(limit.next_at, limit.window.NextAdmission(cost, now));
@@ -229,6 +235,9 @@ void AnnouncedLimits::SetFactor(double factor) {
 std::vector<Announcement> AnnouncedLimits::Now(MonoTime now) const {
   std::vector<Announcement> all;
   for (const Limit& limit : limits_) {
+    if (Over(limit, now)) {
+      continue;
+    }
     Announcement& one = all.emplace_back(limit.said);
     if (limit.left && now < limit.ends) {
       one.left = limit.left;

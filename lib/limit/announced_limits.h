@@ -22,9 +22,10 @@ namespace packhorse::limit {
 // it is where the length of the window is not told. There the first request of the next window goes alone: its reply
 // tells.
 //
-// A limit ends when newer words of the same name replace it, or when for twice its window, at least ten minutes, twenty
-// replies or more have not named it. Whatever is announced, a request may go half an hour after the one before: a
-// header that is wrong, or made up by somebody in between, stops nothing for longer.
+// A limit ends when newer words of the same name replace it, when twenty replies in ten minutes or more have not named
+// it, and at the latest an hour after the last reply that did; it stays for up to a day where that reply told a moment
+// when all of it is there again. While nothing is answered it stays. Whatever is announced, a request may go half an
+// hour after the one before. So a header that is wrong, or made up by somebody in between, costs an hour.
 
 // One limit, as one reply tells of it.
 struct Announcement {
@@ -54,6 +55,9 @@ class AnnouncedLimits {
   // As RateLimit::SetFactor(), of the windows.
   void SetFactor(double factor);
 
+  // All of them. What is under way still counts for those that are announced next.
+  void Forget() { limits_.clear(); }
+
   bool any() const { return !limits_.empty(); }
   // What is in force, as if it were announced now: for people, and for the next run.
   std::vector<Announcement> Now(MonoTime now) const;
@@ -78,6 +82,7 @@ class AnnouncedLimits {
   Limit& Of(const Announcement& said, MonoTime now);
   void Take(const Announcement& said, MonoTime sent, MonoTime now);
   void TakeLeft(Limit& limit, const Announcement& said, MonoTime sent, MonoTime now);
+  static bool Over(const Limit& limit, MonoTime now);
   MonoTime Next(const Limit& limit, const Cost& cost, MonoTime now) const;
   static std::chrono::nanoseconds SpacingOf(Limit& limit, std::uint64_t amount, MonoTime now);
 

@@ -1,6 +1,9 @@
 #include "limit/learnt_rate.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "limit/circuit_breaker.h"
 
 namespace packhorse::limit {
 namespace {
@@ -14,6 +17,8 @@ constexpr double kMargin = 0.97;
 // Of a rate that was refused although nothing shows what would pass.
 constexpr double kDecrease = 0.75;
 constexpr double kLargestDecrease = 1.0 / 16;
+// Of what passed, where no rate is known yet.
+constexpr double kLargestFirst = 0.1;
 constexpr double kTrial = 1.1;
 // Fewer requests say more of chance than of a limit.
 constexpr std::uint64_t kFewestToTell = 3;
@@ -26,11 +31,17 @@ constexpr hours kTrialTime{1};
 constexpr std::uint32_t kMostInVain = 5;
 constexpr hours kNothingLearnt{1};
 constexpr std::size_t kMaxSlots = 64;
+// A longer one is not kept: what the next request meets tells more.
+constexpr milliseconds kLongestKept = CircuitBreakerOptions{}.throttle_max;
 // Slower than this the pace would be a stop, faster it means nothing.
 constexpr double kSlowest = 1.0 / 3'600;
 constexpr double kFastest = 10'000;
 
 double SecondsOf(nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+double RateOf(std::uint64_t count, nanoseconds time) {
+  return static_cast<double>(count) / SecondsOf(std::max<nanoseconds>(time, kShortestWindow));
+}
 
 }  // namespace
 
@@ -50,15 +61,16 @@ void LearntRate::Passed(MonoTime now) {
   } else {
     passed_.push_back(Slot{now, now, 1});
   }
+  Disprove(now);
   TryMore(now);
 }
 
 void LearntRate::Refused(MonoTime now, std::optional<milliseconds> wait) {
   // Of several requests that are refused together the first one tells.
-  if (since_ && now < *since_) {
+  if ((since_ && now < *since_) || wait > kLongestKept) {
     return;
   }
-  const milliseconds asked = std::clamp(wait.value_or(kShortestWindow), milliseconds::zero(), milliseconds(hours(24)));
+  const milliseconds asked = std::max(wait.value_or(kShortestWindow), milliseconds::zero());
   if (!InVain(now)) {
     Learn(Shown(now, asked), now);
   }
@@ -68,9 +80,9 @@ void LearntRate::Refused(MonoTime now, std::optional<milliseconds> wait) {
 
 // Every beginning gives a rate. Of the first refusal the largest counts, because the window may have begun at any time.
 // After that it is known when the window began; but a pause within it may have been longer than the window.
-std::optional<double> LearntRate::Shown(MonoTime now, milliseconds wait) const {
+std::optional<LearntRate::Claim> LearntRate::Shown(MonoTime now, milliseconds wait) const {
   const MonoTime end = now + wait;
-  std::optional<double> most;
+  std::optional<Claim> most;
   std::uint64_t count = 0;
   for (std::size_t i = passed_.size(); i-- > 0;) {
     const Slot& slot = passed_[i];
@@ -82,11 +94,23 @@ std::optional<double> LearntRate::Shown(MonoTime now, milliseconds wait) const {
     }
     const MonoTime begin = since_ && i == 0 && !after_pause ? *since_ : slot.first;
     if (count >= kFewestToTell) {
-      const double length = SecondsOf(std::max<nanoseconds>(end - begin, kShortestWindow));
-      most = std::max(most.value_or(0), static_cast<double>(count) / length);
+      const double rate = RateOf(count, end - begin);
+      most = most && most->per_second >= rate ? most : Claim{rate, count};
     }
   }
   return most;
+}
+
+double LearntRate::Fastest() const {
+  double fastest = 0;
+  std::uint64_t count = 0;
+  for (std::size_t i = passed_.size(); i-- > 0;) {
+    count += passed_[i].count;
+    if (count >= kFewestToTell) {
+      fastest = std::max(fastest, RateOf(count - 1, passed_.back().last - passed_[i].first));
+    }
+  }
+  return fastest;
 }
 
 bool LearntRate::InVain(MonoTime now) {
@@ -98,22 +122,20 @@ bool LearntRate::InVain(MonoTime now) {
   last_run_ = run;
   if (in_vain_ >= kMostInVain) {
     per_second_.reset();
+    doubted_.reset();
     in_vain_ = 0;
     learns_at_ = now + kNothingLearnt;
   }
   return now < learns_at_;
 }
 
-void LearntRate::Learn(std::optional<double> shown, MonoTime now) {
+void LearntRate::Learn(const std::optional<Claim>& shown, MonoTime now) {
   if (before_trial_) {
     // A bucket that is drained slowly refuses only the trial after the one that was too much.
     per_second_ = trials_ > 1 ? *before_trial_ / kTrial : *before_trial_;
     quiet_ = std::min(2 * quiet_, kLongestQuiet);
-  } else if (per_second_ && shown) {
-    per_second_ = *shown * kMargin < *per_second_ ? std::max(*shown * kMargin, *per_second_ * kLargestDecrease)
-                                                  : *per_second_ * kDecrease;
   } else if (shown) {
-    per_second_ = *shown * kMargin;
+    TakeClaim(*shown);
   }
   if (per_second_) {
     per_second_ = std::max(*per_second_, kSlowest);
@@ -122,6 +144,41 @@ void LearntRate::Learn(std::optional<double> shown, MonoTime now) {
   trials_ = 0;
   try_at_ = now + quiet_;
   paced_ = false;
+}
+
+void LearntRate::TakeClaim(Claim claim) {
+  const std::optional<Doubted> doubted = std::exchange(doubted_, std::nullopt);
+  if (doubted) {
+    claim.per_second = std::max(claim.per_second, doubted->claim.per_second);  // as much as both bear out
+  }
+  const double rate = claim.per_second * kMargin;
+  if (per_second_ && rate >= *per_second_) {
+    per_second_ = *per_second_ * kDecrease;
+    return;
+  }
+  const double least = doubted ? 0 : per_second_ ? *per_second_ * kLargestDecrease : Fastest() * kLargestFirst;
+  if (rate < least) {
+    doubted_ = Doubted{per_second_, claim};
+  }
+  per_second_ = std::max(rate, least);
+}
+
+// A window may begin at any time: at its limit twice its count passes in a short time, but no more than that beside its
+// rate.
+void LearntRate::Disprove(MonoTime now) {
+  if (!doubted_ || !since_) {
+    return;
+  }
+  std::uint64_t passed = 0;
+  for (const Slot& slot : passed_) {
+    passed += slot.first >= *since_ ? slot.count : 0;  // what was under way says nothing
+  }
+  const Claim& claim = doubted_->claim;
+  const double time = std::max(0.0, SecondsOf(now - *since_));
+  if (static_cast<double>(passed) > 2 * static_cast<double>(claim.count) + claim.per_second * time) {
+    per_second_ = doubted_->before;
+    doubted_.reset();
+  }
 }
 
 void LearntRate::TryMore(MonoTime now) {
@@ -133,6 +190,7 @@ void LearntRate::TryMore(MonoTime now) {
     quiet_ = hours(6);  // it bears more than it did
   }
   ++trials_;
+  doubted_.reset();
   before_trial_ = per_second_;
   per_second_ = *per_second_ * kTrial;
   try_at_ = now + kTrialTime;

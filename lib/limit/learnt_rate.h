@@ -19,6 +19,11 @@ namespace packhorse::limit {
 // that pace corrects it downwards. After six hours without one it tries 10 % more, an hour each; a trial that is
 // refused is taken back, and the next one waits twice as long. Where a slower pace does not make refusals more seldom,
 // the rate is not what they are about: it is forgotten, and nothing is learnt for an hour.
+//
+// One refusal alone is no evidence of much: it takes the rate to a tenth of what passed before at most, a known rate to a
+// sixteenth. Where it claims less, a second refusal has to show it, too; when more passes than the claim allows, the
+// rate is as it was before. A wait that is longer than the longest one that is kept
+// (CircuitBreakerOptions::throttle_max) teaches nothing.
 class LearntRate {
  public:
   // What a restart needs to know; 0: nothing is known.
@@ -40,7 +45,8 @@ class LearntRate {
 
   // What is in force; none: nothing is learnt.
   std::optional<double> per_second() const { return per_second_; }
-  Kept ToKeep() const { return {per_second_.value_or(0)}; }
+  // What is in doubt is not kept.
+  Kept ToKeep() const { return {(doubted_ ? doubted_->before : per_second_).value_or(0)}; }
   // `now` begins the quiet time after which it tries more.
   void Restore(const Kept& kept, MonoTime now);
   std::size_t slot_count() const { return passed_.size(); }
@@ -52,15 +58,32 @@ class LearntRate {
     std::uint64_t count = 0;
   };
 
-  // The rate that the refusal shows; none: too little passed to tell.
-  std::optional<double> Shown(MonoTime now, std::chrono::milliseconds wait) const;
-  void Learn(std::optional<double> shown, MonoTime now);
+  // What a refusal shows: so many, and no more, in such a time.
+  struct Claim {
+    double per_second = 0;
+    std::uint64_t count = 0;
+  };
+  // A claim that one refusal alone makes, and the rate before it.
+  struct Doubted {
+    std::optional<double> before;
+    Claim claim;
+  };
+
+  // None: too little passed to tell.
+  std::optional<Claim> Shown(MonoTime now, std::chrono::milliseconds wait) const;
+  // The most that passed in any time until now, per second.
+  double Fastest() const;
+  void Learn(const std::optional<Claim>& shown, MonoTime now);
+  void TakeClaim(Claim claim);
+  // Takes back what is in doubt once it is shown to be wrong.
+  void Disprove(MonoTime now);
   // Whether the refusals are about something else.
   bool InVain(MonoTime now);
   void TryMore(MonoTime now);
   std::chrono::nanoseconds Spacing() const;
 
   std::optional<double> per_second_;
+  std::optional<Doubted> doubted_;
   std::optional<double> before_trial_;
   std::uint32_t trials_ = 0;     // since the last refusal
   std::chrono::hours quiet_{6};  // without a refusal, before it tries more

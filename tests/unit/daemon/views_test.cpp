@@ -55,6 +55,28 @@ TEST_F(Views, StatusShowsTheLimitsThatAnApiAnnounces) {
   EXPECT_THAT(text, HasSubstr("c: the API announces a limit of requests, 0 left until 09:20:00\n"));
 }
 
+TEST_F(Views, StatusSaysWhatADestinationThatIsWellWaitsFor) {
+  const auto shown = [&](const std::string& wait, const std::string& what) {
+    return StatusText(
+        R"({"destinations":[{"name":"c","state":"ok","next_attempt_in_ms":)" + wait + R"(,"waits_for":)" + what + "}]}",
+        plain, now);
+  };
+  EXPECT_THAT(shown("1500000", R"("announced_limit")"),
+              HasSubstr("c: next attempt in 25m, by what the API announces\n"));
+  EXPECT_THAT(shown("5000", R"("learnt_rate")"),
+              HasSubstr("c: next attempt in 5.0 s, at the rate that was learnt of the API\n"));
+  EXPECT_THAT(shown("300", R"("learnt_rate")"), Not(HasSubstr("next attempt")));
+  EXPECT_THAT(shown("null", "null"), Not(HasSubstr("next attempt")));
+}
+
+TEST_F(Views, ResumeSaysWhatItForgot) {
+  EXPECT_EQ(ForgottenText(R"({"destinations":1,"forgotten":[]})"), "");
+  EXPECT_EQ(ForgottenText(R"({"forgotten":[{"destination":"a","requests_per_second":0.02,"announced_limits":2},
+                                           {"destination":"b","requests_per_second":null,"announced_limits":1}]})"),
+            "    a: forgotten: the learnt rate of 1.2 requests per minute and 2 announced limits\n"
+            "    b: forgotten: 1 announced limit\n");
+}
+
 TEST_F(Views, StatusTellsOfAClockThatIsNotRight) {
   EXPECT_THAT(StatusText(R"({"clock":"synchronized","boot_clock":{"withholds":false}})", plain, now),
               Not(HasSubstr("CLOCK")));

@@ -83,13 +83,34 @@ TEST_F(PacingTest, SuccessorAndNextRunKnowWhatWasAnnouncedAndLearnt) {
   }
   old->Refused(10s, Now());
   const auto successor = Make({});
-  successor->TakeOver(*old);
+  successor->TakeOver(*old, true);
   EXPECT_EQ(successor->announced(Now()), old->announced(Now()));
   const auto next_run = Make({});
   next_run->Restore(old->ToKeep(Now()), Now());
   EXPECT_EQ(next_run->announced(Now()), old->announced(Now()));
   EXPECT_EQ(next_run->learnt_per_second(), old->learnt_per_second());
   EXPECT_EQ(successor->learnt_per_second(), old->learnt_per_second());
+}
+
+TEST_F(PacingTest, SuccessorAtAnotherApiKnowsNothingOfTheOldOne) {
+  const auto old = Make({{Unit::kRequests, 1, 60s}});
+  Exchange(*old, {{"p", Unit::kRequests, 60, 60s, {}, {}}});
+  const auto successor = Make({{Unit::kRequests, 1, 60s}});
+  successor->TakeOver(*old, false);
+  EXPECT_TRUE(successor->announced(Now()).empty());
+  EXPECT_FALSE(MayGo(*successor)) << "what is configured holds for both together";
+}
+
+TEST_F(PacingTest, SaysWhatHoldsARequestLongest) {
+  const auto pacing = Make({{Unit::kRequests, 1, 60s}});
+  EXPECT_FALSE(pacing->WaitOf(kOne, Now()));
+  Exchange(*pacing);
+  ASSERT_TRUE(pacing->WaitOf(kOne, Now()));
+  EXPECT_EQ(Name(pacing->WaitOf(kOne, Now())->what), "configured_limit");
+  clock_.Advance(61s);
+  Exchange(*pacing, {{"p", Unit::kRequests, {}, {}, 0, 10min}});
+  EXPECT_EQ(Name(pacing->WaitOf(kOne, Now())->what), "announced_limit");
+  EXPECT_EQ(pacing->WaitOf(kOne, Now())->until, pacing->NextAdmission(kOne, Now()));
 }
 
 class AnnouncedToDestination : public DeliveryTest {
@@ -136,6 +157,57 @@ TEST_F(AnnouncedToDestination, LimitOutlivesAReloadAndARestart) {
   }
   clock_.Advance(31s);
   EXPECT_TRUE(SendsNow());
+}
+
+TEST_F(AnnouncedToDestination, StatusSaysWhenTheNextRequestGoesAndWhatItWaitsFor) {
+  Append(R"({"n":1})");
+  AcceptSaying(Next(), R"("p";q=100;w=60)", R"("p";r=0;t=30)");
+  ASSERT_TRUE(Settled(1));
+  EXPECT_FALSE(destination_->Snapshot(clock_.Mono()).next_attempt_in) << "nothing waits";
+  Append(R"({"n":2})");
+  EXPECT_FALSE(SendsNow());
+  clock_.Advance(10s);
+  const DestinationStatus status = destination_->Snapshot(clock_.Mono());
+  EXPECT_EQ(status.next_attempt_in, 20s);
+  EXPECT_EQ(status.waits_for, WaitsFor::kAnnouncedLimit);
+  clock_.Advance(20s);
+  EXPECT_TRUE(SendsNow());
+  EXPECT_FALSE(destination_->Snapshot(clock_.Mono()).waits_for);
+}
+
+TEST_F(AnnouncedToDestination, ResumeForgetsWhatWasAnnouncedAndLearnt) {
+  Append(R"({"n":1})");
+  AcceptSaying(Next(), R"("p";q=100;w=60)", R"("p";r=0;t=30)");
+  ASSERT_TRUE(Settled(1));
+  Kept kept = destination_->ToKeep();
+  kept.pacing.rate.per_second = 0.01;
+  destination_->Restore(kept);
+  Append(R"({"n":2})");
+  EXPECT_FALSE(SendsNow());
+  const Pacing::Forgotten forgotten = destination_->Resume(clock_.Mono());
+  EXPECT_EQ(forgotten.requests_per_second, 0.01);
+  EXPECT_EQ(forgotten.announced, 1U);
+  EXPECT_TRUE(SendsNow());
+  EXPECT_EQ(destination_->ToKeep().pacing, Pacing::Kept{});
+}
+
+TEST_F(AnnouncedToDestination, AnotherHostHasOtherLimits) {
+  Append(R"({"n":1})");
+  AcceptSaying(Next(), R"("p";q=100;w=60)", R"("p";r=0;t=30)");
+  ASSERT_TRUE(Settled(1));
+  const std::unique_ptr<Destination> old = std::move(destination_);
+  for (const bool reload : {true, false}) {
+    for (const bool other : {true, false}) {
+      url_ = other ? "https://other.invalid/v2" : "https://cloud.invalid/v2";
+      Rebuild();
+      if (reload) {
+        destination_->TakeOver(*old);
+      } else {
+        destination_->Restore(old->ToKeep());
+      }
+      EXPECT_EQ(destination_->Snapshot(clock_.Mono()).announced.empty(), other) << reload;
+    }
+  }
 }
 
 TEST_F(AnnouncedToDestination, QuestionsKeepTheLimitsToo) {

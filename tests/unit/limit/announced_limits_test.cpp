@@ -136,11 +136,48 @@ TEST_F(AnnouncedTest, LimitEndsTwentyRepliesAndTenMinutesAfterItWasAnnouncedLast
   EXPECT_EQ(Wait(), milliseconds(0));
 }
 
-TEST_F(AnnouncedTest, LimitStaysWhileNothingIsSent) {
-  Exchange({Policy(60, seconds(60))});
+TEST_F(AnnouncedTest, LimitStaysWhileNothingIsAnswered) {
+  Exchange({Policy(1, hours(1))});
   now_ += hours(48);
+  EXPECT_EQ(limits_.Now(now_).size(), 1U);
+  Exchange({Policy(1, hours(1))});
+  EXPECT_GT(Wait(), minutes(29));
+}
+
+TEST_F(AnnouncedTest, OnePolicyThatIsNotSaidAgainCostsAnHourWhateverItsWindow) {
+  Exchange({Policy(1, hours(24 * 31))});
+  EXPECT_LE(Count(hours(1), {}), 2);
+  EXPECT_TRUE(limits_.Now(now_).empty());
+  EXPECT_EQ(Wait(), milliseconds(0));
   Exchange({});
+  EXPECT_FALSE(limits_.any());
+}
+
+TEST_F(AnnouncedTest, PolicyThatEveryReplySaysStays) {
+  const std::vector<Announcement> said = {Policy(48, hours(24))};
+  Exchange(said);
+  EXPECT_LE(Count(hours(24), said), 48);
   EXPECT_TRUE(limits_.any());
+}
+
+TEST_F(AnnouncedTest, LimitThatTellsItsEndStaysUntilThenForADayAtMost) {
+  Exchange({Left(0, hours(23))});
+  EXPECT_LE(Count(hours(9), {}), 18);
+  EXPECT_TRUE(limits_.any());
+  limits_.Forget();
+  Exchange({Left(0, hours(25))});
+  EXPECT_LE(Count(hours(1), {}), 2);
+  EXPECT_EQ(Wait(), milliseconds(0));
+}
+
+TEST_F(AnnouncedTest, WhatIsForgottenHoldsNothingAndMayBeAnnouncedAgain) {
+  Exchange({Policy(1, hours(1))});
+  Exchange({});
+  EXPECT_GT(Wait(), minutes(29));
+  limits_.Forget();
+  EXPECT_EQ(Wait(), milliseconds(0));
+  Exchange({Policy(1, hours(1))});
+  EXPECT_GT(Wait(), minutes(29));
 }
 
 TEST_F(AnnouncedTest, NonsenseIsNoLimit) {

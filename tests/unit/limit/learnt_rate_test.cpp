@@ -171,6 +171,64 @@ TEST(LearntRateTest, OneRefusalWithoutTrafficTeachesNothing) {
   EXPECT_EQ(rate.NextAdmission(kStart + seconds(1)), kStart + seconds(1));
 }
 
+// Twelve requests within 22 s, and then a refusal.
+struct AfterTwelve {
+  explicit AfterTwelve(milliseconds wait) {
+    for (int i = 0; i < 12; ++i) {
+      rate.Passed(now);
+      now += seconds(2);
+    }
+    rate.Refused(now, wait);
+    now += wait;
+  }
+
+  LearntRate rate;
+  MonoTime now = kStart;
+};
+
+TEST(LearntRateTest, OneRefusalWithALongWaitTakesTheRateToATenthAtMost) {
+  for (const milliseconds wait : {minutes(10), minutes(30)}) {
+    const AfterTwelve after(wait);
+    ASSERT_TRUE(after.rate.per_second());
+    EXPECT_NEAR(*after.rate.per_second(), 0.05, 0.001);
+    EXPECT_EQ(after.rate.ToKeep(), LearntRate::Kept{}) << "a restart forgets what is in doubt";
+  }
+}
+
+TEST(LearntRateTest, WaitThatIsNotKeptTeachesNothing) {
+  for (const milliseconds wait : {milliseconds(minutes(30)) + milliseconds(1), milliseconds(99'999'999'999'000)}) {
+    EXPECT_FALSE(AfterTwelve(wait).rate.per_second());
+  }
+}
+
+TEST(LearntRateTest, RateThatOneRefusalClaimsIsForgottenWhenMorePasses) {
+  AfterTwelve after(minutes(10));
+  Sender sender{after.rate, after.now};
+  sender.Run([](MonoTime) { return std::nullopt; }, minutes(15));
+  EXPECT_FALSE(sender.rate.per_second());
+}
+
+TEST(LearntRateTest, RateThatASecondRefusalShowsIsLearntWhole) {
+  Sender sender;
+  const Api api = FixedWindow(30, seconds(200));
+  sender.Run(api, hours(1));
+  EXPECT_LE(sender.refused, 3U);
+  EXPECT_NEAR(*sender.rate.per_second(), 0.97 * 30 / 200, 0.002);
+  EXPECT_EQ(sender.rate.ToKeep().per_second, *sender.rate.per_second());
+  const std::uint64_t refused = sender.refused;
+  sender.Run(api, hours(5));
+  EXPECT_EQ(sender.refused, refused);
+}
+
+TEST(LearntRateTest, LimitWhoseFirstWaitIsNotKeptIsLearntFromTheNextRefusal) {
+  Sender sender;
+  sender.Run(FixedWindow(1'000, hours(1)), minutes(1));
+  EXPECT_FALSE(sender.rate.per_second());
+  sender.now = kStart + minutes(31);
+  sender.rate.Refused(sender.now, minutes(29));
+  EXPECT_TRUE(sender.rate.per_second());
+}
+
 TEST(LearntRateTest, WhatIsKeptIsInForceAfterARestart) {
   Sender sender;
   const Api api = FixedWindow(600, seconds(60));
