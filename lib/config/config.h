@@ -219,7 +219,11 @@ struct Config {
 struct Loaded {
   Config config;                            // complete only when there is no error among the problems
   std::vector<document::Problem> problems;  // all of them at once, errors and warnings, in file order
+  // Mistakes of files beside the configuration that it can do without, as they are; warnings among `problems`, too.
+  std::vector<document::Problem> refused = {};
   bool ok() const;
+  // Takes what was found in files beside the configuration. `needed`: it cannot do without what they hold.
+  void AddBeside(std::vector<document::Problem> found, bool needed);
 };
 
 // Reads, parses (JSON with // comments, at most 1 MiB, at most 32 levels) and checks `file`. Never throws, never stops
