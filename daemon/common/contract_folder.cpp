@@ -17,15 +17,11 @@ std::shared_ptr<const contract::CloudLibrary> LoadContracts(const std::string& c
   destinations.insert(destinations.end(), loaded.config.shadows.begin(), loaded.config.shadows.end());
   // A destination that finds another minor, or the copy of before, goes on with that.
   const bool all_found = std::all_of(destinations.begin(), destinations.end(), [&](const config::Destination& each) {
-    return contracts.library->Find(each.contract) != nullptr &&
-           (!each.rollout || contracts.library->Find(each.rollout->contract) != nullptr);
+    const contract::SettingValues settings = config::PlainSettings(each);
+    return contracts.library->Usable(each.contract, settings) &&
+           (!each.rollout || contracts.library->Usable(each.rollout->contract, settings));
   });
-  for (document::Problem& problem : contracts.problems) {
-    if (all_found) {
-      problem.severity = document::Problem::Severity::kWarning;
-    }
-    loaded.problems.push_back(std::move(problem));
-  }
+  loaded.AddBeside(std::move(contracts.problems), !all_found);
   return std::move(contracts.library);
 }
 

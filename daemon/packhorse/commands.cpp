@@ -151,7 +151,7 @@ int ShowVersion(const Globals& globals) {
 int Reload(const Globals& globals) {
   return Show(
       globals, "reload", {}, [](const std::string& json) { return ReloadText(json, Style::Detect()); },
-      [](const std::string& json) { return ReloadApplied(json) ? kExitFine : daemon::kExitBadConfiguration; },
+      [](const std::string& json) { return ReloadComplete(json) ? kExitFine : daemon::kExitBadConfiguration; },
       kReloadPatience);
 }
 

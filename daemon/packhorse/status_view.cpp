@@ -33,6 +33,11 @@ std::string DestinationHint(const JsonView& destination) {
 
 // What has happened stays open for whoever looks later; who has seen it may say so.
 std::string EventHint(const JsonView& event) {
+  if (event["name"].Text() == "contract_refused") {
+    const bool table = event["subject"].Text().starts_with("tables/");
+    return "mend " + event["subject"].Shown() + ": packhorse check names every mistake" +
+           (table ? "; it is taken over by itself" : ", then: packhorse reload");
+  }
   const health::EventKind* kind = health::FindEventKind(event["name"].Text());
   const bool happened = kind != nullptr && kind->nature == health::EventNature::kOccurrence;
   if (!happened || kind->severity > health::Severity::kP2 || event["acknowledged_at"].Exists()) {
@@ -177,6 +182,8 @@ std::string BacklogLine(const JsonView& destination) {
          (messages == 1 ? " message, " : " messages, ") +
          (eta ? "gone in about " + Span(std::chrono::seconds(static_cast<std::int64_t>(*eta)))
               : "time unknown: none of it went in the last minute") +
+         (destination["suspects"].Count() > 0 ? "; besides " + Grouped(destination["suspects"].Count()) + " set aside"
+                                              : "") +
          "\n";
 }
 
@@ -203,6 +210,16 @@ std::string NextAttemptLine(const JsonView& destination) {
                                : FormatDuration(std::chrono::seconds(static_cast<std::int64_t>(*wait / 1'000)));
   return "    " + destination["name"].Shown() + ": next attempt in " + time +
          (words == kWords.end() ? "" : ", " + words->second) + "\n";
+}
+
+// What is really on its way, where anything is.
+std::string OnTheirWayLine(const JsonView& destination) {
+  const std::uint64_t requests = destination["requests_in_flight"].Count();
+  if (requests == 0) {
+    return "";
+  }
+  return "    " + destination["name"].Shown() + ": " + Grouped(requests) + (requests == 1 ? " request" : " requests") +
+         " on the way, of at most " + Grouped(destination["max_in_flight"].Count()) + "\n";
 }
 
 // What the API bears, as its refusals have shown.
@@ -304,7 +321,7 @@ std::string ShadowLines(const JsonView& status) {
 }
 
 std::string DestinationLines(const JsonView& status, const Style& style, WallTime now) {
-  Table table({"DESTINATION", "STATE", "FOR", "PENDING", "IN FLIGHT", "P50", "P95", "P99"});
+  Table table({"DESTINATION", "STATE", "FOR", "PENDING", "PREPARED", "P50", "P95", "P99"});
   for (const JsonView& destination : status["destinations"].Items()) {
     const auto since = destination["since"].Time();
     table.Add({destination["name"].Shown(), style.State(destination["state"].Text()),
@@ -320,7 +337,7 @@ std::string DestinationLines(const JsonView& status, const Style& style, WallTim
         text += Wrap(HumaniseTimes(reason.Shown(), now), "    ", 6);
       }
     }
-    text += BacklogLine(destination);
+    text += OnTheirWayLine(destination) + BacklogLine(destination);
     text += LearntLine(destination) + LearntRateLine(destination) + LearntInFlightLine(destination) +
             AnnouncedLines(destination, now);
     text += DeprecationLine(destination);

@@ -74,7 +74,7 @@ std::string QueueText(const std::string& json, const Style& style, WallTime now)
   text += Field("dead letters", Grouped(queue["dead_letters"].Count()));
   text += Field("quarantined", Grouped(queue["quarantined"].Count()));
   text += Field("since start", Grouped(queue["commits"].Count()) + " commits since start");
-  Table table({"DESTINATION", "PENDING", "IN FLIGHT", "OLDEST"});
+  Table table({"DESTINATION", "PENDING", "PREPARED", "OLDEST"});
   for (const JsonView& destination : queue["destinations"].Items()) {
     table.Add({destination["name"].Shown(), Grouped(destination["pending"].Count()),
                Grouped(destination["in_flight"].Count()), When(destination["oldest_at"], now)});
@@ -269,12 +269,37 @@ std::string ReplayText(const std::string& json) {
   return text + (report["remaining"].Flag() ? "  there are more: run the command again\n" : "");
 }
 
-bool ReloadApplied(const std::string& json) { return JsonView(json)["applied"].Flag(); }
+bool ReloadComplete(const std::string& json) {
+  const JsonView report(json);
+  return report["applied"].Flag() && report["refused"].Items().empty();
+}
+
+namespace {
+
+// A contract or a table that has mistakes, beside a configuration that is fine.
+std::string RefusedText(const JsonView& refused, const Style& style) {
+  constexpr std::string_view kTables = "tables/";
+  const std::string name = refused["name"].Shown();
+  const bool table = name.starts_with(kTables);
+  std::string text =
+      style.Bad("refused") + ": " + (table ? "table '" + name.substr(kTables.size()) : "contract '" + name) +
+      (refused["kept"].Flag() ? "'; what was read before stays in force\n" : "'; nothing of it was read before\n");
+  for (const JsonView& mistake : refused["mistakes"].Items()) {
+    text += Wrap(mistake.Shown(), "  ! ", 4);
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string ReloadText(const std::string& json, const Style& style) {
   const JsonView report(json);
-  const bool applied = ReloadApplied(json);
-  std::string text = applied ? style.Good("the configuration is in force") : style.Bad("refused");
+  const bool applied = report["applied"].Flag();
+  std::string text;
+  for (const JsonView& refused : report["refused"].Items()) {
+    text += RefusedText(refused, style);
+  }
+  text += applied ? style.Good("the configuration is in force") : style.Bad("refused");
   text += applied ? "\n" : ": the old configuration stays in force\n";
   for (const JsonView& problem : report["problems"].Items()) {
     text += Wrap(problem.Shown(), "  ! ", 4);
@@ -285,7 +310,7 @@ std::string ReloadText(const std::string& json, const Style& style) {
   if (applied && report["changes"].Items().empty()) {
     text += "  nothing changed; secrets were read again, destinations that wait try at once\n";
   }
-  return text + (applied ? "" : "  mend the file, look with: packhorse check\n");
+  return text + (ReloadComplete(json) ? "" : "  mend the file, look with: packhorse check\n");
 }
 
 bool IsRecord(const std::string& json) { return JsonView(json)["record_id"].Exists(); }

@@ -54,7 +54,8 @@ std::string RetryText(const std::string& json, const Style& style);
 bool RetryComplete(const std::string& json);
 bool ReplayComplete(const std::string& json);
 std::string ReloadText(const std::string& json, const Style& style);
-bool ReloadApplied(const std::string& json);
+// The configuration was applied, and no contract or table refused.
+bool ReloadComplete(const std::string& json);
 // One canonical record, over several lines (decode) or in one (tail).
 std::string RecordText(const std::string& json, const Style& style);
 // Also for lines that are no records: quarantined, ignored, skipped. Empty for a sign of life.

@@ -287,7 +287,14 @@ std::string VersionJson(const App& app) {
 }
 
 std::string ReloadJson(const bridge::ReloadReport& report) {
-  return Dump({{"applied", report.applied}, {"problems", report.problems}, {"changes", report.changes}});
+  Json refused = Json::array();
+  for (const bridge::RefusedReport& file : report.refused) {
+    refused.push_back({{"name", file.name}, {"kept", file.kept}, {"mistakes", file.mistakes}});
+  }
+  return Dump({{"applied", report.applied},
+               {"problems", report.problems},
+               {"changes", report.changes},
+               {"refused", std::move(refused)}});
 }
 
 std::string FlushJson(const bridge::FlushOutcome& outcome) {

@@ -1,6 +1,7 @@
 #include "bridge/refused_contracts.h"
 
 #include <algorithm>
+#include <string>
 
 #include "base/units.h"
 
@@ -13,14 +14,16 @@ constexpr std::size_t kShown = 1'000;
 }  // namespace
 
 void FollowRefusedContracts(const contract::CloudLibrary& contracts, health::Events& events, WallTime now) {
-  for (const auto& [name, problem] : contracts.broken()) {
-    events.Raise(kContractRefused, name, Shorten(problem, kShown), now);
+  for (const contract::RefusedFile& broken : contracts.broken()) {
+    const std::string count =
+        broken.mistakes == 1 ? "1 mistake: " : std::to_string(broken.mistakes) + " mistakes, first ";
+    events.Raise(kContractRefused, broken.name, Shorten(count + broken.first, kShown), now);
   }
   events.ResolveIf(
       [&](const health::Event& event, const health::EventKind& kind) {
         return kind.name == "contract_refused" &&
                std::none_of(contracts.broken().begin(), contracts.broken().end(),
-                            [&](const auto& broken) { return broken.first == event.subject; });
+                            [&](const contract::RefusedFile& broken) { return broken.name == event.subject; });
       },
       now);
 }

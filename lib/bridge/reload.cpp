@@ -41,6 +41,35 @@ std::vector<std::string> Lines(const std::vector<document::Problem>& problems) {
   return lines;
 }
 
+// What is told as the mistake that it is needs no warning beside it. REQUIRES: there is no error.
+std::vector<document::Problem> WithoutRefused(const config::Loaded& loaded) {
+  std::set<std::string> files;
+  for (const document::Problem& problem : loaded.refused) {
+    files.insert(problem.file);
+  }
+  std::vector<document::Problem> problems = loaded.problems;
+  std::erase_if(problems, [&](const document::Problem& problem) { return files.contains(problem.file); });
+  return problems;
+}
+
+// By file, as their mistakes come.
+std::vector<RefusedReport> RefusedOf(const std::vector<document::Problem>& mistakes,
+                                     const contract::CloudLibrary& contracts) {
+  std::vector<RefusedReport> reports;
+  std::string file;
+  for (const document::Problem& mistake : mistakes) {
+    if (reports.empty() || mistake.file != file) {
+      file = mistake.file;
+      const auto known = std::find_if(contracts.broken().begin(), contracts.broken().end(),
+                                      [&](const contract::RefusedFile& broken) { return broken.file == file; });
+      const bool found = known != contracts.broken().end();
+      reports.push_back({found ? known->name : file, found && known->kept, {}});
+    }
+    reports.back().mistakes.push_back(document::Describe(mistake));
+  }
+  return reports;
+}
+
 // A pause that was ordered before a rebuild goes on for what is left of it.
 void TakeOverPause(const DestinationUnit& old, DestinationUnit& successor, MonoTime now) {
   if (!old.paused || (old.paused_until && *old.paused_until <= now)) {
@@ -101,8 +130,9 @@ void NoteContractChanges(const contract::CloudLibrary& old, const contract::Clou
   }
   for (const auto& [name, table] : next.tables()) {
     const auto before = old.tables().find(name);
-    if (before == old.tables().end() || !(*before->second == *table)) {
-      changes.push_back("table '" + name + "' " + (before == old.tables().end() ? "added" : "changed"));
+    const bool known = before != old.tables().end() && before->second->refused.empty();
+    if (table->refused.empty() && !(known && *before->second == *table)) {
+      changes.push_back("table '" + name + "' " + (known ? "changed" : "added"));
     }
   }
   for (const contract::CloudLibrary::Entry& entry : old.entries()) {
@@ -120,6 +150,7 @@ struct Reloader::Next {
   Done done;
   std::vector<std::string> warnings;
   std::vector<std::string> changes;
+  std::vector<RefusedReport> refused;
   std::map<std::string, std::unique_ptr<auth::Authorizer>> authorizers;  // of destinations that are new or changed
   std::set<std::string> leaving;                                         // running destinations that change or go
   std::vector<queue::StreamOptions> streams;
@@ -152,10 +183,7 @@ void Reloader::BeginTables(const std::string& folder, Done done, MonoTime now) {
   }
   config::Loaded loaded;
   loaded.config = bridge_.config;
-  loaded.problems = std::move(tables.problems);
-  for (document::Problem& problem : loaded.problems) {
-    problem.severity = document::Problem::Severity::kWarning;  // what was read before stays in force
-  }
+  loaded.AddBeside(std::move(tables.problems), false);
   BeginWith(std::move(loaded), tables.library, kOfTables, std::move(done), now);
 }
 
@@ -167,7 +195,8 @@ void Reloader::BeginWith(config::Loaded loaded, const std::shared_ptr<const cont
     return;
   }
   auto next = std::make_unique<Next>();
-  next->warnings = Lines(loaded.problems);
+  next->refused = RefusedOf(loaded.refused, *new_contracts);
+  next->warnings = Lines(WithoutRefused(loaded));
   next->config = std::move(loaded.config);
   next->subject = subject;
   next->contracts = new_contracts;
@@ -415,7 +444,7 @@ void Reloader::Refuse(std::vector<std::string> problems, const std::string& subj
   }
   bridge_.events.Raise(kRefusedEvent, subject, Shorten("the old configuration stays in force: " + all, 2'000),
                        bridge_.clock.Wall());
-  done({false, std::move(problems), {}});
+  done({false, std::move(problems), {}, {}});
 }
 
 void Reloader::Finish(Next& next) {
@@ -440,9 +469,14 @@ void Reloader::Finish(Next& next) {
   for (const std::string& warning : next.warnings) {
     health::Log(health::LogLevel::kWarning, "config_warning", warning);
   }
+  for (const RefusedReport& refused : next.refused) {
+    for (const std::string& mistake : refused.mistakes) {
+      health::Log(health::LogLevel::kError, "config_problem", mistake);
+    }
+  }
   health::Log(health::LogLevel::kInfo, "config_reloaded", "the configuration of " + file_ + " is in force",
-              {{"changes", std::to_string(next.changes.size())}});
-  next.done({true, std::move(next.warnings), std::move(next.changes)});
+              {{"changes", std::to_string(next.changes.size())}, {"refused", std::to_string(next.refused.size())}});
+  next.done({true, std::move(next.warnings), std::move(next.changes), std::move(next.refused)});
 }
 
 }  // namespace packhorse::bridge

@@ -17,11 +17,19 @@
 
 namespace packhorse::bridge {
 
+// A contract or a table that was refused at a reload whose configuration could do without it.
+struct RefusedReport {
+  std::string name;                   // contract::RefusedFile
+  bool kept = false;                  // what was read before stays in force
+  std::vector<std::string> mistakes;  // all of them, one line each
+};
+
 // What became of a reload.
 struct ReloadReport {
   bool applied = false;
-  std::vector<std::string> problems;  // why not; or, when applied, warnings and what needs a restart
-  std::vector<std::string> changes;   // what is different now, one line each
+  std::vector<std::string> problems;        // why not; or, when applied, warnings and what needs a restart
+  std::vector<std::string> changes;         // what is different now, one line each
+  std::vector<RefusedReport> refused = {};  // though the rest was applied
 };
 
 // What a reload changes.

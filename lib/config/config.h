@@ -217,17 +217,17 @@ struct Config {
 };
 
 struct Loaded {
-  Config config;                            // complete only when there is no error among the problems
-  std::vector<document::Problem> problems;  // all of them at once, errors and warnings, in file order
+  Config config;                                // complete only when there is no error among the problems
+  std::vector<document::Problem> problems;      // all of them at once, errors and warnings, in file order
+  std::vector<document::Problem> refused = {};  // errors of files beside it that it can do without: warnings above
   bool ok() const;
+  void AddBeside(std::vector<document::Problem> found, bool needed);  // of files beside it; not `needed`: refused
 };
 
-// Reads, parses (JSON with // comments, at most 1 MiB, at most 32 levels) and checks `file`. Never throws, never stops
-// at the first mistake. A syntax error is reported with line and column. Secret files are only checked for existence,
-// size and permissions (readable by others is an error).
+// Reads, parses (JSON with // comments, at most 1 MiB and 32 levels) and checks `file`. Never throws; finds every
+// mistake. Of secret files it looks at existence, size and permissions only (readable by others is an error).
 Loaded Load(const std::string& file);
-// The same for a text; `file` only names it in messages.
-Loaded Parse(const std::string& text, const std::string& file);
+Loaded Parse(const std::string& text, const std::string& file);  // of a text; `file` names it in messages
 
 // The topic filters to subscribe at a source: those of all its streams, without any that another one covers, so that no
 // broker delivers a message once per filter. In the order of the streams.

@@ -32,6 +32,16 @@ bool Loaded::ok() const {
   });
 }
 
+void Loaded::AddBeside(std::vector<document::Problem> found, bool needed) {
+  for (document::Problem& problem : found) {
+    if (!needed && problem.severity == document::Problem::Severity::kError) {
+      refused.push_back(problem);
+      problem.severity = document::Problem::Severity::kWarning;
+    }
+    problems.push_back(std::move(problem));
+  }
+}
+
 Loaded Load(const std::string& file) {
   struct stat status {};
   if (stat(file.c_str(), &status) != 0) {

@@ -81,15 +81,17 @@ void CloudLibrary::Add(Entry entry) {
   entries_.insert(at, std::move(entry));
 }
 
-void CloudLibrary::KeepFrom(const CloudLibrary* before, const std::string& path, const Problem& first) {
+void CloudLibrary::KeepFrom(const CloudLibrary* before, const std::string& path, const std::vector<Problem>& problems) {
   const std::optional<ContractName> name = NameOfFile(path);
-  broken_files_.emplace_back(name ? FullName(*name) : path, document::Describe(first));
-  const Entry* old = before == nullptr || !name ? nullptr : before->Find(FullName(*name));
+  RefusedFile refused = Refused(name ? FullName(*name) : path, path, problems);
+  const Entry* old = before == nullptr || !name ? nullptr : before->Find(refused.name);
   if (old != nullptr && old->file == path) {
     Entry kept = *old;
     kept.kept = true;
     Add(std::move(kept));
+    refused.kept = true;
   }
+  broken_files_.push_back(std::move(refused));
 }
 
 std::shared_ptr<const CloudLibrary> CloudLibrary::Shipped() {
@@ -123,7 +125,7 @@ std::vector<Problem> CloudLibrary::ReadTables(const std::string& folder, const L
 
 CloudLibrary::Loaded CloudLibrary::WithTables(const std::string& folder) const {
   auto library = std::make_shared<CloudLibrary>(*this);
-  std::erase_if(library->broken_files_, [](const auto& broken) { return broken.first.starts_with(kTablesPrefix); });
+  std::erase_if(library->broken_files_, [](const auto& broken) { return broken.name.starts_with(kTablesPrefix); });
   Loaded loaded;
   loaded.problems = library->ReadTables(folder, tables_);
   loaded.library = std::move(library);
@@ -160,7 +162,7 @@ CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLi
       entry = ReadEntry(path, *text, *shipped, problems);
     }
     if (HasError(problems)) {
-      library->KeepFrom(before, path, problems.front());
+      library->KeepFrom(before, path, problems);
     } else {
       library->Add(std::move(entry));
     }
@@ -203,6 +205,17 @@ std::vector<std::string> CloudLibrary::Names() const {
     names.push_back(entry.name);
   }
   return names;
+}
+
+bool CloudLibrary::Usable(std::string_view name, const SettingValues& settings) const {
+  const Entry* entry = Find(name);
+  return entry != nullptr &&
+         std::none_of(entry->definition->settings.begin(), entry->definition->settings.end(),
+                      [&](const DefinedSetting& setting) {
+                        const auto given = settings.find(setting.rule.name);
+                        const auto table = given == settings.end() ? tables_.end() : tables_.find(given->second);
+                        return setting.rule.table && table != tables_.end() && !table->second->refused.empty();
+                      });
 }
 
 bool CloudLibrary::SameIn(const CloudLibrary& other, std::string_view name, const SettingValues& settings) const {

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "contract/cloud_contract.h"
 #include "contract/contract_files.h"
+#include "contract/json_folder.h"
 #include "contract/lookup_table.h"
 #include "document/problems.h"
 
@@ -52,11 +53,12 @@ class CloudLibrary {
   // Oldest version first.
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<std::string> Names() const;
-  // Files tables/NAME.json of the folder, by NAME.
+  // Whether there is a contract of this name, and no table that these settings name is of a refused file.
+  bool Usable(std::string_view name, const SettingValues& settings) const;
+  // Files tables/NAME.json of the folder, by NAME; refused ones too, where nothing of them was read before.
   const LookupTables& tables() const { return tables_; }
-  // Of each file that has errors the contract's name, or its path where it has none, and its first mistake. A table is
-  // called "tables/NAME".
-  const std::vector<std::pair<std::string, std::string>>& broken() const { return broken_files_; }
+  // The files that have errors.
+  const std::vector<RefusedFile>& broken() const { return broken_files_; }
   // Whether both have the same tables, and the same mistakes.
   bool SameTables(const CloudLibrary& other) const;
   // Whether both mean the same by `name`, with the tables that these settings name.
@@ -67,11 +69,11 @@ class CloudLibrary {
   // Of a folder; what is broken as `before` has it. Their problems.
   std::vector<document::Problem> ReadTables(const std::string& folder, const LookupTables& before);
   // A broken file: notes it, and keeps what `before` has of it.
-  void KeepFrom(const CloudLibrary* before, const std::string& path, const document::Problem& first);
+  void KeepFrom(const CloudLibrary* before, const std::string& path, const std::vector<document::Problem>& problems);
 
   std::vector<Entry> entries_;  // sorted by version
   LookupTables tables_;
-  std::vector<std::pair<std::string, std::string>> broken_files_;
+  std::vector<RefusedFile> broken_files_;
   std::string broken_;  // why a contract of the program cannot be used; empty: all can
 };
 

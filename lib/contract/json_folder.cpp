@@ -49,6 +49,16 @@ document::Problem FileProblem(const std::string& file, std::string message, std:
   return problem;
 }
 
+RefusedFile Refused(std::string name, const std::string& file, const std::vector<document::Problem>& problems) {
+  const auto is_error = [](const document::Problem& problem) {
+    return problem.severity == document::Problem::Severity::kError;
+  };
+  RefusedFile refused{std::move(name), file, "", 0, false};
+  refused.mistakes = static_cast<std::size_t>(std::count_if(problems.begin(), problems.end(), is_error));
+  refused.first = document::Describe(*std::find_if(problems.begin(), problems.end(), is_error));
+  return refused;
+}
+
 bool HasError(const std::vector<document::Problem>& problems) {
   return std::any_of(problems.begin(), problems.end(), [](const document::Problem& problem) {
     return problem.severity == document::Problem::Severity::kError;

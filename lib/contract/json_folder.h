@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,19 @@ JsonFiles JsonFilesOf(const std::string& folder, const std::string& what);
 
 // A problem of a file as a whole.
 document::Problem FileProblem(const std::string& file, std::string message, std::string allowed = "");
+
+// A file that was refused for its mistakes.
+struct RefusedFile {
+  std::string name;  // of the contract, or its path where it has none; of a table "tables/NAME"
+  std::string file;
+  std::string first;         // mistake
+  std::size_t mistakes = 0;  // errors in all
+  bool kept = false;         // what it said before is in force
+
+  bool operator==(const RefusedFile&) const = default;
+};
+// REQUIRES: HasError(problems).
+RefusedFile Refused(std::string name, const std::string& file, const std::vector<document::Problem>& problems);
 
 bool HasError(const std::vector<document::Problem>& problems);
 

@@ -124,10 +124,18 @@ LookupFiles LoadLookupTables(const std::string& folder, const LookupTables& befo
     if (!HasError(problems)) {
       loaded.tables.emplace(name, std::make_shared<const LookupTable>(std::move(table)));
     } else {
-      loaded.broken.emplace_back(std::string(kTablesPrefix) + name, document::Describe(problems.front()));
-      if (const auto old = before.find(name); old != before.end()) {
+      RefusedFile refused = Refused(std::string(kTablesPrefix) + name, path, problems);
+      const auto old = before.find(name);
+      refused.kept = old != before.end() && old->second->refused.empty();
+      if (refused.kept) {
         loaded.tables.insert(*old);
+      } else {
+        LookupTable unusable;
+        unusable.file = path;
+        unusable.refused = refused.first;
+        loaded.tables.emplace(name, std::make_shared<const LookupTable>(std::move(unusable)));
       }
+      loaded.broken.push_back(std::move(refused));
     }
     loaded.problems.insert(loaded.problems.end(), std::make_move_iterator(problems.begin()),
                            std::make_move_iterator(problems.end()));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contract/json_folder.h"
 #include "document/document.h"
 #include "document/problems.h"
 
@@ -33,6 +34,7 @@ struct LookupTable {
   Entries entries;
   std::string file;      // empty: it stands in a contract or a setting
   bool exposed = false;  // every user of the machine may read or write the file
+  std::string refused;   // the first mistake of a file that has any: nobody may use the table; else empty
 
   // The entry of this key, or that of "*"; null: there is none.
   const Entries::value_type* Find(std::string_view key) const;
@@ -47,9 +49,9 @@ std::pair<LookupTable, std::vector<document::Problem>> ReadLookupTable(std::stri
 
 // The tables of a folder with files NAME.json, which need not be there, as it lies beside contracts.
 struct LookupFiles {
-  LookupTables tables;  // by NAME; that of a broken file is what `before` has
+  LookupTables tables;  // by NAME; that of a broken file is what `before` has, else a refused one
   std::vector<document::Problem> problems;
-  std::vector<std::pair<std::string, std::string>> broken;  // "tables/NAME" and the first mistake
+  std::vector<RefusedFile> broken;
 };
 // Reads files: at most `max_bytes` in all.
 LookupFiles LoadLookupTables(const std::string& folder, const LookupTables& before, std::size_t max_bytes);

@@ -50,6 +50,7 @@ struct Active {
   Pacing::Ticket ticket;               // of the request that is under way
   std::uint32_t unknown_outcomes = 0;  // attempts: each doubles the timeout of the next
   bool may_have_arrived = false;       // an attempt ended without a known outcome
+  bool from_before = false;            // it may be under way since before a restart, and was not sent since
   bool backlog = false;                // of the line of the backlog; after a restart all go in the other
   MonoTime tried_at{};                 // it, or the batch of which it is a part
   bool mended = false;                 // of a dead letter with another payload: it cannot be rendered again

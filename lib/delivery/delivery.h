@@ -133,7 +133,8 @@ struct DestinationStatus {
   std::optional<WaitsFor> waits_for;                         // likewise; none beside a wait: what `reason` says
   std::uint64_t pending = 0;    // messages not settled, those in flight and with a suspect too
   std::uint64_t in_flight = 0;  // messages in prepared batches
-  // Messages of an outage that are still to be sent: live_first: of the backlog; else all, once they are late.
+  // Messages of an outage that are still to be sent: live_first: of the backlog; else all, once they are late. Without
+  // those that are set aside.
   std::uint64_t backlog = 0;
   std::optional<std::chrono::seconds> backlog_eta;  // at the rate of the last minute; none: nothing went
   WallTime oldest_at{};                             // received_at of the oldest pending message; WallTime{}: none
@@ -154,7 +155,8 @@ struct DestinationStatus {
   // Since start:
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;
-  std::uint64_t possible_duplicates = 0;  // attempts with an unknown outcome, and splits of what had a key
+  // Attempts with an unknown outcome, splits of what had a key, and batches that a restart interrupted, sent again.
+  std::uint64_t possible_duplicates = 0;
   std::uint64_t records_delivered = 0;
   std::uint64_t bytes_sent = 0;
   std::map<std::string, std::uint64_t> replies;            // "200", "503", "timeout", ...

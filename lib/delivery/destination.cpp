@@ -69,6 +69,7 @@ Status DestinationImpl::Start() {
   for (queue::PreparedBatch& batch : *batches) {
     auto active = std::make_shared<Active>();
     active->may_have_arrived = batch.maybe_sent;
+    active->from_before = batch.maybe_sent;
     active->batch = std::move(batch);
     active->batch.born = builder_.BornOf(active->batch);
     if (active->batch.suspect) {
@@ -212,7 +213,7 @@ void DestinationImpl::Ask(Inquiry inquiry, MonoTime until, std::function<void(Re
 std::uint64_t DestinationImpl::BacklogMessages(const DestinationStatus& status) const {
   if (!options_.live_first) {
     const bool late = deps_.clock.Wall() - status.oldest_at >= options_.backfill_after;
-    return late ? status.pending : 0;
+    return late ? status.pending - status.suspects : 0;  // what is set aside goes at its own pace
   }
   std::uint64_t messages = 0;
   for (std::size_t i = 0; i < batch::kLines; ++i) {

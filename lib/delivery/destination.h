@@ -226,6 +226,8 @@ class DestinationImpl final : public Destination {
   bool taking_suspect_ = false;    // the next one is being taken out
   bool suspects_changed_ = false;  // some were set aside whose number is not known yet
   std::optional<MonoTime> refusals_told_at_;
+  bool paced_ = false;               // what has the turn waits for the limits
+  std::uint32_t since_suspect_ = 0;  // requests since the last suspect's
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last
   TimesTold times_told_;

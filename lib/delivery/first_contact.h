@@ -19,6 +19,10 @@ class FirstContact {
   void SetEndpoint(upload::Endpoint endpoint) { endpoint_ = std::move(endpoint); }
   // A reply came to something that was sent.
   void Reached() { reached_ = true; }
+  // Another one did, that was at the same address.
+  void TakeOver(const FirstContact& old) {
+    reached_ = reached_ || (old.reached_ && old.endpoint_.base_url == endpoint_.base_url);
+  }
   // `idle`: nothing is to be sent, nor was. When it wants to be called next.
   MonoTime Step(bool idle, MonoTime now);
 

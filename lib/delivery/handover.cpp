@@ -1,6 +1,6 @@
 // What a destination takes from the one that it replaces, and what it says of replies that are odd.
 
-#include <set>
+#include <map>
 #include <utility>
 
 #include "base/text.h"
@@ -24,6 +24,7 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
     rollout_->Restore(old->rollout_->ToKeep());
   }
   bytes_wanted_ = old->bytes_wanted_;
+  first_contact_.TakeOver(old->first_contact_);
   evidence_ = old->evidence_;
   samples_ = old->samples_;
   was_away_ = old->was_away_;
@@ -32,17 +33,18 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   deprecation_ = old->deprecation_;
   certificate_ends_ = old->certificate_ends_;
   // What the queue does not say of its batches.
-  std::set<queue::BatchId> mended;
+  std::map<queue::BatchId, ActivePtr> known;
   for (const LineState& state : old->lines_) {
     for (const ActivePtr& active : state.line) {
-      if (active->mended) {
-        mended.insert(active->batch.id);
-      }
+      known.emplace(active->batch.id, active);
     }
   }
   for (const LineState& state : lines_) {
     for (const ActivePtr& active : state.line) {
-      active->mended = mended.contains(active->batch.id);
+      if (const auto before = known.find(active->batch.id); before != known.end()) {
+        active->mended = before->second->mended;
+        active->from_before = before->second->from_before || before->second->state != Active::State::kReady;
+      }
     }
   }
 }

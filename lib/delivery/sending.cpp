@@ -18,6 +18,7 @@ constexpr std::size_t kSpanBytes = 8;
 constexpr std::uint32_t kFailuresToDistrust = 2;
 constexpr std::uint32_t kAttemptsToDistrust = 3;  // of one batch, also where it is told to wait
 constexpr std::uint32_t kMaxDoublings = 4;
+constexpr std::uint32_t kManyTurns = 1'000;  // it is not counted further
 constexpr std::chrono::milliseconds kLongestTimeout = 5min;
 
 // Of two batches, whether this one is the better witness of how the destination is: one that was not tried yet, and has
@@ -135,6 +136,7 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   MonoTime next = now + kIdle;
+  paced_ = false;
   const auto next_of = [&](const LineState& line) {
     return options_.any_order ? AnyOf(line, now, [&](const Active& active) { return ReadyAt(active, now); })
                               : HeadOf(line, options_.keeps_order);
@@ -161,6 +163,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
     const ActivePtr head = next_of(StateOf(*turn));
     if ((waits_ = WaitOf(*head, now))) {
+      paced_ = true;
       TellBudgetSpent(*head, now);
       return std::min(next, waits_->until);
     }
@@ -273,7 +276,9 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   if (!active->search()) {
     CountAttempt(*active, now);
   }
+  traffic_.possible_duplicates += std::exchange(active->from_before, false) ? 1U : 0U;
   traffic_.retries += active->attempts > 0 || active->rests > 0 || active->search() ? 1U : 0U;
+  since_suspect_ = active->suspicion ? 0 : std::min(since_suspect_, kManyTurns) + 1;
   if (!active->suspicion) {
     const bool wanted = std::exchange(LineOf(*active).wants, Wants::kNothing) != Wants::kNothing;
     active->tells = active->tells || wanted;

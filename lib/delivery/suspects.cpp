@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t kPage = 64;
 // A destination that is held for the number of its suspects goes on when so few are left.
 constexpr std::uint64_t kRoomAgain = 900;
+// While turns are scarce, of so many one may be a suspect's.
+constexpr std::uint32_t kTurnsPerSuspect = 10;
 
 }  // namespace
 
@@ -148,6 +150,9 @@ bool DestinationImpl::SuspectMayGo(MonoTime now) const {
   }
   if (crowded_ && state == limit::CircuitState::kHeld) {
     return in_flight_ == 0;
+  }
+  if (paced_ && since_suspect_ + 1 < kTurnsPerSuspect) {
+    return false;
   }
   const bool lines_empty =
       std::all_of(lines_.begin(), lines_.end(), [](const LineState& line) { return line.line.empty(); });

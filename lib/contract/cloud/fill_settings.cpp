@@ -5,10 +5,13 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "document/suggest.h"
 
 namespace packhorse::contract {
 namespace {
+
+constexpr std::size_t kMaxShownName = 80;
 
 // Fills in what a destination gives, and collects what is wrong with it.
 class SettingFiller {
@@ -73,8 +76,13 @@ class SettingFiller {
       std::transform(tables_.begin(), tables_.end(), std::back_inserter(known),
                      [](const auto& each) { return each.first; });
       const std::string meant = document::DidYouMean(given, known);
-      Wrong(rule, "names the table " + document::Quoted(given) +
-                      ", and there is no file contracts/tables/NAME.json of it" + (meant.empty() ? "" : ", " + meant));
+      Wrong(rule, "names the table " + document::Quoted(given) + ", and there is no file contracts/tables/" +
+                      Shorten(given, kMaxShownName) + ".json" + (meant.empty() ? "" : ", " + meant));
+      return nullptr;
+    }
+    if (!found->second->refused.empty()) {
+      Wrong(rule,
+            "names the table " + document::Quoted(given) + ", whose file has mistakes: " + found->second->refused);
       return nullptr;
     }
     if (rule.secret && found->second->exposed) {

@@ -100,7 +100,7 @@ TEST_F(CloudLibraryTest, EveryMistakeOfEveryFileIsNamedAtOnceWithFilePlaceAndSug
   EXPECT_NE(loaded.library->Find("good@1"), nullptr);
   EXPECT_EQ(loaded.library->Find("acme@1"), nullptr);
   ASSERT_EQ(loaded.library->broken().size(), 2U);
-  EXPECT_EQ(loaded.library->broken()[0].first, "acme@1.0");
+  EXPECT_EQ(loaded.library->broken()[0].name, "acme@1.0");
 }
 
 TEST_F(CloudLibraryTest, AFileThatIsNotNamedAsItsContractIsRefused) {
@@ -205,7 +205,7 @@ TEST_F(CloudLibraryTables, BrokenTableStaysAsItWasAndEachMistakeIsTold) {
   EXPECT_THAT(Described(second), Contains(HasSubstr("a key is empty")));
   EXPECT_THAT(Described(second), testing::Each(testing::Not(HasSubstr("secret"))));
   ASSERT_EQ(second.library->broken().size(), 1U);
-  EXPECT_EQ(second.library->broken()[0].first, "tables/plant");
+  EXPECT_EQ(second.library->broken()[0].name, "tables/plant");
   EXPECT_TRUE(second.library->SameIn(*first.library, "acme@1", settings_));
 }
 

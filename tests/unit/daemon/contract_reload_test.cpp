@@ -61,6 +61,16 @@ class ReloadOfContracts : public AppTest {
     return subjects;
   }
 
+  std::vector<std::string> Messages() const {
+    std::vector<std::string> messages;
+    for (const health::Event& event : app_->events.Open()) {
+      if (event.name == "contract_refused") {
+        messages.push_back(event.message);
+      }
+    }
+    return messages;
+  }
+
   bridge::Reloader reloader_{BridgeOf(*app_), file_, LoadConfiguration};
 };
 
@@ -95,8 +105,15 @@ TEST_F(ReloadOfContracts, ABrokenFileIsRefusedAndTheOldOneKeepsWorking) {
   test::WriteAll(dir_ / "contracts/acme@1.0.json", R"({ "contract": "acme@1.0", "reqest": 1, "respons": 2 })");
   const bridge::ReloadReport report = Reload();
   EXPECT_TRUE(report.applied);
-  EXPECT_THAT(report.problems, Contains(HasSubstr("/reqest")));
-  EXPECT_THAT(report.problems, Contains(HasSubstr("/respons")));
+  EXPECT_THAT(report.problems, IsEmpty());
+  ASSERT_EQ(report.refused.size(), 1U);
+  EXPECT_EQ(report.refused[0].name, "acme@1.0");
+  EXPECT_TRUE(report.refused[0].kept);
+  EXPECT_THAT(report.refused[0].mistakes, Contains(HasSubstr("acme@1.0.json: /reqest: ")));
+  EXPECT_THAT(report.refused[0].mistakes, Contains(HasSubstr("/respons")));
+  EXPECT_THAT(report.refused[0].mistakes, testing::Each(testing::Not(HasSubstr("warning"))));
+  EXPECT_THAT(Messages(),
+              testing::ElementsAre(HasSubstr(std::to_string(report.refused[0].mistakes.size()) + " mistakes")));
   EXPECT_THAT(report.changes, IsEmpty());
   EXPECT_EQ(Method(), "POST");
   EXPECT_THAT(Refused(), testing::ElementsAre("acme@1.0"));
@@ -104,6 +121,25 @@ TEST_F(ReloadOfContracts, ABrokenFileIsRefusedAndTheOldOneKeepsWorking) {
   EXPECT_TRUE(Reload().applied);
   EXPECT_EQ(Method(), "PUT");
   EXPECT_THAT(Refused(), IsEmpty());
+}
+
+TEST_F(ReloadOfContracts, WhatIsFineInTheConfigurationIsTakenOverBesideABrokenContract) {
+  Write("POST");
+  UseAcme();
+  Reload();
+  test::WriteAll(dir_ / "contracts/acme@1.0.json", "{");
+  test::WriteAll(dir_ / "contracts/unused@1.0.json", "{");
+  std::string config = test::ReadAll(file_);
+  config.replace(config.find("\"acme@1\""), 8, "\"acme@1\", \"max_in_flight\": 2");
+  test::WriteAll(file_, config);
+  const bridge::ReloadReport report = Reload();
+  EXPECT_TRUE(report.applied);
+  EXPECT_THAT(report.changes, Contains("destination 'cloud' changed"));
+  ASSERT_EQ(report.refused.size(), 2U);
+  EXPECT_TRUE(report.refused[0].kept);
+  EXPECT_EQ(report.refused[1].name, "unused@1.0");
+  EXPECT_FALSE(report.refused[1].kept);
+  EXPECT_THAT(Messages(), Contains(testing::StartsWith("1 mistake: ")));
 }
 
 TEST_F(ReloadOfContracts, AContractThatIsGoneWhileADestinationNeedsItRefusesTheReload) {
@@ -192,6 +228,18 @@ TEST_F(ReloadOfTables, ABrokenFileKeepsTheOldTableWithAnEventUntilItIsMended) {
   Look();
   EXPECT_EQ(Token(), "third");
   EXPECT_THAT(Refused(), IsEmpty());
+}
+
+TEST_F(ReloadOfTables, AReloadSaysThatABrokenTableWasRefusedAndTheOneBeforeStays) {
+  WriteTable(R"({"a":"second","b":{"x":1}})");
+  const bridge::ReloadReport report = Reload();
+  EXPECT_TRUE(report.applied);
+  ASSERT_EQ(report.refused.size(), 1U);
+  EXPECT_EQ(report.refused[0].name, "tables/plant");
+  EXPECT_TRUE(report.refused[0].kept);
+  EXPECT_THAT(report.refused[0].mistakes, testing::ElementsAre(HasSubstr("tables/plant.json: /b: ")));
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_EQ(Token(), "first");
 }
 
 TEST_F(ReloadOfTables, AFileThatEverybodyMayReadOrThatIsGoneKeepsTheOldTableUntilItIsMended) {

@@ -166,5 +166,30 @@ TEST_F(ContractSettings, RolloutOfTheContractThatIsInUseIsAWarning) {
   EXPECT_THAT(document::Describe(loaded.problems[0]), HasSubstr("there is nothing to roll out"));
 }
 
+TEST_F(ContractSettings, TableWhoseFileHasMistakesIsToldWithTheMistakeAndOneThatIsNotThereWithItsFile) {
+  std::filesystem::create_directories(dir_ / "contracts/tables");
+  test::WriteAll(dir_ / "contracts/acme@1.0.json",
+                 R"({"contract": "acme@1.0", "settings": {"ids": {"table": true}},
+      "request": {"path": "/in", "body": {"json": "{items}"}, "item": {"id": "{device_id|lookup:ids}"}},
+      "accepts": {"max_items": 100}, "response": [{"status": 200, "verdict": "accepted"}]})",
+                 0600);
+  const std::string acme = R"("contract": "acme@1", "settings": {"ids": "plant-ids"})";
+  EXPECT_THAT(Problems(acme), HasSubstr("no file contracts/tables/plant-ids.json"));
+  test::WriteAll(dir_ / "contracts/tables/plant-ids.json", R"({"d1":"A","d2":{"x":1}})", 0600);
+  const config::Loaded loaded = Load(acme);
+  EXPECT_FALSE(loaded.ok());
+  std::string errors;
+  for (const document::Problem& problem : loaded.problems) {
+    EXPECT_EQ(problem.severity, document::Problem::Severity::kError) << document::Describe(problem);
+    errors += document::Describe(problem) + "\n";
+  }
+  EXPECT_THAT(errors, HasSubstr("/destinations/0/settings: "));
+  EXPECT_THAT(errors, HasSubstr("plant-ids.json: /d2: "));
+  EXPECT_THAT(errors, HasSubstr("whose file has mistakes: "));
+  EXPECT_THAT(errors, testing::Not(HasSubstr("there is no file")));
+  test::WriteAll(dir_ / "contracts/tables/plant-ids.json", R"({"d1":"A"})", 0600);
+  EXPECT_TRUE(Load(acme).ok());
+}
+
 }  // namespace
 }  // namespace packhorse::daemon

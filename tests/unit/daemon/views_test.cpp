@@ -103,6 +103,33 @@ TEST_F(Views, LinesOfStatusFitEightyColumns) {
   }
 }
 
+TEST_F(Views, ReloadSaysWhichContractWasRefusedWithEveryMistake) {
+  const std::string json = R"({"applied":true,"problems":[],"changes":[],"refused":[
+      {"name":"acme@1.0","kept":true,"mistakes":["/c/acme@1.0.json: /a: is no verdict","/c/acme@1.0.json: /b: unknown"]},
+      {"name":"tables/ids","kept":false,"mistakes":["/c/tables/ids.json: /d2: is an object"]}]})";
+  const std::string text = ReloadText(json, plain);
+  EXPECT_FALSE(ReloadComplete(json));
+  EXPECT_THAT(text, HasSubstr("refused: contract 'acme@1.0'; what was read before stays in force\n"
+                              "  ! /c/acme@1.0.json: /a: is no verdict\n"));
+  EXPECT_THAT(text, HasSubstr("  ! /c/acme@1.0.json: /b: unknown\n"));
+  EXPECT_THAT(text, HasSubstr("refused: table 'ids'; nothing of it was read before\n"));
+  EXPECT_THAT(text, HasSubstr("the configuration is in force\n"));
+  EXPECT_THAT(text, HasSubstr("packhorse check"));
+  EXPECT_TRUE(ReloadComplete(R"({"applied":true,"problems":["a warning"],"changes":[],"refused":[]})"));
+}
+
+TEST_F(Views, StatusTellsPreparedRequestsOnTheWayWhatIsSetAsideAndWhatToDoAboutARefusedContract) {
+  const std::string text = StatusText(R"({"destinations":[{"name":"c","state":"ok","in_flight":5,"requests_in_flight":2,
+      "max_in_flight":4,"backlog":7,"backlog_eta_s":30,"suspects":3}],
+      "events":[{"name":"contract_refused","subject":"acme@1.0","severity":"P2"}]})",
+                                      plain, now);
+  EXPECT_THAT(text, HasSubstr("PREPARED"));
+  EXPECT_THAT(text, Not(HasSubstr("IN FLIGHT")));
+  EXPECT_THAT(text, HasSubstr("c: 2 requests on the way, of at most 4\n"));
+  EXPECT_THAT(text, HasSubstr("gone in about 30 s; besides 3 set aside\n"));
+  EXPECT_THAT(text, HasSubstr("> mend acme@1.0: packhorse check names every mistake, then: packhorse reload"));
+}
+
 TEST_F(Views, AnswersThatAreNotWhatTheyShouldBeAreShownAsFarAsTheyGo) {
   for (const char* json : {"", "null", "[]", "{", R"({"sources":5,"queue":[],"ledger":"x","destinations":[1,null,{}]})",
                            R"({"rows":[{}],"total":7,"open":{},"recent":[[]],"dead_letters":[null]})"}) {
@@ -117,7 +144,7 @@ TEST_F(Views, AnswersThatAreNotWhatTheyShouldBeAreShownAsFarAsTheyGo) {
     EXPECT_FALSE(RecordText(json, plain).empty()) << json;
     EXPECT_FALSE(TailLine(json, plain, now).empty()) << json;
     EXPECT_FALSE(LedgerBalanced(json));
-    EXPECT_FALSE(ReloadApplied(json));
+    EXPECT_FALSE(ReloadComplete(json));
     EXPECT_FALSE(IsRecord(json));
   }
 }

@@ -71,6 +71,20 @@ TEST_F(DeliveryTest, RestartSendsTheSameBytesUnderTheSameKey) {
   EXPECT_TRUE(Settled(1));
 }
 
+TEST_F(DeliveryTest, BatchThatARestartInterruptedIsAPossibleDuplicateOnceItIsSentAgain) {
+  const auto counted = [&] { return destination_->Snapshot(clock_.Mono()).possible_duplicates; };
+  Append(R"({"a":1})");
+  Next();
+  Restart();
+  EXPECT_EQ(counted(), 0U);
+  Next().done(Reply(503));
+  EXPECT_EQ(counted(), 1U);
+  clock_.Advance(2s);
+  Accept(Next());
+  EXPECT_TRUE(Settled(1));
+  EXPECT_EQ(counted(), 1U);
+}
+
 TEST_F(DeliveryTest, RebuiltDestinationTakesUpItsBatchAndIgnoresTheOldAnswer) {
   Append(R"({"a":1})");
   const FakeUploader::Sent first = Next();

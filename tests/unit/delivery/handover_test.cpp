@@ -126,6 +126,34 @@ TEST_F(Handover, ChangedDestinationKeepsWhatItsLimitsHaveAdmitted) {
   EXPECT_TRUE(Settled(3));
 }
 
+TEST_F(Handover, ChangedDestinationKnowsThatItWasReachedWhereItsAddressIsTheSame) {
+  Append(R"({"a":1})");
+  Next().done(Reply(207, "{}"));
+  ASSERT_TRUE(destination_->Snapshot(clock_.Mono()).reached);
+  std::unique_ptr<Destination> old = std::move(destination_);
+  Rebuild();
+  destination_->TakeOver(*old);
+  EXPECT_TRUE(destination_->Snapshot(clock_.Mono()).reached);
+  old = std::move(destination_);
+  url_ = "https://other.invalid";
+  Rebuild();
+  destination_->TakeOver(*old);
+  EXPECT_FALSE(destination_->Snapshot(clock_.Mono()).reached);
+}
+
+TEST_F(Handover, BatchWhoseReplyCameBeforeIsNoPossibleDuplicateAfterIt) {
+  Append(R"({"a":1})");
+  Next().done(Reply(503));
+  EXPECT_FALSE(SendsNow());
+  const std::unique_ptr<Destination> old = std::move(destination_);
+  Rebuild();
+  destination_->TakeOver(*old);
+  clock_.Advance(5s);
+  Accept(Next());
+  EXPECT_TRUE(Settled(1));
+  EXPECT_EQ(destination_->Snapshot(clock_.Mono()).possible_duplicates, 0U);
+}
+
 TEST_F(Handover, ResumeTriesAtOnceWhatWasToldToWaitADay) {
   Append(R"({"a":1})");
   Next().done(Busy("86400"));

@@ -217,5 +217,47 @@ TEST_F(PoisonTest, OutageCostsFewRequestsAndFewSplits) {
   }
 }
 
+TEST_F(PoisonTest, WhatIsSetAsideIsPendingAndNoBacklog) {
+  const Script script = AnswersBadWith([] { return Refuse(); });
+  AppendAll(100, [](int i) { return i == 40; });
+  ASSERT_TRUE(Play(script, 30min, [&] { return Suspects() == 1 && stored_.size() == good_; }));
+  clock_.Advance(10min);
+  EXPECT_EQ(Now().pending, 1U);
+  EXPECT_EQ(Now().backlog, 0U);
+  EXPECT_FALSE(Now().backlog_eta);
+}
+
+TEST_F(PoisonTest, OfTenRequestsThatThePaceAdmitsOneAtMostIsASuspects) {
+  std::vector<bool> bad;
+  const Script script = [&](const Records& records, const FakeUploader::Sent&) {
+    bad.push_back(std::any_of(records.begin(), records.end(), Bad));
+    return bad.back() ? Refuse() : Take(records);
+  };
+  AppendAll(100, [](int i) { return i == 40; });
+  ASSERT_TRUE(Play(script, 30min, [&] { return Suspects() == 1 && stored_.size() == good_; }));
+  const std::unique_ptr<Destination> old = std::move(destination_);
+  max_records_ = 1;
+  limits_ = {{limit::Window::Unit::kRequests, 1, 60s}};
+  Rebuild();
+  destination_->TakeOver(*old);
+  bad.clear();
+  AppendAll(200, [](int) { return false; });
+  Play(script, 60min, [&] {
+    for (const queue::Suspect& suspect : *queue_->Suspects("cloud", 10, 0)) {
+      destination_->RetrySuspect(suspect.id, [](const Status&) {});  // as soon as it may
+    }
+    return false;
+  });
+  ASSERT_GE(bad.size(), 50U);
+  std::size_t others = 0;
+  std::size_t tried = 0;
+  for (const bool is_bad : bad) {
+    EXPECT_TRUE(!is_bad || others >= 9) << "after " << others << " others";
+    tried += is_bad ? 1 : 0;
+    others = is_bad ? 0 : others + 1;
+  }
+  EXPECT_GE(tried, 1U);
+}
+
 }  // namespace
 }  // namespace packhorse::delivery
