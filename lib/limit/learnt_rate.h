@@ -20,8 +20,8 @@ namespace packhorse::limit {
 // refused is taken back, and the next one waits twice as long. Where a slower pace does not make refusals more seldom,
 // the rate is not what they are about: it is forgotten, and nothing is learnt for an hour.
 //
-// One refusal alone is no evidence of much: it takes the rate to a tenth of what passed before at most, a known rate to a
-// sixteenth. Where it claims less, a second refusal has to show it, too; when more passes than the claim allows, the
+// One refusal alone is no evidence of much: it takes the rate to a tenth of what passed before at most, a known rate to
+// a sixteenth. Where it claims less, a second refusal has to show it, too; when more passes than the claim allows, the
 // rate is as it was before. A wait that is longer than the longest one that is kept
 // (CircuitBreakerOptions::throttle_max) teaches nothing.
 class LearntRate {
