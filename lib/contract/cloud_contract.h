@@ -48,7 +48,8 @@ struct RenderedRecord {
   std::string part;                      // records of one part share a request; empty where the contract has one part
   std::string_view contract;             // its name, noted by whoever renders by several; they share no request
   std::uint32_t unfit_items = 0;         // left out
-  std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items"
+  std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items",
+                       // "unfit_path"
   std::string detail;  // for people: which member, what is missing
   // TimeOf() its record and how old that is, measured: set by who asks for it, no contract looks at them.
   std::optional<WallTime> time = {};

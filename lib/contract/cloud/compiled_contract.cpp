@@ -253,7 +253,7 @@ std::string CompiledContract::Body(Request& request) const {
     case BodyKind::kText:
       for (const Piece& piece : d_.text_envelope.pieces) {
         const bool here = piece.placeholder && piece.placeholder->source == Source::kItems;
-        here ? items(out) : static_cast<void>(renderer.Write(Text{{piece}}, out, EscapeOf(d_)));
+        here ? items(out) : static_cast<void>(renderer.Write(piece, out, EscapeOf(d_)));
       }
       break;
     case BodyKind::kNdjson:
@@ -329,7 +329,7 @@ Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text,
   std::string out;
   for (const Piece& piece : text.pieces) {
     const std::size_t before = out.size();
-    if (!renderer.Write(Text{{piece}}, out, AppendPlain)) {
+    if (!renderer.Write(piece, out, AppendPlain)) {
       return Error{ErrorCode::kInvalidArgument, renderer.fault()};
     }
     // The scheme has placeholders of its own.

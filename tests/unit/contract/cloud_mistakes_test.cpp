@@ -53,6 +53,21 @@ TEST(CloudMistakes, NamesAndFiltersThatDoNotExistHaveASuggestion) {
   }
 }
 
+TEST(CloudMistakes, APathStartsWithASlashAndLeadsNowhereElse) {
+  for (const Mistake& mistake : {
+           Mistake{Path("v1/points"), "/request/path", "does not start with '/'"},
+           Mistake{Path("{gateway.id}/points"), "/request/path", "does not start with '/'"},
+           Mistake{Path("/a/../b"), "/request/path", "makes \"..\" a segment of the path"},
+           Mistake{Path("/a/%2e%2E"), "/request/path", "a segment of the path"},
+           Mistake{Path("/{gateway.id}/./b?x=1"), "/request/path", "makes \".\" a segment of the path"},
+       }) {
+    Expect(mistake);
+  }
+  for (const char* path : {"/", "/a//b/", "/a...b/.c?x=/../", "/{gateway.id}.."}) {
+    EXPECT_NE(ReadCloudContract(Path(path), "file").definition, nullptr) << path;
+  }
+}
+
 TEST(CloudMistakes, WhatARequestTakesFromRecordsMustBeOneValue) {
   for (
       const Mistake& mistake : {
