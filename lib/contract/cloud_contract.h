@@ -180,7 +180,7 @@ class CloudContract {
   virtual const std::vector<std::string>& secrets() const = 0;
   // What a mark of an entry of a secret table stands for, "TABLE:KEY"; null: there is no such entry.
   virtual const std::string* SecretEntry(std::string_view /*name*/) const { return nullptr; }
-  // Names, lower case, of all headers that Headers() gives.
+  // Names, lower case, of all headers that its requests may have beside the Content-Type, each once.
   virtual std::vector<std::string> HeaderNames() const = 0;
 
   // Renders one record to its wire form; the pieces are joined by RenderBatch, so that a batch is sized as it grows.

@@ -107,8 +107,20 @@ class CompiledContract final : public CloudContract {
 
 std::vector<std::string> CompiledContract::HeaderNames() const {
   std::vector<std::string> names;
-  for (const auto& [name, value] : d_.headers) {
-    names.push_back(Lower(name));
+  const auto add = [&](const HeaderTexts& headers) {
+    for (const auto& [name, value] : headers) {
+      const std::string lower = Lower(name);
+      if (lower != "content-type" && std::find(names.begin(), names.end(), lower) == names.end()) {
+        names.push_back(lower);
+      }
+    }
+  };
+  add(d_.headers);
+  if (d_.confirm) {
+    add(d_.confirm->headers);
+  }
+  if (d_.reconcile) {
+    add(d_.reconcile->headers);
   }
   return names;
 }

@@ -53,6 +53,13 @@ TEST(CloudMistakes, NamesAndFiltersThatDoNotExistHaveASuggestion) {
   }
 }
 
+TEST(CloudMistakes, ASizeOfAnotherKindIsToldWhatASizeIs) {
+  for (const char* size : {"1.5", "true", "[]", "\"1,5MB\""}) {
+    Expect({Path("/p", std::string(R"("accepts":{"max_bytes":)") + size + "}"), "/accepts/max_bytes",
+            "a whole number of bytes, or one with KB"});
+  }
+}
+
 TEST(CloudMistakes, APathStartsWithASlashAndLeadsNowhereElse) {
   for (const Mistake& mistake : {
            Mistake{Path("v1/points"), "/request/path", "does not start with '/'"},
