@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "packhorse/cli.h"
+#include "packhorse/globals.h"
 #include "packhorse/readable_times.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
