@@ -42,8 +42,8 @@ class DestinationCheck {
     const auto found = contract::FindCloudContract(destination_.contract, config::PlainSettings(destination_));
     if (!found) {
       const bool settings = found.error().code == ErrorCode::kInvalidArgument;
-      Add(settings ? "/settings" : "/contract", settings ? "" : destination_.contract, found.error().message,
-          settings ? "" : Join(contract::CloudContractNames()));
+      Add(settings ? "/settings" : "/contract", settings ? "" : destination_.contract, found.error().message, "",
+          settings ? "" : document::DidYouMean(destination_.contract, contract::CloudContractNames()));
       return;
     }
     CheckSecrets(**found);
@@ -116,7 +116,7 @@ class DestinationCheck {
     if (!newer) {
       Add("/rollout/contract", name, newer.error().message,
           newer.error().code == ErrorCode::kInvalidArgument ? "a contract that takes the settings of the present one"
-                                                            : Join(contract::CloudContractNames()));
+                                                            : "");
       return;
     }
     if ((*newer)->name() == present.name()) {
@@ -140,7 +140,9 @@ class DestinationCheck {
     if (!now) {
       return;  // told of its own
     }
-    if (!then || now->scheme != then->scheme || now->parameters != then->parameters) {
+    if (!then) {
+      Add("/rollout/contract", newer.name(), then.error().message, "");
+    } else if (now->scheme != then->scheme || now->parameters != then->parameters) {
       Add("/rollout/contract", newer.name(),
           "the contract " + newer.name() + " has another \"auth\" than " + present.name() +
               ": requests of both are authenticated in the same way",
@@ -185,7 +187,7 @@ void CheckContracts(const std::string& file, config::Loaded& loaded) {
     problem.path = path;
     problem.value = name;
     problem.message = error.message;
-    problem.allowed = Join(released);
+    problem.suggestion = document::DidYouMean(name, released);
     AddUnlessKnown(loaded.problems, std::move(problem));
   };
   for (std::size_t i = 0; i < loaded.config.streams.size(); ++i) {

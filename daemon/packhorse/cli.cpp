@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "base/version.h"
+#include "document/suggest.h"
 #include "packhorse/check.h"
 #include "packhorse/commands.h"
 #include "packhorse/contract_commands.h"
@@ -261,6 +263,11 @@ void AddContractCommands(CLI::App& app, Arguments& a) {
   CLI::App* test = Add(*contract, a, "test", "Run the samples beside a file, and say what is probably not meant in it",
                        [&a] { return TestContract(a.globals, a.contract); });
   test->add_option("FILE", a.contract, "A file, or the name of a contract")->required();
+  test->footer(
+      "Examples:\n"
+      "  packhorse contract test /etc/packhorse/contracts/acme@1.0.json\n"
+      "                                        with the samples in acme@1.0.samples/ beside it\n"
+      "  packhorse contract test influxdb@2    a contract of the program");
   CLI::App* check = Add(*contract, a, "check", "What a receiver of the old one may not stand in the new one",
                         [&a] { return CheckContracts(a.globals, a.contract, a.newer_contract); });
   check->add_option("OLD", a.contract, "A file, or the name of a contract")->required();
@@ -312,18 +319,49 @@ std::size_t CommandIndex(const std::vector<std::string>& words) {
   return std::min(at, words.size());
 }
 
+// What is wrong with the name of a command below others; empty: nothing. The parser would only say that one is missing.
+std::string WrongCommand(CLI::App& app, const std::vector<std::string>& words) {
+  const auto all = [](const CLI::App*) { return true; };
+  CLI::App* above = &app;
+  std::string path;
+  for (std::size_t from = 0; above->get_require_subcommand_min() > 0;) {
+    const std::vector<std::string> rest(words.begin() + static_cast<std::ptrdiff_t>(from), words.end());
+    const std::size_t at = CommandIndex(rest);
+    if (at >= rest.size()) {
+      return "";
+    }
+    std::vector<std::string> names;
+    CLI::App* found = nullptr;
+    for (CLI::App* command : above->get_subcommands(all)) {
+      names.push_back(command->get_name());
+      found = command->get_name() == rest[at] ? command : found;
+    }
+    if (found == nullptr) {
+      const std::string meant = document::DidYouMean(rest[at], names);
+      return "there is no command '" + path + Printable(rest[at]) + "'" + (meant.empty() ? "" : ", " + meant) +
+             (path.empty() ? "" : "; there are: " + Join(names)) + "\n  see: packhorse help" +
+             (path.empty() ? "" : " " + path.substr(0, path.size() - 1));
+    }
+    path += rest[at] + " ";
+    from += at + 1;
+    above = found;
+  }
+  return "";
+}
+
 // -1 when there is a command to run, else the exit code.
 int Parse(CLI::App& app, std::vector<std::string> words) {
   const std::size_t at = CommandIndex(words);
-  const std::string first = at < words.size() ? words[at] : "";
-  const auto named = [&first](CLI::App* command) { return command->get_name() == first; };
-  if (first == "help") {  // `packhorse help queue` means `packhorse queue --help`
+  const bool help = at < words.size() && words[at] == "help";
+  if (help) {
     words.erase(words.begin() + static_cast<std::ptrdiff_t>(at));
-    words.emplace_back("--help");
-  } else if (!first.empty() && app.get_subcommands(named).empty()) {
-    // The parser would only say that a command is missing.
-    std::cerr << "packhorse: there is no command '" << Printable(first) << "'\n  see: packhorse help\n";
+  }
+  if (const std::string wrong = WrongCommand(app, words); !wrong.empty()) {
+    std::cerr << "packhorse: " << wrong << "\n";
     return kExitUsage;
+  }
+  if (help) {  // `packhorse help queue` means `packhorse queue --help`
+    words.emplace_back("--help");
   }
   std::reverse(words.begin(), words.end());  // the parser takes them from the back
   try {

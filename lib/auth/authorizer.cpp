@@ -6,6 +6,7 @@
 #include "auth/expiry.h"
 #include "base/mask.h"
 #include "base/secret_mark.h"
+#include "base/text.h"
 
 namespace packhorse::auth {
 namespace {
@@ -28,11 +29,15 @@ const SchemeKey* FindKey(const SchemeEntry& entry, std::string_view name, bool s
 }
 
 Status CheckNames(const SchemeEntry& entry, const AuthOptions& options) {
+  std::vector<std::string> missing;
   for (const SchemeKey& key : entry.keys) {
     const bool there = key.secret ? options.secrets.contains(key.name) : options.parameters.contains(key.name);
     if (key.required && !there) {
-      return Bad(options, "'" + std::string(key.name) + "' is missing");
+      missing.push_back("'" + std::string(key.name) + "'");
     }
+  }
+  if (!missing.empty()) {
+    return Bad(options, Join(missing) + (missing.size() == 1 ? " is missing" : " are missing"));
   }
   for (const auto& [name, text] : options.parameters) {
     const bool free = !entry.free_prefix.empty() && name.starts_with(entry.free_prefix);

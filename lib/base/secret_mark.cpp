@@ -12,6 +12,9 @@ constexpr char kBegin = '\x01';
 constexpr char kEnd = '\x02';
 
 Status AppendValue(std::string& out, MarkPlace place, std::string_view name, const std::string& value) {
+  if (place == MarkPlace::kPath && (value == "." || value == "..")) {
+    return Error{ErrorCode::kInvalidArgument, "the secret '" + std::string(name) + "' would lead to another path"};
+  }
   if (place != MarkPlace::kHeader) {
     out += PercentEncode(value);
     return {};

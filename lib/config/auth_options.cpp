@@ -1,6 +1,28 @@
 #include "config/auth_options.h"
 
+#include <algorithm>
+
+#include "base/text.h"
+
 namespace packhorse::config {
+namespace {
+
+Status CheckHeaders(const auth::AuthOptions& options, const contract::CloudContract& contract) {
+  const auto shown = auth::ShowAuthorized(options, {});
+  if (!shown) {
+    return {};  // whoever makes the authorizer is told what is wrong
+  }
+  const std::vector<std::string> names = contract.HeaderNames();
+  for (const auto& [name, value] : shown->headers) {
+    if (std::find(names.begin(), names.end(), Lower(name)) != names.end()) {
+      return Error{ErrorCode::kInvalidArgument, "the contract " + contract.name() + " and auth '" + options.scheme +
+                                                    "' both write the header " + name + ": one of the two has to go"};
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 auth::SecretSource SourceOf(const SecretRef& ref) { return {ref.kind, ref.name}; }
 
@@ -26,6 +48,7 @@ Result<auth::AuthOptions> AuthOptions(const Gateway& gateway, const Destination&
   sender.gateway_attributes = gateway.attributes;
   const contract::RequestAuth said = contract.Auth(sender);
   RETURN_IF_ERROR(auth::AddFromContract(said.scheme, said.parameters, options));
+  RETURN_IF_ERROR(CheckHeaders(options, contract));
   return options;
 }
 

@@ -48,7 +48,8 @@ struct RenderedRecord {
   std::string part;                      // records of one part share a request; empty where the contract has one part
   std::string_view contract;             // its name, noted by whoever renders by several; they share no request
   std::uint32_t unfit_items = 0;         // left out
-  std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items"
+  std::string reason;  // not kItems, or unfit_items: "kind", "missing_value", "too_large", "too_many_items",
+                       // "unfit_path"
   std::string detail;  // for people: which member, what is missing
   // TimeOf() its record and how old that is, measured: set by who asks for it, no contract looks at them.
   std::optional<WallTime> time = {};
@@ -179,7 +180,7 @@ class CloudContract {
   virtual const std::vector<std::string>& secrets() const = 0;
   // What a mark of an entry of a secret table stands for, "TABLE:KEY"; null: there is no such entry.
   virtual const std::string* SecretEntry(std::string_view /*name*/) const { return nullptr; }
-  // Names, lower case, of all headers that Headers() gives.
+  // Names, lower case, of all headers that its requests may have beside the Content-Type, each once.
   virtual std::vector<std::string> HeaderNames() const = 0;
 
   // Renders one record to its wire form; the pieces are joined by RenderBatch, so that a batch is sized as it grows.

@@ -141,6 +141,7 @@ bool CloudLibrary::SameTables(const CloudLibrary& other) const {
 CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLibrary* before) {
   const std::shared_ptr<const CloudLibrary> shipped = Shipped();
   auto library = std::make_shared<CloudLibrary>(*shipped);
+  library->folder_ = folder;
   JsonFiles files = JsonFilesOf(folder, "contracts");
   Loaded loaded;
   loaded.problems = std::move(files.problems);
@@ -194,7 +195,9 @@ Result<std::shared_ptr<const CloudContract>> CloudLibrary::Make(std::string_view
   RETURN_IF_ERROR(ParseContractName(name));
   const Entry* entry = Find(name);
   if (entry == nullptr) {
-    return Error{ErrorCode::kNotFound, "no cloud contract \"" + Shorten(name, 80) + "\"; there are: " + Join(Names())};
+    return Error{ErrorCode::kNotFound, "no cloud contract \"" + Shorten(name, 80) + "\" in the program" +
+                                           (folder_.empty() ? "" : " or in " + folder_) +
+                                           "; there are: " + Join(Names())};
   }
   return MakeCloudContract(entry->definition, settings, tables_);
 }

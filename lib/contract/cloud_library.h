@@ -48,7 +48,8 @@ class CloudLibrary {
 
   // "name@major" is the newest minor. Null: there is none.
   const Entry* Find(std::string_view name) const;
-  // kNotFound lists what exists; kInvalidArgument names the settings that are missing or unknown.
+  // kNotFound lists what exists, and where it was looked for; kInvalidArgument names the settings that are missing or
+  // unknown.
   Result<std::shared_ptr<const CloudContract>> Make(std::string_view name, const SettingValues& settings) const;
   // Oldest version first.
   const std::vector<Entry>& entries() const { return entries_; }
@@ -71,6 +72,7 @@ class CloudLibrary {
   // A broken file: notes it, and keeps what `before` has of it.
   void KeepFrom(const CloudLibrary* before, const std::string& path, const std::vector<document::Problem>& problems);
 
+  std::string folder_;          // where its files lie; empty: there are those of the program alone
   std::vector<Entry> entries_;  // sorted by version
   LookupTables tables_;
   std::vector<RefusedFile> broken_files_;

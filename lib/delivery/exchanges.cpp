@@ -39,11 +39,7 @@ bool Failed(const outcome::Verdict& verdict) {
 }
 
 std::string VerdictOf(const outcome::Verdict& verdict, const std::vector<std::string>& secrets) {
-  std::string text = std::string(ActionWords(verdict.action)) + ": " + verdict.reason;
-  if (!verdict.problem_detail.empty() && verdict.reason.find(verdict.problem_detail) == std::string::npos) {
-    text += ": " + verdict.problem_detail;
-  }
-  return ShownText(text, secrets, kVerdictBytes);
+  return ShownText(std::string(ActionWords(verdict.action)) + ": " + WordsOf(verdict), secrets, kVerdictBytes);
 }
 
 // A compressed or binary body tells nobody anything.

@@ -19,12 +19,6 @@ constexpr auto kTellAgain = 1min;
 constexpr int kStatusGatewayTimeout = 504;
 constexpr double kPercent = 100.0;
 
-std::string WordsOf(const outcome::Verdict& verdict) {
-  return verdict.problem_detail.empty() || verdict.reason.find(verdict.problem_detail) != std::string::npos
-             ? verdict.reason
-             : verdict.reason + ": " + verdict.problem_detail;
-}
-
 }  // namespace
 
 Attempt DestinationImpl::AttemptOf(const Active& active, Fault fault, const Answer& answer) {

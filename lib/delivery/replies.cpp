@@ -149,8 +149,7 @@ void DestinationImpl::LearnRate(const Active& active, const Answer& answer, bool
 
 // What somebody should look at, whatever becomes of the batch.
 void DestinationImpl::TellOfVerdict(const Active& active, const outcome::Verdict& verdict) {
-  const std::string words =
-      verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail;
+  const std::string words = WordsOf(verdict);
   if (verdict.unexpected) {
     Tell("unexpected_reply", words);
   }

@@ -15,10 +15,6 @@ constexpr std::uint32_t kTriesByNewer = 2;
 // What may be an outage is none where the present contract gets through right after it: later it may be over.
 constexpr std::chrono::seconds kAtOnce{2};
 
-std::string RefusalWords(const outcome::Verdict& verdict) {
-  return verdict.problem_detail.empty() ? verdict.reason : verdict.reason + ": " + verdict.problem_detail;
-}
-
 bool MayBeAnOutage(Fault fault) {
   return fault == Fault::kFails || fault == Fault::kConflict || fault == Fault::kTimesOut;
 }
@@ -132,7 +128,7 @@ bool DestinationImpl::LeavesNewer(const ActivePtr& active, Fault fault, const An
   }
   queue::Settlement settlement = SettlementOf(*active, answer);
   std::vector<ActivePtr> successors;
-  const SecondTry why{active->batch.records, !MayBeAnOutage(fault), RefusalWords(answer.verdict), answer.now};
+  const SecondTry why{active->batch.records, !MayBeAnOutage(fault), WordsOf(answer.verdict), answer.now};
   if (!AddByPresent(*active, active->batch.members, why, settlement, successors)) {
     active->stays_newer = true;
     return false;

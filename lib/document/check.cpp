@@ -149,8 +149,10 @@ class Checker {
       return;
     }
     const bool container = in.kind == Node::Kind::kObject || in.kind == Node::Kind::kArray;
-    Invalid(out, "must be " + TypeText(schema),
-            {.allowed = AllowedText(schema),
+    const std::string type = TypeText(schema);
+    const std::string allowed = AllowedText(schema);
+    Invalid(out, "must be " + type,
+            {.allowed = allowed == type ? "" : allowed,
              .suggestion = out.hidden ? "" : TypeSuggestion(in, schema),
              .value = container ? Display(in) : Display(out)});
   }

@@ -8,6 +8,19 @@
 #include "document/suggest.h"
 
 namespace packhorse::document {
+namespace {
+
+std::string WordsOfType(const std::string& type) {
+  if (type == "boolean") {
+    return "true or false";
+  }
+  if (type == "integer") {
+    return "a whole number";
+  }
+  return (type == "array" || type == "object" ? "an " : "a ") + type;
+}
+
+}  // namespace
 
 std::string TypeText(const Schema& schema) {
   const std::string kind = schema.Text("x-kind");
@@ -20,17 +33,16 @@ std::string TypeText(const Schema& schema) {
   if (kind == "secret") {
     return "an object that says where the secret is: " + std::string(kSecretForm);
   }
-  const std::string type = schema.Text("type");
-  if (type == "boolean") {
-    return "true or false";
+  if (schema.Text("type").empty()) {  // several, or whatever is read by somebody else
+    if (std::string allowed = schema.Text("x-allowed"); !allowed.empty()) {
+      return allowed;
+    }
   }
-  if (type == "integer") {
-    return "a whole number";
+  std::string text;
+  for (const std::string& type : schema.Texts("type")) {
+    text += (text.empty() ? "" : " or ") + WordsOfType(type);
   }
-  if (type.empty()) {  // several, or whatever is read by somebody else
-    return schema.Text("x-allowed");
-  }
-  return (type == "array" || type == "object" ? "an " : "a ") + type;
+  return text;
 }
 
 std::optional<std::int64_t> Bound(const Schema& schema, std::string_view keyword) {

@@ -427,4 +427,23 @@ Verdict JudgeConfirmation(const Reply& reply, const contract::ConfirmRule& rule,
   return verdict;
 }
 
+std::string WordsOf(const Verdict& verdict) {
+  constexpr std::size_t kStart = 64;
+  constexpr std::size_t kMarkOfCut = 3;
+  const std::string& reason = verdict.reason;
+  const std::string& detail = verdict.problem_detail;
+  if (detail.empty() || reason.find(detail) != std::string::npos) {
+    return reason;
+  }
+  const std::size_t at = reason.find(detail.substr(0, kStart));
+  if (at == std::string::npos) {
+    return reason + ": " + detail;
+  }
+  // The reason ends within them.
+  const std::string_view said = std::string_view(reason).substr(at);
+  const auto same = std::mismatch(said.begin(), said.end(), detail.begin(), detail.end()).first - said.begin();
+  return static_cast<std::size_t>(same) + kMarkOfCut >= said.size() ? reason.substr(0, at) + detail
+                                                                    : reason + ": " + detail;
+}
+
 }  // namespace packhorse::outcome

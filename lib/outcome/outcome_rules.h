@@ -68,6 +68,9 @@ struct Verdict {
   std::vector<limit::Announcement> announced;  // of the API's rate limits, whatever the status
 };
 
+// The reason with the provider's words behind it, each of them once.
+std::string WordsOf(const Verdict& verdict);
+
 // What was sent: the ids of its records in order, and how many items each of them is (contracts.md: an item is what the
 // API counts). Empty: one each. What it refers to must outlive the call.
 struct Sent {

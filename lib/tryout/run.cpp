@@ -320,7 +320,7 @@ TriedReply JudgeReply(const contract::ResponseRules& rules, const Tried::Request
   TriedReply tried;
   tried.batch = Word(verdict);
   tried.wait = verdict.retry_after;
-  tried.reason = verdict.reason + (verdict.problem_detail.empty() ? "" : ": " + verdict.problem_detail);
+  tried.reason = WordsOf(verdict);
   for (const outcome::RecordResult& record : verdict.records) {
     tried.records.push_back(Word(record.verdict));
   }

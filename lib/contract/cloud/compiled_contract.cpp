@@ -107,8 +107,20 @@ class CompiledContract final : public CloudContract {
 
 std::vector<std::string> CompiledContract::HeaderNames() const {
   std::vector<std::string> names;
-  for (const auto& [name, value] : d_.headers) {
-    names.push_back(Lower(name));
+  const auto add = [&](const HeaderTexts& headers) {
+    for (const auto& [name, value] : headers) {
+      const std::string lower = Lower(name);
+      if (lower != "content-type" && std::find(names.begin(), names.end(), lower) == names.end()) {
+        names.push_back(lower);
+      }
+    }
+  };
+  add(d_.headers);
+  if (d_.confirm) {
+    add(d_.confirm->headers);
+  }
+  if (d_.reconcile) {
+    add(d_.reconcile->headers);
   }
   return names;
 }
@@ -253,7 +265,7 @@ std::string CompiledContract::Body(Request& request) const {
     case BodyKind::kText:
       for (const Piece& piece : d_.text_envelope.pieces) {
         const bool here = piece.placeholder && piece.placeholder->source == Source::kItems;
-        here ? items(out) : static_cast<void>(renderer.Write(Text{{piece}}, out, EscapeOf(d_)));
+        here ? items(out) : static_cast<void>(renderer.Write(piece, out, EscapeOf(d_)));
       }
       break;
     case BodyKind::kNdjson:
@@ -329,7 +341,7 @@ Result<std::optional<std::string>> CompiledContract::Parameter(const Text& text,
   std::string out;
   for (const Piece& piece : text.pieces) {
     const std::size_t before = out.size();
-    if (!renderer.Write(Text{{piece}}, out, AppendPlain)) {
+    if (!renderer.Write(piece, out, AppendPlain)) {
       return Error{ErrorCode::kInvalidArgument, renderer.fault()};
     }
     // The scheme has placeholders of its own.

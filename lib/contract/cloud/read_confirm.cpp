@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "contract/cloud/path_text.h"
 #include "contract/cloud/reply_place.h"
 
 namespace packhorse::contract {
@@ -19,6 +20,7 @@ class ConfirmReader {
     ConfirmDefinition confirm;
     confirm.method = request["method"].text;
     confirm.path = ParseText(request["path"].text, request["path"], Where::kPath, true, declared_, problems_);
+    CheckPath(confirm.path, request["path"], problems_);
     for (const document::Member& member : request["query"].members) {
       Text name = ParseText(member.name, member.value, Where::kQuery, true, declared_, problems_);
       confirm.query.emplace_back(
@@ -78,12 +80,14 @@ void ReadConfirm(const Node& confirm, Declared& declared, CloudDefinition& defin
                                                  : RuleVerdict::kRetry;
   PlaceReader places(problems);
   ConfirmRule rule;
-  rule.key = places.ReadPlace(confirm["key"]).value_or(Place{});
-  const Node& done = confirm["done"];
-  if (done.kind == Node::Kind::kObject && !done.members.empty()) {
-    rule.done = places.ReadConditions(done);
-  } else {
-    problems.Error(done, "says not what has to stand in the reply", {.allowed = R"({ "/acks/{key}": true })"});
+  // The schema has told of what is missing.
+  if (const Node* key = confirm.Find("key")) {
+    rule.key = places.ReadPlace(*key).value_or(Place{});
+  }
+  if (const Node* done = confirm.Find("done"); done != nullptr && !done->members.empty()) {
+    rule.done = places.ReadConditions(*done);
+  } else if (done != nullptr) {
+    problems.Error(*done, "says not what has to stand in the reply", {.allowed = R"({ "/acks/{key}": true })"});
   }
   definition.confirm = std::move(read);
   definition.response.confirm = std::move(rule);

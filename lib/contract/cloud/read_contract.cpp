@@ -130,8 +130,9 @@ class Reader {
     }
     const std::optional<std::uint64_t> size = ReadSize(node);
     if (!size) {
-      problems_.Error(node, "is not a size",
-                      {.allowed = "a number of bytes, or one with KB, MB, GB, KiB, MiB, GiB: \"1MiB\""});
+      problems_.Error(
+          node, "is not a size",
+          {.allowed = "a whole number of bytes, or one with KB, MB, GB, KiB, MiB or GiB, such as \"1MiB\""});
     }
     return size.value_or(fallback);
   }

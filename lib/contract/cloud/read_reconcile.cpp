@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "contract/cloud/path_text.h"
 #include "contract/cloud/reply_place.h"
 
 namespace packhorse::contract {
@@ -26,6 +27,7 @@ class ReconcileReader {
   ReconcileDefinition Read() {
     ReconcileDefinition out;
     out.path = Parse(node_["path"].text, node_["path"]);
+    CheckPath(out.path, node_["path"], problems_);
     for (const document::Member& member : node_["query"].members) {
       Text name = Parse(member.name, member.value);
       out.query.emplace_back(std::move(name), Parse(member.value.text, member.value));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "contract/cloud/path_text.h"
 
 namespace packhorse::contract {
 namespace {
@@ -22,6 +23,7 @@ class RequestReader {
     ReadSplit();
     d_.method = request_["method"].text;
     d_.path = Parse(request_["path"], Where::kPath);
+    CheckPath(d_.path, request_["path"], problems_);
     ReadQuery();
     ReadHeaders();
     for (const Node& coding : request_["coding"].items) {

@@ -1,9 +1,11 @@
 #include "contract/cloud/record_writer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "contract/cloud/mapping.h"
 #include "contract/cloud/parts.h"
+#include "contract/cloud/request_head.h"
 #include "format/text/escape.h"
 
 namespace packhorse::contract {
@@ -149,6 +151,34 @@ std::optional<std::string> RecordWriter::PartOf(const CanonicalRecord& record, s
   return fault.empty() ? std::optional(std::move(part)) : std::nullopt;
 }
 
+std::string RecordWriter::FaultOfPaths(std::string_view part) const {
+  const auto of_record = [](const Text& path) {
+    return std::any_of(path.pieces.begin(), path.pieces.end(), [](const Piece& piece) {
+      return piece.placeholder && piece.placeholder->kept && OfRecord(piece.placeholder->source);
+    });
+  };
+  const bool confirms = d_.confirm && of_record(d_.confirm->path);
+  if (!of_record(d_.path) && !confirms) {
+    return "";
+  }
+  BatchHeader header;
+  header.gateway_id = "g";
+  header.batch_id = "b";
+  const ConfirmKey key{"/k"};
+  const std::vector<Datum> slots = PartsOf(part, d_.slots.size());
+  Scope scope;
+  scope.batch = &header;
+  scope.slots = slots;
+  scope.key = &key;
+  scope.invented = true;
+  Renderer renderer(d_, settings_, scope);
+  WritePath(renderer, d_.path);
+  if (confirms && renderer.fault().empty()) {
+    WritePath(renderer, d_.confirm->path);
+  }
+  return renderer.fault();
+}
+
 RenderedRecord RecordWriter::Write(const CanonicalRecord& record) const {
   RenderedRecord out;
   if ((d_.kinds >> static_cast<unsigned>(record.kind) & 1U) == 0) {
@@ -172,6 +202,10 @@ RenderedRecord RecordWriter::Write(const CanonicalRecord& record) const {
       return out;
     }
     out.part = std::move(*part);
+    if (fault = FaultOfPaths(out.part); !fault.empty()) {
+      Condemn(out, "unfit_path", std::move(fault));
+      return out;
+    }
   }
   AddItems(record, out);
   if (out.item_ends.size() > d_.accepts.max_items) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "contract/cloud/definition.h"
@@ -30,6 +31,8 @@ class RecordWriter {
   bool AddGroup(Renderer& renderer, Scope& scope, RenderedRecord& out) const;
   void AddItems(const CanonicalRecord& record, RenderedRecord& out) const;
   std::optional<std::string> PartOf(const CanonicalRecord& record, std::string& fault) const;
+  // Why no path that takes something of the record can be made of its `part`; empty: there is nothing against it.
+  std::string FaultOfPaths(std::string_view part) const;
   void Condemn(RenderedRecord& out, const char* reason, std::string detail) const;
 
   const CloudDefinition& d_;

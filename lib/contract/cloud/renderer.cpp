@@ -246,39 +246,47 @@ Datum Renderer::ValueOf(const Text& text) {
 
 bool Renderer::Write(const Text& text, std::string& out, Append append) {
   const std::size_t before = out.size();
-  const MarkPlace place = append == AppendHeader  ? MarkPlace::kHeader
-                          : append == AppendQuery ? MarkPlace::kQuery
-                                                  : MarkPlace::kPath;
   for (const Piece& piece : text.pieces) {
-    if (!piece.placeholder) {
-      // A literal is the author's: in JSON and in queries it is escaped too, in paths and headers it stands as written.
-      const bool escaped = append == AppendEscapedJson || append == AppendQuery;
-      (escaped ? append : AppendPlain)(out, piece.literal);
-      continue;
-    }
-    const Placeholder& placeholder = *piece.placeholder;
-    if (IsMark(placeholder)) {
-      AppendMark(out, placeholder.raw ? 'r' : 't', *placeholder.kept);
-      continue;
-    }
-    if (placeholder.source == Source::kSecret) {
-      out += SecretMark(place, placeholder.name);
-      continue;
-    }
-    std::string value;
-    if (!AppendText(value, ValueOf(placeholder), definition_.style)) {
-      Unfit(WhyMissing(placeholder));
-    } else if (placeholder.secret_entry) {
-      out += SecretMark(place, value);
-    } else if (!(placeholder.raw ? Unescaped(append) : append)(out, value)) {
-      Unfit(placeholder.name + " has characters that cannot be written here");
-    }
-    if (!fault_.empty()) {
+    if (!Write(piece, out, append)) {
       out.resize(before);
       return false;
     }
   }
   return true;
+}
+
+bool Renderer::Write(const Piece& piece, std::string& out, Append append) {
+  if (!piece.placeholder) {
+    // A literal is the author's: in JSON and in queries it is escaped too, in paths and headers it stands as written.
+    const bool escaped = append == AppendEscapedJson || append == AppendQuery;
+    (escaped ? append : AppendPlain)(out, piece.literal);
+    return true;
+  }
+  const Placeholder& placeholder = *piece.placeholder;
+  if (IsMark(placeholder)) {
+    AppendMark(out, placeholder.raw ? 'r' : 't', *placeholder.kept);
+    return true;
+  }
+  const MarkPlace place = append == AppendHeader  ? MarkPlace::kHeader
+                          : append == AppendQuery ? MarkPlace::kQuery
+                                                  : MarkPlace::kPath;
+  if (placeholder.source == Source::kSecret) {
+    out += SecretMark(place, placeholder.name);
+    return true;
+  }
+  const std::size_t before = out.size();
+  std::string value;
+  if (!AppendText(value, ValueOf(placeholder), definition_.style)) {
+    Unfit(WhyMissing(placeholder));
+  } else if (placeholder.secret_entry) {
+    out += SecretMark(place, value);
+  } else if (!(placeholder.raw ? Unescaped(append) : append)(out, value)) {
+    Unfit(placeholder.name + " has characters that cannot be written here");
+  }
+  if (!fault_.empty()) {
+    out.resize(before);
+  }
+  return fault_.empty();
 }
 
 Renderer::Wrote Renderer::JsonOfText(const Text& text, std::string& out) {

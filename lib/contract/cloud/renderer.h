@@ -53,6 +53,7 @@ class Renderer {
   // False: something is missing, see fault(). `append` adds a value as its place wants it, false where it cannot.
   using Append = bool (*)(std::string& out, std::string_view value);
   bool Write(const Text& text, std::string& out, Append append);
+  bool Write(const Piece& piece, std::string& out, Append append);
   // A text that is one placeholder keeps its type; a longer one with something missing is a fault and Missing.
   Datum ValueOf(const Text& text);
   Datum ValueOf(const Placeholder& placeholder);

@@ -1,10 +1,30 @@
 #include "contract/cloud/request_head.h"
 
+#include "contract/cloud/path_text.h"
+
 namespace packhorse::contract {
 
-std::string WriteTarget(Renderer& renderer, const Text& path_text, const QueryTexts& query) {
+std::string WritePath(Renderer& renderer, const Text& text) {
   std::string path;
-  renderer.Write(path_text, path, AppendPath);
+  std::vector<FilledPart> filled;
+  for (const Piece& piece : text.pieces) {
+    const std::size_t begin = path.size();
+    if (!renderer.Write(piece, path, AppendPath)) {
+      return "";
+    }
+    if (piece.placeholder) {
+      filled.push_back({begin, path.size(), piece.placeholder->name});
+    }
+  }
+  if (std::string fault = PathFault(path, filled); !fault.empty()) {
+    renderer.Unfit(std::move(fault));
+    return "";
+  }
+  return path;
+}
+
+std::string WriteTarget(Renderer& renderer, const Text& path_text, const QueryTexts& query) {
+  std::string path = WritePath(renderer, path_text);
   char separator = path.find('?') == std::string::npos ? '?' : '&';
   for (const auto& [name, value] : query) {
     std::string pair;

@@ -148,6 +148,7 @@ Status Transfer::CheckUrl() {
   origin_ = scheme + "://" + where_;
   return Setter(handle_)
       .Set(CURLOPT_URL, url_.c_str())
+      .Set(CURLOPT_PATH_AS_IS, 1L)  // what was rendered and signed is what is sent
       .Set(CURLOPT_PROTOCOLS_STR, "http,https")
       .Set(CURLOPT_FOLLOWLOCATION, 0L)  // a redirect is an answer; following one would send secrets elsewhere
       .Check("URL options");

@@ -41,6 +41,12 @@ TEST_F(SecretMarks, AValueThatIsMissingOrThatAHeaderCannotCarryIsNamedAndNotShow
   EXPECT_EQ(lines.error().message.find("two"), std::string::npos);
 }
 
+TEST_F(SecretMarks, AValueThatWouldLeadToAnotherPathIsRefused) {
+  values_["token"] = "..";
+  EXPECT_FALSE(Fill(SecretMark(MarkPlace::kPath, "token")));
+  EXPECT_EQ(*Fill(SecretMark(MarkPlace::kQuery, "token")), "..");
+}
+
 TEST_F(SecretMarks, WhatIsShownHasStarsForEachMark) {
   const std::string text = "a" + SecretMark(MarkPlace::kPath, "token") + "b" + SecretMark(MarkPlace::kQuery, "x");
   EXPECT_TRUE(HasSecretMark(text));

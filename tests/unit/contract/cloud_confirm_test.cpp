@@ -65,12 +65,18 @@ TEST(CloudConfirm, MistakesAreNamedAtTheirPlaces) {
               HasSubstr("did you mean \"retry\"?"));
   EXPECT_THAT(RefusedConfirm(WithConfirm(R"({"key":"/id","request":{"path":"/a"}})")),
               HasSubstr("\"done\" is missing"));
-  const ContractRead read =
-      ReadCloudContract(WithConfirm(R"({"key":"/id","request":{"path":"a"},"done":{"/x":1}})"), "file");
-  ASSERT_NE(read.definition, nullptr) << Told(read);
-  const auto made = MakeCloudContract(read.definition, {});
-  ASSERT_FALSE(made);
-  EXPECT_THAT(made.error().message, HasSubstr("does not start with '/'"));
+  EXPECT_THAT(RefusedConfirm(WithConfirm(R"({"key":"/id","request":{"path":"a"},"done":{"/x":1}})")),
+              HasSubstr("/confirm/request/path: the path does not start with '/'"));
+}
+
+TEST(CloudConfirm, WhatIsMissingIsToldOnceAndAtItsPlace) {
+  const ContractRead read = ReadCloudContract(WithConfirm(R"({})"), "file");
+  EXPECT_EQ(read.definition, nullptr);
+  ASSERT_EQ(read.problems.size(), 3U) << Told(read);
+  for (const document::Problem& problem : read.problems) {
+    EXPECT_EQ(problem.path, "/confirm") << Told(read);
+    EXPECT_EQ(problem.line, 1U) << Told(read);
+  }
 }
 
 }  // namespace

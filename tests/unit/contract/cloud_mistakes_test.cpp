@@ -53,6 +53,28 @@ TEST(CloudMistakes, NamesAndFiltersThatDoNotExistHaveASuggestion) {
   }
 }
 
+TEST(CloudMistakes, ASizeOfAnotherKindIsToldWhatASizeIs) {
+  for (const char* size : {"1.5", "true", "[]", "\"1,5MB\""}) {
+    Expect({Path("/p", std::string(R"("accepts":{"max_bytes":)") + size + "}"), "/accepts/max_bytes",
+            "a whole number of bytes, or one with KB"});
+  }
+}
+
+TEST(CloudMistakes, APathStartsWithASlashAndLeadsNowhereElse) {
+  for (const Mistake& mistake : {
+           Mistake{Path("v1/points"), "/request/path", "does not start with '/'"},
+           Mistake{Path("{gateway.id}/points"), "/request/path", "does not start with '/'"},
+           Mistake{Path("/a/../b"), "/request/path", "makes \"..\" a segment of the path"},
+           Mistake{Path("/a/%2e%2E"), "/request/path", "a segment of the path"},
+           Mistake{Path("/{gateway.id}/./b?x=1"), "/request/path", "makes \".\" a segment of the path"},
+       }) {
+    Expect(mistake);
+  }
+  for (const char* path : {"/", "/a//b/", "/a...b/.c?x=/../", "/{gateway.id}.."}) {
+    EXPECT_NE(ReadCloudContract(Path(path), "file").definition, nullptr) << path;
+  }
+}
+
 TEST(CloudMistakes, WhatARequestTakesFromRecordsMustBeOneValue) {
   for (
       const Mistake& mistake : {

@@ -30,6 +30,72 @@ TEST(CloudRequest, PathAndQueryAreEscapedForTheirPlaceAndWhatIsMissingIsLeftOut)
   EXPECT_EQ(contract->RenderBatch(Header(), {}).path, "/x/y/a%2Fb%20c?db=a%2Fb%20c&q=IN%20a%2Fb%20c%20X");
 }
 
+TEST(CloudRequest, ARecordThatWouldLeadToAnotherPathIsUnfit) {
+  const auto contract = Make(Contract(
+      R"({"path":"/api/{settings.site}/devices/{device_id}/points","split_by":"{device_id}","body":{"json":"{items}"},)"
+      R"("item":"{record_id}"})",
+      R"("settings":{"site":{"default":"north"}})"));
+  ASSERT_NE(contract, nullptr);
+  CanonicalRecord record = Awkward();
+  for (const char* device : {".", "..", "%2e%2E", "%2e.", "%252e%252e"}) {
+    record.device_id = device;
+    const RenderedRecord rendered = contract->RenderRecord(record);
+    EXPECT_EQ(rendered.fate, Fate::kDeadLetter) << device;
+    EXPECT_EQ(rendered.reason, "unfit_path") << device;
+    EXPECT_NE(rendered.detail.find("device_id makes "), std::string::npos) << rendered.detail;
+  }
+  for (const char* device : {"...", ".a", "a..", "..a", "../x", "%2f", "a?b"}) {
+    record.device_id = device;
+    const RenderedRecord rendered = contract->RenderRecord(record);
+    EXPECT_EQ(rendered.fate, Fate::kItems) << device << ": " << rendered.detail;
+    const std::string path = contract->RenderBatch(Header(rendered.part), {&rendered, 1}).path;
+    EXPECT_TRUE(path.starts_with("/api/north/devices/") && path.ends_with("/points")) << path;
+  }
+}
+
+TEST(CloudRequest, ARecordThatLeavesASegmentEmptyIsUnfit) {
+  const auto contract = Make(Contract(
+      R"({"path":"/api//{let.who}/points/","let":{"who":"{device_id|safe}"},"body":{"json":"{item}"},"item":"{record_id}"})",
+      R"("accepts":{"max_items":1})"));
+  ASSERT_NE(contract, nullptr);
+  EXPECT_EQ(contract->RenderRecord(Awkward()).fate, Fate::kItems);
+  const auto by_text = Make(Contract(
+      R"({"path":"/api/{device_id|default:}/points","split_by":"{device_id|default:}","body":{"json":"{items}"},"item":"{record_id}"})"));
+  ASSERT_NE(by_text, nullptr);
+  const RenderedRecord rendered = by_text->RenderRecord(Bare());
+  EXPECT_EQ(rendered.reason, "unfit_path");
+  EXPECT_EQ(rendered.detail, "device_id leaves a segment of the path empty");
+}
+
+TEST(CloudRequest, ARawValueChoosesSegmentsAndStillLeadsNowhereElse) {
+  const auto contract = Make(
+      Contract(R"({"path":"/in/{topic|raw}","split_by":"{topic}","body":{"json":"{items}"},"item":"{record_id}"})"));
+  ASSERT_NE(contract, nullptr);
+  CanonicalRecord record = Awkward();
+  for (const char* topic : {"a/../../admin", "a/.", "..?x", "a b"}) {
+    record.topic = topic;
+    EXPECT_EQ(contract->RenderRecord(record).reason, "unfit_path") << topic;
+  }
+  record.topic = "a/b/?q=../..";
+  EXPECT_EQ(contract->RenderRecord(record).fate, Fate::kItems);
+}
+
+TEST(CloudRequest, ASettingThatWouldLeadToAnotherPathIsAnError) {
+  const ContractRead read = ReadCloudContract(
+      Contract(R"({"path":"{settings.base|raw}/{settings.site}/in","body":{"json":"{items}"},"item":"{record_id}"})",
+               R"("settings":{"site":{},"base":{"default":""}})"),
+      "file");
+  ASSERT_NE(read.definition, nullptr) << test::Told(read);
+  for (const char* site : {"..", ".", "", "%2E%2e"}) {
+    const auto made = MakeCloudContract(read.definition, {{"site", site}});
+    ASSERT_FALSE(made) << site;
+    EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(made.error().message.find("the path: settings.site "), std::string::npos) << made.error().message;
+  }
+  EXPECT_FALSE(MakeCloudContract(read.definition, {{"site", "x"}, {"base", "/a/../b"}}));
+  EXPECT_TRUE(MakeCloudContract(read.definition, {{"site", "x.y"}, {"base", "/a/b"}}));
+}
+
 TEST(CloudRequest, SecretsAreMarksInPathQueryAndHeaders) {
   const auto contract =
       Make(R"({"contract":"acme@1.0","settings":{"key":{"secret":true}},"request":{"path":"/p/{settings.key}",)"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "packhorse/cli.h"
+#include "packhorse/globals.h"
 #include "packhorse/readable_times.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -71,6 +72,16 @@ class ContractCommands : public ::testing::Test {
 
   test::TempDir dir_;
 };
+
+TEST_F(ContractCommands, OneThatDoesNotExistIsNamedWithTheChoices) {
+  Ran ran = Run({"contract", "frob"});
+  EXPECT_EQ(ran.exit_code, kExitUsage);
+  EXPECT_THAT(ran.out, HasSubstr("there is no command 'contract frob'; there are: list, show, test, check"));
+  EXPECT_THAT(ran.out, HasSubstr("see: packhorse help contract\n"));
+  EXPECT_THAT(Run({"contract", "lst"}).out, HasSubstr("'contract lst', did you mean \"list\"?"));
+  EXPECT_THAT(Run({"frob"}).out, HasSubstr("there is no command 'frob'\n  see: packhorse help\n"));
+  EXPECT_THAT(Run({"help", "contract", "test"}).out, HasSubstr("packhorse contract test influxdb@2"));
+}
 
 TEST_F(ContractCommands, ListNamesThoseOfTheProgramAndThoseBesideTheConfiguration) {
   Write("acme@1.0.json", kAcme);

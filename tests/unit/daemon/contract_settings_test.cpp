@@ -56,7 +56,11 @@ TEST_F(ContractSettings, SecretThatTheContractDoesNotKnowIsAnErrorAtItsPlace) {
 
 TEST_F(ContractSettings, UnknownContractIsAnErrorAtTheContract) {
   EXPECT_THAT(Problems(R"("contract": "acme-cloud@1", "settings": {"bucket": "x"})"),
-              HasSubstr("/destinations/0/contract: "));
+              HasSubstr("/destinations/0/contract: no cloud contract \"acme-cloud@1\" in the program or in " +
+                        (dir_ / "contracts") + "; there are: "));
+  const std::string told = Problems(R"("contract": "influxdv@2")");
+  EXPECT_EQ(told.find("kafka-rest@2.0"), told.rfind("kafka-rest@2.0")) << "the list once: " << told;
+  EXPECT_THAT(told, HasSubstr("did you mean \"influxdb@2"));
 }
 
 TEST_F(ContractSettings, TableIsNamedAndItsFileIsClosedToOthers) {
@@ -92,13 +96,34 @@ TEST_F(ContractSettings, ContractSaysHowRequestsAreSignedAndTheDestinationGivesT
   const std::string keys = R"("access_key_id": )" + token + R"(, "secret_access_key": )" + token;
   EXPECT_EQ(Problems(Kinesis(keys)), "");
   EXPECT_EQ(Problems(Kinesis(R"("type": "sigv4", "region": "eu-west-1", )" + keys)), "") << "said again, or changed";
-  EXPECT_THAT(Problems(Kinesis("")), HasSubstr("/destinations/0/auth: auth 'sigv4': 'access_key_id' is missing"));
+  EXPECT_THAT(Problems(Kinesis("")),
+              HasSubstr("/destinations/0/auth: auth 'sigv4': 'access_key_id', 'secret_access_key' are missing"));
   EXPECT_THAT(Problems(Kinesis(R"("type": "bearer", "token": )" + token)),
               HasSubstr("/destinations/0/auth: auth 'bearer': the contract wants 'sigv4'"));
   EXPECT_THAT(Problems(Kinesis(R"("type": "none")")), HasSubstr("the contract wants 'sigv4'"));
-  EXPECT_THAT(Problems(Kinesis(R"("key": )" + token)), HasSubstr("'access_key_id' is missing"));
+  EXPECT_THAT(Problems(Kinesis(R"("key": )" + token)), HasSubstr("'access_key_id', 'secret_access_key' are missing"));
   EXPECT_THAT(Problems(R"("auth": {)" + keys + "}"), HasSubstr("the secret 'access_key_id' is not used"));
   EXPECT_EQ(Problems(R"("contract": "azure-iot-hub@1", "auth": {"key": )" + token + "}"), "");
+}
+
+TEST_F(ContractSettings, HeaderThatTheContractAndTheAuthenticationWriteIsAnError) {
+  std::filesystem::create_directories(dir_ / "contracts");
+  test::WriteAll(dir_ / "contracts/acme@1.0.json",
+                 R"({"contract": "acme@1.0", "settings": {"key": {"secret": true}}, "request": {"path": "/p",
+      "headers": {"authorization": "Token {settings.key}", "X-Key": "k"},
+      "body": {"json": "{items}"}, "item": "{record}"}, "response": [{"status": 200, "verdict": "accepted"}]})",
+                 0600);
+  const std::string token = R"({"file": ")" + (dir_ / "token") + R"("})";
+  const auto with = [&](const std::string& auth) {
+    return Problems(R"("contract": "acme@1", "settings": {"key": )" + token + R"(}, "auth": {)" + auth + "}");
+  };
+  EXPECT_EQ(with(R"("type": "none")"), "");
+  EXPECT_EQ(with(R"("type": "header", "header": "X-Other", "value": )" + token), "");
+  EXPECT_THAT(with(R"("type": "bearer", "token": )" + token),
+              HasSubstr("/destinations/0/auth: the contract acme@1.0 and auth 'bearer' both write the header "
+                        "Authorization"));
+  EXPECT_THAT(with(R"("type": "header", "header": "x-key", "value": )" + token),
+              HasSubstr("and auth 'header' both write the header x-key"));
 }
 
 TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {

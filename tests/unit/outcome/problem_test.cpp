@@ -72,6 +72,17 @@ TEST(Reason, TableOfErrorReplies) {
   }
 }
 
+TEST(Problem, WordsAreSaidOnceHoweverLongTheyAre) {
+  EXPECT_EQ(WordsOf(Judged(Json(500, R"({"e": "boom"})"))), R"(HTTP 500 Internal Server Error: {"e": "boom"})");
+  EXPECT_EQ(WordsOf(Judged(Http(500, ""))), "HTTP 500 Internal Server Error");
+  const std::string words = "start " + std::string(700, 'x') + " end";
+  EXPECT_EQ(WordsOf(Judged(Json(500, R"({"message":")" + words + "\"}"))), "HTTP 500 Internal Server Error: " + words);
+  Verdict verdict;
+  verdict.reason = "HTTP 200 OK, but not a success: no count";
+  verdict.problem_detail = "fine";
+  EXPECT_EQ(WordsOf(verdict), "HTTP 200 OK, but not a success: no count: fine");
+}
+
 TEST(Problem, PartsAreBounded) {
   const Verdict verdict =
       Judged(Json(400, R"({"type":")" + std::string(9'000, 't') + R"(","title":")" + std::string(9'000, 'x') +

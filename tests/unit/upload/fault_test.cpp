@@ -281,12 +281,12 @@ TEST_F(Faults, HeaderNamesAreLowerCaseAndValuesTrimmed) {
 
 TEST_F(Faults, RequestIsSentAsGivenAndNothingIsAdded) {
   const ScriptedServer server(ScriptedServer::Always(ScriptedServer::Reply("200 OK", "")));
-  Request request = Post("/v1/telemetry?x=1", "{\"a\":1}");
+  Request request = Post("/v1/../a//./telemetry?x=1", "{\"a\":1}");
   request.headers.emplace_back("Idempotency-Key", "\"k1\"");
   request.headers.emplace_back("X-Empty", "");
   EXPECT_EQ(Exchange(*uploader_, At(server.url() + "/base"), request).status, 200);
   const std::string host = "127.0.0.1:" + std::to_string(server.port());
-  EXPECT_EQ(server.requests().at(0), "POST /base/v1/telemetry?x=1 HTTP/1.1\r\nHost: " + host +
+  EXPECT_EQ(server.requests().at(0), "POST /base/v1/../a//./telemetry?x=1 HTTP/1.1\r\nHost: " + host +
                                          "\r\nUser-Agent: packhorse/test\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
                                          "Content-Type: application/json\r\nIdempotency-Key: \"k1\"\r\nX-Empty:\r\n"
                                          "Content-Length: 7\r\n\r\n{\"a\":1}");
