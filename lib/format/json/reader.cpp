@@ -318,11 +318,11 @@ bool JsonReader::ReadShortNumber(Value* out, std::string_view* token) {
   const std::string_view text = text_.substr(at_, kMostDigits + 4);
   const bool negative = text.front() == '-';
   std::size_t at = negative ? 1 : 0;
-  std::int64_t number = 0;
+  std::uint64_t magnitude = 0;  // of at most 19 digits: it does not overflow
   const auto digits = [&] {
     const std::size_t first = at;
     for (; at < text.size() && IsDigit(text[at]); ++at) {
-      number = number * 10 + (text[at] - '0');
+      magnitude = magnitude * 10 + static_cast<std::uint64_t>(text[at] - '0');
     }
     return at - first;
   };
@@ -335,7 +335,7 @@ bool JsonReader::ReadShortNumber(Value* out, std::string_view* token) {
   if (whole == 0 || (point && decimals == 0) || whole + decimals > kMostDigits || leading_zero || goes_on) {
     return false;
   }
-  number = negative ? -number : number;
+  const auto number = negative ? -static_cast<std::int64_t>(magnitude) : static_cast<std::int64_t>(magnitude);
   if (!point) {
     *out = number;
   } else {
