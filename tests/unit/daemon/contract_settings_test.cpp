@@ -58,7 +58,7 @@ TEST_F(ContractSettings, UnknownContractIsAnErrorAtTheContract) {
   EXPECT_THAT(Problems(R"("contract": "acme-cloud@1", "settings": {"bucket": "x"})"),
               HasSubstr("/destinations/0/contract: no cloud contract \"acme-cloud@1\" in the program or in " +
                         (dir_ / "contracts") + "; there are: "));
-  const std::string told = Problems(R"("contract": "influxdv@2")");
+  const std::string told = Problems(R"("contract": "influxdv@2.0")");
   EXPECT_EQ(told.find("kafka-rest@2.0"), told.rfind("kafka-rest@2.0")) << "the list once: " << told;
   EXPECT_THAT(told, HasSubstr("did you mean \"influxdb@2"));
 }
