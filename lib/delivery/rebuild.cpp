@@ -220,7 +220,8 @@ Result<std::vector<CanonicalRecord>> BatchBuilder::DecodeMember(const queue::Sto
                                                   "device contract or the streams were changed"};
   }
   const auto first = decoded.records.begin() + static_cast<std::ptrdiff_t>(member.first_record);
-  return std::vector<CanonicalRecord>(std::make_move_iterator(first), std::make_move_iterator(first + member.records));
+  const auto last = first + static_cast<std::ptrdiff_t>(member.records);
+  return std::vector<CanonicalRecord>(std::make_move_iterator(first), std::make_move_iterator(last));
 }
 
 Result<std::vector<CanonicalRecord>> BatchBuilder::RecordsOf(Lane lane, const queue::Member& member) const {
