@@ -61,7 +61,7 @@ struct Active {
   bool other_credential_tried = false;
   bool credentials_refreshed = false;
   // Nothing else of its line may be on its way beside it: it is to tell whether it is the record or the destination.
-  bool tells = false;
+  bool goes_alone = false;
   limit::Concurrency::Flight flight = 0;  // of the attempt that is under way
   SentRequest sent;                       // the last attempt
   std::uint64_t credential = 0;           // auth::Authorizer::generation() of the last attempt
@@ -94,7 +94,7 @@ struct Active {
 };
 
 // So are probes and every attempt of the search.
-inline bool GoesAlone(const Active& active) { return active.tells || active.newest || active.search(); }
+inline bool GoesAlone(const Active& active) { return active.goes_alone || active.newest || active.search(); }
 
 inline batch::Line LineNameOf(const Active& active) {
   return active.batch.replay != 0 ? batch::kReplayLine : batch::Line{active.batch.lane, active.backlog};

@@ -103,7 +103,6 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   breaker_.Tick(now);
   pacing_.SetFactor(breaker_.RampFactor(now));
   LookAtBudget(now);
-  waits_.reset();
   SplitAfterOutage();
   MonoTime next = StepRollout(now);
   for (std::size_t i = 0; i < batch::kLines; ++i) {
@@ -115,6 +114,8 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     next = std::min(next, RetrySuspects(now));
     next = std::min(next, StepConfirmations(now));
     next = std::min(next, SendInTurn(now));
+  } else {
+    waits_.reset();
   }
   next = std::min(next, inquirer_.Step(draining_, now));
   next = std::min(next, first_contact_.Step(traffic_.requests == 0 && !draining_ && breaker_.MaySend(now), now));

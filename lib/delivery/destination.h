@@ -153,7 +153,7 @@ class DestinationImpl final : public Destination {
   // True: too many at once were refused.
   bool LearnConcurrency(const Active& active, const Answer& answer, std::chrono::microseconds elapsed);
   void LearnRate(const Active& active, const Answer& answer, bool too_many);
-  bool IsUntold(Active& active, Fault fault, const Answer& answer);
+  bool GoesAgainAlone(Active& active, Fault fault, const Answer& answer);
   void LearnSize(const Active& active, Fault fault, const Answer& answer);
   void SetAside(const ActivePtr& active, Fault fault, const Answer& answer);
   void Bury(const ActivePtr& active, Fault fault, const Answer& answer);
@@ -226,7 +226,6 @@ class DestinationImpl final : public Destination {
   bool taking_suspect_ = false;    // the next one is being taken out
   bool suspects_changed_ = false;  // some were set aside whose number is not known yet
   std::optional<MonoTime> refusals_told_at_;
-  bool paced_ = false;               // what has the turn waits for the limits
   std::uint32_t since_suspect_ = 0;  // requests since the last suspect's
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last

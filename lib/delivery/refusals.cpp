@@ -54,7 +54,7 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
     Bury(active, fault, answer);
     return;
   }
-  if (IsUntold(*active, fault, answer)) {
+  if (GoesAgainAlone(*active, fault, answer)) {
     return;
   }
   const Ruling ruling = evidence_.Failed(AttemptOf(*active, fault, answer), active->track, answer.now);
@@ -99,14 +99,14 @@ void DestinationImpl::OnFault(const ActivePtr& active, Fault fault, const Answer
 
 // It failed beside others of its line. Whether that is its own fault or the destination's shows best without them: it
 // goes again, alone, and nothing is concluded before. A refusal on its merits is clear, unless one came before it.
-bool DestinationImpl::IsUntold(Active& active, Fault fault, const Answer& answer) {
+bool DestinationImpl::GoesAgainAlone(Active& active, Fault fault, const Answer& answer) {
   const bool splits = Definite(fault) && !active.alone() && !answer.culprit;
   const bool clear = Definite(fault) && !evidence_.refuses();
   if (!options_.any_order || GoesAlone(active) || splits || clear ||
       CountIn(LineOf(active), Active::State::kSending) == 0) {
     return false;
   }
-  active.tells = true;
+  active.goes_alone = true;
   active.not_before = answer.now;
   const outcome::Verdict& verdict = answer.verdict;
   if (!Definite(fault) || verdict.retry_after) {

@@ -136,7 +136,7 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
 
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   MonoTime next = now + kIdle;
-  paced_ = false;
+  waits_.reset();
   const auto next_of = [&](const LineState& line) {
     return options_.any_order ? AnyOf(line, now, [&](const Active& active) { return ReadyAt(active, now); })
                               : HeadOf(line, options_.keeps_order);
@@ -163,7 +163,6 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
     // Whoever has the turn waits for the limits with it: what is smaller must not slip past for ever.
     const ActivePtr head = next_of(StateOf(*turn));
     if ((waits_ = WaitOf(*head, now))) {
-      paced_ = true;
       TellBudgetSpent(*head, now);
       return std::min(next, waits_->until);
     }
@@ -281,7 +280,7 @@ void DestinationImpl::Send(const ActivePtr& active, MonoTime now) {
   since_suspect_ = active->suspicion ? 0 : std::min(since_suspect_, kManyTurns) + 1;
   if (!active->suspicion) {
     const bool wanted = std::exchange(LineOf(*active).wants, Wants::kNothing) != Wants::kNothing;
-    active->tells = active->tells || wanted;
+    active->goes_alone = active->goes_alone || wanted;
   }
   ++active->attempts;
   active->waits_for_other = false;

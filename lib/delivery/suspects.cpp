@@ -151,7 +151,7 @@ bool DestinationImpl::SuspectMayGo(MonoTime now) const {
   if (crowded_ && state == limit::CircuitState::kHeld) {
     return in_flight_ == 0;
   }
-  if (paced_ && since_suspect_ + 1 < kTurnsPerSuspect) {
+  if (waits_ && since_suspect_ + 1 < kTurnsPerSuspect) {
     return false;
   }
   const bool lines_empty =

@@ -1,6 +1,7 @@
 #include "delivery/working_ahead.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace packhorse::delivery {
@@ -49,9 +50,18 @@ void WorkingAhead::Begin(const Work& work) {
   }
   static const bool several = std::thread::hardware_concurrency() > 1;
   if (!thread_.joinable() && several) {
-    thread_ = std::thread([this] { Run(); });
+    Start();
   }
   wanted_.notify_one();
+}
+
+// The loop makes everything where the system has no thread left (TasksMax of the unit).
+void WorkingAhead::Start() {
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    // There is none, as on a machine with one processor.
+  }
 }
 
 // What `make` refers to may go once this returns.

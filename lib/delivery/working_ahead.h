@@ -67,6 +67,7 @@ class WorkingAhead {
   };
 
   void Begin(const Work& work);
+  void Start();
   void End();
   std::vector<Made> TakePart(std::size_t part);
   static std::vector<Made> MakePart(const Work& work, std::size_t part);

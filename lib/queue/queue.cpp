@@ -144,7 +144,7 @@ PendingStats QueueImpl::Waiting(const std::string& destination, LanePart of) {
   stats.messages = pending.waiting(of.part) - stats.withheld;
   const std::uint64_t waiting = pending.waiting();
   const std::uint64_t all = state_->PendingMessages(*id, of.lane);
-  stats.set_aside = state_->suspects().Messages(*id, of.lane).size();
+  stats.set_aside = state_->suspects().MessageCount(*id, of.lane);
   stats.prepared_messages = all > waiting + stats.set_aside ? all - waiting - stats.set_aside : 0;
   return stats;
 }

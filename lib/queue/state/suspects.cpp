@@ -78,4 +78,20 @@ std::set<Sequence> Suspects::Messages(DestinationId destination, Lane lane) cons
   return messages;
 }
 
+// Asked with every step of a destination: it makes nothing. Those of a message are beside each other.
+std::size_t Suspects::MessageCount(DestinationId destination, Lane lane) const {
+  std::size_t count = 0;
+  if (Count(destination) == 0) {
+    return count;
+  }
+  std::optional<Sequence> last;
+  for (auto at = entries_.lower_bound(DeadKey{lane, 0, 0, 0}); at != entries_.end() && at->first.lane == lane; ++at) {
+    if (at->first.destination == destination && at->first.sequence != last) {
+      last = at->first.sequence;
+      ++count;
+    }
+  }
+  return count;
+}
+
 }  // namespace packhorse::queue

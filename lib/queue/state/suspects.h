@@ -41,6 +41,7 @@ class Suspects {
   std::optional<Sequence> Lowest(Lane lane) const;  // of any destination
   // Messages of which a record is set aside.
   std::set<Sequence> Messages(DestinationId destination, Lane lane) const;
+  std::size_t MessageCount(DestinationId destination, Lane lane) const;
 
  private:
   std::map<DeadKey, Entry> entries_;
