@@ -341,6 +341,20 @@ TEST_P(SuspectTest, MessageOfSeveralRecordsEndsWithTheLastOfThem) {
   ExpectVerified();
 }
 
+TEST_P(SuspectTest, MessagesThatAreSetAsideCountOnceWhateverTheNumberOfTheirRecords) {
+  Append("one");
+  Append("two");
+  Settlement first = SetAside(PrepareNext(1, 3), 1, false, 0);
+  first.set_aside.push_back(SetAsideRecord{1, 2, Fails(2), false});
+  ASSERT_TRUE(Settle(std::move(first)));
+  ASSERT_TRUE(Settle(SetAside(PrepareNext(1), 2)));
+  EXPECT_EQ(queue_->SuspectCount("cloud"), 3U);
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).set_aside, 2U);
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kUrgent).set_aside, 0U);
+  EXPECT_EQ(queue_->Waiting("cloud", Lane::kNormal).prepared_messages, 0U);
+  ExpectVerified();
+}
+
 TEST_P(SuspectTest, DeadLetterThatIsSentAgainMayBeSetAside) {
   Append("one");
   Settlement refused = Delivered(PrepareNext(1));
