@@ -6,6 +6,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 namespace packhorse {
 namespace {
@@ -26,6 +28,16 @@ TEST(Result, AValueThatCannotBeCopiedCanBeMovedOut) {
   ASSERT_TRUE(result);
   const std::unique_ptr<int> value = *std::move(result);
   EXPECT_EQ(*value, 3);
+}
+
+TEST(Result, AListLivesAsLongAsTheLoopOverIt) {
+  const auto list = [] { return Result<std::vector<std::string>>(std::vector<std::string>{"a", "b"}); };
+  std::string all;
+  for (const std::string& item : *list()) {  // AddressSanitizer sees it where the list is gone
+    all += item;
+  }
+  EXPECT_EQ(all, "ab");
+  static_assert(std::is_same_v<decltype(*list()), std::vector<std::string>>);
 }
 
 TEST(Status, IsFineByDefault) {
