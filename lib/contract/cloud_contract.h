@@ -32,6 +32,23 @@ struct BatchHeader {
   std::string part;  // RenderedRecord::part of its records
 };
 
+// The text of a record's items. Texts of many records may be parts of one block, which lives as long as the last of
+// them. Copies share it. Any thread.
+class ItemText {
+ public:
+  ItemText() = default;
+  explicit ItemText(std::string text) : block_(std::make_shared<const std::string>(std::move(text))), view_(*block_) {}
+  ItemText(std::shared_ptr<const std::string> block, std::size_t begin, std::size_t size)
+      : block_(std::move(block)), view_(std::string_view(*block_).substr(begin, size)) {}
+
+  std::string_view view() const { return view_; }
+  std::size_t size() const { return view_.size(); }
+
+ private:
+  std::shared_ptr<const std::string> block_;
+  std::string_view view_;
+};
+
 // One record as the API gets it. Items are what the API counts: one, or one for each measurement (`each`).
 struct RenderedRecord {
   enum class Fate : std::uint8_t {
@@ -42,7 +59,7 @@ struct RenderedRecord {
     kHeld,        // its time is not taken, and its lane is to wait: no contract says so by itself
   };
   Fate fate = Fate::kItems;
-  std::string text;                      // the items, one after the other
+  ItemText text;                         // the items, one after the other
   std::vector<std::uint32_t> item_ends;  // in `text`; empty: one item
   std::vector<std::string> groups;       // of each item; empty: the contract does not group
   std::string part;                      // records of one part share a request; empty where the contract has one part

@@ -21,8 +21,9 @@ struct DecodeContext {
   Lane lane = Lane::kNormal;
   Sequence sequence = 0;
   std::string_view stream;
-  const TopicPattern* pattern = nullptr;  // the pattern of the stream that matched; may be null
-  bool retained_is_state = true;          // policy "state": a retained message is a snapshot, kind state
+  const TopicPattern* pattern = nullptr;          // the pattern of the stream that matched; may be null
+  bool retained_is_state = true;                  // policy "state": a retained message is a snapshot, kind state
+  std::vector<CanonicalRecord>* spare = nullptr;  // records that nobody needs any more, or null: their memory is used
 };
 
 struct Decoded {

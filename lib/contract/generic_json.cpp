@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace packhorse::contract {
@@ -17,7 +18,7 @@ constexpr std::string_view kGzipMark = "\x1F\x8B";  // RFC 1952 section 2.3.1
 bool AllDiffer(const std::vector<Field>& fields) {
   std::bitset<1024> seen;
   for (const Field& field : fields) {
-    const std::string& name = field.name;
+    const std::string_view name = field.name;
     const auto end = [](char c) { return static_cast<std::size_t>(static_cast<unsigned char>(c)); };
     const std::size_t mark = name.empty() ? 0 : name.size() * 37 + end(name.front()) * 11 + end(name.back()) * 67;
     const std::size_t bit = mark % seen.size();
@@ -63,25 +64,23 @@ bool DropRepeated(std::vector<Field>& fields) {
   return repeated;
 }
 
-void Distribute(std::vector<Field>& fields, CanonicalRecord& record) {
-  std::size_t texts = 0;
-  for (const Field& field : fields) {
-    texts += std::holds_alternative<std::string>(field.value) ? 1U : 0U;
-  }
+void Distribute(const std::vector<Field>& fields, CanonicalRecord& record) {
+  const auto is_text = [](const Field& field) { return std::holds_alternative<std::string_view>(field.value); };
+  const auto texts = static_cast<std::size_t>(std::count_if(fields.begin(), fields.end(), is_text));
   record.attributes.reserve(texts);
   record.measurements.reserve(fields.size() - texts);
-  for (Field& field : fields) {
+  for (const Field& field : fields) {
     if (!field.leaf) {
       continue;
     }
-    if (std::holds_alternative<std::string>(field.value)) {
+    if (is_text(field)) {
       Attribute& attribute = record.attributes.emplace_back();
-      attribute.name = std::move(field.name);
-      attribute.value = std::move(field.value);
+      attribute.name = field.name;
+      attribute.value = format::ToValue(field.value);
     } else {
       Measurement& measurement = record.measurements.emplace_back();
-      measurement.name = std::move(field.name);
-      measurement.value = std::move(field.value);
+      measurement.name = field.name;
+      measurement.value = format::ToValue(field.value);
     }
   }
 }
@@ -106,7 +105,9 @@ class GenericJson final : public DeviceContract {
     std::size_t field = 0;
   };
 
-  CanonicalRecord Base(const RawMessage& message, const DecodeContext& context) const;
+  // `room` is where it goes.
+  CanonicalRecord Base(const RawMessage& message, const DecodeContext& context,
+                       std::vector<CanonicalRecord>& room) const;
   Chosen ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const;
   static void ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record);
   static TimeScope ElementTimes(const ObjectArray& array, std::size_t index);
@@ -134,12 +135,27 @@ Decoded Quarantine(std::string reason, std::string detail) {
   return decoded;
 }
 
-CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext& context) const {
-  CanonicalRecord record;
+// A message mostly has one record: with it goes the room of the list.
+CanonicalRecord TakeSpare(std::vector<CanonicalRecord>* spare, std::vector<CanonicalRecord>& room) {
+  if (spare == nullptr || spare->empty()) {
+    return {};
+  }
+  CanonicalRecord record = std::move(spare->back());
+  spare->clear();
+  room.swap(*spare);
+  Clear(record);
+  return record;
+}
+
+CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext& context,
+                                  std::vector<CanonicalRecord>& room) const {
+  CanonicalRecord record = TakeSpare(context.spare, room);
   record.sequence = context.sequence;
   record.kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
   record.stream = context.stream;
-  record.device_id = context.pattern == nullptr ? "" : context.pattern->Device(message.topic);
+  if (context.pattern != nullptr) {
+    record.device_id = context.pattern->Device(message.topic);
+  }
   record.server_received_at = message.received_at;
   record.server_received_at_raw = message.received_at_raw;
   record.gateway_clock = message.clock;
@@ -164,9 +180,9 @@ GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const Time
     if (!field.leaf || candidate.in_element != scope.in_element) {
       continue;
     }
-    const auto* text = std::get_if<std::string>(&field.value);
-    TimeVerdict verdict = text != nullptr ? times_.JudgeText(*candidate.rule, *text, received)
-                                          : times_.JudgeNumber(*candidate.rule, candidate.number, received);
+    TimeVerdict verdict = std::holds_alternative<std::string_view>(field.value)
+                              ? times_.JudgeText(*candidate.rule, field.text(), received)
+                              : times_.JudgeNumber(*candidate.rule, candidate.number, received);
     const bool better_name = best_rule != nullptr && candidate.rule < best_rule;
     if (verdict.rank > best.verdict.rank || (verdict.rank == best.verdict.rank && better_name)) {
       best = {std::move(verdict), candidate.field};
@@ -244,8 +260,7 @@ bool Spend(format::JsonReader& reader, JsonLimits& left, std::size_t count, std:
 
 std::size_t Bytes(const std::vector<Field>& fields) {
   return std::accumulate(fields.begin(), fields.end(), std::size_t{0}, [](std::size_t sum, const Field& field) {
-    const auto* text = std::get_if<std::string>(&field.value);
-    return sum + field.name.size() + (text != nullptr ? text->size() : 0);
+    return sum + field.name.size() + field.text().size();
   });
 }
 
@@ -259,7 +274,7 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
   for (std::size_t i = 0; i < document.fields.size(); ++i) {
     const bool inside = i >= array.elements.front().first_field && i < array.end_field;
     if (!inside && document.fields[i].leaf) {
-      shared.push_back(std::move(document.fields[i]));
+      shared.push_back(document.fields[i]);
     }
   }
   if (!Spend(reader, left, array.elements.size(), shared.size(), Bytes(shared))) {
@@ -271,8 +286,8 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
     std::vector<Field> fields = shared;
     const std::size_t end = e + 1 < array.elements.size() ? array.elements[e + 1].first_field : array.end_field;
     for (std::size_t i = array.elements[e].first_field; i < end; ++i) {
-      fields.push_back(std::move(document.fields[i]));
-      fields.back().name.erase(0, array.elements[e].prefix_bytes);
+      fields.push_back(document.fields[i]);
+      fields.back().name.remove_prefix(array.elements[e].prefix_bytes);
     }
     // What an element says itself goes before what it shares.
     if (!shared.empty() && DropRepeated(fields)) {
@@ -355,7 +370,7 @@ Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& cont
     return Quarantine("empty", "the payload holds nothing but white space");
   }
   format::JsonReader reader(text);
-  CanonicalRecord base = Base(message, context);
+  CanonicalRecord base = Base(message, context, decoded.records);
   if (!ReadAll(reader, base, decoded.records)) {
     const format::JsonFault& fault = reader.fault();
     return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
 namespace packhorse::contract {
@@ -28,24 +29,25 @@ class Flattener {
   bool ReadMember(Position place, std::size_t depth);
   bool ReadArray(Position place, std::size_t depth);
   bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
-  bool ReadLeaf(const TimeField* time, bool in_element);
-  Field& AddField();
-  bool CheckField(std::size_t text_bytes);
+  bool ReadLeaf(std::string_view name, const TimeField* time, bool in_element);
+  // What ReadString() gave, to last as long as the document.
+  std::string_view Keep(std::string_view read) { return reader_.IsOfText(read) ? read : out_.Keep(read); }
+  bool CheckField(const Field& field);
 
   format::JsonReader& reader_;
   const JsonLimits& limits_;
   const TimeRecogniser& times_;
   Document& out_;
-  std::string path_;  // the joined name of what is being read
+  std::string path_;  // the joined name of the object or array that is being read
 };
 
 // Whether the last of the fields is within the limits.
-bool Flattener::CheckField(std::size_t text_bytes) {
+bool Flattener::CheckField(const Field& field) {
   if (out_.fields.size() > limits_.max_fields) {
     return reader_.Fail("too_many_fields", "more values than the contract allows in one message");
   }
-  out_.decoded_bytes += path_.size() + text_bytes;
-  if (path_.size() > limits_.max_name_bytes) {
+  out_.decoded_bytes += field.name.size() + field.text().size();
+  if (field.name.size() > limits_.max_name_bytes) {
     return reader_.Fail("name_too_long", "a joined name longer than the contract allows");
   }
   if (out_.decoded_bytes > limits_.max_decoded_bytes) {
@@ -54,23 +56,16 @@ bool Flattener::CheckField(std::size_t text_bytes) {
   return true;
 }
 
-Field& Flattener::AddField() {
+bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_element) {
   Field& field = out_.fields.emplace_back();
-  field.name = path_;
-  return field;
-}
-
-bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
-  Field& field = AddField();
+  field.name = name;
   std::string_view number;
-  std::size_t text_bytes = 0;
   if (reader_.Peek() == '"') {
     std::string_view text;
     if (!reader_.ReadString(&text)) {
       return false;
     }
-    text_bytes = text.size();
-    field.value.emplace<std::string>(text);
+    field.value = Keep(text);
   } else if (!reader_.ReadScalar(&field.value, &number)) {
     return false;
   }
@@ -79,19 +74,17 @@ bool Flattener::ReadLeaf(const TimeField* time, bool in_element) {
   if (time != nullptr && timely) {
     out_.times.push_back({out_.fields.size() - 1, time, number, in_element});
   }
-  if (out_.root_is_array && path_ == "0" && is_number) {
+  if (out_.root_is_array && name == "0" && is_number) {
     out_.first_number = number;
   }
-  return CheckField(text_bytes);
+  return CheckField(field);
 }
 
+// An object or array; its name is in path_.
 bool Flattener::ReadValue(Position place, const TimeField* time, std::size_t depth) {
   const char c = reader_.Peek();
   if (c != '{' && c != '[') {
-    if (place == Position::kRoot) {
-      path_ = "value";
-    }
-    return ReadLeaf(time, place == Position::kDeep);
+    return ReadLeaf(place == Position::kRoot ? "value" : out_.Keep(path_), time, place == Position::kDeep);
   }
   if (depth > limits_.max_depth) {
     return reader_.Fail("too_deep", "objects and arrays are nested deeper than the contract allows");
@@ -130,24 +123,24 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   }
   const bool timely = place == Position::kRoot || place == Position::kElement;
   const TimeField* time = timely ? times_.Find(key) : nullptr;
-  const std::size_t before = path_.size();
-  if (place != Position::kRoot) {
-    path_ += '.';
-  }
-  path_ += key;
+  const std::string_view name = place == Position::kRoot ? Keep(key) : out_.KeepJoined(path_, key);
   if (reader_.Peek() != ':') {
     return reader_.Unexpected("expected ':' after a member's name");
   }
   reader_.Take();
   const char c = reader_.Peek();
-  if (c == '{' || c == '[') {
-    AddField().leaf = false;
-    if (!CheckField(0)) {
-      return false;
-    }
+  if (c != '{' && c != '[') {
+    return ReadLeaf(name, time, place != Position::kRoot);
   }
-  const Position below = place == Position::kRoot ? Position::kMember : Position::kDeep;
-  if (!ReadValue(below, time, depth + 1)) {
+  Field& field = out_.fields.emplace_back();
+  field.name = name;
+  field.leaf = false;
+  if (!CheckField(field)) {
+    return false;
+  }
+  const std::size_t before = path_.size();
+  path_ = name;
+  if (!ReadValue(place == Position::kRoot ? Position::kMember : Position::kDeep, time, depth + 1)) {
     return false;
   }
   path_.resize(before);
@@ -205,6 +198,35 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 }
 
 }  // namespace
+
+std::string_view Document::Keep(std::string_view text) { return KeepJoined({}, text); }
+
+std::string_view Document::KeepJoined(std::string_view container, std::string_view member) {
+  const std::size_t before = container.empty() ? 0 : container.size() + 1;
+  char* const room = static_cast<char*>(room_.allocate(before + member.size(), 1));
+  if (before > 0) {
+    std::memcpy(room, container.data(), container.size());
+    room[container.size()] = '.';
+  }
+  std::memcpy(room + before, member.data(), member.size());
+  return {room, before + member.size()};
+}
+
+void Document::Clear() {
+  constexpr std::size_t kKept = 256;
+  if (fields.capacity() > kKept) {
+    fields = {};
+  }
+  fields.clear();
+  fields.reserve(16);
+  times.clear();
+  arrays.clear();
+  room_.release();
+  root_is_array = false;
+  first_number = {};
+  decoded_bytes = 0;
+  lossy = false;
+}
 
 bool ReadDocument(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out) {
   out.Clear();

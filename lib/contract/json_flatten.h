@@ -1,14 +1,17 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "contract/device_time.h"
 #include "format/json/reader.h"
-#include "record/canonical_record.h"
+#include "format/text/scalar.h"
 
 namespace packhorse::contract {
 
@@ -25,10 +28,16 @@ struct JsonLimits {
 };
 
 // A scalar, or (leaf unset) an object or array that was a member of an object: kept only to see names that come twice.
+// Its texts are parts of the payload or of the document's room.
 struct Field {
-  std::string name;
-  Value value;
+  std::string_view name;
+  format::Scalar value;
   bool leaf = true;
+
+  std::string_view text() const {
+    const auto* text = std::get_if<std::string_view>(&value);
+    return text == nullptr ? std::string_view() : *text;
+  }
 };
 
 struct TimeCandidate {
@@ -52,7 +61,9 @@ struct ObjectArray {
   std::size_t end_time = 0;
 };
 
-struct Document {
+// Of one payload, which outlives it. The room of one is used again for the next.
+class Document {
+ public:
   std::vector<Field> fields;
   std::vector<TimeCandidate> times;
   std::vector<ObjectArray> arrays;
@@ -61,21 +72,15 @@ struct Document {
   std::size_t decoded_bytes = 0;
   bool lossy = false;
 
-  // For the next one, which can use the room of this one, unless that is large.
-  void Clear() {
-    constexpr std::size_t kKept = 256;
-    if (fields.capacity() > kKept) {
-      fields = {};
-    }
-    fields.clear();
-    fields.reserve(16);
-    times.clear();
-    arrays.clear();
-    root_is_array = false;
-    first_number = {};
-    decoded_bytes = 0;
-    lossy = false;
-  }
+  // A copy that lives until Clear(); of the second also what joins the names of a container and its member.
+  std::string_view Keep(std::string_view text);
+  std::string_view KeepJoined(std::string_view container, std::string_view member);
+  void Clear();
+
+ private:
+  // Of names that are joined and of what had escapes; what goes beyond is given back by Clear().
+  std::array<char, 4096> first_room_;
+  std::pmr::monotonic_buffer_resource room_{first_room_.data(), first_room_.size()};
 };
 
 // Reads one document; what was in `out` goes. False when it is not JSON or beyond a limit: see the reader's fault().

@@ -55,16 +55,16 @@ RenderedRecord BatchBuilder::RenderBy(const std::string& contract, CanonicalReco
   return rendered;
 }
 
-void BatchBuilder::TellLeftOut(const CanonicalRecord& record, const RenderedRecord& rendered) const {
+void BatchBuilder::TellLeftOut(const std::string& record_id, const RenderedRecord& rendered) const {
   if (rendered.unfit_items > 0 && options_.left_out) {
-    options_.left_out(record.record_id, rendered);
+    options_.left_out(record_id, rendered);
   }
 }
 
 RenderedRecord BatchBuilder::RenderAndTell(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                            const Draft& draft, Times times) const {
   RenderedRecord rendered = RenderBy(contract, record, arrival, draft, times);
-  TellLeftOut(record, rendered);
+  TellLeftOut(record.record_id, rendered);
   return rendered;
 }
 
@@ -292,8 +292,8 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::
   Built built{{options_.destination, start.lane, pending.from, pending.from - 1, {}, {}, start.replay}, {}, {}};
   const std::vector<std::chrono::microseconds> ages = AgesOf(start.lane, pending.messages);
   Assembly assembly(*this, built.request, limits);
-  const WorkingAhead::Make make = [&](std::size_t i) {
-    return MakeOf(pending.messages[i], ages[i], start.lane, assembly.draft());
+  const WorkingAhead::Make make = [&](std::size_t i, std::vector<RenderedRecord>& rendered) {
+    return MakeOf(pending.messages[i], ages[i], start.lane, assembly.draft(), rendered);
   };
   WorkingAhead::Look look(*ahead_, pending.messages.size(), make);
   bool all = true;
@@ -310,18 +310,22 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::
 }
 
 // A newer contract is asked on the loop: what becomes of a record by it is noted.
-Made BatchBuilder::MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane,
-                          const Draft& draft) const {
-  Made made;
-  made.decoded = Decode(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored);
-  if (options_.rollout == nullptr && made.decoded.kind == contract::Decoded::Kind::kRecords) {
+contract::Decoded BatchBuilder::MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane,
+                                       const Draft& draft, std::vector<RenderedRecord>& rendered) const {
+  constexpr std::size_t kSpareFields = 256;
+  thread_local std::vector<CanonicalRecord> spare;
+  contract::Decoded decoded = DecodeNew(lane, stored, &spare);
+  if (options_.rollout == nullptr) {
     const Arrival arrival = ArrivalOf(stored, age);
-    made.rendered.reserve(made.decoded.records.size());
-    for (CanonicalRecord& record : made.decoded.records) {
-      made.rendered.push_back(RenderBy(PresentContract(), record, arrival, draft, Times::kJudged));
+    for (CanonicalRecord& record : decoded.records) {
+      rendered.push_back(RenderBy(PresentContract(), record, arrival, draft, Times::kJudged));
     }
+    const bool small = decoded.records.size() == 1 && decoded.records[0].measurements.size() <= kSpareFields &&
+                       decoded.records[0].attributes.size() <= kSpareFields;
+    spare = small ? std::move(decoded.records) : std::vector<CanonicalRecord>();
+    decoded.records.clear();
   }
-  return made;
+  return decoded;
 }
 
 Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age,
@@ -330,20 +334,26 @@ Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chro
   if (assembly.full()) {
     return false;
   }
-  Made made = look.Next();
-  contract::Decoded& decoded = made.decoded;
-  if (decoded.kind != contract::Decoded::Kind::kRecords || decoded.records.empty()) {
+  auto [decoded, rendered] = look.Next();
+  const Arrival arrival = ArrivalOf(stored, age);
+  for (std::size_t i = 0; i < rendered.size(); ++i) {
+    if (rendered[i].unfit_items > 0) {
+      const auto record = static_cast<std::uint32_t>(i);
+      const auto total = static_cast<std::uint32_t>(rendered.size());
+      TellLeftOut(RecordIdAt(request.lane, stored.sequence, record, total), rendered[i]);
+    }
+  }
+  std::vector<RenderedRecord> on_loop;
+  for (CanonicalRecord& record : decoded.records) {
+    on_loop.push_back(RenderNew(record, arrival, assembly.draft()));
+  }
+  if (!on_loop.empty()) {
+    rendered = on_loop;
+  }
+  if (rendered.empty()) {
     request.resolutions.push_back(Resolve(stored, decoded));
     request.through = stored.sequence;
     return true;
-  }
-  const Arrival arrival = ArrivalOf(stored, age);
-  std::vector<RenderedRecord>& rendered = made.rendered;
-  for (std::size_t i = 0; i < rendered.size(); ++i) {
-    TellLeftOut(decoded.records[i], rendered[i]);
-  }
-  for (std::size_t i = rendered.size(); i < decoded.records.size(); ++i) {
-    rendered.push_back(RenderNew(decoded.records[i], arrival, assembly.draft()));
   }
   if (const auto held = std::find_if(rendered.begin(), rendered.end(), IsHeld); held != rendered.end()) {
     built.held = held->reason + ": " + held->detail;
@@ -361,14 +371,22 @@ Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chro
   if (!assembly.HasRoom(rendered)) {
     return false;
   }
-  RETURN_IF_ERROR(assembly.Add(stored, arrival, std::move(rendered), decoded.records));
+  RETURN_IF_ERROR(assembly.Add(stored, arrival, rendered));
   request.through = stored.sequence;
   return true;
 }
 
+contract::Decoded BatchBuilder::DecodeNew(Lane lane, const queue::StoredMessage& stored,
+                                          std::vector<CanonicalRecord>* spare) const {
+  return Decode(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, spare);
+}
+
+std::string BatchBuilder::RecordIdAt(Lane lane, Sequence sequence, std::uint32_t record, std::uint32_t total) const {
+  return RecordId(queue_.ids().Of(lane, sequence), lane, sequence, total > 1 ? std::optional(record) : std::nullopt);
+}
+
 std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {
-  return RecordId(queue_.ids().Of(lane, member.sequence), lane, member.sequence,
-                  member.total_records > 1 ? std::optional(record) : std::nullopt);
+  return RecordIdAt(lane, member.sequence, record, member.total_records);
 }
 
 std::vector<std::string> BatchBuilder::RecordIds(const queue::PreparedBatch& batch) const {

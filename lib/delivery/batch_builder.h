@@ -142,7 +142,12 @@ class BatchBuilder {
   // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.
   Result<Built> FillWithin(const Start& start, const queue::Pending& pending, batch::Options limits) const;
   Result<Built> Fill(const Start& start, const queue::Pending& pending, const batch::Options& limits) const;
-  Made MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane, const Draft& draft) const;
+  contract::Decoded DecodeNew(Lane lane, const queue::StoredMessage& stored,
+                              std::vector<CanonicalRecord>* spare = nullptr) const;
+  // Of a record of a message that has `total`.
+  std::string RecordIdAt(Lane lane, Sequence sequence, std::uint32_t record, std::uint32_t total) const;
+  contract::Decoded MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane,
+                           const Draft& draft, std::vector<contract::RenderedRecord>& rendered) const;
   // The next message, made by `look`, into `built`. False: it has no room any more, or has to wait.
   Result<bool> FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age, WorkingAhead::Look& look,
                        Assembly& assembly, Built& built) const;
@@ -156,7 +161,7 @@ class BatchBuilder {
                                   Times times) const;
   contract::RenderedRecord RenderAndTell(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                          const Draft& draft, Times times) const;
-  void TellLeftOut(const CanonicalRecord& record, const contract::RenderedRecord& rendered) const;
+  void TellLeftOut(const std::string& record_id, const contract::RenderedRecord& rendered) const;
   // Any thread, as MakeOf(), while the loop builds.
   contract::RenderedRecord RenderBy(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                     const Draft& draft, Times times) const;

@@ -38,7 +38,7 @@ BatchBuilder::Assembly::Open& BatchBuilder::Assembly::OpenFor(const contract::Re
   return found == open_.end() ? open_.emplace_back(MakeOpen(std::string(record.contract), record.part, 0)) : *found;
 }
 
-bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>& records) const {
+bool BatchBuilder::Assembly::HasRoom(std::span<const contract::RenderedRecord> records) const {
   if (records.size() == 1 && records.front().fate == contract::RenderedRecord::Fate::kItems) {
     const contract::RenderedRecord& only = records.front();  // as most messages have: nothing to add up
     if (const Open* open = Find(only.contract, only.part)) {
@@ -73,8 +73,7 @@ bool BatchBuilder::Assembly::HasRoom(const std::vector<contract::RenderedRecord>
 }
 
 Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arrival& arrival,
-                                   std::vector<contract::RenderedRecord> records,
-                                   std::vector<CanonicalRecord>& decoded) {
+                                   std::span<contract::RenderedRecord> records) {
   const auto total = static_cast<std::uint32_t>(records.size());
   for (std::uint32_t i = 0; i < total; ++i) {
     if (records[i].fate != contract::RenderedRecord::Fate::kItems) {
@@ -84,8 +83,12 @@ Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arr
     Open& open = OpenFor(records[i]);
     if (!open.draft.empty() && !open.filler.Fits(records[i].text.size(), records[i].items())) {
       RETURN_IF_ERROR(CloseOne(open));
+      contract::Decoded again = builder_.DecodeNew(request_.lane, stored);
+      if (again.records.size() != total) {
+        return Error{ErrorCode::kInternal, "message " + std::to_string(stored.sequence) + " decodes in two ways"};
+      }
       for (std::uint32_t rest = i; rest < total; ++rest) {
-        records[rest] = builder_.RenderNew(decoded[rest], arrival, open.draft);
+        records[rest] = builder_.RenderNew(again.records[rest], arrival, open.draft);
       }
     }
     open.filler.Add(records[i].text.size(), records[i].items());

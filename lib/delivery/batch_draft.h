@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,10 +61,9 @@ class BatchBuilder::Assembly {
   Assembly(const BatchBuilder& builder, queue::PrepareRequest& request, const batch::Options& limits);
 
   // Whether the message's records still fit beside what is there.
-  bool HasRoom(const std::vector<contract::RenderedRecord>& records) const;
-  // Adds all of them; alone they may still be more than one batch. What goes into a further one is rendered anew.
-  Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::vector<contract::RenderedRecord> records,
-             std::vector<CanonicalRecord>& decoded);
+  bool HasRoom(std::span<const contract::RenderedRecord> records) const;
+  // Takes all of them; alone they may still be more than one batch. What goes into a further one is rendered anew.
+  Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::span<contract::RenderedRecord> records);
   const Draft& draft() const { return unsent_; }
   bool full() const;
   // Turns what is there into batches of the request.

@@ -31,8 +31,8 @@ const TopicPattern* Match(const StreamDefinition& definition, const std::string&
 class Attempts {
  public:
   Attempts(const StreamBinding& stream, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
-           const std::function<bool(const Decoded&)>& fits)
-      : stream_(stream), queue_id_(queue_id), lane_(lane), stored_(stored), fits_(fits) {}
+           const std::function<bool(const Decoded&)>& fits, std::vector<CanonicalRecord>* spare)
+      : stream_(stream), queue_id_(queue_id), lane_(lane), stored_(stored), fits_(fits), spare_(spare) {}
 
   Decoded Run() {
     // The newest first: a mistake in a definition is mended for what is stored, too. One that ended before the message
@@ -78,6 +78,7 @@ class Attempts {
     context.stream = stream_.name;
     context.pattern = pattern;
     context.retained_is_state = definition.retained_is_state;
+    context.spare = spare_;
     Decoded decoded = definition.contract->Decode(stored_.message, context);
     const bool fits = fits_(decoded);
     if (fits || first) {
@@ -91,29 +92,31 @@ class Attempts {
   const Lane lane_;
   const queue::StoredMessage& stored_;
   const std::function<bool(const Decoded&)>& fits_;
+  std::vector<CanonicalRecord>* const spare_;
   bool tried_ = false;
   Decoded result_;
 };
 
 Decoded DecodeBy(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
-                 const std::function<bool(const Decoded&)>& fits) {
+                 const std::function<bool(const Decoded&)>& fits, std::vector<CanonicalRecord>* spare = nullptr) {
   const auto found = streams.find(stored.message.stream);
   if (found == streams.end()) {
     return Undecodable(queue::kUnknownStream,
                        "the stream of this message is not configured and nothing is kept of it; the message is decoded "
                        "once a stream of its name is configured again");
   }
-  return Attempts(found->second, queue_id, lane, stored, fits).Run();
+  return Attempts(found->second, queue_id, lane, stored, fits, spare).Run();
 }
 
 }  // namespace
 
-Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored) {
+Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
+               std::vector<CanonicalRecord>* spare) {
   static const std::function<bool(const Decoded&)> decodes = [](const Decoded& decoded) {
     return decoded.kind == Decoded::Kind::kIgnored ||
            (decoded.kind == Decoded::Kind::kRecords && !decoded.records.empty());
   };
-  return DecodeBy(streams, queue_id, lane, stored, decodes);
+  return DecodeBy(streams, queue_id, lane, stored, decodes, spare);
 }
 
 Decoded DecodeAgain(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,

@@ -66,8 +66,9 @@ void Bind(std::string_view name, const std::vector<queue::KeptDefinition>& kept,
 // Decodes a stored message: by the newest definition of its stream whose topics match and that can. Quarantine with
 // queue::kUnknownStream when nothing is known of the stream, queue::kUnknownContract when this release does not know
 // the contract: such a message is not at fault.
+// `spare`: DecodeContext::spare.
 contract::Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane,
-                         const queue::StoredMessage& stored);
+                         const queue::StoredMessage& stored, std::vector<CanonicalRecord>* spare = nullptr);
 // Likewise, by the first that gives so many records: those that a batch has sent.
 contract::Decoded DecodeAgain(const Streams& streams, std::string_view queue_id, Lane lane,
                               const queue::StoredMessage& stored, std::uint32_t records);

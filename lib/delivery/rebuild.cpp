@@ -36,10 +36,12 @@ std::vector<RenderedRecord> Rejoin(const queue::PreparedBatch& from, const std::
       record.time = WallTime(std::chrono::microseconds(place));  // all that counts is which is earlier
     }
     const std::size_t count = from.items.empty() ? 1 : from.items[i];
+    std::string text;
     for (std::size_t item = 0; item < count; ++item) {
-      record.text += items[at++];
-      record.item_ends.push_back(static_cast<std::uint32_t>(record.text.size()));
+      text += items[at++];
+      record.item_ends.push_back(static_cast<std::uint32_t>(text.size()));
     }
+    record.text = contract::ItemText(std::move(text));
     if (count == 1) {
       record.item_ends.clear();
     }

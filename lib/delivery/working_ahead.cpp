@@ -1,6 +1,8 @@
 #include "delivery/working_ahead.h"
 
 #include <algorithm>
+#include <memory>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -9,6 +11,25 @@ namespace {
 
 // Fewer are made before the other thread is awake.
 constexpr std::size_t kWorthIt = 64;
+
+// Makes the texts parts of one block.
+void JoinTexts(std::vector<contract::RenderedRecord>& records) {
+  std::size_t bytes = 0;
+  for (const contract::RenderedRecord& record : records) {
+    bytes += record.text.size();
+  }
+  std::string joined;
+  joined.reserve(bytes);
+  for (const contract::RenderedRecord& record : records) {
+    joined += record.text.view();
+  }
+  const auto block = std::make_shared<const std::string>(std::move(joined));
+  std::size_t begin = 0;
+  for (contract::RenderedRecord& record : records) {
+    record.text = contract::ItemText(block, begin, record.text.size());
+    begin += record.text.size();
+  }
+}
 
 }  // namespace
 
@@ -24,7 +45,9 @@ Made WorkingAhead::Look::Next() {
     part_ = ahead_.TakePart(next_ / kPart);
   }
   ++next_;
-  return std::move(part_[within]);
+  Part::Message& message = part_.messages[within];
+  const std::size_t begin = within == 0 ? 0 : part_.messages[within - 1].rendered_end;
+  return {std::move(message.decoded), std::span(part_.rendered).subspan(begin, message.rendered_end - begin)};
 }
 
 WorkingAhead::~WorkingAhead() {
@@ -76,7 +99,7 @@ void WorkingAhead::End() {
   }
 }
 
-std::vector<Made> WorkingAhead::TakePart(std::size_t part) {
+WorkingAhead::Part WorkingAhead::TakePart(std::size_t part) {
   std::unique_lock lock(mutex_);
   if (begun_ == part) {
     ++begun_;
@@ -87,20 +110,23 @@ std::vector<Made> WorkingAhead::TakePart(std::size_t part) {
   Slot& slot = slots_[part % kAhead];
   made_.wait(lock, [&slot] { return slot.done; });
   taken_ = part + 1;
-  std::vector<Made> made = std::move(slot.part);
+  Part made = std::move(slot.part);
   slot = {};
   lock.unlock();
   wanted_.notify_one();
   return made;
 }
 
-std::vector<Made> WorkingAhead::MakePart(const Work& work, std::size_t part) {
-  std::vector<Made> made;
-  made.reserve(kPart);
+WorkingAhead::Part WorkingAhead::MakePart(const Work& work, std::size_t part) {
+  Part made;
+  made.messages.reserve(kPart);
+  made.rendered.reserve(kPart);
   const std::size_t end = std::min(work.count, (part + 1) * kPart);
   for (std::size_t i = part * kPart; i < end; ++i) {
-    made.push_back((*work.make)(i));
+    contract::Decoded decoded = (*work.make)(i, made.rendered);
+    made.messages.push_back({std::move(decoded), made.rendered.size()});
   }
+  JoinTexts(made.rendered);
   return made;
 }
 
@@ -117,7 +143,7 @@ void WorkingAhead::Run() {
     const Work work = work_;
     busy_ = true;
     lock.unlock();
-    std::vector<Made> made = MakePart(work, part);
+    Part made = MakePart(work, part);
     lock.lock();
     busy_ = false;
     slots_[part % kAhead] = Slot{true, std::move(made)};

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -12,10 +13,11 @@
 
 namespace packhorse::delivery {
 
-// What is made of one stored message.
+// What is made of one stored message: its records, or these rendered. Records are dozens of blocks of memory, which are
+// cheap where one thread takes and frees them: only where rendering needs the loop do they go there.
 struct Made {
   contract::Decoded decoded;
-  std::vector<contract::RenderedRecord> rendered;  // its records; empty where rendering needs the loop
+  std::span<contract::RenderedRecord> rendered;  // valid until the next message is asked for
 };
 
 // Makes what a batch needs of its messages in order, on two threads: one of its own goes ahead while the loop fills the
@@ -24,13 +26,24 @@ struct Made {
 // two, and is not there on a machine with one processor.
 class WorkingAhead {
  public:
-  // Of the message at this place; a pure function, any thread.
-  using Make = std::function<Made(std::size_t)>;
+  // Of the message at this place; appends its records to `rendered`. A pure function, any thread.
+  using Make = std::function<contract::Decoded(std::size_t, std::vector<contract::RenderedRecord>& rendered)>;
 
   WorkingAhead() = default;
   ~WorkingAhead();
   WorkingAhead(const WorkingAhead&) = delete;
   WorkingAhead& operator=(const WorkingAhead&) = delete;
+
+  // Messages that a thread makes at a time. Their rendered records lie together: few blocks of memory go from thread to
+  // thread.
+  struct Part {
+    struct Message {
+      contract::Decoded decoded;
+      std::size_t rendered_end = 0;
+    };
+    std::vector<Message> messages;
+    std::vector<contract::RenderedRecord> rendered;
+  };
 
   // `count` messages, one look at a time. Loop thread. `make` and what it refers to outlive it, and nobody changes that
   // meanwhile: the loop is busy with it.
@@ -47,13 +60,13 @@ class WorkingAhead {
    private:
     WorkingAhead& ahead_;
     std::size_t next_ = 0;
-    std::vector<Made> part_;  // the one with the next message
+    Part part_;  // the one with the next message
   };
 
  private:
-  // Messages that a thread takes at a time, and how many such parts may be made and not taken: they bound the memory, a
-  // message is made into several times its bytes.
-  static constexpr std::size_t kPart = 16;
+  // Messages of a part, and how many parts may be made and not taken: they bound the memory, a message is made into
+  // several times its bytes.
+  static constexpr std::size_t kPart = 32;
   static constexpr std::size_t kAhead = 8;
 
   struct Work {
@@ -63,14 +76,14 @@ class WorkingAhead {
   };
   struct Slot {
     bool done = false;
-    std::vector<Made> part;
+    Part part;
   };
 
   void Begin(const Work& work);
   void Start();
   void End();
-  std::vector<Made> TakePart(std::size_t part);
-  static std::vector<Made> MakePart(const Work& work, std::size_t part);
+  Part TakePart(std::size_t part);
+  static Part MakePart(const Work& work, std::size_t part);
   void Run();
 
   std::thread thread_;

@@ -1,4 +1,8 @@
 #include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/enum_names.h"
@@ -52,15 +56,50 @@ std::vector<std::string_view> Names(Flags flags) {
   return names;
 }
 
+// Names each member, so that none can be forgotten.
+void Clear(CanonicalRecord& record) {
+  auto& [record_id, sequence, kind, stream, device_id, received_at, received_at_raw, gateway_clock, device_time,
+         contract, topic, measurements, attributes, flags] = record;
+  auto& [value, raw, source, quality, skew_ms] = device_time;
+  for (std::string* text : {&record_id, &stream, &device_id, &contract, &topic, &value, &raw}) {
+    text->clear();
+  }
+  const CanonicalRecord fresh;
+  sequence = fresh.sequence;
+  kind = fresh.kind;
+  received_at = fresh.server_received_at;
+  received_at_raw = fresh.server_received_at_raw;
+  gateway_clock = fresh.gateway_clock;
+  source = fresh.device_time.source;
+  quality = fresh.device_time.quality;
+  skew_ms = fresh.device_time.skew_ms;
+  measurements.clear();
+  attributes.clear();
+  flags = fresh.flags;
+}
+
+namespace {
+
+// After a dot.
+void AppendNumber(std::string& id, std::uint64_t number) {
+  std::array<char, 24> text{};
+  const auto end = std::to_chars(text.data() + 1, text.data() + text.size(), number).ptr;
+  text.front() = '.';
+  id.append(text.data(), end);
+}
+
+}  // namespace
+
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index) {
-  std::string id(queue_id);
+  constexpr std::size_t kMostRest = 48;  // two numbers of at most 20 digits, a letter and three dots
+  std::string id;
+  id.reserve(queue_id.size() + kMostRest);
+  id += queue_id;
   id += '.';
   id += Letter(lane);
-  id += '.';
-  id += std::to_string(sequence);
+  AppendNumber(id, sequence);
   if (index) {
-    id += '.';
-    id += std::to_string(*index);
+    AppendNumber(id, *index);
   }
   return id;
 }

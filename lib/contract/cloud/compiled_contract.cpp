@@ -177,13 +177,13 @@ void ForEachItem(std::span<const RenderedRecord> records, Each each) {
       continue;
     }
     if (record.item_ends.empty()) {
-      each(record, std::size_t{0}, std::string_view(record.text));
+      each(record, std::size_t{0}, record.text.view());
       continue;
     }
     std::size_t begin = 0;
     for (std::size_t i = 0; i < record.item_ends.size(); ++i) {
       const std::size_t end = record.item_ends[i];
-      each(record, i, std::string_view(record.text).substr(begin, end - begin));
+      each(record, i, record.text.view().substr(begin, end - begin));
       begin = end;
     }
   }

@@ -69,40 +69,41 @@ bool RecordWriter::AddGroup(Renderer& renderer, Scope& scope, RenderedRecord& ou
   return renderer.fault().empty();
 }
 
-std::optional<RecordWriter::ItemFault> RecordWriter::AddItem(Scope scope, RenderedRecord& out,
+std::optional<RecordWriter::ItemFault> RecordWriter::AddItem(Scope scope, std::string& text, RenderedRecord& out,
                                                              std::set<std::string>& series) const {
   Renderer renderer(d_, settings_, scope);
-  const std::size_t before = out.text.size();
+  const std::size_t before = text.size();
   const std::size_t groups = out.groups.size();
   const auto undo = [&](const char* reason, std::string detail) {
-    out.text.resize(before);
+    text.resize(before);
     out.groups.resize(groups);
     return ItemFault{reason, std::move(detail)};
   };
   std::string name;
-  if (!AppendItem(renderer, scope, out.text, name) || (d_.group_as && !AddGroup(renderer, scope, out))) {
+  if (!AppendItem(renderer, scope, text, name) || (d_.group_as && !AddGroup(renderer, scope, out))) {
     return undo("missing_value", renderer.fault());
   }
-  if (d_.max_item_bytes > 0 && out.text.size() - before > d_.max_item_bytes) {
-    return undo("too_large", std::to_string(out.text.size() - before) + " bytes, at most " +
+  if (d_.max_item_bytes > 0 && text.size() - before > d_.max_item_bytes) {
+    return undo("too_large", std::to_string(text.size() - before) + " bytes, at most " +
                                  std::to_string(d_.max_item_bytes) + " are taken");
   }
   if (!name.empty() && !series.insert(std::move(name)).second) {
     return undo("missing_value", "two measurements of the record become one series: " + scope.measurement->name);
   }
-  out.item_ends.push_back(static_cast<std::uint32_t>(out.text.size()));
+  out.item_ends.push_back(static_cast<std::uint32_t>(text.size()));
   return std::nullopt;
 }
 
 void RecordWriter::AddItems(const CanonicalRecord& record, RenderedRecord& out) const {
   std::set<std::string> series;
+  std::string text;
   const auto add = [&](const Measurement* measurement) {
     Scope scope;
     scope.record = &record;
     scope.measurement = measurement;
     scope.received = received_;
     scope.keep_nan = d_.body == BodyKind::kOtlp || d_.body == BodyKind::kRemoteWrite;
-    if (auto fault = AddItem(scope, out, series)) {
+    if (auto fault = AddItem(scope, text, out, series)) {
       ++out.unfit_items;
       if (out.reason.empty()) {
         out.reason = fault->reason;
@@ -112,18 +113,19 @@ void RecordWriter::AddItems(const CanonicalRecord& record, RenderedRecord& out) 
   };
   if (!d_.each) {
     add(nullptr);
-    return;
+  } else {
+    for (const Measurement& measurement : record.measurements) {
+      add(&measurement);
+    }
   }
-  for (const Measurement& measurement : record.measurements) {
-    add(&measurement);
-  }
+  out.text = ItemText(std::move(text));
 }
 
 void RecordWriter::Condemn(RenderedRecord& out, const char* reason, std::string detail) const {
   out.fate = d_.unfit == OnUnfit::kSkip   ? RenderedRecord::Fate::kSkipped
              : d_.unfit == OnUnfit::kWait ? RenderedRecord::Fate::kWait
                                           : RenderedRecord::Fate::kDeadLetter;
-  out.text.clear();
+  out.text = {};
   out.item_ends.clear();
   out.groups.clear();
   out.reason = reason;
@@ -188,7 +190,7 @@ RenderedRecord RecordWriter::Write(const CanonicalRecord& record) const {
   }
   const bool parts = !d_.slots.empty() || !d_.split_by.empty();
   if (d_.item_is_record && d_.body == BodyKind::kJson && !parts && !d_.group_as) {
-    out.text = ToJson(record);
+    out.text = ItemText(ToJson(record));
     if (d_.max_item_bytes > 0 && out.text.size() > d_.max_item_bytes) {
       Condemn(out, "too_large", "at most " + std::to_string(d_.max_item_bytes) + " bytes are taken");
     }

@@ -27,7 +27,9 @@ class RecordWriter {
   };
 
   bool AppendItem(Renderer& renderer, Scope& scope, std::string& out, std::string& series) const;
-  std::optional<ItemFault> AddItem(Scope scope, RenderedRecord& out, std::set<std::string>& series) const;
+  // Appends to `text`, and says in `out` where it ends there.
+  std::optional<ItemFault> AddItem(Scope scope, std::string& text, RenderedRecord& out,
+                                   std::set<std::string>& series) const;
   bool AddGroup(Renderer& renderer, Scope& scope, RenderedRecord& out) const;
   void AddItems(const CanonicalRecord& record, RenderedRecord& out) const;
   std::optional<std::string> PartOf(const CanonicalRecord& record, std::string& fault) const;

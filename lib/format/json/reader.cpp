@@ -25,6 +25,15 @@ constexpr std::array<bool, 256> MakePlain() {
 }
 constexpr std::array<bool, 256> kPlain = MakePlain();
 
+// How many bytes from `at` on stand for themselves.
+std::size_t PlainLength(const char* at, const char* end) {
+  const char* const begin = at;
+  while (at != end && kPlain[Byte(*at)]) {
+    ++at;
+  }
+  return static_cast<std::size_t>(at - begin);
+}
+
 // The significant digits of a decimal: no leading and no trailing zeros, no point, no exponent.
 std::string SignificantDigits(std::string_view token) {
   std::string digits;
@@ -96,6 +105,18 @@ double ReadDouble(std::string_view token, bool* in_range) {
 
 }  // namespace
 
+char JsonReader::SkipSpace() {
+  for (; at_ < text_.size(); ++at_) {
+    const char c = text_[at_];
+    if (c == '\n' || c == '\r') {
+      skipped_line_break_ = true;
+    } else if (c != ' ' && c != '\t') {
+      return c;
+    }
+  }
+  return '\0';
+}
+
 bool JsonReader::FailAt(const char* reason, const char* what, std::size_t offset) {
   fault_ = {reason, what, offset};
   return false;
@@ -109,11 +130,13 @@ bool JsonReader::ReadString(std::string_view* out) {
   ++at_;
   const std::size_t start = at_;
   while (at_ < text_.size()) {
+    at_ += PlainLength(text_.data() + at_, text_.data() + text_.size());
+    if (at_ == text_.size()) {
+      break;
+    }
     const char c = text_[at_];
-    if (kPlain[Byte(c)]) {
-      ++at_;
-    } else if (c == '"') {
-      *out = text_.substr(start, at_ - start);
+    if (c == '"') {
+      *out = std::string_view(text_.data() + start, at_ - start);
       ++at_;
       return true;
     } else if (Byte(c) >= 0x80U) {
@@ -227,7 +250,7 @@ bool JsonReader::ReadUnicodeEscape() {
   return true;
 }
 
-bool JsonReader::ReadLiteral(std::string_view literal, Value value, Value* out, std::string_view* token) {
+bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token) {
   const std::string_view rest = text_.substr(at_, literal.size());
   if (rest != literal) {
     const auto mismatch = std::mismatch(rest.begin(), rest.end(), literal.begin());
@@ -235,7 +258,7 @@ bool JsonReader::ReadLiteral(std::string_view literal, Value value, Value* out, 
     return Unexpected("expected a JSON value");
   }
   at_ += literal.size();
-  *out = std::move(value);
+  *out = value;
   *token = rest;
   return true;
 }
@@ -281,8 +304,12 @@ bool JsonReader::ScanNumber(bool* integer) {
   return true;
 }
 
-bool JsonReader::ReadScalar(Value* out, std::string_view* token) {
-  switch (Peek()) {
+bool JsonReader::ReadScalar(Scalar* out, std::string_view* token) {
+  const char c = Peek();
+  if ((IsDigit(c) || c == '-') && ReadShortNumber(out, token)) {
+    return true;
+  }
+  switch (c) {
     case 't':
       return ReadLiteral("true", true, out, token);
     case 'f':
@@ -311,46 +338,49 @@ bool JsonReader::ReadScalar(Value* out, std::string_view* token) {
 
 // A number of few digits and no exponent, as sensors send them: whole, or a whole number divided by a power of ten.
 // Both are exact doubles then, and IEEE 754 rounds their quotient correctly. False, with nothing taken: any other.
-bool JsonReader::ReadShortNumber(Value* out, std::string_view* token) {
-  constexpr std::size_t kMostDigits = 15;  // below 2^53
+bool JsonReader::ReadShortNumber(Scalar* out, std::string_view* token) {
+  constexpr std::ptrdiff_t kMostDigits = 15;  // below 2^53
   static constexpr std::array<double, kMostDigits + 1> kPowers = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-  const std::string_view text = text_.substr(at_, kMostDigits + 4);
-  const bool negative = text.front() == '-';
-  std::size_t at = negative ? 1 : 0;
-  std::uint64_t magnitude = 0;  // of at most 19 digits: it does not overflow
-  const auto digits = [&] {
-    const std::size_t first = at;
-    for (; at < text.size() && IsDigit(text[at]); ++at) {
-      magnitude = magnitude * 10 + static_cast<std::uint64_t>(text[at] - '0');
+  const char* const begin = text_.data() + at_;
+  const char* const end = text_.data() + text_.size();
+  const bool negative = *begin == '-';
+  const char* const first = begin + (negative ? 1 : 0);
+  // More digits than are counted here may overflow; they are not used then.
+  std::uint64_t magnitude = 0;
+  const auto digits = [&magnitude, end](const char* at) {
+    for (; at != end && IsDigit(*at); ++at) {
+      magnitude = magnitude * 10 + static_cast<std::uint64_t>(*at - '0');
     }
-    return at - first;
+    return at;
   };
-  const std::size_t whole = digits();
-  const bool point = at < text.size() && text[at] == '.';
-  at += point ? 1U : 0U;
-  const std::size_t decimals = point ? digits() : 0;
-  const bool leading_zero = whole > 1 && text[negative ? 1 : 0] == '0';
-  const bool goes_on = at == text.size() ? at_ + at < text_.size() : text[at] == 'e' || text[at] == 'E';
-  if (whole == 0 || (point && decimals == 0) || whole + decimals > kMostDigits || leading_zero || goes_on) {
+  const char* at = digits(first);
+  const std::ptrdiff_t whole = at - first;
+  std::ptrdiff_t decimals = 0;
+  const bool point = at != end && *at == '.';
+  if (point) {
+    const char* const behind = at + 1;
+    at = digits(behind);
+    decimals = at - behind;
+  }
+  const bool goes_on = at != end && (*at == 'e' || *at == 'E');
+  if (whole == 0 || (whole > 1 && *first == '0') || (point && decimals == 0) || whole + decimals > kMostDigits ||
+      goes_on) {
     return false;
   }
   const auto number = negative ? -static_cast<std::int64_t>(magnitude) : static_cast<std::int64_t>(magnitude);
   if (!point) {
     *out = number;
   } else {
-    const double size = static_cast<double>(number) / kPowers[decimals];
+    const double size = static_cast<double>(number) / kPowers[static_cast<std::size_t>(decimals)];
     *out = negative && number == 0 ? -0.0 : size;
   }
-  *token = text.substr(0, at);
-  at_ += at;
+  *token = std::string_view(begin, static_cast<std::size_t>(at - begin));
+  at_ += token->size();
   return true;
 }
 
-bool JsonReader::ReadNumber(Value* out, std::string_view* token) {
-  if (ReadShortNumber(out, token)) {
-    return true;
-  }
+bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
   const std::size_t start = at_;
   bool integer = false;
   if (!ScanNumber(&integer)) {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "record/canonical_record.h"
+#include "format/text/scalar.h"
 
 namespace packhorse::format {
 
@@ -27,18 +27,10 @@ class JsonReader {
   // Skips white space and shows the next byte without taking it; '\0' at the end of the text.
   char Peek() {
     skipped_line_break_ = false;
-    for (; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (c > ' ') {
-        return c;
-      }
-      if (c == '\n' || c == '\r') {
-        skipped_line_break_ = true;
-      } else if (c != ' ' && c != '\t') {
-        return c;
-      }
+    if (at_ < text_.size() && text_[at_] > ' ') {
+      return text_[at_];
     }
-    return '\0';
+    return SkipSpace();
   }
   // Whether a line break was among the white space that the last Peek() skipped.
   bool skipped_line_break() const { return skipped_line_break_; }
@@ -50,7 +42,9 @@ class JsonReader {
   // A string, unescaped; valid until the next call. REQUIRES: Peek() == '"'.
   bool ReadString(std::string_view* out);
   // A number, true, false or null. `token` is its text. Integers of 64 bits are exact.
-  bool ReadScalar(Value* out, std::string_view* token);
+  bool ReadScalar(Scalar* out, std::string_view* token);
+  // Whether what ReadString() gave is part of the text, and so lives as long as that does.
+  bool IsOfText(std::string_view read) const { return read.data() != scratch_.data(); }
 
   // Whether something read since the last call could not be represented: digits that a double does not hold, a number
   // beyond its range (read as null), half a surrogate pair (read as U+FFFD).
@@ -62,15 +56,16 @@ class JsonReader {
   const JsonFault& fault() const { return fault_; }
 
  private:
+  char SkipSpace();
   bool FailAt(const char* reason, const char* what, std::size_t offset);
 
   bool ReadEscapes(std::string_view* out);
   bool AppendEscape();
   bool ReadHex4(unsigned* out);
   bool ReadUnicodeEscape();
-  bool ReadLiteral(std::string_view literal, Value value, Value* out, std::string_view* token);
-  bool ReadNumber(Value* out, std::string_view* token);
-  bool ReadShortNumber(Value* out, std::string_view* token);
+  bool ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token);
+  bool ReadNumber(Scalar* out, std::string_view* token);
+  bool ReadShortNumber(Scalar* out, std::string_view* token);
   bool ScanNumber(bool* integer);
   bool ScanDigits();
 

@@ -18,6 +18,18 @@ Scalar ToScalar(const Value& value) {
       value);
 }
 
+Value ToValue(const Scalar& scalar) {
+  return std::visit(
+      [](auto held) {
+        if constexpr (std::is_same_v<decltype(held), std::string_view>) {
+          return Value(std::in_place_type<std::string>, held);
+        } else {
+          return Value(held);
+        }
+      },
+      scalar);
+}
+
 void AppendText(std::string& out, const Scalar& value) {
   std::visit(
       [&out](const auto& held) {

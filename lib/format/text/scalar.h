@@ -10,9 +10,11 @@
 
 namespace packhorse::format {
 
-// What the writers of lines and metrics write: a Value whose text is borrowed. Valid as long as that text.
+// What readers read and the writers of lines and metrics write: a Value whose text is borrowed. Valid as long as that
+// text.
 using Scalar = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string_view>;
 Scalar ToScalar(const Value& value);
+Value ToValue(const Scalar& scalar);
 
 // A name and a value: a tag, field, label or attribute.
 struct Named {

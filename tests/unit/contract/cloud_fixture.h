@@ -91,11 +91,11 @@ inline std::vector<std::string> ItemsOf(const RenderedRecord& record) {
     return items;
   }
   if (record.item_ends.empty()) {
-    return {record.text};
+    return {std::string(record.text.view())};
   }
   std::size_t begin = 0;
   for (const std::uint32_t end : record.item_ends) {
-    items.push_back(record.text.substr(begin, end - begin));
+    items.emplace_back(record.text.view().substr(begin, end - begin));
     begin = end;
   }
   return items;

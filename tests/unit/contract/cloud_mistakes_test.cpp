@@ -171,7 +171,7 @@ TEST(CloudMistakes, CommentsAndNotesMayStandAnywhereAndANoteThatIsSentIsSent) {
     "accepts":{"note":"n"}, "limits":[{"requests":1,"per":"1s","note":"n"}],
     "response":[{"status":204,"verdict":"accepted","note":"n"}] })");
   ASSERT_NE(contract, nullptr);
-  EXPECT_EQ(contract->RenderRecord(test::Bare()).text, R"({"note":"q.n.8"})");
+  EXPECT_EQ(contract->RenderRecord(test::Bare()).text.view(), R"({"note":"q.n.8"})");
   EXPECT_EQ(contract->limits().size(), 1U);
 }
 

@@ -173,7 +173,7 @@ TEST(CloudRequest, OneRecordARequestMayGoIntoItsHeaders) {
   ASSERT_NE(contract, nullptr);
   const std::vector<RenderedRecord> one = {contract->RenderRecord(Awkward())};
   const Rendered rendered = contract->RenderBatch(Header(one[0].part), one);
-  EXPECT_EQ(rendered.body, one[0].text);
+  EXPECT_EQ(rendered.body, one[0].text.view());
   EXPECT_EQ(rendered.body.front(), '{');
   EXPECT_EQ(contract->RequestHeaders(Header(one[0].part)),
             (Headers{{"ce-id", "q.n.7"}, {"ce-subject", "b/\xC3\xBC 2"}}));
@@ -240,7 +240,7 @@ TEST(CloudRequest, WhatTheContractDoesNotTakeIsSkippedCondemnedOrKept) {
     const RenderedRecord rendered = contract->RenderRecord(Bare());
     EXPECT_EQ(rendered.fate, fate);
     EXPECT_EQ(rendered.items(), 0U);
-    EXPECT_TRUE(rendered.text.empty());
+    EXPECT_TRUE(rendered.text.view().empty());
   }
   const auto small = Make(WithItem("\"{record}\"", R"("accepts":{"max_item_bytes":20})"));
   EXPECT_EQ(small->RenderRecord(Bare()).reason, "too_large");
@@ -259,7 +259,7 @@ TEST(CloudRequest, LineProtocolIsWrittenByItsMapping) {
   CanonicalRecord record = Awkward();
   record.attributes = {{"device", std::string("other")}, {"state", std::string("on")}};
   const std::vector<RenderedRecord> both = {contract->RenderRecord(record), contract->RenderRecord(record)};
-  EXPECT_EQ(both[0].text,
+  EXPECT_EQ(both[0].text.view(),
             "plant,device=b/\xC3\xBC\\ 2,state=on temp=21.5,count=9007199254740993,ok=true "
             "1795165920900000000\n");
   const Rendered rendered = contract->RenderBatch(Header(), both);

@@ -23,7 +23,8 @@ std::string ItemOf(const std::string& item, const CanonicalRecord& record, const
     return "";
   }
   const RenderedRecord rendered = contract->RenderRecord(record);
-  return rendered.fate == Fate::kItems ? rendered.text : "unfit: " + rendered.reason + ": " + rendered.detail;
+  return rendered.fate == Fate::kItems ? std::string(rendered.text.view())
+                                       : "unfit: " + rendered.reason + ": " + rendered.detail;
 }
 
 TEST(CloudTemplate, APlaceholderAloneKeepsItsTypeAndInsideATextItIsText) {
@@ -122,7 +123,7 @@ TEST(CloudTemplate, LargeIntegersAreTextWhereTheReceiverHasDoublesOnly) {
   const auto contract = Make(
       Contract(R"({"path":"/p","body":{"json":"{items}","big_integers":"string"},"item":"{measurements|values}"})"));
   ASSERT_NE(contract, nullptr);
-  EXPECT_EQ(contract->RenderRecord(Awkward()).text,
+  EXPECT_EQ(contract->RenderRecord(Awkward()).text.view(),
             R"({"temp":21.5,"count":"9007199254740993","none":null,"ok":true})");
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -116,7 +117,7 @@ TEST_F(Property, WhatIsDecodedAndRenderedReadsAsWhatWasSent) {
     const Decoded decoded = Decode(payload);
     ASSERT_EQ(decoded.records.size(), 1U) << payload << decoded.detail;
     ASSERT_EQ(decoded.records[0].flags, 0U) << payload;
-    const Json got = Json::parse(cloud->RenderRecord(decoded.records[0]).text);
+    const Json got = Json::parse(cloud->RenderRecord(decoded.records[0]).text.view());
     std::map<std::string, Json> seen;
     if (got.contains("measurements")) {
       for (const auto& [name, measurement] : got.at("measurements").items()) {
@@ -179,6 +180,38 @@ TEST_F(Property, DamagedJsonIsAcceptedExactlyWhereAnotherParserAcceptsIt) {
     if (read != other) {
       ASSERT_TRUE(read && lossy) << text << " " << (reader.fault().what == nullptr ? "" : reader.fault().what);
     }
+  }
+}
+
+TEST_F(Property, RecordMadeInTheMemoryOfAnotherIsTheSame) {
+  const std::uint64_t seed = RandomSeed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Maker maker(seed);
+  const std::vector<std::string> seeds = {
+      R"({"ts":1795162530,"temperature":21.4,"gps":{"lat":null},"v":[1,2],"name":"a name of more than sixteen bytes"})",
+      R"({"samples":[{"t":1795162290,"v":4.1},{"t":1795162350,"v":4.13}]})",
+      R"({"a":1})",
+      "",
+  };
+  std::vector<CanonicalRecord> spare;
+  for (int round = 0; round < 20'000; ++round) {
+    const std::string& text = seeds[maker.UpTo(seeds.size() - 1)];
+    const std::string payload = maker.UpTo(2) == 0 ? Mutated(text, maker) : text;
+    message_.retained = maker.UpTo(3) == 0;
+    message_.redelivered = maker.UpTo(3) == 0;
+    message_.received_at_raw = maker.UpTo(3) == 0 ? std::optional(kArrived) : std::nullopt;
+    message_.clock = message_.received_at_raw ? ClockState::kRecovered : ClockState::kSynchronized;
+    context_.spare = nullptr;
+    const Decoded fresh = Decode(payload);
+    context_.spare = &spare;
+    Decoded again = Decode(payload);
+    ASSERT_EQ(again.kind, fresh.kind) << payload;
+    ASSERT_EQ(again.reason + again.detail, fresh.reason + fresh.detail) << payload;
+    ASSERT_EQ(again.records.size(), fresh.records.size()) << payload;
+    for (std::size_t i = 0; i < fresh.records.size(); ++i) {
+      ASSERT_EQ(ToJson(again.records[i]), ToJson(fresh.records[i])) << payload;
+    }
+    spare = std::move(again.records);
   }
 }
 

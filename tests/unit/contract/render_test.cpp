@@ -87,19 +87,19 @@ TEST(RenderRecord, BytesThatAreNoUtf8NeverReachTheWire) {
 TEST(RenderBatch, JoinsRecordsInTheirOrderWithinTheEnvelope) {
   const auto contract = *FindCloudContract("packhorse-ingest@1");
   std::vector<RenderedRecord> records = {contract->RenderRecord(Example())};
-  records.emplace_back().text = "{\"x\":1}";
+  records.emplace_back().text = ItemText("{\"x\":1}");
   const Rendered rendered = contract->RenderBatch(Header(), records);
   EXPECT_EQ(rendered.path, "/v1/telemetry");
   EXPECT_EQ(rendered.content_type, "application/json");
   EXPECT_EQ(rendered.body,
             R"({"contract":"packhorse-ingest@1.3","gateway":{"id":"gw-0042","attributes":{"site":"plant-7"}},)"
             R"("batch":{"id":"b-1","lane":"normal","records":2},"records":[)" +
-                records[0].text + R"(,{"x":1}]})");
-  EXPECT_EQ(records[0].text, ToJson(Example()));
+                std::string(records[0].text.view()) + R"(,{"x":1}]})");
+  EXPECT_EQ(records[0].text.view(), ToJson(Example()));
   const auto items = contract->Items(
       std::string_view(rendered.body).substr(rendered.items_begin, rendered.items_end - rendered.items_begin));
   ASSERT_TRUE(items);
-  EXPECT_EQ(*items, (std::vector<std::string>{records[0].text, "{\"x\":1}"}));
+  EXPECT_EQ(*items, (std::vector<std::string>{std::string(records[0].text.view()), "{\"x\":1}"}));
   EXPECT_EQ(contract->RequestHeaders(Header()), (Headers{{"Idempotency-Key", "\"b-1\""}}));
   EXPECT_EQ(contract->RenderBatch(Header(), records).body, rendered.body);
 }
@@ -118,7 +118,7 @@ TEST(RenderBatch, EnvelopeBytesIsAnUpperBound) {
   const auto contract = *FindCloudContract("packhorse-ingest@1");
   for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{9}, std::size_t{10}, std::size_t{1000}}) {
     RenderedRecord record;
-    record.text = "{}";
+    record.text = ItemText("{}");
     const std::vector<RenderedRecord> records(count, record);
     EXPECT_LE(contract->RenderBatch(Header(), records).body.size(), contract->EnvelopeBytes(Header()) + 2 * count);
   }

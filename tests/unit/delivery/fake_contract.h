@@ -37,10 +37,12 @@ class FakeContract final : public contract::CloudContract {
   contract::RenderedRecord RenderRecord(const CanonicalRecord& record) const override {
     using Fate = contract::RenderedRecord::Fate;
     contract::RenderedRecord rendered;
+    std::string lines;
     for (const Measurement& measurement : record.measurements) {
-      rendered.text += record.record_id + " " + measurement.name + "\n";
-      rendered.item_ends.push_back(static_cast<std::uint32_t>(rendered.text.size()));
+      lines += record.record_id + " " + measurement.name + "\n";
+      rendered.item_ends.push_back(static_cast<std::uint32_t>(lines.size()));
     }
+    rendered.text = contract::ItemText(std::move(lines));
     for (const Attribute& attribute : record.attributes) {
       const auto* text = std::get_if<std::string>(&attribute.value);
       if (attribute.name == "part" && text != nullptr) {
@@ -63,7 +65,7 @@ class FakeContract final : public contract::CloudContract {
     contract::Rendered rendered{"/lines/" + header.part, "text/plain", "begin\n"};
     rendered.items_begin = rendered.body.size();
     for (const contract::RenderedRecord& record : records) {
-      rendered.body += record.text;
+      rendered.body += record.text.view();
     }
     rendered.items_end = rendered.body.size();
     rendered.body += "end\n";

@@ -7,20 +7,33 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace packhorse::delivery {
 namespace {
 
 // The first `taken` of `count` come out in order, whatever thread has made them.
 void Take(WorkingAhead& ahead, std::size_t count, std::size_t taken) {
-  const WorkingAhead::Make make = [](std::size_t i) {
-    Made made;
-    made.decoded.detail = "message " + std::to_string(i) + ", made for a test";
-    return made;
+  const auto text = [](std::size_t i, std::size_t record) {
+    return "record " + std::to_string(record) + " of message " + std::to_string(i);
+  };
+  const auto records = [](std::size_t i) { return i % 7 == 0 ? i % 5 : 1; };
+  const WorkingAhead::Make make = [&](std::size_t i, std::vector<contract::RenderedRecord>& rendered) {
+    for (std::size_t record = 0; record < records(i); ++record) {
+      rendered.emplace_back().text = contract::ItemText(text(i, record));
+    }
+    contract::Decoded decoded;
+    decoded.detail = "message " + std::to_string(i) + ", made for a test";
+    return decoded;
   };
   WorkingAhead::Look look(ahead, count, make);
   for (std::size_t i = 0; i < taken; ++i) {
-    ASSERT_EQ(look.Next().decoded.detail, "message " + std::to_string(i) + ", made for a test");
+    const Made made = look.Next();
+    ASSERT_EQ(made.decoded.detail, "message " + std::to_string(i) + ", made for a test");
+    ASSERT_EQ(made.rendered.size(), records(i));
+    for (std::size_t record = 0; record < records(i); ++record) {
+      ASSERT_EQ(made.rendered[record].text.view(), text(i, record));
+    }
   }
 }
 
@@ -43,9 +56,9 @@ TEST(WorkingAhead, NothingIsMadeAfterALook) {
   WorkingAhead ahead;
   std::atomic<bool> over{false};
   std::atomic<int> late{0};
-  const WorkingAhead::Make make = [&](std::size_t) {
+  const WorkingAhead::Make make = [&](std::size_t, std::vector<contract::RenderedRecord>&) {
     late += over ? 1 : 0;
-    return Made();
+    return contract::Decoded();
   };
   for (int i = 0; i < 100; ++i) {
     over = false;
@@ -62,14 +75,14 @@ TEST(WorkingAhead, NothingIsMadeAfterALook) {
 TEST(WorkingAhead, OnlySoManyAreMadeAhead) {
   WorkingAhead ahead;
   std::atomic<int> made{0};
-  const WorkingAhead::Make make = [&](std::size_t) {
+  const WorkingAhead::Make make = [&](std::size_t, std::vector<contract::RenderedRecord>&) {
     ++made;
-    return Made();
+    return contract::Decoded();
   };
   WorkingAhead::Look look(ahead, 10'000, make);
   for (int i = 0; i < 2'000; ++i) {
     look.Next();
-    ASSERT_LE(made, i + 1 + 16 * 10);  // eight parts, and one in the hands of each thread
+    ASSERT_LE(made, i + 1 + 32 * 10);  // eight parts, and one in the hands of each thread
   }
 }
 

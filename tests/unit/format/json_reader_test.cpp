@@ -12,7 +12,7 @@ namespace {
 
 struct ScalarCase {
   std::string text;
-  Value value;
+  Scalar value;
   bool lossy;
 };
 
@@ -55,7 +55,7 @@ TEST(JsonReader, ScalarsKeepTheirTypeAndEveryDigitThatFits) {
   };
   for (const ScalarCase& c : cases) {
     JsonReader reader(c.text);
-    Value value;
+    Scalar value;
     std::string_view token;
     ASSERT_TRUE(reader.ReadScalar(&value, &token)) << c.text;
     EXPECT_EQ(value, c.value) << c.text;
@@ -83,7 +83,7 @@ TEST(JsonReader, BrokenScalarsSayWhatAndWhere) {
   };
   for (const FaultCase& c : cases) {
     JsonReader reader(c.text);
-    Value value;
+    Scalar value;
     std::string_view token;
     ASSERT_FALSE(reader.ReadScalar(&value, &token)) << c.text;
     EXPECT_EQ(reader.fault().reason, c.reason) << c.text;

@@ -142,7 +142,7 @@ TEST(JsonWriter, RandomDecimalIsReadAsTheStandardLibraryReadsIt) {
     double wanted = 0;
     std::from_chars(text.data(), text.data() + text.size(), wanted);
     JsonReader reader(text);
-    Value value;
+    Scalar value;
     std::string_view token;
     ASSERT_TRUE(reader.ReadScalar(&value, &token));
     ASSERT_EQ(std::bit_cast<std::uint64_t>(std::get<double>(value)), std::bit_cast<std::uint64_t>(wanted)) << text;
