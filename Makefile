@@ -60,8 +60,8 @@ run:
 
 test: configure-tests
 	@cmake --build build --parallel $(JOBS)
-	@# Twice as many as there are processors: some tests mostly wait.
-	ctest --test-dir build --output-on-failure --no-label-summary -j $$((2 * $(JOBS)))
+	@# Three times as many as there are processors: many tests mostly wait.
+	ctest --test-dir build --output-on-failure --no-label-summary -j $$((3 * $(JOBS)))
 
 ci:
 	@.ci/run
