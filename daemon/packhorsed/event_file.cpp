@@ -14,13 +14,13 @@ namespace {
 
 using health::KeptEvent;
 
-constexpr std::size_t kMaxFileBytes = 1U << 20U;
-constexpr unsigned kMode = 0600;
+constexpr std::size_t kMaxEventFileBytes = 1U << 20U;
+constexpr unsigned kEventFileMode = 0600;
 // A condition that was acknowledged is raised again by then, if it still is so; later it is another one.
 constexpr std::chrono::minutes kAcknowledgedBefore{10};
 constexpr std::chrono::minutes kWrittenAgain{1};  // for how long nothing has happened
 
-std::string PathOf(const App& app) { return app.config.queue.runtime_dir + "/events"; }
+std::string EventFilePath(const App& app) { return app.config.queue.runtime_dir + "/events"; }
 
 std::int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
 WallTime Wall(const Json& json) { return WallTime(std::chrono::microseconds(json.get<std::int64_t>())); }
@@ -51,7 +51,7 @@ KeptEvent FromJson(const Json& json) {
 }
 
 Result<std::vector<KeptEvent>> Read(const std::string& path) {
-  const Result<std::string> text = ReadFile(path, kMaxFileBytes);
+  const Result<std::string> text = ReadFile(path, kMaxEventFileBytes);
   RETURN_IF_ERROR(text);
   try {
     std::vector<KeptEvent> all;
@@ -68,7 +68,7 @@ Result<std::vector<KeptEvent>> Read(const std::string& path) {
 }  // namespace
 
 void RestoreEvents(App& app) {
-  const std::string path = PathOf(app);
+  const std::string path = EventFilePath(app);
   if (!Exists(path)) {
     return;
   }
@@ -101,7 +101,7 @@ void EventFile::Look(MonoTime now, bool last) {
     events.push_back(ToJson(kept, app_.wall_history));
   }
   const std::string text = Dump({{"events", std::move(events)}});
-  const Status written = WriteFileAtomically(PathOf(app_), text, kMode);
+  const Status written = WriteFileAtomically(EventFilePath(app_), text, kEventFileMode);
   if (!written && !std::exchange(refused_, true)) {
     health::Log(health::LogLevel::kWarning, "events_not_kept",
                 "a restart will forget which events are open: " + written.error().message);

@@ -15,13 +15,13 @@ namespace {
 using delivery::Kept;
 using LearntKept = batch::LearntSize::Kept;
 
-constexpr std::size_t kMaxFileBytes = 1U << 20U;
-constexpr unsigned kMode = 0600;
+constexpr std::size_t kMaxSendingFileBytes = 1U << 20U;
+constexpr unsigned kSendingFileMode = 0600;
 constexpr std::chrono::minutes kSoonest{1};
 constexpr std::chrono::minutes kLatest{10};
 constexpr std::uint64_t kShareWorthWriting = 100;
 
-std::string PathOf(const App& app) { return app.config.queue.path + ".sending"; }
+std::string SendingFilePath(const App& app) { return app.config.queue.path + ".sending"; }
 
 // Its window ends by the clock: time goes by until the next run.
 Json ToJson(const limit::Announcement& limit, WallTime wall) {
@@ -129,7 +129,7 @@ LearntKept LearntFrom(const Json& json) {
 }
 
 Result<std::map<std::string, Kept>> Read(const std::string& path, WallTime wall) {
-  const Result<std::string> text = ReadFile(path, kMaxFileBytes);
+  const Result<std::string> text = ReadFile(path, kMaxSendingFileBytes);
   RETURN_IF_ERROR(text);
   try {
     std::map<std::string, Kept> all;
@@ -162,7 +162,7 @@ Result<std::map<std::string, Kept>> Read(const std::string& path, WallTime wall)
 }  // namespace
 
 void RestoreSending(App& app) {
-  const std::string path = PathOf(app);
+  const std::string path = SendingFilePath(app);
   if (!Exists(path)) {
     return;
   }
@@ -225,7 +225,8 @@ void SendingFile::Look(MonoTime now, bool last) {
   for (const auto& [name, kept] : all) {
     destinations.push_back(ToJson(name, kept, app_.clock.Wall()));
   }
-  const Status written = WriteFileAtomically(PathOf(app_), Dump({{"destinations", std::move(destinations)}}), kMode);
+  const Status written =
+      WriteFileAtomically(SendingFilePath(app_), Dump({{"destinations", std::move(destinations)}}), kSendingFileMode);
   if (!written && !std::exchange(refused_, true)) {
     health::Log(health::LogLevel::kWarning, "sending_not_kept",
                 "a restart will forget what was used of the budgets: " + written.error().message);

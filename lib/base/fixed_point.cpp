@@ -30,7 +30,7 @@ std::string_view TakeDigits(std::string_view& text) {
 }
 
 // Of a number without a sign.
-std::optional<Digits> Split(std::string_view text) {
+std::optional<Digits> ReadDigits(std::string_view text) {
   const std::string_view whole = TakeDigits(text);
   std::string_view fraction;
   if (whole.empty()) {
@@ -74,7 +74,8 @@ std::optional<FixedPoint> FixedPoint::Of(std::int64_t whole, std::int64_t trilli
 
 std::optional<FixedPoint> FixedPoint::Parse(std::string_view text) {
   const bool negative = text.starts_with('-');
-  const std::optional<Digits> split = text.size() > kLongest ? std::nullopt : Split(negative ? text.substr(1) : text);
+  const std::optional<Digits> split =
+      text.size() > kLongest ? std::nullopt : ReadDigits(negative ? text.substr(1) : text);
   if (!split || split->before_point > kWholeDigits) {
     return std::nullopt;
   }

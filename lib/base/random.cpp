@@ -26,7 +26,7 @@ void Fill(std::span<unsigned char> bytes) {
   }
 }
 
-std::string Digits(std::size_t count, std::string_view alphabet) {
+std::string RandomDigits(std::size_t count, std::string_view alphabet) {
   std::vector<unsigned char> bytes(count);
   Fill(bytes);
   std::string text;
@@ -45,10 +45,10 @@ std::uint64_t RandomSeed() {
   return seed;
 }
 
-std::string RandomBase32(std::size_t digits) { return Digits(digits, "0123456789abcdefghjkmnpqrstvwxyz"); }
+std::string RandomBase32(std::size_t digits) { return RandomDigits(digits, "0123456789abcdefghjkmnpqrstvwxyz"); }
 
 std::string RandomHex(std::size_t bytes) {
-  std::string text = Digits(bytes * 2, "0123456789abcdef");
+  std::string text = RandomDigits(bytes * 2, "0123456789abcdef");
   if (text.find_first_not_of('0') == std::string::npos && !text.empty()) {
     text.back() = '1';
   }

@@ -17,7 +17,7 @@ bool IsCapture(std::string_view level) { return !level.empty() && level.front() 
 bool IsSingleLevel(std::string_view level) { return level == "+" || IsCapture(level); }
 std::string_view CaptureName(std::string_view level) { return level.substr(1, level.size() - 2); }
 
-std::vector<std::string> Split(std::string_view text) {
+std::vector<std::string> SplitLevels(std::string_view text) {
   std::vector<std::string> levels;
   std::size_t start = 0;
   for (std::size_t slash = text.find('/'); slash != std::string_view::npos; slash = text.find('/', start)) {
@@ -146,7 +146,7 @@ Result<TopicPattern> TopicPattern::Parse(std::string_view text) {
   }
   TopicPattern pattern;
   pattern.text_ = std::string(text);
-  pattern.levels_ = Split(text);
+  pattern.levels_ = SplitLevels(text);
   std::vector<std::string_view> names;
   for (const std::string& level : pattern.levels_) {
     if (const std::string problem = LevelProblem(level, &level == &pattern.levels_.back()); !problem.empty()) {

@@ -12,7 +12,7 @@ constexpr std::uint64_t kCheckBytes = 1ULL << 20U;
 // A disk that takes longer is in trouble: what is asked then answers without it.
 constexpr std::chrono::seconds kCheckpointPatience{3};
 // How often a job that waits for something looks; what it waits for mostly wakes the loop anyway.
-constexpr milliseconds kLook{50};
+constexpr milliseconds kLookAtCalls{50};
 
 bool Sends(limit::CircuitState state) {
   return state != limit::CircuitState::kHeld && state != limit::CircuitState::kPaused;
@@ -144,7 +144,7 @@ MonoTime LongCalls::Step(MonoTime now, Ready& ready) {
       ++job;
     }
   }
-  return jobs_.empty() ? MonoTime::max() : reading_ ? now : now + kLook;
+  return jobs_.empty() ? MonoTime::max() : reading_ ? now : now + kLookAtCalls;
 }
 
 }  // namespace packhorse::bridge

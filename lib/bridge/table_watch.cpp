@@ -8,12 +8,12 @@
 namespace packhorse::bridge {
 namespace {
 
-constexpr std::chrono::seconds kLook{10};
+constexpr std::chrono::seconds kLookAtTable{10};
 
 }  // namespace
 
 bool TableWatch::Changed(MonoTime now) {
-  if (looked_ && now < looked_at_ + kLook) {
+  if (looked_ && now < looked_at_ + kLookAtTable) {
     return false;
   }
   looked_ = true;

@@ -88,18 +88,30 @@ TEST(IngestSchema, WhatDoesNotFollowItIsRefused) {
   }
 }
 
+// All at once: each question to the checker starts a program.
+void ExpectFollow(const Schema& schema, const std::vector<std::string>& files) {
+  std::vector<Json> documents;
+  for (const std::string& file : files) {
+    documents.push_back(Json::parse(RepositoryFile(file)));
+  }
+  const std::vector<std::string> complaints = schema.Complaints(documents);
+  ASSERT_EQ(complaints.size(), files.size());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    EXPECT_EQ(complaints[i], "") << files[i];
+  }
+}
+
 TEST(ContractSchemas, EveryContractFileFollowsIts) {
   const Schema device("device-contract.schema.json");
-  for (const std::string& file : RepositoryFiles("contracts/device", ".json")) {
-    EXPECT_EQ(device.Complaint(Json::parse(RepositoryFile(file))), "") << file;
-  }
+  ExpectFollow(device, RepositoryFiles("contracts/device", ".json"));
   const Schema cloud("cloud-contract.schema.json");
-  const Schema language("cloud-contract-2.schema.json");
+  std::vector<std::string> first_form;
+  std::vector<std::string> others;
   for (const std::string& file : RepositoryFiles("contracts/cloud", ".json")) {
-    const Json contract = Json::parse(RepositoryFile(file));
-    const bool first_form = contract.at("request").contains("envelope");
-    EXPECT_EQ((first_form ? cloud : language).Complaint(contract), "") << file;
+    (Json::parse(RepositoryFile(file)).at("request").contains("envelope") ? first_form : others).push_back(file);
   }
+  ExpectFollow(cloud, first_form);
+  ExpectFollow(Schema("cloud-contract-2.schema.json"), others);
   EXPECT_NE(device.Complaint(Json::parse(R"({"contract":"x@1.0"})")), "");
   EXPECT_NE(cloud.Complaint(Json::parse(R"({"contract":"x@1.0"})")), "");
 }

@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(State, KillTable, ::testing::ValuesIn(kRows),
 
 TEST(Kill9, AtEveryCallOfAHistoryNothingToldIsLost) {
   test::WorkInMemory();
-  const int step = EveryNth(3);
+  const int step = EveryNth(5);
   int kills = 0;
   for (const bool half : {false, true}) {
     for (int n = 1;; n += step) {
@@ -225,7 +225,7 @@ TEST(Kill9, AtEveryCallOfASalvageWhatIsReadableStaysAndWhatIsNotIsCounted) {
     ExpectStored(options, 4, 1, killed);
     EXPECT_GT(FileBytes(options.path + ".damaged"), 0U) << "the only original";
   };
-  EXPECT_GT(KillOpening(EveryNth(4), MakeDamagedQueue, expect), 30);
+  EXPECT_GT(KillOpening(EveryNth(5), MakeDamagedQueue, expect), 30);
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ void RunSequence(std::uint64_t seed, std::uint64_t cuts) {
 
 TEST(PowerCut, AtAnyWriteOrSyncLosesNothingSyncedAndAtMostWhatWasAtRisk) {
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
-  const std::uint64_t cuts = FromEnvironment("PACKHORSE_CUTS", 500);
+  const std::uint64_t cuts = FromEnvironment("PACKHORSE_CUTS", 250);
   constexpr std::uint64_t kEach = 4;
   test::WorkInMemory();  // the disk is simulated
   std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_CUTS=" << cuts << std::endl;

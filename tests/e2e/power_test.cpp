@@ -274,7 +274,7 @@ int RunGateway(std::uint64_t seed) {
 
 TEST(PowerCutEndToEnd, AtAnyWriteOrSyncNothingSafeIsLostAndNoRecordIdMeansTwoMessages) {
   const std::uint64_t seed = FromEnvironment("PACKHORSE_SEED", std::random_device()());
-  const std::uint64_t wanted = FromEnvironment("PACKHORSE_CUTS_END_TO_END", 500);
+  const std::uint64_t wanted = FromEnvironment("PACKHORSE_CUTS_END_TO_END", 250);
   test::WorkInMemory();  // the disk is simulated
   std::cout << "PACKHORSE_SEED=" << seed << " PACKHORSE_CUTS_END_TO_END=" << wanted << std::endl;
   std::atomic<std::uint64_t> next{seed};

@@ -14,7 +14,7 @@ using document::Node;
 
 constexpr std::string_view kName = "{name}";
 
-bool Names(const Text& text, Source source) {
+bool NamesSource(const Text& text, Source source) {
   return std::any_of(text.pieces.begin(), text.pieces.end(),
                      [&](const Piece& piece) { return piece.placeholder && piece.placeholder->source == source; });
 }
@@ -54,8 +54,9 @@ class ReconcileReader {
   }
 
   static bool Asks(const ReconcileDefinition& out, Source source) {
-    return Names(out.path, source) || std::any_of(out.query.begin(), out.query.end(),
-                                                  [&](const auto& pair) { return Names(pair.second, source); });
+    return NamesSource(out.path, source) || std::any_of(out.query.begin(), out.query.end(), [&](const auto& pair) {
+             return NamesSource(pair.second, source);
+           });
   }
 
   std::vector<std::string> Pointer(const Node& node) {

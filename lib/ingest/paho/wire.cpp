@@ -29,7 +29,7 @@ using Session = std::unique_ptr<SSL, decltype(&SSL_free)>;
 
 Error Unavailable(std::string message) { return Error{ErrorCode::kUnavailable, std::move(message)}; }
 
-Result<Addresses> Lookup(const std::string& host, std::uint16_t port) {
+Result<Addresses> LookUp(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -259,7 +259,7 @@ Wire::~Wire() = default;
 
 Result<Wire> Wire::Open(const Endpoint& endpoint, const std::string& address, const TlsSettings& tls,
                         Steady::time_point deadline) {
-  const Result<Addresses> found = Lookup(address, endpoint.port);
+  const Result<Addresses> found = LookUp(address, endpoint.port);
   RETURN_IF_ERROR(found);
   Result<Fd> fd = Dial(endpoint, **found, deadline);
   RETURN_IF_ERROR(fd);
@@ -278,7 +278,7 @@ bool Wire::tls_alert() const { return impl_->tls_alert(); }
 std::string Wire::Why() const { return impl_->Why(); }
 
 Result<std::vector<std::string>> Resolve(const Endpoint& endpoint) {
-  const Result<Addresses> addresses = Lookup(endpoint.host, endpoint.port);
+  const Result<Addresses> addresses = LookUp(endpoint.host, endpoint.port);
   RETURN_IF_ERROR(addresses);
   std::vector<std::string> numeric;
   for (const addrinfo* address : InOrder(addresses->get())) {

@@ -72,14 +72,14 @@ TEST(ReadResponse, AllPartsOfTheLanguageAreRead) {
   EXPECT_EQ(rules.rules[3].first_bad->before, RuleVerdict::kAccepted);
 }
 
-struct Mistake {
+struct RuleMistake {
   std::string name;
   std::string rule;
   std::vector<std::string> said;
 };
-class MistakeTest : public testing::TestWithParam<Mistake> {};
+class RuleMistakeTest : public testing::TestWithParam<RuleMistake> {};
 
-TEST_P(MistakeTest, IsSaidWithItsPlaceAndWhatIsAllowed) {
+TEST_P(RuleMistakeTest, IsSaidWithItsPlaceAndWhatIsAllowed) {
   const std::vector<std::string> lines = Mistakes("[" + GetParam().rule + "]");
   ASSERT_EQ(lines.size(), 1U) << testing::PrintToString(lines);
   for (const std::string& text : GetParam().said) {
@@ -88,59 +88,61 @@ TEST_P(MistakeTest, IsSaidWithItsPlaceAndWhatIsAllowed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Table, MistakeTest,
+    Table, RuleMistakeTest,
     testing::Values(
-        Mistake{
+        RuleMistake{
             "StatusInQuotes", R"({"status":"200","verdict":"hold"})", {"/response/0/status", "quotes", "mean 200?"}},
-        Mistake{"StatusTooHigh", R"({"status":600,"verdict":"hold"})", {"no status", "100 to 599"}},
-        Mistake{"StatusClassUnknown", R"({"status":["7xx"],"verdict":"hold"})", {"/status/0", "no status"}},
-        Mistake{"StatusEmpty", R"({"status":[],"verdict":"hold"})", {"is empty"}},
-        Mistake{
+        RuleMistake{"StatusTooHigh", R"({"status":600,"verdict":"hold"})", {"no status", "100 to 599"}},
+        RuleMistake{"StatusClassUnknown", R"({"status":["7xx"],"verdict":"hold"})", {"/status/0", "no status"}},
+        RuleMistake{"StatusEmpty", R"({"status":[],"verdict":"hold"})", {"is empty"}},
+        RuleMistake{
             "UnknownKey", R"({"statsu":200,"verdict":"hold"})", {"unknown key \"statsu\"", "did you mean \"status\"?"}},
-        Mistake{"UnknownVerdict", R"({"verdict":"acepted"})", {"no verdict", "did you mean \"accepted\"?"}},
-        Mistake{"Confirm", R"({"verdict":"hold","confirm":{}})", {"unknown key \"confirm\""}},
-        Mistake{"ConfirmAsVerdict", R"({"verdict":"confirm"})", {"needs \"confirm\" beside \"response\""}},
-        Mistake{"Nothing", R"({"status":200})", {"says nothing of what was sent", "first_bad"}},
-        Mistake{"TooMuch",
-                R"({"verdict":"retry","first_bad":{"line":"/l","before":"retry","after":"retry"}})",
-                {"more than one thing"}},
-        Mistake{"StarInTheMiddle",
-                R"({"when":{"text":"*faultcode>*Client*"},"verdict":"hold"})",
-                {"/when/text", "* elsewhere", "did you mean \"*faultcode>*\"?"}},
-        Mistake{"PlaceWithoutSlash", R"({"when":{"error":"x"},"verdict":"hold"})", {"no place", "mean \"/error\"?"}},
-        Mistake{"BadPointer", R"({"reason":"/a~2","verdict":"hold"})", {"no JSON pointer", "~0"}},
-        Mistake{"StarInAPlace", R"({"reason":"/a/*","verdict":"hold"})", {"many values", "each"}},
-        Mistake{"BadHeader", R"({"reason":"header:a b","verdict":"hold"})", {"no name of a header"}},
-        Mistake{"WantedObject", R"({"when":{"/a":{"b":1}},"verdict":"hold"})", {"/when/~1a", "compared"}},
-        Mistake{"WantedEmpty", R"({"when":{"/a":[]},"verdict":"hold"})", {"never fits"}},
-        Mistake{"WaitUnit", R"({"verdict":"hold","wait":{"at":"/w","unit":"sec"}})", {"/wait/unit", "ms, s, m, h"}},
-        Mistake{"WaitPlace", R"({"verdict":"hold","wait":{"unit":"s"}})", {"/wait", "\"at\""}},
-        Mistake{"RestAlone", R"({"verdict":"hold","rest":"accepted"})", {"/rest", "means nothing here", "lists"}},
-        Mistake{"CountAlone", R"({"verdict":"hold","accepted_count":"/n"})", {"/accepted_count", "means nothing here"}},
-        Mistake{"ThenMissing", R"({"verdict":"partial_unknown"})", {"needs \"then\"", "bisect"}},
-        Mistake{"ThenUnknown", R"({"verdict":"partial_unknown","then":"bisekt"})", {"/then", "mean \"bisect\"?"}},
-        Mistake{"ThenElsewhere", R"({"verdict":"hold","then":"accept"})", {"/then", "partial_unknown"}},
-        Mistake{"EachWithoutStar",
-                R"({"lists":[{"each":"/r","by":"index","item":[{"verdict":"retry"}]}]})",
-                {"/lists/0/each", "did you mean \"/r/*\"?"}},
-        Mistake{
+        RuleMistake{"UnknownVerdict", R"({"verdict":"acepted"})", {"no verdict", "did you mean \"accepted\"?"}},
+        RuleMistake{"Confirm", R"({"verdict":"hold","confirm":{}})", {"unknown key \"confirm\""}},
+        RuleMistake{"ConfirmAsVerdict", R"({"verdict":"confirm"})", {"needs \"confirm\" beside \"response\""}},
+        RuleMistake{"Nothing", R"({"status":200})", {"says nothing of what was sent", "first_bad"}},
+        RuleMistake{"TooMuch",
+                    R"({"verdict":"retry","first_bad":{"line":"/l","before":"retry","after":"retry"}})",
+                    {"more than one thing"}},
+        RuleMistake{"StarInTheMiddle",
+                    R"({"when":{"text":"*faultcode>*Client*"},"verdict":"hold"})",
+                    {"/when/text", "* elsewhere", "did you mean \"*faultcode>*\"?"}},
+        RuleMistake{
+            "PlaceWithoutSlash", R"({"when":{"error":"x"},"verdict":"hold"})", {"no place", "mean \"/error\"?"}},
+        RuleMistake{"BadPointer", R"({"reason":"/a~2","verdict":"hold"})", {"no JSON pointer", "~0"}},
+        RuleMistake{"StarInAPlace", R"({"reason":"/a/*","verdict":"hold"})", {"many values", "each"}},
+        RuleMistake{"BadHeader", R"({"reason":"header:a b","verdict":"hold"})", {"no name of a header"}},
+        RuleMistake{"WantedObject", R"({"when":{"/a":{"b":1}},"verdict":"hold"})", {"/when/~1a", "compared"}},
+        RuleMistake{"WantedEmpty", R"({"when":{"/a":[]},"verdict":"hold"})", {"never fits"}},
+        RuleMistake{"WaitUnit", R"({"verdict":"hold","wait":{"at":"/w","unit":"sec"}})", {"/wait/unit", "ms, s, m, h"}},
+        RuleMistake{"WaitPlace", R"({"verdict":"hold","wait":{"unit":"s"}})", {"/wait", "\"at\""}},
+        RuleMistake{"RestAlone", R"({"verdict":"hold","rest":"accepted"})", {"/rest", "means nothing here", "lists"}},
+        RuleMistake{
+            "CountAlone", R"({"verdict":"hold","accepted_count":"/n"})", {"/accepted_count", "means nothing here"}},
+        RuleMistake{"ThenMissing", R"({"verdict":"partial_unknown"})", {"needs \"then\"", "bisect"}},
+        RuleMistake{"ThenUnknown", R"({"verdict":"partial_unknown","then":"bisekt"})", {"/then", "mean \"bisect\"?"}},
+        RuleMistake{"ThenElsewhere", R"({"verdict":"hold","then":"accept"})", {"/then", "partial_unknown"}},
+        RuleMistake{"EachWithoutStar",
+                    R"({"lists":[{"each":"/r","by":"index","item":[{"verdict":"retry"}]}]})",
+                    {"/lists/0/each", "did you mean \"/r/*\"?"}},
+        RuleMistake{
             "ByUnknown", R"({"lists":[{"each":"/r/*","by":"line","item":[{"verdict":"retry"}]}]})", {"/by", "line"}},
-        Mistake{"ByTwoWays",
-                R"({"lists":[{"each":"/r/*","by":{"line":"/a","id":"/b"},"item":[{"verdict":"retry"}]}]})",
-                {"more than one place"}},
-        Mistake{"ListIncomplete", R"({"lists":[{"each":"/r/*","by":"index"}]})", {"not complete", "\"item\""}},
-        Mistake{"BatchVerdictOfAnItem",
-                R"({"lists":[{"each":"/r/*","by":"index","item":[{"verdict":"hold"}]}]})",
-                {"/item/0/verdict", "whole batch only"}},
-        Mistake{"ItemWithoutVerdict",
-                R"({"lists":[{"each":"/r/*","by":"index","item":[{"reason":"/a"}]}]})",
-                {"/item/0", "says no verdict"}},
-        Mistake{"RestOfAListByPosition",
-                R"({"rest":"accepted","lists":[{"each":"/r/*","by":"index","item":[{"verdict":"retry"}]}]})",
-                {"/rest", "leaves out"}},
-        Mistake{"FirstBadIncomplete", R"({"first_bad":{"line":"/l","before":"retry"}})", {"/first_bad", "after"}},
-        Mistake{"AsUnknown", R"({"verdict":"hold","as":"xml"})", {"/as", "ndjson"}},
-        Mistake{"NoObject", R"("accepted")", {"/response/0", "a rule"}}),
+        RuleMistake{"ByTwoWays",
+                    R"({"lists":[{"each":"/r/*","by":{"line":"/a","id":"/b"},"item":[{"verdict":"retry"}]}]})",
+                    {"more than one place"}},
+        RuleMistake{"ListIncomplete", R"({"lists":[{"each":"/r/*","by":"index"}]})", {"not complete", "\"item\""}},
+        RuleMistake{"BatchVerdictOfAnItem",
+                    R"({"lists":[{"each":"/r/*","by":"index","item":[{"verdict":"hold"}]}]})",
+                    {"/item/0/verdict", "whole batch only"}},
+        RuleMistake{"ItemWithoutVerdict",
+                    R"({"lists":[{"each":"/r/*","by":"index","item":[{"reason":"/a"}]}]})",
+                    {"/item/0", "says no verdict"}},
+        RuleMistake{"RestOfAListByPosition",
+                    R"({"rest":"accepted","lists":[{"each":"/r/*","by":"index","item":[{"verdict":"retry"}]}]})",
+                    {"/rest", "leaves out"}},
+        RuleMistake{"FirstBadIncomplete", R"({"first_bad":{"line":"/l","before":"retry"}})", {"/first_bad", "after"}},
+        RuleMistake{"AsUnknown", R"({"verdict":"hold","as":"xml"})", {"/as", "ndjson"}},
+        RuleMistake{"NoObject", R"("accepted")", {"/response/0", "a rule"}}),
     [](const auto& test) { return test.param.name; });
 
 TEST(ReadResponse, EveryMistakeIsSaidAtOnce) {

@@ -120,8 +120,8 @@ TEST_F(QueueViews, ListsShowTheBeginningOfAPayloadAndBinaryAsHex) {
   messages[0].message.payload = "{" + std::string(300, 'x') + "\xc3\xa9";
   messages[1].sequence = 8;
   messages[1].message.payload = std::string("\x00\xff", 2);
-  const std::string json = daemon::QuarantineJson({"k3f9", {}}, messages, true);
-  const std::string text = QuarantineText(json, plain, now);
+  const std::string answer = daemon::QuarantineJson({"k3f9", {}}, messages, true);
+  const std::string text = QuarantineText(answer, plain, now);
   EXPECT_THAT(text, HasSubstr("k3f9.n.7"));
   EXPECT_THAT(text, HasSubstr("topic a/b"));
   EXPECT_THAT(text, HasSubstr("303 B: {xxx"));
@@ -167,8 +167,8 @@ TEST_F(QueueViews, PeekShowsPerDestinationAndLaneWhatComesNext) {
   part.next[0].message.topic = "site/a";
   part.next[0].message.payload = "21.5";
   part.next[0].message.received_at = now;
-  const std::string json = daemon::PeekJson({"k3f9", {}}, {part}, [](StreamId) { return "telemetry"; });
-  const std::string text = PeekText(json, plain, now);
+  const std::string answer = daemon::PeekJson({"k3f9", {}}, {part}, [](StreamId) { return "telemetry"; });
+  const std::string text = PeekText(answer, plain, now);
   EXPECT_THAT(text, HasSubstr("cloud, lane urgent: 1,234 waiting"));
   EXPECT_THAT(text, HasSubstr("k3f9.u.5  09:15:31 (0 s)  site/a\n      4 B: 21.5"));
   EXPECT_EQ(PeekText("{}", plain, now), "nothing waits outside of batches\n");
@@ -199,21 +199,21 @@ TEST_F(QueueViews, VerifySaysWhatItLookedAtAndThatAllIsWell) {
   queue::CheckReport report;
   report.segments = 1;
   report.messages = 12'345;
-  const std::string json = daemon::CheckJson("k3f9", report);
-  EXPECT_TRUE(VerifyOk(json));
-  EXPECT_THAT(VerifyText(json, plain), HasSubstr("1 segment with 12,345 messages"));
-  EXPECT_THAT(VerifyText(json, plain), HasSubstr("no problem found"));
+  const std::string answer = daemon::CheckJson("k3f9", report);
+  EXPECT_TRUE(VerifyOk(answer));
+  EXPECT_THAT(VerifyText(answer, plain), HasSubstr("1 segment with 12,345 messages"));
+  EXPECT_THAT(VerifyText(answer, plain), HasSubstr("no problem found"));
 }
 
 TEST_F(QueueViews, VerifyNamesProblemsAndHowManyMoreThereAre) {
   queue::CheckReport report;
   report.problems = {"segment 7 of lane normal does not decode: \x1b[2J"};
   report.problem_count = 3;
-  const std::string json = daemon::CheckJson("k3f9", report);
-  EXPECT_FALSE(VerifyOk(json));
-  EXPECT_THAT(VerifyText(json, plain), HasSubstr("! segment 7 of lane normal"));
-  EXPECT_THAT(VerifyText(json, plain), HasSubstr("and 2 more"));
-  EXPECT_THAT(VerifyText(json, plain), Not(HasSubstr("\x1b")));
+  const std::string answer = daemon::CheckJson("k3f9", report);
+  EXPECT_FALSE(VerifyOk(answer));
+  EXPECT_THAT(VerifyText(answer, plain), HasSubstr("! segment 7 of lane normal"));
+  EXPECT_THAT(VerifyText(answer, plain), HasSubstr("and 2 more"));
+  EXPECT_THAT(VerifyText(answer, plain), Not(HasSubstr("\x1b")));
 }
 
 TEST_F(QueueViews, FlushSaysPerDestinationWhatIsStillPendingAndWhy) {
@@ -224,9 +224,9 @@ TEST_F(QueueViews, FlushSaysPerDestinationWhatIsStillPendingAndWhy) {
                           {"cloud", "held", "HTTP 404 Not Found", 1'234, false},
                           {"slow", "ok", "", 5, false},
                           {"quiet", "paused", "", 6, false}};
-  const std::string json = daemon::FlushJson(outcome);
-  EXPECT_FALSE(FlushComplete(json));
-  const std::string text = FlushText(json, plain);
+  const std::string answer = daemon::FlushJson(outcome);
+  EXPECT_FALSE(FlushComplete(answer));
+  const std::string text = FlushText(answer, plain);
   EXPECT_THAT(text, HasSubstr("archive: nothing of what waited is pending any more"));
   EXPECT_THAT(text, HasSubstr("cloud: 1,234 still pending, it is held: HTTP 404 Not Found"));
   EXPECT_THAT(text, HasSubstr("slow: 5 still pending after 30 s"));

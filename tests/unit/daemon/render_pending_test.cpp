@@ -34,9 +34,9 @@ TEST_F(RenderPending, ShowsTheRequestOfWhatWaitsUnderItsRealRecordIds) {
   Append(R"({"t":21.5})");
   Append(R"({"t":22})");
   Stop();
-  const auto json = nlohmann::json::parse(Run({"--json", "render", "--pending"}));
-  ASSERT_EQ(json["requests"].size(), 1U) << json.dump();
-  const auto& request = json["requests"][0];
+  const auto answer = nlohmann::json::parse(Run({"--json", "render", "--pending"}));
+  ASSERT_EQ(answer["requests"].size(), 1U) << answer.dump();
+  const auto& request = answer["requests"][0];
   EXPECT_EQ(request["url"], "http://127.0.0.1:1/v1/telemetry");
   ASSERT_EQ(request["records"].size(), 2U);
   EXPECT_THAT(request["body"].get<std::string>(),
@@ -48,8 +48,8 @@ TEST_F(RenderPending, LimitSaysHowManyMessagesAndADestinationWhose) {
   Append(R"({"t":1})");
   Append(R"({"t":2})");
   Stop();
-  const auto json = nlohmann::json::parse(Run({"--json", "render", "--pending", "--limit", "1"}));
-  EXPECT_EQ(json["requests"][0]["records"].size(), 1U);
+  const auto answer = nlohmann::json::parse(Run({"--json", "render", "--pending", "--limit", "1"}));
+  EXPECT_EQ(answer["requests"][0]["records"].size(), 1U);
   EXPECT_THAT(Run({"render", "--pending", "--destination", "cloud"}),
               HasSubstr("POST http://127.0.0.1:1/v1/telemetry"));
   EXPECT_THAT(Run({"render", "--pending", "--destination", "nowhere"}, 2), HasSubstr("nowhere"));
