@@ -238,7 +238,8 @@ void CheckRates(const std::string& file, config::Loaded& loaded) {
     problem.file = file;
     problem.path = "/destinations/" + std::to_string(destination.place.index);
     problem.message =
-        "nothing limits the rate of requests: after an outage the backlog goes as fast as the API answers";
+        "nothing limits the rate of requests: after an outage the backlog goes as fast as the API answers, unless its "
+        "replies announce limits (RateLimit headers), which are kept by themselves";
     problem.allowed = "\"limits\" as the API's operator asks for";
     loaded.problems.push_back(std::move(problem));
   }

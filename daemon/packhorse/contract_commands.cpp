@@ -1,6 +1,7 @@
 #include "packhorse/contract_commands.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "base/units.h"
 #include "contract/cloud/compiled_contract.h"
 #include "contract/cloud/definition.h"
+#include "contract/cloud_library.h"
+#include "contract/json_folder.h"
 #include "packhorse/contract_source.h"
 #include "packhorse/format.h"
 #include "tryout/advice.h"
@@ -78,11 +81,20 @@ SampleResult RunOne(const ContractSource& source, const tryout::SampleRead& read
   return result;
 }
 
+std::string SampleFolderShown(const ContractSource& source) {
+  return tryout::SampleFolderOf(source.file.empty() ? source.name + ".json" : source.file) + "/";
+}
+
 // The advice that samples and rules give together.
 std::vector<std::string> AdviceFor(const ContractSource& source, const std::vector<tryout::SampleRead>& reads) {
   const auto contract = MakeWithExamples(source);
   if (!contract) {
     return {contract.error().message};
+  }
+  if (reads.empty()) {
+    std::vector<std::string> advice = tryout::Advice(**contract, {});
+    advice.insert(advice.begin(), "no samples: nothing was tried; they belong into " + SampleFolderShown(source));
+    return advice;
   }
   std::vector<tryout::Sample> samples;
   for (const tryout::SampleRead& read : reads) {
@@ -93,8 +105,8 @@ std::vector<std::string> AdviceFor(const ContractSource& source, const std::vect
   return tryout::Advice(**contract, samples);
 }
 
-void PrintTest(const ContractSource& source, const std::vector<SampleResult>& results,
-               const std::vector<std::string>& advice) {
+void PrintTest(const ContractSource& source, const std::vector<document::Problem>& problems,
+               const std::vector<SampleResult>& results, const std::vector<std::string>& advice) {
   const Style style = Style::Detect();
   std::size_t failed = 0;
   for (const SampleResult& result : results) {
@@ -111,14 +123,14 @@ void PrintTest(const ContractSource& source, const std::vector<SampleResult>& re
   }
   const std::string summary = source.name + ": " + std::to_string(results.size()) + " samples, " +
                               std::to_string(failed) + " failed, " + std::to_string(advice.size()) + " warnings";
-  PrintOut(failed == 0 ? style.Good(summary) : style.Bad(summary));
+  PrintOut(failed == 0 && !contract::HasError(problems) ? style.Good(summary) : style.Bad(summary));
 }
 
-void PrintTestJson(const ContractSource& source, const std::vector<SampleResult>& results,
-                   const std::vector<std::string>& advice, bool ok) {
+void PrintTestJson(const ContractSource& source, const std::vector<document::Problem>& problems,
+                   const std::vector<SampleResult>& results, const std::vector<std::string>& advice, bool ok) {
   JsonOut json = {{"ok", ok},
                   {"contract", source.name},
-                  {"problems", Described(source.problems)},
+                  {"problems", Described(problems)},
                   {"samples", JsonOut::array()},
                   {"warnings", advice}};
   for (const SampleResult& result : results) {
@@ -242,7 +254,7 @@ int TestContract(const Globals& globals, const std::string& file_or_name) {
   }
   if (source->definition == nullptr) {
     if (globals.json) {
-      PrintTestJson(*source, {}, {}, false);
+      PrintTestJson(*source, source->problems, {}, {}, false);
     } else {
       PrintProblems(source->problems);
     }
@@ -254,17 +266,24 @@ int TestContract(const Globals& globals, const std::string& file_or_name) {
   if (!samples) {
     return Report(globals, samples.error(), false);
   }
+  std::vector<document::Problem> problems = source->problems;
+  if (!source->file.empty()) {
+    std::vector<document::Problem> of_name =
+        contract::CloudLibrary::NameProblems(source->file, source->definition.get());
+    problems.insert(problems.begin(), std::make_move_iterator(of_name.begin()), std::make_move_iterator(of_name.end()));
+  }
   std::vector<SampleResult> results;
   for (const tryout::SampleRead& sample : *samples) {
     results.push_back(RunOne(*source, sample));
   }
   const std::vector<std::string> advice = AdviceFor(*source, *samples);
-  const bool ok = std::all_of(results.begin(), results.end(), [](const auto& result) { return result.found.empty(); });
+  const bool ok = !contract::HasError(problems) &&
+                  std::all_of(results.begin(), results.end(), [](const auto& result) { return result.found.empty(); });
   if (globals.json) {
-    PrintTestJson(*source, results, advice, ok);
+    PrintTestJson(*source, problems, results, advice, ok);
   } else {
-    PrintProblems(source->problems);
-    PrintTest(*source, results, advice);
+    PrintProblems(problems);
+    PrintTest(*source, problems, results, advice);
   }
   return ok ? kExitFine : kExitProblem;
 }

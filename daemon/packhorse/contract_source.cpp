@@ -9,14 +9,13 @@
 #include "contract/cloud/compiled_contract.h"
 #include "contract/cloud/definition.h"
 #include "contract/cloud/read_contract.h"
+#include "contract/json_folder.h"
 #include "packhorse/format.h"
 
 namespace packhorse::cli {
 namespace {
 
 bool IsFile(const std::string& word) { return word.find('/') != std::string::npos || word.ends_with(".json"); }
-
-bool IsError(const document::Problem& problem) { return problem.severity == document::Problem::Severity::kError; }
 
 // A name without a version is the newest of all.
 const contract::CloudLibrary::Entry* FindEntry(const contract::CloudLibrary& library, const std::string& name) {
@@ -89,7 +88,7 @@ bool PrintProblems(const std::vector<document::Problem>& problems) {
   for (const document::Problem& problem : problems) {
     PrintOut(Printable(document::Describe(problem)));
   }
-  return std::any_of(problems.begin(), problems.end(), IsError);
+  return contract::HasError(problems);
 }
 
 }  // namespace packhorse::cli

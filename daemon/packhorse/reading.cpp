@@ -51,6 +51,9 @@ Status ReadStreams(const Globals& globals, const std::string& topic, Reading& re
     return Error{ErrorCode::kCorrupt, globals.config_file + " has errors; see: packhorse check " + globals.config_file};
   }
   for (const config::Stream& stream : loaded.config.streams) {
+    reading.streams.push_back(stream.name + " (" + Join(stream.topics) + ")");
+  }
+  for (const config::Stream& stream : loaded.config.streams) {
     auto patterns = config::PatternsOf(stream);
     RETURN_IF_ERROR(patterns);
     const auto pattern =

@@ -19,7 +19,8 @@ namespace packhorse::cli {
 
 // How the message is to be read.
 struct Reading {
-  std::string stream;
+  std::string stream;                // empty: no configured one takes the topic
+  std::vector<std::string> streams;  // all that are configured, with their topics, for people
   Lane lane = Lane::kNormal;
   std::optional<TopicPattern> pattern;
   bool retained_is_state = true;

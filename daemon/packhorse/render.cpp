@@ -236,12 +236,17 @@ Result<std::vector<Written>> RenderMessage(const Globals& globals, const RenderO
   RETURN_IF_ERROR(ReadStreams(globals, message.topic, reading));
   ReadingOptions how = options.reading;
   how.topic = message.topic;
+  std::vector<Written> written;
+  if (reading.stream.empty() && !reading.streams.empty() && how.contract.empty() && how.pattern.empty()) {
+    remark = message.topic + ": no stream takes this topic; there are: " + Join(reading.streams) +
+             "; with --pattern or --device-contract it is read all the same";
+    return written;
+  }
   RETURN_IF_ERROR(ChooseContracts(how, reading));
   if (message.key.sequence == 0) {
     message.key = KeyOf(reading, number);
   }
   const contract::Decoded decoded = DecodeBy(reading, message.raw, message.key);
-  std::vector<Written> written;
   if (decoded.kind != contract::Decoded::Kind::kRecords) {
     remark = message.topic + ": no record: " + decoded.reason + ": " + decoded.detail;
     return written;

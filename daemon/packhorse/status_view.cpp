@@ -198,6 +198,7 @@ std::string NextAttemptLine(const JsonView& destination) {
   static const std::map<std::string, std::string> kWords = {{"configured_limit", "by the configured limits"},
                                                             {"shared_limit", "by a limit that is shared"},
                                                             {"announced_limit", "by what the API announces"},
+                                                            {"first_reply", "after the reply to the first one"},
                                                             {"learnt_rate", "at the rate that was learnt of the API"},
                                                             {"budget", "when the next period of the budget begins"}};
   const auto wait = destination["next_attempt_in_ms"].Number();
@@ -255,6 +256,7 @@ std::string AnnouncedLines(const JsonView& destination, WallTime now) {
     const std::string unit = limit["unit"].Text() == "bytes" ? "" : " " + limit["unit"].Shown();
     text += "    " + destination["name"].Shown() + ": the API announces ";
     text += limit["count"].Exists() ? amount("count") + unit : "a limit of " + limit["unit"].Shown();
+    text += limit["at_once"].Flag() ? " at once" : "";
     if (limit["per_s"].Exists()) {
       text += " per " + FormatDuration(std::chrono::seconds(limit["per_s"].Count()));
     }

@@ -95,6 +95,7 @@ Json AnnouncedJson(const std::vector<limit::Announcement>& announced, WallTime w
     all.push_back({{"name", limit.name},
                    {"unit", limit::Name(limit.unit)},
                    {"count", limit.count ? Json(*limit.count) : Json()},
+                   {"at_once", limit.at_once},
                    {"per_s", limit.per ? Json(limit.per->count() / 1'000) : Json()},
                    {"left", limit.left ? Json(*limit.left) : Json()},
                    {"resets_at", limit.resets ? Time(wall + *limit.resets) : Json()}});

@@ -26,6 +26,9 @@ std::string SendingFilePath(const App& app) { return app.config.queue.path + ".s
 // Its window ends by the clock: time goes by until the next run.
 Json ToJson(const limit::Announcement& limit, WallTime wall) {
   Json json = {{"name", limit.name}, {"unit", limit::Name(limit.unit)}};
+  if (limit.at_once) {
+    json["at_once"] = true;
+  }
   if (limit.count) {
     json["count"] = *limit.count;
   }
@@ -44,6 +47,7 @@ limit::Announcement AnnouncementFrom(const Json& json, WallTime wall) {
   limit::Announcement limit;
   limit.name = json.at("name").get<std::string>();
   limit.unit = json.at("unit").get<std::string>() == limit::Name(Unit::kBytes) ? Unit::kBytes : Unit::kRequests;
+  limit.at_once = json.value("at_once", false);
   if (json.contains("count")) {
     limit.count = json.at("count").get<std::uint64_t>();
   }
@@ -62,7 +66,8 @@ limit::Announcement AnnouncementFrom(const Json& json, WallTime wall) {
 bool SameLimits(const std::vector<limit::Announcement>& one, const std::vector<limit::Announcement>& other) {
   return std::equal(one.begin(), one.end(), other.begin(), other.end(),
                     [](const limit::Announcement& a, const limit::Announcement& b) {
-                      return a.name == b.name && a.unit == b.unit && a.count == b.count && a.per == b.per;
+                      return a.name == b.name && a.unit == b.unit && a.count == b.count && a.per == b.per &&
+                             a.at_once == b.at_once;
                     });
 }
 

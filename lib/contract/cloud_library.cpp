@@ -41,39 +41,51 @@ std::string FullName(const ContractName& name) {
 }
 
 // One file, with all that is wrong with it. REQUIRES: `text` is the text of `path`.
-CloudLibrary::Entry ReadEntry(const std::string& path, const std::string& text, const CloudLibrary& shipped,
-                              std::vector<Problem>& problems) {
+CloudLibrary::Entry ReadEntry(const std::string& path, const std::string& text, std::vector<Problem>& problems) {
   CloudLibrary::Entry entry;
   entry.file = path;
   entry.text = text;
   const std::optional<ContractName> name = NameOfFile(path);
   if (!name) {
-    problems.push_back(
-        FileProblem(path, "is not named like a contract", "NAME@MAJOR.MINOR.json, such as acme-cloud@1.0.json"));
+    problems = CloudLibrary::NameProblems(path, nullptr);
     return entry;
   }
   entry.version = *name;
   entry.name = FullName(*name);
-  if (shipped.Find(name->name + "@" + std::to_string(name->major)) != nullptr) {
-    problems.push_back(FileProblem(path,
-                                   "the program has a contract " + name->name + "@" + std::to_string(name->major) +
-                                       " of its own, which no file takes the place of",
-                                   "another name"));
-  }
   ContractRead read = ReadCloudContract(text, path);
+  problems = CloudLibrary::NameProblems(path, read.definition.get());
   problems.insert(problems.end(), std::make_move_iterator(read.problems.begin()),
                   std::make_move_iterator(read.problems.end()));
-  if (read.definition != nullptr && read.definition->contract != entry.name) {
-    Problem problem = FileProblem(path, "the contract is not called as its file", document::Quoted(entry.name));
-    problem.path = "/contract";
-    problem.value = document::Quoted(read.definition->contract);
-    problems.push_back(std::move(problem));
-  }
   entry.definition = std::move(read.definition);
   return entry;
 }
 
 }  // namespace
+
+std::vector<Problem> CloudLibrary::NameProblems(const std::string& path, const CloudDefinition* definition) {
+  const std::optional<ContractName> name = NameOfFile(path);
+  const std::string wanted = definition == nullptr ? "" : definition->contract + ".json";
+  std::vector<Problem> problems;
+  if (!name) {
+    problems.push_back(FileProblem(path, "is not named like a contract",
+                                   wanted.empty() ? "NAME@MAJOR.MINOR.json, such as acme-cloud@1.0.json" : wanted));
+    return problems;
+  }
+  const std::string family = name->name + "@" + std::to_string(name->major);
+  if (Shipped()->Find(family) != nullptr) {
+    problems.push_back(
+        FileProblem(path, "the program has a contract " + family + " of its own, which no file takes the place of",
+                    "another name"));
+  }
+  if (definition != nullptr && definition->contract != FullName(*name)) {
+    Problem problem = FileProblem(path, "the contract is not called as its file",
+                                  document::Quoted(FullName(*name)) + ", or call the file " + wanted);
+    problem.path = "/contract";
+    problem.value = document::Quoted(definition->contract);
+    problems.push_back(std::move(problem));
+  }
+  return problems;
+}
 
 void CloudLibrary::Add(Entry entry) {
   const auto at = std::upper_bound(entries_.begin(), entries_.end(), entry,
@@ -139,8 +151,7 @@ bool CloudLibrary::SameTables(const CloudLibrary& other) const {
 }
 
 CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLibrary* before) {
-  const std::shared_ptr<const CloudLibrary> shipped = Shipped();
-  auto library = std::make_shared<CloudLibrary>(*shipped);
+  auto library = std::make_shared<CloudLibrary>(*Shipped());
   library->folder_ = folder;
   JsonFiles files = JsonFilesOf(folder, "contracts");
   Loaded loaded;
@@ -160,7 +171,7 @@ CloudLibrary::Loaded CloudLibrary::Load(const std::string& folder, const CloudLi
       problems.push_back(FileProblem(path, "the contracts of this folder are too large together",
                                      "at most " + FormatBytes(kMaxFolderBytes)));
     } else {
-      entry = ReadEntry(path, *text, *shipped, problems);
+      entry = ReadEntry(path, *text, problems);
     }
     if (HasError(problems)) {
       library->KeepFrom(before, path, problems);

@@ -42,6 +42,10 @@ class CloudLibrary {
   // problems. The contract or table of a broken file stays as `before` has it, where it does.
   static Loaded Load(const std::string& folder, const CloudLibrary* before = nullptr);
 
+  // Why a file of this name, with this contract in it, is not taken from a folder; empty: it is. Null: it is not read,
+  // or holds none.
+  static std::vector<document::Problem> NameProblems(const std::string& path, const CloudDefinition* definition);
+
   // The same contracts with the tables of `folder` as they are now. Reads files; a broken one leaves its table as it
   // is.
   Loaded WithTables(const std::string& folder) const;

@@ -150,4 +150,11 @@ struct Answer {
   std::vector<queue::Member> others;
 };
 
+// The request that was answered asks whether the batch is stored.
+inline bool IsQuestion(const Active& active) { return active.state == Active::State::kConfirming; }
+inline bool RefusesPace(const Active& active, const Answer& answer) {
+  return answer.verdict.action == outcome::Action::kThrottled ||
+         (IsQuestion(active) && Pacing::PaceOfQuestion(answer.status) == Pacing::Told::Pace::kRefused);
+}
+
 }  // namespace packhorse::delivery

@@ -92,6 +92,9 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
   if (at > now) {
     return std::min(at, confirming.until);
   }
+  if (!HasPlace()) {
+    return confirming.until;  // a reply leads here again
+  }
   Result<contract::ConfirmRequest> written =
       contract.RenderConfirmation(builder_.HeaderOf(active->batch), confirming.key);
   const auto sent = std::make_shared<SentRequest>();
@@ -106,7 +109,7 @@ MonoTime DestinationImpl::Confirm(const ActivePtr& active, MonoTime now) {
   active->ticket = pacing_.Admit({{1, 0, body.size()}, kHeadBytes + body.size()}, now);
   confirming.asking = true;
   ++traffic_.requests;
-  ++in_flight_;
+  active->flight = concurrency_.Start(++in_flight_);
   sent->method = made->method;
   sent->path = made->path;
   sent->headers = made->headers;
@@ -139,7 +142,11 @@ void DestinationImpl::OnConfirmReply(const ActivePtr& active, const SentRequest&
   if (!reply.complete || reply.status / 100 != 2) {  // "not yet" is no failure
     exchanges_.Note(active->batch, sent, reply, answer.verdict, elapsed, deps_.clock.Wall());
   }
-  LearnRate(*active, answer, false);
+  LearnRate(*active, answer, LearnConcurrency(*active, answer, elapsed));
+  if (RefusesPace(*active, answer)) {
+    breaker_.Record(limit::Effect::kThrottled, answer.verdict.reason, answer.verdict.retry_after, answer.now,
+                    deps_.clock.Wall());
+  }
   if (answer.verdict.action == outcome::Action::kDelivered) {
     active->state = Active::State::kReady;
     OnDelivered(active, answer);

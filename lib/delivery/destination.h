@@ -61,6 +61,8 @@ class DestinationImpl final : public Destination {
   MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
   MonoTime SendInTurn(MonoTime now);
   std::string Host() const;  // with its port
+  bool HasPlace() const;
+  void TakeOverBatches(const DestinationImpl& old);
   MonoTime ReadyAt(const Active& active, MonoTime now) const;
   std::optional<Pacing::Wait> WaitOf(const Active& active, MonoTime now) const;
   MonoTime SearchAdmittedAt(const limit::Cost& cost, MonoTime now) const;

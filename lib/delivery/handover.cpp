@@ -1,5 +1,6 @@
 // What a destination takes from the one that it replaces, and what it says of replies that are odd.
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -32,21 +33,33 @@ void DestinationImpl::TakeOver(const Destination& predecessor) {
   exchanges_ = old->exchanges_;
   deprecation_ = old->deprecation_;
   certificate_ends_ = old->certificate_ends_;
-  // What the queue does not say of its batches.
+  TakeOverBatches(*old);
+}
+
+// What the queue does not say of its batches. One that the predecessor does not know was made while it went: nobody
+// sent it, though it may be part of what was.
+void DestinationImpl::TakeOverBatches(const DestinationImpl& old) {
   std::map<queue::BatchId, ActivePtr> known;
-  for (const LineState& state : old->lines_) {
-    for (const ActivePtr& active : state.line) {
-      known.emplace(active->batch.id, active);
+  const auto note = [&](const ActivePtr& active) { known.emplace(active->batch.id, active); };
+  const auto take = [&](const ActivePtr& active) {
+    const auto before = known.find(active->batch.id);
+    if (before == known.end()) {
+      active->from_before = false;
+      return;
     }
+    const bool on_its_way = before->second->state != Active::State::kReady;
+    active->mended = before->second->mended;
+    active->from_before = before->second->from_before || on_its_way;
+    active->may_have_arrived = before->second->may_have_arrived || on_its_way;
+  };
+  for (const LineState& state : old.lines_) {
+    std::for_each(state.line.begin(), state.line.end(), note);
   }
+  std::for_each(old.trying_.begin(), old.trying_.end(), note);
   for (const LineState& state : lines_) {
-    for (const ActivePtr& active : state.line) {
-      if (const auto before = known.find(active->batch.id); before != known.end()) {
-        active->mended = before->second->mended;
-        active->from_before = before->second->from_before || before->second->state != Active::State::kReady;
-      }
-    }
+    std::for_each(state.line.begin(), state.line.end(), take);
   }
+  std::for_each(trying_.begin(), trying_.end(), take);
 }
 
 // Taken all the same; whoever runs the API should know.

@@ -15,7 +15,6 @@ namespace {
 constexpr std::chrono::hours kIdleInquirer{1};
 // Request line and headers.
 constexpr std::uint64_t kInquiryBytes = 2'048;
-constexpr int kTooManyRequests = 429;
 constexpr Pacing::Toll kInquiryToll{{1, 0, 0}, kInquiryBytes};
 
 }  // namespace
@@ -116,12 +115,10 @@ void Inquirer::LearnFrom(const upload::Response& response) {
   reply.status = response.status;
   reply.headers = response.headers;
   const WallTime wall = way_.clock.Wall();
-  way_.pacing.Announced(outcome::ReadAnnouncements(reply, wall), open_->ticket, now);
-  if (response.status == kTooManyRequests) {
-    way_.pacing.Refused(outcome::ReadWaitHints(reply, wall).retry_after, now);
-  } else {
-    way_.pacing.Passed(now);
-  }
+  way_.pacing.Learn(open_->ticket,
+                    {outcome::ReadAnnouncements(reply, wall), Pacing::PaceOfQuestion(response.status),
+                     outcome::ReadWaitHints(reply, wall).retry_after},
+                    now);
 }
 
 void Inquirer::OnReply(upload::Response response) {

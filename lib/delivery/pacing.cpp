@@ -8,8 +8,9 @@
 namespace packhorse::delivery {
 namespace {
 
-constexpr EnumNames<WaitsFor, 5> kWaitNames{
-    {"configured_limit", "shared_limit", "announced_limit", "learnt_rate", "budget"}};
+constexpr EnumNames<WaitsFor, 6> kWaitNames{
+    {"configured_limit", "shared_limit", "announced_limit", "first_reply", "learnt_rate", "budget"}};
+constexpr int kTooManyRequests = 429;
 
 bool MayHaveArrived(upload::Transport transport) {
   return transport == upload::Transport::kOk || transport == upload::Transport::kSendFailed ||
@@ -55,7 +56,8 @@ std::optional<Pacing::Wait> Pacing::WaitOf(const Toll& toll, MonoTime now) const
   if (shared_ != nullptr) {
     look(WaitsFor::kSharedLimit, shared_->configured.NextAdmission(toll.cost, now));
   }
-  look(WaitsFor::kAnnouncedLimit, Announcing().NextAdmission(toll.cost, now));
+  look(Announcing().awaits_first() ? WaitsFor::kFirstReply : WaitsFor::kAnnouncedLimit,
+       Announcing().NextAdmission(toll.cost, now));
   look(WaitsFor::kLearntRate, learnt_.NextAdmission(now));
   look(WaitsFor::kBudget, AffordedAt(toll.link_bytes, now));
   return longest;
@@ -95,8 +97,19 @@ void Pacing::Answered(const Ticket& ticket, const upload::Response& response, Mo
   }
 }
 
-void Pacing::Announced(const std::vector<limit::Announcement>& said, const Ticket& ticket, MonoTime now) {
-  Announcing().Note(said, ticket.admitted, now);
+void Pacing::Learn(const Ticket& ticket, const Told& told, MonoTime now) {
+  using Pace = Told::Pace;
+  Announcing().Note(told.announced, ticket.admitted, now);
+  if (told.pace == Pace::kPassed || told.pace == Pace::kLast) {
+    learnt_.Passed(now);
+  }
+  if (told.pace == Pace::kRefused || told.pace == Pace::kLast) {
+    learnt_.Refused(now, told.wait);
+  }
+}
+
+Pacing::Told::Pace Pacing::PaceOfQuestion(int status) {
+  return status == kTooManyRequests ? Told::Pace::kRefused : Told::Pace::kPassed;
 }
 
 void Pacing::SetFactor(double factor) {

@@ -16,15 +16,23 @@
 namespace packhorse::delivery {
 
 // What a request waits for.
-enum class WaitsFor : std::uint8_t { kConfiguredLimit, kSharedLimit, kAnnouncedLimit, kLearntRate, kBudget };
-// "configured_limit", "shared_limit", "announced_limit", "learnt_rate", "budget".
+// kFirstReply: it tells whether the API announces limits.
+enum class WaitsFor : std::uint8_t {
+  kConfiguredLimit,
+  kSharedLimit,
+  kAnnouncedLimit,
+  kFirstReply,
+  kLearntRate,
+  kBudget
+};
+// "configured_limit", "shared_limit", "announced_limit", "first_reply", "learnt_rate", "budget".
 std::string_view Name(WaitsFor what);
 
 // When a request to a destination may go, whatever it is for: within the configured limits, the announced and the
 // learnt ones, those that it shares with other destinations, and the budget of the link. Loop thread.
 //
 //   if (pacing.NextAdmission(toll, now) <= now) { ticket = pacing.Admit(toll, now); send; }
-//   ... the reply: pacing.Answered(ticket, response, now); pacing.Announced(said, ticket, now); pacing.Passed(now);
+//   ... the reply: pacing.Answered(ticket, response, now); pacing.Learn(ticket, told, now);
 class Pacing {
  public:
   // What a request costs: the limits, and the link.
@@ -59,10 +67,20 @@ class Pacing {
   void Answered(const Ticket& ticket, const upload::Response& response, MonoTime now);
 
   // --- what a reply teaches ---
-  void Announced(const std::vector<limit::Announcement>& said, const Ticket& ticket, MonoTime now);
-  // It was not refused for the rate; it was, with the wait that it asks for.
-  void Passed(MonoTime now) { learnt_.Passed(now); }
-  void Refused(std::optional<std::chrono::milliseconds> wait, MonoTime now) { learnt_.Refused(now, wait); }
+  struct Told {
+    std::vector<limit::Announcement> announced;
+    enum class Pace : std::uint8_t {
+      kPassed,
+      kLast,     // it passed, and nothing more does for now
+      kRefused,  // for the rate
+      kUnclear,  // refused, and that says nothing of the rate
+    };
+    Pace pace = Pace::kPassed;
+    std::optional<std::chrono::milliseconds> wait = std::nullopt;  // that it asks for
+  };
+  void Learn(const Ticket& ticket, const Told& told, MonoTime now);
+  // Of a reply to what no response rule judges: a question about a batch, or of what the API has.
+  static Told::Pace PaceOfQuestion(int status);
 
   // The share of the limits to use (limit::RateLimit::SetFactor): not of those that are shared.
   void SetFactor(double factor);

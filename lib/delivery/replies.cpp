@@ -11,7 +11,6 @@ namespace packhorse::delivery {
 namespace {
 
 constexpr int kStatusConflict = 409;
-constexpr int kStatusTooManyRequests = 429;
 constexpr int kStatusUnavailable = 503;
 constexpr std::uint32_t kMaxRests = 6;  // waits of up to a minute
 
@@ -111,14 +110,13 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
 }
 
 bool DestinationImpl::LearnConcurrency(const Active& active, const Answer& answer, std::chrono::microseconds elapsed) {
-  using outcome::Action;
   bool too_many = false;
   if (answer.transport == upload::Transport::kTimeout) {
     concurrency_.TimedOut(active.flight);
   } else if (answer.transport == upload::Transport::kOk) {
-    if (answer.verdict.action == Action::kThrottled || answer.status == kStatusUnavailable) {
+    if (RefusesPace(active, answer) || answer.status == kStatusUnavailable) {
       too_many = concurrency_.Refused(active.flight, answer.now);
-    } else if (Took(answer.verdict.action)) {
+    } else if (Took(answer.verdict.action) && !IsQuestion(active)) {
       concurrency_.Passed(active.flight, elapsed, active.batch.body.size(), answer.now);
     }
   }
@@ -126,25 +124,21 @@ bool DestinationImpl::LearnConcurrency(const Active& active, const Answer& answe
   return too_many;
 }
 
-// 503 says that the other side is not well, not that we are too fast.
+// 503 says that the other side is not well, not that we are too fast; and where fewer at once pass, that was the
+// reason.
 void DestinationImpl::LearnRate(const Active& active, const Answer& answer, bool too_many) {
-  using outcome::Action;
-  const outcome::Verdict& verdict = answer.verdict;
+  using Pace = Pacing::Told::Pace;
   if (answer.transport != upload::Transport::kOk) {
     return;
   }
-  pacing_.Announced(verdict.announced, active.ticket, answer.now);
-  const bool question = active.state == Active::State::kConfirming;
-  if (verdict.action == Action::kThrottled || (question && answer.status == kStatusTooManyRequests)) {
-    if (answer.status != kStatusUnavailable && !too_many) {
-      pacing_.Refused(verdict.retry_after, answer.now);
-    }
-    return;
+  const outcome::Verdict& verdict = answer.verdict;
+  Pacing::Told told{verdict.announced, Pace::kPassed, verdict.retry_after};
+  if (RefusesPace(active, answer)) {
+    told.pace = answer.status == kStatusUnavailable || too_many ? Pace::kUnclear : Pace::kRefused;
+  } else if (verdict.action == outcome::Action::kDelivered && verdict.retry_after) {
+    told.pace = Pace::kLast;
   }
-  pacing_.Passed(answer.now);
-  if (verdict.action == Action::kDelivered && verdict.retry_after) {
-    pacing_.Refused(verdict.retry_after, answer.now);  // that was the last one for now
-  }
+  pacing_.Learn(active.ticket, told, answer.now);
 }
 
 // What somebody should look at, whatever becomes of the batch.

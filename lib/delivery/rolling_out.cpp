@@ -64,6 +64,7 @@ void DestinationImpl::EndNewerBatches(MonoTime now) {
     queue::Settlement settlement = SettlementOf(*active, answer);
     std::vector<ActivePtr> successors;
     if (AddByPresent(*active, active->batch.members, std::nullopt, settlement, successors)) {
+      traffic_.possible_duplicates += active->may_have_arrived ? 1U : 0U;
       Settle(active, std::move(settlement), std::move(successors));
     } else {
       active->stays_newer = true;

@@ -154,7 +154,7 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
       }
     }
     const std::optional<batch::Line> turn = scheduler_.Next(ready);
-    if (!turn || in_flight_ >= breaker_.MaxInFlight(concurrency_.limit())) {
+    if (!turn || !HasPlace()) {
       return next;
     }
     if (!breaker_.MaySend(now)) {
@@ -174,6 +174,9 @@ MonoTime DestinationImpl::SendInTurn(MonoTime now) {
     scheduler_.Took(*turn, ready);
   }
 }
+
+// For one more request on its way, whatever it is for.
+bool DestinationImpl::HasPlace() const { return in_flight_ < breaker_.MaxInFlight(concurrency_.limit()); }
 
 MonoTime DestinationImpl::ReadyAt(const Active& active, MonoTime now) const {
   MonoTime at = std::max({now, active.not_before, OpenAt(active.batch.lane, now)});

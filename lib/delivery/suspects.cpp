@@ -164,7 +164,7 @@ MonoTime DestinationImpl::SendSuspect(MonoTime now) {
   if (suspect->batch.unsent()) {
     return now + kIdle;
   }
-  if (draining_ || suspect->state != Active::State::kReady || !SuspectMayGo(now)) {
+  if (draining_ || suspect->state != Active::State::kReady || !SuspectMayGo(now) || !HasPlace()) {
     return now + kIdle;
   }
   const MonoTime at = std::max({suspect->not_before, OpenAt(suspect->batch.lane, now),

@@ -42,6 +42,11 @@ Announcement Sensible(Announcement said) {
   if (said.per && (*said.per < kShortestAnnounced || *said.per > kLongestAnnounced)) {
     said.per.reset();
   }
+  if (said.at_once) {
+    said.unit = Window::Unit::kRequests;
+    said.per.reset();
+    said.left.reset();
+  }
   const bool ends = said.resets && *said.resets > milliseconds::zero() && *said.resets <= kLongestAnnounced;
   if (!ends || (said.left && *said.left > kMostCount)) {
     said.left.reset();
@@ -53,6 +58,8 @@ Announcement Sensible(Announcement said) {
 }
 
 bool IsWindow(const Announcement& said) { return said.count && said.per; }
+
+bool IsLimit(const Announcement& said) { return IsWindow(said) || said.left || (said.at_once && said.count); }
 
 std::uint64_t Without(std::uint64_t count, std::uint64_t less) { return count > less ? count - less : 0; }
 
@@ -67,7 +74,7 @@ nanoseconds ShareOf(nanoseconds time, std::uint64_t amount, std::uint64_t count)
 
 AnnouncedLimits::Limit& AnnouncedLimits::Of(const Announcement& said, MonoTime now) {
   const auto known = std::find_if(limits_.begin(), limits_.end(), [&](const Limit& limit) {
-    return limit.said.name == said.name && limit.said.unit == said.unit;
+    return limit.said.name == said.name && limit.said.unit == said.unit && limit.said.at_once == said.at_once;
   });
   if (known != limits_.end()) {
     return *known;
@@ -80,6 +87,7 @@ AnnouncedLimits::Limit& AnnouncedLimits::Of(const Announcement& said, MonoTime n
   Limit& fresh = limits_.emplace_back();
   fresh.said.name = said.name;
   fresh.said.unit = said.unit;
+  fresh.said.at_once = said.at_once;
   fresh.next_at = now;
   return fresh;
 }
@@ -132,12 +140,13 @@ void AnnouncedLimits::TakeLeft(Limit& limit, const Announcement& said, MonoTime 
 }
 
 void AnnouncedLimits::Note(const std::vector<Announcement>& said, MonoTime sent, MonoTime now) {
+  heard_ = true;
   for (Limit& limit : limits_) {
     ++limit.silent;
   }
   for (std::size_t i = 0; i < std::min(said.size(), kMost); ++i) {
     const Announcement sensible = Sensible(said[i]);
-    if (IsWindow(sensible) || sensible.left) {
+    if (IsLimit(sensible)) {
       Take(sensible, sent, now);
     }
   }
@@ -159,18 +168,21 @@ MonoTime AnnouncedLimits::Next(const Limit& limit, const Cost& cost, MonoTime no
   if (amount == 0 || Over(limit, now)) {
     return now;
   }
+  // The reply leads here again.
+  if (limit.said.at_once) {
+    return under_way_.requests < *limit.said.count ? now : now + kUntilItTells;
+  }
   MonoTime at = std::max(limit.next_at, limit.window.NextAdmission(cost, now));
   // More than there ever is goes when all of it is left.
   const bool all_left = limit.left && limit.said.count && *limit.left >= *limit.said.count;
   if (limit.left && limit.capped && now < limit.ends && amount > *limit.left && !all_left) {
     at = std::max(at, limit.ends);
   }
-  // The reply leads here again.
   return limit.asking && under_way_.requests > 0 ? std::max(at, now + kUntilItTells) : at;
 }
 
 MonoTime AnnouncedLimits::NextAdmission(const Cost& cost, MonoTime now) const {
-  MonoTime at = now;
+  MonoTime at = awaits_first() ? now + kUntilItTells : now;
   for (const Limit& limit : limits_) {
     at = std::max(at, Next(limit, cost, now));
   }
@@ -249,7 +261,14 @@ std::vector<Announcement> AnnouncedLimits::Now(MonoTime now) const {
 
 void AnnouncedLimits::Restore(const std::vector<Announcement>& kept, MonoTime now) {
   admitted_at_ = now;
-  Note(kept, now, now);
+  if (!kept.empty()) {
+    Note(kept, now, now);
+  }
+}
+
+void AnnouncedLimits::Forget() {
+  limits_.clear();
+  heard_ = false;
 }
 
 }  // namespace packhorse::limit

@@ -20,7 +20,10 @@ namespace packhorse::limit {
 // are spread evenly at 97 % of it. Where what is said to be left until a moment is less than our own count leaves, it
 // is not exceeded; where it is much less, others use the same quota: then it is what is left that is spread evenly. So
 // it is where the length of the window is not told. There the first request of the next window goes alone: its reply
-// tells.
+// tells. Of requests at the same time no more are under way than is announced.
+//
+// Until a first reply has told whether anything is announced, one request at a time goes: several could exceed together
+// what the first one tells.
 //
 // A limit ends when newer words of the same name replace it, when twenty replies in ten minutes or more have not named
 // it, and at the latest an hour after the last reply that did; it stays for up to a day where that reply told a moment
@@ -35,6 +38,7 @@ struct Announcement {
   std::optional<std::chrono::milliseconds> per;     // the length of the window
   std::optional<std::uint64_t> left;                // of the present one
   std::optional<std::chrono::milliseconds> resets;  // when there is all of it again, from now on
+  bool at_once = false;                             // `count` is of requests at the same time: there is no window
 
   bool operator==(const Announcement&) const = default;
 };
@@ -56,9 +60,11 @@ class AnnouncedLimits {
   void SetFactor(double factor);
 
   // All of them. What is under way still counts for those that are announced next.
-  void Forget() { limits_.clear(); }
+  void Forget();
 
   bool any() const { return !limits_.empty(); }
+  // The first reply is under way that tells whether there are any: nothing goes beside it.
+  bool awaits_first() const { return !heard_ && under_way_.requests > 0; }
   // What is in force, as if it were announced now: for people, and for the next run.
   std::vector<Announcement> Now(MonoTime now) const;
   void Restore(const std::vector<Announcement>& kept, MonoTime now);
@@ -89,6 +95,7 @@ class AnnouncedLimits {
   std::vector<Limit> limits_;
   Cost under_way_{0, 0, 0};
   MonoTime admitted_at_{};  // the last one
+  bool heard_ = false;      // a reply came, or what replies had told before is known
   double factor_ = 1.0;
 };
 

@@ -104,6 +104,7 @@ class RateReader {
         said.per = BoundedSeconds(*number);
       } else if (key == "qu") {
         said.unit = Unquoted(value) == "content-bytes" ? limit::Window::Unit::kBytes : limit::Window::Unit::kRequests;
+        said.at_once = Unquoted(value) == "concurrent-requests";
         in_time = Unquoted(value) == "content-bytes" || Unquoted(value) == "requests";
       }
     }
@@ -246,7 +247,7 @@ std::vector<RateHeader> ReadRateHeaders(const Reply& reply, WallTime wall) { ret
 std::vector<limit::Announcement> ReadAnnouncements(const Reply& reply, WallTime wall) {
   std::vector<limit::Announcement> said;
   for (RateHeader& header : ReadRateHeaders(reply, wall)) {
-    if (header.in_time) {
+    if (header.in_time || header.said.at_once) {
       said.push_back(std::move(header.said));
     }
   }

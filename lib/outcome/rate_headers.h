@@ -13,12 +13,13 @@ namespace packhorse::outcome {
 // What the headers of a reply say of the limits of the API. Pure functions; what is malformed counts as absent. Forms
 // that are met in the field:
 //  - `RateLimit-Policy: "burst";q=100;w=60;qu="content-bytes"` and `RateLimit: "burst";r=50;t=30` (IETF httpapi draft,
-//    structured fields of RFC 9651; several at once),
+//    structured fields of RFC 9651; several at once). Its units are requests, content-bytes and concurrent-requests,
 //  - `RateLimit-Policy: 100;w=60` and `RateLimit: limit=100, remaining=50, reset=30` (its draft 7),
 //  - `RateLimit-Limit: 100, 100;w=60`, `RateLimit-Remaining`, `RateLimit-Reset` (earlier drafts: seconds left),
 //  - `X-RateLimit-*` and `X-Rate-Limit-*`, whose reset is seconds left or an epoch time; told apart by size,
 //  - `X-RateLimit-Limit-Minute` (-Second, -Hour, -Day).
-// A limit of requests at the same time is none in a time: it has `in_time` false.
+// A limit of requests at the same time is none in a time, and one in a unit that nobody knows is none of requests: they
+// have `in_time` false.
 struct RateHeader {
   limit::Announcement said;
   bool in_time = true;

@@ -121,7 +121,7 @@ std::vector<std::string> Advice(const contract::CloudContract& contract, const s
     });
     if (!reached && space.complete) {
       advice.push_back(PlaceOfRule(i) + ": can never be reached: the rules before it take every reply that fits");
-    } else if (!ShownBySample(rules, other, samples, requests)) {
+    } else if (!samples.empty() && !ShownBySample(rules, other, samples, requests)) {
       advice.push_back(PlaceOfRule(i) + ": no sample has a reply for it");
     }
   }

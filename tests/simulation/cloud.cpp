@@ -38,9 +38,9 @@ std::string Rejected(const std::string& id) {
 
 std::string_view Name(Conduct conduct) {
   constexpr std::array<std::string_view, kConducts> kNames = {
-      "fine",        "unreachable",     "unavailable",    "throttles", "slow",          "small bodies",
-      "no bodies",   "wrong token",     "wrong url",      "html",      "loses replies", "takes some",
-      "refuses all", "one bad backend", "one bad naming", "lies"};
+      "fine",        "unreachable",     "unavailable",    "throttles",   "slow",          "small bodies",
+      "no bodies",   "wrong token",     "wrong url",      "html",        "loses replies", "takes some",
+      "refuses all", "one bad backend", "one bad naming", "two at once", "lies"};
   return kNames.at(static_cast<std::size_t>(conduct));
 }
 
@@ -209,6 +209,8 @@ upload::Response Cloud::Decide(const std::vector<Record>& records, std::size_t b
       return Draw(50) ? Answered(400, "{}") : OnMerits(records);
     case Conduct::kOneBadNaming:
       return Draw(50) ? NameAllButOne(records) : OnMerits(records);
+    case Conduct::kTwoAtOnce:
+      return replies_.size() >= 2 ? Answered(429, "") : OnMerits(records);
     case Conduct::kLies:
       for (const Record& record : records) {
         if (!stored_.contains(record.number)) {

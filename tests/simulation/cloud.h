@@ -32,6 +32,7 @@ enum class Conduct : std::uint8_t {
   kRefusesAll,     // 422 for every batch
   kOneBadBackend,  // every other request gets 400, whatever it holds
   kOneBadNaming,   // every other request gets 207 that names each record as rejected but one
+  kTwoAtOnce,      // 429 for a third request beside two others
   kLies,           // says that it has them, and has not
 };
 inline constexpr int kConducts = static_cast<int>(Conduct::kLies) + 1;

@@ -89,6 +89,8 @@ void Gateway::Build(Unit& unit) {
   options.name = unit.setup.name;
   options.live_first = unit.setup.live_first;
   options.keeps_order = unit.setup.keeps_order;
+  options.any_order = unit.setup.any_order > 0;
+  options.max_in_flight = options.any_order ? unit.setup.any_order : options.max_in_flight;
   options.gateway_id = "gw-1";
   options.contract = *contract::FindCloudContract("packhorse-ingest@1");
   options.endpoint.base_url = "https://cloud.invalid";
@@ -393,11 +395,13 @@ std::string Gateway::Describe() {
   for (const Unit& unit : units_) {
     const queue::LedgerRow row = Row(unit);
     const delivery::DestinationStatus status = unit.destination->Snapshot(machine_.Mono());
-    text += (text.empty() ? "" : "\n") + unit.setup.name + ": received " + std::to_string(row.received) +
-            ", delivered " + std::to_string(row.delivered) + ", rejected " + std::to_string(row.rejected) +
-            ", expired " + std::to_string(row.expired) + ", dropped " + std::to_string(row.dropped) + ", pending " +
-            std::to_string(row.pending) + "; in the cloud " + std::to_string(unit.cloud.stored()) + ", requests " +
-            std::to_string(unit.cloud.requests()) + "; " + std::string(limit::Name(status.state)) + " " + status.reason;
+    text += (text.empty() ? "" : "\n") + unit.setup.name +
+            (unit.setup.any_order > 0 ? ", " + std::to_string(unit.setup.any_order) + " at once" : "") + ": received " +
+            std::to_string(row.received) + ", delivered " + std::to_string(row.delivered) + ", rejected " +
+            std::to_string(row.rejected) + ", expired " + std::to_string(row.expired) + ", dropped " +
+            std::to_string(row.dropped) + ", pending " + std::to_string(row.pending) + "; in the cloud " +
+            std::to_string(unit.cloud.stored()) + ", requests " + std::to_string(unit.cloud.requests()) + "; " +
+            std::string(limit::Name(status.state)) + " " + status.reason;
   }
   return text;
 }

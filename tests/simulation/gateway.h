@@ -25,7 +25,8 @@ struct Setup {
   struct Destination {
     std::string name;
     bool live_first = false;
-    bool keeps_order = false;  // for a cloud that keeps the highest sequence only
+    bool keeps_order = false;     // for a cloud that keeps the highest sequence only
+    std::uint32_t any_order = 0;  // requests at once, in any order; 0: the order is kept
   };
   std::vector<Destination> destinations;
   queue::Limits limits;

@@ -34,14 +34,25 @@ Year::Year(std::uint64_t seed, const Script& script)
   next_event_ = UntilNextEvent();
 }
 
+Setup::Destination Year::DrawDestination(const std::string& name) {
+  switch (Draw(3)) {
+    case 0:
+      return {name, true, false, 0};
+    case 1:
+      return {name, false, false, static_cast<std::uint32_t>(2 + Draw(7))};
+    default:
+      return {name, false, false, 0};
+  }
+}
+
 Setup Year::DrawSetup() {
   Setup setup;
-  setup.destinations.push_back({"cloud", Draw(2) == 0, false});
+  setup.destinations.push_back(DrawDestination("cloud"));
   if (Draw(2) == 0) {
-    setup.destinations.push_back({"second", Draw(2) == 0, false});
+    setup.destinations.push_back(DrawDestination("second"));
   }
   if (Draw(3) == 0) {
-    setup.destinations.back() = {"keeper", false, true};
+    setup.destinations.back() = {"keeper", false, true, 0};
   }
   constexpr std::array kMaxAges = {30 * 24h, 30 * 24h, 72h, 12h};
   setup.limits.max_age = kMaxAges.at(Draw(kMaxAges.size()));

@@ -55,6 +55,7 @@ class Year {
   Instant Exponential(Instant mean);
   Kind DrawKind();
   Setup DrawSetup();
+  Setup::Destination DrawDestination(const std::string& name);
   std::vector<std::unique_ptr<Cloud>> MakeClouds();
   microseconds DrawClockError();
   Instant UntilNextEvent();

@@ -136,6 +136,31 @@ TEST_F(ContractCommands, TestRunsTheSamplesBesideTheFile) {
   EXPECT_EQ(nlohmann::json::parse(Run({"--json", "contract", "test", file}).out)["ok"], false);
 }
 
+TEST_F(ContractCommands, TestRefusesAFileThatTheBridgeWouldNotTakeForItsName) {
+  const Ran other = Run({"contract", "test", Write("acme@1.1.json", kAcme)});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_THAT(other.out, AllOf(HasSubstr("acme@1.1.json: /contract"), HasSubstr("\"acme@1.0\""),
+                               HasSubstr("call the file acme@1.0.json")));
+  const std::string nameless = Write("acme.json", kAcme);
+  EXPECT_THAT(Run({"contract", "test", nameless}).out,
+              AllOf(HasSubstr("is not named like a contract"), HasSubstr("acme@1.0.json")));
+  const auto json = nlohmann::json::parse(Run({"--json", "contract", "test", nameless}).out);
+  EXPECT_EQ(json["ok"], false);
+  EXPECT_EQ(json["problems"].size(), 1U);
+  std::string shipped = kAcme;
+  shipped.replace(shipped.find("acme@1.0"), 8, "influxdb@2.7");
+  const Ran taken = Run({"contract", "test", Write("influxdb@2.7.json", shipped)});
+  EXPECT_EQ(taken.exit_code, 1);
+  EXPECT_THAT(taken.out, HasSubstr("the program has a contract influxdb@2 of its own"));
+}
+
+TEST_F(ContractCommands, TestWithoutSamplesWarnsThatNothingWasTried) {
+  const Ran ran = Run({"contract", "test", Write("acme@1.0.json", kAcme)});
+  EXPECT_EQ(ran.exit_code, 0) << ran.out;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("warning: no samples: nothing was tried; they belong into"),
+                             HasSubstr("0 samples, 0 failed, 1 warnings"), Not(HasSubstr("no sample has a reply"))));
+}
+
 TEST_F(ContractCommands, ContractOfTheProgramHasItsSamplesWithIt) {
   const Ran ran = Run({"contract", "test", "thingsboard@1"});
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
@@ -195,6 +220,17 @@ TEST_F(ContractCommands, RenderShowsTheRequestOfAContractWithMaskedSecretsAndRea
   EXPECT_THAT(ran.out, AllOf(HasSubstr("POST https://cloud.example/base/p/north"),
                              HasSubstr("Authorization: Bearer ***"), HasSubstr(R"("at":1795165921000)"),
                              HasSubstr("1795165921000 is 2026-11-20T09:12:01"), Not(HasSubstr("t0ken"))));
+}
+
+TEST_F(ContractCommands, RenderSaysWhereNoStreamTakesTheTopic) {
+  Configure();
+  const Ran ran = Run({"render", "other/th-1/data", R"({"t":21.5})"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("other/th-1/data: no stream takes this topic"),
+                             HasSubstr("telemetry (site/{device}/+)"), Not(HasSubstr("POST"))));
+  const Ran forced = Run({"render", "--device-contract", "generic-json@1", "other/th-1/data", R"({"t":21.5})"});
+  EXPECT_EQ(forced.exit_code, 0) << forced.out;
+  EXPECT_THAT(forced.out, HasSubstr("POST https://cloud.example/base/v1/telemetry"));
 }
 
 TEST_F(ContractCommands, RenderMakesAsManyRequestsAsTheApiNeeds) {

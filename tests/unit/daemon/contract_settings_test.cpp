@@ -131,6 +131,8 @@ TEST_F(ContractSettings, CheckWarnsWhereNothingLimitsTheRate) {
   CheckRates("packhorse.json", loaded);
   ASSERT_EQ(loaded.problems.size(), 1U);
   EXPECT_EQ(loaded.problems.front().severity, document::Problem::Severity::kWarning);
+  EXPECT_THAT(loaded.problems.front().message,
+              HasSubstr("unless its replies announce limits (RateLimit headers), which are kept by themselves"));
   loaded = Load(R"("limits": [{"requests": 10, "per": "1s"}])");
   CheckRates("packhorse.json", loaded);
   EXPECT_TRUE(loaded.problems.empty());

@@ -63,7 +63,8 @@ TEST_F(SendingFileTest, AnnouncedLimitIsKeptAndItsWindowEndsByTheClock) {
   SendingFile file(*app_);
   delivery::Kept kept = Cloud().ToKeep();
   kept.pacing.announced = {{"burst", Unit::kBytes, 1'000'000, 60s, 500, 40s},
-                           {"day", Unit::kRequests, 5'000, 24h, {}, {}}};
+                           {"day", Unit::kRequests, 5'000, 24h, {}, {}},
+                           {"c", Unit::kRequests, 4, {}, {}, {}, true}};
   Cloud().Restore(kept);
   clock_.Advance(1min);
   kept.pacing.announced.front().left.reset();

@@ -48,10 +48,12 @@ TEST_F(Views, StatusShowsTheLimitsThatAnApiAnnounces) {
   const std::string text = StatusText(R"({"destinations":[{"name":"c","announced_limits":[
       {"name":"burst","unit":"requests","count":1000,"per_s":60,"left":40,"resets_at":"2026-11-20T09:16:00Z"},
       {"name":"size","unit":"bytes","count":1048576,"per_s":3600,"left":null,"resets_at":null},
+      {"name":"c","unit":"requests","count":4,"at_once":true,"per_s":null,"left":null,"resets_at":null},
       {"name":"x-ratelimit","unit":"requests","count":null,"per_s":null,"left":0,"resets_at":"2026-11-20T09:20:00Z"}]}]})",
                                       plain, now);
   EXPECT_THAT(text, HasSubstr("c: the API announces 1,000 requests per 1m, 40 left until 09:16:00\n"));
   EXPECT_THAT(text, HasSubstr("c: the API announces 1.0 MiB per 1h\n"));
+  EXPECT_THAT(text, HasSubstr("c: the API announces 4 requests at once\n"));
   EXPECT_THAT(text, HasSubstr("c: the API announces a limit of requests, 0 left until 09:20:00\n"));
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <random>
 #include <set>
 #include <string>
 #include <string_view>
@@ -106,6 +107,11 @@ class CloudTest : public DeliveryTest {
   void AnswerAll(const Script& script) {
     std::vector<FakeUploader::Sent> sent = std::move(uploader_.sent);
     uploader_.sent.clear();
+    if (one_by_one_) {
+      std::swap(sent.at(random_() % sent.size()), sent.back());
+      uploader_.sent.assign(sent.begin(), sent.end() - 1);
+      sent.erase(sent.begin(), sent.end() - 1);
+    }
     for (const FakeUploader::Sent& one : sent) {
       clock_.Advance(takes_);
       connection_ += one.request.new_connection || one.request.leave_kept || fresh_connections_ ? 1 : 0;
@@ -133,6 +139,8 @@ class CloudTest : public DeliveryTest {
   std::chrono::microseconds takes_{std::chrono::milliseconds(5)};
   std::uint64_t connection_ = 1;
   bool fresh_connections_ = false;
+  bool one_by_one_ = false;  // one of those that are on their way is answered, whichever, before others may follow
+  std::mt19937_64 random_{7};
   std::chrono::milliseconds hop_{5'000};  // how far the clock goes at most while nothing happens
 };
 

@@ -186,6 +186,13 @@ class DeliveryTest : public ::testing::Test {
     sent.done(Reply(200, "{\"accepted\":" + std::to_string(records) + "}"));
   }
 
+  // A first reply comes, which announces nothing: from then on several requests may go at once.
+  void Hear() {
+    destination_->Ask({"/", {}}, clock_.Mono() + std::chrono::minutes(1), [](const auto&) {});
+    Next().done(Reply(200, "{}"));
+    --uploader_.total;
+  }
+
   queue::LedgerRow Row() {
     const Result<queue::Ledger> ledger = queue_->ReadLedger();
     EXPECT_TRUE(ledger->Balanced());

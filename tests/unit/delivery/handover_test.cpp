@@ -32,6 +32,7 @@ class Handover : public DeliveryTest {
 
 TEST_F(Handover, LateRefusalOfTheOldKeySaysNothingOfTheNewOne) {
   UseKeys();
+  Hear();
   Append(R"({"a":1})");
   Append(R"({"a":2})", "alarms");
   const auto first = Next();

@@ -32,6 +32,11 @@ class KeyRotation : public DeliveryTest {
     authorizer_ = std::move(made).value();
     Restart();
   }
+  // An API that was heard of before.
+  void Known() {
+    Authorize();
+    Hear();
+  }
   // A message in each lane, and their requests, all in flight at once.
   std::vector<FakeUploader::Sent> OneOfEachLane() {
     for (const queue::StreamOptions& stream : queue_streams_) {
@@ -69,7 +74,7 @@ class KeyRotation : public DeliveryTest {
 
 TEST_F(KeyRotation, RefusalsOfTheOldKeyThatComeLateSayNothingOfTheNextOne) {
   test::WriteAll(dir_ / "key.next", "key-0002", 0600);
-  Authorize();
+  Known();
   std::vector<FakeUploader::Sent> old = OneOfEachLane();
   ASSERT_EQ(old.size(), 3U);
   // One learns of the change, goes again and is accepted before the others hear of it.
@@ -86,7 +91,7 @@ TEST_F(KeyRotation, RefusalsOfTheOldKeyThatComeLateSayNothingOfTheNextOne) {
 
 TEST_F(KeyRotation, RefusalsOfAllInFlightAtOnceCostOneMoreAttemptEach) {
   test::WriteAll(dir_ / "key.next", "key-0002", 0600);
-  Authorize();
+  Known();
   for (FakeUploader::Sent& sent : OneOfEachLane()) {
     AnswerBy("key-0002", std::move(sent));
   }
@@ -108,7 +113,7 @@ TEST_F(KeyRotation, FourRequestsOfOneLaneThatTheOldKeySentGoAgainOnceEach) {
   test::WriteAll(dir_ / "key.next", "key-0002", 0600);
   any_order_ = true;
   max_records_ = 1;
-  Authorize();
+  Known();
   const auto four = [&] {
     for (int i = 0; i < 4; ++i) {
       Append(R"({"a":1})");
@@ -138,6 +143,7 @@ TEST_F(KeyRotation, FourRequestsOfOneLaneThatTheOldKeySentGoAgainOnceEach) {
 }
 
 TEST_F(KeyRotation, KeyFileThatIsReplacedInFlightIsReadAtTheFirstRefusal) {
+  Known();
   std::vector<FakeUploader::Sent> old = OneOfEachLane();
   test::WriteAll(dir_ / "key", "key-0002-longer", 0600);
   for (FakeUploader::Sent& sent : old) {

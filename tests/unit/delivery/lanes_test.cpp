@@ -106,6 +106,7 @@ TEST_F(LanesTest, BulkProgressesBesideSaturatedNormalLane) {
 
 TEST_F(LanesTest, WithoutALimitLanesDoNotWaitForEachOther) {
   Restart();
+  Hear();
   Fill("alarms", 1);
   Fill("telemetry", 1);
   Fill("logs", 1);

@@ -27,7 +27,7 @@ class PacingTest : public ::testing::Test {
   void Exchange(Pacing& pacing, const std::vector<limit::Announcement>& said = {}) {
     const Pacing::Ticket ticket = pacing.Admit(kOne, Now());
     pacing.Answered(ticket, Reply(200), Now());
-    pacing.Announced(said, ticket, Now());
+    pacing.Learn(ticket, {said}, Now());
   }
   bool MayGo(const Pacing& pacing) const { return pacing.NextAdmission(kOne, Now()) <= Now(); }
 
@@ -79,9 +79,9 @@ TEST_F(PacingTest, SuccessorAndNextRunKnowWhatWasAnnouncedAndLearnt) {
   Exchange(*old, {{"p", Unit::kRequests, 60, 60s, {}, {}}});
   for (int i = 0; i < 100; ++i) {
     clock_.Advance(100ms);
-    old->Passed(Now());
+    Exchange(*old);
   }
-  old->Refused(10s, Now());
+  old->Learn({}, {{}, Pacing::Told::Pace::kRefused, 10s}, Now());
   const auto successor = Make({});
   successor->TakeOver(*old, true);
   EXPECT_EQ(successor->announced(Now()), old->announced(Now()));

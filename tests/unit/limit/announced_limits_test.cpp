@@ -180,11 +180,62 @@ TEST_F(AnnouncedTest, WhatIsForgottenHoldsNothingAndMayBeAnnouncedAgain) {
   EXPECT_GT(Wait(), minutes(29));
 }
 
+TEST_F(AnnouncedTest, UntilAFirstReplyOneRequestAtATimeGoes) {
+  const Cost one{1, 0, 0};
+  EXPECT_EQ(Wait(), milliseconds(0));
+  limits_.Admit(one, now_);
+  EXPECT_TRUE(limits_.awaits_first());
+  EXPECT_GT(Wait(), milliseconds(0));
+  limits_.Answered(one, now_, true, now_);
+  EXPECT_EQ(Wait(), milliseconds(0)) << "no reply came, and nothing is under way";
+  Exchange({});
+  limits_.Admit(one, now_);
+  EXPECT_EQ(Wait(), milliseconds(0)) << "nothing is announced";
+  limits_.Answered(one, now_, true, now_);
+  limits_.Forget();
+  limits_.Admit(one, now_);
+  EXPECT_GT(Wait(), milliseconds(0));
+}
+
+TEST_F(AnnouncedTest, WhoeverKnowsLimitsOfAnEarlierRunAwaitsNoFirstReply) {
+  limits_.Restore({}, now_);
+  limits_.Admit({1, 0, 0}, now_);
+  EXPECT_TRUE(limits_.awaits_first());
+  AnnouncedLimits next;
+  next.Restore({Policy(100, seconds(60))}, now_);
+  next.Admit({1, 0, 0}, now_);
+  EXPECT_FALSE(next.awaits_first());
+}
+
+TEST_F(AnnouncedTest, RequestsAtTheSameTimeAreNoMoreThanAnnounced) {
+  const Announcement three{"c", Unit::kRequests, 3, {}, {}, {}, true};
+  const Cost one{1, 0, 0};
+  Exchange({three, Policy(100, seconds(60))});
+  for (int i = 0; i < 3; ++i) {
+    now_ += seconds(5);
+    EXPECT_EQ(Wait(), milliseconds(0)) << i;
+    limits_.Admit(one, now_);
+  }
+  now_ += seconds(5);
+  EXPECT_GT(Wait(), milliseconds(0));
+  limits_.Answered(one, now_, false, now_);
+  EXPECT_EQ(Wait(), milliseconds(0));
+  AnnouncedLimits next;
+  next.Restore(limits_.Now(now_), now_);
+  EXPECT_EQ(next.Now(now_).front(), three);
+  limits_.Answered(one, now_, true, now_);
+  limits_.Answered(one, now_, true, now_);
+  Count(minutes(70), {Policy(100, seconds(60))});
+  EXPECT_EQ(limits_.Now(now_).size(), 1U) << "it ends as others do";
+}
+
 TEST_F(AnnouncedTest, NonsenseIsNoLimit) {
   const std::uint64_t huge = ~0ULL;
-  for (const Announcement& said : {Policy(0, seconds(60)), Policy(5, seconds(0)), Policy(5, hours(24 * 400)),
-                                   Policy(huge, seconds(60)), Policy(5, milliseconds(-1)), Left(0, seconds(0)),
-                                   Left(0, hours(24 * 400)), Left(huge, seconds(60)), Left(1, milliseconds(-5))}) {
+  for (const Announcement& said :
+       {Policy(0, seconds(60)), Policy(5, seconds(0)), Policy(5, hours(24 * 400)), Policy(huge, seconds(60)),
+        Policy(5, milliseconds(-1)), Left(0, seconds(0)), Left(0, hours(24 * 400)), Left(huge, seconds(60)),
+        Left(1, milliseconds(-5)), Announcement{"c", Unit::kRequests, 0, {}, {}, {}, true},
+        Announcement{"c", Unit::kRequests, {}, {}, 0, seconds(9), true}}) {
     Exchange({said});
     EXPECT_FALSE(limits_.any());
   }
