@@ -59,6 +59,7 @@ class DestinationImpl final : public Destination {
   void SplitAfterOutage();  // what it left becomes the backlog as soon as it is over
   MonoTime PrepareLine(batch::Line at, MonoTime now);
   MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
+  bool TurnIsKnown(MonoTime now) const;
   MonoTime SendInTurn(MonoTime now);
   std::string Host() const;  // with its port
   bool HasPlace() const;

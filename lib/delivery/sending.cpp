@@ -134,6 +134,26 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
   }
 }
 
+// Whether what is made next cannot change whose turn it is: every lane that has something has a batch ready, and
+// nothing else waits for a place.
+bool DestinationImpl::TurnIsKnown(MonoTime now) const {
+  if (breaker_.state() != limit::CircuitState::kOk || !suspect_ids_.empty() || !trying_.empty() ||
+      !authorizer_->ready(now)) {
+    return false;
+  }
+  for (std::size_t i = 0; i < batch::kLines; ++i) {
+    const batch::Line at = batch::LineAt(i);
+    const LineState& line = lines_.at(i);
+    const bool waits = at.replay ? !line.line.empty()  // what is live goes first, also what comes next
+                                 : (!at.backlog || options_.live_first) && CountIn(line, Active::State::kReady) == 0 &&
+                                       deps_.queue.Waiting(options_.name, PartOf(at)).messages > 0;
+    if (waits || line.wants != Wants::kNothing || CountIn(line, Active::State::kConfirming) > 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 MonoTime DestinationImpl::SendInTurn(MonoTime now) {
   MonoTime next = now + kIdle;
   waits_.reset();

@@ -330,5 +330,21 @@ TEST_F(DeliveryTest, PausedDestinationSendsNothingUntilResumed) {
   EXPECT_TRUE(Settled(1));
 }
 
+// The cloud works while the next batch is made.
+TEST_F(DeliveryTest, BatchThatIsReadyGoesOutBeforeTheNextIsMade) {
+  max_records_ = 1;
+  Rebuild();
+  const auto unprepared = [this] { return queue_->Waiting("cloud", Lane::kNormal).messages; };
+  for (int i = 0; i < 4; ++i) {
+    Append("{\"a\":1}");
+  }
+  const FakeUploader::Sent first = Next();
+  ASSERT_TRUE(Turn([&] { return unprepared() == 2; })) << "the second is ready beside the one that is on its way";
+  Accept(first);
+  ASSERT_TRUE(Turn([&] { return !uploader_.sent.empty(); }));
+  EXPECT_EQ(unprepared(), 2U);
+  EXPECT_TRUE(Turn([&] { return unprepared() == 1; })) << "the third, while the second is on its way";
+}
+
 }  // namespace
 }  // namespace packhorse::delivery
