@@ -142,8 +142,11 @@ MonoTime Loop::Work(MonoTime now, MonoTime latest) {
     bridge::FollowSources(*app_.sources, sources_blocked_, now);
   }
   // After commands and reload, so that what they change acts in this iteration.
-  for (bridge::DestinationUnit& unit : app_.destinations->units()) {
-    next = std::min(next, unit.destination->Step(now));
+  // Each time another one first: of those that share a limit none takes all of it.
+  std::vector<bridge::DestinationUnit>& units = app_.destinations->units();
+  ++first_unit_;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    next = std::min(next, units[(first_unit_ + i) % units.size()].destination->Step(now));
   }
   if (std::exchange(reloads_seen_, reloader_.applied()) != reloader_.applied()) {
     app_.shadows->Configure(app_.config);

@@ -87,6 +87,7 @@ class Loop {
   MonoTime next_check_{};
   MonoTime next_expiry_look_{};
   std::uint64_t reloads_seen_ = 0;
+  std::size_t first_unit_ = 0;
   bool sources_blocked_ = false;  // off their brokers, as of the last check
   bool reload_asked_ = false;     // by SIGHUP
   bool stopping_ = false;

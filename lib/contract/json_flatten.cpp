@@ -1,8 +1,8 @@
 #include "contract/json_flatten.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 namespace packhorse::contract {
@@ -199,17 +199,19 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 
 }  // namespace
 
-std::string_view Document::Keep(std::string_view text) { return KeepJoined({}, text); }
+std::string_view Document::Keep(std::string_view text) {
+  char* const room = static_cast<char*>(room_.allocate(text.size(), 1));
+  std::copy(text.begin(), text.end(), room);
+  return {room, text.size()};
+}
 
 std::string_view Document::KeepJoined(std::string_view container, std::string_view member) {
-  const std::size_t before = container.empty() ? 0 : container.size() + 1;
-  char* const room = static_cast<char*>(room_.allocate(before + member.size(), 1));
-  if (before > 0) {
-    std::memcpy(room, container.data(), container.size());
-    room[container.size()] = '.';
-  }
-  std::memcpy(room + before, member.data(), member.size());
-  return {room, before + member.size()};
+  const std::size_t size = container.size() + 1 + member.size();
+  char* const room = static_cast<char*>(room_.allocate(size, 1));
+  char* at = std::copy(container.begin(), container.end(), room);
+  *at++ = '.';
+  std::copy(member.begin(), member.end(), at);
+  return {room, size};
 }
 
 void Document::Clear() {

@@ -295,12 +295,15 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::
   const WorkingAhead::Make make = [&](std::size_t i, std::vector<RenderedRecord>& rendered) {
     return MakeOf(pending.messages[i], ages[i], start.lane, assembly.draft(), rendered);
   };
-  WorkingAhead::Look look(*ahead_, pending.messages.size(), make);
   bool all = true;
-  for (std::size_t i = 0; i < pending.messages.size() && all; ++i) {
-    const Result<bool> taken = FillOne(pending.messages[i], ages[i], look, assembly, built);
-    RETURN_IF_ERROR(taken);
-    all = *taken;
+  {
+    // It ends before the assembly gives its drafts away, which the other thread reads.
+    WorkingAhead::Look look(*ahead_, pending.messages.size(), make);
+    for (std::size_t i = 0; i < pending.messages.size() && all; ++i) {
+      const Result<bool> taken = FillOne(pending.messages[i], ages[i], look, assembly, built);
+      RETURN_IF_ERROR(taken);
+      all = *taken;
+    }
   }
   if (all) {
     built.request.through = pending.through;

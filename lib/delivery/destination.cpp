@@ -105,6 +105,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   LookAtBudget(now);
   SplitAfterOutage();
   MonoTime next = StepRollout(now);
+  AskInTurn(now);
   if (TurnIsKnown(now)) {
     const std::uint64_t before = traffic_.requests;
     SendInTurn(now);
@@ -133,6 +134,17 @@ MonoTime DestinationImpl::Step(MonoTime now) {
     flush_ = false;
   }
   return next;
+}
+
+// Batches that follow each other leave a question no place between them: after one of them it goes first.
+void DestinationImpl::AskInTurn(MonoTime now) {
+  const std::uint64_t asked = inquirer_.asked();
+  if (traffic_.requests != requests_before_question_) {
+    inquirer_.Step(draining_, now);
+  }
+  if (inquirer_.asked() != asked) {
+    requests_before_question_ = traffic_.requests;
+  }
 }
 
 void DestinationImpl::Nudge(MonoTime now) {

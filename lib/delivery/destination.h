@@ -59,6 +59,7 @@ class DestinationImpl final : public Destination {
   void SplitAfterOutage();  // what it left becomes the backlog as soon as it is over
   MonoTime PrepareLine(batch::Line at, MonoTime now);
   MonoTime PrepareWhenDue(batch::Line at, MonoTime now);
+  void AskInTurn(MonoTime now);
   bool TurnIsKnown(MonoTime now) const;
   MonoTime SendInTurn(MonoTime now);
   std::string Host() const;  // with its port
@@ -229,6 +230,7 @@ class DestinationImpl final : public Destination {
   bool taking_suspect_ = false;    // the next one is being taken out
   bool suspects_changed_ = false;  // some were set aside whose number is not known yet
   std::optional<MonoTime> refusals_told_at_;
+  std::uint64_t requests_before_question_ = 0;
   std::uint32_t since_suspect_ = 0;  // requests since the last suspect's
   bool crowded_ = false;             // held for the number of suspects
   std::deque<std::string> samples_;  // of what was refused last

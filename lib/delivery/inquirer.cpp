@@ -95,6 +95,7 @@ void Inquirer::Send(MonoTime now) {
   }
   open_->ticket = way_.pacing.Admit(kInquiryToll, now);
   open_->sent = true;
+  ++asked_;
   open_->credential = way_.authorizer.generation();
   way_.uploader.Send(way_.endpoint, *std::move(made),
                      [this, alive = std::weak_ptr<bool>(alive_)](upload::Response response) {

@@ -43,6 +43,8 @@ class Inquirer {
   void Ask(Inquiry inquiry, MonoTime until, std::function<void(Result<upload::Response>)> done);
   // Sends what may go now. When to be called next. `ends`: nothing is sent any more.
   MonoTime Step(bool ends, MonoTime now);
+  // Questions that were sent.
+  std::uint64_t asked() const { return asked_; }
 
  private:
   struct Open {
@@ -63,6 +65,7 @@ class Inquirer {
   void End(Result<upload::Response> result);
 
   Way way_;
+  std::uint64_t asked_ = 0;
   std::optional<Open> open_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // callbacks hold it weakly
 };

@@ -152,6 +152,7 @@ void Pacing::TakeOver(const Pacing& old, bool same_api) {
     announced_ = old.Announcing();
     const MonoTime now = clock_.Mono();
     announced_.Answered(old.under_way_, now, true, now);
+    announced_.LeaveOthers();
   }
   if (budget_ && old.budget_) {
     budget_->Restore(old.budget_->ToKeep());

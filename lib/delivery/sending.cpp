@@ -144,8 +144,11 @@ bool DestinationImpl::TurnIsKnown(MonoTime now) const {
   for (std::size_t i = 0; i < batch::kLines; ++i) {
     const batch::Line at = batch::LineAt(i);
     const LineState& line = lines_.at(i);
+    const bool ready = std::any_of(line.line.begin(), line.line.end(), [&](const ActivePtr& active) {
+      return active->state == Active::State::kReady && !active->batch.unsent() && ReadyAt(*active, now) <= now;
+    });
     const bool waits = at.replay ? !line.line.empty()  // what is live goes first, also what comes next
-                                 : (!at.backlog || options_.live_first) && CountIn(line, Active::State::kReady) == 0 &&
+                                 : !ready && (!at.backlog || options_.live_first) &&
                                        deps_.queue.Waiting(options_.name, PartOf(at)).messages > 0;
     if (waits || line.wants != Wants::kNothing || CountIn(line, Active::State::kConfirming) > 0) {
       return false;

@@ -56,6 +56,8 @@ class AnnouncedLimits {
   void Admit(const Cost& cost, MonoTime now);
   // What was admitted then is under way no longer. `arrived`: it reached the other side, or may have. Before Note().
   void Answered(const Cost& cost, MonoTime sent, bool arrived, MonoTime now);
+  // What is still under way is others', whose replies do not come here.
+  void LeaveOthers() { under_way_ = {0, 0, 0}; }
   // As RateLimit::SetFactor(), of the windows.
   void SetFactor(double factor);
 

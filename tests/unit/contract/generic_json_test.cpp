@@ -74,6 +74,14 @@ TEST_F(GenericJson, AwkwardNamesStayAsTheyAre) {
   EXPECT_EQ(record.flags, 0U);
 }
 
+TEST_F(GenericJson, MemberOfAnObjectWithoutANameIsNotAMemberOfTheRoot) {
+  const CanonicalRecord record = One(R"({"a":1,"":{"a":2,"":[3]}})");
+  EXPECT_EQ(ValueOf(record, "a"), Value(std::int64_t{1}));
+  EXPECT_EQ(ValueOf(record, ".a"), Value(std::int64_t{2}));
+  EXPECT_EQ(ValueOf(record, "..0"), Value(std::int64_t{3}));
+  EXPECT_EQ(record.flags, 0U);
+}
+
 TEST_F(GenericJson, OfRepeatedNamesTheLastWinsAndTheRecordIsFlagged) {
   for (const std::string payload :
        {R"({"a":1,"a":2})", R"({"a":"x","a":2})", R"({"a.b":1,"a":{"b":2},"z":0})", R"({"v":[1,2],"v.1":2})",

@@ -1,5 +1,6 @@
 // What may be on its way before the API has said what it allows, and what it says of requests at the same time.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -91,11 +92,11 @@ TEST_F(FirstReply, ReloadKnowsThatItCame) {
 }
 
 TEST_F(FirstReply, QuestionsWaitForItToo) {
-  bool answered = false;
-  Exactly(1);
-  destination_->Ask({"/counts", {}}, clock_.Mono() + 10min, [&](const auto&) { answered = true; });
+  const FakeUploader::Sent first = Exactly(1)[0];
+  destination_->Ask({"/counts", {}}, clock_.Mono() + 10min, [](const auto&) {});
   EXPECT_FALSE(SendsNow());
-  EXPECT_FALSE(answered);
+  Accept(first);
+  EXPECT_THAT(Next().request.path, ::testing::HasSubstr("/counts"));
 }
 
 TEST_F(FirstReply, RequestsAtTheSameTimeAreNoMoreThanTheApiAnnounces) {
@@ -108,6 +109,7 @@ TEST_F(FirstReply, RequestsAtTheSameTimeAreNoMoreThanTheApiAnnounces) {
   EXPECT_FALSE(SendsNow()) << "a question is a request, too";
   Accept(sent[1]);
   sent = Exactly(1);
+  EXPECT_THAT(sent[0].request.path, ::testing::HasSubstr("/counts")) << "it has its turn among the batches";
   const std::unique_ptr<Destination> before = std::move(destination_);
   Rebuild();
   destination_->TakeOver(*before);
