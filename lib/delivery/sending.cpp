@@ -137,7 +137,7 @@ void DestinationImpl::TellOfOthers(const Active& active, Attempt& attempt) {
 // Whether what is made next cannot change whose turn it is: every lane that has something has a batch ready, and
 // nothing else waits for a place.
 bool DestinationImpl::TurnIsKnown(MonoTime now) const {
-  if (breaker_.state() != limit::CircuitState::kOk || !suspect_ids_.empty() || !trying_.empty() ||
+  if (!HasPlace() || breaker_.state() != limit::CircuitState::kOk || !suspect_ids_.empty() || !trying_.empty() ||
       !authorizer_->ready(now)) {
     return false;
   }

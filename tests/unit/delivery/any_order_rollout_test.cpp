@@ -75,13 +75,6 @@ class AnyOrderRollout : public CloudTest {
     EXPECT_EQ(Row().delivered, static_cast<std::uint64_t>(last_));
     EXPECT_EQ(Dead() + Suspects(), 0U);
   }
-  std::uint64_t StoredAgain() const {
-    std::uint64_t more = 0;
-    for (const auto& [id, times] : stored_) {
-      more += static_cast<std::uint64_t>(times - 1);
-    }
-    return more;
-  }
 
   int last_ = 0;
 };

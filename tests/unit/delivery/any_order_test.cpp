@@ -33,12 +33,6 @@ class AnyOrder : public CloudTest {
       Append(Payload(next_++));
     }
   }
-  // Waits until so many requests are on their way, and takes them.
-  std::vector<FakeUploader::Sent> OnTheWay(std::size_t count) {
-    EXPECT_TRUE(Turn([&] { return uploader_.sent.size() >= count; })) << uploader_.sent.size();
-    EXPECT_EQ(uploader_.sent.size(), count);
-    return std::exchange(uploader_.sent, {});
-  }
   // Answers all that is sent by `reply`, those first that were sent last, until so many records are delivered.
   bool DeliverTo(std::uint64_t records, const std::function<void(std::size_t place, FakeUploader::Sent&)>& reply) {
     return Turn([&] {

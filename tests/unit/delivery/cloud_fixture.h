@@ -48,6 +48,20 @@ class CloudTest : public DeliveryTest {
     return records;
   }
 
+  // Waits until so many requests are on their way, and takes them.
+  std::vector<FakeUploader::Sent> OnTheWay(std::size_t count) {
+    EXPECT_TRUE(Turn([&] { return uploader_.sent.size() >= count; })) << uploader_.sent.size();
+    EXPECT_EQ(uploader_.sent.size(), count);
+    return std::exchange(uploader_.sent, {});
+  }
+  // How often a record was stored that the API had already.
+  std::uint64_t StoredAgain() const {
+    std::uint64_t more = 0;
+    for (const auto& [id, times] : stored_) {
+      more += static_cast<std::uint64_t>(times - 1);
+    }
+    return more;
+  }
   upload::Response Take(const Records& records) {
     for (const Record& record : records) {
       ++stored_[record.id];
