@@ -93,7 +93,7 @@ Status Destinations::BindGapStreams(const config::Config& config) {
     const std::string name = monitor::GapStream(destination.name);
     const Result<StreamId> id = queue_.Stream(name);
     RETURN_IF_ERROR(id);
-    streams_.insert_or_assign(*id, delivery::StreamBinding{name, {delivery::StreamDefinition({}, *contract, false)}});
+    streams_.Set(*id, delivery::StreamBinding{name, {delivery::StreamDefinition({}, *contract, false)}});
   }
   return {};
 }

@@ -64,7 +64,7 @@ class Destinations {
   health::Events& events_;
   const Clock& clock_;
   std::map<std::string, limit::SharedLimits> shared_limits_;  // destinations point into it
-  delivery::Streams streams_;                                 // destinations refer to it: changed in place only
+  delivery::Streams streams_;                                 // destinations refer to it
   std::vector<DestinationUnit> units_;
 };
 

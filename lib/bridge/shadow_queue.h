@@ -56,6 +56,11 @@ class ShadowQueue final : public queue::DeliveryPort, public queue::SuspectPort 
   const queue::QueueIds& ids() const override { return ids_; }
   Result<queue::Pending> Peek(const std::string& destination, queue::LanePart of, std::size_t max_messages,
                               std::uint64_t max_bytes) override;
+  // None: a shadow is in no hurry.
+  Result<queue::Pending> PeekBehind(Sequence /*behind*/, const std::string& /*destination*/, queue::LanePart /*of*/,
+                                    std::size_t /*max_messages*/, std::uint64_t /*max_bytes*/) override {
+    return queue::Pending{};
+  }
   Result<queue::Pending> PeekNewest(const std::string& destination, queue::LanePart of, std::size_t max_messages,
                                     std::uint64_t max_bytes) override;
   queue::PendingStats Waiting(const std::string& destination, queue::LanePart of) override;

@@ -18,15 +18,6 @@ using contract::RenderedRecord;
 
 constexpr std::size_t kTraceBytes = 16;
 
-queue::Resolution Resolve(const queue::StoredMessage& stored, const contract::Decoded& decoded) {
-  const bool ignored = decoded.kind == contract::Decoded::Kind::kIgnored;
-  // A message that decodes to nothing is as undecodable as any other: it must not vanish.
-  return queue::Resolution{stored.sequence, ignored ? Outcome::kIgnored : Outcome::kQuarantined,
-                           decoded.reason.empty() ? "no_records" : decoded.reason, decoded.detail, stored.message};
-}
-
-bool IsSkipped(const RenderedRecord& record) { return record.fate == RenderedRecord::Fate::kSkipped; }
-bool IsHeld(const RenderedRecord& record) { return record.fate == RenderedRecord::Fate::kHeld; }
 bool IsOutside(const RenderedRecord& record) { return record.reason == kTooOld || record.reason == kTooNew; }
 
 }  // namespace
@@ -167,11 +158,12 @@ void BatchBuilder::JudgeTime(const std::string& contract, const CanonicalRecord&
   rendered = std::move(left);
 }
 
-std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const std::vector<RenderedRecord>& records) const {
+std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const std::vector<RenderedRecord>& records,
+                                                             std::chrono::nanoseconds boot) {
   std::optional<std::chrono::nanoseconds> born;
   for (const RenderedRecord& record : records) {
     if (record.age) {
-      born = std::min(born.value_or(std::chrono::nanoseconds::max()), clock_.Boot() - *record.age);
+      born = std::min(born.value_or(std::chrono::nanoseconds::max()), boot - *record.age);
     }
   }
   return born;
@@ -182,7 +174,7 @@ std::optional<std::chrono::nanoseconds> BatchBuilder::BornOf(const queue::Prepar
     return std::nullopt;
   }
   const Result<std::vector<RenderedRecord>> records = JudgeBy(MakerOf(batch), batch);
-  return records ? BornOf(*records) : std::nullopt;
+  return records ? BornOf(*records, clock_.Boot()) : std::nullopt;
 }
 
 BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue::ReplayId replay,
@@ -194,6 +186,7 @@ BatchBuilder::Draft BatchBuilder::NewDraft(Lane lane, WallTime created_at, queue
   draft.batch->contract = contract;
   draft.batch->created_at = created_at;
   draft.batch->replay = replay;
+  draft.boot = clock_.Boot();
   draft.taken = queue_.HighestTaken(options_.destination, lane);
   return draft;
 }
@@ -217,7 +210,7 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
       batch.items.push_back(record.items());
     }
   }
-  if (const auto born = BornOf(draft.records)) {
+  if (const auto born = BornOf(draft.records, draft.boot)) {
     batch.born = born;
   }
   const contract::CloudContract& by = ContractBy(batch.contract);
@@ -243,145 +236,9 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
   return std::move(draft.batch);
 }
 
-Result<BatchBuilder::Built> BatchBuilder::Build(Lane lane, const queue::Pending& pending,
-                                                const batch::Options& limits) const {
-  return FillWithin(Start{lane}, pending, limits);
-}
-
-Result<BatchBuilder::Built> BatchBuilder::Build(queue::ReplayId replay, const queue::ReplayPart& part,
-                                                const batch::Options& limits) const {
-  Result<Built> built = FillWithin(Start{part.lane, replay}, part.pending, limits);
-  if (built) {
-    queue::PrepareRequest& request = built->request;
-    const auto end = std::upper_bound(part.skipped.begin(), part.skipped.end(), request.through);
-    request.skipped = static_cast<std::uint64_t>(end - part.skipped.begin());
-  }
-  return built;
-}
-
-// How far bytes can be coded is only known afterwards. Each round allows fewer items, until each record is alone.
-Result<BatchBuilder::Built> BatchBuilder::FillWithin(const Start& start, const queue::Pending& pending,
-                                                     batch::Options limits) const {
-  std::uint64_t most = options_.contract->accepts().max_sent_bytes;
-  if (options_.rollout != nullptr) {
-    const std::uint64_t newer = options_.rollout->options().contract->accepts().max_sent_bytes;
-    most = most == 0 || newer == 0 ? std::max(most, newer) : std::min(most, newer);
-  }
-  while (true) {
-    Result<Built> built = Fill(start, pending, limits);
-    if (!built || most == 0) {
-      return built;
-    }
-    const auto& batches = built->request.batches;
-    const auto over = std::find_if(batches.begin(), batches.end(), [most](const auto& batch) {
-      return batch->records > 1 && batch->body.size() > most;
-    });
-    if (over == batches.end()) {
-      return built;
-    }
-    const queue::PreparedBatch& batch = **over;
-    const double share = static_cast<double>(most) / static_cast<double>(batch.body.size());
-    const auto items = static_cast<std::uint32_t>(static_cast<double>(batch.item_count()) * share);
-    limits.max_bytes = static_cast<std::uint64_t>(static_cast<double>(batch.uncompressed_bytes) * share);
-    limits.max_records = std::max(1U, std::min(limits.max_records - 1, items));
-  }
-}
-
-Result<BatchBuilder::Built> BatchBuilder::Fill(const Start& start, const queue::Pending& pending,
-                                               const batch::Options& limits) const {
-  Built built{{options_.destination, start.lane, pending.from, pending.from - 1, {}, {}, start.replay}, {}, {}};
-  const std::vector<std::chrono::microseconds> ages = AgesOf(start.lane, pending.messages);
-  Assembly assembly(*this, built.request, limits);
-  const WorkingAhead::Make make = [&](std::size_t i, std::vector<RenderedRecord>& rendered) {
-    return MakeOf(pending.messages[i], ages[i], start.lane, assembly.draft(), rendered);
-  };
-  bool all = true;
-  {
-    // It ends before the assembly gives its drafts away, which the other thread reads.
-    WorkingAhead::Look look(*ahead_, pending.messages.size(), make);
-    for (std::size_t i = 0; i < pending.messages.size() && all; ++i) {
-      const Result<bool> taken = FillOne(pending.messages[i], ages[i], look, assembly, built);
-      RETURN_IF_ERROR(taken);
-      all = *taken;
-    }
-  }
-  if (all) {
-    built.request.through = pending.through;
-  }
-  RETURN_IF_ERROR(assembly.Close());
-  return built;
-}
-
-// A newer contract is asked on the loop: what becomes of a record by it is noted.
-contract::Decoded BatchBuilder::MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane,
-                                       const Draft& draft, std::vector<RenderedRecord>& rendered) const {
-  constexpr std::size_t kSpareFields = 256;
-  thread_local std::vector<CanonicalRecord> spare;
-  contract::Decoded decoded = DecodeNew(lane, stored, &spare);
-  if (options_.rollout == nullptr) {
-    const Arrival arrival = ArrivalOf(stored, age);
-    for (CanonicalRecord& record : decoded.records) {
-      rendered.push_back(RenderBy(PresentContract(), record, arrival, draft, Times::kJudged));
-    }
-    const bool small = decoded.records.size() == 1 && decoded.records[0].measurements.size() <= kSpareFields &&
-                       decoded.records[0].attributes.size() <= kSpareFields;
-    spare = small ? std::move(decoded.records) : std::vector<CanonicalRecord>();
-    decoded.records.clear();
-  }
-  return decoded;
-}
-
-Result<bool> BatchBuilder::FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age,
-                                   WorkingAhead::Look& look, Assembly& assembly, Built& built) const {
-  queue::PrepareRequest& request = built.request;
-  if (assembly.full()) {
-    return false;
-  }
-  auto [decoded, rendered] = look.Next();
-  const Arrival arrival = ArrivalOf(stored, age);
-  for (std::size_t i = 0; i < rendered.size(); ++i) {
-    if (rendered[i].unfit_items > 0) {
-      const auto record = static_cast<std::uint32_t>(i);
-      const auto total = static_cast<std::uint32_t>(rendered.size());
-      TellLeftOut(RecordIdAt(request.lane, stored.sequence, record, total), rendered[i]);
-    }
-  }
-  std::vector<RenderedRecord> on_loop;
-  for (CanonicalRecord& record : decoded.records) {
-    on_loop.push_back(RenderNew(record, arrival, assembly.draft()));
-  }
-  if (!on_loop.empty()) {
-    rendered = on_loop;
-  }
-  if (rendered.empty()) {
-    request.resolutions.push_back(Resolve(stored, decoded));
-    request.through = stored.sequence;
-    return true;
-  }
-  if (const auto held = std::find_if(rendered.begin(), rendered.end(), IsHeld); held != rendered.end()) {
-    built.held = held->reason + ": " + held->detail;
-    return false;
-  }
-  if (std::all_of(rendered.begin(), rendered.end(), IsSkipped)) {
-    request.resolutions.push_back(queue::Resolution{stored.sequence, Outcome::kSkipped, rendered.front().reason,
-                                                    rendered.front().detail, stored.message});
-    for (const RenderedRecord& record : rendered) {
-      built.outside.Add(record);
-    }
-    request.through = stored.sequence;
-    return true;
-  }
-  if (!assembly.HasRoom(rendered)) {
-    return false;
-  }
-  RETURN_IF_ERROR(assembly.Add(stored, arrival, rendered));
-  request.through = stored.sequence;
-  return true;
-}
-
-contract::Decoded BatchBuilder::DecodeNew(Lane lane, const queue::StoredMessage& stored,
+contract::Decoded BatchBuilder::DecodeNew(const Streams& streams, Lane lane, const queue::StoredMessage& stored,
                                           std::vector<CanonicalRecord>* spare) const {
-  return Decode(streams_, queue_.ids().Of(lane, stored.sequence), lane, stored, spare);
+  return Decode(streams, queue_.ids().Of(lane, stored.sequence), lane, stored, spare);
 }
 
 std::string BatchBuilder::RecordIdAt(Lane lane, Sequence sequence, std::uint32_t record, std::uint32_t total) const {

@@ -22,7 +22,7 @@
 namespace packhorse::delivery {
 
 // Makes prepared batches: decodes stored messages, renders their records and puts as many together as the limits allow.
-// No state but its options; loop thread, with one that works ahead.
+// No state but its options, and what is made ahead of the next batch. Loop thread, with one that works ahead.
 
 struct BuilderOptions {
   std::string destination;
@@ -40,8 +40,10 @@ struct BuilderOptions {
 
 class BatchBuilder {
  public:
-  BatchBuilder(BuilderOptions options, queue::DeliveryPort& queue, const Streams& streams, const Clock& clock)
-      : options_(std::move(options)), queue_(queue), streams_(streams), clock_(clock) {}
+  BatchBuilder(BuilderOptions options, queue::DeliveryPort& queue, const Streams& streams, const Clock& clock);
+  ~BatchBuilder();
+  BatchBuilder(const BatchBuilder&) = delete;
+  BatchBuilder& operator=(const BatchBuilder&) = delete;
 
   struct Built {
     queue::PrepareRequest request;
@@ -49,14 +51,21 @@ class BatchBuilder {
     // Why the lane waits at the message behind `request.through`: its time is not taken. Empty: it does not wait.
     std::string held;
 
+    bool empty() const { return held.empty() && request.batches.empty() && request.resolutions.empty(); }
     bool moves() const { return held.empty() || !request.batches.empty() || !request.resolutions.empty(); }
   };
-  // What to prepare of `pending`: as many whole messages as fit `limits`, and those that end without an upload. A
-  // message with more records than a batch may hold becomes several batches; so do records of several parts. Records
-  // that are unfit lie in a batch of their own that is not sent (queue::PreparedBatch::unsent): see Judge().
-  Result<Built> Build(Lane lane, const queue::Pending& pending, const batch::Options& limits) const;
+  // What to prepare of what is next in a line, at most `most` messages of it: as many whole messages as fit `limits`,
+  // and those that end without an upload. A message with more records than a batch may hold becomes several batches; so
+  // do records of several parts. Records that are unfit lie in a batch of their own that is not sent
+  // (queue::PreparedBatch::unsent): see Judge(). Where more waits, those of the batch after this one are being made
+  // when it returns.
+  Result<Built> BuildNext(queue::LanePart of, std::size_t most, const batch::Options& limits);
+  // Likewise of what is newest, for a probe; empty() where nothing can be taken.
+  Result<Built> BuildNewest(queue::LanePart of, const batch::Options& limits);
+  // Likewise of these messages.
+  Result<Built> BuildThese(Lane lane, queue::Pending pending, const batch::Options& limits);
   // Likewise of a replay.
-  Result<Built> Build(queue::ReplayId replay, const queue::ReplayPart& part, const batch::Options& limits) const;
+  Result<Built> BuildReplay(queue::ReplayId replay, queue::ReplayPart part, const batch::Options& limits);
 
   // A batch of exactly these members of another one, its remainder or its half: decoded and rendered anew, or cut out
   // of the bytes of that one.
@@ -139,20 +148,33 @@ class BatchBuilder {
     Lane lane = Lane::kNormal;
     queue::ReplayId replay = 0;
   };
+  // Whose batches follow each other: at most so many messages each.
+  struct Ahead {
+    queue::LanePart of;
+    std::size_t most = 0;
+  };
+  struct Looked;
+  struct Look;
+  std::shared_ptr<const Looked> LookAt(const Start& start, queue::Pending pending) const;
+  std::unique_ptr<Look> Begin(std::shared_ptr<const Looked> looked);
+  void BeginNext(const Ahead& ahead, const Looked& before, Sequence through);
+  // The look that has begun, if it is of this line and still what a look shows now; else null.
+  std::unique_ptr<Look> TakeNext(queue::LanePart of, std::size_t most);
   // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.
-  Result<Built> FillWithin(const Start& start, const queue::Pending& pending, batch::Options limits) const;
-  Result<Built> Fill(const Start& start, const queue::Pending& pending, const batch::Options& limits) const;
-  contract::Decoded DecodeNew(Lane lane, const queue::StoredMessage& stored,
+  Result<Built> FillWithin(std::unique_ptr<Look> look, batch::Options limits, const std::optional<Ahead>& ahead);
+  Result<Built> Fill(std::unique_ptr<Look> look, const batch::Options& limits, const std::optional<Ahead>& ahead);
+  contract::Decoded DecodeNew(const Streams& streams, Lane lane, const queue::StoredMessage& stored,
                               std::vector<CanonicalRecord>* spare = nullptr) const;
   // Of a record of a message that has `total`.
   std::string RecordIdAt(Lane lane, Sequence sequence, std::uint32_t record, std::uint32_t total) const;
-  contract::Decoded MakeOf(const queue::StoredMessage& stored, std::chrono::microseconds age, Lane lane,
-                           const Draft& draft, std::vector<contract::RenderedRecord>& rendered) const;
-  // The next message, made by `look`, into `built`. False: it has no room any more, or has to wait.
-  Result<bool> FillOne(const queue::StoredMessage& stored, std::chrono::microseconds age, WorkingAhead::Look& look,
-                       Assembly& assembly, Built& built) const;
+  // Any thread.
+  contract::Decoded MakeOf(const Looked& looked, std::size_t i, std::vector<contract::RenderedRecord>& rendered) const;
+  // The next message of `look` into `built`. False: it has no room any more, or has to wait.
+  Result<bool> FillOne(Look& look, std::size_t i, Assembly& assembly, Built& built) const;
   bool UsesTimes(std::string_view contract) const;
-  std::optional<std::chrono::nanoseconds> BornOf(const std::vector<contract::RenderedRecord>& records) const;
+  // Of ages at the moment `boot`.
+  static std::optional<std::chrono::nanoseconds> BornOf(const std::vector<contract::RenderedRecord>& records,
+                                                        std::chrono::nanoseconds boot);
   std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const queue::StoredMessage> messages) const;
   static Arrival ArrivalOf(const queue::StoredMessage& stored, std::chrono::microseconds age);
   // As the cloud gets it: with what is known only when it is sent, which `record` has while it is rendered. By the
@@ -162,7 +184,7 @@ class BatchBuilder {
   contract::RenderedRecord RenderAndTell(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                          const Draft& draft, Times times) const;
   void TellLeftOut(const std::string& record_id, const contract::RenderedRecord& rendered) const;
-  // Any thread, as MakeOf(), while the loop builds.
+  // Any thread, as MakeOf().
   contract::RenderedRecord RenderBy(const std::string& contract, CanonicalRecord& record, const Arrival& arrival,
                                     const Draft& draft, Times times) const;
   // By the contract of its device: in a rollout the newer one, where that can write it and its time is taken.
@@ -175,6 +197,7 @@ class BatchBuilder {
   const Streams& streams_;
   const Clock& clock_;
   std::unique_ptr<WorkingAhead> ahead_ = std::make_unique<WorkingAhead>();
+  std::unique_ptr<Look> next_;  // has begun before its turn
 };
 
 }  // namespace packhorse::delivery

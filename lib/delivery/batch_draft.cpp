@@ -6,16 +6,22 @@
 namespace packhorse::delivery {
 
 BatchBuilder::Assembly::Assembly(const BatchBuilder& builder, queue::PrepareRequest& request,
-                                 const batch::Options& limits)
+                                 const batch::Options& limits, const Looked& looked)
     : builder_(builder),
       request_(request),
       limits_(limits),
-      created_at_(builder.clock_.Wall()),
-      unsent_(builder.NewDraft(request.lane, created_at_, request.replay, builder.PresentContract())) {}
+      looked_(looked),
+      unsent_(NewDraft(looked.begin.batch->contract)) {}
+
+BatchBuilder::Draft BatchBuilder::Assembly::NewDraft(const std::string& contract) const {
+  Draft draft = builder_.NewDraft(request_.lane, looked_.begin.batch->created_at, request_.replay, contract);
+  draft.boot = looked_.boot;
+  return draft;
+}
 
 BatchBuilder::Assembly::Open BatchBuilder::Assembly::MakeOpen(const std::string& contract, const std::string& part,
                                                               Sequence taken) const {
-  Draft draft = builder_.NewDraft(request_.lane, created_at_, request_.replay, contract);
+  Draft draft = NewDraft(contract);
   draft.taken = std::max(draft.taken, taken);
   contract::BatchHeader header = builder_.HeaderOf(*draft.batch);
   header.batch_id = std::string(kKeyDigits, '0');  // room for the key, which is given at last
@@ -83,7 +89,7 @@ Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arr
     Open& open = OpenFor(records[i]);
     if (!open.draft.empty() && !open.filler.Fits(records[i].text.size(), records[i].items())) {
       RETURN_IF_ERROR(CloseOne(open));
-      contract::Decoded again = builder_.DecodeNew(request_.lane, stored);
+      contract::Decoded again = builder_.DecodeNew(looked_.streams, request_.lane, stored);
       if (again.records.size() != total) {
         return Error{ErrorCode::kInternal, "message " + std::to_string(stored.sequence) + " decodes in two ways"};
       }
@@ -122,7 +128,7 @@ Status BatchBuilder::Assembly::Close() {
     Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(unsent_));
     RETURN_IF_ERROR(batch);
     request_.batches.push_back(*std::move(batch));
-    unsent_ = builder_.NewDraft(request_.lane, created_at_, request_.replay, builder_.PresentContract());
+    unsent_ = NewDraft(looked_.begin.batch->contract);
   }
   return {};
 }

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,7 +35,8 @@ inline void AppendMember(const queue::Member& one, std::vector<queue::Member>& m
 struct BatchBuilder::Draft {
   std::unique_ptr<queue::PreparedBatch> batch;
   std::vector<contract::RenderedRecord> records;
-  Sequence taken = 0;  // of its lane, up to here, other batches were made before
+  Sequence taken = 0;               // of its lane, up to here, other batches were made before
+  std::chrono::nanoseconds boot{};  // when the ages of its records were so, on Clock::Boot()
 
   bool empty() const { return batch->members.empty(); }
   // One record of the message. Without its rendered form: of a batch that is not sent.
@@ -55,10 +58,28 @@ struct BatchBuilder::Draft {
   }
 };
 
+// Messages of a look at the queue, and what is the same for all of them. Two threads read it.
+struct BatchBuilder::Looked {
+  Start start;
+  queue::Pending pending;
+  std::vector<std::chrono::microseconds> ages;
+  std::chrono::nanoseconds boot{};  // when the ages were so, on Clock::Boot()
+  Draft begin;                      // what a batch of them begins with
+  Streams streams;
+};
+
+// A look whose messages are being made. Loop thread.
+struct BatchBuilder::Look {
+  std::shared_ptr<const Looked> looked;
+  std::optional<WorkingAhead::Look> made;
+  std::optional<Ahead> ahead;  // of one that has begun before its turn
+};
+
 // One prepare request while it is being put together: a batch for each contract and part, and one for what is unfit.
 class BatchBuilder::Assembly {
  public:
-  Assembly(const BatchBuilder& builder, queue::PrepareRequest& request, const batch::Options& limits);
+  Assembly(const BatchBuilder& builder, queue::PrepareRequest& request, const batch::Options& limits,
+           const Looked& looked);
 
   // Whether the message's records still fit beside what is there.
   bool HasRoom(std::span<const contract::RenderedRecord> records) const;
@@ -76,6 +97,7 @@ class BatchBuilder::Assembly {
     Draft draft;
     batch::Filler filler;
   };
+  Draft NewDraft(const std::string& contract) const;
   Open MakeOpen(const std::string& contract, const std::string& part, Sequence taken) const;
   Open& OpenFor(const contract::RenderedRecord& record);
   const Open* Find(std::string_view contract, std::string_view part) const;
@@ -84,7 +106,7 @@ class BatchBuilder::Assembly {
   const BatchBuilder& builder_;
   queue::PrepareRequest& request_;
   const batch::Options& limits_;
-  WallTime created_at_;
+  const Looked& looked_;
   std::vector<Open> open_;
   Draft unsent_;
 };

@@ -99,13 +99,13 @@ class Attempts {
 
 Decoded DecodeBy(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
                  const std::function<bool(const Decoded&)>& fits, std::vector<CanonicalRecord>* spare = nullptr) {
-  const auto found = streams.find(stored.message.stream);
-  if (found == streams.end()) {
+  const StreamBinding* const stream = streams.Find(stored.message.stream);
+  if (stream == nullptr) {
     return Undecodable(queue::kUnknownStream,
                        "the stream of this message is not configured and nothing is kept of it; the message is decoded "
                        "once a stream of its name is configured again");
   }
-  return Attempts(found->second, queue_id, lane, stored, fits, spare).Run();
+  return Attempts(*stream, queue_id, lane, stored, fits, spare).Run();
 }
 
 }  // namespace
@@ -147,7 +147,7 @@ void Bind(std::string_view name, const std::vector<queue::KeptDefinition>& kept,
     binding.definitions.push_back(std::move(definition));
   }
   if (!binding.definitions.empty()) {
-    streams.insert_or_assign(stream, std::move(binding));
+    streams.Set(stream, std::move(binding));
   }
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,7 +12,6 @@
 
 #include "auth/authorizer.h"
 #include "base/clock.h"
-#include "base/topic.h"
 #include "batch/batch.h"
 #include "batch/learnt_size.h"
 #include "contract/cloud_contract.h"
@@ -23,6 +21,7 @@
 #include "delivery/exchanges.h"
 #include "delivery/pacing.h"
 #include "delivery/rollout.h"
+#include "delivery/streams.h"
 #include "health/metrics.h"
 #include "limit/circuit_breaker.h"
 #include "limit/concurrency.h"
@@ -38,27 +37,6 @@ namespace packhorse::delivery {
 // Joins the stations behind the queue for one destination: peek, decode, batch, render, prepare, limit, send, judge,
 // settle. Everything on the loop thread; never blocks; destinations know nothing of each other, except for shared
 // limits.
-
-// A way to decode messages of a stream.
-struct StreamDefinition {
-  std::vector<TopicPattern> patterns;
-  std::shared_ptr<const contract::DeviceContract> contract;  // null: this release does not know it
-  bool retained_is_state = true;
-  // The last number of each lane that may have come under it; none: it is in force.
-  std::optional<std::array<Sequence, kLanes>> through;
-  std::string contract_name;  // as it was configured
-
-  StreamDefinition(std::vector<TopicPattern> topics, std::shared_ptr<const contract::DeviceContract> by,
-                   bool state = true)
-      : patterns(std::move(topics)), contract(std::move(by)), retained_is_state(state) {}
-};
-// How messages of one stream are decoded: as it is configured now or was at last, and before that as it was when the
-// message came or later. The newest first; never empty.
-struct StreamBinding {
-  std::string name;
-  std::vector<StreamDefinition> definitions;
-};
-using Streams = std::map<StreamId, StreamBinding>;
 
 // What `kept` says, for Decode(). Definitions that cannot be read are left out.
 void Bind(std::string_view name, const std::vector<queue::KeptDefinition>& kept, StreamId stream, Streams& streams);

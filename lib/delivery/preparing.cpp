@@ -14,13 +14,11 @@ using namespace std::chrono_literals;
 constexpr std::size_t kLineLength = 2;
 // Bodies of a line beyond which nothing is prepared for several requests at once; one batch may exceed it.
 constexpr std::uint64_t kAheadBytes = 32ULL << 20U;
-// What one look at the queue takes at most.
+// What a look at a replay takes at most.
 constexpr std::uint64_t kPeekBytes = 8ULL << 20U;
 constexpr std::size_t kPeekForParts = 4'096;  // messages
 constexpr auto kPrepareRetry = 1s;
 constexpr auto kHeldRetry = 10s;
-// A probe with what is newest: one message tells most, for whatever else is wrong is more likely in many.
-constexpr std::uint32_t kProbeMessages = 1;
 
 std::uint64_t BodiesOf(const LineState& line) {
   std::uint64_t bytes = 0;
@@ -161,18 +159,14 @@ void DestinationImpl::WakeAt(queue::LanePart part, std::uint64_t messages) {
 }
 
 void DestinationImpl::StartPrepare(batch::Line at, bool newest, MonoTime now) {
-  const Lane lane = at.lane;
   LineState& state = StateOf(at);
   const batch::Options limits = BatchLimits();
-  const Result<queue::Pending> pending =
-      newest ? deps_.queue.PeekNewest(options_.name, PartOf(at), kProbeMessages, kPeekBytes)
-             : deps_.queue.Peek(options_.name, PartOf(at), PeekMessages(limits), kPeekBytes);
-  if (newest && pending && pending->messages.empty()) {
+  Result<BatchBuilder::Built> built =
+      newest ? builder_.BuildNewest(PartOf(at), limits) : builder_.BuildNext(PartOf(at), PeekMessages(limits), limits);
+  if (newest && built && built->empty()) {
     state.wants = Wants::kFar;
     return;
   }
-  Result<BatchBuilder::Built> built =
-      pending ? builder_.Build(lane, *pending, limits) : Result<BatchBuilder::Built>(pending.error());
   if (!built) {
     last_error_ = built.error().message;
     state.prepare_not_before = now + kPrepareRetry;
@@ -182,7 +176,7 @@ void DestinationImpl::StartPrepare(batch::Line at, bool newest, MonoTime now) {
   deps_.events.Resolve("queue_unreadable", options_.name, deps_.clock.Wall());
   state.held = newest ? state.held : !built->held.empty();
   if (!built->held.empty()) {
-    times_told_.why_held = "lane " + std::string(Name(lane)) + ": " + built->held;
+    times_told_.why_held = "lane " + std::string(Name(at.lane)) + ": " + built->held;
   }
   if (!built->moves()) {
     state.prepare_not_before = now + kHeldRetry;
@@ -227,8 +221,8 @@ MonoTime DestinationImpl::PrepareReplay(MonoTime now) {
 Result<BatchBuilder::Built> DestinationImpl::BuildReplay(const queue::DeliveryPort::DueReplay& due) {
   const batch::Options limits = BatchLimits();
   const std::uint32_t most = std::min(limits.max_records, due.messages_per_second);
-  const Result<queue::ReplayPart> part = deps_.queue.PeekReplay(due.id, most, kPeekBytes);
-  return part ? builder_.Build(due.id, *part, limits) : Result<BatchBuilder::Built>(part.error());
+  Result<queue::ReplayPart> part = deps_.queue.PeekReplay(due.id, most, kPeekBytes);
+  return part ? builder_.BuildReplay(due.id, *std::move(part), limits) : Result<BatchBuilder::Built>(part.error());
 }
 
 void DestinationImpl::Prepare(batch::Line at, bool newest, queue::PrepareRequest request) {

@@ -21,7 +21,7 @@ void DestinationImpl::RetryQuarantined(const std::vector<queue::QuarantinedMessa
   for (const queue::QuarantinedMessage& each : messages) {
     pending.messages.push_back({each.sequence, each.message});
   }
-  Result<BatchBuilder::Built> built = builder_.Build(messages.front().lane, pending, BatchLimits());
+  Result<BatchBuilder::Built> built = builder_.BuildThese(messages.front().lane, std::move(pending), BatchLimits());
   if (!built) {
     done(built.error());
     return;

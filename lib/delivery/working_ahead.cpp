@@ -9,9 +9,6 @@
 namespace packhorse::delivery {
 namespace {
 
-// Fewer are made before the other thread is awake.
-constexpr std::size_t kWorthIt = 64;
-
 // Makes the texts parts of one block.
 void JoinTexts(std::vector<contract::RenderedRecord>& records) {
   std::size_t bytes = 0;
@@ -33,21 +30,25 @@ void JoinTexts(std::vector<contract::RenderedRecord>& records) {
 
 }  // namespace
 
-WorkingAhead::Look::Look(WorkingAhead& ahead, std::size_t count, const Make& make) : ahead_(ahead) {
-  ahead_.Begin(Work{count, &make});
+WorkingAhead::Look::Look(WorkingAhead& ahead, std::size_t count, Make make)
+    : ahead_(ahead), count_(count), make_(std::move(make)), has_thread_(ahead_.Begin(Work{count_, &make_})) {}
+
+WorkingAhead::Look::~Look() {
+  if (has_thread_) {
+    ahead_.End();
+  }
 }
 
-WorkingAhead::Look::~Look() { ahead_.End(); }
-
 Made WorkingAhead::Look::Next() {
+  const std::size_t part = next_ / kPart;
   const std::size_t within = next_ % kPart;
-  if (within == 0) {
-    part_ = ahead_.TakePart(next_ / kPart);
+  if (parts_ == part) {
+    part_ = has_thread_ ? ahead_.TakePart(part) : MakePart(Work{count_, &make_}, part);
+    ++parts_;
   }
-  ++next_;
   Part::Message& message = part_.messages[within];
   const std::size_t begin = within == 0 ? 0 : part_.messages[within - 1].rendered_end;
-  return {std::move(message.decoded), std::span(part_.rendered).subspan(begin, message.rendered_end - begin)};
+  return {message.decoded, std::span(part_.rendered).subspan(begin, message.rendered_end - begin)};
 }
 
 WorkingAhead::~WorkingAhead() {
@@ -61,21 +62,26 @@ WorkingAhead::~WorkingAhead() {
   }
 }
 
-void WorkingAhead::Begin(const Work& work) {
+// False: another look has the thread, or there is none, or it is not worth it.
+bool WorkingAhead::Begin(const Work& work) {
+  static const bool several = std::thread::hardware_concurrency() > 1;
+  if (work.count < kWorthIt || !several) {
+    return false;
+  }
+  if (!thread_.joinable()) {
+    Start();
+  }
   {
     const std::lock_guard lock(mutex_);
+    if (!thread_.joinable() || work_.make != nullptr) {
+      return false;
+    }
     work_ = work;
     begun_ = 0;
     taken_ = 0;
   }
-  if (work.count < kWorthIt) {
-    return;
-  }
-  static const bool several = std::thread::hardware_concurrency() > 1;
-  if (!thread_.joinable() && several) {
-    Start();
-  }
   wanted_.notify_one();
+  return true;
 }
 
 // The loop makes everything where the system has no thread left (TasksMax of the unit).
@@ -133,9 +139,7 @@ WorkingAhead::Part WorkingAhead::MakePart(const Work& work, std::size_t part) {
 void WorkingAhead::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wanted_.wait(lock, [this] {
-      return ends_ || (work_.count >= kWorthIt && begun_ < std::min(work_.parts(), taken_ + kAhead));
-    });
+    wanted_.wait(lock, [this] { return ends_ || begun_ < std::min(work_.parts(), taken_ + kAhead); });
     if (ends_) {
       return;
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -16,18 +17,22 @@ namespace packhorse::delivery {
 // What is made of one stored message: its records, or these rendered. Records are dozens of blocks of memory, which are
 // cheap where one thread takes and frees them: only where rendering needs the loop do they go there.
 struct Made {
-  contract::Decoded decoded;
-  std::span<contract::RenderedRecord> rendered;  // valid until the next message is asked for
+  contract::Decoded& decoded;
+  std::span<contract::RenderedRecord> rendered;
 };
 
-// Makes what a batch needs of its messages in order, on two threads: one of its own goes ahead while the loop fills the
-// batch; where it is not ahead, the loop makes the next by itself. What comes out is the same whoever made it
-// (docs/decisions/0036-what-a-drain-costs.md). The thread starts with the first look that is worth it, waits between
-// two, and is not there on a machine with one processor.
+// Makes what batches need of their messages, on two threads: one of its own goes ahead, also while the loop does
+// something else; where it is not ahead, the loop makes what it needs by itself. What comes out is the same whoever
+// made it (docs/decisions/0036-what-a-drain-costs.md). The thread starts with the first look that is worth it, waits
+// between two, and is not there on a machine with one processor.
 class WorkingAhead {
  public:
-  // Of the message at this place; appends its records to `rendered`. A pure function, any thread.
+  // Of the message at this place; appends its records to `rendered`. A pure function, any thread: what it refers to
+  // does not change as long as its look is there.
   using Make = std::function<contract::Decoded(std::size_t, std::vector<contract::RenderedRecord>& rendered)>;
+
+  // Of fewer messages the loop makes all before the thread is awake.
+  static constexpr std::size_t kWorthIt = 64;
 
   WorkingAhead() = default;
   ~WorkingAhead();
@@ -45,29 +50,34 @@ class WorkingAhead {
     std::vector<contract::RenderedRecord> rendered;
   };
 
-  // `count` messages, one look at a time. Loop thread. `make` and what it refers to outlive it, and nobody changes that
-  // meanwhile: the loop is busy with it.
+  // `count` messages in order. Loop thread. Of all looks at a time one has the thread, the first; what is asked of
+  // another one, the loop makes.
   class Look {
    public:
-    Look(WorkingAhead& ahead, std::size_t count, const Make& make);
+    Look(WorkingAhead& ahead, std::size_t count, Make make);
     ~Look();
     Look(const Look&) = delete;
     Look& operator=(const Look&) = delete;
 
-    // Of the next message; at most `count` times.
+    // The message that is next, until Take(). REQUIRES: fewer than `count` are taken.
     Made Next();
+    void Take() { ++next_; }
 
    private:
     WorkingAhead& ahead_;
+    const std::size_t count_;
+    const Make make_;
+    const bool has_thread_;
     std::size_t next_ = 0;
-    Part part_;  // the one with the next message
+    std::size_t parts_ = 0;  // that were asked for
+    Part part_;              // the last of them
   };
 
  private:
   // Messages of a part, and how many parts may be made and not taken: they bound the memory, a message is made into
   // several times its bytes.
   static constexpr std::size_t kPart = 32;
-  static constexpr std::size_t kAhead = 8;
+  static constexpr std::size_t kAhead = 16;
 
   struct Work {
     std::size_t count = 0;
@@ -79,7 +89,7 @@ class WorkingAhead {
     Part part;
   };
 
-  void Begin(const Work& work);
+  bool Begin(const Work& work);
   void Start();
   void End();
   Part TakePart(std::size_t part);
@@ -96,7 +106,7 @@ class WorkingAhead {
   std::size_t taken_ = 0;  // parts that the loop has
   bool busy_ = false;      // the thread makes one
   bool ends_ = false;
-  Slot slots_[kAhead];  // of parts that the thread has made
+  std::array<Slot, kAhead> slots_;  // of parts that the thread has made
 };
 
 }  // namespace packhorse::delivery

@@ -142,6 +142,10 @@ PendingStats QueueImpl::Waiting(const std::string& destination, LanePart of) {
   const PendingRanges& pending = state_->pending_ranges(*id, of.lane);
   stats.withheld = state_->Withheld(*id, of, WithheldFromLocked(of.lane));
   stats.messages = pending.waiting(of.part) - stats.withheld;
+  if (const PendingRange* first = pending.First(of.part)) {
+    stats.from = first->from;
+    stats.through = std::min(first->through.value_or(kMaxSequence), state_->last(of.lane));
+  }
   const std::uint64_t waiting = pending.waiting();
   const std::uint64_t all = state_->PendingMessages(*id, of.lane);
   stats.set_aside = state_->suspects().MessageCount(*id, of.lane);
@@ -165,10 +169,15 @@ void QueueImpl::WakeAt(const std::string& destination, LanePart of, std::uint64_
 
 Result<Pending> QueueImpl::Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                 std::uint64_t max_bytes) {
-  return Look(destination, of, max_messages, max_bytes, false);
+  return Look(destination, of, 0, max_messages, max_bytes, false);
 }
 
-Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, std::size_t max_messages,
+Result<Pending> QueueImpl::PeekBehind(Sequence behind, const std::string& destination, LanePart of,
+                                      std::size_t max_messages, std::uint64_t max_bytes) {
+  return Look(destination, of, behind, max_messages, max_bytes, false);
+}
+
+Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, Sequence behind, std::size_t max_messages,
                                 std::uint64_t max_bytes, bool withheld_too) {
   const Lane lane = of.lane;
   std::unique_lock lock(mutex_);
@@ -182,10 +191,14 @@ Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, std
   if (found == nullptr || found->from >= end) {
     return pending;
   }
-  const PendingRange range = *found;
+  PendingRange range = *found;
+  range.from = std::max(range.from, behind + 1);
   const Sequence limit = std::min({range.through.value_or(kMaxSequence), state_->last(lane), end - 1});
   pending.from = range.from;
   pending.through = range.from - 1;
+  if (range.from > limit) {
+    return pending;
+  }
   const std::vector<Subscription> wanted = state_->SubscriptionsOf(*id, lane);
   PendingCollector collector(pending, max_messages, max_bytes);
   bool more = true;
@@ -251,7 +264,7 @@ std::optional<WallTime> QueueImpl::OldestWaiting(const std::string& destination,
   StoredMessage first = state_->pending_ranges(*id, of.lane).oldest;
   if (state_->pending_ranges(*id, of.lane).oldest_for != from) {
     lock.unlock();
-    Result<Pending> pending = Look(destination, of, 1, 1, true);
+    Result<Pending> pending = Look(destination, of, 0, 1, 1, true);
     lock.lock();
     if (!pending || pending->messages.empty()) {
       return std::nullopt;

@@ -58,6 +58,8 @@ class QueueImpl final : public Queue {
 
   Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                        std::uint64_t max_bytes) override;
+  Result<Pending> PeekBehind(Sequence behind, const std::string& destination, LanePart of, std::size_t max_messages,
+                             std::uint64_t max_bytes) override;
   Result<Pending> PeekNewest(const std::string& destination, LanePart of, std::size_t max_messages,
                              std::uint64_t max_bytes) override;
   Sequence HighestTaken(const std::string& destination, Lane lane) override;
@@ -67,8 +69,8 @@ class QueueImpl final : public Queue {
   WallTime OldestPending(const std::string& destination) override;
   std::vector<std::chrono::microseconds> AgesOf(Lane lane, std::span<const StoredMessage> messages) override;
   Result<StoredMessage> Read(Lane lane, Sequence sequence) override;
-  void Prepare(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
-  void Settle(Settlement settlement, std::function<void(Result<std::vector<BatchId>>)> done) override;
+  void Prepare(PrepareRequest request, BatchesDone done) override;
+  void Settle(Settlement settlement, BatchesDone done) override;
   Result<std::vector<PreparedBatch>> PreparedBatches(const std::string& destination) override;
   void Checkpoint(std::function<void(const Status&)> done) override;
   LastNumbers Last() override;
@@ -78,15 +80,13 @@ class QueueImpl final : public Queue {
   Status LearnClock() override;
   Result<std::vector<DeadLetter>> DeadLetters(std::size_t limit, std::int64_t after_id, Reading reading) override;
   Result<DeadLetter> FindDeadLetter(std::int64_t id) override;
-  void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,
-                   std::function<void(Result<BatchId>)> done) override;
+  void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch, BatchDone done) override;
   void DropDead(std::int64_t id, std::function<void(const Status&)> done) override;
   Result<std::vector<Suspect>> Suspects(const std::string& destination, std::size_t limit,
                                         std::int64_t after_id) override;
   Result<Suspect> FindSuspect(std::int64_t id) override;
   std::uint64_t SuspectCount(const std::string& destination) override;
-  void RetrySuspect(std::int64_t id, std::unique_ptr<PreparedBatch> batch,
-                    std::function<void(Result<BatchId>)> done) override;
+  void RetrySuspect(std::int64_t id, std::unique_ptr<PreparedBatch> batch, BatchDone done) override;
   void DropSuspect(std::int64_t id, std::function<void(const Status&)> done) override;
   void StartReplay(const ReplayRequest& request, std::function<void(Result<Replay>)> done) override;
   void CancelReplay(ReplayId id, std::function<void(Result<Replay>)> done) override;
@@ -96,7 +96,7 @@ class QueueImpl final : public Queue {
   Result<std::vector<QuarantinedMessage>> Quarantined(std::size_t limit, Sequence after, Reading reading) override;
   Result<std::vector<QuarantinedMessage>> QuarantinedFor(const std::string& destination, bool waiting, Slot after,
                                                          std::size_t limit) override;
-  void RetryQuarantined(PrepareRequest request, std::function<void(Result<std::vector<BatchId>>)> done) override;
+  void RetryQuarantined(PrepareRequest request, BatchesDone done) override;
   Result<MessageTrace> Trace(Lane lane, Sequence sequence, std::optional<std::uint32_t> record,
                              Reading reading) override;
   Result<DeliveredHours> DeliveredByHour(const std::string& destination, std::int32_t first, std::int32_t end,
@@ -130,9 +130,9 @@ class QueueImpl final : public Queue {
     return RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
                     letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
   }
-  // As Peek(), also of messages that are withheld.
-  Result<Pending> Look(const std::string& destination, LanePart of, std::size_t max_messages, std::uint64_t max_bytes,
-                       bool withheld_too);
+  // As PeekBehind(), also of messages that are withheld.
+  Result<Pending> Look(const std::string& destination, LanePart of, Sequence behind, std::size_t max_messages,
+                       std::uint64_t max_bytes, bool withheld_too);
   // When the oldest message came that waits there, withheld ones too; none when nothing waits or it cannot be read.
   std::optional<WallTime> OldestWaiting(const std::string& destination, LanePart of);
   // --- queue_clock.cpp ---

@@ -180,8 +180,8 @@ struct Bridge {
     options.wake = [this] { uploader->Wake(); };
     queue = Take(queue::Open(std::move(options), SystemClock()));
     const StreamId stream = Take(queue->Stream("telemetry"));
-    streams.emplace(
-        stream, delivery::StreamBinding{
+    streams.Set(stream,
+                delivery::StreamBinding{
                     "telemetry", {delivery::StreamDefinition({Take(TopicPattern::Parse(kTopics))}, DeviceContract())}});
   }
 

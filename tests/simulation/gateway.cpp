@@ -75,9 +75,11 @@ void Gateway::Open() {
     return;
   }
   queue_ = *std::move(opened);
-  streams_.clear();
-  streams_[*queue_->Stream("telemetry")] = delivery::StreamBinding{
-      "telemetry", {{{*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1")}}};
+  streams_.Clear();
+  streams_.Set(
+      *queue_->Stream("telemetry"),
+      delivery::StreamBinding{
+          "telemetry", {{{*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1")}}});
   clock_watch_ = std::make_unique<delivery::ClockWatch>(*queue_, events_, machine_.clock());
   for (Unit& unit : units_) {
     Build(unit);

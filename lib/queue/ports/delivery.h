@@ -31,6 +31,7 @@ namespace packhorse::queue {
 class DeliveryPort {
  public:
   using BatchesDone = std::function<void(Result<std::vector<BatchId>>)>;
+  using BatchDone = std::function<void(Result<BatchId>)>;
   // Of one destination and lane: they bound the memory of the queue state.
   static constexpr std::size_t kMaxRanges = 64;
   static constexpr std::size_t kMaxBacklogs = 8;
@@ -45,6 +46,10 @@ class DeliveryPort {
   // stamp is open are left out (BootClock).
   virtual Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
+  // Likewise, of those behind the number `behind` that lie together with what Peek() returns now: what it will return
+  // once all up to there is prepared. None where nothing follows.
+  virtual Result<Pending> PeekBehind(Sequence behind, const std::string& destination, LanePart of,
+                                     std::size_t max_messages, std::uint64_t max_bytes) = 0;
   // Returns the newest pending messages, for a probe: at least one if there is one, fewer than asked for where they lie
   // apart. Prepare() may begin there, within the range. Returns nothing where the lane has kMaxRanges ranges, because
   // each probe leaves one more.
@@ -89,8 +94,7 @@ class DeliveryPort {
   virtual Result<ReplayPart> PeekReplay(ReplayId id, std::size_t max_messages, std::uint64_t max_bytes) = 0;
   // Moves dead letters back into delivery: they become `batch`, which the caller has rendered from these letters, all
   // of one destination and lane, in one operation. The ledger counts their messages as pending again.
-  virtual void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch,
-                           std::function<void(Result<BatchId>)> done) = 0;
+  virtual void RedriveDead(std::vector<std::int64_t> ids, std::unique_ptr<PreparedBatch> batch, BatchDone done) = 0;
   // Lets a dead letter go: its bytes are not kept any longer. Its message stays rejected in the ledger. kNotFound: no
   // dead letter has this id, or it is on its way again.
   virtual void DropDead(std::int64_t id, std::function<void(const Status&)> done) = 0;

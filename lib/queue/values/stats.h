@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "record/raw_message.h"
 #include "queue/values/start_report.h"
 
 namespace packhorse::queue {
@@ -46,6 +47,8 @@ struct PendingStats {
   std::uint64_t withheld = 0;           // besides: they wait for the clock, behind all the others
   std::uint64_t prepared_messages = 0;  // in batches that are not settled
   std::uint64_t set_aside = 0;          // of which a record is set aside, on its way again or not
+  Sequence from = 1;                    // of those not prepared yet, the oldest ones that lie together, ...
+  Sequence through = 0;                 // ... whose last number this is at least; none: before `from`
 };
 
 // What this boot's clock means for the stamps of messages that came before it was right.

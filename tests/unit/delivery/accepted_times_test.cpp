@@ -301,9 +301,10 @@ TEST_F(TimesOfAnApi, SortedRequestWhoseMessagesDecodeNoMoreIsCutInItsOrder) {
   FakeUploader::Sent sent = Next();
   EXPECT_LT(sent.body.find("three"), sent.body.find("two"));
   EXPECT_LT(sent.body.find("two"), sent.body.find("one"));
-  for (auto& [id, binding] : streams_) {
-    binding.definitions.front().contract = nullptr;
-  }
+  const StreamId stream = *queue_->Stream("telemetry");
+  StreamBinding undecodable = *streams_.Find(stream);
+  undecodable.definitions.front().contract = nullptr;
+  streams_.Set(stream, undecodable);
   sent.done(Reply(400, "out of bounds", "text/plain"));
   sent = Next();
   EXPECT_THAT(sent.body, HasSubstr("one"));

@@ -59,8 +59,13 @@ queue::StoredMessage Message(Sequence sequence, std::string topic, std::string p
 
 class DecodeTest : public ::testing::Test {
  protected:
+  Streams TheStreams() const {
+    Streams streams;
+    streams.Set(kStream, {"telemetry", definitions_});
+    return streams;
+  }
   Decoded Run(Sequence sequence, const std::string& topic, const std::string& payload) {
-    return Decode({{kStream, {"telemetry", definitions_}}}, "q", Lane::kNormal, Message(sequence, topic, payload));
+    return Decode(TheStreams(), "q", Lane::kNormal, Message(sequence, topic, payload));
   }
   std::vector<StreamDefinition> definitions_;
 };
@@ -106,7 +111,7 @@ TEST_F(DecodeTest, WhileAContractIsNotKnownNoOtherCondemnsTheMessage) {
 
 TEST_F(DecodeTest, WhatABatchHasSentIsDecodedToAsManyRecordsAgain) {
   definitions_ = {Define("#", "new", "x"), Define("#", "old", "x", 10, 3)};
-  const Streams streams = {{kStream, {"telemetry", definitions_}}};
+  const Streams streams = TheStreams();
   const queue::StoredMessage stored = Message(5, "a", "x");
   EXPECT_EQ(DecodeAgain(streams, "q", Lane::kNormal, stored, 3).records.size(), 3U);
   EXPECT_EQ(DecodeAgain(streams, "q", Lane::kNormal, stored, 1).records.size(), 1U);
@@ -120,7 +125,7 @@ TEST_F(DecodeTest, KeptDefinitionsBecomeWaysToDecode) {
   Bind("telemetry", kept, kStream, streams);
   Bind("nothing is kept of it", kept, 4, streams);
   ASSERT_EQ(streams.size(), 1U);
-  const std::vector<StreamDefinition>& definitions = streams.at(kStream).definitions;
+  const std::vector<StreamDefinition>& definitions = streams.Find(kStream)->definitions;
   ASSERT_EQ(definitions.size(), 2U);
   EXPECT_TRUE(definitions[0].contract);
   EXPECT_FALSE(definitions[0].through);

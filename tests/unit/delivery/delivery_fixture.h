@@ -92,11 +92,12 @@ class DeliveryTest : public ::testing::Test {
     Result<std::unique_ptr<queue::Queue>> opened = queue::Open(options, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     queue_ = *std::move(opened);
-    streams_.clear();
+    streams_.Clear();
     for (const queue::StreamOptions& stream : queue_streams_) {
-      streams_[*queue_->Stream(stream.name)] = StreamBinding{
-          stream.name,
-          {StreamDefinition({*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1"))}};
+      streams_.Set(*queue_->Stream(stream.name),
+                   StreamBinding{stream.name,
+                                 {StreamDefinition({*TopicPattern::Parse("dev/{device}")},
+                                                   *contract::FindDeviceContract("generic-json@1"))}});
     }
     Rebuild();
   }

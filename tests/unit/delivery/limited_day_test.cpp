@@ -127,9 +127,9 @@ class LimitedWorld {
     for (const queue::StreamOptions& stream : options.streams) {
       const auto id = queue_->Stream(stream.name);
       ids_.push_back(*id);
-      streams_[*id] = StreamBinding{
-          stream.name,
-          {StreamDefinition({*TopicPattern::Parse("dev/{device}")}, *contract::FindDeviceContract("generic-json@1"))}};
+      streams_.Set(*id, StreamBinding{stream.name,
+                                      {StreamDefinition({*TopicPattern::Parse("dev/{device}")},
+                                                        *contract::FindDeviceContract("generic-json@1"))}});
     }
     for (int i = 0; i < scene_.destinations; ++i) {
       destinations_.push_back(Make("cloud-" + std::to_string(i)));

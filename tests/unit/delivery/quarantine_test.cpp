@@ -57,7 +57,7 @@ TEST_F(QuarantineTest, OnceItsStreamIsKnownItIsSentAlsoInParts) {
 
 TEST_F(QuarantineTest, WhatCannotBeDecodedStillStaysAndSaysWhy) {
   HoldBack();
-  streams_.clear();
+  streams_.Clear();
   const Retried retried = Retry();
   EXPECT_EQ(retried.looked_at, 3U);
   EXPECT_EQ(retried.sent, 0U);
@@ -71,7 +71,7 @@ TEST_F(QuarantineTest, ABatchThatNothingDecodesAnyMoreIsSplitFromItsOwnBytes) {
     Append("{\"text\":\"a \\\"quoted\\\" ] } , \",\"list\":[{\"v\":" + std::to_string(i) + "}]}");
   }
   const FakeUploader::Sent whole = Next();
-  streams_.clear();
+  streams_.Clear();
   whole.done(Reply(413, ""));
   const auto records = [](const std::string& body) {
     const std::size_t from = body.find("\"records\":[") + 11;

@@ -29,6 +29,7 @@ void Take(WorkingAhead& ahead, std::size_t count, std::size_t taken) {
   WorkingAhead::Look look(ahead, count, make);
   for (std::size_t i = 0; i < taken; ++i) {
     const Made made = look.Next();
+    look.Take();
     ASSERT_EQ(made.decoded.detail, "message " + std::to_string(i) + ", made for a test");
     ASSERT_EQ(made.rendered.size(), records(i));
     for (std::size_t record = 0; record < records(i); ++record) {
@@ -82,7 +83,8 @@ TEST(WorkingAhead, OnlySoManyAreMadeAhead) {
   WorkingAhead::Look look(ahead, 10'000, make);
   for (int i = 0; i < 2'000; ++i) {
     look.Next();
-    ASSERT_LE(made, i + 1 + 32 * 10);  // eight parts, and one in the hands of each thread
+    look.Take();
+    ASSERT_LE(made, i + 1 + 32 * 18);  // sixteen parts, and one in the hands of each thread
   }
 }
 
