@@ -196,7 +196,7 @@ contract::BatchHeader BatchBuilder::HeaderOf(const queue::PreparedBatch& batch) 
                                options_.gateway_attributes, batch.created_at, batch.part};
 }
 
-Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) const {
+std::unique_ptr<queue::PreparedBatch> BatchBuilder::Compose(Draft draft) const {
   queue::PreparedBatch& batch = *draft.batch;
   batch.idempotency_key = RandomBase32(kKeyDigits);
   if (batch.trace_id.empty()) {  // else it is a part of one that has it
@@ -222,18 +222,28 @@ Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) 
   batch.uncompressed_bytes = rendered.body.size();
   batch.items_begin = rendered.items_begin;
   batch.items_end = rendered.items_end;
+  batch.body = std::move(rendered.body);
+  return std::move(draft.batch);
+}
+
+Status BatchBuilder::Code(queue::PreparedBatch& batch) const {
   const std::string& coding = CodingBy(batch.contract);
-  if (coding.empty()) {
-    batch.body = std::move(rendered.body);
-    return std::move(draft.batch);
+  if (coding.empty() || batch.unsent()) {
+    return {};
   }
-  Result<std::string> coded = format::Encode(coding, rendered.body);
+  Result<std::string> coded = format::Encode(coding, batch.body);
   if (!coded) {
     return coded.error().With("compress a batch");
   }
   batch.content_encoding = coding;
   batch.body = *std::move(coded);
-  return std::move(draft.batch);
+  return {};
+}
+
+Result<std::unique_ptr<queue::PreparedBatch>> BatchBuilder::Finish(Draft draft) const {
+  std::unique_ptr<queue::PreparedBatch> batch = Compose(std::move(draft));
+  RETURN_IF_ERROR(Code(*batch));
+  return batch;
 }
 
 contract::Decoded BatchBuilder::DecodeNew(const Streams& streams, Lane lane, const queue::StoredMessage& stored,

@@ -131,6 +131,9 @@ class BatchBuilder {
   Result<std::vector<contract::RenderedRecord>> Again(const queue::StoredMessage& stored, const queue::Member& member,
                                                       const Draft& draft, Times times) const;
   Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;
+  // All of a batch but the coding of its body; and that.
+  std::unique_ptr<queue::PreparedBatch> Compose(Draft draft) const;
+  Status Code(queue::PreparedBatch& batch) const;  // any thread
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
   // The contract that is in use: the configured one, and once a rollout is finished the newer one.
   const std::string& PresentContract() const;

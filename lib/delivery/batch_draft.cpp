@@ -88,7 +88,7 @@ Status BatchBuilder::Assembly::Add(const queue::StoredMessage& stored, const Arr
     }
     Open& open = OpenFor(records[i]);
     if (!open.draft.empty() && !open.filler.Fits(records[i].text.size(), records[i].items())) {
-      RETURN_IF_ERROR(CloseOne(open));
+      CloseOne(open);
       contract::Decoded again = builder_.DecodeNew(looked_.streams, request_.lane, stored);
       if (again.records.size() != total) {
         return Error{ErrorCode::kInternal, "message " + std::to_string(stored.sequence) + " decodes in two ways"};
@@ -109,28 +109,30 @@ bool BatchBuilder::Assembly::full() const {
          std::any_of(open_.begin(), open_.end(), [](const Open& open) { return open.filler.full(); });
 }
 
-Status BatchBuilder::Assembly::CloseOne(Open& open) {
-  Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(open.draft));
-  RETURN_IF_ERROR(batch);
-  const Sequence last = (*batch)->members.back().sequence;
-  request_.batches.push_back(*std::move(batch));
-  open = MakeOpen(open.contract, open.part, last);
-  return {};
+void BatchBuilder::Assembly::CloseOne(Open& open) {
+  request_.batches.push_back(builder_.Compose(std::move(open.draft)));
+  open = MakeOpen(open.contract, open.part, request_.batches.back()->members.back().sequence);
 }
 
-Status BatchBuilder::Assembly::Close() {
+Status BatchBuilder::Assembly::Close(const std::function<void()>& meanwhile) {
   for (Open& open : open_) {
     if (!open.draft.empty()) {
-      RETURN_IF_ERROR(CloseOne(open));
+      CloseOne(open);
     }
   }
   if (!unsent_.empty()) {
-    Result<std::unique_ptr<queue::PreparedBatch>> batch = builder_.Finish(std::move(unsent_));
-    RETURN_IF_ERROR(batch);
-    request_.batches.push_back(*std::move(batch));
+    request_.batches.push_back(builder_.Compose(std::move(unsent_)));
     unsent_ = NewDraft(looked_.begin.batch->contract);
   }
-  return {};
+  Status coded;
+  WorkingAhead::Task coding(*builder_.ahead_, [&] {
+    for (const std::unique_ptr<queue::PreparedBatch>& batch : request_.batches) {
+      coded = coded ? builder_.Code(*batch) : coded;
+    }
+  });
+  meanwhile();
+  coding.Await();
+  return coded;
 }
 
 }  // namespace packhorse::delivery

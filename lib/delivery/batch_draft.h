@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -87,8 +88,8 @@ class BatchBuilder::Assembly {
   Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::span<contract::RenderedRecord> records);
   const Draft& draft() const { return unsent_; }
   bool full() const;
-  // Turns what is there into batches of the request.
-  Status Close();
+  // Turns what is there into batches of the request. `meanwhile` runs while another thread may code them.
+  Status Close(const std::function<void()>& meanwhile);
 
  private:
   struct Open {
@@ -101,7 +102,7 @@ class BatchBuilder::Assembly {
   Open MakeOpen(const std::string& contract, const std::string& part, Sequence taken) const;
   Open& OpenFor(const contract::RenderedRecord& record);
   const Open* Find(std::string_view contract, std::string_view part) const;
-  Status CloseOne(Open& open);
+  void CloseOne(Open& open);
 
   const BatchBuilder& builder_;
   queue::PrepareRequest& request_;

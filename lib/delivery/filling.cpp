@@ -186,10 +186,11 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(std::unique_ptr<Look> look, const
   if (all) {
     built.request.through = pending.through;
   }
-  if (ahead && built.held.empty() && next_ == nullptr) {
-    BeginNext(*ahead, *looked, built.request.through);
-  }
-  RETURN_IF_ERROR(assembly.Close());
+  RETURN_IF_ERROR(assembly.Close([&] {
+    if (ahead && built.held.empty() && next_ == nullptr) {
+      BeginNext(*ahead, *looked, built.request.through);
+    }
+  }));
   return built;
 }
 

@@ -51,6 +51,22 @@ Made WorkingAhead::Look::Next() {
   return {message.decoded, std::span(part_.rendered).subspan(begin, message.rendered_end - begin)};
 }
 
+WorkingAhead::Task::Task(WorkingAhead& ahead, std::function<void()> work) : ahead_(ahead), work_(std::move(work)) {
+  {
+    const std::lock_guard lock(ahead_.mutex_);
+    ahead_.task_ = this;
+  }
+  ahead_.wanted_.notify_one();
+}
+
+void WorkingAhead::Task::Await() {
+  std::unique_lock lock(ahead_.mutex_);
+  if (ahead_.task_ == this) {
+    ahead_.DoTaskLocked(lock);
+  }
+  ahead_.made_.wait(lock, [this] { return done_; });
+}
+
 WorkingAhead::~WorkingAhead() {
   if (thread_.joinable()) {
     {
@@ -105,22 +121,38 @@ void WorkingAhead::End() {
   }
 }
 
+// Instead of waiting for the thread the loop makes a part that nobody has begun.
 WorkingAhead::Part WorkingAhead::TakePart(std::size_t part) {
   std::unique_lock lock(mutex_);
-  if (begun_ == part) {
-    ++begun_;
-    taken_ = begun_;
-    lock.unlock();
-    return MakePart(work_, part);
-  }
   Slot& slot = slots_[part % kAhead];
-  made_.wait(lock, [&slot] { return slot.done; });
+  while (!slot.done) {
+    if (MayBeginLocked()) {
+      MakeNextLocked(lock);
+    } else {
+      made_.wait(lock, [&slot] { return slot.done; });
+    }
+  }
   taken_ = part + 1;
   Part made = std::move(slot.part);
   slot = {};
+  const bool more = MayBeginLocked();
   lock.unlock();
-  wanted_.notify_one();
+  if (more) {
+    wanted_.notify_one();
+  }
   return made;
+}
+
+bool WorkingAhead::MayBeginLocked() const { return begun_ < std::min(work_.parts(), taken_ + kAhead); }
+
+// Gives up the lock while it makes the part.
+void WorkingAhead::MakeNextLocked(std::unique_lock<std::mutex>& lock) {
+  const std::size_t part = begun_++;
+  const Work work = work_;
+  lock.unlock();
+  Part made = MakePart(work, part);
+  lock.lock();
+  slots_[part % kAhead] = Slot{true, std::move(made)};
 }
 
 WorkingAhead::Part WorkingAhead::MakePart(const Work& work, std::size_t part) {
@@ -136,21 +168,29 @@ WorkingAhead::Part WorkingAhead::MakePart(const Work& work, std::size_t part) {
   return made;
 }
 
+// Gives up the lock meanwhile.
+void WorkingAhead::DoTaskLocked(std::unique_lock<std::mutex>& lock) {
+  Task& task = *std::exchange(task_, nullptr);
+  lock.unlock();
+  task.work_();
+  lock.lock();
+  task.done_ = true;
+}
+
 void WorkingAhead::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wanted_.wait(lock, [this] { return ends_ || begun_ < std::min(work_.parts(), taken_ + kAhead); });
+    wanted_.wait(lock, [this] { return ends_ || task_ != nullptr || MayBeginLocked(); });
     if (ends_) {
       return;
     }
-    const std::size_t part = begun_++;
-    const Work work = work_;
-    busy_ = true;
-    lock.unlock();
-    Part made = MakePart(work, part);
-    lock.lock();
-    busy_ = false;
-    slots_[part % kAhead] = Slot{true, std::move(made)};
+    if (task_ != nullptr) {
+      DoTaskLocked(lock);
+    } else {
+      busy_ = true;
+      MakeNextLocked(lock);
+      busy_ = false;
+    }
     made_.notify_one();
   }
 }

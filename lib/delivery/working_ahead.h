@@ -21,10 +21,10 @@ struct Made {
   std::span<contract::RenderedRecord> rendered;
 };
 
-// Makes what batches need of their messages, on two threads: one of its own goes ahead, also while the loop does
-// something else; where it is not ahead, the loop makes what it needs by itself. What comes out is the same whoever
-// made it (docs/decisions/0036-what-a-drain-costs.md). The thread starts with the first look that is worth it, waits
-// between two, and is not there on a machine with one processor.
+// Makes what batches need of their messages, and codes bodies, on two threads: one of its own goes ahead, also while
+// the loop does something else; where it is not ahead, the loop makes what it needs by itself. What comes out is the
+// same whoever made it (docs/decisions/0036-what-a-drain-costs.md). The thread starts with the first look that is worth
+// it, waits between two, and is not there on a machine with one processor.
 class WorkingAhead {
  public:
   // Of the message at this place; appends its records to `rendered`. A pure function, any thread: what it refers to
@@ -73,6 +73,24 @@ class WorkingAhead {
     Part part_;              // the last of them
   };
 
+  // Something else that the thread does before it goes on, if there is one already; else the loop does it, in Await().
+  // Loop thread; one at a time.
+  class Task {
+   public:
+    Task(WorkingAhead& ahead, std::function<void()> work);
+    ~Task() { Await(); }
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
+    // Returns once it is done.
+    void Await();
+
+   private:
+    WorkingAhead& ahead_;
+    const std::function<void()> work_;
+    bool done_ = false;  // guarded by ahead_.mutex_
+    friend class WorkingAhead;
+  };
+
  private:
   // Messages of a part, and how many parts may be made and not taken: they bound the memory, a message is made into
   // several times its bytes.
@@ -93,20 +111,24 @@ class WorkingAhead {
   void Start();
   void End();
   Part TakePart(std::size_t part);
+  bool MayBeginLocked() const;
+  void MakeNextLocked(std::unique_lock<std::mutex>& lock);
+  void DoTaskLocked(std::unique_lock<std::mutex>& lock);
   static Part MakePart(const Work& work, std::size_t part);
   void Run();
 
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wanted_;  // for the thread: there is a part to make, or it is to end
-  std::condition_variable made_;    // for the loop: a part is made
+  std::condition_variable made_;    // for the loop: a part is made, or the task done
   // Guarded by mutex_; work_ changes on the loop only.
   Work work_;
   std::size_t begun_ = 0;  // parts that somebody makes or has made
   std::size_t taken_ = 0;  // parts that the loop has
   bool busy_ = false;      // the thread makes one
+  Task* task_ = nullptr;   // that nobody has begun
   bool ends_ = false;
-  std::array<Slot, kAhead> slots_;  // of parts that the thread has made
+  std::array<Slot, kAhead> slots_;  // of parts that are made
 };
 
 }  // namespace packhorse::delivery

@@ -88,5 +88,60 @@ TEST(WorkingAhead, OnlySoManyAreMadeAhead) {
   }
 }
 
+TEST(WorkingAhead, TwoLooksAtATimeDoNotMeet) {
+  WorkingAhead ahead;
+  const auto of = [](const std::string& name) {
+    return [name](std::size_t i, std::vector<contract::RenderedRecord>&) {
+      contract::Decoded decoded;
+      decoded.detail = name + std::to_string(i);
+      return decoded;
+    };
+  };
+  WorkingAhead::Look first(ahead, 500, of("first "));
+  WorkingAhead::Look second(ahead, 500, of("second "));
+  for (std::size_t i = 0; i < 500; ++i) {
+    ASSERT_EQ(first.Next().decoded.detail, "first " + std::to_string(i));
+    ASSERT_EQ(second.Next().decoded.detail, "second " + std::to_string(i));
+    first.Take();
+    second.Take();
+  }
+}
+
+TEST(WorkingAhead, MessageStaysTheNextUntilItIsTaken) {
+  WorkingAhead ahead;
+  WorkingAhead::Look look(ahead, 100, [](std::size_t i, std::vector<contract::RenderedRecord>&) {
+    contract::Decoded decoded;
+    decoded.detail = std::to_string(i);
+    return decoded;
+  });
+  for (std::size_t i = 0; i < 100; ++i) {
+    ASSERT_EQ(look.Next().decoded.detail, std::to_string(i));
+    ASSERT_EQ(look.Next().decoded.detail, std::to_string(i));
+    look.Take();
+  }
+}
+
+// With the thread and without, in the middle of a look and between two.
+TEST(WorkingAhead, TaskIsDoneOnceItIsAwaited) {
+  WorkingAhead ahead;
+  for (int round = 0; round < 200; ++round) {
+    int done = 0;
+    WorkingAhead::Task alone(ahead, [&] { ++done; });
+    alone.Await();
+    EXPECT_EQ(done, 1);
+    WorkingAhead::Look look(ahead, 300,
+                            [](std::size_t, std::vector<contract::RenderedRecord>&) { return contract::Decoded(); });
+    look.Next();
+    WorkingAhead::Task beside(ahead, [&] { ++done; });
+    for (int i = 0; i < round; ++i) {
+      look.Next();
+      look.Take();
+    }
+    beside.Await();
+    beside.Await();
+    EXPECT_EQ(done, 2);
+  }
+}
+
 }  // namespace
 }  // namespace packhorse::delivery
