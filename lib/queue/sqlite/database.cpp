@@ -12,10 +12,15 @@
 namespace packhorse::queue {
 namespace {
 
-// SQLite says only of the database's own writes that the disk is full, not of its shared memory, nor of a quota.
+// SQLite says only of the database's own writes that the disk is full, not of its shared memory, nor of a quota. Of
+// shared memory that cannot grow when a commit ends, it does not keep what the system said: it grows by 32 KiB.
 bool DiskIsFull(sqlite3* db) {
+  constexpr std::uint64_t kGrowth = 64U << 10U;
   const int error = db == nullptr ? 0 : sqlite3_system_errno(db);
-  return error == ENOSPC || error == EDQUOT;
+  if (db == nullptr || error != 0 || sqlite3_extended_errcode(db) != SQLITE_IOERR_SHMSIZE) {
+    return error == ENOSPC || error == EDQUOT;
+  }
+  return FreeBytesAt(sqlite3_db_filename(db, "main")) < kGrowth;
 }
 
 ErrorCode CodeOf(sqlite3* db, int rc) {

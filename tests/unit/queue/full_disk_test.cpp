@@ -6,12 +6,15 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
 
+#include "queue/sqlite/database.h"
 #include "queue_fixture.h"
 #include "support/small_disk.h"
+#include "support/temp_dir.h"
 
 namespace packhorse::queue {
 namespace {
@@ -224,6 +227,34 @@ TEST_P(FullDiskTest, WhatIsOnlyKeptForReplaysMakesRoom) {
   ASSERT_TRUE(Until([&] { return !Full() && stored_ == stored + 1; })) << Sizes();
   EXPECT_GT(queue_->Snapshot().released_messages, 0);
   ExpectAllDelivered();
+}
+
+// The log fits, and what SQLite keeps in memory of it does not: its file grows at each 4,096th page of the log.
+TEST(FullDisk, SharedMemoryThatCannotGrowIsAFullDisk) {
+  const test::TempDir folder;
+  test::SmallDisk disk(folder.path(), 32U << 20U);
+  bool met = false;
+  for (int attempt = 0; attempt < 100 && !met; ++attempt) {
+    const std::string path = folder / ("queue-" + std::to_string(attempt) + ".db");
+    Result<Database> opened = Database::Open(path, Database::Mode::kReadWriteCreate);
+    ASSERT_TRUE(opened) << opened.error().message;
+    std::optional<Database> db(*std::move(opened));
+    ASSERT_TRUE(db->Execute("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a)"));
+    Status status;
+    for (int row = 0; status && row < 1'500; ++row) {
+      if (row == 1'335 + attempt % 10) {
+        disk.Fill(static_cast<std::uint64_t>(attempt / 10) * 8'192);
+      }
+      status = db->Execute("INSERT INTO t VALUES(randomblob(3000))");
+    }
+    disk.MakeRoom();
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, ErrorCode::kDiskFull) << status.error().message;
+    met = status.error().message.find("SQLite 4874") != std::string::npos;
+    db.reset();
+    std::filesystem::remove(path);
+  }
+  EXPECT_TRUE(met);
 }
 
 }  // namespace
