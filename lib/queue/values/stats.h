@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "record/raw_message.h"
 #include "queue/values/start_report.h"
+#include "record/raw_message.h"
 
 namespace packhorse::queue {
 
