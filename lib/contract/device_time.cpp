@@ -25,10 +25,8 @@ bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
          std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return Lower(a) == b; });
 }
 
-// One of 32 bits for the first byte of a name; the same for both cases of a letter.
-std::uint32_t LetterBit(std::string_view name) {
-  return name.empty() ? 0U : 1U << (static_cast<unsigned char>(name.front()) & 31U);
-}
+// One of 32 bits for a byte of a name; the same for both cases of a letter.
+std::uint32_t LetterBit(char c) { return 1U << (static_cast<unsigned char>(c) & 31U); }
 
 // Reads exactly `digits` decimal digits off the front of `text`.
 bool TakeNumber(std::string_view& text, std::size_t digits, unsigned* out) {
@@ -199,9 +197,9 @@ TimeVerdict Verdict(const TimeField& field, std::string_view raw, TimeQuality qu
     return {};
   }
   TimeVerdict verdict;
-  verdict.time.raw = raw;
-  verdict.time.source = field.source;
-  verdict.time.quality = quality;
+  verdict.raw = raw;
+  verdict.source = field.source;
+  verdict.quality = quality;
   verdict.rank = Rank(quality);
   verdict.consumed = true;
   return verdict;
@@ -343,6 +341,17 @@ std::optional<DateTime> ParseDateTime(std::string_view text) {
   return result;
 }
 
+void Show(const TimeVerdict& verdict, DeviceTime& time) {
+  time.value.clear();
+  if (verdict.shown) {
+    AppendRfc3339(time.value, *verdict.shown);
+  }
+  time.raw = verdict.raw;
+  time.source = verdict.source;
+  time.quality = verdict.quality;
+  time.skew_ms = verdict.skew_ms;
+}
+
 TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
   for (std::size_t i = 0; i < rules_.fields.size(); ++i) {
     std::string& name = rules_.fields[i].name;
@@ -350,16 +359,24 @@ TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
     if (by_length_.size() <= name.size()) {
       by_length_.resize(name.size() + 1);
     }
-    by_length_[name.size()].fields.push_back(static_cast<std::uint16_t>(i));
-    by_length_[name.size()].first_letters |= LetterBit(name);
+    Bucket& bucket = by_length_[name.size()];
+    bucket.fields.push_back(static_cast<std::uint16_t>(i));
+    if (!name.empty()) {
+      bucket.first_letters |= LetterBit(name.front());
+      bucket.last_letters |= LetterBit(name.back());
+    }
   }
 }
 
 const TimeField* TimeRecogniser::Find(std::string_view name) const {
-  if (name.size() >= by_length_.size() || (by_length_[name.size()].first_letters & LetterBit(name)) == 0) {
+  if (name.empty() || name.size() >= by_length_.size()) {
     return nullptr;
   }
-  for (const std::uint16_t index : by_length_[name.size()].fields) {
+  const Bucket& bucket = by_length_[name.size()];
+  if ((bucket.first_letters & LetterBit(name.front())) == 0 || (bucket.last_letters & LetterBit(name.back())) == 0) {
+    return nullptr;
+  }
+  for (const std::uint16_t index : bucket.fields) {
     if (EqualIgnoringCase(name, rules_.fields[index].name)) {
       return &rules_.fields[index];
     }
@@ -372,13 +389,13 @@ bool TimeRecogniser::CanJudge(WallTime received) const {
   return std::chrono::floor<std::chrono::seconds>(received).time_since_epoch().count() >= rules_.not_before;
 }
 
-void TimeRecogniser::ShowValue(const Instant& instant, WallTime received, DeviceTime& time) const {
+void TimeRecogniser::ShowValue(const Instant& instant, WallTime received, TimeVerdict& verdict) const {
   if (!HasFourDigitYear(instant)) {
     return;
   }
-  AppendRfc3339(time.value, instant);
+  verdict.shown = instant;
   if (CanJudge(received)) {
-    time.skew_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ToWall(instant) - received).count();
+    verdict.skew_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ToWall(instant) - received).count();
   }
 }
 
@@ -427,7 +444,7 @@ TimeVerdict TimeRecogniser::JudgeEpoch(const TimeField& field, std::string_view 
   TimeVerdict verdict = Verdict(field, raw, quality);
   verdict.consumed = verdict.consumed && quality != TimeQuality::kUnsynced;
   if (verdict.consumed) {
-    ShowValue(*instant, received, verdict.time);
+    ShowValue(*instant, received, verdict);
   }
   return verdict;
 }
@@ -459,7 +476,7 @@ TimeVerdict TimeRecogniser::JudgeText(const TimeField& field, std::string_view t
   }
   TimeVerdict verdict = Verdict(field, text, quality);
   if (verdict.consumed && parsed->has_zone && quality != TimeQuality::kUnsynced) {
-    ShowValue(parsed->instant, received, verdict.time);
+    ShowValue(parsed->instant, received, verdict);
   }
   return verdict;
 }

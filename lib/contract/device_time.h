@@ -71,12 +71,19 @@ struct TimeRules {
   std::chrono::seconds unset_span{};
 };
 
-// What one field says.
+// What one field says; `raw` is its text. Cheap to copy: of several fields one is shown.
 struct TimeVerdict {
-  DeviceTime time;
+  std::string_view raw;
+  std::optional<Instant> shown;  // where it could be placed
+  TimeSource source = TimeSource::kNone;
+  TimeQuality quality = TimeQuality::kAbsent;
+  std::optional<std::int64_t> skew_ms;
   int rank = 0;  // 0: no time at all; of several candidates the highest rank counts, then the order of the names
   bool consumed = false;  // the field is fully told by `time` and need not be shown as a value again
 };
+
+// In the memory of the texts that `time` has.
+void Show(const TimeVerdict& verdict, DeviceTime& time);
 
 // Immutable after construction; any thread.
 class TimeRecogniser {
@@ -92,16 +99,17 @@ class TimeRecogniser {
   TimeVerdict JudgeEpoch(const TimeField& field, std::string_view number, std::string_view raw,
                          WallTime received) const;
   bool CanJudge(WallTime received) const;
-  void ShowValue(const Instant& instant, WallTime received, DeviceTime& time) const;
+  void ShowValue(const Instant& instant, WallTime received, TimeVerdict& verdict) const;
   TimeQuality Place(const Instant& instant, WallTime received) const;
   bool UnitMistaken(const TimeField& field, std::string_view number, WallTime received) const;
 
   TimeRules rules_;
-  // The names of one length: indices into rules_.fields, and one bit per first letter, as most names of a message are
-  // none.
+  // The names of one length: indices into rules_.fields, and one bit per first and per last letter, as most names of a
+  // message are none.
   struct Bucket {
-    std::vector<std::uint16_t> fields;
     std::uint32_t first_letters = 0;
+    std::uint32_t last_letters = 0;
+    std::vector<std::uint16_t> fields;
   };
   std::vector<Bucket> by_length_;
 };

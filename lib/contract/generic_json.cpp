@@ -64,26 +64,72 @@ bool DropRepeated(std::vector<Field>& fields) {
   return repeated;
 }
 
+// The entry of a list that is written next: the one that a message before left there, or a new one. Devices send the
+// same names in each message, and those mostly stand there already.
+template <typename Entry>
+Entry& Named(std::vector<Entry>& list, std::size_t at, std::string_view name) {
+  Entry& entry = at < list.size() ? list[at] : list.emplace_back();
+  if (entry.name != name) {
+    entry.name = name;
+  }
+  return entry;
+}
+
+// In place of whatever the lists of the record hold.
 void Distribute(const std::vector<Field>& fields, CanonicalRecord& record) {
   const auto is_text = [](const Field& field) { return std::holds_alternative<std::string_view>(field.value); };
   const auto texts = static_cast<std::size_t>(std::count_if(fields.begin(), fields.end(), is_text));
   record.attributes.reserve(texts);
   record.measurements.reserve(fields.size() - texts);
+  std::size_t attributes = 0;
+  std::size_t measurements = 0;
   for (const Field& field : fields) {
     if (!field.leaf) {
       continue;
     }
     if (is_text(field)) {
-      Attribute& attribute = record.attributes.emplace_back();
-      attribute.name = field.name;
-      attribute.value = format::ToValue(field.value);
+      format::Assign(Named(record.attributes, attributes++, field.name).value, field.value);
     } else {
-      Measurement& measurement = record.measurements.emplace_back();
-      measurement.name = field.name;
-      measurement.value = format::ToValue(field.value);
+      Measurement& measurement = Named(record.measurements, measurements++, field.name);
+      format::Assign(measurement.value, field.value);
+      measurement.unit.clear();
     }
   }
+  record.attributes.resize(attributes);
+  record.measurements.resize(measurements);
 }
+
+// The records of a message while they are made. The last of the list is the next one: it has what all have in common,
+// and measurements and attributes of an earlier message, to be written over.
+class Making {
+ public:
+  // In the memory of records that nobody needs, if there are any.
+  explicit Making(std::vector<CanonicalRecord>* spare) {
+    if (spare != nullptr) {
+      list_.swap(*spare);
+    }
+    list_.resize(1);
+  }
+
+  CanonicalRecord& common() { return list_.back(); }
+  std::size_t made() const { return made_; }
+  // The next one, to be completed; valid until the next call.
+  CanonicalRecord& Next(bool last) {
+    if (!last) {
+      common().measurements.clear();
+      common().attributes.clear();
+      list_.push_back(common());
+    }
+    return list_[made_++];
+  }
+  CanonicalRecord& operator[](std::size_t index) { return list_[index]; }
+  // REQUIRES: the last one was made.
+  std::vector<CanonicalRecord> Take() { return std::move(list_); }
+
+ private:
+  std::vector<CanonicalRecord> list_;
+  std::size_t made_ = 0;
+};
 
 class GenericJson final : public DeviceContract {
  public:
@@ -105,22 +151,17 @@ class GenericJson final : public DeviceContract {
     std::size_t field = 0;
   };
 
-  // `room` is where it goes.
-  CanonicalRecord Base(const RawMessage& message, const DecodeContext& context,
-                       std::vector<CanonicalRecord>& room) const;
+  void Begin(const RawMessage& message, const DecodeContext& context, CanonicalRecord& record) const;
   Chosen ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const;
-  static void ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record);
+  static void ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record);
   static TimeScope ElementTimes(const ObjectArray& array, std::size_t index);
   bool IsBatch(const Document& document, const ObjectArray& array, WallTime received) const;
   const ObjectArray* FindBatch(const Document& document, WallTime received) const;
-  // `record` is what all records of the message have in common.
   void Complete(Document& document, CanonicalRecord& record) const;
   bool AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
-                   const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
-  // `base` is given away with the last document.
-  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, CanonicalRecord& base,
-                     std::vector<CanonicalRecord>& records) const;
-  bool ReadAll(format::JsonReader& reader, CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+                   Making& records) const;
+  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, Making& records) const;
+  bool ReadAll(format::JsonReader& reader, Making& records) const;
 
   std::string name_;
   JsonLimits limits_;
@@ -135,39 +176,28 @@ Decoded Quarantine(std::string reason, std::string detail) {
   return decoded;
 }
 
-// A message mostly has one record: with it goes the room of the list.
-CanonicalRecord TakeSpare(std::vector<CanonicalRecord>* spare, std::vector<CanonicalRecord>& room) {
-  if (spare == nullptr || spare->empty()) {
-    return {};
-  }
-  CanonicalRecord record = std::move(spare->back());
-  spare->clear();
-  room.swap(*spare);
-  Clear(record);
-  return record;
-}
-
-CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext& context,
-                                  std::vector<CanonicalRecord>& room) const {
-  CanonicalRecord record = TakeSpare(context.spare, room);
-  record.sequence = context.sequence;
-  record.kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
-  record.stream = context.stream;
-  if (context.pattern != nullptr) {
-    record.device_id = context.pattern->Device(message.topic);
-  }
-  record.server_received_at = message.received_at;
-  record.server_received_at_raw = message.received_at_raw;
-  record.gateway_clock = message.clock;
-  record.contract = name_;
-  record.topic = message.topic;
+// What all records of the message have in common. Names each member, as `record` is one of an earlier message: the id
+// comes last, measurements and attributes with each record.
+void GenericJson::Begin(const RawMessage& message, const DecodeContext& context, CanonicalRecord& record) const {
+  auto& [record_id, sequence, kind, stream, device_id, received_at, received_at_raw, gateway_clock, device_time,
+         contract, topic, measurements, attributes, flags] = record;
+  sequence = context.sequence;
+  kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
+  stream = context.stream;
+  device_id = context.pattern != nullptr ? context.pattern->Device(message.topic) : std::string_view();
+  received_at = message.received_at;
+  received_at_raw = message.received_at_raw;
+  gateway_clock = message.clock;
+  Show({}, device_time);
+  contract = name_;
+  topic = message.topic;
+  flags = 0;
   if (message.redelivered) {
-    record.flags = record.flags | Flag::kRedelivered;
+    flags = flags | Flag::kRedelivered;
   }
   if (message.retained) {
-    record.flags = record.flags | Flag::kRetained;
+    flags = flags | Flag::kRetained;
   }
-  return record;
 }
 
 // The best of the candidates; of equal ones the better name.
@@ -180,20 +210,20 @@ GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const Time
     if (!field.leaf || candidate.in_element != scope.in_element) {
       continue;
     }
-    TimeVerdict verdict = std::holds_alternative<std::string_view>(field.value)
-                              ? times_.JudgeText(*candidate.rule, field.text(), received)
-                              : times_.JudgeNumber(*candidate.rule, candidate.number, received);
+    const TimeVerdict verdict = std::holds_alternative<std::string_view>(field.value)
+                                    ? times_.JudgeText(*candidate.rule, field.text(), received)
+                                    : times_.JudgeNumber(*candidate.rule, candidate.number, received);
     const bool better_name = best_rule != nullptr && candidate.rule < best_rule;
     if (verdict.rank > best.verdict.rank || (verdict.rank == best.verdict.rank && better_name)) {
-      best = {std::move(verdict), candidate.field};
+      best = {verdict, candidate.field};
       best_rule = candidate.rule;
     }
   }
   return best;
 }
 
-void GenericJson::ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record) {
-  record.device_time = std::move(chosen.verdict.time);
+void GenericJson::ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record) {
+  Show(chosen.verdict, record.device_time);
   if (chosen.verdict.consumed) {
     document.fields[chosen.field].leaf = false;
   }
@@ -208,7 +238,7 @@ GenericJson::TimeScope GenericJson::ElementTimes(const ObjectArray& array, std::
 bool GenericJson::IsBatch(const Document& document, const ObjectArray& array, WallTime received) const {
   for (std::size_t i = 0; i < array.elements.size(); ++i) {
     const TimeVerdict verdict = ChooseTime(document, ElementTimes(array, i), received).verdict;
-    const TimeQuality quality = verdict.time.quality;
+    const TimeQuality quality = verdict.quality;
     if (!verdict.consumed || quality == TimeQuality::kUnparsed || quality == TimeQuality::kImplausible) {
       return false;
     }
@@ -239,10 +269,10 @@ void GenericJson::Complete(Document& document, CanonicalRecord& record) const {
   } else if (!document.first_number.empty() && document.fields.size() > 1) {
     // A row of values: only the first can be its time, and only if it is a believable one.
     static const TimeField kFirst{"0", EpochUnit::kAuto, TimeSource::kDevice, true};
-    Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, record.server_received_at), 0};
-    const TimeQuality quality = chosen.verdict.time.quality;
+    const Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, record.server_received_at), 0};
+    const TimeQuality quality = chosen.verdict.quality;
     if (quality == TimeQuality::kOk || quality == TimeQuality::kLate) {
-      ApplyTime(std::move(chosen), document, record);
+      ApplyTime(chosen, document, record);
     }
   }
   Distribute(document.fields, record);
@@ -265,9 +295,8 @@ std::size_t Bytes(const std::vector<Field>& fields) {
 }
 
 bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document,
-                              const ObjectArray& array, const CanonicalRecord& base,
-                              std::vector<CanonicalRecord>& records) const {
-  if (records.size() + array.elements.size() > limits_.max_records) {
+                              const ObjectArray& array, Making& records) const {
+  if (records.made() + array.elements.size() > limits_.max_records) {
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
   std::vector<Field> shared;
@@ -281,10 +310,11 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
     return false;
   }
   for (std::size_t e = 0; e < array.elements.size(); ++e) {
-    CanonicalRecord& record = records.emplace_back(base);
-    ApplyTime(ChooseTime(document, ElementTimes(array, e), base.server_received_at), document, record);
+    const bool last = e + 1 == array.elements.size();
+    CanonicalRecord& record = records.Next(last && reader.AtEnd());
+    ApplyTime(ChooseTime(document, ElementTimes(array, e), record.server_received_at), document, record);
     std::vector<Field> fields = shared;
-    const std::size_t end = e + 1 < array.elements.size() ? array.elements[e + 1].first_field : array.end_field;
+    const std::size_t end = last ? array.end_field : array.elements[e + 1].first_field;
     for (std::size_t i = array.elements[e].first_field; i < end; ++i) {
       fields.push_back(document.fields[i]);
       fields.back().name.remove_prefix(array.elements[e].prefix_bytes);
@@ -298,38 +328,38 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
   return true;
 }
 
-bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, CanonicalRecord& base,
-                                std::vector<CanonicalRecord>& records) const {
-  const std::size_t first = records.size();
+bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document,
+                                Making& records) const {
+  const std::size_t first = records.made();
+  const CanonicalRecord& common = records.common();
   const bool lossy = DropRepeated(document.fields) || document.lossy;
-  const ObjectArray* batch = FindBatch(document, base.server_received_at);
+  const ObjectArray* batch = FindBatch(document, common.server_received_at);
   const std::size_t count = batch == nullptr ? 1 : batch->elements.size();
   if (first + count > limits_.max_records) {
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
-  const std::size_t base_bytes = base.topic.size() + base.device_id.size() + base.stream.size();
+  const std::size_t common_bytes = common.topic.size() + common.device_id.size() + common.stream.size();
   if (!Spend(reader, left, 1, document.fields.size(), document.decoded_bytes) ||
-      !Spend(reader, left, count, 0, base_bytes)) {
+      !Spend(reader, left, count, 0, common_bytes)) {
     return false;
   }
   if (batch == nullptr) {
-    Complete(document, reader.AtEnd() ? records.emplace_back(std::move(base)) : records.emplace_back(base));
-  } else if (!AppendBatch(reader, left, document, *batch, base, records)) {
+    Complete(document, records.Next(reader.AtEnd()));
+  } else if (!AppendBatch(reader, left, document, *batch, records)) {
     return false;
   }
-  for (std::size_t i = first; lossy && i < records.size(); ++i) {
+  for (std::size_t i = first; lossy && i < records.made(); ++i) {
     records[i].flags = records[i].flags | Flag::kLossyDecode;
   }
   return true;
 }
 
 // Documents separated by line breaks (NDJSON); usually there is one.
-bool GenericJson::ReadAll(format::JsonReader& reader, CanonicalRecord& base,
-                          std::vector<CanonicalRecord>& records) const {
+bool GenericJson::ReadAll(format::JsonReader& reader, Making& records) const {
   JsonLimits left = limits_;
   thread_local Document document;  // its room is used again
   while (true) {
-    if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, base, records)) {
+    if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, records)) {
       return false;
     }
     reader.Peek();
@@ -370,15 +400,17 @@ Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& cont
     return Quarantine("empty", "the payload holds nothing but white space");
   }
   format::JsonReader reader(text);
-  CanonicalRecord base = Base(message, context, decoded.records);
-  if (!ReadAll(reader, base, decoded.records)) {
+  Making records(context.spare);
+  Begin(message, context, records.common());
+  if (!ReadAll(reader, records)) {
     const format::JsonFault& fault = reader.fault();
     return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
   }
+  decoded.records = records.Take();
   const bool several = decoded.records.size() > 1;
   for (std::size_t i = 0; i < decoded.records.size(); ++i) {
     const auto index = several ? std::optional(static_cast<std::uint32_t>(i)) : std::nullopt;
-    decoded.records[i].record_id = RecordId(context.queue_id, context.lane, context.sequence, index);
+    WriteRecordId(decoded.records[i].record_id, context.queue_id, context.lane, context.sequence, index);
   }
   return decoded;
 }

@@ -32,7 +32,8 @@ class Flattener {
   bool ReadLeaf(std::string_view name, const TimeField* time, bool in_element);
   // What ReadString() gave, to last as long as the document.
   std::string_view Keep(std::string_view read) { return reader_.IsOfText(read) ? read : out_.Keep(read); }
-  bool CheckField(const Field& field);
+  Field& Add(std::string_view name);
+  bool CheckField(std::size_t name, std::size_t text);
 
   format::JsonReader& reader_;
   const JsonLimits& limits_;
@@ -41,13 +42,19 @@ class Flattener {
   std::string path_;  // the joined name of the object or array that is being read
 };
 
-// Whether the last of the fields is within the limits.
-bool Flattener::CheckField(const Field& field) {
+Field& Flattener::Add(std::string_view name) {
+  Field& field = out_.fields.emplace_back();
+  field.name = name;
+  return field;
+}
+
+// Whether the last of the fields, with so many bytes of name and text, is within the limits.
+bool Flattener::CheckField(std::size_t name, std::size_t text) {
   if (out_.fields.size() > limits_.max_fields) {
     return reader_.Fail("too_many_fields", "more values than the contract allows in one message");
   }
-  out_.decoded_bytes += field.name.size() + field.text().size();
-  if (field.name.size() > limits_.max_name_bytes) {
+  out_.decoded_bytes += name + text;
+  if (name > limits_.max_name_bytes) {
     return reader_.Fail("name_too_long", "a joined name longer than the contract allows");
   }
   if (out_.decoded_bytes > limits_.max_decoded_bytes) {
@@ -57,15 +64,14 @@ bool Flattener::CheckField(const Field& field) {
 }
 
 bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_element) {
-  Field& field = out_.fields.emplace_back();
-  field.name = name;
+  Field& field = Add(name);
+  std::string_view text;
   std::string_view number;
   if (reader_.Peek() == '"') {
-    std::string_view text;
     if (!reader_.ReadString(&text)) {
       return false;
     }
-    field.value = Keep(text);
+    field.value.emplace<std::string_view>(Keep(text));
   } else if (!reader_.ReadScalar(&field.value, &number)) {
     return false;
   }
@@ -77,7 +83,7 @@ bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_e
   if (out_.root_is_array && name == "0" && is_number) {
     out_.first_number = number;
   }
-  return CheckField(field);
+  return CheckField(name.size(), text.size());
 }
 
 // An object or array; its name is in path_.
@@ -132,10 +138,8 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   if (c != '{' && c != '[') {
     return ReadLeaf(name, time, place != Position::kRoot);
   }
-  Field& field = out_.fields.emplace_back();
-  field.name = name;
-  field.leaf = false;
-  if (!CheckField(field)) {
+  Add(name).leaf = false;
+  if (!CheckField(name.size(), 0)) {
     return false;
   }
   const std::size_t before = path_.size();
@@ -199,15 +203,24 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 
 }  // namespace
 
+char* Document::Room(std::size_t bytes) {
+  if (bytes > first_room_.size() - used_) {
+    return static_cast<char*>(more_room_.allocate(bytes, 1));
+  }
+  char* const room = first_room_.data() + used_;
+  used_ += bytes;
+  return room;
+}
+
 std::string_view Document::Keep(std::string_view text) {
-  char* const room = static_cast<char*>(room_.allocate(text.size(), 1));
+  char* const room = Room(text.size());
   std::copy(text.begin(), text.end(), room);
   return {room, text.size()};
 }
 
 std::string_view Document::KeepJoined(std::string_view container, std::string_view member) {
   const std::size_t size = container.size() + 1 + member.size();
-  char* const room = static_cast<char*>(room_.allocate(size, 1));
+  char* const room = Room(size);
   char* at = std::copy(container.begin(), container.end(), room);
   *at++ = '.';
   std::copy(member.begin(), member.end(), at);
@@ -223,7 +236,8 @@ void Document::Clear() {
   fields.reserve(16);
   times.clear();
   arrays.clear();
-  room_.release();
+  used_ = 0;
+  more_room_.release();
   root_is_array = false;
   first_number = {};
   decoded_bytes = 0;

@@ -78,9 +78,12 @@ class Document {
   void Clear();
 
  private:
+  char* Room(std::size_t bytes);
+
   // Of names that are joined and of what had escapes; what goes beyond is given back by Clear().
   std::array<char, 4096> first_room_;
-  std::pmr::monotonic_buffer_resource room_{first_room_.data(), first_room_.size()};
+  std::size_t used_ = 0;
+  std::pmr::monotonic_buffer_resource more_room_;
 };
 
 // Reads one document; what was in `out` goes. False when it is not JSON or beyond a limit: see the reader's fault().

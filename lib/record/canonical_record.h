@@ -94,12 +94,12 @@ struct CanonicalRecord {
   Flags flags = 0;
 };
 
-// As a new one, with the memory of its texts and lists: for those who make one record after the other.
-void Clear(CanonicalRecord& record);
-
 // Where a record came from within its message: the record id is made of it. `index` is set when one message gave
 // several.
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index);
+// Likewise in the place of what `id` holds, in its memory.
+void WriteRecordId(std::string& id, std::string_view queue_id, Lane lane, Sequence sequence,
+                   std::optional<std::uint32_t> index);
 
 // The parts of a record id; none when the text is not one.
 struct RecordKey {

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/text.h"
+#include "format/json/plain.h"
 
 namespace packhorse::format {
 namespace {
@@ -28,6 +29,11 @@ constexpr std::array<bool, 256> kPlain = MakePlain();
 // How many bytes from `at` on stand for themselves.
 std::size_t PlainLength(const char* at, const char* end) {
   const char* const begin = at;
+  for (; static_cast<std::size_t>(end - at) >= kWordBytes; at += kWordBytes) {
+    if (const std::uint64_t special = SpecialBytes(LoadWord(at)); special != 0) {
+      return static_cast<std::size_t>(at - begin) + FirstByte(special);
+    }
+  }
   while (at != end && kPlain[Byte(*at)]) {
     ++at;
   }
@@ -94,6 +100,20 @@ bool Underflows(std::string_view token) {
     position += negative ? -exponent : exponent;
   }
   return position < 0;
+}
+
+// Appends the decimal digits from `at` on to a number, and shows what is behind them.
+const char* TakeDigits(const char* at, const char* end, std::int64_t& number) {
+  std::uint64_t value = static_cast<std::uint64_t>(number);
+  for (; at != end; ++at) {
+    const unsigned digit = Byte(*at) - unsigned{'0'};
+    if (digit > 9) {
+      break;
+    }
+    value = value * 10 + digit;
+  }
+  number = static_cast<std::int64_t>(value);
+  return at;
 }
 
 double ReadDouble(std::string_view token, bool* in_range) {
@@ -347,33 +367,26 @@ bool JsonReader::ReadShortNumber(Scalar* out, std::string_view* token) {
   const bool negative = *begin == '-';
   const char* const first = begin + (negative ? 1 : 0);
   // More digits than are counted here may overflow; they are not used then.
-  std::uint64_t magnitude = 0;
-  const auto digits = [&magnitude, end](const char* at) {
-    for (; at != end && IsDigit(*at); ++at) {
-      magnitude = magnitude * 10 + static_cast<std::uint64_t>(*at - '0');
-    }
-    return at;
-  };
-  const char* at = digits(first);
+  std::int64_t number = 0;
+  const char* at = TakeDigits(first, end, number);
   const std::ptrdiff_t whole = at - first;
   std::ptrdiff_t decimals = 0;
   const bool point = at != end && *at == '.';
   if (point) {
     const char* const behind = at + 1;
-    at = digits(behind);
+    at = TakeDigits(behind, end, number);
     decimals = at - behind;
   }
-  const bool goes_on = at != end && (*at == 'e' || *at == 'E');
+  const bool goes_on = at != end && (Byte(*at) | 0x20U) == 'e';
   if (whole == 0 || (whole > 1 && *first == '0') || (point && decimals == 0) || whole + decimals > kMostDigits ||
       goes_on) {
     return false;
   }
-  const auto number = negative ? -static_cast<std::int64_t>(magnitude) : static_cast<std::int64_t>(magnitude);
-  if (!point) {
-    *out = number;
-  } else {
+  if (point) {
     const double size = static_cast<double>(number) / kPowers[static_cast<std::size_t>(decimals)];
-    *out = negative && number == 0 ? -0.0 : size;
+    out->emplace<double>(negative ? -size : size);
+  } else {
+    out->emplace<std::int64_t>(negative ? -number : number);
   }
   *token = std::string_view(begin, static_cast<std::size_t>(at - begin));
   at_ += token->size();

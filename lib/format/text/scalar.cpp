@@ -18,13 +18,15 @@ Scalar ToScalar(const Value& value) {
       value);
 }
 
-Value ToValue(const Scalar& scalar) {
-  return std::visit(
-      [](auto held) {
-        if constexpr (std::is_same_v<decltype(held), std::string_view>) {
-          return Value(std::in_place_type<std::string>, held);
+void Assign(Value& value, const Scalar& scalar) {
+  std::visit(
+      [&value](auto held) {
+        if constexpr (!std::is_same_v<decltype(held), std::string_view>) {
+          value = held;
+        } else if (auto* const text = std::get_if<std::string>(&value)) {
+          *text = held;
         } else {
-          return Value(held);
+          value.emplace<std::string>(held);
         }
       },
       scalar);
