@@ -25,9 +25,6 @@ bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
          std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return Lower(a) == b; });
 }
 
-// One of 32 bits for a byte of a name; the same for both cases of a letter.
-std::uint32_t LetterBit(char c) { return 1U << (static_cast<unsigned char>(c) & 31U); }
-
 // Reads exactly `digits` decimal digits off the front of `text`.
 bool TakeNumber(std::string_view& text, std::size_t digits, unsigned* out) {
   if (text.size() < digits) {
@@ -358,25 +355,15 @@ TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
     name = Lower(name);
     if (by_length_.size() <= name.size()) {
       by_length_.resize(name.size() + 1);
+      marks_.resize(name.size() + 1);
     }
-    Bucket& bucket = by_length_[name.size()];
-    bucket.fields.push_back(static_cast<std::uint16_t>(i));
-    if (!name.empty()) {
-      bucket.first_letters |= LetterBit(name.front());
-      bucket.last_letters |= LetterBit(name.back());
-    }
+    by_length_[name.size()].push_back(static_cast<std::uint16_t>(i));
+    marks_[name.size()] |= name.empty() ? 0 : Mark(name);
   }
 }
 
-const TimeField* TimeRecogniser::Find(std::string_view name) const {
-  if (name.empty() || name.size() >= by_length_.size()) {
-    return nullptr;
-  }
-  const Bucket& bucket = by_length_[name.size()];
-  if ((bucket.first_letters & LetterBit(name.front())) == 0 || (bucket.last_letters & LetterBit(name.back())) == 0) {
-    return nullptr;
-  }
-  for (const std::uint16_t index : bucket.fields) {
+const TimeField* TimeRecogniser::Look(std::string_view name) const {
+  for (const std::uint16_t index : by_length_[name.size()]) {
     if (EqualIgnoringCase(name, rules_.fields[index].name)) {
       return &rules_.fields[index];
     }

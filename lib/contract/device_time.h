@@ -91,11 +91,20 @@ class TimeRecogniser {
   explicit TimeRecogniser(TimeRules rules);
 
   // The rule for a field of this name; null for any other field. Lower addresses are better names.
-  const TimeField* Find(std::string_view name) const;
+  const TimeField* Find(std::string_view name) const {
+    const bool may_be = !name.empty() && name.size() < marks_.size() && (marks_[name.size()] & Mark(name)) != 0;
+    return may_be ? Look(name) : nullptr;
+  }
   TimeVerdict JudgeNumber(const TimeField& field, std::string_view number, WallTime received) const;
   TimeVerdict JudgeText(const TimeField& field, std::string_view text, WallTime received) const;
 
  private:
+  // One of 64 bits for the ends of a name; the same for both cases of a letter. REQUIRES: not empty.
+  static std::uint64_t Mark(std::string_view name) {
+    const auto letter = [](char c) { return static_cast<unsigned char>(c) & 31U; };
+    return std::uint64_t{1} << (letter(name.front()) ^ letter(name.back()) << 1U);
+  }
+  const TimeField* Look(std::string_view name) const;
   TimeVerdict JudgeEpoch(const TimeField& field, std::string_view number, std::string_view raw,
                          WallTime received) const;
   bool CanJudge(WallTime received) const;
@@ -104,14 +113,8 @@ class TimeRecogniser {
   bool UnitMistaken(const TimeField& field, std::string_view number, WallTime received) const;
 
   TimeRules rules_;
-  // The names of one length: indices into rules_.fields, and one bit per first and per last letter, as most names of a
-  // message are none.
-  struct Bucket {
-    std::uint32_t first_letters = 0;
-    std::uint32_t last_letters = 0;
-    std::vector<std::uint16_t> fields;
-  };
-  std::vector<Bucket> by_length_;
+  std::vector<std::vector<std::uint16_t>> by_length_;  // indices into rules_.fields, by the lengths of their names
+  std::vector<std::uint64_t> marks_;                   // likewise Mark() of the names: most of a message are none
 };
 
 }  // namespace packhorse::contract

@@ -4,6 +4,7 @@
 #include <bitset>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,13 +16,15 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kGzipMark = "\x1F\x8B";  // RFC 1952 section 2.3.1
 
 // Whether the names differ already in their lengths and ends, as most of a message do. False says nothing.
-bool AllDiffer(const std::vector<Field>& fields) {
-  std::bitset<1024> seen;
+bool AllDiffer(std::span<const Field> fields) {
+  constexpr unsigned kBits = 10;
+  constexpr std::uint32_t kSpread = 0x9E37'79B1;  // a prime near 2^32 divided by the golden ratio
+  std::bitset<std::size_t{1} << kBits> seen;
   for (const Field& field : fields) {
     const std::string_view name = field.name;
-    const auto end = [](char c) { return static_cast<std::size_t>(static_cast<unsigned char>(c)); };
-    const std::size_t mark = name.empty() ? 0 : name.size() * 37 + end(name.front()) * 11 + end(name.back()) * 67;
-    const std::size_t bit = mark % seen.size();
+    const auto end = [](char c) { return std::uint32_t{static_cast<unsigned char>(c)}; };
+    const std::uint32_t ends = name.empty() ? 0 : end(name.front()) << 8U | end(name.back());
+    const std::size_t bit = ((static_cast<std::uint32_t>(name.size()) << 16U | ends) * kSpread) >> (32 - kBits);
     if (seen[bit]) {
       return false;
     }
@@ -32,7 +35,7 @@ bool AllDiffer(const std::vector<Field>& fields) {
 
 // Marks all but the last of the leaves that share a name as no leaves. True when any name came twice, also as an object
 // or array: of repeated objects the members are merged.
-bool DropRepeated(std::vector<Field>& fields) {
+bool DropRepeated(std::span<Field> fields) {
   constexpr std::size_t kFew = 24;  // below, comparing all pairs is cheaper than sorting
   bool repeated = false;
   const auto drop = [&](Field& earlier, const Field& later) {
@@ -76,11 +79,13 @@ Entry& Named(std::vector<Entry>& list, std::size_t at, std::string_view name) {
 }
 
 // In place of whatever the lists of the record hold.
-void Distribute(const std::vector<Field>& fields, CanonicalRecord& record) {
+void Distribute(std::span<const Field> fields, CanonicalRecord& record) {
   const auto is_text = [](const Field& field) { return std::holds_alternative<std::string_view>(field.value); };
-  const auto texts = static_cast<std::size_t>(std::count_if(fields.begin(), fields.end(), is_text));
-  record.attributes.reserve(texts);
-  record.measurements.reserve(fields.size() - texts);
+  if (record.measurements.empty() && record.attributes.empty()) {  // else there is about as much room as it takes
+    const auto texts = static_cast<std::size_t>(std::count_if(fields.begin(), fields.end(), is_text));
+    record.attributes.reserve(texts);
+    record.measurements.reserve(fields.size() - texts);
+  }
   std::size_t attributes = 0;
   std::size_t measurements = 0;
   for (const Field& field : fields) {
@@ -176,8 +181,8 @@ Decoded Quarantine(std::string reason, std::string detail) {
   return decoded;
 }
 
-// What all records of the message have in common. Names each member, as `record` is one of an earlier message: the id
-// comes last, measurements and attributes with each record.
+// What all records of the message have in common. Names each member, as `record` is one of an earlier message: device
+// time, measurements and attributes come with each record, the id last.
 void GenericJson::Begin(const RawMessage& message, const DecodeContext& context, CanonicalRecord& record) const {
   auto& [record_id, sequence, kind, stream, device_id, received_at, received_at_raw, gateway_clock, device_time,
          contract, topic, measurements, attributes, flags] = record;
@@ -188,7 +193,6 @@ void GenericJson::Begin(const RawMessage& message, const DecodeContext& context,
   received_at = message.received_at;
   received_at_raw = message.received_at_raw;
   gateway_clock = message.clock;
-  Show({}, device_time);
   contract = name_;
   topic = message.topic;
   flags = 0;
@@ -206,7 +210,7 @@ GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const Time
   const TimeField* best_rule = nullptr;
   for (std::size_t i = scope.first; i < scope.last; ++i) {
     const TimeCandidate& candidate = document.times[i];
-    const Field& field = document.fields[candidate.field];
+    const Field& field = document.fields()[candidate.field];
     if (!field.leaf || candidate.in_element != scope.in_element) {
       continue;
     }
@@ -225,7 +229,7 @@ GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const Time
 void GenericJson::ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record) {
   Show(chosen.verdict, record.device_time);
   if (chosen.verdict.consumed) {
-    document.fields[chosen.field].leaf = false;
+    document.fields()[chosen.field].leaf = false;
   }
 }
 
@@ -264,18 +268,19 @@ const ObjectArray* GenericJson::FindBatch(const Document& document, WallTime rec
 }
 
 void GenericJson::Complete(Document& document, CanonicalRecord& record) const {
+  Chosen chosen;
   if (!document.root_is_array) {
-    ApplyTime(ChooseTime(document, {0, document.times.size(), false}, record.server_received_at), document, record);
-  } else if (!document.first_number.empty() && document.fields.size() > 1) {
+    chosen = ChooseTime(document, {0, document.times.size(), false}, record.server_received_at);
+  } else if (!document.first_number.empty() && document.fields().size() > 1) {
     // A row of values: only the first can be its time, and only if it is a believable one.
     static const TimeField kFirst{"0", EpochUnit::kAuto, TimeSource::kDevice, true};
-    const Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, record.server_received_at), 0};
-    const TimeQuality quality = chosen.verdict.quality;
-    if (quality == TimeQuality::kOk || quality == TimeQuality::kLate) {
-      ApplyTime(chosen, document, record);
+    const TimeVerdict verdict = times_.JudgeNumber(kFirst, document.first_number, record.server_received_at);
+    if (verdict.quality == TimeQuality::kOk || verdict.quality == TimeQuality::kLate) {
+      chosen.verdict = verdict;
     }
   }
-  Distribute(document.fields, record);
+  ApplyTime(chosen, document, record);
+  Distribute(document.fields(), record);
 }
 
 // Takes `count` times `fields` and `bytes` off what one message may still hold.
@@ -288,7 +293,7 @@ bool Spend(format::JsonReader& reader, JsonLimits& left, std::size_t count, std:
   return true;
 }
 
-std::size_t Bytes(const std::vector<Field>& fields) {
+std::size_t Bytes(std::span<const Field> fields) {
   return std::accumulate(fields.begin(), fields.end(), std::size_t{0}, [](std::size_t sum, const Field& field) {
     return sum + field.name.size() + field.text().size();
   });
@@ -300,10 +305,10 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
   std::vector<Field> shared;
-  for (std::size_t i = 0; i < document.fields.size(); ++i) {
+  for (std::size_t i = 0; i < document.fields().size(); ++i) {
     const bool inside = i >= array.elements.front().first_field && i < array.end_field;
-    if (!inside && document.fields[i].leaf) {
-      shared.push_back(document.fields[i]);
+    if (!inside && document.fields()[i].leaf) {
+      shared.push_back(document.fields()[i]);
     }
   }
   if (!Spend(reader, left, array.elements.size(), shared.size(), Bytes(shared))) {
@@ -316,7 +321,7 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
     std::vector<Field> fields = shared;
     const std::size_t end = last ? array.end_field : array.elements[e + 1].first_field;
     for (std::size_t i = array.elements[e].first_field; i < end; ++i) {
-      fields.push_back(document.fields[i]);
+      fields.push_back(document.fields()[i]);
       fields.back().name.remove_prefix(array.elements[e].prefix_bytes);
     }
     // What an element says itself goes before what it shares.
@@ -332,14 +337,14 @@ bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Do
                                 Making& records) const {
   const std::size_t first = records.made();
   const CanonicalRecord& common = records.common();
-  const bool lossy = DropRepeated(document.fields) || document.lossy;
+  const bool lossy = DropRepeated(document.fields()) || document.lossy;
   const ObjectArray* batch = FindBatch(document, common.server_received_at);
   const std::size_t count = batch == nullptr ? 1 : batch->elements.size();
   if (first + count > limits_.max_records) {
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
   const std::size_t common_bytes = common.topic.size() + common.device_id.size() + common.stream.size();
-  if (!Spend(reader, left, 1, document.fields.size(), document.decoded_bytes) ||
+  if (!Spend(reader, left, 1, document.fields().size(), document.decoded_bytes) ||
       !Spend(reader, left, count, 0, common_bytes)) {
     return false;
   }
@@ -362,11 +367,12 @@ bool GenericJson::ReadAll(format::JsonReader& reader, Making& records) const {
     if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, records)) {
       return false;
     }
+    const std::size_t end = reader.offset();
     reader.Peek();
     if (reader.AtEnd()) {
       return true;
     }
-    if (!reader.skipped_line_break()) {
+    if (reader.Since(end).find_first_of("\r\n") == std::string_view::npos) {
       return reader.Fail("invalid_json", "more text after the end of the document");
     }
   }

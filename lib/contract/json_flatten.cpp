@@ -29,10 +29,10 @@ class Flattener {
   bool ReadMember(Position place, std::size_t depth);
   bool ReadArray(Position place, std::size_t depth);
   bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
-  bool ReadLeaf(std::string_view name, const TimeField* time, bool in_element);
+  bool ReadContainer(std::string_view name, Position place, const TimeField* time, std::size_t depth);
+  bool ReadLeaf(char first, std::string_view name, const TimeField* time, bool in_element);
   // What ReadString() gave, to last as long as the document.
   std::string_view Keep(std::string_view read) { return reader_.IsOfText(read) ? read : out_.Keep(read); }
-  Field& Add(std::string_view name);
   bool CheckField(std::size_t name, std::size_t text);
 
   format::JsonReader& reader_;
@@ -42,15 +42,9 @@ class Flattener {
   std::string path_;  // the joined name of the object or array that is being read
 };
 
-Field& Flattener::Add(std::string_view name) {
-  Field& field = out_.fields.emplace_back();
-  field.name = name;
-  return field;
-}
-
 // Whether the last of the fields, with so many bytes of name and text, is within the limits.
 bool Flattener::CheckField(std::size_t name, std::size_t text) {
-  if (out_.fields.size() > limits_.max_fields) {
+  if (out_.fields().size() > limits_.max_fields) {
     return reader_.Fail("too_many_fields", "more values than the contract allows in one message");
   }
   out_.decoded_bytes += name + text;
@@ -63,11 +57,12 @@ bool Flattener::CheckField(std::size_t name, std::size_t text) {
   return true;
 }
 
-bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_element) {
-  Field& field = Add(name);
+// What begins with `first`.
+bool Flattener::ReadLeaf(char first, std::string_view name, const TimeField* time, bool in_element) {
+  Field& field = out_.Add(name);
   std::string_view text;
   std::string_view number;
-  if (reader_.Peek() == '"') {
+  if (first == '"') {
     if (!reader_.ReadString(&text)) {
       return false;
     }
@@ -75,13 +70,14 @@ bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_e
   } else if (!reader_.ReadScalar(&field.value, &number)) {
     return false;
   }
-  const bool is_number = !number.empty() && number.back() <= '9';  // not true, false, null
-  const bool timely = is_number || number.empty();
-  if (time != nullptr && timely) {
-    out_.times.push_back({out_.fields.size() - 1, time, number, in_element});
-  }
-  if (out_.root_is_array && name == "0" && is_number) {
-    out_.first_number = number;
+  if (time != nullptr || out_.root_is_array) {
+    const bool is_number = !number.empty() && number.back() <= '9';  // not true, false, null
+    if (time != nullptr && (is_number || number.empty())) {
+      out_.times.push_back({out_.fields().size() - 1, time, number, in_element});
+    }
+    if (is_number && out_.root_is_array && name == "0") {
+      out_.first_number = number;
+    }
   }
   return CheckField(name.size(), text.size());
 }
@@ -90,7 +86,7 @@ bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_e
 bool Flattener::ReadValue(Position place, const TimeField* time, std::size_t depth) {
   const char c = reader_.Peek();
   if (c != '{' && c != '[') {
-    return ReadLeaf(place == Position::kRoot ? "value" : out_.Keep(path_), time, place == Position::kDeep);
+    return ReadLeaf(c, place == Position::kRoot ? "value" : out_.Keep(path_), time, place == Position::kDeep);
   }
   if (depth > limits_.max_depth) {
     return reader_.Fail("too_deep", "objects and arrays are nested deeper than the contract allows");
@@ -136,9 +132,14 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   reader_.Take();
   const char c = reader_.Peek();
   if (c != '{' && c != '[') {
-    return ReadLeaf(name, time, place != Position::kRoot);
+    return ReadLeaf(c, name, time, place != Position::kRoot);
   }
-  Add(name).leaf = false;
+  return ReadContainer(name, place, time, depth);
+}
+
+// Of a member.
+bool Flattener::ReadContainer(std::string_view name, Position place, const TimeField* time, std::size_t depth) {
+  out_.Add(name).leaf = false;
   if (!CheckField(name.size(), 0)) {
     return false;
   }
@@ -175,7 +176,7 @@ bool Flattener::ReadArray(Position place, std::size_t depth) {
     }
   }
   if (may_be_batch && only_objects) {
-    batch.end_field = out_.fields.size();
+    batch.end_field = out_.fields().size();
     batch.end_time = out_.times.size();
     out_.arrays.push_back(std::move(batch));
   }
@@ -191,7 +192,7 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), index).ptr;
   path_.append(digits.data(), end);
   if (batch != nullptr && batch->elements.size() <= limits_.max_records) {
-    batch->elements.push_back({out_.fields.size(), out_.times.size(), path_.size() + 1});
+    batch->elements.push_back({out_.fields().size(), out_.times.size(), path_.size() + 1});
   }
   const bool near_root = place == Position::kRoot || place == Position::kMember;
   if (!ReadValue(near_root ? Position::kElement : Position::kDeep, nullptr, depth + 1)) {
@@ -204,11 +205,11 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 }  // namespace
 
 char* Document::Room(std::size_t bytes) {
-  if (bytes > first_room_.size() - used_) {
+  if (bytes > first_room_.size() - used_room_) {
     return static_cast<char*>(more_room_.allocate(bytes, 1));
   }
-  char* const room = first_room_.data() + used_;
-  used_ += bytes;
+  char* const room = first_room_.data() + used_room_;
+  used_room_ += bytes;
   return room;
 }
 
@@ -227,16 +228,20 @@ std::string_view Document::KeepJoined(std::string_view container, std::string_vi
   return {room, size};
 }
 
+void Document::AddSlots() {
+  constexpr std::size_t kFew = 16;
+  slots_.resize(std::max(kFew, 2 * slots_.size()));
+}
+
 void Document::Clear() {
   constexpr std::size_t kKept = 256;
-  if (fields.capacity() > kKept) {
-    fields = {};
+  if (slots_.size() > kKept) {
+    slots_ = {};
   }
-  fields.clear();
-  fields.reserve(16);
+  used_slots_ = 0;
   times.clear();
   arrays.clear();
-  used_ = 0;
+  used_room_ = 0;
   more_room_.release();
   root_is_array = false;
   first_number = {};

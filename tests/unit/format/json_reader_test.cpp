@@ -161,13 +161,14 @@ TEST(JsonReader, BrokenStringsSayWhatAndWhere) {
   }
 }
 
-TEST(JsonReader, PeekSkipsWhiteSpaceAndNoticesLineBreaks) {
+TEST(JsonReader, PeekSkipsWhiteSpaceWhichCanBeSeenAfterwards) {
   JsonReader reader(" \t x \r\n y");
   EXPECT_EQ(reader.Peek(), 'x');
-  EXPECT_FALSE(reader.skipped_line_break());
+  EXPECT_EQ(reader.Since(0), " \t ");
   reader.Take();
+  const std::size_t behind = reader.offset();
   EXPECT_EQ(reader.Peek(), 'y');
-  EXPECT_TRUE(reader.skipped_line_break());
+  EXPECT_EQ(reader.Since(behind), " \r\n ");
   reader.Take();
   EXPECT_EQ(reader.Peek(), '\0');
   EXPECT_TRUE(reader.AtEnd());
