@@ -67,41 +67,41 @@ bool DropRepeated(std::span<Field> fields) {
   return repeated;
 }
 
-// The entry of a list that is written next: the one that a message before left there, or a new one. Devices send the
-// same names in each message, and those mostly stand there already.
+// Into an entry that may be of an earlier message: devices send the same names each time, and those mostly stand there.
 template <typename Entry>
-Entry& Named(std::vector<Entry>& list, std::size_t at, std::string_view name) {
-  Entry& entry = at < list.size() ? list[at] : list.emplace_back();
-  if (entry.name != name) {
-    entry.name = name;
+void Write(const Field& field, Entry& entry) {
+  const std::string_view name = entry.name;
+  if (!std::equal(name.begin(), name.end(), field.name.begin(), field.name.end())) {
+    entry.name = field.name;
   }
-  return entry;
+  format::Assign(entry.value, field.value);
 }
 
 // In place of whatever the lists of the record hold.
 void Distribute(std::span<const Field> fields, CanonicalRecord& record) {
   const auto is_text = [](const Field& field) { return std::holds_alternative<std::string_view>(field.value); };
-  if (record.measurements.empty() && record.attributes.empty()) {  // else there is about as much room as it takes
-    const auto texts = static_cast<std::size_t>(std::count_if(fields.begin(), fields.end(), is_text));
-    record.attributes.reserve(texts);
-    record.measurements.reserve(fields.size() - texts);
+  std::size_t texts = 0;
+  std::size_t others = 0;
+  for (const Field& field : fields) {
+    if (field.leaf) {
+      ++(is_text(field) ? texts : others);
+    }
   }
-  std::size_t attributes = 0;
-  std::size_t measurements = 0;
+  record.attributes.resize(texts);
+  record.measurements.resize(others);
+  auto attribute = record.attributes.begin();
+  auto measurement = record.measurements.begin();
   for (const Field& field : fields) {
     if (!field.leaf) {
       continue;
     }
     if (is_text(field)) {
-      format::Assign(Named(record.attributes, attributes++, field.name).value, field.value);
+      Write(field, *attribute++);
     } else {
-      Measurement& measurement = Named(record.measurements, measurements++, field.name);
-      format::Assign(measurement.value, field.value);
-      measurement.unit.clear();
+      measurement->unit.clear();
+      Write(field, *measurement++);
     }
   }
-  record.attributes.resize(attributes);
-  record.measurements.resize(measurements);
 }
 
 // The records of a message while they are made. The last of the list is the next one: it has what all have in common,

@@ -151,7 +151,7 @@ bool JsonReader::ReadString(std::string_view* out) {
 
 // The rest of a string that began at `start`, from its first byte on that is more than itself.
 bool JsonReader::ReadSpecial(const char* start, std::string_view* out) {
-  for (; !AtEnd(); at_ = SkipPlain(at_, end_)) {
+  while (!AtEnd()) {
     const char c = *at_;
     if (c == '"') {
       *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
@@ -165,7 +165,7 @@ bool JsonReader::ReadSpecial(const char* start, std::string_view* out) {
     if (Byte(c) < 0x20U) {
       return Fail("invalid_json", "a control character inside a string");
     }
-    const std::size_t length = Utf8SequenceLength(Rest(), 0);
+    const std::size_t length = kPlain[Byte(c)] ? 1 : Utf8SequenceLength(Rest(), 0);
     if (length == 0) {
       return Fail("invalid_utf8", "bytes that are not UTF-8");
     }
@@ -192,7 +192,7 @@ bool JsonReader::ReadEscapes(std::string_view* out) {
     if (Byte(c) < 0x20U) {
       return Fail("invalid_json", "a control character inside a string");
     }
-    const std::size_t length = Utf8SequenceLength(Rest(), 0);
+    const std::size_t length = kPlain[Byte(c)] ? 1 : Utf8SequenceLength(Rest(), 0);
     if (length == 0) {
       return Fail("invalid_utf8", "bytes that are not UTF-8");
     }
