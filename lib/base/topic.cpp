@@ -98,15 +98,18 @@ bool Walk(const Levels& levels, std::string_view topic, const Visit& visit) {
     if (!more) {
       return false;
     }
-    const std::size_t slash = topic.find('/');
-    const std::string_view text = topic.substr(0, slash);
+    std::size_t end = level.text.size();
     if (level.is_single()) {
-      visit(level, text);
-    } else if (level.text != text) {
+      end = std::min(topic.find('/'), topic.size());
+      visit(level, topic.substr(0, end));
+    } else if (!topic.starts_with(level.text)) {
       return false;
     }
-    more = slash != std::string_view::npos;
-    topic = more ? topic.substr(slash + 1) : std::string_view();
+    more = end < topic.size();
+    if (more && topic[end] != '/') {
+      return false;
+    }
+    topic.remove_prefix(more ? end + 1 : end);
   }
   return !more;
 }

@@ -211,35 +211,20 @@ WallTime ToWall(const Instant& instant) {
 bool HasFourDigitYear(const Instant& instant) { return instant.seconds >= kYear1 && instant.seconds < kYear10000; }
 
 void AppendRfc3339(std::string& out, const Instant& instant) {
+  constexpr std::size_t kSecondAt = 17;
   const std::int64_t shown = instant.seconds - (instant.leap ? 1 : 0);
-  const auto time = std::chrono::sys_seconds(std::chrono::seconds(shown));
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto in_day = static_cast<unsigned>((time - day).count());
-  std::array<char, 30> text{};
-  char* at = text.data();
-  const auto put = [&at](unsigned value, int digits, char after) {
-    for (int i = digits - 1; i >= 0; --i) {
-      at[i] = static_cast<char>('0' + value % 10);
-      value /= 10;
-    }
-    at += digits;
-    *at++ = after;
-  };
-  put(static_cast<unsigned>(static_cast<int>(date.year())), 4, '-');
-  put(static_cast<unsigned>(date.month()), 2, '-');
-  put(static_cast<unsigned>(date.day()), 2, 'T');
-  put(in_day / 3600, 2, ':');
-  put(in_day / 60 % 60, 2, ':');
-  put(instant.leap ? 60 : in_day % 60, 2, instant.nanos == 0 ? 'Z' : '.');
-  if (instant.nanos % 1'000'000 == 0 && instant.nanos != 0) {
-    put(instant.nanos / 1'000'000, 3, 'Z');
-  } else if (instant.nanos % 1000 == 0 && instant.nanos != 0) {
-    put(instant.nanos / 1000, 6, 'Z');
-  } else if (instant.nanos != 0) {
-    put(instant.nanos, 9, 'Z');
+  std::uint32_t fraction = instant.nanos;
+  unsigned digits = fraction == 0 ? 0 : 9;
+  for (; digits > 0 && fraction % 1000 == 0; digits -= 3) {
+    fraction /= 1000;
   }
-  out.append(text.data(), static_cast<std::size_t>(at - text.data()));
+  std::array<char, 30> text{};
+  char* const end = WriteUtc(text.data(), std::chrono::sys_seconds(std::chrono::seconds(shown)), fraction, digits);
+  if (instant.leap) {
+    text[kSecondAt] = '6';
+    text[kSecondAt + 1] = '0';
+  }
+  out.append(text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
 namespace {

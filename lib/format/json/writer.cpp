@@ -239,33 +239,18 @@ std::size_t MostBytes(const Value& value) {
 
 // As FormatUtc(), without its formatting machinery: this runs for each record of each destination.
 char* WriteWallTime(char* at, WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto micros = static_cast<std::uint64_t>((time - day).count());
-  const int year = static_cast<int>(date.year());
-  if (year < 0 || year > 9999) {
-    *at++ = '"';
-    at = Copy(at, FormatUtc(time));
-    *at++ = '"';
-    return at;
-  }
-  const auto put = [&at](std::uint64_t value, int digits, char after) {
-    for (int i = digits - 1; i >= 0; --i) {
-      at[i] = static_cast<char>('0' + value % 10);
-      value /= 10;
-    }
-    at += digits;
-    *at++ = after;
-  };
+  using std::chrono::sys_days;
+  using std::chrono::year;
+  constexpr unsigned kDigits = 6;
+  constexpr WallTime kFirst = sys_days(year(0) / 1 / 1);
+  constexpr WallTime kBehind = sys_days(year(10'000) / 1 / 1);
   *at++ = '"';
-  put(static_cast<std::uint64_t>(year), 4, '-');
-  put(static_cast<unsigned>(date.month()), 2, '-');
-  put(static_cast<unsigned>(date.day()), 2, 'T');
-  const std::uint64_t seconds = micros / 1'000'000;
-  put(seconds / 3600, 2, ':');
-  put(seconds / 60 % 60, 2, ':');
-  put(seconds % 60, 2, '.');
-  put(micros % 1'000'000, 6, 'Z');
+  if (time >= kFirst && time < kBehind) {
+    const auto second = std::chrono::floor<std::chrono::seconds>(time);
+    at = WriteUtc(at, second, static_cast<std::uint32_t>((time - second).count()), kDigits);
+  } else {
+    at = Copy(at, FormatUtc(time));
+  }
   *at++ = '"';
   return at;
 }

@@ -18,15 +18,21 @@ Scalar ToScalar(const Value& value) {
       value);
 }
 
+void AssignText(Value& value, std::string_view text) {
+  if (auto* const held = std::get_if<std::string>(&value)) {
+    *held = text;
+  } else {
+    value.emplace<std::string>(text);
+  }
+}
+
 void Assign(Value& value, const Scalar& scalar) {
   std::visit(
       [&value](auto held) {
-        if constexpr (!std::is_same_v<decltype(held), std::string_view>) {
-          value = held;
-        } else if (auto* const text = std::get_if<std::string>(&value)) {
-          *text = held;
+        if constexpr (std::is_same_v<decltype(held), std::string_view>) {
+          AssignText(value, held);
         } else {
-          value.emplace<std::string>(held);
+          value = held;
         }
       },
       scalar);
