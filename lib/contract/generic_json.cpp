@@ -105,11 +105,11 @@ void Distribute(std::span<const Field> fields, CanonicalRecord& record) {
 }
 
 // The records of a message while they are made. The last of the list is the next one: it has what all have in common,
-// and measurements and attributes of an earlier message, to be written over.
+// and measurements and attributes of an earlier message, to be written over. When the last was made, the list is whole.
 class Making {
  public:
   // In the memory of records that nobody needs, if there are any.
-  explicit Making(std::vector<CanonicalRecord>* spare) {
+  Making(std::vector<CanonicalRecord>& list, std::vector<CanonicalRecord>* spare) : list_(list) {
     if (spare != nullptr) {
       list_.swap(*spare);
     }
@@ -128,11 +128,9 @@ class Making {
     return list_[made_++];
   }
   CanonicalRecord& operator[](std::size_t index) { return list_[index]; }
-  // REQUIRES: the last one was made.
-  std::vector<CanonicalRecord> Take() { return std::move(list_); }
 
  private:
-  std::vector<CanonicalRecord> list_;
+  std::vector<CanonicalRecord>& list_;
   std::size_t made_ = 0;
 };
 
@@ -156,6 +154,7 @@ class GenericJson final : public DeviceContract {
     std::size_t field = 0;
   };
 
+  bool Accept(const RawMessage& message, Decoded& decoded) const;
   void Begin(const RawMessage& message, const DecodeContext& context, CanonicalRecord& record) const;
   Chosen ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const;
   static void ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record);
@@ -173,12 +172,11 @@ class GenericJson final : public DeviceContract {
   TimeRecogniser times_;
 };
 
-Decoded Quarantine(std::string reason, std::string detail) {
-  Decoded decoded;
+void Quarantine(Decoded& decoded, std::string reason, std::string detail) {
   decoded.kind = Decoded::Kind::kQuarantine;
+  decoded.records.clear();
   decoded.reason = std::move(reason);
   decoded.detail = std::move(detail);
-  return decoded;
 }
 
 // What all records of the message have in common. Names each member, as `record` is one of an earlier message: device
@@ -378,41 +376,54 @@ bool GenericJson::ReadAll(format::JsonReader& reader, Making& records) const {
   }
 }
 
-Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& context) const {
-  Decoded decoded;
-  if (message.payload.empty()) {
-    if (!message.retained) {
-      return Quarantine("empty", "the payload is empty");
-    }
+// Whether the payload is worth reading; else `decoded` says what becomes of it.
+bool GenericJson::Accept(const RawMessage& message, Decoded& decoded) const {
+  const std::string_view payload = message.payload;
+  if (payload.empty() && message.retained) {
     // MQTT 5 section 3.3.1.3: a retained message without payload removes the one kept before.
     decoded.kind = Decoded::Kind::kIgnored;
     decoded.reason = "clears_retained";
     decoded.detail = "an empty retained message clears the topic's retained message";
+  } else if (payload.empty()) {
+    Quarantine(decoded, "empty", "the payload is empty");
+  } else if (payload.size() > limits_.max_bytes) {
+    Quarantine(decoded, "too_large",
+               "the payload has " + std::to_string(payload.size()) + " bytes, " + name_ + " takes at most " +
+                   std::to_string(limits_.max_bytes));
+  } else if (payload.starts_with(kGzipMark)) {
+    Quarantine(decoded, "invalid_json", "byte 0: compressed data (gzip), not JSON text");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& context) const {
+  Decoded decoded;
+  if (!Accept(message, decoded)) {
     return decoded;
-  }
-  if (message.payload.size() > limits_.max_bytes) {
-    return Quarantine("too_large", "the payload has " + std::to_string(message.payload.size()) + " bytes, " + name_ +
-                                       " takes at most " + std::to_string(limits_.max_bytes));
-  }
-  if (message.payload.compare(0, kGzipMark.size(), kGzipMark) == 0) {
-    return Quarantine("invalid_json", "byte 0: compressed data (gzip), not JSON text");
   }
   // Some tools write a byte order mark, and C firmware likes to send the terminating NUL of its string.
   std::string_view text = message.payload;
-  const std::size_t skipped = text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
+  const std::size_t skipped = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   text.remove_prefix(skipped);
-  text = text.substr(0, text.find_last_not_of(std::string_view("\0 \t\r\n", 5)) + 1);
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-    return Quarantine("empty", "the payload holds nothing but white space");
+  const auto means_nothing = [](char c) { return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && means_nothing(text.back())) {
+    text.remove_suffix(1);
   }
   format::JsonReader reader(text);
-  Making records(context.spare);
+  reader.Peek();
+  if (reader.AtEnd()) {
+    Quarantine(decoded, "empty", "the payload holds nothing but white space");
+    return decoded;
+  }
+  Making records(decoded.records, context.spare);
   Begin(message, context, records.common());
   if (!ReadAll(reader, records)) {
     const format::JsonFault& fault = reader.fault();
-    return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
+    Quarantine(decoded, fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
+    return decoded;
   }
-  decoded.records = records.Take();
   const bool several = decoded.records.size() > 1;
   for (std::size_t i = 0; i < decoded.records.size(); ++i) {
     const auto index = several ? std::optional(static_cast<std::uint32_t>(i)) : std::nullopt;
