@@ -215,15 +215,6 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 
 }  // namespace
 
-char* Document::Room(std::size_t bytes) {
-  if (bytes > first_room_.size() - used_room_) {
-    return static_cast<char*>(more_room_.allocate(bytes, 1));
-  }
-  char* const room = first_room_.data() + used_room_;
-  used_room_ += bytes;
-  return room;
-}
-
 std::string_view Document::Keep(std::string_view text) {
   char* const room = Room(text.size());
   std::copy(text.begin(), text.end(), room);

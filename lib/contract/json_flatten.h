@@ -93,7 +93,14 @@ class Document {
 
  private:
   void AddSlots();
-  char* Room(std::size_t bytes);
+  char* Room(std::size_t bytes) {
+    if (bytes > first_room_.size() - used_room_) {
+      return static_cast<char*>(more_room_.allocate(bytes, 1));
+    }
+    char* const room = first_room_.data() + used_room_;
+    used_room_ += bytes;
+    return room;
+  }
 
   std::vector<Field> slots_;  // those of the document, and more to be written over
   std::size_t used_slots_ = 0;
