@@ -7,6 +7,7 @@
 #include <clocale>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 
@@ -52,6 +53,17 @@ class RealClock final : public Clock {
   mutable std::atomic<std::int64_t> ask_again_{0};  // nanoseconds of Mono()
   mutable std::atomic<bool> disciplined_{false};
 };
+
+// "00" to "99".
+constexpr std::array<char, 200> MakeTwoDigits() {
+  std::array<char, 200> digits{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    digits[2 * i] = static_cast<char>('0' + i / 10);
+    digits[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return digits;
+}
+constexpr std::array<char, 200> kTwoDigits = MakeTwoDigits();
 
 struct Fields {
   std::chrono::year_month_day date;
@@ -152,6 +164,35 @@ std::string FormatUtc(WallTime time) {
                     static_cast<int>(f.time.hours().count()), static_cast<int>(f.time.minutes().count()),
                     static_cast<int>(f.time.seconds().count()), static_cast<int>(f.time.subseconds().count()));
   return {text.data(), static_cast<std::size_t>(n)};
+}
+
+char* WriteUtc(char* at, std::chrono::sys_seconds time, std::uint32_t fraction, unsigned digits) {
+  const auto put = [&at](unsigned two, char after) {
+    std::memcpy(at, &kTwoDigits[std::size_t{2} * two], 2);
+    at[2] = after;
+    at += 3;
+  };
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  const auto in_day = static_cast<unsigned>((time - day).count());
+  std::memcpy(at, &kTwoDigits[std::size_t{2} * (year / 100)], 2);
+  at += 2;
+  put(year % 100, '-');
+  put(static_cast<unsigned>(date.month()), '-');
+  put(static_cast<unsigned>(date.day()), 'T');
+  put(in_day / 3600, ':');
+  put(in_day / 60 % 60, ':');
+  put(in_day % 60, digits == 0 ? 'Z' : '.');
+  if (digits == 0) {
+    return at;
+  }
+  for (unsigned i = digits; i > 0; --i) {
+    at[i - 1] = static_cast<char>('0' + fraction % 10);
+    fraction /= 10;
+  }
+  at[digits] = 'Z';
+  return at + digits + 1;
 }
 
 std::string FormatHttpDate(WallTime time) {

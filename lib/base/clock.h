@@ -51,6 +51,9 @@ std::string BootId();
 
 // RFC 3339, UTC, `Z`, always six fraction digits: the one form that is emitted for received times.
 std::string FormatUtc(WallTime time);
+// Such a form to memory, with the first `digits` decimals of a second, which `fraction` is; of none there is no point.
+// Returns where the next byte goes. REQUIRES: a year of 0 to 9999, at most nine digits, room for 21 bytes and those.
+char* WriteUtc(char* at, std::chrono::sys_seconds time, std::uint32_t fraction, unsigned digits);
 // RFC 9110 section 5.6.7 IMF-fixdate, seconds.
 std::string FormatHttpDate(WallTime time);
 // The preferred and both obsolete forms of RFC 9110 section 5.6.7, without a look at the day of the week; none where it

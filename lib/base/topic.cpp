@@ -12,19 +12,27 @@ namespace {
 constexpr std::size_t kMaxTopicBytes = 65'535;  // MQTT 5 section 1.5.4: two length bytes
 constexpr std::size_t kMaxNameBytes = 64;
 
-bool IsMultiLevel(std::string_view level) { return level == "#"; }
-bool IsCapture(std::string_view level) { return !level.empty() && level.front() == '{'; }
-bool IsSingleLevel(std::string_view level) { return level == "+" || IsCapture(level); }
-std::string_view CaptureName(std::string_view level) { return level.substr(1, level.size() - 2); }
+using Levels = std::vector<TopicLevel>;
 
-std::vector<std::string> SplitLevels(std::string_view text) {
-  std::vector<std::string> levels;
+TopicLevel LevelOf(std::string_view text) {
+  using Kind = TopicLevel::Kind;
+  if (text == "#") {
+    return {Kind::kRest, "#"};
+  }
+  if (text == "+") {
+    return {Kind::kAny, "+"};
+  }
+  return {!text.empty() && text.front() == '{' ? Kind::kCapture : Kind::kLiteral, std::string(text)};
+}
+
+Levels SplitLevels(std::string_view text) {
+  Levels levels;
   std::size_t start = 0;
   for (std::size_t slash = text.find('/'); slash != std::string_view::npos; slash = text.find('/', start)) {
-    levels.emplace_back(text.substr(start, slash - start));
+    levels.push_back(LevelOf(text.substr(start, slash - start)));
     start = slash + 1;
   }
-  levels.emplace_back(text.substr(start));
+  levels.push_back(LevelOf(text.substr(start)));
   return levels;
 }
 
@@ -47,7 +55,7 @@ std::string LevelProblem(std::string_view level, bool last) {
   if (level.size() < 2 || level.front() != '{' || level.back() != '}') {
     return "a capture must fill its level, as in \"a/{device}/b\"";
   }
-  if (!IsName(CaptureName(level))) {
+  if (!IsName(level.substr(1, level.size() - 2))) {
     return "a capture's name has 1 to 64 letters, digits, '_' or '-', as in \"{device}\"";
   }
   return "";
@@ -76,29 +84,32 @@ std::string TextProblem(std::string_view text) {
 
 // Walks `topic` along the pattern and calls visit(level, text) for each wildcard; false when it does not match.
 template <typename Visit>
-bool Walk(const std::vector<std::string>& levels, std::string_view topic, const Visit& visit) {
+bool Walk(const Levels& levels, std::string_view topic, const Visit& visit) {
   if (levels.empty() || topic.empty() ||
-      (topic.front() == '$' && (IsMultiLevel(levels.front()) || IsSingleLevel(levels.front())))) {
+      (topic.front() == '$' && (levels.front().is_rest() || levels.front().is_single()))) {
     return false;
   }
   bool more = true;  // `topic` still holds a level, maybe an empty one
-  for (const std::string& level : levels) {
-    if (IsMultiLevel(level)) {
+  for (const TopicLevel& level : levels) {
+    if (level.is_rest()) {
       visit(level, topic);  // also stands for no level at all: "a/#" matches "a" (MQTT 5 section 4.7.1.2)
       return true;
     }
     if (!more) {
       return false;
     }
-    const std::size_t slash = topic.find('/');
-    const std::string_view text = topic.substr(0, slash);
-    if (IsSingleLevel(level)) {
-      visit(level, text);
-    } else if (level != text) {
+    std::size_t end = level.text.size();
+    if (level.is_single()) {
+      end = std::min(topic.find('/'), topic.size());
+      visit(level, topic.substr(0, end));
+    } else if (!topic.starts_with(level.text)) {
       return false;
     }
-    more = slash != std::string_view::npos;
-    topic = more ? topic.substr(slash + 1) : std::string_view();
+    more = end < topic.size();
+    if (more && topic[end] != '/') {
+      return false;
+    }
+    topic.remove_prefix(more ? end + 1 : end);
   }
   return !more;
 }
@@ -106,32 +117,32 @@ bool Walk(const std::vector<std::string>& levels, std::string_view topic, const 
 // '#' also stands for no level at all, but a topic is never empty (MQTT 5 section 4.7.3): "#" means the same as "+/#",
 // and
 // "/#" the same as "/+/#". The comparisons below rely on the longer forms.
-std::vector<std::string> Normal(std::vector<std::string> levels) {
-  const bool any = levels.size() == 1 && IsMultiLevel(levels.front());
-  const bool any_below_empty = levels.size() == 2 && levels.front().empty() && IsMultiLevel(levels.back());
+Levels Normal(Levels levels) {
+  const bool any = levels.size() == 1 && levels.front().is_rest();
+  const bool any_below_empty = levels.size() == 2 && levels.front().text.empty() && levels.back().is_rest();
   if (any || any_below_empty) {
-    levels.insert(levels.end() - 1, "+");
+    levels.insert(levels.end() - 1, LevelOf("+"));
   }
   return levels;
 }
 
-bool StartsWithDollar(std::string_view level) { return !level.empty() && level.front() == '$'; }
+bool StartsWithDollar(const TopicLevel& level) { return !level.text.empty() && level.text.front() == '$'; }
 
-bool LevelsOverlap(std::string_view a, std::string_view b, bool first) {
-  if (IsSingleLevel(a) && IsSingleLevel(b)) {
+bool LevelsOverlap(const TopicLevel& a, const TopicLevel& b, bool first) {
+  if (a.is_single() && b.is_single()) {
     return true;
   }
-  if (IsSingleLevel(a) || IsSingleLevel(b)) {
-    return !(first && StartsWithDollar(IsSingleLevel(a) ? b : a));
+  if (a.is_single() || b.is_single()) {
+    return !(first && StartsWithDollar(a.is_single() ? b : a));
   }
-  return a == b;
+  return a.text == b.text;
 }
 
-bool LevelCovers(std::string_view outer, std::string_view inner, bool first) {
-  if (IsSingleLevel(outer)) {
-    return IsSingleLevel(inner) || !(first && StartsWithDollar(inner));
+bool LevelCovers(const TopicLevel& outer, const TopicLevel& inner, bool first) {
+  if (outer.is_single()) {
+    return inner.is_single() || !(first && StartsWithDollar(inner));
   }
-  return !IsSingleLevel(inner) && outer == inner;
+  return !inner.is_single() && outer.text == inner.text;
 }
 
 }  // namespace
@@ -148,12 +159,12 @@ Result<TopicPattern> TopicPattern::Parse(std::string_view text) {
   pattern.text_ = std::string(text);
   pattern.levels_ = SplitLevels(text);
   std::vector<std::string_view> names;
-  for (const std::string& level : pattern.levels_) {
-    if (const std::string problem = LevelProblem(level, &level == &pattern.levels_.back()); !problem.empty()) {
+  for (const TopicLevel& level : pattern.levels_) {
+    if (const std::string problem = LevelProblem(level.text, &level == &pattern.levels_.back()); !problem.empty()) {
       return fail(problem);
     }
-    if (IsCapture(level)) {
-      names.push_back(level);
+    if (level.is_capture()) {
+      names.push_back(level.text);
     }
   }
   std::sort(names.begin(), names.end());
@@ -165,24 +176,24 @@ Result<TopicPattern> TopicPattern::Parse(std::string_view text) {
 
 std::string TopicPattern::filter() const {
   std::string filter;
-  for (const std::string& level : levels_) {
+  for (const TopicLevel& level : levels_) {
     if (&level != &levels_.front()) {
       filter += '/';
     }
-    filter += IsCapture(level) ? "+" : level;
+    filter += level.is_capture() ? "+" : level.text;
   }
   return filter;
 }
 
 bool TopicPattern::Matches(std::string_view topic) const {
-  return Walk(levels_, topic, [](std::string_view, std::string_view) {});
+  return Walk(levels_, topic, [](const TopicLevel&, std::string_view) {});
 }
 
 std::vector<std::pair<std::string, std::string>> TopicPattern::Captures(std::string_view topic) const {
   std::vector<std::pair<std::string, std::string>> captures;
-  const bool matches = Walk(levels_, topic, [&](std::string_view level, std::string_view text) {
-    if (IsCapture(level)) {
-      captures.emplace_back(CaptureName(level), text);
+  const bool matches = Walk(levels_, topic, [&](const TopicLevel& level, std::string_view text) {
+    if (level.is_capture()) {
+      captures.emplace_back(level.name(), text);
     }
   });
   if (!matches) {
@@ -191,29 +202,29 @@ std::vector<std::pair<std::string, std::string>> TopicPattern::Captures(std::str
   return captures;
 }
 
-std::string TopicPattern::Device(std::string_view topic) const {
+std::string_view TopicPattern::Device(std::string_view topic) const {
   std::string_view device;
   bool named = false;
-  const bool matches = Walk(levels_, topic, [&](std::string_view level, std::string_view text) {
+  const bool matches = Walk(levels_, topic, [&](const TopicLevel& level, std::string_view text) {
     if (!named) {
       device = text;
-      named = IsCapture(level) && CaptureName(level) == "device";
+      named = level.is_capture() && level.name() == "device";
     }
   });
-  return matches ? std::string(device) : std::string();
+  return matches ? device : std::string_view();
 }
 
 std::string TopicPattern::LastWildcard(std::string_view topic) const {
   std::string_view last;
-  const bool matches = Walk(levels_, topic, [&](std::string_view, std::string_view text) { last = text; });
+  const bool matches = Walk(levels_, topic, [&](const TopicLevel&, std::string_view text) { last = text; });
   return matches ? std::string(last) : std::string();
 }
 
 bool Overlap(const TopicPattern& a, const TopicPattern& b) {
-  const std::vector<std::string> left = Normal(a.levels_);
-  const std::vector<std::string> right = Normal(b.levels_);
+  const Levels left = Normal(a.levels_);
+  const Levels right = Normal(b.levels_);
   for (std::size_t i = 0;; ++i) {
-    if ((i < left.size() && IsMultiLevel(left[i])) || (i < right.size() && IsMultiLevel(right[i]))) {
+    if ((i < left.size() && left[i].is_rest()) || (i < right.size() && right[i].is_rest())) {
       return true;
     }
     if (i == left.size() || i == right.size()) {
@@ -226,16 +237,16 @@ bool Overlap(const TopicPattern& a, const TopicPattern& b) {
 }
 
 bool Covers(const TopicPattern& outer, const TopicPattern& inner) {
-  const std::vector<std::string> wide = Normal(outer.levels_);
-  const std::vector<std::string> narrow = Normal(inner.levels_);
+  const Levels wide = Normal(outer.levels_);
+  const Levels narrow = Normal(inner.levels_);
   for (std::size_t i = 0;; ++i) {
-    if (i < wide.size() && IsMultiLevel(wide[i])) {
+    if (i < wide.size() && wide[i].is_rest()) {
       return true;
     }
     if (i == wide.size() || i == narrow.size()) {
       return wide.size() == narrow.size() && i > 0;
     }
-    if (IsMultiLevel(narrow[i]) || !LevelCovers(wide[i], narrow[i], i == 0)) {
+    if (narrow[i].is_rest() || !LevelCovers(wide[i], narrow[i], i == 0)) {
       return false;
     }
   }

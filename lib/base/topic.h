@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,24 @@
 #include "base/result.h"
 
 namespace packhorse {
+
+// A level of a topic pattern.
+struct TopicLevel {
+  enum class Kind : std::uint8_t {
+    kLiteral,
+    kAny,      // '+'
+    kCapture,  // {name}
+    kRest,     // '#'
+  };
+  Kind kind = Kind::kLiteral;
+  std::string text;  // as it was written
+
+  bool is_rest() const { return kind == Kind::kRest; }
+  bool is_capture() const { return kind == Kind::kCapture; }
+  bool is_single() const { return kind == Kind::kAny || kind == Kind::kCapture; }  // stands for any one level
+  // REQUIRES: a capture.
+  std::string_view name() const { return std::string_view(text).substr(1, text.size() - 2); }
+};
 
 // A stream's topic pattern: an MQTT topic filter (MQTT 5 section 4.7) in which a whole level may also be a named
 // capture,
@@ -29,15 +48,15 @@ class TopicPattern {
   // Empty when there is none.
   std::string LastWildcard(std::string_view topic) const;
   // The device that a matching topic names: the capture {device}, else what the last wildcard stands for. Empty when
-  // there is neither.
-  std::string Device(std::string_view topic) const;
+  // there is neither. Part of `topic`.
+  std::string_view Device(std::string_view topic) const;
 
  private:
   friend bool Overlap(const TopicPattern& a, const TopicPattern& b);
   friend bool Covers(const TopicPattern& outer, const TopicPattern& inner);
 
   std::string text_;
-  std::vector<std::string> levels_;
+  std::vector<TopicLevel> levels_;
 };
 
 // Whether some topic matches both filters.

@@ -25,11 +25,6 @@ bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
          std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return Lower(a) == b; });
 }
 
-// One of 32 bits for the first byte of a name; the same for both cases of a letter.
-std::uint32_t LetterBit(std::string_view name) {
-  return name.empty() ? 0U : 1U << (static_cast<unsigned char>(name.front()) & 31U);
-}
-
 // Reads exactly `digits` decimal digits off the front of `text`.
 bool TakeNumber(std::string_view& text, std::size_t digits, unsigned* out) {
   if (text.size() < digits) {
@@ -199,9 +194,9 @@ TimeVerdict Verdict(const TimeField& field, std::string_view raw, TimeQuality qu
     return {};
   }
   TimeVerdict verdict;
-  verdict.time.raw = raw;
-  verdict.time.source = field.source;
-  verdict.time.quality = quality;
+  verdict.raw = raw;
+  verdict.source = field.source;
+  verdict.quality = quality;
   verdict.rank = Rank(quality);
   verdict.consumed = true;
   return verdict;
@@ -216,35 +211,20 @@ WallTime ToWall(const Instant& instant) {
 bool HasFourDigitYear(const Instant& instant) { return instant.seconds >= kYear1 && instant.seconds < kYear10000; }
 
 void AppendRfc3339(std::string& out, const Instant& instant) {
+  constexpr std::size_t kSecondAt = 17;
   const std::int64_t shown = instant.seconds - (instant.leap ? 1 : 0);
-  const auto time = std::chrono::sys_seconds(std::chrono::seconds(shown));
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto in_day = static_cast<unsigned>((time - day).count());
-  std::array<char, 30> text{};
-  char* at = text.data();
-  const auto put = [&at](unsigned value, int digits, char after) {
-    for (int i = digits - 1; i >= 0; --i) {
-      at[i] = static_cast<char>('0' + value % 10);
-      value /= 10;
-    }
-    at += digits;
-    *at++ = after;
-  };
-  put(static_cast<unsigned>(static_cast<int>(date.year())), 4, '-');
-  put(static_cast<unsigned>(date.month()), 2, '-');
-  put(static_cast<unsigned>(date.day()), 2, 'T');
-  put(in_day / 3600, 2, ':');
-  put(in_day / 60 % 60, 2, ':');
-  put(instant.leap ? 60 : in_day % 60, 2, instant.nanos == 0 ? 'Z' : '.');
-  if (instant.nanos % 1'000'000 == 0 && instant.nanos != 0) {
-    put(instant.nanos / 1'000'000, 3, 'Z');
-  } else if (instant.nanos % 1000 == 0 && instant.nanos != 0) {
-    put(instant.nanos / 1000, 6, 'Z');
-  } else if (instant.nanos != 0) {
-    put(instant.nanos, 9, 'Z');
+  std::uint32_t fraction = instant.nanos;
+  unsigned digits = fraction == 0 ? 0 : 9;
+  for (; digits > 0 && fraction % 1000 == 0; digits -= 3) {
+    fraction /= 1000;
   }
-  out.append(text.data(), static_cast<std::size_t>(at - text.data()));
+  std::array<char, 30> text{};
+  char* const end = WriteUtc(text.data(), std::chrono::sys_seconds(std::chrono::seconds(shown)), fraction, digits);
+  if (instant.leap) {
+    text[kSecondAt] = '6';
+    text[kSecondAt + 1] = '0';
+  }
+  out.append(text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
 namespace {
@@ -343,23 +323,32 @@ std::optional<DateTime> ParseDateTime(std::string_view text) {
   return result;
 }
 
+void Show(const TimeVerdict& verdict, DeviceTime& time) {
+  time.value.clear();
+  if (verdict.shown) {
+    AppendRfc3339(time.value, *verdict.shown);
+  }
+  time.raw = verdict.raw;
+  time.source = verdict.source;
+  time.quality = verdict.quality;
+  time.skew_ms = verdict.skew_ms;
+}
+
 TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
   for (std::size_t i = 0; i < rules_.fields.size(); ++i) {
     std::string& name = rules_.fields[i].name;
     name = Lower(name);
     if (by_length_.size() <= name.size()) {
       by_length_.resize(name.size() + 1);
+      marks_.resize(name.size() + 1);
     }
-    by_length_[name.size()].fields.push_back(static_cast<std::uint16_t>(i));
-    by_length_[name.size()].first_letters |= LetterBit(name);
+    by_length_[name.size()].push_back(static_cast<std::uint16_t>(i));
+    marks_[name.size()] |= name.empty() ? 0 : Mark(name);
   }
 }
 
-const TimeField* TimeRecogniser::Find(std::string_view name) const {
-  if (name.size() >= by_length_.size() || (by_length_[name.size()].first_letters & LetterBit(name)) == 0) {
-    return nullptr;
-  }
-  for (const std::uint16_t index : by_length_[name.size()].fields) {
+const TimeField* TimeRecogniser::Look(std::string_view name) const {
+  for (const std::uint16_t index : by_length_[name.size()]) {
     if (EqualIgnoringCase(name, rules_.fields[index].name)) {
       return &rules_.fields[index];
     }
@@ -372,13 +361,13 @@ bool TimeRecogniser::CanJudge(WallTime received) const {
   return std::chrono::floor<std::chrono::seconds>(received).time_since_epoch().count() >= rules_.not_before;
 }
 
-void TimeRecogniser::ShowValue(const Instant& instant, WallTime received, DeviceTime& time) const {
+void TimeRecogniser::ShowValue(const Instant& instant, WallTime received, TimeVerdict& verdict) const {
   if (!HasFourDigitYear(instant)) {
     return;
   }
-  AppendRfc3339(time.value, instant);
+  verdict.shown = instant;
   if (CanJudge(received)) {
-    time.skew_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ToWall(instant) - received).count();
+    verdict.skew_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ToWall(instant) - received).count();
   }
 }
 
@@ -427,7 +416,7 @@ TimeVerdict TimeRecogniser::JudgeEpoch(const TimeField& field, std::string_view 
   TimeVerdict verdict = Verdict(field, raw, quality);
   verdict.consumed = verdict.consumed && quality != TimeQuality::kUnsynced;
   if (verdict.consumed) {
-    ShowValue(*instant, received, verdict.time);
+    ShowValue(*instant, received, verdict);
   }
   return verdict;
 }
@@ -459,7 +448,7 @@ TimeVerdict TimeRecogniser::JudgeText(const TimeField& field, std::string_view t
   }
   TimeVerdict verdict = Verdict(field, text, quality);
   if (verdict.consumed && parsed->has_zone && quality != TimeQuality::kUnsynced) {
-    ShowValue(parsed->instant, received, verdict.time);
+    ShowValue(parsed->instant, received, verdict);
   }
   return verdict;
 }

@@ -71,12 +71,19 @@ struct TimeRules {
   std::chrono::seconds unset_span{};
 };
 
-// What one field says.
+// What one field says; `raw` is its text. Cheap to copy: of several fields one is shown.
 struct TimeVerdict {
-  DeviceTime time;
+  std::string_view raw;
+  std::optional<Instant> shown;  // where it could be placed
+  TimeSource source = TimeSource::kNone;
+  TimeQuality quality = TimeQuality::kAbsent;
+  std::optional<std::int64_t> skew_ms;
   int rank = 0;  // 0: no time at all; of several candidates the highest rank counts, then the order of the names
   bool consumed = false;  // the field is fully told by `time` and need not be shown as a value again
 };
+
+// In the memory of the texts that `time` has.
+void Show(const TimeVerdict& verdict, DeviceTime& time);
 
 // Immutable after construction; any thread.
 class TimeRecogniser {
@@ -84,26 +91,30 @@ class TimeRecogniser {
   explicit TimeRecogniser(TimeRules rules);
 
   // The rule for a field of this name; null for any other field. Lower addresses are better names.
-  const TimeField* Find(std::string_view name) const;
+  const TimeField* Find(std::string_view name) const {
+    const bool may_be = !name.empty() && name.size() < marks_.size() && (marks_[name.size()] & Mark(name)) != 0;
+    return may_be ? Look(name) : nullptr;
+  }
   TimeVerdict JudgeNumber(const TimeField& field, std::string_view number, WallTime received) const;
   TimeVerdict JudgeText(const TimeField& field, std::string_view text, WallTime received) const;
 
  private:
+  // One of 64 bits for the ends of a name; the same for both cases of a letter. REQUIRES: not empty.
+  static std::uint64_t Mark(std::string_view name) {
+    const auto letter = [](char c) { return static_cast<unsigned char>(c) & 31U; };
+    return std::uint64_t{1} << (letter(name.front()) ^ letter(name.back()) << 1U);
+  }
+  const TimeField* Look(std::string_view name) const;
   TimeVerdict JudgeEpoch(const TimeField& field, std::string_view number, std::string_view raw,
                          WallTime received) const;
   bool CanJudge(WallTime received) const;
-  void ShowValue(const Instant& instant, WallTime received, DeviceTime& time) const;
+  void ShowValue(const Instant& instant, WallTime received, TimeVerdict& verdict) const;
   TimeQuality Place(const Instant& instant, WallTime received) const;
   bool UnitMistaken(const TimeField& field, std::string_view number, WallTime received) const;
 
   TimeRules rules_;
-  // The names of one length: indices into rules_.fields, and one bit per first letter, as most names of a message are
-  // none.
-  struct Bucket {
-    std::vector<std::uint16_t> fields;
-    std::uint32_t first_letters = 0;
-  };
-  std::vector<Bucket> by_length_;
+  std::vector<std::vector<std::uint16_t>> by_length_;  // indices into rules_.fields, by the lengths of their names
+  std::vector<std::uint64_t> marks_;                   // likewise Mark() of the names: most of a message are none
 };
 
 }  // namespace packhorse::contract

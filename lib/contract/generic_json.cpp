@@ -4,6 +4,7 @@
 #include <bitset>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,13 +16,15 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kGzipMark = "\x1F\x8B";  // RFC 1952 section 2.3.1
 
 // Whether the names differ already in their lengths and ends, as most of a message do. False says nothing.
-bool AllDiffer(const std::vector<Field>& fields) {
-  std::bitset<1024> seen;
+bool AllDiffer(std::span<const Field> fields) {
+  constexpr unsigned kBits = 10;
+  constexpr std::uint32_t kSpread = 0x9E37'79B1;  // a prime near 2^32 divided by the golden ratio
+  std::bitset<std::size_t{1} << kBits> seen;
   for (const Field& field : fields) {
     const std::string_view name = field.name;
-    const auto end = [](char c) { return static_cast<std::size_t>(static_cast<unsigned char>(c)); };
-    const std::size_t mark = name.empty() ? 0 : name.size() * 37 + end(name.front()) * 11 + end(name.back()) * 67;
-    const std::size_t bit = mark % seen.size();
+    const auto end = [](char c) { return std::uint32_t{static_cast<unsigned char>(c)}; };
+    const std::uint32_t ends = name.empty() ? 0 : end(name.front()) << 8U | end(name.back());
+    const std::size_t bit = ((static_cast<std::uint32_t>(name.size()) << 16U | ends) * kSpread) >> (32 - kBits);
     if (seen[bit]) {
       return false;
     }
@@ -32,7 +35,7 @@ bool AllDiffer(const std::vector<Field>& fields) {
 
 // Marks all but the last of the leaves that share a name as no leaves. True when any name came twice, also as an object
 // or array: of repeated objects the members are merged.
-bool DropRepeated(std::vector<Field>& fields) {
+bool DropRepeated(std::span<Field> fields) {
   constexpr std::size_t kFew = 24;  // below, comparing all pairs is cheaper than sorting
   bool repeated = false;
   const auto drop = [&](Field& earlier, const Field& later) {
@@ -64,26 +67,72 @@ bool DropRepeated(std::vector<Field>& fields) {
   return repeated;
 }
 
-void Distribute(const std::vector<Field>& fields, CanonicalRecord& record) {
+// Into an entry that may be of an earlier message: devices send the same names each time, and those mostly stand there.
+template <typename Entry>
+void Write(const Field& field, Entry& entry) {
+  const std::string_view name = entry.name;
+  if (!std::equal(name.begin(), name.end(), field.name.begin(), field.name.end())) {
+    entry.name = field.name;
+  }
+  format::Assign(entry.value, field.value);
+}
+
+// In place of whatever the lists of the record hold.
+void Distribute(std::span<const Field> fields, CanonicalRecord& record) {
   const auto is_text = [](const Field& field) { return std::holds_alternative<std::string_view>(field.value); };
-  const auto texts = static_cast<std::size_t>(std::count_if(fields.begin(), fields.end(), is_text));
-  record.attributes.reserve(texts);
-  record.measurements.reserve(fields.size() - texts);
+  std::size_t texts = 0;
+  std::size_t others = 0;
+  for (const Field& field : fields) {
+    if (field.leaf) {
+      ++(is_text(field) ? texts : others);
+    }
+  }
+  record.attributes.resize(texts);
+  record.measurements.resize(others);
+  auto attribute = record.attributes.begin();
+  auto measurement = record.measurements.begin();
   for (const Field& field : fields) {
     if (!field.leaf) {
       continue;
     }
     if (is_text(field)) {
-      Attribute& attribute = record.attributes.emplace_back();
-      attribute.name = field.name;
-      attribute.value = format::ToValue(field.value);
+      Write(field, *attribute++);
     } else {
-      Measurement& measurement = record.measurements.emplace_back();
-      measurement.name = field.name;
-      measurement.value = format::ToValue(field.value);
+      measurement->unit.clear();
+      Write(field, *measurement++);
     }
   }
 }
+
+// The records of a message while they are made. The last of the list is the next one: it has what all have in common,
+// and measurements and attributes of an earlier message, to be written over. When the last was made, the list is whole.
+class Making {
+ public:
+  // In the memory of records that nobody needs, if there are any.
+  Making(std::vector<CanonicalRecord>& list, std::vector<CanonicalRecord>* spare) : list_(list) {
+    if (spare != nullptr) {
+      list_.swap(*spare);
+    }
+    list_.resize(1);
+  }
+
+  CanonicalRecord& common() { return list_.back(); }
+  std::size_t made() const { return made_; }
+  // The next one, to be completed; valid until the next call.
+  CanonicalRecord& Next(bool last) {
+    if (!last) {
+      common().measurements.clear();
+      common().attributes.clear();
+      list_.push_back(common());
+    }
+    return list_[made_++];
+  }
+  CanonicalRecord& operator[](std::size_t index) { return list_[index]; }
+
+ private:
+  std::vector<CanonicalRecord>& list_;
+  std::size_t made_ = 0;
+};
 
 class GenericJson final : public DeviceContract {
  public:
@@ -105,69 +154,52 @@ class GenericJson final : public DeviceContract {
     std::size_t field = 0;
   };
 
-  // `room` is where it goes.
-  CanonicalRecord Base(const RawMessage& message, const DecodeContext& context,
-                       std::vector<CanonicalRecord>& room) const;
+  bool Accept(const RawMessage& message, Decoded& decoded) const;
+  void Begin(const RawMessage& message, const DecodeContext& context, CanonicalRecord& record) const;
   Chosen ChooseTime(const Document& document, const TimeScope& scope, WallTime received) const;
-  static void ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record);
+  static void ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record);
   static TimeScope ElementTimes(const ObjectArray& array, std::size_t index);
   bool IsBatch(const Document& document, const ObjectArray& array, WallTime received) const;
   const ObjectArray* FindBatch(const Document& document, WallTime received) const;
-  // `record` is what all records of the message have in common.
   void Complete(Document& document, CanonicalRecord& record) const;
   bool AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document, const ObjectArray& array,
-                   const CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
-  // `base` is given away with the last document.
-  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, CanonicalRecord& base,
-                     std::vector<CanonicalRecord>& records) const;
-  bool ReadAll(format::JsonReader& reader, CanonicalRecord& base, std::vector<CanonicalRecord>& records) const;
+                   Making& records) const;
+  bool AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, Making& records) const;
+  bool ReadAll(format::JsonReader& reader, Making& records) const;
 
   std::string name_;
   JsonLimits limits_;
   TimeRecogniser times_;
 };
 
-Decoded Quarantine(std::string reason, std::string detail) {
-  Decoded decoded;
+void Quarantine(Decoded& decoded, std::string reason, std::string detail) {
   decoded.kind = Decoded::Kind::kQuarantine;
+  decoded.records.clear();
   decoded.reason = std::move(reason);
   decoded.detail = std::move(detail);
-  return decoded;
 }
 
-// A message mostly has one record: with it goes the room of the list.
-CanonicalRecord TakeSpare(std::vector<CanonicalRecord>* spare, std::vector<CanonicalRecord>& room) {
-  if (spare == nullptr || spare->empty()) {
-    return {};
-  }
-  CanonicalRecord record = std::move(spare->back());
-  spare->clear();
-  room.swap(*spare);
-  Clear(record);
-  return record;
-}
-
-CanonicalRecord GenericJson::Base(const RawMessage& message, const DecodeContext& context,
-                                  std::vector<CanonicalRecord>& room) const {
-  CanonicalRecord record = TakeSpare(context.spare, room);
-  record.sequence = context.sequence;
-  record.kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
-  record.stream = context.stream;
-  if (context.pattern != nullptr) {
-    record.device_id = context.pattern->Device(message.topic);
-  }
-  record.server_received_at = message.received_at;
-  record.server_received_at_raw = message.received_at_raw;
-  record.gateway_clock = message.clock;
-  record.contract = name_;
-  record.topic = message.topic;
+// What all records of the message have in common. Names each member, as `record` is one of an earlier message: device
+// time, measurements and attributes come with each record, the id last.
+void GenericJson::Begin(const RawMessage& message, const DecodeContext& context, CanonicalRecord& record) const {
+  auto& [record_id, sequence, kind, stream, device_id, received_at, received_at_raw, gateway_clock, device_time,
+         contract, topic, measurements, attributes, flags] = record;
+  sequence = context.sequence;
+  kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
+  stream = context.stream;
+  device_id = context.pattern != nullptr ? context.pattern->Device(message.topic) : std::string_view();
+  received_at = message.received_at;
+  received_at_raw = message.received_at_raw;
+  gateway_clock = message.clock;
+  contract = name_;
+  topic = message.topic;
+  flags = 0;
   if (message.redelivered) {
-    record.flags = record.flags | Flag::kRedelivered;
+    flags = flags | Flag::kRedelivered;
   }
   if (message.retained) {
-    record.flags = record.flags | Flag::kRetained;
+    flags = flags | Flag::kRetained;
   }
-  return record;
 }
 
 // The best of the candidates; of equal ones the better name.
@@ -176,26 +208,26 @@ GenericJson::Chosen GenericJson::ChooseTime(const Document& document, const Time
   const TimeField* best_rule = nullptr;
   for (std::size_t i = scope.first; i < scope.last; ++i) {
     const TimeCandidate& candidate = document.times[i];
-    const Field& field = document.fields[candidate.field];
+    const Field& field = document.fields()[candidate.field];
     if (!field.leaf || candidate.in_element != scope.in_element) {
       continue;
     }
-    TimeVerdict verdict = std::holds_alternative<std::string_view>(field.value)
-                              ? times_.JudgeText(*candidate.rule, field.text(), received)
-                              : times_.JudgeNumber(*candidate.rule, candidate.number, received);
+    const TimeVerdict verdict = std::holds_alternative<std::string_view>(field.value)
+                                    ? times_.JudgeText(*candidate.rule, field.text(), received)
+                                    : times_.JudgeNumber(*candidate.rule, candidate.number, received);
     const bool better_name = best_rule != nullptr && candidate.rule < best_rule;
     if (verdict.rank > best.verdict.rank || (verdict.rank == best.verdict.rank && better_name)) {
-      best = {std::move(verdict), candidate.field};
+      best = {verdict, candidate.field};
       best_rule = candidate.rule;
     }
   }
   return best;
 }
 
-void GenericJson::ApplyTime(Chosen chosen, Document& document, CanonicalRecord& record) {
-  record.device_time = std::move(chosen.verdict.time);
+void GenericJson::ApplyTime(const Chosen& chosen, Document& document, CanonicalRecord& record) {
+  Show(chosen.verdict, record.device_time);
   if (chosen.verdict.consumed) {
-    document.fields[chosen.field].leaf = false;
+    document.fields()[chosen.field].leaf = false;
   }
 }
 
@@ -208,7 +240,7 @@ GenericJson::TimeScope GenericJson::ElementTimes(const ObjectArray& array, std::
 bool GenericJson::IsBatch(const Document& document, const ObjectArray& array, WallTime received) const {
   for (std::size_t i = 0; i < array.elements.size(); ++i) {
     const TimeVerdict verdict = ChooseTime(document, ElementTimes(array, i), received).verdict;
-    const TimeQuality quality = verdict.time.quality;
+    const TimeQuality quality = verdict.quality;
     if (!verdict.consumed || quality == TimeQuality::kUnparsed || quality == TimeQuality::kImplausible) {
       return false;
     }
@@ -234,18 +266,19 @@ const ObjectArray* GenericJson::FindBatch(const Document& document, WallTime rec
 }
 
 void GenericJson::Complete(Document& document, CanonicalRecord& record) const {
+  Chosen chosen;
   if (!document.root_is_array) {
-    ApplyTime(ChooseTime(document, {0, document.times.size(), false}, record.server_received_at), document, record);
-  } else if (!document.first_number.empty() && document.fields.size() > 1) {
+    chosen = ChooseTime(document, {0, document.times.size(), false}, record.server_received_at);
+  } else if (!document.first_number.empty() && document.fields().size() > 1) {
     // A row of values: only the first can be its time, and only if it is a believable one.
     static const TimeField kFirst{"0", EpochUnit::kAuto, TimeSource::kDevice, true};
-    Chosen chosen{times_.JudgeNumber(kFirst, document.first_number, record.server_received_at), 0};
-    const TimeQuality quality = chosen.verdict.time.quality;
-    if (quality == TimeQuality::kOk || quality == TimeQuality::kLate) {
-      ApplyTime(std::move(chosen), document, record);
+    const TimeVerdict verdict = times_.JudgeNumber(kFirst, document.first_number, record.server_received_at);
+    if (verdict.quality == TimeQuality::kOk || verdict.quality == TimeQuality::kLate) {
+      chosen.verdict = verdict;
     }
   }
-  Distribute(document.fields, record);
+  ApplyTime(chosen, document, record);
+  Distribute(document.fields(), record);
 }
 
 // Takes `count` times `fields` and `bytes` off what one message may still hold.
@@ -258,35 +291,35 @@ bool Spend(format::JsonReader& reader, JsonLimits& left, std::size_t count, std:
   return true;
 }
 
-std::size_t Bytes(const std::vector<Field>& fields) {
+std::size_t Bytes(std::span<const Field> fields) {
   return std::accumulate(fields.begin(), fields.end(), std::size_t{0}, [](std::size_t sum, const Field& field) {
     return sum + field.name.size() + field.text().size();
   });
 }
 
 bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Document& document,
-                              const ObjectArray& array, const CanonicalRecord& base,
-                              std::vector<CanonicalRecord>& records) const {
-  if (records.size() + array.elements.size() > limits_.max_records) {
+                              const ObjectArray& array, Making& records) const {
+  if (records.made() + array.elements.size() > limits_.max_records) {
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
   std::vector<Field> shared;
-  for (std::size_t i = 0; i < document.fields.size(); ++i) {
+  for (std::size_t i = 0; i < document.fields().size(); ++i) {
     const bool inside = i >= array.elements.front().first_field && i < array.end_field;
-    if (!inside && document.fields[i].leaf) {
-      shared.push_back(document.fields[i]);
+    if (!inside && document.fields()[i].leaf) {
+      shared.push_back(document.fields()[i]);
     }
   }
   if (!Spend(reader, left, array.elements.size(), shared.size(), Bytes(shared))) {
     return false;
   }
   for (std::size_t e = 0; e < array.elements.size(); ++e) {
-    CanonicalRecord& record = records.emplace_back(base);
-    ApplyTime(ChooseTime(document, ElementTimes(array, e), base.server_received_at), document, record);
+    const bool last = e + 1 == array.elements.size();
+    CanonicalRecord& record = records.Next(last && reader.AtEnd());
+    ApplyTime(ChooseTime(document, ElementTimes(array, e), record.server_received_at), document, record);
     std::vector<Field> fields = shared;
-    const std::size_t end = e + 1 < array.elements.size() ? array.elements[e + 1].first_field : array.end_field;
+    const std::size_t end = last ? array.end_field : array.elements[e + 1].first_field;
     for (std::size_t i = array.elements[e].first_field; i < end; ++i) {
-      fields.push_back(document.fields[i]);
+      fields.push_back(document.fields()[i]);
       fields.back().name.remove_prefix(array.elements[e].prefix_bytes);
     }
     // What an element says itself goes before what it shares.
@@ -298,87 +331,103 @@ bool GenericJson::AppendBatch(format::JsonReader& reader, JsonLimits& left, Docu
   return true;
 }
 
-bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document, CanonicalRecord& base,
-                                std::vector<CanonicalRecord>& records) const {
-  const std::size_t first = records.size();
-  const bool lossy = DropRepeated(document.fields) || document.lossy;
-  const ObjectArray* batch = FindBatch(document, base.server_received_at);
+bool GenericJson::AppendRecords(format::JsonReader& reader, JsonLimits& left, Document& document,
+                                Making& records) const {
+  const std::size_t first = records.made();
+  const CanonicalRecord& common = records.common();
+  const bool lossy = DropRepeated(document.fields()) || document.lossy;
+  const ObjectArray* batch = FindBatch(document, common.server_received_at);
   const std::size_t count = batch == nullptr ? 1 : batch->elements.size();
   if (first + count > limits_.max_records) {
     return reader.Fail("too_many_records", "more records than the contract allows in one message");
   }
-  const std::size_t base_bytes = base.topic.size() + base.device_id.size() + base.stream.size();
-  if (!Spend(reader, left, 1, document.fields.size(), document.decoded_bytes) ||
-      !Spend(reader, left, count, 0, base_bytes)) {
+  const std::size_t common_bytes = common.topic.size() + common.device_id.size() + common.stream.size();
+  if (!Spend(reader, left, 1, document.fields().size(), document.decoded_bytes) ||
+      !Spend(reader, left, count, 0, common_bytes)) {
     return false;
   }
   if (batch == nullptr) {
-    Complete(document, reader.AtEnd() ? records.emplace_back(std::move(base)) : records.emplace_back(base));
-  } else if (!AppendBatch(reader, left, document, *batch, base, records)) {
+    Complete(document, records.Next(reader.AtEnd()));
+  } else if (!AppendBatch(reader, left, document, *batch, records)) {
     return false;
   }
-  for (std::size_t i = first; lossy && i < records.size(); ++i) {
+  for (std::size_t i = first; lossy && i < records.made(); ++i) {
     records[i].flags = records[i].flags | Flag::kLossyDecode;
   }
   return true;
 }
 
 // Documents separated by line breaks (NDJSON); usually there is one.
-bool GenericJson::ReadAll(format::JsonReader& reader, CanonicalRecord& base,
-                          std::vector<CanonicalRecord>& records) const {
+bool GenericJson::ReadAll(format::JsonReader& reader, Making& records) const {
   JsonLimits left = limits_;
   thread_local Document document;  // its room is used again
   while (true) {
-    if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, base, records)) {
+    if (!ReadDocument(reader, left, times_, document) || !AppendRecords(reader, left, document, records)) {
       return false;
     }
+    const std::size_t end = reader.offset();
     reader.Peek();
     if (reader.AtEnd()) {
       return true;
     }
-    if (!reader.skipped_line_break()) {
+    if (reader.Since(end).find_first_of("\r\n") == std::string_view::npos) {
       return reader.Fail("invalid_json", "more text after the end of the document");
     }
   }
 }
 
-Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& context) const {
-  Decoded decoded;
-  if (message.payload.empty()) {
-    if (!message.retained) {
-      return Quarantine("empty", "the payload is empty");
-    }
+// Whether the payload is worth reading; else `decoded` says what becomes of it.
+bool GenericJson::Accept(const RawMessage& message, Decoded& decoded) const {
+  const std::string_view payload = message.payload;
+  if (payload.empty() && message.retained) {
     // MQTT 5 section 3.3.1.3: a retained message without payload removes the one kept before.
     decoded.kind = Decoded::Kind::kIgnored;
     decoded.reason = "clears_retained";
     decoded.detail = "an empty retained message clears the topic's retained message";
+  } else if (payload.empty()) {
+    Quarantine(decoded, "empty", "the payload is empty");
+  } else if (payload.size() > limits_.max_bytes) {
+    Quarantine(decoded, "too_large",
+               "the payload has " + std::to_string(payload.size()) + " bytes, " + name_ + " takes at most " +
+                   std::to_string(limits_.max_bytes));
+  } else if (payload.starts_with(kGzipMark)) {
+    Quarantine(decoded, "invalid_json", "byte 0: compressed data (gzip), not JSON text");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+Decoded GenericJson::Decode(const RawMessage& message, const DecodeContext& context) const {
+  Decoded decoded;
+  if (!Accept(message, decoded)) {
     return decoded;
-  }
-  if (message.payload.size() > limits_.max_bytes) {
-    return Quarantine("too_large", "the payload has " + std::to_string(message.payload.size()) + " bytes, " + name_ +
-                                       " takes at most " + std::to_string(limits_.max_bytes));
-  }
-  if (message.payload.compare(0, kGzipMark.size(), kGzipMark) == 0) {
-    return Quarantine("invalid_json", "byte 0: compressed data (gzip), not JSON text");
   }
   // Some tools write a byte order mark, and C firmware likes to send the terminating NUL of its string.
   std::string_view text = message.payload;
-  const std::size_t skipped = text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
+  const std::size_t skipped = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   text.remove_prefix(skipped);
-  text = text.substr(0, text.find_last_not_of(std::string_view("\0 \t\r\n", 5)) + 1);
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-    return Quarantine("empty", "the payload holds nothing but white space");
+  const auto means_nothing = [](char c) { return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && means_nothing(text.back())) {
+    text.remove_suffix(1);
   }
   format::JsonReader reader(text);
-  CanonicalRecord base = Base(message, context, decoded.records);
-  if (!ReadAll(reader, base, decoded.records)) {
+  reader.Peek();
+  if (reader.AtEnd()) {
+    Quarantine(decoded, "empty", "the payload holds nothing but white space");
+    return decoded;
+  }
+  Making records(decoded.records, context.spare);
+  Begin(message, context, records.common());
+  if (!ReadAll(reader, records)) {
     const format::JsonFault& fault = reader.fault();
-    return Quarantine(fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
+    Quarantine(decoded, fault.reason, "byte " + std::to_string(fault.offset + skipped) + ": " + fault.what);
+    return decoded;
   }
   const bool several = decoded.records.size() > 1;
   for (std::size_t i = 0; i < decoded.records.size(); ++i) {
     const auto index = several ? std::optional(static_cast<std::uint32_t>(i)) : std::nullopt;
-    decoded.records[i].record_id = RecordId(context.queue_id, context.lane, context.sequence, index);
+    WriteRecordId(decoded.records[i].record_id, context.queue_id, context.lane, context.sequence, index);
   }
   return decoded;
 }

@@ -21,18 +21,26 @@ class Flattener {
   Flattener(format::JsonReader& reader, const JsonLimits& limits, const TimeRecogniser& times, Document& out)
       : reader_(reader), limits_(limits), times_(times), out_(out) {}
 
-  bool Run() { return ReadValue(Position::kRoot, nullptr, 1); }
+  bool Run();
 
  private:
-  bool ReadValue(Position place, const TimeField* time, std::size_t depth);
+  bool ReadContainer(Position place, std::size_t depth);
   bool ReadObject(Position place, std::size_t depth);
   bool ReadMember(Position place, std::size_t depth);
   bool ReadArray(Position place, std::size_t depth);
   bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
   bool ReadLeaf(std::string_view name, const TimeField* time, bool in_element);
+  void NoteTime(const TimeField* time, std::string_view number, bool in_element);
   // What ReadString() gave, to last as long as the document.
   std::string_view Keep(std::string_view read) { return reader_.IsOfText(read) ? read : out_.Keep(read); }
-  bool CheckField(const Field& field);
+  // Whether the last of the fields, with so many bytes of name and text, is within the limits.
+  bool CheckField(std::size_t name, std::size_t text) {
+    out_.decoded_bytes += name + text;
+    const bool within = out_.fields().size() <= limits_.max_fields && name <= limits_.max_name_bytes &&
+                        out_.decoded_bytes <= limits_.max_decoded_bytes;
+    return within || FailOfField(name);
+  }
+  bool FailOfField(std::size_t name);
 
   format::JsonReader& reader_;
   const JsonLimits& limits_;
@@ -41,56 +49,63 @@ class Flattener {
   std::string path_;  // the joined name of the object or array that is being read
 };
 
-// Whether the last of the fields is within the limits.
-bool Flattener::CheckField(const Field& field) {
-  if (out_.fields.size() > limits_.max_fields) {
+constexpr bool Opens(char c) { return c == '{' || c == '['; }
+
+// Which limit the last of the fields is beyond.
+bool Flattener::FailOfField(std::size_t name) {
+  if (out_.fields().size() > limits_.max_fields) {
     return reader_.Fail("too_many_fields", "more values than the contract allows in one message");
   }
-  out_.decoded_bytes += field.name.size() + field.text().size();
-  if (field.name.size() > limits_.max_name_bytes) {
+  if (name > limits_.max_name_bytes) {
     return reader_.Fail("name_too_long", "a joined name longer than the contract allows");
   }
-  if (out_.decoded_bytes > limits_.max_decoded_bytes) {
-    return reader_.Fail("too_large", "names and texts are larger than the contract allows");
+  return reader_.Fail("too_large", "names and texts are larger than the contract allows");
+}
+
+bool Flattener::Run() {
+  return Opens(reader_.Peek()) ? ReadContainer(Position::kRoot, 1) : ReadLeaf("value", nullptr, false);
+}
+
+// The last of the fields may tell the time. `number` is its text, if it is one; true, false and null are none.
+void Flattener::NoteTime(const TimeField* time, std::string_view number, bool in_element) {
+  const Field& field = out_.fields().back();
+  const bool is_number = !number.empty() && number.back() <= '9';
+  if (time != nullptr && (is_number || number.empty())) {
+    out_.times.push_back({out_.fields().size() - 1, time, number, in_element});
   }
-  return true;
+  if (is_number && out_.root_is_array && field.name == "0") {
+    out_.first_number = number;
+  }
 }
 
 bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_element) {
-  Field& field = out_.fields.emplace_back();
-  field.name = name;
+  Field& field = out_.Add(name);
   std::string_view number;
+  std::size_t text_bytes = 0;
   if (reader_.Peek() == '"') {
     std::string_view text;
     if (!reader_.ReadString(&text)) {
       return false;
     }
-    field.value = Keep(text);
+    field.value.emplace<std::string_view>(Keep(text));
+    text_bytes = text.size();
   } else if (!reader_.ReadScalar(&field.value, &number)) {
     return false;
   }
-  const bool is_number = !number.empty() && number.back() <= '9';  // not true, false, null
-  const bool timely = is_number || number.empty();
-  if (time != nullptr && timely) {
-    out_.times.push_back({out_.fields.size() - 1, time, number, in_element});
+  if (time != nullptr || out_.root_is_array) {
+    NoteTime(time, number, in_element);
   }
-  if (out_.root_is_array && name == "0" && is_number) {
-    out_.first_number = number;
-  }
-  return CheckField(field);
+  return CheckField(name.size(), text_bytes);
 }
 
-// An object or array; its name is in path_.
-bool Flattener::ReadValue(Position place, const TimeField* time, std::size_t depth) {
-  const char c = reader_.Peek();
-  if (c != '{' && c != '[') {
-    return ReadLeaf(place == Position::kRoot ? "value" : out_.Keep(path_), time, place == Position::kDeep);
-  }
+// An object or array; its name is in path_. REQUIRES: Peek() shows its beginning.
+bool Flattener::ReadContainer(Position place, std::size_t depth) {
   if (depth > limits_.max_depth) {
     return reader_.Fail("too_deep", "objects and arrays are nested deeper than the contract allows");
   }
+  const bool object = reader_.Peek() == '{';
   reader_.Take();
-  return c == '{' ? ReadObject(place, depth) : ReadArray(place, depth);
+  return object ? ReadObject(place, depth) : ReadArray(place, depth);
 }
 
 bool Flattener::ReadObject(Position place, std::size_t depth) {
@@ -128,19 +143,16 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
     return reader_.Unexpected("expected ':' after a member's name");
   }
   reader_.Take();
-  const char c = reader_.Peek();
-  if (c != '{' && c != '[') {
+  if (!Opens(reader_.Peek())) {
     return ReadLeaf(name, time, place != Position::kRoot);
   }
-  Field& field = out_.fields.emplace_back();
-  field.name = name;
-  field.leaf = false;
-  if (!CheckField(field)) {
+  out_.Add(name).leaf = false;
+  if (!CheckField(name.size(), 0)) {
     return false;
   }
   const std::size_t before = path_.size();
   path_ = name;
-  if (!ReadValue(place == Position::kRoot ? Position::kMember : Position::kDeep, time, depth + 1)) {
+  if (!ReadContainer(place == Position::kRoot ? Position::kMember : Position::kDeep, depth + 1)) {
     return false;
   }
   path_.resize(before);
@@ -171,7 +183,7 @@ bool Flattener::ReadArray(Position place, std::size_t depth) {
     }
   }
   if (may_be_batch && only_objects) {
-    batch.end_field = out_.fields.size();
+    batch.end_field = out_.fields().size();
     batch.end_time = out_.times.size();
     out_.arrays.push_back(std::move(batch));
   }
@@ -179,18 +191,22 @@ bool Flattener::ReadArray(Position place, std::size_t depth) {
 }
 
 bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch) {
+  std::array<char, 24> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), index).ptr;
+  const std::string_view name(digits.data(), static_cast<std::size_t>(end - digits.data()));
+  if (!Opens(reader_.Peek())) {
+    return ReadLeaf(place == Position::kRoot ? out_.Keep(name) : out_.KeepJoined(path_, name), nullptr, false);
+  }
   const std::size_t before = path_.size();
   if (place != Position::kRoot) {
     path_ += '.';
   }
-  std::array<char, 24> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), index).ptr;
-  path_.append(digits.data(), end);
+  path_ += name;
   if (batch != nullptr && batch->elements.size() <= limits_.max_records) {
-    batch->elements.push_back({out_.fields.size(), out_.times.size(), path_.size() + 1});
+    batch->elements.push_back({out_.fields().size(), out_.times.size(), path_.size() + 1});
   }
   const bool near_root = place == Position::kRoot || place == Position::kMember;
-  if (!ReadValue(near_root ? Position::kElement : Position::kDeep, nullptr, depth + 1)) {
+  if (!ReadContainer(near_root ? Position::kElement : Position::kDeep, depth + 1)) {
     return false;
   }
   path_.resize(before);
@@ -200,30 +216,35 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
 }  // namespace
 
 std::string_view Document::Keep(std::string_view text) {
-  char* const room = static_cast<char*>(room_.allocate(text.size(), 1));
+  char* const room = Room(text.size());
   std::copy(text.begin(), text.end(), room);
   return {room, text.size()};
 }
 
 std::string_view Document::KeepJoined(std::string_view container, std::string_view member) {
   const std::size_t size = container.size() + 1 + member.size();
-  char* const room = static_cast<char*>(room_.allocate(size, 1));
+  char* const room = Room(size);
   char* at = std::copy(container.begin(), container.end(), room);
   *at++ = '.';
   std::copy(member.begin(), member.end(), at);
   return {room, size};
 }
 
+void Document::AddSlots() {
+  constexpr std::size_t kFew = 16;
+  slots_.resize(std::max(kFew, 2 * slots_.size()));
+}
+
 void Document::Clear() {
   constexpr std::size_t kKept = 256;
-  if (fields.capacity() > kKept) {
-    fields = {};
+  if (slots_.size() > kKept) {
+    slots_ = {};
   }
-  fields.clear();
-  fields.reserve(16);
+  used_slots_ = 0;
   times.clear();
   arrays.clear();
-  room_.release();
+  used_room_ = 0;
+  more_room_.release();
   root_is_array = false;
   first_number = {};
   decoded_bytes = 0;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -41,7 +42,7 @@ struct Field {
 };
 
 struct TimeCandidate {
-  std::size_t field = 0;  // index into Document::fields
+  std::size_t field = 0;  // index into Document::fields()
   const TimeField* rule = nullptr;
   std::string_view number;  // its text, when it is a number
   bool in_element = false;  // of an array; else a member of the root object
@@ -64,7 +65,6 @@ struct ObjectArray {
 // Of one payload, which outlives it. The room of one is used again for the next.
 class Document {
  public:
-  std::vector<Field> fields;
   std::vector<TimeCandidate> times;
   std::vector<ObjectArray> arrays;
   bool root_is_array = false;
@@ -72,15 +72,42 @@ class Document {
   std::size_t decoded_bytes = 0;
   bool lossy = false;
 
+  std::span<Field> fields() { return {slots_.data(), used_slots_}; }
+  std::span<const Field> fields() const { return {slots_.data(), used_slots_}; }
+  // Another field, null; valid until the next one.
+  Field& Add(std::string_view name) {
+    if (used_slots_ == slots_.size()) {
+      AddSlots();
+    }
+    Field& field = slots_[used_slots_++];
+    field.name = name;
+    field.value.emplace<std::nullptr_t>();
+    field.leaf = true;
+    return field;
+  }
+
   // A copy that lives until Clear(); of the second also what joins the names of a container and its member.
   std::string_view Keep(std::string_view text);
   std::string_view KeepJoined(std::string_view container, std::string_view member);
   void Clear();
 
  private:
+  void AddSlots();
+  char* Room(std::size_t bytes) {
+    if (bytes > first_room_.size() - used_room_) {
+      return static_cast<char*>(more_room_.allocate(bytes, 1));
+    }
+    char* const room = first_room_.data() + used_room_;
+    used_room_ += bytes;
+    return room;
+  }
+
+  std::vector<Field> slots_;  // those of the document, and more to be written over
+  std::size_t used_slots_ = 0;
   // Of names that are joined and of what had escapes; what goes beyond is given back by Clear().
   std::array<char, 4096> first_room_;
-  std::pmr::monotonic_buffer_resource room_{first_room_.data(), first_room_.size()};
+  std::size_t used_room_ = 0;
+  std::pmr::monotonic_buffer_resource more_room_;
 };
 
 // Reads one document; what was in `out` goes. False when it is not JSON or beyond a limit: see the reader's fault().

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "record/canonical_record.h"
+
 namespace packhorse::delivery {
 
 RecordSet NotDelivered(const queue::Settlement& settlement) {
@@ -26,7 +28,7 @@ RecordSet NotDelivered(const queue::Settlement& settlement) {
 }
 
 std::vector<queue::IdHash> IdHashes::Of(const queue::PreparedBatch& batch, const queue::Settlement& settlement,
-                                        const BatchBuilder& builder) {
+                                        const queue::QueueIds& ids) {
   const RecordSet others = NotDelivered(settlement);
   std::vector<queue::IdHash> hashes;
   for (const queue::Member& member : batch.members) {
@@ -38,8 +40,10 @@ std::vector<queue::IdHash> IdHashes::Of(const queue::PreparedBatch& batch, const
     }
     for (std::uint32_t record = member.first_record; record < member.first_record + member.records; ++record) {
       if (others.empty() || !others.contains({member.sequence, record})) {
+        WriteRecordId(id_, ids.Of(batch.lane, member.sequence), batch.lane, member.sequence,
+                      RecordIndex(record, member.total_records));
         ++hash->records;
-        hash->sum += digests_.First64(builder.MemberRecordId(batch.lane, member, record));
+        hash->sum += digests_.First64(id_);
       }
     }
   }

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "auth/crypto.h"
-#include "delivery/batch_builder.h"
+#include "queue/values/queue_ids.h"
 #include "queue/values/values.h"
+#include "record/raw_message.h"
 
 namespace packhorse::delivery {
 
@@ -21,9 +23,10 @@ class IdHashes {
  public:
   // Of the records of the batch that this settlement says are delivered, by stream and hour.
   std::vector<queue::IdHash> Of(const queue::PreparedBatch& batch, const queue::Settlement& settlement,
-                                const BatchBuilder& builder);
+                                const queue::QueueIds& ids);
 
  private:
+  std::string id_;  // of the record whose turn it is
   auth::ShortDigests digests_;
 };
 

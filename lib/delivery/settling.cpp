@@ -81,7 +81,7 @@ void DestinationImpl::Settle(const ActivePtr& active, queue::Settlement settleme
   }
   TellOf(*active, settlement);
   if (options_.reconciled && active->batch.replay == 0) {
-    settlement.id_hashes = id_hashes_.Of(active->batch, settlement, builder_);
+    settlement.id_hashes = id_hashes_.Of(active->batch, settlement, deps_.queue.ids());
     settlement.sums = FieldSumsOf(active->batch, settlement, options_.sums, builder_);
   }
   suspects_changed_ = suspects_changed_ || !settlement.set_aside.empty();

@@ -61,10 +61,15 @@ WorkingAhead::Task::Task(WorkingAhead& ahead, std::function<void()> work) : ahea
 
 void WorkingAhead::Task::Await() {
   std::unique_lock lock(ahead_.mutex_);
-  if (ahead_.task_ == this) {
-    ahead_.DoTaskLocked(lock);
+  while (!done_) {
+    if (ahead_.task_ == this) {
+      ahead_.DoTaskLocked(lock);
+    } else if (ahead_.MayBeginLocked()) {
+      ahead_.MakeNextLocked(lock);  // the look that has begun meanwhile
+    } else {
+      ahead_.made_.wait(lock, [this] { return done_; });
+    }
   }
-  ahead_.made_.wait(lock, [this] { return done_; });
 }
 
 WorkingAhead::~WorkingAhead() {

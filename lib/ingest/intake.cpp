@@ -96,8 +96,8 @@ const Route* FindRoute(const Table& table, std::string_view topic) {
 // Whom the rate counts: the device that the topic names, else the topic.
 std::string DeviceOf(const Route& route, std::string_view topic) {
   const TopicPattern* pattern = FindPattern(route, topic);
-  std::string device = pattern == nullptr ? "" : pattern->Device(topic);
-  return device.empty() ? std::string(topic) : device;
+  const std::string_view device = pattern == nullptr ? "" : pattern->Device(topic);
+  return std::string(device.empty() ? topic : device);
 }
 
 // Why this topic cannot be stored; empty when it can. A broker that follows MQTT 5 section 1.5.4 never sends such a

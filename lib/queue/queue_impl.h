@@ -128,7 +128,7 @@ class QueueImpl final : public Queue {
   template <typename Letter>
   std::string IdOf(const Letter& letter) const {
     return RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
-                    letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
+                    RecordIndex(letter.record, letter.total_records));
   }
   // As PeekBehind(), also of messages that are withheld.
   Result<Pending> Look(const std::string& destination, LanePart of, Sequence behind, std::size_t max_messages,

@@ -94,12 +94,17 @@ struct CanonicalRecord {
   Flags flags = 0;
 };
 
-// As a new one, with the memory of its texts and lists: for those who make one record after the other.
-void Clear(CanonicalRecord& record);
-
 // Where a record came from within its message: the record id is made of it. `index` is set when one message gave
-// several.
+// several: see RecordIndex().
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index);
+// Likewise in the place of what `id` holds, in its memory.
+void WriteRecordId(std::string& id, std::string_view queue_id, Lane lane, Sequence sequence,
+                   std::optional<std::uint32_t> index);
+
+// Of the record at place `record` of a message that gave `total`.
+constexpr std::optional<std::uint32_t> RecordIndex(std::uint32_t record, std::uint32_t total) {
+  return total > 1 ? std::optional(record) : std::nullopt;
+}
 
 // The parts of a record id; none when the text is not one.
 struct RecordKey {

@@ -56,51 +56,30 @@ std::vector<std::string_view> Names(Flags flags) {
   return names;
 }
 
-// Names each member, so that none can be forgotten.
-void Clear(CanonicalRecord& record) {
-  auto& [record_id, sequence, kind, stream, device_id, received_at, received_at_raw, gateway_clock, device_time,
-         contract, topic, measurements, attributes, flags] = record;
-  auto& [value, raw, source, quality, skew_ms] = device_time;
-  for (std::string* text : {&record_id, &stream, &device_id, &contract, &topic, &value, &raw}) {
-    text->clear();
+void WriteRecordId(std::string& id, std::string_view queue_id, Lane lane, Sequence sequence,
+                   std::optional<std::uint32_t> index) {
+  constexpr std::ptrdiff_t kMostDigits = 20;
+  std::array<char, 64> rest{};  // two numbers, a letter and three dots
+  char* at = rest.data();
+  const auto put = [&at](std::uint64_t number) {
+    *at++ = '.';
+    at = std::to_chars(at, at + kMostDigits, number).ptr;
+  };
+  *at++ = '.';
+  *at++ = Letter(lane);
+  put(sequence);
+  if (index) {
+    put(*index);
   }
-  const CanonicalRecord fresh;
-  sequence = fresh.sequence;
-  kind = fresh.kind;
-  received_at = fresh.server_received_at;
-  received_at_raw = fresh.server_received_at_raw;
-  gateway_clock = fresh.gateway_clock;
-  source = fresh.device_time.source;
-  quality = fresh.device_time.quality;
-  skew_ms = fresh.device_time.skew_ms;
-  measurements.clear();
-  attributes.clear();
-  flags = fresh.flags;
+  const auto size = static_cast<std::size_t>(at - rest.data());
+  id.reserve(queue_id.size() + size);
+  id = queue_id;
+  id.append(rest.data(), size);
 }
-
-namespace {
-
-// After a dot.
-void AppendNumber(std::string& id, std::uint64_t number) {
-  std::array<char, 24> text{};
-  const auto end = std::to_chars(text.data() + 1, text.data() + text.size(), number).ptr;
-  text.front() = '.';
-  id.append(text.data(), end);
-}
-
-}  // namespace
 
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index) {
-  constexpr std::size_t kMostRest = 48;  // two numbers of at most 20 digits, a letter and three dots
   std::string id;
-  id.reserve(queue_id.size() + kMostRest);
-  id += queue_id;
-  id += '.';
-  id += Letter(lane);
-  AppendNumber(id, sequence);
-  if (index) {
-    AppendNumber(id, *index);
-  }
+  WriteRecordId(id, queue_id, lane, sequence, index);
   return id;
 }
 

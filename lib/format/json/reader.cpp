@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/text.h"
+#include "format/json/plain.h"
 
 namespace packhorse::format {
 namespace {
@@ -25,13 +26,17 @@ constexpr std::array<bool, 256> MakePlain() {
 }
 constexpr std::array<bool, 256> kPlain = MakePlain();
 
-// How many bytes from `at` on stand for themselves.
-std::size_t PlainLength(const char* at, const char* end) {
-  const char* const begin = at;
+// The first byte from `at` on that does not stand for itself.
+const char* SkipPlain(const char* at, const char* end) {
+  for (; static_cast<std::size_t>(end - at) >= kWordBytes; at += kWordBytes) {
+    if (const std::uint64_t special = SpecialBytes(LoadWord(at)); special != 0) {
+      return at + FirstByte(special);
+    }
+  }
   while (at != end && kPlain[Byte(*at)]) {
     ++at;
   }
-  return static_cast<std::size_t>(at - begin);
+  return at;
 }
 
 // The significant digits of a decimal: no leading and no trailing zeros, no point, no exponent.
@@ -96,6 +101,18 @@ bool Underflows(std::string_view token) {
   return position < 0;
 }
 
+// Appends the decimal digits from `at` on to a number, and shows what is behind them.
+const char* TakeDigits(const char* at, const char* end, std::uint64_t& number) {
+  for (; at != end; ++at) {
+    const unsigned digit = Byte(*at) - unsigned{'0'};
+    if (digit > 9) {
+      break;
+    }
+    number = number * 10 + digit;
+  }
+  return at;
+}
+
 double ReadDouble(std::string_view token, bool* in_range) {
   double value = 0;
   const auto result = std::from_chars(token.data(), token.data() + token.size(), value);
@@ -106,19 +123,14 @@ double ReadDouble(std::string_view token, bool* in_range) {
 }  // namespace
 
 char JsonReader::SkipSpace() {
-  for (; at_ < text_.size(); ++at_) {
-    const char c = text_[at_];
-    if (c == '\n' || c == '\r') {
-      skipped_line_break_ = true;
-    } else if (c != ' ' && c != '\t') {
-      return c;
-    }
+  while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\n' || *at_ == '\r')) {
+    ++at_;
   }
-  return '\0';
+  return Next();
 }
 
-bool JsonReader::FailAt(const char* reason, const char* what, std::size_t offset) {
-  fault_ = {reason, what, offset};
+bool JsonReader::Fail(const char* reason, const char* what) {
+  fault_ = {reason, what, offset()};
   return false;
 }
 
@@ -127,38 +139,45 @@ bool JsonReader::Unexpected(const char* what) {
 }
 
 bool JsonReader::ReadString(std::string_view* out) {
+  const char* const start = at_ + 1;
+  at_ = SkipPlain(start, end_);
+  if (Next() != '"') {
+    return ReadSpecial(start, out);
+  }
+  *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
   ++at_;
-  const std::size_t start = at_;
-  while (at_ < text_.size()) {
-    at_ += PlainLength(text_.data() + at_, text_.data() + text_.size());
-    if (at_ == text_.size()) {
-      break;
-    }
-    const char c = text_[at_];
+  return true;
+}
+
+// The rest of a string that began at `start`, from its first byte on that is more than itself.
+bool JsonReader::ReadSpecial(const char* start, std::string_view* out) {
+  while (!AtEnd()) {
+    const char c = *at_;
     if (c == '"') {
-      *out = std::string_view(text_.data() + start, at_ - start);
+      *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
       ++at_;
       return true;
-    } else if (Byte(c) >= 0x80U) {
-      const std::size_t length = Utf8SequenceLength(text_, at_);
-      if (length == 0) {
-        return Fail("invalid_utf8", "bytes that are not UTF-8");
-      }
-      at_ += length;
-    } else if (c == '\\') {
-      scratch_.assign(text_, start, at_ - start);
+    }
+    if (c == '\\') {
+      scratch_.assign(start, at_);
       return ReadEscapes(out);
-    } else {
+    }
+    if (Byte(c) < 0x20U) {
       return Fail("invalid_json", "a control character inside a string");
     }
+    const std::size_t length = kPlain[Byte(c)] ? 1 : Utf8SequenceLength(Rest(), 0);
+    if (length == 0) {
+      return Fail("invalid_utf8", "bytes that are not UTF-8");
+    }
+    at_ += length;
   }
   return Fail("truncated_json", "the text ends inside a string");
 }
 
 // The rest of a string from its first escape on; scratch_ holds what came before.
 bool JsonReader::ReadEscapes(std::string_view* out) {
-  while (at_ < text_.size()) {
-    const char c = text_[at_];
+  while (!AtEnd()) {
+    const char c = *at_;
     if (c == '"') {
       ++at_;
       *out = scratch_;
@@ -173,11 +192,11 @@ bool JsonReader::ReadEscapes(std::string_view* out) {
     if (Byte(c) < 0x20U) {
       return Fail("invalid_json", "a control character inside a string");
     }
-    const std::size_t length = kPlain[Byte(c)] ? 1 : Utf8SequenceLength(text_, at_);
+    const std::size_t length = kPlain[Byte(c)] ? 1 : Utf8SequenceLength(Rest(), 0);
     if (length == 0) {
       return Fail("invalid_utf8", "bytes that are not UTF-8");
     }
-    scratch_.append(text_, at_, length);
+    scratch_.append(at_, length);
     at_ += length;
   }
   return Fail("truncated_json", "the text ends inside a string");
@@ -190,10 +209,10 @@ bool JsonReader::AppendEscape() {
   if (AtEnd()) {
     return Fail("truncated_json", "the text ends inside a string");
   }
-  if (text_[at_] == 'u') {
+  if (*at_ == 'u') {
     return ReadUnicodeEscape();
   }
-  const auto index = kLetters.find(text_[at_]);
+  const auto index = kLetters.find(*at_);
   if (index == std::string_view::npos) {
     return Fail("invalid_json", "an unknown escape in a string");
   }
@@ -209,7 +228,7 @@ bool JsonReader::ReadHex4(unsigned* out) {
     if (AtEnd()) {
       return Fail("truncated_json", "the text ends inside a string");
     }
-    const char c = text_[at_];
+    const char c = *at_;
     const unsigned lower = Byte(c) | 0x20U;
     if (IsDigit(c)) {
       *out = *out * 16 + (Byte(c) - '0');
@@ -230,8 +249,8 @@ bool JsonReader::ReadUnicodeEscape() {
   }
   if (code >= 0xD800U && code <= 0xDFFFU) {
     unsigned low = 0;
-    const std::size_t before = at_;
-    const bool pair = code < 0xDC00U && text_.substr(at_, 2) == "\\u";
+    const char* const before = at_;
+    const bool pair = code < 0xDC00U && Rest().substr(0, 2) == "\\u";
     if (pair) {
       ++at_;
       if (!ReadHex4(&low)) {
@@ -251,10 +270,10 @@ bool JsonReader::ReadUnicodeEscape() {
 }
 
 bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token) {
-  const std::string_view rest = text_.substr(at_, literal.size());
+  const std::string_view rest = Rest().substr(0, literal.size());
   if (rest != literal) {
     const auto mismatch = std::mismatch(rest.begin(), rest.end(), literal.begin());
-    at_ += static_cast<std::size_t>(mismatch.first - rest.begin());
+    at_ += mismatch.first - rest.begin();
     return Unexpected("expected a JSON value");
   }
   at_ += literal.size();
@@ -264,10 +283,10 @@ bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out
 }
 
 bool JsonReader::ScanDigits() {
-  if (AtEnd() || !IsDigit(text_[at_])) {
+  if (!IsDigit(Next())) {
     return Unexpected("expected a digit");
   }
-  while (!AtEnd() && IsDigit(text_[at_])) {
+  while (IsDigit(Next())) {
     ++at_;
   }
   return true;
@@ -275,28 +294,28 @@ bool JsonReader::ScanDigits() {
 
 bool JsonReader::ScanNumber(bool* integer) {
   *integer = true;
-  if (text_[at_] == '-') {
+  if (Next() == '-') {
     ++at_;
   }
-  const bool zero = !AtEnd() && text_[at_] == '0';
-  const std::size_t first = at_;
+  const char* const first = at_;
   if (!ScanDigits()) {
     return false;
   }
-  if (zero && at_ - first > 1) {
-    return FailAt("invalid_json", "a number with a leading zero", first);
+  if (*first == '0' && at_ - first > 1) {
+    at_ = first;
+    return Fail("invalid_json", "a number with a leading zero");
   }
-  if (!AtEnd() && text_[at_] == '.') {
+  if (Next() == '.') {
     *integer = false;
     ++at_;
     if (!ScanDigits()) {
       return false;
     }
   }
-  if (!AtEnd() && (text_[at_] == 'e' || text_[at_] == 'E')) {
+  if (Next() == 'e' || Next() == 'E') {
     *integer = false;
     ++at_;
-    if (!AtEnd() && (text_[at_] == '+' || text_[at_] == '-')) {
+    if (Next() == '+' || Next() == '-') {
       ++at_;
     }
     return ScanDigits();
@@ -305,88 +324,79 @@ bool JsonReader::ScanNumber(bool* integer) {
 }
 
 bool JsonReader::ReadScalar(Scalar* out, std::string_view* token) {
-  const char c = Peek();
-  if ((IsDigit(c) || c == '-') && ReadShortNumber(out, token)) {
-    return true;
-  }
-  switch (c) {
+  const char c = Next();
+  return IsDigit(c) || c == '-' ? ReadNumber(out, token) : ReadWord(out, token);
+}
+
+bool JsonReader::ReadWord(Scalar* out, std::string_view* token) {
+  switch (Next()) {
     case 't':
       return ReadLiteral("true", true, out, token);
     case 'f':
       return ReadLiteral("false", false, out, token);
     case 'n':
-      if (text_.substr(at_, 3) == "nan") {
-        return Fail("nan_literal", "JSON has no NaN and no Infinity");
-      }
-      return ReadLiteral("null", nullptr, out, token);
+      return Rest().substr(0, 3) == "nan" ? FailOfNoNumber() : ReadLiteral("null", nullptr, out, token);
     case 'N':
     case 'I':
     case 'i':  // as C's printf writes them
-      return Fail("nan_literal", "JSON has no NaN and no Infinity");
-    case '-':
-      if (at_ + 1 < text_.size() && std::string_view("NnIi").find(text_[at_ + 1]) != std::string_view::npos) {
-        return Fail("nan_literal", "JSON has no NaN and no Infinity");
-      }
-      break;
+      return FailOfNoNumber();
     default:
-      if (AtEnd() || !IsDigit(text_[at_])) {
-        return Unexpected("expected a JSON value");
-      }
+      return Unexpected("expected a JSON value");
   }
-  return ReadNumber(out, token);
 }
 
-// A number of few digits and no exponent, as sensors send them: whole, or a whole number divided by a power of ten.
-// Both are exact doubles then, and IEEE 754 rounds their quotient correctly. False, with nothing taken: any other.
-bool JsonReader::ReadShortNumber(Scalar* out, std::string_view* token) {
+bool JsonReader::FailOfNoNumber() { return Fail("nan_literal", "JSON has no NaN and no Infinity"); }
+
+// A number of few digits and no exponent, as sensors send them, is whole, or a whole number divided by a power of ten.
+// Both are exact doubles then, and IEEE 754 rounds their quotient correctly. Any other is left to ReadLongNumber().
+bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
   constexpr std::ptrdiff_t kMostDigits = 15;  // below 2^53
   static constexpr std::array<double, kMostDigits + 1> kPowers = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-  const char* const begin = text_.data() + at_;
-  const char* const end = text_.data() + text_.size();
-  const bool negative = *begin == '-';
-  const char* const first = begin + (negative ? 1 : 0);
+  const bool negative = *at_ == '-';
+  const char* const first = at_ + (negative ? 1 : 0);
   // More digits than are counted here may overflow; they are not used then.
-  std::uint64_t magnitude = 0;
-  const auto digits = [&magnitude, end](const char* at) {
-    for (; at != end && IsDigit(*at); ++at) {
-      magnitude = magnitude * 10 + static_cast<std::uint64_t>(*at - '0');
-    }
-    return at;
-  };
-  const char* at = digits(first);
+  std::uint64_t number = 0;
+  const char* at = TakeDigits(first, end_, number);
   const std::ptrdiff_t whole = at - first;
+  if (whole != 1 && (whole == 0 || *first == '0')) {
+    return ReadLongNumber(out, token);
+  }
   std::ptrdiff_t decimals = 0;
-  const bool point = at != end && *at == '.';
-  if (point) {
+  if (at != end_ && *at == '.') {
     const char* const behind = at + 1;
-    at = digits(behind);
+    at = TakeDigits(behind, end_, number);
     decimals = at - behind;
+    if (decimals == 0) {
+      return ReadLongNumber(out, token);
+    }
   }
-  const bool goes_on = at != end && (*at == 'e' || *at == 'E');
-  if (whole == 0 || (whole > 1 && *first == '0') || (point && decimals == 0) || whole + decimals > kMostDigits ||
-      goes_on) {
-    return false;
+  if (whole + decimals > kMostDigits || (at != end_ && (*at == 'e' || *at == 'E'))) {
+    return ReadLongNumber(out, token);
   }
-  const auto number = negative ? -static_cast<std::int64_t>(magnitude) : static_cast<std::int64_t>(magnitude);
-  if (!point) {
-    *out = number;
+  const auto exact = static_cast<std::int64_t>(number);
+  if (decimals > 0) {
+    const double size = static_cast<double>(exact) / kPowers[static_cast<std::size_t>(decimals)];
+    out->emplace<double>(negative ? -size : size);
   } else {
-    const double size = static_cast<double>(number) / kPowers[static_cast<std::size_t>(decimals)];
-    *out = negative && number == 0 ? -0.0 : size;
+    out->emplace<std::int64_t>(negative ? -exact : exact);
   }
-  *token = std::string_view(begin, static_cast<std::size_t>(at - begin));
-  at_ += token->size();
+  *token = std::string_view(at_, static_cast<std::size_t>(at - at_));
+  at_ = at;
   return true;
 }
 
-bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
-  const std::size_t start = at_;
+bool JsonReader::ReadLongNumber(Scalar* out, std::string_view* token) {
+  const char* const start = at_;
+  const std::string_view rest = Rest();
+  if (rest.size() > 1 && rest.front() == '-' && std::string_view("NnIi").find(rest[1]) != std::string_view::npos) {
+    return FailOfNoNumber();
+  }
   bool integer = false;
   if (!ScanNumber(&integer)) {
     return false;
   }
-  *token = text_.substr(start, at_ - start);
+  *token = rest.substr(0, static_cast<std::size_t>(at_ - start));
   if (integer) {
     std::int64_t number = 0;
     if (std::from_chars(token->data(), token->data() + token->size(), number).ec == std::errc{}) {

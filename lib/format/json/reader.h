@@ -22,26 +22,20 @@ struct JsonFault {
 // outlive the reader.
 class JsonReader {
  public:
-  explicit JsonReader(std::string_view text) : text_(text) {}
+  explicit JsonReader(std::string_view text) : begin_(text.data()), at_(begin_), end_(begin_ + text.size()) {}
 
   // Skips white space and shows the next byte without taking it; '\0' at the end of the text.
-  char Peek() {
-    skipped_line_break_ = false;
-    if (at_ < text_.size() && text_[at_] > ' ') {
-      return text_[at_];
-    }
-    return SkipSpace();
-  }
-  // Whether a line break was among the white space that the last Peek() skipped.
-  bool skipped_line_break() const { return skipped_line_break_; }
-  bool AtEnd() const { return at_ >= text_.size(); }
-  std::size_t offset() const { return at_; }
+  char Peek() { return at_ != end_ && *at_ > ' ' ? *at_ : SkipSpace(); }
+  bool AtEnd() const { return at_ == end_; }
+  std::size_t offset() const { return static_cast<std::size_t>(at_ - begin_); }
+  // The text from an offset up to what is read next.
+  std::string_view Since(std::size_t from) const { return {begin_ + from, offset() - from}; }
 
   // Takes one byte that Peek() has shown.
   void Take() { ++at_; }
   // A string, unescaped; valid until the next call. REQUIRES: Peek() == '"'.
   bool ReadString(std::string_view* out);
-  // A number, true, false or null. `token` is its text. Integers of 64 bits are exact.
+  // A number, true, false or null. `token` is its text. Integers of 64 bits are exact. REQUIRES: Peek(), or no space.
   bool ReadScalar(Scalar* out, std::string_view* token);
   // Whether what ReadString() gave is part of the text, and so lives as long as that does.
   bool IsOfText(std::string_view read) const { return read.data() != scratch_.data(); }
@@ -52,26 +46,31 @@ class JsonReader {
 
   // Both return false. Unexpected() is invalid_json, or truncated_json when the text ends here.
   bool Unexpected(const char* what);
-  bool Fail(const char* reason, const char* what) { return FailAt(reason, what, at_); }
+  bool Fail(const char* reason, const char* what);
   const JsonFault& fault() const { return fault_; }
 
  private:
+  // The next byte, whatever it is; '\0' at the end of the text.
+  char Next() const { return at_ != end_ ? *at_ : '\0'; }
+  std::string_view Rest() const { return {at_, static_cast<std::size_t>(end_ - at_)}; }
   char SkipSpace();
-  bool FailAt(const char* reason, const char* what, std::size_t offset);
+  bool FailOfNoNumber();
 
+  bool ReadSpecial(const char* start, std::string_view* out);
   bool ReadEscapes(std::string_view* out);
   bool AppendEscape();
   bool ReadHex4(unsigned* out);
   bool ReadUnicodeEscape();
+  bool ReadWord(Scalar* out, std::string_view* token);
   bool ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token);
   bool ReadNumber(Scalar* out, std::string_view* token);
-  bool ReadShortNumber(Scalar* out, std::string_view* token);
+  bool ReadLongNumber(Scalar* out, std::string_view* token);
   bool ScanNumber(bool* integer);
   bool ScanDigits();
 
-  std::string_view text_;
-  std::size_t at_ = 0;
-  bool skipped_line_break_ = false;
+  const char* begin_;
+  const char* at_;
+  const char* end_;
   bool lossy_ = false;
   std::string scratch_;
   JsonFault fault_;

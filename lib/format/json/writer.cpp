@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "format/json/plain.h"
 
 namespace packhorse::format {
 namespace {
@@ -51,26 +52,99 @@ char* WriteEscape(char* at, char escape, unsigned byte) {
   return at;
 }
 
-constexpr std::uint64_t kOnes = 0x0101010101010101U;
-constexpr std::uint64_t kHighBits = 0x8080808080808080U;
-
-// Not 0 when one of eight bytes is `wanted`, or one below it has the high bit set.
-constexpr std::uint64_t HasByte(std::uint64_t bytes, unsigned char wanted) {
-  const std::uint64_t differ = bytes ^ (kOnes * wanted);
-  return (differ - kOnes) & ~differ & kHighBits;
+// Whether kEscapes is 0 for each of eight bytes.
+constexpr bool AllPlain(std::uint64_t word) {
+  const std::uint64_t del = ((word ^ EachByte(0x7F)) - EachByte(1)) & EachByte(0x80);
+  return (SpecialBytes(word) | del) == 0;
 }
 
-// Whether kEscapes is 0 for each of eight bytes.
-bool AllPlain(const char* text) {
-  std::uint64_t bytes = 0;
-  std::memcpy(&bytes, text, sizeof bytes);
-  const std::uint64_t control = (bytes - kOnes * 0x20U) & ~bytes & kHighBits;
-  return ((bytes & kHighBits) | control | HasByte(bytes, '"') | HasByte(bytes, '\\') | HasByte(bytes, 0x7F)) == 0;
+bool CopyWord(char* at, const char* from) {
+  std::memcpy(at, from, kWordBytes);
+  return AllPlain(LoadWord(from));
+}
+
+// Copies a text that stands for itself as a whole; false where it does not, with anything written in its place. What
+// is left behind the last whole word is copied with bytes before it, a second time.
+bool CopyPlain(char* at, std::string_view text) {
+  constexpr std::size_t kHalf = kWordBytes / 2;
+  const char* const from = text.data();
+  if (text.size() >= kWordBytes) {
+    const std::size_t last = text.size() - kWordBytes;
+    for (std::size_t i = 0; i < last; i += kWordBytes) {
+      if (!CopyWord(at + i, from + i)) {
+        return false;
+      }
+    }
+    return CopyWord(at + last, from + last);
+  }
+  if (text.size() >= kHalf) {
+    const std::size_t last = text.size() - kHalf;
+    std::array<char, kWordBytes> both{};
+    std::memcpy(both.data(), from, kHalf);
+    std::memcpy(both.data() + kHalf, from + last, kHalf);
+    std::memcpy(at, both.data(), kHalf);
+    std::memcpy(at + last, both.data() + kHalf, kHalf);
+    return AllPlain(LoadWord(both.data()));
+  }
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (kEscapes[static_cast<unsigned char>(from[i])] != '\0') {
+      return false;
+    }
+    at[i] = from[i];
+  }
+  return true;
+}
+
+char* WriteEscaped(char* at, std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    if (i + kWordBytes <= text.size() && CopyWord(at, text.data() + i)) {
+      at += kWordBytes;
+      i += kWordBytes;
+      continue;
+    }
+    const unsigned byte = static_cast<unsigned char>(text[i]);
+    const char escape = kEscapes[byte];
+    if (escape == '\0') {
+      *at++ = text[i++];
+    } else if (escape != 'x') {
+      at = WriteEscape(at, escape, byte);
+      ++i;
+    } else if (const std::size_t length = Utf8SequenceLength(text, i); length > 0) {
+      at = Copy(at, text.substr(i, length));
+      i += length;
+    } else {
+      at = Copy(at, "\xEF\xBF\xBD");  // U+FFFD
+      ++i;
+    }
+  }
+  return at;
 }
 
 template <typename Number>
 char* WriteNumber(char* at, Number number) {
   return std::to_chars(at, at + kMostNumberBytes, number).ptr;
+}
+
+// `digits` with a point before the last `decimals` of them, at least one on either side of it.
+char* WriteDecimal(char* at, std::uint64_t digits, std::size_t decimals) {
+  std::array<char, kMostNumberBytes> text{};
+  char* const end = text.data() + text.size();
+  char* first = end;
+  const auto put = [&first, &digits] {
+    *--first = static_cast<char>('0' + digits % 10);
+    digits /= 10;
+  };
+  for (std::size_t i = 0; i < decimals; ++i) {
+    put();
+  }
+  if (decimals == 0) {
+    *--first = '0';
+  }
+  *--first = '.';
+  do {
+    put();
+  } while (digits != 0);
+  return Copy(at, {first, static_cast<std::size_t>(end - first)});
 }
 
 // A number with at most six decimals and 15 digits, as sensors send them: null where it is none. Two decimals of at
@@ -89,26 +163,19 @@ char* WriteShortDecimal(char* at, double number) {
     if (scaled >= kBelow) {
       return nullptr;
     }
-    const auto digits = static_cast<std::uint64_t>(std::llround(scaled));
+    // Of a decimal of so few digits it is off by less than a half, however it is rounded.
+    const auto digits = static_cast<std::int64_t>(scaled + 0.5);
     if (static_cast<double>(digits) / kPowers[decimals] != size) {
       continue;
     }
-    if (decimals == 0 && digits % kRound == 0) {
+    const auto magnitude = static_cast<std::uint64_t>(digits);
+    if (decimals == 0 && magnitude % kRound == 0) {
       return nullptr;
     }
     if (number < 0) {
       *at++ = '-';
     }
-    const auto power = static_cast<std::uint64_t>(kPowers[decimals]);
-    at = WriteNumber(at, digits / power);
-    *at++ = '.';
-    std::uint64_t behind = digits % power;
-    const std::size_t places = decimals == 0 ? 1 : decimals;
-    for (std::size_t i = places; i > 0; --i) {
-      at[i - 1] = static_cast<char>('0' + behind % 10);
-      behind /= 10;
-    }
-    return at + places;
+    return WriteDecimal(at, magnitude, decimals);
   }
   return nullptr;
 }
@@ -124,29 +191,8 @@ void Append(std::string& out, std::size_t most, Write write) {
 }  // namespace
 
 char* WriteString(char* at, std::string_view text) {
-  constexpr std::size_t kStep = 8;
   *at++ = '"';
-  for (std::size_t i = 0; i < text.size();) {
-    if (i + kStep <= text.size() && AllPlain(text.data() + i)) {
-      at = Copy(at, text.substr(i, kStep));
-      i += kStep;
-      continue;
-    }
-    const unsigned byte = static_cast<unsigned char>(text[i]);
-    const char escape = kEscapes[byte];
-    if (escape == '\0') {
-      *at++ = text[i++];
-    } else if (escape != 'x') {
-      at = WriteEscape(at, escape, byte);
-      ++i;
-    } else if (const std::size_t length = Utf8SequenceLength(text, i); length > 0) {
-      at = Copy(at, text.substr(i, length));
-      i += length;
-    } else {
-      at = Copy(at, "\xEF\xBF\xBD");  // U+FFFD
-      ++i;
-    }
-  }
+  at = CopyPlain(at, text) ? at + text.size() : WriteEscaped(at, text);
   *at++ = '"';
   return at;
 }
@@ -193,33 +239,18 @@ std::size_t MostBytes(const Value& value) {
 
 // As FormatUtc(), without its formatting machinery: this runs for each record of each destination.
 char* WriteWallTime(char* at, WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto micros = static_cast<std::uint64_t>((time - day).count());
-  const int year = static_cast<int>(date.year());
-  if (year < 0 || year > 9999) {
-    *at++ = '"';
-    at = Copy(at, FormatUtc(time));
-    *at++ = '"';
-    return at;
-  }
-  const auto put = [&at](std::uint64_t value, int digits, char after) {
-    for (int i = digits - 1; i >= 0; --i) {
-      at[i] = static_cast<char>('0' + value % 10);
-      value /= 10;
-    }
-    at += digits;
-    *at++ = after;
-  };
+  using std::chrono::sys_days;
+  using std::chrono::year;
+  constexpr unsigned kDigits = 6;
+  constexpr WallTime kFirst = sys_days(year(0) / 1 / 1);
+  constexpr WallTime kBehind = sys_days(year(10'000) / 1 / 1);
   *at++ = '"';
-  put(static_cast<std::uint64_t>(year), 4, '-');
-  put(static_cast<unsigned>(date.month()), 2, '-');
-  put(static_cast<unsigned>(date.day()), 2, 'T');
-  const std::uint64_t seconds = micros / 1'000'000;
-  put(seconds / 3600, 2, ':');
-  put(seconds / 60 % 60, 2, ':');
-  put(seconds % 60, 2, '.');
-  put(micros % 1'000'000, 6, 'Z');
+  if (time >= kFirst && time < kBehind) {
+    const auto second = std::chrono::floor<std::chrono::seconds>(time);
+    at = WriteUtc(at, second, static_cast<std::uint32_t>((time - second).count()), kDigits);
+  } else {
+    at = Copy(at, FormatUtc(time));
+  }
   *at++ = '"';
   return at;
 }

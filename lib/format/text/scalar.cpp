@@ -18,13 +18,21 @@ Scalar ToScalar(const Value& value) {
       value);
 }
 
-Value ToValue(const Scalar& scalar) {
-  return std::visit(
-      [](auto held) {
+void AssignText(Value& value, std::string_view text) {
+  if (auto* const held = std::get_if<std::string>(&value)) {
+    *held = text;
+  } else {
+    value.emplace<std::string>(text);
+  }
+}
+
+void Assign(Value& value, const Scalar& scalar) {
+  std::visit(
+      [&value](auto held) {
         if constexpr (std::is_same_v<decltype(held), std::string_view>) {
-          return Value(std::in_place_type<std::string>, held);
+          AssignText(value, held);
         } else {
-          return Value(held);
+          value = held;
         }
       },
       scalar);

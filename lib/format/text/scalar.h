@@ -14,7 +14,9 @@ namespace packhorse::format {
 // text.
 using Scalar = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string_view>;
 Scalar ToScalar(const Value& value);
-Value ToValue(const Scalar& scalar);
+// Likewise the other way: `value` gets a copy, in the memory of the text that it has, if it has one.
+void Assign(Value& value, const Scalar& scalar);
+void AssignText(Value& value, std::string_view text);
 
 // A name and a value: a tag, field, label or attribute.
 struct Named {

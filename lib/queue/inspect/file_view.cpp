@@ -95,7 +95,7 @@ Result<FileView> FileView::Open(const std::string& path, const std::string& runt
 template <typename Letter>
 void FileView::SetRecordId(Letter& letter) const {
   letter.record_id = RecordId(ids_.Of(letter.lane, letter.sequence), letter.lane, letter.sequence,
-                              letter.total_records > 1 ? std::optional(letter.record) : std::nullopt);
+                              RecordIndex(letter.record, letter.total_records));
 }
 
 Result<std::vector<DeadLetter>> FileView::DeadLetters(std::size_t limit, std::int64_t after_id) {

@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/random.h"
+
 namespace packhorse {
 namespace {
 
@@ -24,6 +30,28 @@ TEST(FormatUtc, LeapDayEndOfYearAndTheYear2038) {
 }
 
 TEST(FormatUtc, BeforeTheEpochTheFractionStillCountsUp) { EXPECT_EQ(FormatUtc(At(-1)), "1969-12-31T23:59:59.999999Z"); }
+
+std::string WrittenUtc(std::int64_t time, std::uint32_t fraction, unsigned digits) {
+  std::array<char, 32> text{};
+  return {text.data(), WriteUtc(text.data(), std::chrono::sys_seconds(seconds(time)), fraction, digits)};
+}
+
+TEST(WriteUtc, HasAsManyDecimalsAsAreAskedFor) {
+  EXPECT_EQ(WrittenUtc(1'795'165'921, 0, 0), "2026-11-20T09:12:01Z");
+  EXPECT_EQ(WrittenUtc(1'795'165'921, 7, 3), "2026-11-20T09:12:01.007Z");
+  EXPECT_EQ(WrittenUtc(1'795'165'921, 123'456'789, 9), "2026-11-20T09:12:01.123456789Z");
+  EXPECT_EQ(WrittenUtc(-62'167'219'200, 0, 0), "0000-01-01T00:00:00Z");
+  EXPECT_EQ(WrittenUtc(253'402'300'799, 999'999, 6), "9999-12-31T23:59:59.999999Z");
+}
+
+TEST(WriteUtc, IsWhatFormatUtcSays) {
+  Random random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto second = static_cast<std::int64_t>(random.UpTo(315'569'519'999)) - 62'167'219'200;
+    const auto micros = static_cast<std::uint32_t>(random.UpTo(999'999));
+    ASSERT_EQ(WrittenUtc(second, micros, 6), FormatUtc(At(second * 1'000'000 + micros)));
+  }
+}
 
 TEST(FormatHttpDate, IsTheFixedFormOfRfc9110) {
   // The example of RFC 9110 section 5.6.7.

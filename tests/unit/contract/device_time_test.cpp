@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "decode_fixture.h"
 
 namespace packhorse::contract {
@@ -136,6 +137,23 @@ TEST(ParseEpoch, IsExactInEveryUnit) {
     if (instant) {
       EXPECT_EQ(Shown(*instant), c.shown) << c.text;
     }
+  }
+}
+
+TEST(TimeRecogniser, FindsItsNamesInAnyCaseAndNoOther) {
+  TimeRules rules;
+  for (const char* name : {"ts", "T", "deviceTime", "time_stamp"}) {
+    rules.fields.push_back({.name = name});
+  }
+  const TimeRecogniser times(rules);
+  for (const char* name : {"ts", "TS", "Ts", "t", "T", "devicetime", "DEVICETIME", "Time_Stamp"}) {
+    ASSERT_NE(times.Find(name), nullptr) << name;
+    EXPECT_EQ(Lower(times.Find(name)->name), Lower(name));
+  }
+  // Also of the same length and ends as one of them, and longer than all.
+  for (const char* name : {"", "s", "tt", "st", "t5", "t\x13", "dEVICEtimE2", "devicexxxe", "time-stamp", "timeXstamp",
+                           "a name that is longer than all of them"}) {
+    EXPECT_EQ(times.Find(name), nullptr) << name;
   }
 }
 

@@ -191,6 +191,9 @@ TEST_F(Property, RecordMadeInTheMemoryOfAnotherIsTheSame) {
       R"({"ts":1795162530,"temperature":21.4,"gps":{"lat":null},"v":[1,2],"name":"a name of more than sixteen bytes"})",
       R"({"samples":[{"t":1795162290,"v":4.1},{"t":1795162350,"v":4.13}]})",
       R"({"a":1})",
+      R"({"a":"text","temperature":true,"name":7})",
+      "{\"a\":1}\n{\"b\":\"x\",\"time\":\"2016-12-31T23:59:60Z\"}",
+      "[1795162530,2]",
       "",
   };
   std::vector<CanonicalRecord> spare;

@@ -161,13 +161,93 @@ TEST(JsonReader, BrokenStringsSayWhatAndWhere) {
   }
 }
 
-TEST(JsonReader, PeekSkipsWhiteSpaceAndNoticesLineBreaks) {
+// What becomes of one byte among plain ones, in words of eight bytes and at their edges, whatever is behind the string.
+struct ByteCase {
+  std::string byte;
+  const char* reason;   // null: it stands for itself
+  std::size_t further;  // the fault is so many bytes behind it
+};
+
+TEST(JsonReader, EachByteAtEachPlaceOfAStringIsNoticed) {
+  std::vector<ByteCase> cases = {
+      {"\\x", "invalid_json", 1}, {"\xC3\xBC", nullptr, 0}, {"\xF0\x9F\x98\x80", nullptr, 0}};
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    if (c != '"' && c != '\\') {
+      cases.push_back({std::string(1, c), byte < 0x20 ? "invalid_json" : byte < 0x80 ? nullptr : "invalid_utf8", 0});
+    }
+  }
+  for (const ByteCase& c : cases) {
+    for (std::size_t length = 0; length < 18; ++length) {
+      for (std::size_t at = 0; at <= length; ++at) {
+        const std::string held = std::string(at, 'a') + c.byte + std::string(length - at, 'z');
+        const std::string text = '"' + held + '"' + std::string(length % 9, '"');
+        JsonReader reader(text);
+        std::string_view value;
+        ASSERT_EQ(reader.ReadString(&value), c.reason == nullptr) << text;
+        if (c.reason == nullptr) {
+          ASSERT_EQ(value, held);
+          ASSERT_EQ(reader.offset(), held.size() + 2) << text;
+          ASSERT_TRUE(reader.IsOfText(value)) << text;
+        } else {
+          ASSERT_EQ(std::string(reader.fault().reason), c.reason) << text;
+          ASSERT_EQ(reader.fault().offset, at + 1 + c.further) << text;
+        }
+      }
+    }
+  }
+}
+
+TEST(JsonReader, EscapeAtEachPlaceIsReadAndTextMayEndAnywhere) {
+  for (std::size_t length = 0; length < 18; ++length) {
+    for (std::size_t at = 0; at <= length; ++at) {
+      const std::string plain(at, 'a');
+      const std::string text = '"' + plain + "\\n" + std::string(length - at, 'z') + '"';
+      JsonReader reader(text);
+      std::string_view value;
+      ASSERT_TRUE(reader.ReadString(&value)) << text;
+      EXPECT_EQ(value, plain + '\n' + std::string(length - at, 'z'));
+      EXPECT_FALSE(reader.IsOfText(value));
+      EXPECT_TRUE(reader.AtEnd());
+    }
+    const std::string open = '"' + std::string(length, 'a');
+    JsonReader reader(open);
+    std::string_view value;
+    ASSERT_FALSE(reader.ReadString(&value));
+    EXPECT_EQ(std::string(reader.fault().reason), "truncated_json");
+    EXPECT_EQ(reader.fault().offset, open.size());
+  }
+}
+
+TEST(JsonReader, NumberEndsWhereItsTextDoes) {
+  for (const std::string number : {"7", "-7", "0", "0.5", "-0.5", "12.25", "123456789012345", "1234567890123456",
+                                   "12345678.1234567", "12345678.12345678", "1e2", "1.5E-2"}) {
+    for (const std::string behind : {"", ",", " ", "}", "x", ".", "-", "\xC3"}) {
+      if (behind == "." && number.find_first_of(".eE") == std::string::npos) {
+        continue;
+      }
+      const std::string text = number + behind;
+      JsonReader reader(text);
+      Scalar value;
+      std::string_view token;
+      ASSERT_TRUE(reader.ReadScalar(&value, &token)) << text;
+      EXPECT_EQ(token, number) << text;
+      EXPECT_EQ(reader.offset(), number.size()) << text;
+      const double read = std::holds_alternative<double>(value) ? std::get<double>(value)
+                                                                : static_cast<double>(std::get<std::int64_t>(value));
+      EXPECT_EQ(read, std::stod(number)) << text;
+    }
+  }
+}
+
+TEST(JsonReader, PeekSkipsWhiteSpaceWhichCanBeSeenAfterwards) {
   JsonReader reader(" \t x \r\n y");
   EXPECT_EQ(reader.Peek(), 'x');
-  EXPECT_FALSE(reader.skipped_line_break());
+  EXPECT_EQ(reader.Since(0), " \t ");
   reader.Take();
+  const std::size_t behind = reader.offset();
   EXPECT_EQ(reader.Peek(), 'y');
-  EXPECT_TRUE(reader.skipped_line_break());
+  EXPECT_EQ(reader.Since(behind), " \r\n ");
   reader.Take();
   EXPECT_EQ(reader.Peek(), '\0');
   EXPECT_TRUE(reader.AtEnd());

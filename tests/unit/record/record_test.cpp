@@ -129,6 +129,16 @@ TEST(RecordId, HasAnIndexOnlyWhenOneMessageGaveSeveralRecords) {
   EXPECT_EQ(RecordId("k3f9", Lane::kBulk, 7, 12), "k3f9.b.7.12");
 }
 
+TEST(RecordId, IsWrittenInPlaceOfAnother) {
+  std::string id = "an id that was longer than the one that comes in its place";
+  const char* const memory = id.data();
+  WriteRecordId(id, "k3f9", Lane::kBulk, 7, RecordIndex(2, 3));
+  EXPECT_EQ(id, "k3f9.b.7.2");
+  EXPECT_EQ(id.data(), memory);
+  WriteRecordId(id, "k3f9", Lane::kBulk, 8, RecordIndex(0, 1));
+  EXPECT_EQ(id, "k3f9.b.8");
+}
+
 TEST(RecordId, ReadsBackWhatItWroteAndNothingElse) {
   const auto key = ParseRecordId("k3f9.b.7.12");
   ASSERT_TRUE(key);

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace packhorse::format {
+
+// Most bytes of most JSON strings stand for themselves: they are looked through eight at a time, as one number whose
+// bytes are compared at once. For the reader and the writer. Pure functions.
+
+inline constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+
+// Eight bytes, the first of them the lowest.
+inline std::uint64_t LoadWord(const char* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  if constexpr (std::endian::native == std::endian::big) {
+    word = __builtin_bswap64(word);
+  }
+  return word;
+}
+
+constexpr std::uint64_t EachByte(unsigned char byte) { return byte * std::uint64_t{0x0101'0101'0101'0101}; }
+
+// 0 where none of eight bytes is a control, a quote, a backslash or beyond ASCII. Else the lowest bit is of the first
+// that is one: a subtraction borrows from the bytes behind that one alone, so that those say nothing.
+constexpr std::uint64_t SpecialBytes(std::uint64_t word) {
+  const std::uint64_t control = word - EachByte(0x20);
+  const std::uint64_t quote = (word ^ EachByte('"')) - EachByte(1);
+  const std::uint64_t backslash = (word ^ EachByte('\\')) - EachByte(1);
+  return (word | control | quote | backslash) & EachByte(0x80);
+}
+
+// Which byte the lowest bit of SpecialBytes() is of. REQUIRES: not 0.
+constexpr std::size_t FirstByte(std::uint64_t bits) { return static_cast<std::size_t>(std::countr_zero(bits)) / 8; }
+
+}  // namespace packhorse::format
