@@ -29,7 +29,7 @@ class Flattener {
   bool ReadMember(Position place, std::size_t depth);
   bool ReadArray(Position place, std::size_t depth);
   bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
-  bool ReadLeaf(std::string_view name, const TimeField* time, bool in_element);
+  bool ReadLeaf(char first, std::string_view name, const TimeField* time, bool in_element);
   void NoteTime(const TimeField* time, std::string_view number, bool in_element);
   // What ReadString() gave, to last as long as the document.
   std::string_view Keep(std::string_view read) { return reader_.IsOfText(read) ? read : out_.Keep(read); }
@@ -63,7 +63,8 @@ bool Flattener::FailOfField(std::size_t name) {
 }
 
 bool Flattener::Run() {
-  return Opens(reader_.Peek()) ? ReadContainer(Position::kRoot, 1) : ReadLeaf("value", nullptr, false);
+  const char first = reader_.Peek();
+  return Opens(first) ? ReadContainer(Position::kRoot, 1) : ReadLeaf(first, "value", nullptr, false);
 }
 
 // The last of the fields may tell the time. `number` is its text, if it is one; true, false and null are none.
@@ -78,11 +79,12 @@ void Flattener::NoteTime(const TimeField* time, std::string_view number, bool in
   }
 }
 
-bool Flattener::ReadLeaf(std::string_view name, const TimeField* time, bool in_element) {
+// `first` is what Peek() shows.
+bool Flattener::ReadLeaf(char first, std::string_view name, const TimeField* time, bool in_element) {
   Field& field = out_.Add(name);
   std::string_view number;
   std::size_t text_bytes = 0;
-  if (reader_.Peek() == '"') {
+  if (first == '"') {
     std::string_view text;
     if (!reader_.ReadString(&text)) {
       return false;
@@ -143,8 +145,9 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
     return reader_.Unexpected("expected ':' after a member's name");
   }
   reader_.Take();
-  if (!Opens(reader_.Peek())) {
-    return ReadLeaf(name, time, place != Position::kRoot);
+  const char first = reader_.Peek();
+  if (!Opens(first)) {
+    return ReadLeaf(first, name, time, place != Position::kRoot);
   }
   out_.Add(name).leaf = false;
   if (!CheckField(name.size(), 0)) {
@@ -194,8 +197,9 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
   std::array<char, 24> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), index).ptr;
   const std::string_view name(digits.data(), static_cast<std::size_t>(end - digits.data()));
-  if (!Opens(reader_.Peek())) {
-    return ReadLeaf(place == Position::kRoot ? out_.Keep(name) : out_.KeepJoined(path_, name), nullptr, false);
+  const char first = reader_.Peek();
+  if (!Opens(first)) {
+    return ReadLeaf(first, place == Position::kRoot ? out_.Keep(name) : out_.KeepJoined(path_, name), nullptr, false);
   }
   const std::size_t before = path_.size();
   if (place != Position::kRoot) {
