@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 checks=("$@")
-[ ${#checks[@]} -gt 0 ] || checks=(format limits leftovers words shell promises structure mutants tidy)
+[ ${#checks[@]} -gt 0 ] || checks=(format limits leftovers words shell promises structure unused mutants tidy)
 failed=()
 for check in "${checks[@]}"; do
   started=$SECONDS

@@ -5,7 +5,7 @@
 # file per passed state.
 #
 # Most of the time goes into the headers that everything includes. So files with the same compile command are checked
-# together, included by one file: a quarter of the time for the same findings.
+# together, included by one file: a fifth of the time for the same findings.
 set -euo pipefail
 
 passed=$PWD/build/lint/passed
@@ -64,16 +64,27 @@ while read -r file; do
 done < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' "$commands" | sed -n "s|^$PWD/||p" | grep -v '^build/' | sort -u)
 
 # Makes the groups, each with an entry in a database of its own, and prints them as arguments of check(), the longest first
-# so that the last job is a short one. By themselves go files with what clang-tidy finds unused only in the file that it
-# was started for, or only if no other file of the group uses it, and programs, of which each has a main().
+# so that the last job is a short one. A further file in a group costs a thirtieth of one by itself. Programs go by
+# themselves, as each has a main(). What clang-tidy finds unused only in the file that it was started for, unused.sh finds.
 group() {
-  local most=12
+  local most=30
   [ "${LINT_DEEP:-0}" = 0 ] || most=1
   rm -rf build/lint/groups
   mkdir build/lint/groups
-  grep -lE '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [A-Za-z0-9_]+ = )|^int main\(' $(cut -d ' ' -f 2 "$work") /dev/null \
-    > build/lint/alone || true
+  grep -lE '^int main\(' $(cut -d ' ' -f 2 "$work") /dev/null > build/lint/alone || true
   awk -v most="$most" -v root="$PWD/" -v folder="$PWD/build/lint/groups" '
+    # Two commands with the same options in another order are one.
+    function options(command, words, count, at, to, word) {
+      count = split(command, words, " ")
+      for (at = 2; at <= count; ++at) {
+        word = words[at]
+        for (to = at; to > 2 && words[to - 1] > word; --to) words[to] = words[to - 1]
+        words[to] = word
+      }
+      command = words[1]
+      for (at = 2; at <= count; ++at) command = command " " words[at]
+      return command
+    }
     FILENAME ~ /alone$/ { alone[$0] = 1; next }
     FILENAME ~ /json$/ {
       if (sub(/^ *"command": "/, "")) { command = $0; sub(/ -o [^ ]* -c .*/, "", command) }
@@ -83,8 +94,9 @@ group() {
     alone[$2] || most == 1 { print $1, "build/lint", $2, $3; next }
     {
       command = commands[$2]
-      if (!(command in open) || files[open[command]] == most) open[command] = ++groups
-      at = open[command]
+      key = options(command)
+      if (!(key in open) || files[open[key]] == most) open[key] = ++groups
+      at = open[key]
       if (++files[at] == 1) { first[at] = $2; command_of[at] = command }
       lines[at] += $1; keys[at] = keys[at] " " $3
       text[at] = text[at] "#include \"" root $2 "\"  // NOLINT(bugprone-suspicious-include)\n"

@@ -12,7 +12,7 @@ namespace {
 
 using document::Node;
 
-std::string Json(std::string_view text) {
+std::string JsonString(std::string_view text) {
   std::string out;
   format::AppendString(out, text);
   return out;
@@ -25,7 +25,7 @@ std::string LiteralText(std::string_view text) {
     out += c;
     out += c == '{' ? "{" : "";
   }
-  return Json(out);
+  return JsonString(out);
 }
 
 std::vector<int> Statuses(const Node& list) {
@@ -56,7 +56,7 @@ std::string OutcomesOf(const Node& root) {
   }
   std::string list = "[";
   for (const Node& outcome : outcomes->items) {
-    list += (list.size() == 1 ? "" : ",") + Json(outcome.text);
+    list += (list.size() == 1 ? "" : ",") + JsonString(outcome.text);
   }
   return list + "]";
 }
@@ -75,12 +75,12 @@ FirstForm ReadFirstForm(const Node& written, document::Problems& problems) {
   std::string headers = "{\"Content-Type\":" + LiteralText(request["content_type"].text);
   if (const Node& header = request["idempotency_header"]; header.usable()) {
     // A structured field String: the quotes are part of the value (IETF httpapi idempotency-key draft).
-    headers += "," + Json(header.text) + R"(:"\"{batch.id}\"")";
+    headers += "," + JsonString(header.text) + R"(:"\"{batch.id}\"")";
   }
   FirstForm form;
-  form.text = "{\"contract\":" + Json(root["contract"].text) + ",\"title\":" + Json(root["title"].text) +
-              ",\"description\":" + Json(root["description"].text) +
-              ",\"request\":{\"method\":" + Json(request["method"].text) +
+  form.text = "{\"contract\":" + JsonString(root["contract"].text) + ",\"title\":" + JsonString(root["title"].text) +
+              ",\"description\":" + JsonString(root["description"].text) +
+              ",\"request\":{\"method\":" + JsonString(request["method"].text) +
               ",\"path\":" + LiteralText(request["path"].text) + ",\"headers\":" + headers +
               R"(},"coding":["gzip"],"body":{"json":{"contract":)" + LiteralText(root["contract"].text) +
               R"(,"gateway":{"id":"{gateway.id}","attributes":"{gateway.attributes}"},)"

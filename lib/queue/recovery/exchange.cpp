@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kMaxReportBytes = 64U << 10U;
 // Of an SQLite database (file format, section 1.3) and of its write-ahead log (section 4.1).
-constexpr std::size_t kHeaderBytes = 100;
+constexpr std::size_t kDatabaseHeaderBytes = 100;
 constexpr std::size_t kLogHeaderBytes = 32;
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::uint64_t kLogMagic = 0x377F0682;
@@ -104,8 +104,8 @@ std::string ReadBeginning(const std::string& path, std::size_t bytes) {
 }
 
 Size ReadSize(const std::string& path) {
-  const std::string header = ReadBeginning(path, kHeaderBytes);
-  if (header.size() < kHeaderBytes || header.compare(0, 15, "SQLite format 3") != 0) {
+  const std::string header = ReadBeginning(path, kDatabaseHeaderBytes);
+  if (header.size() < kDatabaseHeaderBytes || header.compare(0, 15, "SQLite format 3") != 0) {
     return {};
   }
   const std::uint64_t page_field = BigEndian(std::string_view(header).substr(16, 2));

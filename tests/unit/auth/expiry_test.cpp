@@ -44,7 +44,8 @@ TEST(TokenEnds, OtherSecretsSayNothing) {
 
 // A certificate in PEM that ends then.
 std::string Certificate(std::int64_t ends) {
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"),
+                                                                &EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
   X509_set_pubkey(certificate.get(), key.get());
   ASN1_TIME_set(X509_getm_notBefore(certificate.get()), 0);

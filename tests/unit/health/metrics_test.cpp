@@ -21,7 +21,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr MonoTime kStart{seconds(10'000)};
-constexpr WallTime kWall{seconds(1'795'162'531)};
 
 void ExpectClose(std::optional<microseconds> found, microseconds expected) {
   ASSERT_TRUE(found);

@@ -23,7 +23,6 @@ using test::FreePort;
 using test::Mosquitto;
 using test::MosquittoOptions;
 using test::MqttClient;
-using test::MqttMessage;
 using test::Publish;
 using test::ScriptedBroker;
 using test::SourceOptionsFor;

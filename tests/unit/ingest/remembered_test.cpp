@@ -27,8 +27,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
-using testing::UnorderedElementsAre;
 
 class Remembered : public testing::Test {
  protected:

@@ -12,7 +12,6 @@ namespace {
 
 using limit::Announcement;
 using std::chrono::hours;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Unit = limit::Window::Unit;
 

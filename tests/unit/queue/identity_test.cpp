@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 INSTANTIATE_TEST_SUITE_P(Modes, Identity, ::testing::Values(Mode::kWindow, Mode::kStrict, Mode::kWithoutJournal),
                          NameOf);
