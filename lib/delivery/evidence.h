@@ -191,7 +191,6 @@ class Evidence {
   bool Ripe(const Case& known, MonoTime now) const;
   bool RefusedEnough(const Case& known, MonoTime now) const;
   void CountRow(Case& known, MonoTime now) const;
-  std::uint32_t Independent(const Case& known) const;
   bool OthersFail() const { return failures_ > failures_at_accepted_; }
   void HastenAfterOthers(MonoTime now);
   std::uint32_t RefusalsNeeded(const Case& known) const;

@@ -79,17 +79,10 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known) const {
   return needed;
 }
 
-// Beside something that is accepted each row is one: an API that has begun to refuse everything makes any number of
-// refusals. Where nothing else is sent nothing tells the one from the other, and more and more time between them has to
-// do; as soon as something else fails, too, it does not.
-std::uint32_t Evidence::Independent(const Case& known) const {
-  return known.rows + (OthersFail() ? 0 : known.more_in_row);
-}
-
 bool Evidence::RefusedEnough(const Case& known, MonoTime now) const {
   return Contradicted(now)
              ? known.refusals_apart >= RefusalsContradicted(known) && now - known.first >= kApartContradicted
-             : Independent(known) >= RefusalsNeeded(known);
+             : known.rows + known.more_in_row >= RefusalsNeeded(known);
 }
 
 std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
@@ -121,6 +114,8 @@ void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime
   Touch();
 }
 
+// An API that has begun to refuse everything makes any number of refusals: once something else is accepted a row of
+// them is one. Where nothing else is sent nothing tells a bad record from a bad hour, and more and more time has to do.
 void Evidence::CountRow(Case& known, MonoTime now) const {
   if (known.rows == 0 || accepted_ > known.accepted_at_last) {
     ++known.rows;
