@@ -44,16 +44,9 @@ bool Evidence::Accepted(Track& track, const RecordKey& last, std::uint64_t recor
   definite_in_a_row_ = 0;
   asked_ = Wants::kNothing;
   wants_ = Wants::kNothing;
-  if (some_wait_for_others_) {
-    for (auto& [record, known] : cases_) {
-      if (known.refusals > 0 && known.accepted_before == accepted_) {
-        known.due = std::min(known.due, std::max(now, known.first + kApart));
-      }
-    }
-    some_wait_for_others_ = false;
-    Touch();
-  }
+  HastenAfterOthers(now);
   accepted_ += records;
+  failures_at_accepted_ = failures_;
   ++requests_;
   if (!std::exchange(suspect_passes_, false)) {
     ++(all ? tally_.accepted : tally_.refused);

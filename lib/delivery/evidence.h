@@ -146,8 +146,7 @@ class Evidence {
   // Its attempt could not be made or told nothing: later.
   void Postpone(const RecordKey& record, MonoTime now);
 
-  // --- answers ---
-  // To be asked after each ruling.
+  // --- answers; wants() after each ruling ---
   Wants wants() const { return wants_; }
   // Whether something was accepted within the last day that had been refused while others were accepted.
   bool Contradicted(MonoTime now) const { return contradictions_.Lately(now); }
@@ -159,11 +158,6 @@ class Evidence {
   double share_refused(MonoTime now) const { return share_.Lately(now); }
 
  private:
-  // What there was when a record was refused for the last time but one.
-  struct Last {
-    std::uint64_t accepted = 0;
-    std::uint64_t failures = 0;
-  };
   struct Case {
     bool in_batch = false;  // it is tried, or was never set aside
     bool adopted = false;   // it was refused in an earlier run
@@ -182,18 +176,23 @@ class Evidence {
     std::uint64_t requests_before_search = 0;
     // Refusals that had another request between them and the one before: the API may be another one by then.
     std::uint32_t refusals_apart = 0;
-    std::uint64_t others_at_last = 0;  // other requests at the last of them
-    // Since:
-    bool other_connection = false;
-    std::uint64_t accepted_at_last = 0;             // at the last refusal
+    std::uint64_t others_at_last = 0;    // other requests at the last of them
+    std::uint32_t rows = 0;              // of refusals with nothing accepted between them
+    std::uint32_t more_in_row = 0;       // in the present one, after the first, each kApart after the one before
+    MonoTime last{};                     // of those that are counted so
+    bool other_connection = false;       // since the first
+    std::uint64_t accepted_at_last = 0;  // at the last refusal
     std::optional<std::uint64_t> accepted_at_hold;  // when the destination was held after that
-    std::optional<Last> last;                       // one refusal more, and it is proven
+    bool enough = false;                            // one refusal more, and it is proven
   };
 
   void Note(Case& known, Fault fault, std::uint64_t connection, MonoTime now);
   bool Proven(Case& known, MonoTime now);
   bool Ripe(const Case& known, MonoTime now) const;
   bool RefusedEnough(const Case& known, MonoTime now) const;
+  void CountRow(Case& known, MonoTime now) const;
+  bool OthersFail() const { return failures_ > failures_at_accepted_; }
+  void HastenAfterOthers(MonoTime now);
   std::uint32_t RefusalsNeeded(const Case& known) const;
   std::uint32_t RefusalsContradicted(const Case& known) const;
   bool SearchTells(const Case& known, std::uint32_t refusals) const;
@@ -201,14 +200,13 @@ class Evidence {
   // A part of it is known to be refused, or nothing can be said.
   static void Explain(const Track& track);
   bool Close(Track& track);
-  std::chrono::milliseconds Rest(const Case& known, Fault fault, MonoTime now) const;
+  std::chrono::milliseconds Rest(const Case& known, MonoTime now) const;
   Ruling Alone(const Attempt& attempt, Track& track, MonoTime now);
   Ruling Doubted(const Attempt& attempt, Track& track, MonoTime now);
   bool PartsTell(const Attempt& attempt, const Track& track) const;
   Ruling ToBlame(const Attempt& attempt, Track& track, MonoTime now);
   bool NewerPassed(const RecordKey& record, MonoTime now) const;
   Wants LookElsewhere(const Attempt& attempt) const;
-  // Whether something else is to be tried now, since nothing is accepted.
   bool AsksOther(const Attempt& attempt, Track& track);
   Ruling Hold();
   std::uint32_t StreakThatHolds(MonoTime now) const;
@@ -217,9 +215,10 @@ class Evidence {
   std::map<RecordKey, Case> cases_;
   mutable bool next_known_ = false;
   mutable std::optional<Next> next_;
-  bool some_wait_for_others_ = false;                // cases with nothing accepted since the first refusal
+  bool some_wait_for_others_ = false;                // cases with nothing accepted since the last refusal
   std::uint64_t accepted_ = 0;                       // records
   std::uint64_t failures_ = 0;                       // of what was no suspect
+  std::uint64_t failures_at_accepted_ = 0;           // when something was accepted last
   static constexpr std::chrono::seconds kApart{30};  // the last refusal that proves something, from the first
   static constexpr std::uint32_t kDoubtful = 2;
   std::uint32_t definite_in_a_row_ = 0;  // attempts refused on their merits since something was accepted

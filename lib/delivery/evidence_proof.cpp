@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "delivery/chance.h"
 #include "delivery/evidence.h"
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kRefusals = 2;
 // Where nothing contradicts itself so many are enough whatever else is known: where one of two backends refuses
-// everything a good record meets them once in 16 million times.
+// everything a good record meets them, each with something accepted in between, once in 16 million times.
 constexpr std::uint32_t kRefusalsAtMost = 24;
 constexpr double kChanceUnnoticed = 1e-4;
 // Where requests take turns between a good backend and a bad one, a search leads to a good record as surely as to a bad
@@ -81,7 +82,7 @@ std::uint32_t Evidence::RefusalsNeeded(const Case& known) const {
 bool Evidence::RefusedEnough(const Case& known, MonoTime now) const {
   return Contradicted(now)
              ? known.refusals_apart >= RefusalsContradicted(known) && now - known.first >= kApartContradicted
-             : known.refusals >= RefusalsNeeded(known);
+             : known.rows + known.more_in_row >= RefusalsNeeded(known);
 }
 
 std::uint32_t Evidence::StreakThatHolds(MonoTime now) const {
@@ -99,16 +100,48 @@ void Evidence::Note(Case& known, Fault fault, std::uint64_t connection, MonoTime
       known.accepted_before = accepted_;
       known.requests_before = requests_;
       known.tally_before = tally_;
-      some_wait_for_others_ = true;
     } else {
       known.other_connection = known.other_connection || connection == 0 || connection != known.connection;
     }
     known.refusals_apart += known.refusals == 1 || tally_.all() > known.others_at_last ? 1U : 0U;
     known.others_at_last = tally_.all();
+    CountRow(known, now);
     known.accepted_at_last = accepted_;
+    some_wait_for_others_ = true;
     known.accepted_at_hold.reset();
   }
-  known.due = now + Rest(known, fault, now);
+  known.due = now + Rest(known, now);
+  Touch();
+}
+
+// An API that has begun to refuse everything makes any number of refusals: once something else is accepted a row of
+// them is one. Where nothing else is sent nothing tells a bad record from a bad hour, and more and more time has to do.
+void Evidence::CountRow(Case& known, MonoTime now) const {
+  if (known.rows == 0 || accepted_ > known.accepted_at_last) {
+    ++known.rows;
+    known.more_in_row = 0;
+  } else if (now - known.last >= kApart) {
+    ++known.more_in_row;
+  } else {
+    return;
+  }
+  known.last = now;
+}
+
+// Something else is accepted: the next refusal of what was refused before tells more. The last one does not come
+// sooner: others that were refused may pass until then. Where the API contradicts itself only time tells.
+void Evidence::HastenAfterOthers(MonoTime now) {
+  if (!std::exchange(some_wait_for_others_, false)) {
+    return;
+  }
+  for (auto& [record, known] : cases_) {
+    const bool first = known.accepted_before == accepted_;
+    const bool again = known.accepted_at_last == accepted_ && known.other_connection && !Contradicted(now);
+    if (known.refusals > 0 && (first || again)) {
+      const MonoTime apart = (known.enough ? known.last : known.first) + kApart;
+      known.due = std::min(known.due, std::max(now + (first ? 0ms : kConfirmAfter), apart));
+    }
+  }
   Touch();
 }
 
@@ -118,27 +151,16 @@ bool Evidence::Ripe(const Case& known, MonoTime now) const {
          accepted_ > known.accepted_before;
 }
 
-// A cloud that has begun to refuse everything refuses this record as well. So the last refusal is one after which
-// others were accepted, or after which nothing else was refused either for a while.
+// A cloud that has begun to refuse everything refuses this record as well. So once more after that: when others were
+// accepted in between, or when nothing else has failed either.
 bool Evidence::Proven(Case& known, MonoTime now) {
-  if (!Ripe(known, now) || !RefusedEnough(known, now)) {
-    known.last.reset();
-    return false;
-  }
-  if (known.last && (accepted_ > known.last->accepted || known.last->failures == failures_)) {
-    return true;
-  }
-  known.last = Last{accepted_, failures_};
-  known.due = now + kApart;
-  return false;
+  const bool before = std::exchange(known.enough, Ripe(known, now) && RefusedEnough(known, now));
+  const bool counted = known.last == now;
+  return before && known.enough && counted && (known.more_in_row == 0 || !OthersFail());
 }
 
-std::chrono::milliseconds Evidence::Rest(const Case& known, Fault fault, MonoTime now) const {
-  const bool contradicted = Contradicted(now);
-  if (!contradicted && Definite(fault) && Ripe(known, now)) {
-    return kConfirmAfter;
-  }
-  const std::chrono::milliseconds most = contradicted ? kLongestRestContradicted : kLongestRest;
+std::chrono::milliseconds Evidence::Rest(const Case& known, MonoTime now) const {
+  const std::chrono::milliseconds most = Contradicted(now) ? kLongestRestContradicted : kLongestRest;
   std::chrono::milliseconds rest = kApart;
   for (std::uint32_t i = 1; i < known.attempts && rest < most; ++i) {
     rest *= 2;

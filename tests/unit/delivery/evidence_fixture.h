@@ -49,7 +49,7 @@ class EvidenceTest : public ::testing::Test {
     Track track;
     evidence_.Accepted(track, RecordKey{}, records, true, now_);
   }
-  // Tries a suspect whenever it is due, with others accepted in between, until it is buried; none: not within `most`.
+  // Tries a suspect whenever it is due, with another accepted each second, until it is buried; none: not within `most`.
   std::optional<std::chrono::seconds> Bury(Sequence sequence, std::chrono::seconds most) {
     const MonoTime from = now_;
     while (now_ - from <= most) {
@@ -57,9 +57,9 @@ class EvidenceTest : public ::testing::Test {
       if (!next) {
         return std::nullopt;
       }
-      now_ = std::max(now_ + 1ms, next->at);
+      now_ = std::max(now_ + 1ms, std::min(next->at, now_ + 1s));
       Accept();
-      if (Retry(sequence) == Ruling::kBury) {
+      if (evidence_.NextSuspect()->at <= now_ && Retry(sequence) == Ruling::kBury) {
         return std::chrono::duration_cast<std::chrono::seconds>(now_ - from);
       }
     }

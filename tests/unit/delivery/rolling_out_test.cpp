@@ -126,7 +126,7 @@ TEST_F(RollingOut, RecordsThatNeitherContractGetsThroughDoNotEndIt) {
     clock_.Advance(1min);
   }
   EXPECT_EQ(RolloutState(), State::kFinished) << Now().rollout->now.reason;
-  EXPECT_TRUE(Play(script, 6h, [this] { return AllEnded(); }));
+  EXPECT_TRUE(Play(script, 48h, [this] { return AllEnded(); }));
   EXPECT_EQ(static_cast<int>(stored_.size() + Dead()), last_);
 }
 

@@ -67,7 +67,7 @@ TEST_F(VerdictTest, RecordAloneOverTheLimitIsRefusedWhileOthersPass) {
   const Script script = [&](const Records& records, const FakeUploader::Sent&) {
     return AnyBad(records) || records.size() > 8 ? Reply(413, "", "text/html") : Take(records);
   };
-  EXPECT_TRUE(Play(script, 10min, [&] { return AllEnded(); }));
+  EXPECT_TRUE(Play(script, 12h, [&] { return AllEnded(); }));
   EXPECT_EQ(stored_.size(), 49U);
   ASSERT_EQ(Dead(), 1U);
   EXPECT_EQ(queue_->DeadLetters(10, 0)->front().reason, "too_large");
