@@ -10,9 +10,9 @@ void TuneMemory() {
   mallopt(M_TRIM_THRESHOLD, 4 << 20);
   // Larger blocks are mappings of their own, gone at once when freed: rows of a backlog, but not bodies of batches.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
-  // A heap per thread keeps what one thread allocates and another one frees. With too few, threads of a drain share one
-  // and wait for each other: the loop, the store thread and the one that works ahead need one each.
-  mallopt(M_ARENA_MAX, 3);
+  // A heap per thread keeps what one thread allocates and another one frees. With only one, a drain's two threads wait
+  // for each other: 0.23 calls of futex per message instead of 0.04.
+  mallopt(M_ARENA_MAX, 2);
 }
 
 }  // namespace packhorse

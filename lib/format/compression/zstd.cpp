@@ -42,8 +42,7 @@ Result<std::string> Zstd(std::string_view bytes) {
   if (ZSTD_isError(size) != 0) {
     return Error{ErrorCode::kInternal, std::string("zstd: ") + ZSTD_getErrorName(size)};
   }
-  out.resize(size);
-  return out;
+  return out.substr(0, size);  // without the room for the worst case
 }
 
 Result<std::string> Unzstd(std::string_view bytes, std::uint64_t most) {
