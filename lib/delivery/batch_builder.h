@@ -159,7 +159,7 @@ class BatchBuilder {
   struct Looked;
   struct Look;
   std::shared_ptr<const Looked> LookAt(const Start& start, queue::Pending pending) const;
-  std::unique_ptr<Look> Begin(std::shared_ptr<const Looked> looked);
+  std::unique_ptr<Look> Begin(const std::shared_ptr<const Looked>& looked);
   void BeginNext(const Ahead& ahead, const Looked& before, Sequence through);
   // The look that has begun, if it is of this line and still what a look shows now; else null.
   std::unique_ptr<Look> TakeNext(queue::LanePart of, std::size_t most);

@@ -89,7 +89,7 @@ std::shared_ptr<const BatchBuilder::Looked> BatchBuilder::LookAt(const Start& st
   return looked;
 }
 
-std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(std::shared_ptr<const Looked> looked) {
+std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(const std::shared_ptr<const Looked>& looked) {
   auto look = std::make_unique<Look>();
   look->looked = looked;
   look->made.emplace(

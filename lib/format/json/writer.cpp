@@ -163,8 +163,8 @@ char* WriteShortDecimal(char* at, double number) {
     if (scaled >= kBelow) {
       return nullptr;
     }
-    // Of a decimal of so few digits it is off by less than a half, however it is rounded.
-    const auto digits = static_cast<std::int64_t>(scaled + 0.5);
+    // Of a decimal of so few digits it is off by less than a half, however it is rounded: it is compared below.
+    const auto digits = static_cast<std::int64_t>(scaled + 0.5);  // NOLINT(bugprone-incorrect-roundings)
     if (static_cast<double>(digits) / kPowers[decimals] != size) {
       continue;
     }
