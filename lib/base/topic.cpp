@@ -115,8 +115,7 @@ bool Walk(const Levels& levels, std::string_view topic, const Visit& visit) {
 }
 
 // '#' also stands for no level at all, but a topic is never empty (MQTT 5 section 4.7.3): "#" means the same as "+/#",
-// and
-// "/#" the same as "/+/#". The comparisons below rely on the longer forms.
+// and "/#" the same as "/+/#". The comparisons below rely on the longer forms.
 Levels Normal(Levels levels) {
   const bool any = levels.size() == 1 && levels.front().is_rest();
   const bool any_below_empty = levels.size() == 2 && levels.front().text.empty() && levels.back().is_rest();

@@ -29,8 +29,7 @@ struct TopicLevel {
 };
 
 // A stream's topic pattern: an MQTT topic filter (MQTT 5 section 4.7) in which a whole level may also be a named
-// capture,
-// `{device}`, which subscribes as '+'. A default-constructed one matches nothing. Immutable; any thread.
+// capture, `{device}`, which subscribes as '+'. A default-constructed one matches nothing. Immutable; any thread.
 class TopicPattern {
  public:
   // At most 65,535 bytes, valid UTF-8, '#' only as last level, '+' and {name} only as a whole level, names unique and

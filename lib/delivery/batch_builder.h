@@ -51,6 +51,7 @@ class BatchBuilder {
     // Why the lane waits at the message behind `request.through`: its time is not taken. Empty: it does not wait.
     std::string held;
 
+    // Nothing was looked at that could be taken.
     bool empty() const { return held.empty() && request.batches.empty() && request.resolutions.empty(); }
     bool moves() const { return held.empty() || !request.batches.empty() || !request.resolutions.empty(); }
   };
@@ -60,6 +61,8 @@ class BatchBuilder {
   // (queue::PreparedBatch::unsent): see Judge(). Where more waits, those of the batch after this one are being made
   // when it returns.
   Result<Built> BuildNext(queue::LanePart of, std::size_t most, const batch::Options& limits);
+  // Lets go what was made ahead and not asked for within ten seconds.
+  void ForgetOldLook();
   // Likewise of what is newest, for a probe; empty() where nothing can be taken.
   Result<Built> BuildNewest(queue::LanePart of, const batch::Options& limits);
   // Likewise of these messages.

@@ -129,6 +129,7 @@ MonoTime DestinationImpl::Step(MonoTime now) {
   next = std::min(next, first_contact_.Step(traffic_.requests == 0 && !draining_ && breaker_.MaySend(now), now));
   next = std::min(next, LookAtTimes(now));
   EndRefusals(now);
+  builder_.ForgetOldLook();
   if (flush_ && std::all_of(kAllLanes.begin(), kAllLanes.end(),
                             [&](Lane lane) { return deps_.queue.Waiting(options_.name, lane).messages == 0; })) {
     flush_ = false;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/clock.h"
@@ -35,6 +38,11 @@ std::size_t CountThrough(const queue::Pending& pending, Sequence through) {
       std::upper_bound(pending.messages.begin(), pending.messages.end(), through,
                        [](Sequence sequence, const queue::StoredMessage& each) { return sequence < each.sequence; });
   return static_cast<std::size_t>(end - pending.messages.begin());
+}
+
+std::uint64_t PayloadBytes(std::span<const queue::StoredMessage> messages) {
+  return std::accumulate(messages.begin(), messages.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const auto& each) { return sum + each.message.payload.size(); });
 }
 
 }  // namespace
@@ -98,39 +106,55 @@ std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(const std::shared_ptr<co
   return look;
 }
 
-// About as many as went into the batch before: what does not fit is made in vain. Where fewer follow, more may have
-// arrived when it is their turn.
+// About as many bytes as went into a batch that was full by them: what does not fit is made in vain. Where less
+// follows, more may have arrived when it is their turn. A stamp of a clock that is not right may be corrected until
+// then.
 void BatchBuilder::BeginNext(const Ahead& ahead, const Looked& before, Sequence through) {
   const std::size_t taken = CountThrough(before.pending, through);
-  const std::size_t most = std::min(ahead.most, taken + taken / 8 + 1);
-  if (most < WorkingAhead::kWorthIt) {
-    return;
+  const std::uint64_t fitted = PayloadBytes(std::span(before.pending.messages).first(taken));
+  const std::uint64_t bytes = taken < before.pending.messages.size() ? fitted + fitted / 8 : kLookBytes;
+  Result<queue::Pending> pending = queue_.PeekBehind(through, options_.destination, ahead.of, ahead.most, bytes);
+  if (!pending) {
+    return;  // the error comes again when it is their turn
   }
-  Result<queue::Pending> pending = queue_.PeekBehind(through, options_.destination, ahead.of, most, kLookBytes);
-  if (!pending || pending->messages.size() < most) {
-    return;  // an error comes again when it is its turn
+  const std::vector<queue::StoredMessage>& messages = pending->messages;
+  const bool full = messages.size() == ahead.most || PayloadBytes(messages) >= bytes - bytes / 8;
+  const bool stamped = std::none_of(messages.begin(), messages.end(), [](const queue::StoredMessage& each) {
+    return each.message.clock == ClockState::kUnsynchronized;
+  });
+  if (!full || !stamped || messages.size() < WorkingAhead::kWorthIt) {
+    return;
   }
   next_ = Begin(LookAt(before.start, *std::move(pending)));
   next_->ahead = ahead;
 }
 
+void BatchBuilder::ForgetOldLook() {
+  if (next_ == nullptr) {
+    return;
+  }
+  const auto since = clock_.Wall() - next_->looked->begin.batch->created_at;
+  if (since < 0s || since >= kLongestAhead || clock_.Boot() - next_->looked->boot >= kLongestAhead) {
+    next_ = nullptr;
+  }
+}
+
 std::unique_ptr<BatchBuilder::Look> BatchBuilder::TakeNext(queue::LanePart of, std::size_t most) {
+  ForgetOldLook();
   if (next_ == nullptr) {
     return nullptr;
   }
-  const Looked& looked = *next_->looked;
-  const auto since = clock_.Wall() - looked.begin.batch->created_at;
-  const bool recent = since >= 0s && since < kLongestAhead && clock_.Boot() - looked.boot < kLongestAhead;
-  if (recent && (next_->ahead->of.lane != of.lane || next_->ahead->of.part != of.part)) {
+  if (next_->ahead->of.lane != of.lane || next_->ahead->of.part != of.part) {
     return nullptr;  // its turn comes
   }
+  const Looked& looked = *next_->looked;
   std::unique_ptr<Look> next = std::move(next_);
   const queue::Pending& pending = looked.pending;
   const queue::PendingStats waiting = queue_.Waiting(options_.destination, of);
   // Whether a record goes out behind later ones is as it was.
   const bool same_order = CountThrough(pending, queue_.HighestTaken(options_.destination, of.lane)) ==
                           CountThrough(pending, looked.begin.taken);
-  const bool holds = recent && next->ahead->most == most && looked.streams.IsSame(streams_) && same_order &&
+  const bool holds = next->ahead->most == most && looked.streams.IsSame(streams_) && same_order &&
                      waiting.from == pending.from && waiting.through >= pending.through &&
                      looked.begin.batch->contract == PresentContract();
   return holds ? std::move(next) : nullptr;

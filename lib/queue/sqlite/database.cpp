@@ -13,7 +13,8 @@ namespace packhorse::queue {
 namespace {
 
 // SQLite says only of the database's own writes that the disk is full, not of its shared memory, nor of a quota. Of
-// shared memory that cannot grow when a commit ends, it does not keep what the system said: it grows by 32 KiB.
+// shared memory that cannot grow when a commit ends it does not even keep what the system said. It grows by 32 KiB;
+// twice as much allows for what others free in between. A quota is not seen there.
 bool DiskIsFull(sqlite3* db) {
   constexpr std::uint64_t kGrowth = 64U << 10U;
   const int error = db == nullptr ? 0 : sqlite3_system_errno(db);

@@ -156,5 +156,44 @@ TEST_F(LookAhead, RecordsThatFitNoMoreGoIntoTheNextBatchOnce) {
   EXPECT_EQ(all, From(0, 400));
 }
 
+TEST_F(LookAhead, SmallMessagesBehindLargeOnesFillTheirBatches) {
+  max_records_ = 1'000;
+  Rebuild();
+  const std::string filler(8'000, 'x');
+  for (int i = 0; i < 300; ++i) {
+    Append("{\"n\":" + std::to_string(i) + ",\"text\":\"" + filler + "\"}");
+  }
+  next_ = 300;
+  AppendSome(3'000);
+  std::size_t records = 0;
+  int requests = 0;
+  while (records < 3'300 && !HasFailure()) {
+    const FakeUploader::Sent sent = Next();
+    records += Values(sent).size();
+    ++requests;
+    Accept(sent);
+  }
+  EXPECT_LE(requests, 8);
+}
+
+// Their stamps may be corrected before they go out.
+TEST_F(LookAhead, MessagesOfAClockThatIsNotRightGoOutAsTheyAreStampedAtLast) {
+  clock_.Reboot("boot-2", clock_.Wall());
+  Restart();
+  AppendSome(4 * kBatch);
+  clock_.Advance(1h);  // longer than queue.clock_wait: they go out as they were stamped
+  Prepare();
+  clock_.StepWall(3s);
+  clock_.SetSynchronized(true);
+  ASSERT_TRUE(queue_->LearnClock());
+  ASSERT_TRUE(Turn([&] { return !queue_->ClockOfBoot().withholds; }));
+  for (int batch = 0; batch < 4; ++batch) {
+    const FakeUploader::Sent sent = Next();
+    EXPECT_EQ(Values(sent), From(batch * kBatch));
+    EXPECT_EQ(sent.body.find("\"recovered\"") != std::string::npos, batch >= 2) << batch;
+    Accept(sent);
+  }
+}
+
 }  // namespace
 }  // namespace packhorse::delivery
