@@ -252,7 +252,7 @@ contract::Decoded BatchBuilder::DecodeNew(const Streams& streams, Lane lane, con
 }
 
 std::string BatchBuilder::RecordIdAt(Lane lane, Sequence sequence, std::uint32_t record, std::uint32_t total) const {
-  return RecordId(queue_.ids().Of(lane, sequence), lane, sequence, total > 1 ? std::optional(record) : std::nullopt);
+  return RecordId(queue_.ids().Of(lane, sequence), lane, sequence, RecordIndex(record, total));
 }
 
 std::string BatchBuilder::MemberRecordId(Lane lane, const queue::Member& member, std::uint32_t record) const {

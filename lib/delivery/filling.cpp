@@ -112,7 +112,14 @@ std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(const std::shared_ptr<co
 void BatchBuilder::BeginNext(const Ahead& ahead, const Looked& before, Sequence through) {
   const std::size_t taken = CountThrough(before.pending, through);
   const std::uint64_t fitted = PayloadBytes(std::span(before.pending.messages).first(taken));
-  const std::uint64_t bytes = taken < before.pending.messages.size() ? fitted + fitted / 8 : kLookBytes;
+  const bool by_bytes = taken < before.pending.messages.size();
+  const std::uint64_t bytes = by_bytes ? fitted + fitted / 8 : kLookBytes;
+  // Nothing is read that would not be used.
+  const std::size_t least = by_bytes ? WorkingAhead::kWorthIt : ahead.most;
+  if (ahead.most < WorkingAhead::kWorthIt || queue_.Waiting(options_.destination, ahead.of).messages < taken + least ||
+      (taken > 0 && before.pending.messages[taken - 1].message.clock == ClockState::kUnsynchronized)) {
+    return;
+  }
   Result<queue::Pending> pending = queue_.PeekBehind(through, options_.destination, ahead.of, ahead.most, bytes);
   if (!pending) {
     return;  // the error comes again when it is their turn
