@@ -58,7 +58,8 @@ class ShadowQueue final : public queue::DeliveryPort, public queue::SuspectPort 
                               std::uint64_t max_bytes) override;
   // None: a shadow is in no hurry.
   Result<queue::Pending> PeekBehind(Sequence /*behind*/, const std::string& /*destination*/, queue::LanePart /*of*/,
-                                    std::size_t /*max_messages*/, std::uint64_t /*max_bytes*/) override {
+                                    std::size_t /*max_messages*/, std::uint64_t /*max_bytes*/,
+                                    queue::Pending /*room*/) override {
     return queue::Pending{};
   }
   Result<queue::Pending> PeekNewest(const std::string& destination, queue::LanePart of, std::size_t max_messages,

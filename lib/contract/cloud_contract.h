@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "contract/cloud/response_rules.h"
+#include "contract/item_text.h"
 #include "record/canonical_record.h"
 
 namespace packhorse::contract {
@@ -30,23 +31,6 @@ struct BatchHeader {
   std::map<std::string, std::string> gateway_attributes;
   WallTime created_at{};
   std::string part;  // RenderedRecord::part of its records
-};
-
-// The text of a record's items. Texts of many records may be parts of one block, which lives as long as the last of
-// them. Copies share it. Any thread.
-class ItemText {
- public:
-  ItemText() = default;
-  explicit ItemText(std::string text) : block_(std::make_shared<const std::string>(std::move(text))), view_(*block_) {}
-  ItemText(std::shared_ptr<const std::string> block, std::size_t begin, std::size_t size)
-      : block_(std::move(block)), view_(std::string_view(*block_).substr(begin, size)) {}
-
-  std::string_view view() const { return view_; }
-  std::size_t size() const { return view_.size(); }
-
- private:
-  std::shared_ptr<const std::string> block_;
-  std::string_view view_;
 };
 
 // One record as the API gets it. Items are what the API counts: one, or one for each measurement (`each`).

@@ -161,8 +161,8 @@ class BatchBuilder {
   };
   struct Looked;
   struct Look;
-  std::shared_ptr<const Looked> LookAt(const Start& start, queue::Pending pending) const;
-  std::unique_ptr<Look> Begin(const std::shared_ptr<const Looked>& looked);
+  std::shared_ptr<Looked> LookAt(const Start& start, queue::Pending pending) const;
+  std::unique_ptr<Look> Begin(const std::shared_ptr<Looked>& looked);
   void BeginNext(const Ahead& ahead, const Looked& before, Sequence through);
   // The look that has begun, if it is of this line and still what a look shows now; else null.
   std::unique_ptr<Look> TakeNext(queue::LanePart of, std::size_t most);
@@ -204,6 +204,7 @@ class BatchBuilder {
   const Clock& clock_;
   std::unique_ptr<WorkingAhead> ahead_ = std::make_unique<WorkingAhead>();
   std::unique_ptr<Look> next_;  // has begun before its turn
+  queue::Pending room_;         // of the look before, for the one after next_; empty without next_
 };
 
 }  // namespace packhorse::delivery

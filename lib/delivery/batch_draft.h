@@ -53,7 +53,7 @@ struct BatchBuilder::Draft {
     ++batch->records;
     AppendMember(one, batch->members);
   }
-  void Add(contract::RenderedRecord record) {
+  void Add(contract::RenderedRecord&& record) {
     batch->part = record.part;
     records.push_back(std::move(record));
   }
@@ -71,7 +71,7 @@ struct BatchBuilder::Looked {
 
 // A look whose messages are being made. Loop thread.
 struct BatchBuilder::Look {
-  std::shared_ptr<const Looked> looked;
+  std::shared_ptr<Looked> looked;
   std::optional<WorkingAhead::Look> made;
   std::optional<Ahead> ahead;  // of one that has begun before its turn
 };

@@ -86,7 +86,7 @@ Result<BatchBuilder::Built> BatchBuilder::BuildReplay(queue::ReplayId replay, qu
   return built;
 }
 
-std::shared_ptr<const BatchBuilder::Looked> BatchBuilder::LookAt(const Start& start, queue::Pending pending) const {
+std::shared_ptr<BatchBuilder::Looked> BatchBuilder::LookAt(const Start& start, queue::Pending pending) const {
   auto looked = std::make_shared<Looked>();
   looked->start = start;
   looked->boot = clock_.Boot();
@@ -97,12 +97,14 @@ std::shared_ptr<const BatchBuilder::Looked> BatchBuilder::LookAt(const Start& st
   return looked;
 }
 
-std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(const std::shared_ptr<const Looked>& looked) {
+std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(const std::shared_ptr<Looked>& looked) {
   auto look = std::make_unique<Look>();
   look->looked = looked;
   look->made.emplace(
       *ahead_, looked->pending.messages.size(),
-      [this, looked](std::size_t i, std::vector<RenderedRecord>& rendered) { return MakeOf(*looked, i, rendered); });
+      [this, shared = std::shared_ptr<const Looked>(looked)](std::size_t i, std::vector<RenderedRecord>& rendered) {
+        return MakeOf(*shared, i, rendered);
+      });
   return look;
 }
 
@@ -120,7 +122,8 @@ void BatchBuilder::BeginNext(const Ahead& ahead, const Looked& before, Sequence 
       (taken > 0 && before.pending.messages[taken - 1].message.clock == ClockState::kUnsynchronized)) {
     return;
   }
-  Result<queue::Pending> pending = queue_.PeekBehind(through, options_.destination, ahead.of, ahead.most, bytes);
+  Result<queue::Pending> pending =
+      queue_.PeekBehind(through, options_.destination, ahead.of, ahead.most, bytes, std::exchange(room_, {}));
   if (!pending) {
     return;  // the error comes again when it is their turn
   }
@@ -143,6 +146,7 @@ void BatchBuilder::ForgetOldLook() {
   const auto since = clock_.Wall() - next_->looked->begin.batch->created_at;
   if (since < 0s || since >= kLongestAhead || clock_.Boot() - next_->looked->boot >= kLongestAhead) {
     next_ = nullptr;
+    room_ = {};
   }
 }
 
@@ -176,16 +180,19 @@ Result<BatchBuilder::Built> BatchBuilder::FillWithin(std::unique_ptr<Look> look,
     most = most == 0 || newer == 0 ? std::max(most, newer) : std::min(most, newer);
   }
   while (true) {
-    const std::shared_ptr<const Looked> looked = look->looked;
+    const std::shared_ptr<Looked> looked = look->looked;
     Result<Built> built = Fill(std::move(look), limits, ahead);
-    if (!built || most == 0) {
+    if (!built) {
       return built;
     }
     const auto& batches = built->request.batches;
     const auto over = std::find_if(batches.begin(), batches.end(), [most](const auto& batch) {
-      return batch->records > 1 && batch->body.size() > most;
+      return most > 0 && batch->records > 1 && batch->body.size() > most;
     });
     if (over == batches.end()) {
+      if (ahead) {  // nobody looks at these messages any more
+        room_ = next_ != nullptr ? std::move(looked->pending) : queue::Pending{};
+      }
       return built;
     }
     const queue::PreparedBatch& batch = **over;

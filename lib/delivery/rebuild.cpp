@@ -41,7 +41,7 @@ std::vector<RenderedRecord> Rejoin(const queue::PreparedBatch& from, const std::
       text += items[at++];
       record.item_ends.push_back(static_cast<std::uint32_t>(text.size()));
     }
-    record.text = contract::ItemText(std::move(text));
+    record.text = contract::ItemText(text);
     if (count == 1) {
       record.item_ends.clear();
     }

@@ -83,11 +83,12 @@ void DestinationImpl::OnResponse(const ActivePtr& active, upload::Response respo
   const std::string clock_doubt = ClockDoubt(response);
   const outcome::Reply reply = ToReply(std::move(response));
   const std::span<const std::uint32_t> order(active->batch.order);
-  const std::vector<std::string> record_ids = contract::AsSent(order, builder_.RecordIds(active->batch));
   const std::vector<std::uint32_t> items = contract::AsSent(order, active->batch.items);
   const contract::CloudContract& contract = ContractOf(active->batch);
   answer.verdict =
-      outcome::Judge(reply, contract.response(), outcome::Sent{.record_ids = record_ids, .items_per_record = items},
+      outcome::Judge(reply, contract.response(),
+                     outcome::Sent{active->batch.records,
+                                   [&] { return contract::AsSent(order, builder_.RecordIds(active->batch)); }, items},
                      deps_.clock.Wall(), &options_.outcomes);
   answer.verdict.records = contract::AsTheyCome(order, std::move(answer.verdict.records));
   if (answer.verdict.action == outcome::Action::kAuth) {

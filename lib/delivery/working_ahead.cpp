@@ -7,29 +7,6 @@
 #include <utility>
 
 namespace packhorse::delivery {
-namespace {
-
-// Makes the texts parts of one block.
-void JoinTexts(std::vector<contract::RenderedRecord>& records) {
-  std::size_t bytes = 0;
-  for (const contract::RenderedRecord& record : records) {
-    bytes += record.text.size();
-  }
-  std::string joined;
-  joined.reserve(bytes);
-  for (const contract::RenderedRecord& record : records) {
-    joined += record.text.view();
-  }
-  const auto block = std::make_shared<const std::string>(std::move(joined));
-  std::size_t begin = 0;
-  for (contract::RenderedRecord& record : records) {
-    record.text = contract::ItemText(block, begin, record.text.size());
-    begin += record.text.size();
-  }
-}
-
-}  // namespace
-
 WorkingAhead::Look::Look(WorkingAhead& ahead, std::size_t count, Make make)
     : ahead_(ahead), count_(count), make_(std::move(make)), has_thread_(ahead_.Begin(Work{count_, &make_})) {}
 
@@ -169,7 +146,6 @@ WorkingAhead::Part WorkingAhead::MakePart(const Work& work, std::size_t part) {
     contract::Decoded decoded = (*work.make)(i, made.rendered);
     made.messages.push_back({std::move(decoded), made.rendered.size()});
   }
-  JoinTexts(made.rendered);
   return made;
 }
 

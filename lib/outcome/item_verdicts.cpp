@@ -31,9 +31,9 @@ bool Refused(RuleVerdict verdict) { return verdict == RuleVerdict::kRejected || 
 
 // Where the items of each record begin; one more at the end.
 std::vector<std::size_t> Begins(const Sent& sent) {
-  std::vector<std::size_t> begins(sent.record_ids.size() + 1);
-  for (std::size_t i = 0; i < sent.record_ids.size(); ++i) {
-    const bool one_each = sent.items_per_record.size() != sent.record_ids.size();
+  std::vector<std::size_t> begins(sent.records + 1);
+  for (std::size_t i = 0; i < sent.records; ++i) {
+    const bool one_each = sent.items_per_record.size() != sent.records;
     begins[i + 1] = begins[i] + (one_each ? 1U : sent.items_per_record[i]);
   }
   return begins;
@@ -214,8 +214,9 @@ class ListReader {
       return std::nullopt;
     }
     if (records_.empty()) {
-      for (std::size_t i = 0; i < sent_.record_ids.size(); ++i) {
-        records_.emplace(sent_.record_ids[i], i);
+      std::size_t place = 0;
+      for (std::string& sent_id : sent_.record_ids()) {
+        records_.emplace(std::move(sent_id), place++);
       }
     }
     shown_ = OneLine(id->get_ref<const std::string&>(), kMaxIdBytes);
@@ -283,7 +284,7 @@ class ListReader {
   const Sent& sent_;
   std::vector<std::size_t> begins_;
   std::vector<Item> items_;
-  std::unordered_map<std::string_view, std::size_t> records_;
+  std::unordered_map<std::string, std::size_t> records_;
   std::size_t position_ = 0;
   std::size_t named_ = 0;
   bool says_something_ = false;
@@ -294,13 +295,13 @@ class ListReader {
 }  // namespace
 
 std::size_t ItemCount(const Sent& sent) {
-  if (sent.items_per_record.size() != sent.record_ids.size()) {
-    return sent.record_ids.size();
+  if (sent.items_per_record.size() != sent.records) {
+    return sent.records;
   }
   return std::accumulate(sent.items_per_record.begin(), sent.items_per_record.end(), std::size_t{0});
 }
 
-std::string_view ItemWord(const Sent& sent) { return ItemCount(sent) == sent.record_ids.size() ? "records" : "items"; }
+std::string_view ItemWord(const Sent& sent) { return ItemCount(sent) == sent.records ? "records" : "items"; }
 
 ItemAnswer ReadLists(ReplyView& view, const contract::ResponseRule& rule, const Sent& sent) {
   return ListReader(view, rule, sent).Read();

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,10 +73,12 @@ struct Verdict {
 // The reason with the provider's words behind it, each of them once.
 std::string WordsOf(const Verdict& verdict);
 
-// What was sent: the ids of its records in order, and how many items each of them is (contracts.md: an item is what the
-// API counts). Empty: one each. What it refers to must outlive the call.
+// What was sent: its records, their ids in order, and how many items each of them is (contracts.md: an item is what the
+// API counts). Empty: one each. What it refers to must outlive the call. Most replies name no record, so the ids are
+// asked for only where one does.
 struct Sent {
-  std::span<const std::string> record_ids;
+  std::size_t records = 0;
+  std::function<std::vector<std::string>()> record_ids;
   std::span<const std::uint32_t> items_per_record = {};
 };
 

@@ -8,45 +8,12 @@
 
 #include "base/file.h"
 #include "queue/inspect/check.h"
+#include "queue/pending_collector.h"
 #include "queue/queue_impl.h"
 #include "queue/tables/rows.h"
 
 namespace packhorse::queue {
 namespace {
-
-// Collects messages of one destination until a bound is reached.
-class PendingCollector {
- public:
-  PendingCollector(Pending& pending, std::size_t max_messages, std::uint64_t max_bytes)
-      : pending_(pending), max_messages_(max_messages), max_bytes_(max_bytes) {}
-
-  Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const std::vector<Subscription>& wanted) {
-    const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
-      if (QueueState::Holds(wanted, head.stream, head.sequence)) {
-        StoredMessage stored{head.sequence, reader.Take()};
-        bytes_ += stored.message.payload.size();
-        const bool first_message = pending_.messages.empty();
-        if (!first_message && (pending_.messages.size() >= max_messages_ || bytes_ > max_bytes_)) {
-          return false;
-        }
-        pending_.messages.push_back(std::move(stored));
-      }
-      pending_.through = head.sequence;
-      return true;
-    };
-    const Result<bool> more = WalkSegment(plain, first, pending_.through, limit, add);
-    if (!more || !*more) {
-      return more;
-    }
-    return pending_.messages.size() < max_messages_ && bytes_ < max_bytes_;
-  }
-
- private:
-  Pending& pending_;
-  std::size_t max_messages_;
-  std::uint64_t max_bytes_;
-  std::uint64_t bytes_ = 0;
-};
 
 StartReport WithContradictions(StartReport report, const QueueState& state) {
   report.ledger_contradictions = state.LedgerContradictions();
@@ -173,12 +140,12 @@ Result<Pending> QueueImpl::Peek(const std::string& destination, LanePart of, std
 }
 
 Result<Pending> QueueImpl::PeekBehind(Sequence behind, const std::string& destination, LanePart of,
-                                      std::size_t max_messages, std::uint64_t max_bytes) {
-  return Look(destination, of, behind, max_messages, max_bytes, false);
+                                      std::size_t max_messages, std::uint64_t max_bytes, Pending room) {
+  return Look(destination, of, behind, max_messages, max_bytes, false, std::move(room));
 }
 
 Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, Sequence behind, std::size_t max_messages,
-                                std::uint64_t max_bytes, bool withheld_too) {
+                                std::uint64_t max_bytes, bool withheld_too, Pending room) {
   const Lane lane = of.lane;
   std::unique_lock lock(mutex_);
   const std::optional<DestinationId> id = state_->FindDestination(destination);
@@ -186,29 +153,26 @@ Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, Seq
     return Error{ErrorCode::kNotFound, "no destination \"" + destination + "\" in the queue"};
   }
   const PendingRange* found = state_->pending_ranges(*id, lane).First(of.part);
-  Pending pending;
+  PendingCollector collector(std::move(room), max_messages, max_bytes);
   const Sequence end = withheld_too ? kMaxSequence : WithheldFromLocked(lane).value_or(kMaxSequence);
   if (found == nullptr || found->from >= end) {
-    return pending;
+    return Pending{};
   }
-  PendingRange range = *found;
-  range.from = std::max(range.from, behind + 1);
-  const Sequence limit = std::min({range.through.value_or(kMaxSequence), state_->last(lane), end - 1});
-  pending.from = range.from;
-  pending.through = range.from - 1;
-  if (range.from > limit) {
-    return pending;
+  const Sequence from = std::max(found->from, behind + 1);
+  const Sequence limit = std::min({found->through.value_or(kMaxSequence), state_->last(lane), end - 1});
+  collector.Begin(from);
+  if (from > limit) {
+    return collector.Take();
   }
   const std::vector<Subscription> wanted = state_->SubscriptionsOf(*id, lane);
-  PendingCollector collector(pending, max_messages, max_bytes);
   bool more = true;
-  Status visited =
-      VisitMessages(lock, lane, range.from, limit, [&](std::string_view plain, Sequence first) -> Result<bool> {
-        const Result<bool> added = collector.Add(plain, first, limit, wanted);
-        more = added && *added;
-        return added;
-      });
+  Status visited = VisitMessages(lock, lane, from, limit, [&](std::string_view plain, Sequence first) -> Result<bool> {
+    const Result<bool> added = collector.Add(plain, first, limit, wanted);
+    more = added && *added;
+    return added;
+  });
   RETURN_IF_ERROR(visited);
+  Pending pending = collector.Take();
   if (more) {
     pending.through = limit;  // also past numbers that were never used
   }

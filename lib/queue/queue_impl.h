@@ -59,7 +59,7 @@ class QueueImpl final : public Queue {
   Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                        std::uint64_t max_bytes) override;
   Result<Pending> PeekBehind(Sequence behind, const std::string& destination, LanePart of, std::size_t max_messages,
-                             std::uint64_t max_bytes) override;
+                             std::uint64_t max_bytes, Pending room) override;
   Result<Pending> PeekNewest(const std::string& destination, LanePart of, std::size_t max_messages,
                              std::uint64_t max_bytes) override;
   Sequence HighestTaken(const std::string& destination, Lane lane) override;
@@ -132,7 +132,7 @@ class QueueImpl final : public Queue {
   }
   // As PeekBehind(), also of messages that are withheld.
   Result<Pending> Look(const std::string& destination, LanePart of, Sequence behind, std::size_t max_messages,
-                       std::uint64_t max_bytes, bool withheld_too);
+                       std::uint64_t max_bytes, bool withheld_too, Pending room = {});
   // When the oldest message came that waits there, withheld ones too; none when nothing waits or it cannot be read.
   std::optional<WallTime> OldestWaiting(const std::string& destination, LanePart of);
   // --- queue_clock.cpp ---

@@ -316,7 +316,8 @@ TriedReply JudgeReply(const contract::ResponseRules& rules, const Tried::Request
   received.headers = reply.headers;
   received.body = reply.body;
   const outcome::Verdict verdict =
-      outcome::Judge(received, rules, outcome::Sent{request.records, request.items}, WallTime{});
+      outcome::Judge(received, rules,
+                     outcome::Sent{request.records.size(), [&] { return request.records; }, request.items}, WallTime{});
   TriedReply tried;
   tried.batch = Word(verdict);
   tried.wait = verdict.retry_after;

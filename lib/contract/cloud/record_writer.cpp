@@ -118,7 +118,7 @@ void RecordWriter::AddItems(const CanonicalRecord& record, RenderedRecord& out) 
       add(&measurement);
     }
   }
-  out.text = ItemText(std::move(text));
+  out.text = ItemText(text);
 }
 
 void RecordWriter::Condemn(RenderedRecord& out, const char* reason, std::string detail) const {

@@ -47,9 +47,10 @@ class DeliveryPort {
   virtual Result<Pending> Peek(const std::string& destination, LanePart of, std::size_t max_messages,
                                std::uint64_t max_bytes) = 0;
   // Likewise, of those behind the number `behind` that lie together with what Peek() returns now: what it will return
-  // once all up to there is prepared. None where nothing follows.
+  // once all up to there is prepared. None where nothing follows. They are written over those of `room`, whose memory
+  // serves again.
   virtual Result<Pending> PeekBehind(Sequence behind, const std::string& destination, LanePart of,
-                                     std::size_t max_messages, std::uint64_t max_bytes) = 0;
+                                     std::size_t max_messages, std::uint64_t max_bytes, Pending room) = 0;
   // Returns the newest pending messages, for a probe: at least one if there is one, fewer than asked for where they lie
   // apart. Prepare() may begin there, within the range. Returns nothing where the lane has kMaxRanges ranges, because
   // each probe leaves one more.

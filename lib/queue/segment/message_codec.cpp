@@ -225,14 +225,20 @@ void SegmentReader::ReadRest(std::string_view rest, unsigned flags) {
 }
 
 RawMessage SegmentReader::Take() const {
-  RawMessage message = head_;
+  RawMessage message;
+  Write(message);
+  return message;
+}
+
+// What the message had before leaves its memory.
+void SegmentReader::Write(RawMessage& message) const {
+  message = head_;
   message.topic = topic_;
   message.payload = payload_;
   message.content_type = content_type_;
   for (const auto& [name, value] : properties_) {
     message.user_properties.emplace_back(name, value);
   }
-  return message;
 }
 
 std::string EncodeMessage(Sequence sequence, const RawMessage& message) {

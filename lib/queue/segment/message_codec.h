@@ -61,6 +61,8 @@ class SegmentReader {
   Result<Head> Next();
   // The message that Next() stood on. REQUIRES: a successful Next() before.
   RawMessage Take() const;
+  // Likewise, over another message.
+  void Write(RawMessage& message) const;
   WallTime received_at() const { return head_.received_at; }
   std::string_view payload() const { return payload_; }
   ClockState clock() const { return head_.clock; }

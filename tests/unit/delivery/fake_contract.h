@@ -42,7 +42,7 @@ class FakeContract final : public contract::CloudContract {
       lines += record.record_id + " " + measurement.name + "\n";
       rendered.item_ends.push_back(static_cast<std::uint32_t>(lines.size()));
     }
-    rendered.text = contract::ItemText(std::move(lines));
+    rendered.text = contract::ItemText(lines);
     for (const Attribute& attribute : record.attributes) {
       const auto* text = std::get_if<std::string>(&attribute.value);
       if (attribute.name == "part" && text != nullptr) {

@@ -145,7 +145,7 @@ TEST(Lists, PathsReachThroughElements) {
 Verdict OfFive(const std::vector<std::string>& codes) {
   const std::vector<std::string> ids = test::Ids(3);
   const std::vector<std::uint32_t> items = {2, 1, 2};
-  return Judge(Codes(codes), test::Rules(kByPosition), Sent{.record_ids = ids, .items_per_record = items}, test::kWall);
+  return Judge(Codes(codes), test::Rules(kByPosition), test::SentOf(ids, items), test::kWall);
 }
 
 TEST(Items, ARecordTakesTheWorstOfItsItemsRetryFirst) {
@@ -162,7 +162,7 @@ TEST(Items, AnIdNamesAllItemsOfItsRecord) {
   const contract::ResponseRules rules = test::Rules(R"([{"accepted_count":"/ok","rest":"accepted","lists":[
       {"each":"/err/*","by":{"id":""},"item":[{"verdict":"retry"}]}]}])");
   const auto judge = [&](const char* body) {
-    return Short(Judge(Json(200, body), rules, Sent{.record_ids = ids, .items_per_record = items}, test::kWall));
+    return Short(Judge(Json(200, body), rules, test::SentOf(ids, items), test::kWall));
   };
   EXPECT_EQ(judge(R"({"ok":3,"err":["q.n.1"]})"), "partial RAA");
   EXPECT_EQ(judge(R"({"ok":4,"err":["q.n.1"]})"), "deviation");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,10 +11,15 @@
 
 namespace packhorse::outcome::test {
 
+// Records of these ids, which must outlive it.
+inline Sent SentOf(const std::vector<std::string>& ids, std::span<const std::uint32_t> items = {}) {
+  return {ids.size(), [&ids] { return ids; }, items};
+}
+
 // Rules as the first released contracts write them, one item a record.
 inline Verdict JudgeFirst(const Reply& reply, const contract::FirstFormResponse& rules,
                           const std::vector<std::string>& record_ids, WallTime wall) {
-  return Judge(reply, contract::FirstFormRules(rules), Sent{.record_ids = record_ids}, wall);
+  return Judge(reply, contract::FirstFormRules(rules), SentOf(record_ids), wall);
 }
 
 // 2026-11-20T08:15:31Z

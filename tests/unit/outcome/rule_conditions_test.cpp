@@ -186,7 +186,7 @@ TEST(CommonTable, RulesOfAContractAndThenOfADestinationComeBeforeIt) {
       test::Rules(R"([{"status":[404,410],"verdict":"throttled"},{"status":202,"verdict":"accepted"}])");
   const std::vector<std::string> ids = test::Ids(2);
   const auto judge = [&](int status) {
-    return Short(Judge(Http(status), rules, Sent{.record_ids = ids}, test::kWall, &overrides));
+    return Short(Judge(Http(status), rules, test::SentOf(ids), test::kWall, &overrides));
   };
   EXPECT_EQ(judge(404), "retry");
   EXPECT_EQ(judge(410), "throttled");

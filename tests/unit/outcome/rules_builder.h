@@ -27,7 +27,7 @@ inline contract::ResponseRules Rules(const std::string& text) {
 // A reply judged by rules, for [sent] records of one item each.
 inline Verdict JudgeBy(const contract::ResponseRules& rules, const Reply& reply, std::size_t sent = 3) {
   const std::vector<std::string> ids = Ids(sent);
-  return Judge(reply, rules, Sent{.record_ids = ids}, kWall);
+  return Judge(reply, rules, SentOf(ids), kWall);
 }
 inline Verdict JudgeBy(const std::string& rules, const Reply& reply, std::size_t sent = 3) {
   return JudgeBy(Rules(rules), reply, sent);
