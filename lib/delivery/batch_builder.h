@@ -136,7 +136,7 @@ class BatchBuilder {
   Result<std::vector<std::string>> ItemsOf(const queue::PreparedBatch& batch) const;
   // All of a batch but the coding of its body; and that.
   std::unique_ptr<queue::PreparedBatch> Compose(Draft draft) const;
-  Status Code(queue::PreparedBatch& batch) const;  // any thread
+  Status Code(queue::PreparedBatch& batch) const;
   Result<std::unique_ptr<queue::PreparedBatch>> Finish(Draft draft) const;
   // The contract that is in use: the configured one, and once a rollout is finished the newer one.
   const std::string& PresentContract() const;
@@ -163,7 +163,10 @@ class BatchBuilder {
   struct Look;
   std::shared_ptr<Looked> LookAt(const Start& start, queue::Pending pending) const;
   std::unique_ptr<Look> Begin(const std::shared_ptr<Looked>& looked);
-  void BeginNext(const Ahead& ahead, const Looked& before, Sequence through);
+  // Of payload, of what follows number `through`; none: it is not worth to begin before its turn.
+  std::optional<std::uint64_t> BytesOfNext(const Ahead& ahead, const Looked& before, Sequence through) const;
+  void BeginNext(const Ahead& ahead, const Start& start, Sequence through, std::uint64_t bytes);
+  Status CodeAndBeginNext(queue::PrepareRequest& request, const std::optional<Ahead>& ahead, const Looked& looked);
   // The look that has begun, if it is of this line and still what a look shows now; else null.
   std::unique_ptr<Look> TakeNext(queue::LanePart of, std::size_t most);
   // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.

@@ -114,7 +114,7 @@ void BatchBuilder::Assembly::CloseOne(Open& open) {
   open = MakeOpen(open.contract, open.part, request_.batches.back()->members.back().sequence);
 }
 
-Status BatchBuilder::Assembly::Close(const std::function<void()>& meanwhile) {
+void BatchBuilder::Assembly::Close() {
   for (Open& open : open_) {
     if (!open.draft.empty()) {
       CloseOne(open);
@@ -124,15 +124,6 @@ Status BatchBuilder::Assembly::Close(const std::function<void()>& meanwhile) {
     request_.batches.push_back(builder_.Compose(std::move(unsent_)));
     unsent_ = NewDraft(looked_.begin.batch->contract);
   }
-  Status coded;
-  WorkingAhead::Task coding(*builder_.ahead_, [&] {
-    for (const std::unique_ptr<queue::PreparedBatch>& batch : request_.batches) {
-      coded = coded ? builder_.Code(*batch) : coded;
-    }
-  });
-  meanwhile();
-  coding.Await();
-  return coded;
 }
 
 }  // namespace packhorse::delivery

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,8 +87,8 @@ class BatchBuilder::Assembly {
   Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::span<contract::RenderedRecord> records);
   const Draft& draft() const { return unsent_; }
   bool full() const;
-  // Turns what is there into batches of the request. `meanwhile` runs while another thread may code them.
-  Status Close(const std::function<void()>& meanwhile);
+  // Turns what is there into batches of the request.
+  void Close();
 
  private:
   struct Open {

@@ -111,32 +111,36 @@ std::unique_ptr<BatchBuilder::Look> BatchBuilder::Begin(const std::shared_ptr<Lo
 // About as many bytes as went into a batch that was full by them: what does not fit is made in vain. Where less
 // follows, more may have arrived when it is their turn. A stamp of a clock that is not right may be corrected until
 // then.
-void BatchBuilder::BeginNext(const Ahead& ahead, const Looked& before, Sequence through) {
+std::optional<std::uint64_t> BatchBuilder::BytesOfNext(const Ahead& ahead, const Looked& before,
+                                                       Sequence through) const {
   const std::size_t taken = CountThrough(before.pending, through);
   const std::uint64_t fitted = PayloadBytes(std::span(before.pending.messages).first(taken));
   const bool by_bytes = taken < before.pending.messages.size();
-  const std::uint64_t bytes = by_bytes ? fitted + fitted / 8 : kLookBytes;
   // Nothing is read that would not be used.
   const std::size_t least = by_bytes ? WorkingAhead::kWorthIt : ahead.most;
   if (ahead.most < WorkingAhead::kWorthIt || queue_.Waiting(options_.destination, ahead.of).messages < taken + least ||
       (taken > 0 && before.pending.messages[taken - 1].message.clock == ClockState::kUnsynchronized)) {
-    return;
+    return std::nullopt;
   }
+  return by_bytes ? fitted + fitted / 8 : kLookBytes;
+}
+
+// An error comes again when it is their turn.
+void BatchBuilder::BeginNext(const Ahead& ahead, const Start& start, Sequence through, std::uint64_t bytes) {
   Result<queue::Pending> pending =
       queue_.PeekBehind(through, options_.destination, ahead.of, ahead.most, bytes, std::exchange(room_, {}));
   if (!pending) {
-    return;  // the error comes again when it is their turn
+    return;
   }
   const std::vector<queue::StoredMessage>& messages = pending->messages;
   const bool full = messages.size() == ahead.most || PayloadBytes(messages) >= bytes - bytes / 8;
   const bool stamped = std::none_of(messages.begin(), messages.end(), [](const queue::StoredMessage& each) {
     return each.message.clock == ClockState::kUnsynchronized;
   });
-  if (!full || !stamped || messages.size() < WorkingAhead::kWorthIt) {
-    return;
+  if (full && stamped && messages.size() >= WorkingAhead::kWorthIt) {
+    next_ = Begin(LookAt(start, *std::move(pending)));
+    next_->ahead = ahead;
   }
-  next_ = Begin(LookAt(before.start, *std::move(pending)));
-  next_->ahead = ahead;
 }
 
 void BatchBuilder::ForgetOldLook() {
@@ -224,12 +228,24 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(std::unique_ptr<Look> look, const
   if (all) {
     built.request.through = pending.through;
   }
-  RETURN_IF_ERROR(assembly.Close([&] {
-    if (ahead && built.held.empty() && next_ == nullptr) {
-      BeginNext(*ahead, *looked, built.request.through);
-    }
-  }));
+  assembly.Close();
+  const bool goes_on = ahead && built.held.empty() && next_ == nullptr;
+  RETURN_IF_ERROR(CodeAndBeginNext(built.request, goes_on ? ahead : std::nullopt, *looked));
   return built;
+}
+
+// The other thread reads what is next and begins with it meanwhile. It alone has the queue until the bodies are coded.
+Status BatchBuilder::CodeAndBeginNext(queue::PrepareRequest& request, const std::optional<Ahead>& ahead,
+                                      const Looked& looked) {
+  std::optional<WorkingAhead::Task> next;
+  const auto bytes = ahead ? BytesOfNext(*ahead, looked, request.through) : std::optional<std::uint64_t>();
+  if (bytes) {
+    next.emplace(*ahead_, [&] { BeginNext(*ahead, looked.start, request.through, *bytes); });
+  }
+  for (const std::unique_ptr<queue::PreparedBatch>& batch : request.batches) {
+    RETURN_IF_ERROR(Code(*batch));
+  }
+  return {};
 }
 
 // A newer contract is asked on the loop: what becomes of a record by it is noted.

@@ -48,7 +48,7 @@ class DeliveryPort {
                                std::uint64_t max_bytes) = 0;
   // Likewise, of those behind the number `behind` that lie together with what Peek() returns now: what it will return
   // once all up to there is prepared. None where nothing follows. They are written over those of `room`, whose memory
-  // serves again.
+  // serves again. Thread: any, while the loop makes no other call.
   virtual Result<Pending> PeekBehind(Sequence behind, const std::string& destination, LanePart of,
                                      std::size_t max_messages, std::uint64_t max_bytes, Pending room) = 0;
   // Returns the newest pending messages, for a probe: at least one if there is one, fewer than asked for where they lie
