@@ -41,7 +41,16 @@ BatchBuilder::Assembly::Open& BatchBuilder::Assembly::OpenFor(const contract::Re
   const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) {
     return open.contract == record.contract && open.part == record.part;
   });
-  return found == open_.end() ? open_.emplace_back(MakeOpen(std::string(record.contract), record.part, 0)) : *found;
+  if (found != open_.end()) {
+    return *found;
+  }
+  Open& open = open_.emplace_back(MakeOpen(std::string(record.contract), record.part, 0));
+  if (open_.size() == 1) {  // mostly all of them
+    const std::size_t most = std::min<std::size_t>(limits_.max_records, looked_.pending.messages.size());
+    open.draft.records.reserve(most);
+    open.draft.batch->members.reserve(most);
+  }
+  return open;
 }
 
 bool BatchBuilder::Assembly::HasRoom(std::span<const contract::RenderedRecord> records) const {

@@ -25,7 +25,8 @@ class PendingCollector {
     pending_.through = from - 1;
   }
   // The messages of a segment up to number `limit`. False: it is full.
-  Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const std::vector<Subscription>& wanted) {
+  Result<bool> Add(std::string_view plain, Sequence first, Sequence limit, const std::vector<Subscription>& wanted,
+                   SegmentMark* mark) {
     const auto add = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
       if (QueueState::Holds(wanted, head.stream, head.sequence)) {
         bytes_ += reader.payload().size();
@@ -41,7 +42,7 @@ class PendingCollector {
       pending_.through = head.sequence;
       return true;
     };
-    const Result<bool> more = WalkSegment(plain, first, pending_.through, limit, add);
+    const Result<bool> more = WalkSegment(plain, first, pending_.through, limit, add, mark);
     if (!more || !*more) {
       return more;
     }

@@ -167,7 +167,7 @@ Result<Pending> QueueImpl::Look(const std::string& destination, LanePart of, Seq
   const std::vector<Subscription> wanted = state_->SubscriptionsOf(*id, lane);
   bool more = true;
   Status visited = VisitMessages(lock, lane, from, limit, [&](std::string_view plain, Sequence first) -> Result<bool> {
-    const Result<bool> added = collector.Add(plain, first, limit, wanted);
+    const Result<bool> added = collector.Add(plain, first, limit, wanted, reader_.MarkIn(plain));
     more = added && *added;
     return added;
   });

@@ -68,6 +68,9 @@ class ByteReader {
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
 
   std::uint64_t Varint() {
+    if (!rest_.empty() && static_cast<unsigned char>(rest_.front()) < 0x80U) {  // as most are
+      return Byte();
+    }
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       const unsigned byte = Byte();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -51,8 +52,23 @@ Result<std::string> OpenSegment(std::string_view blob);
 // Walks over a segment's plain bytes without copying payloads.
 class SegmentReader {
  public:
-  SegmentReader(std::string_view plain, Sequence first_sequence) : rest_(plain), first_(first_sequence) {}
+  // In front of a message: what those before it leave to add to.
+  struct Position {
+    std::size_t offset = 0;
+    std::int64_t received = 0;
+    std::int64_t boot = 0;
+  };
+
+  SegmentReader(std::string_view plain, Sequence first_sequence) : SegmentReader(plain, first_sequence, Position()) {}
+  // REQUIRES: position() of a reader of the same bytes said `start`.
+  SegmentReader(std::string_view plain, Sequence first_sequence, const Position& start)
+      : rest_(plain.substr(start.offset)),
+        first_(first_sequence),
+        received_(start.received),
+        boot_(start.boot),
+        size_(plain.size()) {}
   bool AtEnd() const { return rest_.empty(); }
+  Position position() const { return {size_ - rest_.size(), received_, boot_}; }
   // Sequence and stream of the next message; the message itself is only built by Take().
   struct Head {
     Sequence sequence = 0;
@@ -74,8 +90,9 @@ class SegmentReader {
 
   std::string_view rest_;
   Sequence first_;
-  std::int64_t received_ = 0;
-  std::int64_t boot_ = 0;
+  std::int64_t received_;
+  std::int64_t boot_;
+  std::size_t size_;
   RawMessage head_;  // everything but the texts
   std::string_view topic_;
   std::string_view payload_;
@@ -83,19 +100,33 @@ class SegmentReader {
   std::vector<std::pair<std::string_view, std::string_view>> properties_;
 };
 
+// How far a segment was walked over: its messages up to number `through` lie in front of `behind`.
+struct SegmentMark {
+  Sequence through = 0;
+  SegmentReader::Position behind;
+};
+
 // Calls `visit(reader, head)` for each message of (after, limit] of a segment until it returns false. True when there
-// may be more in the next segment.
+// may be more in the next segment. Begins at the mark where that is not too far, and leaves it behind what it has
+// visited: a segment is many batches.
 template <typename Visit>
-Result<bool> WalkSegment(std::string_view plain, Sequence first, Sequence after, Sequence limit, const Visit& visit) {
-  SegmentReader reader(plain, first);
-  while (!reader.AtEnd()) {
+Result<bool> WalkSegment(std::string_view plain, Sequence first, Sequence after, Sequence limit, const Visit& visit,
+                         SegmentMark* mark = nullptr) {
+  SegmentMark passed = mark != nullptr && mark->through <= after ? *mark : SegmentMark{};
+  SegmentReader reader(plain, first, passed.behind);
+  bool all = true;
+  while (all && !reader.AtEnd()) {
+    passed.behind = reader.position();
     const Result<SegmentReader::Head> head = reader.Next();
     RETURN_IF_ERROR(head);
-    if (head->sequence > limit || (head->sequence > after && !visit(reader, *head))) {
-      return false;
-    }
+    all = head->sequence <= limit && (head->sequence <= after || visit(reader, *head));
+    passed.through = all ? head->sequence : passed.through;
   }
-  return true;
+  passed.behind = all ? reader.position() : passed.behind;
+  if (mark != nullptr) {
+    *mark = passed;
+  }
+  return all;
 }
 
 // The plain bytes of one message, as those of a segment that begins with it.

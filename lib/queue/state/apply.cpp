@@ -106,7 +106,7 @@ const CounterCache& QueueState::CountersFor(StreamId stream, Lane lane, std::int
       counter_cache_.hour == hour) {
     return counter_cache_;
   }
-  counter_cache_ = CounterCache{true, stream, lane, hour, IsOwn(stream), {}};
+  counter_cache_ = CounterCache{true, stream, lane, hour, IsOwn(stream), {}, std::move(counter_cache_.counted)};
   for (const DestinationId destination : Recipients(stream, lane)) {
     const std::string reason = LaneReason(lane);
     counter_cache_.counts.push_back(

@@ -1,8 +1,10 @@
 // The totals as the ledger that people read.
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "queue/state/queue_state.h"
 
@@ -60,14 +62,23 @@ Ledger QueueState::BuildLedger() const {
 
 void QueueState::Count(std::int32_t hour, StreamId stream, DestinationId destination, int outcome,
                        std::string_view reason, std::int64_t messages, std::int64_t records) {
-  LedgerKey key{hour, stream, destination, outcome, std::string(reason)};
-  LedgerCount& change = changes_->ledger[key];
-  change.messages += messages;
-  change.records += records;
-  key.hour = 0;
-  LedgerCount& total = totals_[std::move(key)];
-  total.messages += messages;
-  total.records += records;
+  std::vector<CountedLast>& counted = counter_cache_.counted;
+  auto found = std::find_if(counted.begin(), counted.end(), [&](const CountedLast& last) {
+    return last.key.outcome == outcome && last.key.hour == hour && last.key.stream == stream &&
+           last.key.destination == destination && last.key.reason == reason;
+  });
+  if (found == counted.end()) {
+    LedgerKey key{hour, stream, destination, outcome, std::string(reason)};
+    LedgerKey of_total = key;
+    of_total.hour = 0;
+    LedgerCount* const change = &changes_->ledger[key];
+    counted.resize(std::min(counted.size(), CounterCache::kCounted - 1));
+    found = counted.insert(counted.begin(), CountedLast{std::move(key), change, &totals_[std::move(of_total)]});
+  }
+  for (LedgerCount* const count : {found->change, found->total}) {
+    count->messages += messages;
+    count->records += records;
+  }
   pending_ += outcome == kLedgerPending && !IsOwn(stream) ? messages : 0;
 }
 

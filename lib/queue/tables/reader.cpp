@@ -91,6 +91,7 @@ Result<const std::string*> Reader::Open(std::int64_t key, std::string_view blob)
     Result<std::string> plain = OpenSegment(blob);
     RETURN_IF_ERROR(plain);
     plain_ = *std::move(plain);
+    mark_ = {};
     opened_ = key;
   }
   return &plain_;

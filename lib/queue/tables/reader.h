@@ -7,9 +7,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "queue/segment/message_codec.h"
 #include "queue/sqlite/database.h"
 #include "queue/state/checkpoint_work.h"
 #include "queue/tables/catch_up.h"
@@ -27,7 +29,7 @@ struct StoredAccount {
   auto operator<=>(const StoredAccount&) const = default;
 };
 
-// Everything that is read from the disk, on a connection of its own. Sees what is committed. Loop thread.
+// Everything that is read from the disk, on a connection of its own. Sees what is committed. One thread at a time.
 class Reader {
  public:
   static Result<Reader> Open(const std::string& path);
@@ -38,6 +40,8 @@ class Reader {
   // Calls `visit` with the plain bytes of the segments that end at or after `from`, in order, until it returns false.
   using Visit = std::function<Result<bool>(Sequence first, Sequence last, const std::string& plain)>;
   Status VisitSegments(Lane lane, Sequence from, const Visit& visit);
+  // For WalkSegment(): what is kept of the bytes that VisitSegments() opened last; null: these are others.
+  SegmentMark* MarkIn(std::string_view plain) { return plain.data() == plain_.data() ? &mark_ : nullptr; }
   struct SegmentSize {
     Sequence first = 0;
     Sequence last = 0;
@@ -92,6 +96,7 @@ class Reader {
   // The segment that was opened last: messages are mostly read one after the other.
   std::int64_t opened_ = -1;
   std::string plain_;
+  SegmentMark mark_;  // in it
 };
 
 }  // namespace packhorse::queue
