@@ -166,7 +166,8 @@ class BatchBuilder {
   // Of payload, of what follows number `through`; none: it is not worth to begin before its turn.
   std::optional<std::uint64_t> BytesOfNext(const Ahead& ahead, const Looked& before, Sequence through) const;
   void BeginNext(const Ahead& ahead, const Start& start, Sequence through, std::uint64_t bytes);
-  Status CodeAndBeginNext(queue::PrepareRequest& request, const std::optional<Ahead>& ahead, const Looked& looked);
+  Status FinishAndBeginNext(Assembly& assembly, queue::PrepareRequest& request, const std::optional<Ahead>& ahead,
+                            const Looked& looked);
   // The look that has begun, if it is of this line and still what a look shows now; else null.
   std::unique_ptr<Look> TakeNext(queue::LanePart of, std::size_t most);
   // Whatever the coded bodies turn out to be: Fill() with limits that keep them within what the API takes.

@@ -126,12 +126,12 @@ void BatchBuilder::Assembly::CloseOne(Open& open) {
 void BatchBuilder::Assembly::Close() {
   for (Open& open : open_) {
     if (!open.draft.empty()) {
-      CloseOne(open);
+      request_.batches.push_back(builder_.Compose(std::move(open.draft)));
     }
   }
+  open_.clear();
   if (!unsent_.empty()) {
     request_.batches.push_back(builder_.Compose(std::move(unsent_)));
-    unsent_ = NewDraft(looked_.begin.batch->contract);
   }
 }
 

@@ -87,7 +87,7 @@ class BatchBuilder::Assembly {
   Status Add(const queue::StoredMessage& stored, const Arrival& arrival, std::span<contract::RenderedRecord> records);
   const Draft& draft() const { return unsent_; }
   bool full() const;
-  // Turns what is there into batches of the request.
+  // Turns what is there into batches of the request. The last call.
   void Close();
 
  private:

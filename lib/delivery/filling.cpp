@@ -228,20 +228,20 @@ Result<BatchBuilder::Built> BatchBuilder::Fill(std::unique_ptr<Look> look, const
   if (all) {
     built.request.through = pending.through;
   }
-  assembly.Close();
   const bool goes_on = ahead && built.held.empty() && next_ == nullptr;
-  RETURN_IF_ERROR(CodeAndBeginNext(built.request, goes_on ? ahead : std::nullopt, *looked));
+  RETURN_IF_ERROR(FinishAndBeginNext(assembly, built.request, goes_on ? ahead : std::nullopt, *looked));
   return built;
 }
 
-// The other thread reads what is next and begins with it meanwhile. It alone has the queue until the bodies are coded.
-Status BatchBuilder::CodeAndBeginNext(queue::PrepareRequest& request, const std::optional<Ahead>& ahead,
-                                      const Looked& looked) {
+// The other thread reads what is next and begins with it meanwhile. It alone has the queue until the batches are done.
+Status BatchBuilder::FinishAndBeginNext(Assembly& assembly, queue::PrepareRequest& request,
+                                        const std::optional<Ahead>& ahead, const Looked& looked) {
   std::optional<WorkingAhead::Task> next;
   const auto bytes = ahead ? BytesOfNext(*ahead, looked, request.through) : std::optional<std::uint64_t>();
   if (bytes) {
     next.emplace(*ahead_, [&] { BeginNext(*ahead, looked.start, request.through, *bytes); });
   }
+  assembly.Close();
   for (const std::unique_ptr<queue::PreparedBatch>& batch : request.batches) {
     RETURN_IF_ERROR(Code(*batch));
   }
