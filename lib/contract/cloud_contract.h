@@ -224,5 +224,7 @@ std::vector<std::string> CloudContractNames();
 
 // One canonical record as one line of JSON, as packhorse-ingest@1 shows it: for `decode --json` and `tail`.
 std::string ToJson(const CanonicalRecord& record);
+// Likewise, in memory of this thread that the next call writes over.
+std::string_view JsonOf(const CanonicalRecord& record);
 
 }  // namespace packhorse::contract

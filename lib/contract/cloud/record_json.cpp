@@ -163,20 +163,22 @@ void WriteRecord(Writer& out, const CanonicalRecord& record) {
 
 }  // namespace
 
-// By way of memory that is there already: what escapes may need is six times what they mostly do, and a batch keeps
-// all of its records.
-std::string ToJson(const CanonicalRecord& record) {
+// What escapes may need is six times what they mostly do, and a batch keeps all of its records: so what is written goes
+// on as its bytes alone.
+std::string_view JsonOf(const CanonicalRecord& record) {
   constexpr std::size_t kKept = 64U << 10U;
   thread_local std::vector<char> room(kKept);
   const std::size_t most = MostBytes(record);
-  std::vector<char> large;
   if (most > room.size()) {
-    large.resize(most);
+    room.resize(most);
+  } else if (room.size() > kKept && most <= kKept) {
+    room = std::vector<char>(kKept);
   }
-  char* const begin = large.empty() ? room.data() : large.data();
-  Writer out(begin);
+  Writer out(room.data());
   WriteRecord(out, record);
-  return {begin, out.at()};
+  return {room.data(), static_cast<std::size_t>(out.at() - room.data())};
 }
+
+std::string ToJson(const CanonicalRecord& record) { return std::string(JsonOf(record)); }
 
 }  // namespace packhorse::contract

@@ -34,7 +34,7 @@ bool RecordWriter::AppendItem(Renderer& renderer, Scope& scope, std::string& out
   std::string item;
   std::string& target = d_.body == BodyKind::kJson ? out : item;
   if (d_.item_is_record) {
-    target += ToJson(*scope.record);
+    target += JsonOf(*scope.record);
   } else if (renderer.Json(d_.item, target) != Renderer::Wrote::kYes) {
     renderer.Unfit("the item has no members");
     return false;
@@ -190,7 +190,7 @@ RenderedRecord RecordWriter::Write(const CanonicalRecord& record) const {
   }
   const bool parts = !d_.slots.empty() || !d_.split_by.empty();
   if (d_.item_is_record && d_.body == BodyKind::kJson && !parts && !d_.group_as) {
-    out.text = ItemText(ToJson(record));
+    out.text = ItemText(JsonOf(record));
     if (d_.max_item_bytes > 0 && out.text.size() > d_.max_item_bytes) {
       Condemn(out, "too_large", "at most " + std::to_string(d_.max_item_bytes) + " bytes are taken");
     }

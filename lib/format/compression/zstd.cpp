@@ -1,6 +1,7 @@
 #include "format/compression/zstd.h"
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <memory>
@@ -14,6 +15,7 @@ constexpr std::size_t kMostToZstd = 1U << 30U;
 // third gains nothing.
 constexpr int kZstdBodyLevel = 2;
 constexpr int kZstdWindowLog = 23;  // 8 MiB
+constexpr std::size_t kZstdLeastRoom = 16'384;
 // Where a frame does not tell how large its content is.
 constexpr std::size_t kZstdFirstRoom = 65'536;
 
@@ -36,13 +38,20 @@ Result<std::string> Zstd(std::string_view bytes) {
   if (context == nullptr) {
     return Error{ErrorCode::kInternal, "zstd: no context (out of memory?)"};
   }
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  const std::size_t size =
-      ZSTD_compressCCtx(context.get(), out.data(), out.size(), bytes.data(), bytes.size(), kZstdBodyLevel);
+  // What does not fit a quarter is rare, and tried again with room for the worst case.
+  std::string out;
+  std::size_t size = 0;
+  for (const std::size_t room : {bytes.size() / 4 + kZstdLeastRoom, ZSTD_compressBound(bytes.size())}) {
+    out.resize(room);
+    size = ZSTD_compressCCtx(context.get(), out.data(), out.size(), bytes.data(), bytes.size(), kZstdBodyLevel);
+    if (ZSTD_isError(size) == 0 || ZSTD_getErrorCode(size) != ZSTD_error_dstSize_tooSmall) {
+      break;
+    }
+  }
   if (ZSTD_isError(size) != 0) {
     return Error{ErrorCode::kInternal, std::string("zstd: ") + ZSTD_getErrorName(size)};
   }
-  return out.substr(0, size);  // without the room for the worst case
+  return out.substr(0, size);
 }
 
 Result<std::string> Unzstd(std::string_view bytes, std::uint64_t most) {

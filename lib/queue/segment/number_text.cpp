@@ -167,9 +167,11 @@ std::vector<std::string_view> PiecesOf(std::string_view around) {
 }
 
 bool IsNumber(const NumberText& number) {
-  return number.digits > -kDigitsEnd && number.digits < kDigitsEnd && number.decimals() <= kMaxDigits &&
-         ((number.format >> kZerosShift) & kFormatMask) <= kMaxDigits && number.format < 2 * kMinusZero &&
-         ((number.format & kMinusZero) == 0 || number.digits == 0);
+  const bool in_range = number.digits > -kDigitsEnd && number.digits < kDigitsEnd;
+  const bool plain = number.format <= kMaxDigits;  // as most are: decimals alone
+  return in_range &&
+         (plain || (number.decimals() <= kMaxDigits && ((number.format >> kZerosShift) & kFormatMask) <= kMaxDigits &&
+                    number.format < 2 * kMinusZero && ((number.format & kMinusZero) == 0 || number.digits == 0)));
 }
 
 namespace {
@@ -223,16 +225,16 @@ char* WriteNumber(char* to, const NumberText& number) {
     *to++ = '0';
   }
   const std::size_t decimals = number.decimals();
-  const std::size_t length = std::max(CountDigits(value), decimals + 1);
-  WriteDigits(to, value, length);
-  if (decimals == 0) {
-    return to + length;
+  const std::uint64_t whole = decimals == 0 ? value : value / kPowers[decimals];
+  const std::size_t length = CountDigits(whole);
+  WriteDigits(to, whole, length);
+  to += length;
+  if (decimals > 0) {
+    *to++ = '.';
+    WriteDigits(to, value - whole * kPowers[decimals], decimals);
+    to += decimals;
   }
-  for (char* at = to + length; at != to + length - decimals; --at) {
-    *at = at[-1];
-  }
-  to[length - decimals] = '.';
-  return to + length + 1;
+  return to;
 }
 
 }  // namespace packhorse::queue
