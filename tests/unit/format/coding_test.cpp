@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -20,8 +23,16 @@ std::string Records(int count) {
   return text;
 }
 
+// Bytes that no coding makes fewer.
+std::string Noise(std::size_t size) {
+  std::mt19937 random(7);
+  std::string bytes(size, '\0');
+  std::generate(bytes.begin(), bytes.end(), [&random] { return static_cast<char>(random()); });
+  return bytes;
+}
+
 TEST(Zstd, RealZstdGivesTheBytesBack) {
-  for (const std::string& bytes : {std::string(), std::string("x"), Records(2000)}) {
+  for (const std::string& bytes : {std::string(), std::string("x"), Records(2000), Noise(300'000), Noise(20'000)}) {
     const Result<std::string> packed = Zstd(bytes);
     ASSERT_TRUE(packed) << packed.error().message;
     const test::RunResult real = test::Run({"zstd", "-dc"}, *packed);

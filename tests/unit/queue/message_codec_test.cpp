@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
+#include <vector>
 
 namespace packhorse::queue {
 namespace {
@@ -37,6 +39,49 @@ TEST(MessageCodec, ManyMessagesComeBackInOrderWithTheirTimes) {
     EXPECT_EQ(message.received_at, Message("").received_at + std::chrono::microseconds(i % 2 == 0 ? i * 1'000 : -i));
   }
   EXPECT_TRUE(reader.AtEnd());
+}
+
+// The payloads that a walk from behind `after` sees, at most `most` of them.
+std::vector<std::string> PayloadsBehind(const SegmentEncoder& segment, Sequence& after, std::size_t most,
+                                        SegmentMark* mark) {
+  std::vector<std::string> seen;
+  const auto visit = [&](const SegmentReader& reader, const SegmentReader::Head& head) {
+    if (seen.size() == most) {
+      return false;
+    }
+    const RawMessage message = reader.Take();
+    seen.push_back(message.payload + " " + std::to_string(message.received_at.time_since_epoch().count()));
+    after = head.sequence;
+    return true;
+  };
+  EXPECT_TRUE(WalkSegment(segment.plain(), segment.first(), after, segment.last(), visit, mark));
+  return seen;
+}
+
+TEST(MessageCodec, AWalkFromAMarkSeesWhatAWalkFromTheBeginningSees) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  SegmentEncoder encoder(50);
+  Sequence sequence = 50;
+  for (int i = 0; i < 300; ++i) {
+    RawMessage message = Message("payload " + std::to_string(i));
+    message.received_at += std::chrono::microseconds(random() % 1'000);
+    encoder.Add(sequence, message);
+    sequence += 1 + random() % 3;  // numbers of other streams lie between
+  }
+  SegmentMark mark;
+  Sequence at = 0;
+  for (int walk = 0; walk < 200; ++walk) {
+    if (at >= encoder.last() || random() % 10 == 0) {
+      at = random() % sequence;  // also one behind the mark, and one in front of it
+    }
+    const std::size_t most = random() % 20;
+    Sequence plain = at;
+    const std::vector<std::string> expected = PayloadsBehind(encoder, plain, most, nullptr);
+    ASSERT_EQ(PayloadsBehind(encoder, at, most, &mark), expected) << walk;
+    ASSERT_EQ(at, plain);
+  }
 }
 
 TEST(MessageCodec, CorrectedStampComesBackWithTheOriginalAndTheNextMessageWithoutOne) {
