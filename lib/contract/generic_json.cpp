@@ -187,7 +187,7 @@ void GenericJson::Begin(const RawMessage& message, const DecodeContext& context,
   sequence = context.sequence;
   kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
   stream = context.stream;
-  device_id = context.pattern != nullptr ? context.pattern->Device(message.topic) : std::string_view();
+  device_id = context.device;
   received_at = message.received_at;
   received_at_raw = message.received_at_raw;
   gateway_clock = message.clock;

@@ -25,6 +25,7 @@
 #include "auth/authorizer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/topic.h"
 #include "bench/load.h"
 #include "bench/meter.h"
 #include "contract/cloud_contract.h"
@@ -285,7 +286,7 @@ std::vector<CanonicalRecord> Decode(const contract::DeviceContract& contract, co
   context.queue_id = "bench5d1a";
   context.sequence = from + 1;
   context.stream = "telemetry";
-  context.pattern = &pattern;
+  context.device = pattern.Device(message.topic);
   return contract.Decode(message, context).records;
 }
 
