@@ -25,6 +25,7 @@ class Flattener {
 
  private:
   bool ReadContainer(Position place, std::size_t depth);
+  bool ReadBelow(std::string_view path, Position place, std::size_t depth);
   bool ReadObject(Position place, std::size_t depth);
   bool ReadMember(Position place, std::size_t depth);
   bool ReadArray(Position place, std::size_t depth);
@@ -46,7 +47,7 @@ class Flattener {
   const JsonLimits& limits_;
   const TimeRecogniser& times_;
   Document& out_;
-  std::string path_;  // the joined name of the object or array that is being read
+  std::string_view path_;  // the joined name of the object or array that is being read
 };
 
 constexpr bool Opens(char c) { return c == '{' || c == '['; }
@@ -110,6 +111,14 @@ bool Flattener::ReadContainer(Position place, std::size_t depth) {
   return object ? ReadObject(place, depth) : ReadArray(place, depth);
 }
 
+// Likewise one that stands in another.
+bool Flattener::ReadBelow(std::string_view path, Position place, std::size_t depth) {
+  const std::string_view above = std::exchange(path_, path);
+  const bool read = ReadContainer(place, depth);
+  path_ = above;
+  return read;
+}
+
 bool Flattener::ReadObject(Position place, std::size_t depth) {
   if (reader_.Peek() == '}') {
     reader_.Take();
@@ -153,13 +162,7 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   if (!CheckField(name.size(), 0)) {
     return false;
   }
-  const std::size_t before = path_.size();
-  path_ = name;
-  if (!ReadContainer(place == Position::kRoot ? Position::kMember : Position::kDeep, depth + 1)) {
-    return false;
-  }
-  path_.resize(before);
-  return true;
+  return ReadBelow(name, place == Position::kRoot ? Position::kMember : Position::kDeep, depth + 1);
 }
 
 bool Flattener::ReadArray(Position place, std::size_t depth) {
@@ -201,20 +204,17 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
   if (!Opens(first)) {
     return ReadLeaf(first, place == Position::kRoot ? out_.Keep(name) : out_.KeepJoined(path_, name), nullptr, false);
   }
-  const std::size_t before = path_.size();
+  // Not kept with the document: of containers without values there may be more than there is room for their names.
+  std::string path(path_);
   if (place != Position::kRoot) {
-    path_ += '.';
+    path += '.';
   }
-  path_ += name;
+  path += name;
   if (batch != nullptr && batch->elements.size() <= limits_.max_records) {
-    batch->elements.push_back({out_.fields().size(), out_.times.size(), path_.size() + 1});
+    batch->elements.push_back({out_.fields().size(), out_.times.size(), path.size() + 1});
   }
   const bool near_root = place == Position::kRoot || place == Position::kMember;
-  if (!ReadContainer(near_root ? Position::kElement : Position::kDeep, depth + 1)) {
-    return false;
-  }
-  path_.resize(before);
-  return true;
+  return ReadBelow(path, near_root ? Position::kElement : Position::kDeep, depth + 1);
 }
 
 }  // namespace

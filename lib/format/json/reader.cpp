@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "base/text.h"
-#include "format/json/plain.h"
 
 namespace packhorse::format {
 namespace {
@@ -25,19 +24,6 @@ constexpr std::array<bool, 256> MakePlain() {
   return plain;
 }
 constexpr std::array<bool, 256> kPlain = MakePlain();
-
-// The first byte from `at` on that does not stand for itself.
-const char* SkipPlain(const char* at, const char* end) {
-  for (; static_cast<std::size_t>(end - at) >= kWordBytes; at += kWordBytes) {
-    if (const std::uint64_t special = SpecialBytes(LoadWord(at)); special != 0) {
-      return at + FirstByte(special);
-    }
-  }
-  while (at != end && kPlain[Byte(*at)]) {
-    ++at;
-  }
-  return at;
-}
 
 // The significant digits of a decimal: no leading and no trailing zeros, no point, no exponent.
 std::string SignificantDigits(std::string_view token) {
@@ -138,18 +124,7 @@ bool JsonReader::Unexpected(const char* what) {
   return AtEnd() ? Fail("truncated_json", "the text ends here") : Fail("invalid_json", what);
 }
 
-bool JsonReader::ReadString(std::string_view* out) {
-  const char* const start = at_ + 1;
-  at_ = SkipPlain(start, end_);
-  if (Next() != '"') {
-    return ReadSpecial(start, out);
-  }
-  *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
-  ++at_;
-  return true;
-}
-
-// The rest of a string that began at `start`, from its first byte on that is more than itself.
+// The rest of a string that began at `start`: it has bytes that are more than themselves, or is the last of the text.
 bool JsonReader::ReadSpecial(const char* start, std::string_view* out) {
   while (!AtEnd()) {
     const char c = *at_;
@@ -321,11 +296,6 @@ bool JsonReader::ScanNumber(bool* integer) {
     return ScanDigits();
   }
   return true;
-}
-
-bool JsonReader::ReadScalar(Scalar* out, std::string_view* token) {
-  const char c = Next();
-  return IsDigit(c) || c == '-' ? ReadNumber(out, token) : ReadWord(out, token);
 }
 
 bool JsonReader::ReadWord(Scalar* out, std::string_view* token) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "format/json/plain.h"
 #include "format/text/scalar.h"
 
 namespace packhorse::format {
@@ -34,9 +35,21 @@ class JsonReader {
   // Takes one byte that Peek() has shown.
   void Take() { ++at_; }
   // A string, unescaped; valid until the next call. REQUIRES: Peek() == '"'.
-  bool ReadString(std::string_view* out);
+  bool ReadString(std::string_view* out) {
+    const char* const start = at_ + 1;
+    at_ = SkipPlainWords(start, end_);
+    if (at_ == end_ || *at_ != '"') {
+      return ReadSpecial(start, out);
+    }
+    *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
+    ++at_;
+    return true;
+  }
   // A number, true, false or null. `token` is its text. Integers of 64 bits are exact. REQUIRES: Peek(), or no space.
-  bool ReadScalar(Scalar* out, std::string_view* token);
+  bool ReadScalar(Scalar* out, std::string_view* token) {
+    const char c = Next();
+    return (c >= '0' && c <= '9') || c == '-' ? ReadNumber(out, token) : ReadWord(out, token);
+  }
   // Whether what ReadString() gave is part of the text, and so lives as long as that does.
   bool IsOfText(std::string_view read) const { return read.data() != scratch_.data(); }
 
