@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -88,7 +89,14 @@ class Document {
 
   // A copy that lives until Clear(); of the second also what joins the names of a container and its member.
   std::string_view Keep(std::string_view text);
-  std::string_view KeepJoined(std::string_view container, std::string_view member);
+  std::string_view KeepJoined(std::string_view container, std::string_view member) {
+    const std::size_t size = container.size() + 1 + member.size();
+    char* const room = Room(size);
+    char* at = std::copy(container.begin(), container.end(), room);
+    *at++ = '.';
+    std::copy(member.begin(), member.end(), at);
+    return {room, size};
+  }
   void Clear();
 
  private:

@@ -244,7 +244,7 @@ bool JsonReader::ReadUnicodeEscape() {
   return true;
 }
 
-bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token) {
+bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out) {
   const std::string_view rest = Rest().substr(0, literal.size());
   if (rest != literal) {
     const auto mismatch = std::mismatch(rest.begin(), rest.end(), literal.begin());
@@ -253,7 +253,6 @@ bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out
   }
   at_ += literal.size();
   *out = value;
-  *token = rest;
   return true;
 }
 
@@ -298,14 +297,14 @@ bool JsonReader::ScanNumber(bool* integer) {
   return true;
 }
 
-bool JsonReader::ReadWord(Scalar* out, std::string_view* token) {
+bool JsonReader::ReadWord(Scalar* out) {
   switch (Next()) {
     case 't':
-      return ReadLiteral("true", true, out, token);
+      return ReadLiteral("true", true, out);
     case 'f':
-      return ReadLiteral("false", false, out, token);
+      return ReadLiteral("false", false, out);
     case 'n':
-      return Rest().substr(0, 3) == "nan" ? FailOfNoNumber() : ReadLiteral("null", nullptr, out, token);
+      return Rest().substr(0, 3) == "nan" ? FailOfNoNumber() : ReadLiteral("null", nullptr, out);
     case 'N':
     case 'I':
     case 'i':  // as C's printf writes them
@@ -319,7 +318,7 @@ bool JsonReader::FailOfNoNumber() { return Fail("nan_literal", "JSON has no NaN 
 
 // A number of few digits and no exponent, as sensors send them, is whole, or a whole number divided by a power of ten.
 // Both are exact doubles then, and IEEE 754 rounds their quotient correctly. Any other is left to ReadLongNumber().
-bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
+bool JsonReader::ReadNumber(Scalar* out) {
   constexpr std::ptrdiff_t kMostDigits = 15;  // below 2^53
   static constexpr std::array<double, kMostDigits + 1> kPowers = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -330,7 +329,7 @@ bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
   const char* at = TakeDigits(first, end_, number);
   const std::ptrdiff_t whole = at - first;
   if (whole != 1 && (whole == 0 || *first == '0')) {
-    return ReadLongNumber(out, token);
+    return ReadLongNumber(out);
   }
   std::ptrdiff_t decimals = 0;
   if (at != end_ && *at == '.') {
@@ -338,11 +337,11 @@ bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
     at = TakeDigits(behind, end_, number);
     decimals = at - behind;
     if (decimals == 0) {
-      return ReadLongNumber(out, token);
+      return ReadLongNumber(out);
     }
   }
   if (whole + decimals > kMostDigits || (at != end_ && (*at == 'e' || *at == 'E'))) {
-    return ReadLongNumber(out, token);
+    return ReadLongNumber(out);
   }
   const auto exact = static_cast<std::int64_t>(number);
   if (decimals > 0) {
@@ -351,12 +350,11 @@ bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
   } else {
     out->emplace<std::int64_t>(negative ? -exact : exact);
   }
-  *token = std::string_view(at_, static_cast<std::size_t>(at - at_));
   at_ = at;
   return true;
 }
 
-bool JsonReader::ReadLongNumber(Scalar* out, std::string_view* token) {
+bool JsonReader::ReadLongNumber(Scalar* out) {
   const char* const start = at_;
   const std::string_view rest = Rest();
   if (rest.size() > 1 && rest.front() == '-' && std::string_view("NnIi").find(rest[1]) != std::string_view::npos) {
@@ -366,30 +364,29 @@ bool JsonReader::ReadLongNumber(Scalar* out, std::string_view* token) {
   if (!ScanNumber(&integer)) {
     return false;
   }
-  *token = rest.substr(0, static_cast<std::size_t>(at_ - start));
+  const std::string_view token = rest.substr(0, static_cast<std::size_t>(at_ - start));
   if (integer) {
     std::int64_t number = 0;
-    if (std::from_chars(token->data(), token->data() + token->size(), number).ec == std::errc{}) {
+    if (std::from_chars(token.data(), token.data() + token.size(), number).ec == std::errc{}) {
       *out = number;
       return true;
     }
     std::uint64_t large = 0;
-    if (token->front() != '-' &&
-        std::from_chars(token->data(), token->data() + token->size(), large).ec == std::errc{}) {
+    if (token.front() != '-' && std::from_chars(token.data(), token.data() + token.size(), large).ec == std::errc{}) {
       *out = large;
       return true;
     }
   }
   bool in_range = false;
-  const double number = ReadDouble(*token, &in_range);
+  const double number = ReadDouble(token, &in_range);
   if (in_range) {
-    lossy_ = lossy_ || !KeepsDigits(number, *token);
+    lossy_ = lossy_ || !KeepsDigits(number, token);
     *out = number;
     return true;
   }
   lossy_ = true;
-  if (Underflows(*token)) {
-    *out = token->front() == '-' ? -0.0 : 0.0;
+  if (Underflows(token)) {
+    *out = token.front() == '-' ? -0.0 : 0.0;
   } else {
     *out = nullptr;
   }

@@ -45,10 +45,10 @@ class JsonReader {
     ++at_;
     return true;
   }
-  // A number, true, false or null. `token` is its text. Integers of 64 bits are exact. REQUIRES: Peek(), or no space.
-  bool ReadScalar(Scalar* out, std::string_view* token) {
+  // A number, true, false or null. Integers of 64 bits are exact. REQUIRES: Peek(), or no space.
+  bool ReadScalar(Scalar* out) {
     const char c = Next();
-    return (c >= '0' && c <= '9') || c == '-' ? ReadNumber(out, token) : ReadWord(out, token);
+    return (c >= '0' && c <= '9') || c == '-' ? ReadNumber(out) : ReadWord(out);
   }
   // Whether what ReadString() gave is part of the text, and so lives as long as that does.
   bool IsOfText(std::string_view read) const { return read.data() != scratch_.data(); }
@@ -74,10 +74,10 @@ class JsonReader {
   bool AppendEscape();
   bool ReadHex4(unsigned* out);
   bool ReadUnicodeEscape();
-  bool ReadWord(Scalar* out, std::string_view* token);
-  bool ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token);
-  bool ReadNumber(Scalar* out, std::string_view* token);
-  bool ReadLongNumber(Scalar* out, std::string_view* token);
+  bool ReadWord(Scalar* out);
+  bool ReadLiteral(std::string_view literal, Scalar value, Scalar* out);
+  bool ReadNumber(Scalar* out);
+  bool ReadLongNumber(Scalar* out);
   bool ScanNumber(bool* integer);
   bool ScanDigits();
 
