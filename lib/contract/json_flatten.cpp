@@ -5,8 +5,6 @@
 #include <charconv>
 #include <utility>
 
-#include "base/text.h"
-
 namespace packhorse::contract {
 namespace {
 
@@ -54,7 +52,6 @@ class Flattener {
 };
 
 constexpr bool Opens(char c) { return c == '{' || c == '['; }
-constexpr bool BeginsNumber(char c) { return IsDigit(c) || c == '-'; }
 
 // Which limit the last of the fields is beyond.
 bool Flattener::FailOfField(std::size_t name) {
@@ -75,7 +72,7 @@ bool Flattener::Run() {
 // The last of the fields may tell the time, as its text or number does that begins with `first`; true, false and null
 // tell none.
 void Flattener::NoteTime(const TimeField& time, char first, std::size_t start, bool in_element) {
-  const bool number = BeginsNumber(first);
+  const bool number = format::JsonReader::BeginsNumber(first);
   if (number || first == '"') {
     out_.times.push_back(
         {out_.fields().size() - 1, &time, number ? reader_.Since(start) : std::string_view(), in_element});
@@ -85,7 +82,7 @@ void Flattener::NoteTime(const TimeField& time, char first, std::size_t start, b
 // `first` is what Peek() shows.
 bool Flattener::ReadLeaf(char first, std::string_view name) {
   Field& field = out_.Add(name);
-  return (first == '"' ? ReadText(field) : reader_.ReadScalar(&field.value)) &&
+  return (first == '"' ? ReadText(field) : reader_.ReadScalar(first, &field.value)) &&
          CheckField(name.size(), field.text().size());
 }
 
@@ -211,7 +208,7 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
     if (!ReadLeaf(first, of_root ? out_.Keep(name) : out_.KeepJoined(path_, name))) {
       return false;
     }
-    if (of_root && index == 0 && BeginsNumber(first)) {
+    if (of_root && index == 0 && format::JsonReader::BeginsNumber(first)) {
       out_.first_number = reader_.Since(start);
     }
     return true;
@@ -239,13 +236,15 @@ std::string_view Document::Keep(std::string_view text) {
 
 void Document::AddSlots() {
   constexpr std::size_t kFew = 16;
-  slots_.resize(std::max(kFew, 2 * slots_.size()));
+  all_slots_ = std::max(kFew, 2 * all_slots_);
+  slots_.resize(all_slots_);
 }
 
 void Document::Clear() {
   constexpr std::size_t kKept = 256;
-  if (slots_.size() > kKept) {
+  if (all_slots_ > kKept) {
     slots_ = {};
+    all_slots_ = 0;
   }
   used_slots_ = 0;
   times.clear();

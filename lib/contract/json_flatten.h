@@ -77,7 +77,7 @@ class Document {
   std::span<const Field> fields() const { return {slots_.data(), used_slots_}; }
   // Another field, null; valid until the next one.
   Field& Add(std::string_view name) {
-    if (used_slots_ == slots_.size()) {
+    if (used_slots_ == all_slots_) {
       AddSlots();
     }
     Field& field = slots_[used_slots_++];
@@ -111,6 +111,7 @@ class Document {
   }
 
   std::vector<Field> slots_;  // those of the document, and more to be written over
+  std::size_t all_slots_ = 0;
   std::size_t used_slots_ = 0;
   // Of names that are joined and of what had escapes; what goes beyond is given back by Clear().
   std::array<char, 4096> first_room_;

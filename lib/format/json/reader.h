@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "format/json/plain.h"
 #include "format/text/scalar.h"
 
@@ -45,11 +46,9 @@ class JsonReader {
     ++at_;
     return true;
   }
-  // A number, true, false or null. Integers of 64 bits are exact. REQUIRES: Peek(), or no space.
-  bool ReadScalar(Scalar* out) {
-    const char c = Next();
-    return (c >= '0' && c <= '9') || c == '-' ? ReadNumber(out) : ReadWord(out);
-  }
+  // A number, true, false or null. Integers of 64 bits are exact. REQUIRES: `first` is what Peek() has shown.
+  bool ReadScalar(char first, Scalar* out) { return BeginsNumber(first) ? ReadNumber(out) : ReadWord(out); }
+  static constexpr bool BeginsNumber(char c) { return IsDigit(c) || c == '-'; }
   // Whether what ReadString() gave is part of the text, and so lives as long as that does.
   bool IsOfText(std::string_view read) const { return read.data() != scratch_.data(); }
 

@@ -56,7 +56,7 @@ TEST(JsonReader, ScalarsKeepTheirTypeAndEveryDigitThatFits) {
   for (const ScalarCase& c : cases) {
     JsonReader reader(c.text);
     Scalar value;
-    ASSERT_TRUE(reader.ReadScalar(&value)) << c.text;
+    ASSERT_TRUE(reader.ReadScalar(reader.Peek(), &value)) << c.text;
     EXPECT_EQ(value, c.value) << c.text;
     EXPECT_EQ(reader.Since(0), c.text);
     EXPECT_EQ(reader.TakeLossy(), c.lossy) << c.text;
@@ -83,7 +83,7 @@ TEST(JsonReader, BrokenScalarsSayWhatAndWhere) {
   for (const FaultCase& c : cases) {
     JsonReader reader(c.text);
     Scalar value;
-    ASSERT_FALSE(reader.ReadScalar(&value)) << c.text;
+    ASSERT_FALSE(reader.ReadScalar(reader.Peek(), &value)) << c.text;
     EXPECT_EQ(reader.fault().reason, c.reason) << c.text;
     EXPECT_EQ(reader.fault().offset, c.offset) << c.text;
   }
@@ -227,7 +227,7 @@ TEST(JsonReader, NumberEndsWhereItsTextDoes) {
       const std::string text = number + behind;
       JsonReader reader(text);
       Scalar value;
-      ASSERT_TRUE(reader.ReadScalar(&value)) << text;
+      ASSERT_TRUE(reader.ReadScalar(reader.Peek(), &value)) << text;
       EXPECT_EQ(reader.Since(0), number) << text;
       EXPECT_EQ(reader.offset(), number.size()) << text;
       const double read = std::holds_alternative<double>(value) ? std::get<double>(value)
