@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/topic.h"
 #include "base/units.h"
 #include "common/load.h"
 #include "packhorse/format.h"
@@ -134,7 +135,7 @@ contract::Decoded DecodeBy(const Reading& reading, const RawMessage& message, co
   context.lane = key.lane;
   context.sequence = key.sequence;
   context.stream = reading.stream;
-  context.pattern = reading.pattern ? &*reading.pattern : nullptr;
+  context.device = reading.pattern ? reading.pattern->Device(message.topic) : std::string_view();
   context.retained_is_state = reading.retained_is_state;
   contract::Decoded decoded;
   for (const auto& contract : reading.contracts) {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -18,6 +19,31 @@ constexpr bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || 
 constexpr bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 constexpr bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// Whether two texts are the same: for short ones, as names are, in a few comparisons and without a call.
+inline bool SameText(std::string_view a, std::string_view b) {
+  const std::size_t size = a.size();
+  const auto differ = [&](std::size_t at, auto word) {
+    auto other = word;
+    std::memcpy(&word, a.data() + at, sizeof word);
+    std::memcpy(&other, b.data() + at, sizeof other);
+    return word ^ other;
+  };
+  if (size != b.size()) {
+    return false;
+  }
+  if (size > 2 * sizeof(std::uint64_t)) {
+    return std::memcmp(a.data(), b.data(), size) == 0;
+  }
+  // The first and the last bytes; those between are in both.
+  if (size >= sizeof(std::uint64_t)) {
+    return (differ(0, std::uint64_t{}) | differ(size - sizeof(std::uint64_t), std::uint64_t{})) == 0;
+  }
+  if (size >= sizeof(std::uint32_t)) {
+    return (differ(0, std::uint32_t{}) | differ(size - sizeof(std::uint32_t), std::uint32_t{})) == 0;
+  }
+  return size == 0 || (a.front() == b.front() && a[size / 2] == b[size / 2] && a.back() == b.back());
+}
 
 // Without white space at both ends.
 std::string_view Trim(std::string_view text);

@@ -89,29 +89,47 @@ bool Walk(const Levels& levels, std::string_view topic, const Visit& visit) {
       (topic.front() == '$' && (levels.front().is_rest() || levels.front().is_single()))) {
     return false;
   }
+  const char* at = topic.data();
+  const char* const end = at + topic.size();
+  const auto until = [&at](const char* stop) { return std::string_view(at, static_cast<std::size_t>(stop - at)); };
   bool more = true;  // `topic` still holds a level, maybe an empty one
   for (const TopicLevel& level : levels) {
     if (level.is_rest()) {
-      visit(level, topic);  // also stands for no level at all: "a/#" matches "a" (MQTT 5 section 4.7.1.2)
+      visit(level, until(end));  // also stands for no level at all: "a/#" matches "a" (MQTT 5 section 4.7.1.2)
       return true;
     }
     if (!more) {
       return false;
     }
-    std::size_t end = level.text.size();
+    const char* stop = at;
     if (level.is_single()) {
-      end = std::min(topic.find('/'), topic.size());
-      visit(level, topic.substr(0, end));
-    } else if (!topic.starts_with(level.text)) {
+      stop = std::find(at, end, '/');
+      visit(level, until(stop));
+    } else if (until(end).starts_with(level.text)) {
+      stop += level.text.size();
+    } else {
       return false;
     }
-    more = end < topic.size();
-    if (more && topic[end] != '/') {
+    more = stop != end;
+    if (more && *stop != '/') {
       return false;
     }
-    topic.remove_prefix(more ? end + 1 : end);
+    at = more ? stop + 1 : stop;
   }
   return !more;
+}
+
+// The level that tells the device: the capture {device}, else the last wildcard.
+std::size_t DeviceLevel(const Levels& levels) {
+  const auto found = std::find_if(levels.begin(), levels.end(), [](const TopicLevel& level) {
+    return level.is_capture() && level.name() == "device";
+  });
+  if (found != levels.end()) {
+    return static_cast<std::size_t>(found - levels.begin());
+  }
+  const auto last = std::find_if(levels.rbegin(), levels.rend(),
+                                 [](const TopicLevel& level) { return level.is_rest() || level.is_single(); });
+  return last == levels.rend() ? levels.size() : static_cast<std::size_t>(levels.rend() - last) - 1;
 }
 
 // '#' also stands for no level at all, but a topic is never empty (MQTT 5 section 4.7.3): "#" means the same as "+/#",
@@ -157,6 +175,7 @@ Result<TopicPattern> TopicPattern::Parse(std::string_view text) {
   TopicPattern pattern;
   pattern.text_ = std::string(text);
   pattern.levels_ = SplitLevels(text);
+  pattern.device_level_ = DeviceLevel(pattern.levels_);
   std::vector<std::string_view> names;
   for (const TopicLevel& level : pattern.levels_) {
     if (const std::string problem = LevelProblem(level.text, &level == &pattern.levels_.back()); !problem.empty()) {
@@ -184,10 +203,6 @@ std::string TopicPattern::filter() const {
   return filter;
 }
 
-bool TopicPattern::Matches(std::string_view topic) const {
-  return Walk(levels_, topic, [](const TopicLevel&, std::string_view) {});
-}
-
 std::vector<std::pair<std::string, std::string>> TopicPattern::Captures(std::string_view topic) const {
   std::vector<std::pair<std::string, std::string>> captures;
   const bool matches = Walk(levels_, topic, [&](const TopicLevel& level, std::string_view text) {
@@ -201,16 +216,15 @@ std::vector<std::pair<std::string, std::string>> TopicPattern::Captures(std::str
   return captures;
 }
 
-std::string_view TopicPattern::Device(std::string_view topic) const {
+std::optional<std::string_view> TopicPattern::Match(std::string_view topic) const {
   std::string_view device;
-  bool named = false;
-  const bool matches = Walk(levels_, topic, [&](const TopicLevel& level, std::string_view text) {
-    if (!named) {
+  const TopicLevel* const named = levels_.data() + device_level_;
+  const bool matches = Walk(levels_, topic, [&device, named](const TopicLevel& level, std::string_view text) {
+    if (&level == named) {
       device = text;
-      named = level.is_capture() && level.name() == "device";
     }
   });
-  return matches ? device : std::string_view();
+  return matches ? std::optional(device) : std::nullopt;
 }
 
 std::string TopicPattern::LastWildcard(std::string_view topic) const {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,7 +42,7 @@ class TopicPattern {
   // What is sent in SUBSCRIBE.
   std::string filter() const;
   // Whether `topic` matches; '$'-topics only match a pattern whose first level is literal (MQTT 5 section 4.7.2).
-  bool Matches(std::string_view topic) const;
+  bool Matches(std::string_view topic) const { return MayMatch(topic) && Match(topic).has_value(); }
   // The named captures of a topic that matches; empty when there are none or it does not match.
   std::vector<std::pair<std::string, std::string>> Captures(std::string_view topic) const;
   // The level (or, for '#', the rest) that the last wildcard of a matching topic stands for; a capture counts as one.
@@ -48,14 +50,23 @@ class TopicPattern {
   std::string LastWildcard(std::string_view topic) const;
   // The device that a matching topic names: the capture {device}, else what the last wildcard stands for. Empty when
   // there is neither. Part of `topic`.
-  std::string_view Device(std::string_view topic) const;
+  std::string_view Device(std::string_view topic) const { return Match(topic).value_or(std::string_view()); }
+  // Both at once: the device; none when the topic does not match.
+  std::optional<std::string_view> Match(std::string_view topic) const;
 
  private:
+  // False for most topics that do not match: what begins with neither a wildcard nor a capture begins each topic.
+  bool MayMatch(std::string_view topic) const {
+    const char first = text_.empty() ? '\0' : text_.front();
+    return first == '+' || first == '{' || first == '#' || topic.starts_with(first);
+  }
+
   friend bool Overlap(const TopicPattern& a, const TopicPattern& b);
   friend bool Covers(const TopicPattern& outer, const TopicPattern& inner);
 
   std::string text_;
   std::vector<TopicLevel> levels_;
+  std::size_t device_level_ = 0;  // which of them the device is read from; beyond them when none is
 };
 
 // Whether some topic matches both filters.

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/topic.h"
 #include "record/canonical_record.h"
 #include "record/raw_message.h"
 
@@ -21,7 +20,7 @@ struct DecodeContext {
   Lane lane = Lane::kNormal;
   Sequence sequence = 0;
   std::string_view stream;
-  const TopicPattern* pattern = nullptr;          // the pattern of the stream that matched; may be null
+  std::string_view device = {};                   // what the topic names by the stream's pattern; may be empty
   bool retained_is_state = true;                  // policy "state": a retained message is a snapshot, kind state
   std::vector<CanonicalRecord>* spare = nullptr;  // records that nobody needs any more, or null: their memory is used
 };

@@ -340,14 +340,18 @@ TimeRecogniser::TimeRecogniser(TimeRules rules) : rules_(std::move(rules)) {
     name = Lower(name);
     if (by_length_.size() <= name.size()) {
       by_length_.resize(name.size() + 1);
-      marks_.resize(name.size() + 1);
     }
     by_length_[name.size()].push_back(static_cast<std::uint16_t>(i));
-    marks_[name.size()] |= name.empty() ? 0 : Mark(name);
+    if (!name.empty()) {
+      marks_[PlaceOf(name)] |= Mark(name);
+    }
   }
 }
 
 const TimeField* TimeRecogniser::Look(std::string_view name) const {
+  if (name.size() >= by_length_.size()) {
+    return nullptr;
+  }
   for (const std::uint16_t index : by_length_[name.size()]) {
     if (EqualIgnoringCase(name, rules_.fields[index].name)) {
       return &rules_.fields[index];

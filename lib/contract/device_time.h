@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -92,8 +94,7 @@ class TimeRecogniser {
 
   // The rule for a field of this name; null for any other field. Lower addresses are better names.
   const TimeField* Find(std::string_view name) const {
-    const bool may_be = !name.empty() && name.size() < marks_.size() && (marks_[name.size()] & Mark(name)) != 0;
-    return may_be ? Look(name) : nullptr;
+    return !name.empty() && (marks_[PlaceOf(name)] & Mark(name)) != 0 ? Look(name) : nullptr;
   }
   TimeVerdict JudgeNumber(const TimeField& field, std::string_view number, WallTime received) const;
   TimeVerdict JudgeText(const TimeField& field, std::string_view text, WallTime received) const;
@@ -104,6 +105,7 @@ class TimeRecogniser {
     const auto letter = [](char c) { return static_cast<unsigned char>(c) & 31U; };
     return std::uint64_t{1} << (letter(name.front()) ^ letter(name.back()) << 1U);
   }
+  static std::size_t PlaceOf(std::string_view name) { return std::min(name.size(), kMarks - 1); }
   const TimeField* Look(std::string_view name) const;
   TimeVerdict JudgeEpoch(const TimeField& field, std::string_view number, std::string_view raw,
                          WallTime received) const;
@@ -114,7 +116,9 @@ class TimeRecogniser {
 
   TimeRules rules_;
   std::vector<std::vector<std::uint16_t>> by_length_;  // indices into rules_.fields, by the lengths of their names
-  std::vector<std::uint64_t> marks_;                   // likewise Mark() of the names: most of a message are none
+  // Mark() of the names, by their lengths, those of long ones in the last: most of a message are none.
+  static constexpr std::size_t kMarks = 32;
+  std::array<std::uint64_t, kMarks> marks_{};
 };
 
 }  // namespace packhorse::contract

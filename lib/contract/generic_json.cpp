@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/text.h"
+
 namespace packhorse::contract {
 namespace {
 
@@ -67,41 +69,76 @@ bool DropRepeated(std::span<Field> fields) {
   return repeated;
 }
 
-// Into an entry that may be of an earlier message: devices send the same names each time, and those mostly stand there.
+// Into a text of an earlier message, which mostly says the same.
+void Put(std::string_view text, std::string& into) {
+  if (!SameText(text, into)) {
+    into = text;
+  }
+}
+
+// Into an entry that may be of an earlier message: devices send the same names each time.
 template <typename Entry>
 void Write(const Field& field, Entry& entry) {
-  const std::string_view name = entry.name;
-  if (!std::equal(name.begin(), name.end(), field.name.begin(), field.name.end())) {
-    entry.name = field.name;
-  }
+  Put(field.name, entry.name);
   format::Assign(entry.value, field.value);
+}
+
+// A list that is written over from its beginning on.
+template <typename Entry>
+class Rewritten {
+ public:
+  explicit Rewritten(std::vector<Entry>& list) : list_(list), next_(list.data()), end_(next_ + list.size()) {}
+
+  bool full() const { return next_ == end_; }
+  void Grow(std::size_t entries) {
+    const auto used = static_cast<std::size_t>(next_ - list_.data());
+    list_.resize(used + entries);
+    next_ = list_.data() + used;
+    end_ = next_ + entries;
+  }
+  // REQUIRES: not full().
+  Entry& Next() { return *next_++; }
+  // What is left of before goes.
+  void Finish() { list_.resize(static_cast<std::size_t>(next_ - list_.data())); }
+
+ private:
+  std::vector<Entry>& list_;
+  Entry* next_;
+  Entry* end_;
+};
+
+bool IsText(const Field& field) { return std::holds_alternative<std::string_view>(field.value); }
+
+std::size_t Count(std::span<const Field> fields, bool text) {
+  return static_cast<std::size_t>(std::count_if(
+      fields.begin(), fields.end(), [text](const Field& field) { return field.leaf && IsText(field) == text; }));
 }
 
 // In place of whatever the lists of the record hold.
 void Distribute(std::span<const Field> fields, CanonicalRecord& record) {
-  const auto is_text = [](const Field& field) { return std::holds_alternative<std::string_view>(field.value); };
-  std::size_t texts = 0;
-  std::size_t others = 0;
-  for (const Field& field : fields) {
-    if (field.leaf) {
-      ++(is_text(field) ? texts : others);
-    }
-  }
-  record.attributes.resize(texts);
-  record.measurements.resize(others);
-  auto attribute = record.attributes.begin();
-  auto measurement = record.measurements.begin();
-  for (const Field& field : fields) {
+  Rewritten attributes(record.attributes);
+  Rewritten measurements(record.measurements);
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const Field& field = fields[i];
     if (!field.leaf) {
       continue;
     }
-    if (is_text(field)) {
-      Write(field, *attribute++);
+    if (IsText(field)) {
+      if (attributes.full()) {
+        attributes.Grow(Count(fields.subspan(i), true));
+      }
+      Write(field, attributes.Next());
     } else {
-      measurement->unit.clear();
-      Write(field, *measurement++);
+      if (measurements.full()) {
+        measurements.Grow(Count(fields.subspan(i), false));
+      }
+      Measurement& measurement = measurements.Next();
+      measurement.unit.clear();
+      Write(field, measurement);
     }
   }
+  attributes.Finish();
+  measurements.Finish();
 }
 
 // The records of a message while they are made. The last of the list is the next one: it has what all have in common,
@@ -186,12 +223,12 @@ void GenericJson::Begin(const RawMessage& message, const DecodeContext& context,
          contract, topic, measurements, attributes, flags] = record;
   sequence = context.sequence;
   kind = message.retained && context.retained_is_state ? RecordKind::kState : RecordKind::kTelemetry;
-  stream = context.stream;
-  device_id = context.pattern != nullptr ? context.pattern->Device(message.topic) : std::string_view();
+  Put(context.stream, stream);
+  device_id = context.device;
   received_at = message.received_at;
   received_at_raw = message.received_at_raw;
   gateway_clock = message.clock;
-  contract = name_;
+  Put(name_, contract);
   topic = message.topic;
   flags = 0;
   if (message.redelivered) {
@@ -283,12 +320,16 @@ void GenericJson::Complete(Document& document, CanonicalRecord& record) const {
 
 // Takes `count` times `fields` and `bytes` off what one message may still hold.
 bool Spend(format::JsonReader& reader, JsonLimits& left, std::size_t count, std::size_t fields, std::size_t bytes) {
-  if (count > 0 && (fields > left.max_fields / count || bytes > left.max_decoded_bytes / count)) {
-    return reader.Fail("too_large", "the records of this message together hold more than the contract allows");
-  }
-  left.max_fields -= count * fields;
-  left.max_decoded_bytes -= count * bytes;
-  return true;
+  const auto take = [count](std::size_t each, std::size_t& from) {
+    std::size_t all = 0;
+    if (__builtin_mul_overflow(count, each, &all) || all > from) {
+      return false;
+    }
+    from -= all;
+    return true;
+  };
+  return (take(fields, left.max_fields) && take(bytes, left.max_decoded_bytes)) ||
+         reader.Fail("too_large", "the records of this message together hold more than the contract allows");
 }
 
 std::size_t Bytes(std::span<const Field> fields) {

@@ -25,12 +25,14 @@ class Flattener {
 
  private:
   bool ReadContainer(Position place, std::size_t depth);
+  bool ReadBelow(std::string_view path, Position place, std::size_t depth);
   bool ReadObject(Position place, std::size_t depth);
   bool ReadMember(Position place, std::size_t depth);
   bool ReadArray(Position place, std::size_t depth);
   bool ReadElement(Position place, std::size_t index, std::size_t depth, ObjectArray* batch);
-  bool ReadLeaf(char first, std::string_view name, const TimeField* time, bool in_element);
-  void NoteTime(const TimeField* time, std::string_view number, bool in_element);
+  bool ReadLeaf(char first, std::string_view name);
+  bool ReadText(Field& field);
+  void NoteTime(const TimeField& time, char first, std::size_t start, bool in_element);
   // What ReadString() gave, to last as long as the document.
   std::string_view Keep(std::string_view read) { return reader_.IsOfText(read) ? read : out_.Keep(read); }
   // Whether the last of the fields, with so many bytes of name and text, is within the limits.
@@ -46,7 +48,7 @@ class Flattener {
   const JsonLimits& limits_;
   const TimeRecogniser& times_;
   Document& out_;
-  std::string path_;  // the joined name of the object or array that is being read
+  std::string_view path_;  // the joined name of the object or array that is being read
 };
 
 constexpr bool Opens(char c) { return c == '{' || c == '['; }
@@ -64,40 +66,33 @@ bool Flattener::FailOfField(std::size_t name) {
 
 bool Flattener::Run() {
   const char first = reader_.Peek();
-  return Opens(first) ? ReadContainer(Position::kRoot, 1) : ReadLeaf(first, "value", nullptr, false);
+  return Opens(first) ? ReadContainer(Position::kRoot, 1) : ReadLeaf(first, "value");
 }
 
-// The last of the fields may tell the time. `number` is its text, if it is one; true, false and null are none.
-void Flattener::NoteTime(const TimeField* time, std::string_view number, bool in_element) {
-  const Field& field = out_.fields().back();
-  const bool is_number = !number.empty() && number.back() <= '9';
-  if (time != nullptr && (is_number || number.empty())) {
-    out_.times.push_back({out_.fields().size() - 1, time, number, in_element});
-  }
-  if (is_number && out_.root_is_array && field.name == "0") {
-    out_.first_number = number;
+// The last of the fields may tell the time, as its text or number does that begins with `first`; true, false and null
+// tell none.
+void Flattener::NoteTime(const TimeField& time, char first, std::size_t start, bool in_element) {
+  const bool number = format::JsonReader::BeginsNumber(first);
+  if (number || first == '"') {
+    out_.times.push_back(
+        {out_.fields().size() - 1, &time, number ? reader_.Since(start) : std::string_view(), in_element});
   }
 }
 
 // `first` is what Peek() shows.
-bool Flattener::ReadLeaf(char first, std::string_view name, const TimeField* time, bool in_element) {
+bool Flattener::ReadLeaf(char first, std::string_view name) {
   Field& field = out_.Add(name);
-  std::string_view number;
-  std::size_t text_bytes = 0;
-  if (first == '"') {
-    std::string_view text;
-    if (!reader_.ReadString(&text)) {
-      return false;
-    }
-    field.value.emplace<std::string_view>(Keep(text));
-    text_bytes = text.size();
-  } else if (!reader_.ReadScalar(&field.value, &number)) {
+  return (first == '"' ? ReadText(field) : reader_.ReadScalar(first, &field.value)) &&
+         CheckField(name.size(), field.text().size());
+}
+
+bool Flattener::ReadText(Field& field) {
+  std::string_view text;
+  if (!reader_.ReadString(&text)) {
     return false;
   }
-  if (time != nullptr || out_.root_is_array) {
-    NoteTime(time, number, in_element);
-  }
-  return CheckField(name.size(), text_bytes);
+  field.value.emplace<std::string_view>(Keep(text));
+  return true;
 }
 
 // An object or array; its name is in path_. REQUIRES: Peek() shows its beginning.
@@ -108,6 +103,14 @@ bool Flattener::ReadContainer(Position place, std::size_t depth) {
   const bool object = reader_.Peek() == '{';
   reader_.Take();
   return object ? ReadObject(place, depth) : ReadArray(place, depth);
+}
+
+// Likewise one that stands in another.
+bool Flattener::ReadBelow(std::string_view path, Position place, std::size_t depth) {
+  const std::string_view above = std::exchange(path_, path);
+  const bool read = ReadContainer(place, depth);
+  path_ = above;
+  return read;
 }
 
 bool Flattener::ReadObject(Position place, std::size_t depth) {
@@ -147,19 +150,20 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   reader_.Take();
   const char first = reader_.Peek();
   if (!Opens(first)) {
-    return ReadLeaf(first, name, time, place != Position::kRoot);
+    const std::size_t start = reader_.offset();
+    if (!ReadLeaf(first, name)) {
+      return false;
+    }
+    if (time != nullptr) {
+      NoteTime(*time, first, start, place != Position::kRoot);
+    }
+    return true;
   }
   out_.Add(name).leaf = false;
   if (!CheckField(name.size(), 0)) {
     return false;
   }
-  const std::size_t before = path_.size();
-  path_ = name;
-  if (!ReadContainer(place == Position::kRoot ? Position::kMember : Position::kDeep, depth + 1)) {
-    return false;
-  }
-  path_.resize(before);
-  return true;
+  return ReadBelow(name, place == Position::kRoot ? Position::kMember : Position::kDeep, depth + 1);
 }
 
 bool Flattener::ReadArray(Position place, std::size_t depth) {
@@ -199,22 +203,27 @@ bool Flattener::ReadElement(Position place, std::size_t index, std::size_t depth
   const std::string_view name(digits.data(), static_cast<std::size_t>(end - digits.data()));
   const char first = reader_.Peek();
   if (!Opens(first)) {
-    return ReadLeaf(first, place == Position::kRoot ? out_.Keep(name) : out_.KeepJoined(path_, name), nullptr, false);
+    const bool of_root = place == Position::kRoot;
+    const std::size_t start = reader_.offset();
+    if (!ReadLeaf(first, of_root ? out_.Keep(name) : out_.KeepJoined(path_, name))) {
+      return false;
+    }
+    if (of_root && index == 0 && format::JsonReader::BeginsNumber(first)) {
+      out_.first_number = reader_.Since(start);
+    }
+    return true;
   }
-  const std::size_t before = path_.size();
+  // Not kept with the document: of containers without values there may be more than there is room for their names.
+  std::string path(path_);
   if (place != Position::kRoot) {
-    path_ += '.';
+    path += '.';
   }
-  path_ += name;
+  path += name;
   if (batch != nullptr && batch->elements.size() <= limits_.max_records) {
-    batch->elements.push_back({out_.fields().size(), out_.times.size(), path_.size() + 1});
+    batch->elements.push_back({out_.fields().size(), out_.times.size(), path.size() + 1});
   }
   const bool near_root = place == Position::kRoot || place == Position::kMember;
-  if (!ReadContainer(near_root ? Position::kElement : Position::kDeep, depth + 1)) {
-    return false;
-  }
-  path_.resize(before);
-  return true;
+  return ReadBelow(path, near_root ? Position::kElement : Position::kDeep, depth + 1);
 }
 
 }  // namespace
@@ -225,24 +234,17 @@ std::string_view Document::Keep(std::string_view text) {
   return {room, text.size()};
 }
 
-std::string_view Document::KeepJoined(std::string_view container, std::string_view member) {
-  const std::size_t size = container.size() + 1 + member.size();
-  char* const room = Room(size);
-  char* at = std::copy(container.begin(), container.end(), room);
-  *at++ = '.';
-  std::copy(member.begin(), member.end(), at);
-  return {room, size};
-}
-
 void Document::AddSlots() {
   constexpr std::size_t kFew = 16;
-  slots_.resize(std::max(kFew, 2 * slots_.size()));
+  all_slots_ = std::max(kFew, 2 * all_slots_);
+  slots_.resize(all_slots_);
 }
 
 void Document::Clear() {
   constexpr std::size_t kKept = 256;
-  if (slots_.size() > kKept) {
+  if (all_slots_ > kKept) {
     slots_ = {};
+    all_slots_ = 0;
   }
   used_slots_ = 0;
   times.clear();

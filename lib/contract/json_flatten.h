@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -76,7 +77,7 @@ class Document {
   std::span<const Field> fields() const { return {slots_.data(), used_slots_}; }
   // Another field, null; valid until the next one.
   Field& Add(std::string_view name) {
-    if (used_slots_ == slots_.size()) {
+    if (used_slots_ == all_slots_) {
       AddSlots();
     }
     Field& field = slots_[used_slots_++];
@@ -88,7 +89,14 @@ class Document {
 
   // A copy that lives until Clear(); of the second also what joins the names of a container and its member.
   std::string_view Keep(std::string_view text);
-  std::string_view KeepJoined(std::string_view container, std::string_view member);
+  std::string_view KeepJoined(std::string_view container, std::string_view member) {
+    const std::size_t size = container.size() + 1 + member.size();
+    char* const room = Room(size);
+    char* at = std::copy(container.begin(), container.end(), room);
+    *at++ = '.';
+    std::copy(member.begin(), member.end(), at);
+    return {room, size};
+  }
   void Clear();
 
  private:
@@ -103,6 +111,7 @@ class Document {
   }
 
   std::vector<Field> slots_;  // those of the document, and more to be written over
+  std::size_t all_slots_ = 0;
   std::size_t used_slots_ = 0;
   // Of names that are joined and of what had escapes; what goes beyond is given back by Clear().
   std::array<char, 4096> first_room_;

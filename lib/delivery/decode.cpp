@@ -1,7 +1,6 @@
 // By which of its stream's definitions a stored message is decoded.
 
-#include <algorithm>
-#include <functional>
+#include <optional>
 #include <utility>
 
 #include "delivery/delivery.h"
@@ -21,98 +20,120 @@ Decoded Undecodable(std::string_view reason, std::string detail) {
   return decoded;
 }
 
-const TopicPattern* Match(const StreamDefinition& definition, const std::string& topic) {
-  const auto found = std::find_if(definition.patterns.begin(), definition.patterns.end(),
-                                  [&](const TopicPattern& pattern) { return pattern.Matches(topic); });
-  return found == definition.patterns.end() ? nullptr : &*found;
+// The device that the topic names, by the first of the patterns that it matches.
+std::optional<std::string_view> Match(const StreamDefinition& definition, std::string_view topic) {
+  for (const TopicPattern& pattern : definition.patterns) {
+    if (const auto device = pattern.Match(topic)) {
+      return device;
+    }
+  }
+  return std::nullopt;
 }
 
-// One message and the ways to decode it, tried until one does.
-class Attempts {
+// One message and the definitions to decode it by. The newest first: a mistake in a definition is mended for what is
+// stored, too. One that ended before the message came is not asked: it would make something of messages that the one in
+// force refuses. But where none is in force, that its topics match shows that it let the message in, whatever the
+// numbers say.
+class Candidates {
  public:
-  Attempts(const StreamBinding& stream, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
-           const std::function<bool(const Decoded&)>& fits, std::vector<CanonicalRecord>* spare)
-      : stream_(stream), queue_id_(queue_id), lane_(lane), stored_(stored), fits_(fits), spare_(spare) {}
+  Candidates(const StreamBinding& stream, Lane lane, const queue::StoredMessage& stored)
+      : definitions_(stream.definitions), lane_(lane), stored_(stored) {}
 
-  Decoded Run() {
-    // The newest first: a mistake in a definition is mended for what is stored, too. One that ended before the message
-    // came is not asked: it would make something of messages that the one in force refuses.
-    const bool found = Try([this](const StreamDefinition& definition) { return InForce(definition); });
-    // That its topics match shows that it let the message in, whatever the numbers say.
-    if (!found && !tried_) {
-      Try([](const StreamDefinition&) { return true; });
+  // The first is never null: where no topics match, it is the newest.
+  const StreamDefinition* Next() {
+    while (const StreamDefinition* const next = Following()) {
+      if (ended_too_ || InForce(*next)) {
+        if (const auto device = Match(*next, stored_.message.topic)) {
+          device_ = *device;
+          found_ = true;
+          return next;
+        }
+      }
     }
-    if (!tried_) {
-      By(stream_.definitions.front(), nullptr);
-    }
-    return std::move(result_);
+    return std::exchange(found_, true) ? nullptr : &definitions_.front();
   }
+  // What the topic says by the one that Next() gave.
+  std::string_view device() const { return device_; }
 
  private:
+  const StreamDefinition* Following() {
+    if (at_ == definitions_.size() && !found_ && !ended_too_) {
+      ended_too_ = true;
+      at_ = 0;
+    }
+    return at_ == definitions_.size() ? nullptr : &definitions_[at_++];
+  }
   bool InForce(const StreamDefinition& definition) const {
     return !definition.through || stored_.sequence <= definition.through->at(queue::At(lane_));
   }
 
-  template <typename Wanted>
-  bool Try(Wanted wanted) {
-    return std::any_of(stream_.definitions.begin(), stream_.definitions.end(), [&](const StreamDefinition& definition) {
-      const TopicPattern* pattern = wanted(definition) ? Match(definition, stored_.message.topic) : nullptr;
-      return pattern != nullptr && By(definition, pattern);
-    });
-  }
-
-  // Whether it decodes the message. What the newest says stays, if none does; but while the contract of one is not
-  // known that one may be right.
-  bool By(const StreamDefinition& definition, const TopicPattern* pattern) {
-    const bool first = !std::exchange(tried_, true);
-    if (definition.contract == nullptr) {
-      result_ =
-          Undecodable(queue::kUnknownContract, "the stream's contract " + definition.contract_name +
-                                                   " is not known to this release; the message is decoded once it is");
-      return false;
-    }
-    contract::DecodeContext context;
-    context.queue_id = queue_id_;
-    context.lane = lane_;
-    context.sequence = stored_.sequence;
-    context.stream = stream_.name;
-    context.pattern = pattern;
-    context.retained_is_state = definition.retained_is_state;
-    context.spare = spare_;
-    Decoded decoded = definition.contract->Decode(stored_.message, context);
-    const bool fits = fits_(decoded);
-    if (fits || first) {
-      result_ = std::move(decoded);
-    }
-    return fits;
-  }
-
-  const StreamBinding& stream_;
-  const std::string_view queue_id_;
+  const std::vector<StreamDefinition>& definitions_;
   const Lane lane_;
   const queue::StoredMessage& stored_;
-  const std::function<bool(const Decoded&)>& fits_;
-  std::vector<CanonicalRecord>* const spare_;
-  bool tried_ = false;
-  Decoded result_;
+  std::size_t at_ = 0;
+  bool ended_too_ = false;
+  bool found_ = false;
+  std::string_view device_;
 };
 
+Decoded By(const StreamDefinition& definition, const queue::StoredMessage& stored, contract::DecodeContext& context) {
+  if (definition.contract == nullptr) {
+    return Undecodable(queue::kUnknownContract, "the stream's contract " + definition.contract_name +
+                                                    " is not known to this release; the message is decoded once it is");
+  }
+  context.retained_is_state = definition.retained_is_state;
+  return definition.contract->Decode(stored.message, context);
+}
+
+// By the first that gives what `fits`. What the newest says stays, if none does; but while the contract of one is not
+// known that one may be right.
+template <typename Fits>
+Decoded DecodeByFirst(const StreamBinding& stream, contract::DecodeContext& context, const queue::StoredMessage& stored,
+                      const Fits& fits) {
+  Candidates candidates(stream, context.lane, stored);
+  const auto decode = [&](const StreamDefinition& definition) {
+    context.device = candidates.device();
+    return By(definition, stored, context);
+  };
+  Decoded decoded = decode(*candidates.Next());
+  bool done = fits(decoded);
+  while (!done) {
+    const StreamDefinition* const next = candidates.Next();
+    if (next == nullptr) {
+      break;
+    }
+    Decoded other = decode(*next);
+    done = fits(other);
+    if (done || next->contract == nullptr) {
+      decoded = std::move(other);
+    }
+  }
+  return decoded;
+}
+
+template <typename Fits>
 Decoded DecodeBy(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
-                 const std::function<bool(const Decoded&)>& fits, std::vector<CanonicalRecord>* spare = nullptr) {
+                 const Fits& fits, std::vector<CanonicalRecord>* spare = nullptr) {
   const StreamBinding* const stream = streams.Find(stored.message.stream);
   if (stream == nullptr) {
     return Undecodable(queue::kUnknownStream,
                        "the stream of this message is not configured and nothing is kept of it; the message is decoded "
                        "once a stream of its name is configured again");
   }
-  return Attempts(*stream, queue_id, lane, stored, fits, spare).Run();
+  contract::DecodeContext context;
+  context.queue_id = queue_id;
+  context.lane = lane;
+  context.sequence = stored.sequence;
+  context.stream = stream->name;
+  context.spare = spare;
+  return DecodeByFirst(*stream, context, stored, fits);
 }
 
 }  // namespace
 
 Decoded Decode(const Streams& streams, std::string_view queue_id, Lane lane, const queue::StoredMessage& stored,
                std::vector<CanonicalRecord>* spare) {
-  static const std::function<bool(const Decoded&)> decodes = [](const Decoded& decoded) {
+  const auto decodes = [](const Decoded& decoded) {
     return decoded.kind == Decoded::Kind::kIgnored ||
            (decoded.kind == Decoded::Kind::kRecords && !decoded.records.empty());
   };

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <vector>
 
+#include "base/topic.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 #include "contract/gap_contract.h"
@@ -94,8 +95,9 @@ std::string RenderGolden(const Golden& golden) {
   context.sequence = 1001;
   const std::string stream = HeadOf(golden, "stream", "telemetry");
   context.stream = stream;
-  context.pattern = &*pattern;
-  contract::Decoded decoded = (*device)->Decode(MessageOf(golden), context);
+  const RawMessage message = MessageOf(golden);
+  context.device = pattern->Device(message.topic);
+  contract::Decoded decoded = (*device)->Decode(message, context);
   EXPECT_EQ(decoded.kind, contract::Decoded::Kind::kRecords) << decoded.detail;
   std::vector<contract::RenderedRecord> rendered;
   for (const CanonicalRecord& record : decoded.records) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/topic.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 #include "repository_file.h"
@@ -66,7 +67,7 @@ Decoded DecodeSample(const Json& sample) {
   context.stream = "s";
   const auto pattern = TopicPattern::Parse(sample.value("pattern", std::string("#")));
   EXPECT_TRUE(pattern);
-  context.pattern = sample.contains("pattern") ? &*pattern : nullptr;
+  context.device = sample.contains("pattern") ? pattern->Device(message.topic) : std::string_view();
   return (*FindDeviceContract("generic-json@1"))->Decode(message, context);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/topic.h"
 #include "contract/cloud_contract.h"
 #include "contract/device_contract.h"
 
@@ -28,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   context.queue_id = "k3f9";
   context.sequence = 1;
   context.stream = "telemetry";
-  context.pattern = (data[0] & 4U) != 0 ? &pattern : nullptr;
+  context.device = (data[0] & 4U) != 0 ? pattern.Device(message.topic) : std::string_view();
   context.retained_is_state = (data[0] & 8U) != 0;
 
   const Decoded decoded = contract->Decode(message, context);

@@ -36,4 +36,14 @@ constexpr std::uint64_t SpecialBytes(std::uint64_t word) {
 // Which byte the lowest bit of SpecialBytes() is of. REQUIRES: not 0.
 constexpr std::size_t FirstByte(std::uint64_t bits) { return static_cast<std::size_t>(std::countr_zero(bits)) / 8; }
 
+// The first byte from `at` on that is more than itself, or where fewer than eight are left.
+inline const char* SkipPlainWords(const char* at, const char* end) {
+  for (; static_cast<std::size_t>(end - at) >= kWordBytes; at += kWordBytes) {
+    if (const std::uint64_t special = SpecialBytes(LoadWord(at)); special != 0) {
+      return at + FirstByte(special);
+    }
+  }
+  return at;
+}
+
 }  // namespace packhorse::format

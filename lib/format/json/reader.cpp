@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "base/text.h"
-#include "format/json/plain.h"
 
 namespace packhorse::format {
 namespace {
@@ -25,19 +24,6 @@ constexpr std::array<bool, 256> MakePlain() {
   return plain;
 }
 constexpr std::array<bool, 256> kPlain = MakePlain();
-
-// The first byte from `at` on that does not stand for itself.
-const char* SkipPlain(const char* at, const char* end) {
-  for (; static_cast<std::size_t>(end - at) >= kWordBytes; at += kWordBytes) {
-    if (const std::uint64_t special = SpecialBytes(LoadWord(at)); special != 0) {
-      return at + FirstByte(special);
-    }
-  }
-  while (at != end && kPlain[Byte(*at)]) {
-    ++at;
-  }
-  return at;
-}
 
 // The significant digits of a decimal: no leading and no trailing zeros, no point, no exponent.
 std::string SignificantDigits(std::string_view token) {
@@ -138,18 +124,7 @@ bool JsonReader::Unexpected(const char* what) {
   return AtEnd() ? Fail("truncated_json", "the text ends here") : Fail("invalid_json", what);
 }
 
-bool JsonReader::ReadString(std::string_view* out) {
-  const char* const start = at_ + 1;
-  at_ = SkipPlain(start, end_);
-  if (Next() != '"') {
-    return ReadSpecial(start, out);
-  }
-  *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
-  ++at_;
-  return true;
-}
-
-// The rest of a string that began at `start`, from its first byte on that is more than itself.
+// The rest of a string that began at `start`: it has bytes that are more than themselves, or is the last of the text.
 bool JsonReader::ReadSpecial(const char* start, std::string_view* out) {
   while (!AtEnd()) {
     const char c = *at_;
@@ -269,7 +244,7 @@ bool JsonReader::ReadUnicodeEscape() {
   return true;
 }
 
-bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token) {
+bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out) {
   const std::string_view rest = Rest().substr(0, literal.size());
   if (rest != literal) {
     const auto mismatch = std::mismatch(rest.begin(), rest.end(), literal.begin());
@@ -278,7 +253,6 @@ bool JsonReader::ReadLiteral(std::string_view literal, Scalar value, Scalar* out
   }
   at_ += literal.size();
   *out = value;
-  *token = rest;
   return true;
 }
 
@@ -323,19 +297,14 @@ bool JsonReader::ScanNumber(bool* integer) {
   return true;
 }
 
-bool JsonReader::ReadScalar(Scalar* out, std::string_view* token) {
-  const char c = Next();
-  return IsDigit(c) || c == '-' ? ReadNumber(out, token) : ReadWord(out, token);
-}
-
-bool JsonReader::ReadWord(Scalar* out, std::string_view* token) {
+bool JsonReader::ReadWord(Scalar* out) {
   switch (Next()) {
     case 't':
-      return ReadLiteral("true", true, out, token);
+      return ReadLiteral("true", true, out);
     case 'f':
-      return ReadLiteral("false", false, out, token);
+      return ReadLiteral("false", false, out);
     case 'n':
-      return Rest().substr(0, 3) == "nan" ? FailOfNoNumber() : ReadLiteral("null", nullptr, out, token);
+      return Rest().substr(0, 3) == "nan" ? FailOfNoNumber() : ReadLiteral("null", nullptr, out);
     case 'N':
     case 'I':
     case 'i':  // as C's printf writes them
@@ -349,7 +318,7 @@ bool JsonReader::FailOfNoNumber() { return Fail("nan_literal", "JSON has no NaN 
 
 // A number of few digits and no exponent, as sensors send them, is whole, or a whole number divided by a power of ten.
 // Both are exact doubles then, and IEEE 754 rounds their quotient correctly. Any other is left to ReadLongNumber().
-bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
+bool JsonReader::ReadNumber(Scalar* out) {
   constexpr std::ptrdiff_t kMostDigits = 15;  // below 2^53
   static constexpr std::array<double, kMostDigits + 1> kPowers = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -360,7 +329,7 @@ bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
   const char* at = TakeDigits(first, end_, number);
   const std::ptrdiff_t whole = at - first;
   if (whole != 1 && (whole == 0 || *first == '0')) {
-    return ReadLongNumber(out, token);
+    return ReadLongNumber(out);
   }
   std::ptrdiff_t decimals = 0;
   if (at != end_ && *at == '.') {
@@ -368,11 +337,11 @@ bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
     at = TakeDigits(behind, end_, number);
     decimals = at - behind;
     if (decimals == 0) {
-      return ReadLongNumber(out, token);
+      return ReadLongNumber(out);
     }
   }
   if (whole + decimals > kMostDigits || (at != end_ && (*at == 'e' || *at == 'E'))) {
-    return ReadLongNumber(out, token);
+    return ReadLongNumber(out);
   }
   const auto exact = static_cast<std::int64_t>(number);
   if (decimals > 0) {
@@ -381,12 +350,11 @@ bool JsonReader::ReadNumber(Scalar* out, std::string_view* token) {
   } else {
     out->emplace<std::int64_t>(negative ? -exact : exact);
   }
-  *token = std::string_view(at_, static_cast<std::size_t>(at - at_));
   at_ = at;
   return true;
 }
 
-bool JsonReader::ReadLongNumber(Scalar* out, std::string_view* token) {
+bool JsonReader::ReadLongNumber(Scalar* out) {
   const char* const start = at_;
   const std::string_view rest = Rest();
   if (rest.size() > 1 && rest.front() == '-' && std::string_view("NnIi").find(rest[1]) != std::string_view::npos) {
@@ -396,30 +364,29 @@ bool JsonReader::ReadLongNumber(Scalar* out, std::string_view* token) {
   if (!ScanNumber(&integer)) {
     return false;
   }
-  *token = rest.substr(0, static_cast<std::size_t>(at_ - start));
+  const std::string_view token = rest.substr(0, static_cast<std::size_t>(at_ - start));
   if (integer) {
     std::int64_t number = 0;
-    if (std::from_chars(token->data(), token->data() + token->size(), number).ec == std::errc{}) {
+    if (std::from_chars(token.data(), token.data() + token.size(), number).ec == std::errc{}) {
       *out = number;
       return true;
     }
     std::uint64_t large = 0;
-    if (token->front() != '-' &&
-        std::from_chars(token->data(), token->data() + token->size(), large).ec == std::errc{}) {
+    if (token.front() != '-' && std::from_chars(token.data(), token.data() + token.size(), large).ec == std::errc{}) {
       *out = large;
       return true;
     }
   }
   bool in_range = false;
-  const double number = ReadDouble(*token, &in_range);
+  const double number = ReadDouble(token, &in_range);
   if (in_range) {
-    lossy_ = lossy_ || !KeepsDigits(number, *token);
+    lossy_ = lossy_ || !KeepsDigits(number, token);
     *out = number;
     return true;
   }
   lossy_ = true;
-  if (Underflows(*token)) {
-    *out = token->front() == '-' ? -0.0 : 0.0;
+  if (Underflows(token)) {
+    *out = token.front() == '-' ? -0.0 : 0.0;
   } else {
     *out = nullptr;
   }

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
+#include "format/json/plain.h"
 #include "format/text/scalar.h"
 
 namespace packhorse::format {
@@ -34,9 +36,19 @@ class JsonReader {
   // Takes one byte that Peek() has shown.
   void Take() { ++at_; }
   // A string, unescaped; valid until the next call. REQUIRES: Peek() == '"'.
-  bool ReadString(std::string_view* out);
-  // A number, true, false or null. `token` is its text. Integers of 64 bits are exact. REQUIRES: Peek(), or no space.
-  bool ReadScalar(Scalar* out, std::string_view* token);
+  bool ReadString(std::string_view* out) {
+    const char* const start = at_ + 1;
+    at_ = SkipPlainWords(start, end_);
+    if (at_ == end_ || *at_ != '"') {
+      return ReadSpecial(start, out);
+    }
+    *out = std::string_view(start, static_cast<std::size_t>(at_ - start));
+    ++at_;
+    return true;
+  }
+  // A number, true, false or null. Integers of 64 bits are exact. REQUIRES: `first` is what Peek() has shown.
+  bool ReadScalar(char first, Scalar* out) { return BeginsNumber(first) ? ReadNumber(out) : ReadWord(out); }
+  static constexpr bool BeginsNumber(char c) { return IsDigit(c) || c == '-'; }
   // Whether what ReadString() gave is part of the text, and so lives as long as that does.
   bool IsOfText(std::string_view read) const { return read.data() != scratch_.data(); }
 
@@ -61,10 +73,10 @@ class JsonReader {
   bool AppendEscape();
   bool ReadHex4(unsigned* out);
   bool ReadUnicodeEscape();
-  bool ReadWord(Scalar* out, std::string_view* token);
-  bool ReadLiteral(std::string_view literal, Scalar value, Scalar* out, std::string_view* token);
-  bool ReadNumber(Scalar* out, std::string_view* token);
-  bool ReadLongNumber(Scalar* out, std::string_view* token);
+  bool ReadWord(Scalar* out);
+  bool ReadLiteral(std::string_view literal, Scalar value, Scalar* out);
+  bool ReadNumber(Scalar* out);
+  bool ReadLongNumber(Scalar* out);
   bool ScanNumber(bool* integer);
   bool ScanDigits();
 

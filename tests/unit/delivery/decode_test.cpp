@@ -26,7 +26,7 @@ class Only final : public contract::DeviceContract {
     }
     CanonicalRecord record;
     record.contract = name_;
-    record.device_id = context.pattern == nullptr ? "" : context.pattern->Device(message.topic);
+    record.device_id = context.device;
     decoded.records.assign(records_, record);
     return decoded;
   }
