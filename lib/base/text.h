@@ -20,8 +20,10 @@ constexpr bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 constexpr bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// Whether two texts are the same: for short ones, as names are, in a few comparisons and without a call.
+// Whether two texts are the same: in few comparisons and without a call, for names and other short texts.
 inline bool SameText(std::string_view a, std::string_view b) {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  constexpr std::size_t kHalf = sizeof(std::uint32_t);
   const std::size_t size = a.size();
   const auto differ = [&](std::size_t at, auto word) {
     auto other = word;
@@ -32,15 +34,17 @@ inline bool SameText(std::string_view a, std::string_view b) {
   if (size != b.size()) {
     return false;
   }
-  if (size > 2 * sizeof(std::uint64_t)) {
-    return std::memcmp(a.data(), b.data(), size) == 0;
+  // Word by word; the last overlaps the one before.
+  if (size >= kWord) {
+    for (std::size_t at = 0; at < size - kWord; at += kWord) {
+      if (differ(at, std::uint64_t{}) != 0) {
+        return false;
+      }
+    }
+    return differ(size - kWord, std::uint64_t{}) == 0;
   }
-  // The first and the last bytes; those between are in both.
-  if (size >= sizeof(std::uint64_t)) {
-    return (differ(0, std::uint64_t{}) | differ(size - sizeof(std::uint64_t), std::uint64_t{})) == 0;
-  }
-  if (size >= sizeof(std::uint32_t)) {
-    return (differ(0, std::uint32_t{}) | differ(size - sizeof(std::uint32_t), std::uint32_t{})) == 0;
+  if (size >= kHalf) {
+    return (differ(0, std::uint32_t{}) | differ(size - kHalf, std::uint32_t{})) == 0;
   }
   return size == 0 || (a.front() == b.front() && a[size / 2] == b[size / 2] && a.back() == b.back());
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "format/json/plain.h"
 
 namespace packhorse::contract {
 namespace {
@@ -235,7 +236,7 @@ std::optional<Instant> ParseWhole(std::string_view number, EpochUnit unit) {
   static constexpr std::array<std::uint32_t, 10> kPowers = {1,       10,        100,        1'000,       10'000,
                                                             100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
   std::uint64_t value = 0;
-  if (number.empty() || number.size() > kMostDigits || number.front() == '0' || !ReadNumber(number, value)) {
+  if (number.empty() || number.size() > kMostDigits || number.front() == '0' || !format::ReadDigits(number, value)) {
     return std::nullopt;
   }
   if (unit == EpochUnit::kAuto) {

@@ -69,18 +69,11 @@ bool DropRepeated(std::span<Field> fields) {
   return repeated;
 }
 
-// Into a text of an earlier message, which mostly says the same.
+// Into a text of an earlier message, which mostly says the same: devices send the same names each time.
 void Put(std::string_view text, std::string& into) {
   if (!SameText(text, into)) {
     into = text;
   }
-}
-
-// Into an entry that may be of an earlier message: devices send the same names each time.
-template <typename Entry>
-void Write(const Field& field, Entry& entry) {
-  Put(field.name, entry.name);
-  format::Assign(entry.value, field.value);
 }
 
 // A list that is written over from its beginning on.
@@ -127,14 +120,17 @@ void Distribute(std::span<const Field> fields, CanonicalRecord& record) {
       if (attributes.full()) {
         attributes.Grow(Count(fields.subspan(i), true));
       }
-      Write(field, attributes.Next());
+      Attribute& attribute = attributes.Next();
+      Put(field.name, attribute.name);
+      format::AssignText(attribute.value, field.text());
     } else {
       if (measurements.full()) {
         measurements.Grow(Count(fields.subspan(i), false));
       }
       Measurement& measurement = measurements.Next();
+      Put(field.name, measurement.name);
+      format::Assign(measurement.value, field.value);
       measurement.unit.clear();
-      Write(field, measurement);
     }
   }
   attributes.Finish();
@@ -480,7 +476,10 @@ class GenericJsonByTopic final : public DeviceContract {
     for (TopicTimeFields& entry : rules.time_by_topic) {
       TimeRules times = rules.time;
       times.fields.insert(times.fields.begin(), entry.fields.begin(), entry.fields.end());
-      special_.push_back({std::move(entry.topics), GenericJson(rules.name, rules.limits, std::move(times))});
+      const auto contract = std::make_shared<GenericJson>(rules.name, rules.limits, std::move(times));
+      for (TopicPattern& topic : entry.topics) {
+        special_.push_back({std::move(topic), contract});
+      }
     }
   }
 
@@ -488,9 +487,8 @@ class GenericJsonByTopic final : public DeviceContract {
 
   Decoded Decode(const RawMessage& message, const DecodeContext& context) const override {
     for (const Special& special : special_) {
-      const auto matches = [&](const TopicPattern& topic) { return topic.Matches(message.topic); };
-      if (std::any_of(special.topics.begin(), special.topics.end(), matches)) {
-        return special.contract.Decode(message, context);
+      if (special.topic.Matches(message.topic)) {
+        return special.contract->Decode(message, context);
       }
     }
     return otherwise_.Decode(message, context);
@@ -498,8 +496,8 @@ class GenericJsonByTopic final : public DeviceContract {
 
  private:
   struct Special {
-    std::vector<TopicPattern> topics;
-    GenericJson contract;
+    TopicPattern topic;
+    std::shared_ptr<const GenericJson> contract;
   };
   GenericJson otherwise_;
   std::vector<Special> special_;

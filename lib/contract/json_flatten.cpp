@@ -122,14 +122,10 @@ bool Flattener::ReadObject(Position place, std::size_t depth) {
     if (!ReadMember(place, depth)) {
       return false;
     }
-    const char c = reader_.Peek();
-    if (c != ',' && c != '}') {
-      return reader_.Unexpected("expected ',' or '}' after a member");
+    if (reader_.TakeIf(',')) {
+      continue;
     }
-    reader_.Take();
-    if (c == '}') {
-      return true;
-    }
+    return reader_.TakeIf('}') || reader_.Unexpected("expected ',' or '}' after a member");
   }
 }
 
@@ -144,10 +140,9 @@ bool Flattener::ReadMember(Position place, std::size_t depth) {
   const bool timely = place == Position::kRoot || place == Position::kElement;
   const TimeField* time = timely ? times_.Find(key) : nullptr;
   const std::string_view name = place == Position::kRoot ? Keep(key) : out_.KeepJoined(path_, key);
-  if (reader_.Peek() != ':') {
+  if (!reader_.TakeIf(':')) {
     return reader_.Unexpected("expected ':' after a member's name");
   }
-  reader_.Take();
   const char first = reader_.Peek();
   if (!Opens(first)) {
     const std::size_t start = reader_.offset();
@@ -180,14 +175,13 @@ bool Flattener::ReadArray(Position place, std::size_t depth) {
     if (!ReadElement(place, index, depth, may_be_batch && only_objects ? &batch : nullptr)) {
       return false;
     }
-    const char c = reader_.Peek();
-    if (c != ',' && c != ']') {
-      return reader_.Unexpected("expected ',' or ']' after an element");
+    if (reader_.TakeIf(',')) {
+      continue;
     }
-    reader_.Take();
-    if (c == ']') {
+    if (reader_.TakeIf(']')) {
       break;
     }
+    return reader_.Unexpected("expected ',' or ']' after an element");
   }
   if (may_be_batch && only_objects) {
     batch.end_field = out_.fields().size();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -72,9 +73,8 @@ void WriteRecordId(std::string& id, std::string_view queue_id, Lane lane, Sequen
     put(*index);
   }
   const auto size = static_cast<std::size_t>(at - rest.data());
-  id.reserve(queue_id.size() + size);
-  id = queue_id;
-  id.append(rest.data(), size);
+  id.resize(queue_id.size() + size);
+  std::copy(rest.data(), at, std::copy(queue_id.begin(), queue_id.end(), id.data()));
 }
 
 std::string RecordId(std::string_view queue_id, Lane lane, Sequence sequence, std::optional<std::uint32_t> index) {

@@ -35,6 +35,14 @@ class JsonReader {
 
   // Takes one byte that Peek() has shown.
   void Take() { ++at_; }
+  // Skips white space and takes the next byte if it is `c`, which is neither white space nor NUL.
+  bool TakeIf(char c) {
+    if ((at_ != end_ && *at_ == c) || Peek() == c) {
+      ++at_;
+      return true;
+    }
+    return false;
+  }
   // A string, unescaped; valid until the next call. REQUIRES: Peek() == '"'.
   bool ReadString(std::string_view* out) {
     const char* const start = at_ + 1;

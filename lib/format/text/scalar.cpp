@@ -26,7 +26,7 @@ void AssignText(Value& value, std::string_view text) {
   }
 }
 
-void Assign(Value& value, const Scalar& scalar) {
+void AssignAny(Value& value, const Scalar& scalar) {
   std::visit(
       [&value](auto held) {
         if constexpr (std::is_same_v<decltype(held), std::string_view>) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 #include "record/canonical_record.h"
@@ -15,8 +16,21 @@ namespace packhorse::format {
 using Scalar = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string_view>;
 Scalar ToScalar(const Value& value);
 // Likewise the other way: `value` gets a copy, in the memory of the text that it has, if it has one.
-void Assign(Value& value, const Scalar& scalar);
+void AssignAny(Value& value, const Scalar& scalar);
 void AssignText(Value& value, std::string_view text);
+inline void Assign(Value& value, const Scalar& scalar) {
+  // Mostly a number takes the place of one.
+  const auto replace = [&value](const auto* number) {
+    auto* const held = number == nullptr ? nullptr : std::get_if<std::decay_t<decltype(*number)>>(&value);
+    if (held != nullptr) {
+      *held = *number;
+    }
+    return held != nullptr;
+  };
+  if (!replace(std::get_if<double>(&scalar)) && !replace(std::get_if<std::int64_t>(&scalar))) {
+    AssignAny(value, scalar);
+  }
+}
 
 // A name and a value: a tag, field, label or attribute.
 struct Named {
