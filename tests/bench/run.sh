@@ -92,8 +92,9 @@ instructions drain/decode bench_drain decode 2000 12000
 instructions drain/render bench_drain render 2000 12000
 instructions drain/code-gzip bench_drain code-gzip 2000 12000
 instructions drain/code-zstd bench_drain code-zstd 2000 12000
-instructions drain/gzip bench_drain drain 2000 12000 fill
-instructions drain/zstd bench_drain drain-zstd 2000 12000 fill
+# So many that most messages come out of the database.
+instructions drain/gzip bench_drain drain 20000 80000 fill
+instructions drain/zstd bench_drain drain-zstd 20000 80000 fill
 instructions upload/raw bench_upload raw 5000 55000
 instructions upload/packhorse bench_upload packhorse 5000 55000
 instructions upload/gzip bench_upload gzip 5000 15000
