@@ -69,8 +69,9 @@ bool DropRepeated(std::span<Field> fields) {
   return repeated;
 }
 
-// Into a text of an earlier message, which mostly says the same: devices send the same names each time.
-void Put(std::string_view text, std::string& into) {
+// Into a text of an earlier message, which mostly says the same: devices send the same names each time. Then a call
+// would cost more than the comparing.
+[[gnu::always_inline]] inline void Put(std::string_view text, std::string& into) {
   if (!SameText(text, into)) {
     into = text;
   }
