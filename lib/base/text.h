@@ -20,8 +20,9 @@ constexpr bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 constexpr bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// Whether two texts are the same: in few comparisons and without a call, for names and other short texts.
-inline bool SameText(std::string_view a, std::string_view b) {
+// Whether two texts are the same: in few comparisons and without a call, which would cost more for names and other
+// short texts than the comparing.
+[[gnu::always_inline]] inline bool SameText(std::string_view a, std::string_view b) {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   constexpr std::size_t kHalf = sizeof(std::uint32_t);
   const std::size_t size = a.size();

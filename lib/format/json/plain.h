@@ -9,7 +9,7 @@
 namespace packhorse::format {
 
 // Most bytes of most JSON strings stand for themselves: they are looked through eight at a time, as one number whose
-// bytes are compared at once. For the reader and the writer. Pure functions.
+// bytes are compared at once. For the reader and the writer. Likewise the digits of long numbers. Pure functions.
 
 inline constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 

@@ -132,5 +132,18 @@ TEST(Utf8, WhatIsAppendedIsReadBack) {
   }
 }
 
+TEST(SameText, IsWhatTheOperatorSaysOfTextsOfAnyLength) {
+  for (std::size_t size = 0; size < 40; ++size) {
+    const std::string text = std::string("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF").substr(0, size);
+    EXPECT_TRUE(SameText(text, std::string(text)));
+    EXPECT_FALSE(SameText(text, text + 'x'));
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string other = text;
+      other[at] = '\xFF';
+      EXPECT_FALSE(SameText(text, other)) << other;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace packhorse

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -155,6 +156,18 @@ TEST(TopicPattern, LastWildcardIsTheLastLevelThatIsNotLiteral) {
   EXPECT_EQ(Pattern("#").LastWildcard("a/b"), "a/b");
   EXPECT_EQ(Pattern("a/b").LastWildcard("a/b"), "");
   EXPECT_EQ(Pattern("a/+/c").LastWildcard("a/1/x"), "");
+}
+
+TEST(TopicPattern, ATopicThatMatchesTellsTheDeviceAtOnce) {
+  EXPECT_EQ(Pattern("site/{site}/dev/{device}/+").Match("site/a/dev/17/t"), "17");
+  EXPECT_EQ(Pattern("{device}/+").Match("17/t"), "17");
+  EXPECT_EQ(Pattern("a/+/b/#").Match("a/1/b/c/d"), "c/d");
+  EXPECT_EQ(Pattern("a/+/#").Match("a/1"), "");
+  EXPECT_EQ(Pattern("/+").Match("/1"), "1");
+  EXPECT_EQ(Pattern("a/b").Match("a/b"), "");
+  EXPECT_EQ(Pattern("a/+").Match("b/1"), std::nullopt);
+  EXPECT_EQ(Pattern("a/+").Match("a/1/c"), std::nullopt);
+  EXPECT_EQ(TopicPattern().Match("a"), std::nullopt);
 }
 
 TEST(TopicPattern, DefaultConstructedMatchesNothing) {

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "base/text.h"
 #include "decode_fixture.h"
 
@@ -94,6 +96,26 @@ struct EpochCase {
   EpochUnit unit;
   std::string shown;  // empty: no epoch
 };
+
+// A leading zero, which JSON does not have, makes the long way read it.
+TEST(ParseEpoch, DigitsAloneReadAsTheLongWayReadsThem) {
+  const std::uint64_t seed = RandomSeed();
+  Random random(seed);
+  for (int round = 0; round < 2'000; ++round) {
+    const std::string number = std::to_string(1 + (random.UpTo(UINT64_MAX - 1) >> random.UpTo(63)));
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + number);
+    for (const EpochUnit unit : {EpochUnit::kAuto, EpochUnit::kSeconds, EpochUnit::kMilliseconds,
+                                 EpochUnit::kMicroseconds, EpochUnit::kNanoseconds}) {
+      const auto instant = ParseEpoch(number, unit);
+      const auto wanted = ParseEpoch('0' + number, unit);
+      ASSERT_EQ(instant.has_value(), wanted.has_value());
+      if (wanted) {
+        ASSERT_EQ(instant->seconds, wanted->seconds);
+        ASSERT_EQ(instant->nanos, wanted->nanos);
+      }
+    }
+  }
+}
 
 TEST(ParseEpoch, IsExactInEveryUnit) {
   using U = EpochUnit;
