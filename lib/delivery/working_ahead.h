@@ -22,9 +22,9 @@ struct Made {
 };
 
 // Makes what batches need of their messages, and reads what is next, on two threads: one of its own goes ahead, also
-// while the loop does something else; where it is not ahead, the loop makes what it needs by itself. What comes out is the
-// same whoever made it (docs/decisions/0036-what-a-drain-costs.md). The thread starts with the first look that is worth
-// it, waits between two, and is not there on a machine with one processor.
+// while the loop does something else; where it is not ahead, the loop makes what it needs by itself. What comes out is
+// the same whoever made it (docs/decisions/0036-what-a-drain-costs.md). The thread starts with the first look that is
+// worth it, waits between two, and is not there on a machine with one processor.
 class WorkingAhead {
  public:
   // Of the message at this place; appends its records to `rendered`. A pure function, any thread: what it refers to
