@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   reply.body = rest;
   for (const bool one_each : {true, false}) {
-    outcome::Sent sent{ids.size(), [&ids] { return ids; }, {}};
+    outcome::Sent sent{ids.size(), [] { return ids; }, {}};
     if (!one_each) {
       sent.items_per_record = items;
     }

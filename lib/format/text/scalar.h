@@ -15,8 +15,8 @@ namespace packhorse::format {
 // text.
 using Scalar = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string_view>;
 Scalar ToScalar(const Value& value);
-// Likewise the other way: `value` gets a copy, in the memory of the text that it has, if it has one.
 void AssignAny(Value& value, const Scalar& scalar);
+// Likewise the other way: `value` gets a copy, in the memory of the text that it has, if it has one.
 void AssignText(Value& value, std::string_view text);
 inline void Assign(Value& value, const Scalar& scalar) {
   // Mostly a number takes the place of one.
